@@ -1,0 +1,13 @@
+#!/usr/bin/env node
+// Plain JavaScript, so that a Node too old to run TypeScript can still say what is wrong.
+const NEEDED = [26, 2]
+const [major, minor] = process.versions.node.split('.').map(Number)
+if (major < NEEDED[0] || (major === NEEDED[0] && minor < NEEDED[1])) {
+  process.stderr.write(
+    `breakwater needs Node ${NEEDED.join('.')} or later, this is ${process.versions.node}.\n` +
+      'It comes with its own: use `npm start`, `npm run demo` or `npx breakwater` after `npm ci`.\n' +
+      'If those say this too, `npm ci` skipped the optional package node-<platform>-<arch>: run it again.\n',
+  )
+  process.exit(1)
+}
+await import('../src/main.ts')

@@ -1,0 +1,121 @@
+import { readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import type { DestinationStream } from 'pino'
+import type { Clock } from './clock.ts'
+import type { Config } from './config/schema.ts'
+import { createLog } from './control/log.ts'
+import { createMetrics } from './control/metrics.ts'
+import { assertControlExposure, startControl } from './control/server.ts'
+import { type Address, written } from './listen.ts'
+import type { Emit } from './policy/events.ts'
+import type { Deps } from './policy/exchange.ts'
+import { byListener, byPrefix, type Door, type Listener, listen } from './proxy/listener.ts'
+import { compile, type Runtime } from './runtime.ts'
+
+/** What the process, or a test, gives the sidecar from outside. */
+export type Outside = {
+  readonly clock: Clock
+  readonly random: () => number
+  readonly newId: () => string
+  readonly version: string
+  /** Where log lines go; undefined for stdout. */
+  readonly logTo: DestinationStream | undefined
+}
+
+export type App = {
+  readonly addresses: {
+    readonly shared: Address | undefined
+    readonly control: Address
+    /** By upstream, those that have a listener of their own. */
+    readonly upstreams: ReadonlyMap<string, Address>
+  }
+  /**
+   * Stops in order: not ready at once, no new connections after `drainDelayMs`, every request under way to its end,
+   * then all closed.
+   */
+  readonly drain: () => Promise<void>
+  /** Closes everything now; requests under way are cut. */
+  readonly close: () => Promise<void>
+}
+
+/** Time for whoever watches `/readyz` to look away before connections are refused, in ms. */
+const DRAIN_DELAY_MS = 1_000
+
+/**
+ * Joins the rooms and starts serving.
+ * @throws Error naming the configuration's key when it cannot listen somewhere or read a file; nothing is left running.
+ */
+export async function startApp(config: Config, outside: Outside): Promise<App> {
+  assertControlExposure(config.control.listen, config.control.token)
+  const { clock, random, newId, version } = outside
+  const log = createLog({ ...config.log, service: config.service }, outside.logTo)
+  const emit: Emit = (event) => {
+    metrics.record(event)
+    log.record(event)
+  }
+  const deps: Deps = { clock, random, newId, emit }
+  const runtime = compile(config, (path) => readFileSync(path, 'utf8'), deps)
+  const metrics = createMetrics({ service: config.service, version }, runtime.snapshot)
+  const phase = { listening: false, draining: false }
+  const open: { close(): Promise<void> }[] = [runtime]
+  const close = async () => {
+    await Promise.all(open.splice(0).map((room) => room.close()))
+    log.flush()
+  }
+  const listeners = new Map<string, Listener>()
+  const visitDeps = { ...deps, spillFolder: tmpdir(), isDraining: () => phase.draining }
+  try {
+    for (const door of doors(config, runtime)) {
+      const listener = await listen(door, visitDeps)
+      open.push(listener)
+      listeners.set(door.key, listener)
+      emit({ kind: 'listening', name: door.key, address: written(listener.address) })
+    }
+    const control = await startControl({
+      ...config.control,
+      ...config.control.listen,
+      metrics,
+      emit,
+      ready: () => readiness(phase),
+    })
+    open.push(control)
+    emit({ kind: 'listening', name: 'control.listen', address: written(control.address) })
+    phase.listening = true
+    const drain = async () => {
+      phase.draining = true
+      emit({ kind: 'draining', inFlight: [...listeners.values()].reduce((sum, { inFlight }) => sum + inFlight(), 0) })
+      await new Promise<void>((resolve) => clock.after(DRAIN_DELAY_MS, resolve))
+      await Promise.all([...listeners.values()].map((listener) => listener.finish()))
+      emit({ kind: 'drained' })
+      await close()
+    }
+    return { addresses: addressesOf(config, listeners, control.address), drain, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+const SHARED = 'listen'
+const keyOf = (upstream: string) => `upstreams.${upstream}.listen`
+
+function doors(config: Config, { upstreams }: Runtime): Door[] {
+  const own = config.upstreams.flatMap(({ name, listen: address }) =>
+    address === undefined ? [] : [{ key: keyOf(name), address, find: byListener(name, () => upstreams) }],
+  )
+  if (config.listen === undefined) return own
+  return [{ key: SHARED, address: config.listen, find: byPrefix(() => upstreams) }, ...own]
+}
+
+function readiness(phase: { readonly listening: boolean; readonly draining: boolean }) {
+  const missing = [...(phase.listening ? [] : ['not listening yet']), ...(phase.draining ? ['draining'] : [])]
+  return { ready: missing.length === 0, why: missing }
+}
+
+function addressesOf(config: Config, listeners: ReadonlyMap<string, Listener>, control: Address): App['addresses'] {
+  const own = config.upstreams.flatMap(({ name }) => {
+    const listener = listeners.get(keyOf(name))
+    return listener === undefined ? [] : [[name, listener.address] as const]
+  })
+  return { shared: listeners.get(SHARED)?.address, control, upstreams: new Map(own) }
+}

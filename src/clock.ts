@@ -1,0 +1,122 @@
+/** Time for everything else in the house: the only file that names the platform's timers and clocks. */
+
+/** A pending timer; opaque to all but the clock that made it. */
+export type Timer = object
+
+export type Clock = {
+  /** Monotonic time in ms, fractional, from an arbitrary origin: for intervals and deadlines. */
+  now(): number
+  /** Wall-clock time in ms since the Unix epoch: for dates that people or other machines read. */
+  wallNow(): number
+  /**
+   * Calls `fire` once, `delayMs` from now (soon, but never synchronously, when that is not positive).
+   * Does not keep the process alive by itself.
+   */
+  after(delayMs: number, fire: () => void): Timer
+  /** Forgets a timer; one that has fired or was cancelled before is no error. */
+  cancel(timer: Timer): void
+}
+
+/** What setTimeout can hold; a longer delay would fire at once. */
+const LONGEST_DELAY_MS = 2 ** 31 - 1
+
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  wallNow: () => Date.now(),
+  after: (delayMs, fire) => setTimeout(fire, Math.min(Math.ceil(delayMs), LONGEST_DELAY_MS)).unref(),
+  cancel: (timer) => clearTimeout(timer as NodeJS.Timeout),
+}
+
+/**
+ * One timer for a due time that moves: putting it off costs nothing until the timer fires and finds that it is early.
+ * A request that meets no trouble thereby sets one timer, however many limits watch over it in turn.
+ */
+export class Watchdog {
+  readonly #clock: Clock
+  readonly #dueAt: () => number
+  readonly #bark: () => void
+  #timer: Timer | undefined
+  #armedFor = Number.POSITIVE_INFINITY
+
+  /** @param dueAt monotonic ms of the moment to call `bark`; Infinity for never. Asked again each time it seems due. */
+  constructor(clock: Clock, dueAt: () => number, bark: () => void) {
+    this.#clock = clock
+    this.#dueAt = dueAt
+    this.#bark = bark
+  }
+
+  /** To be called when the due time may have come nearer; not needed when it moved away. */
+  watch(): void {
+    const dueAt = this.#dueAt()
+    if (dueAt >= this.#armedFor) return
+    this.stop()
+    this.#armedFor = dueAt
+    this.#timer = this.#clock.after(dueAt - this.#clock.now(), () => {
+      this.#timer = undefined
+      this.#armedFor = Number.POSITIVE_INFINITY
+      if (this.#dueAt() <= this.#clock.now()) this.#bark()
+      else this.watch()
+    })
+  }
+
+  stop(): void {
+    if (this.#timer !== undefined) this.#clock.cancel(this.#timer)
+    this.#timer = undefined
+    this.#armedFor = Number.POSITIVE_INFINITY
+  }
+}
+
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
+const IMF_FIXDATE = /^\w{3}, (\d{2}) (\w{3}) (\d{4}) (\d{2}):(\d{2}):(\d{2}) GMT$/
+const RFC_850_DATE = /^\w{6,9}, (\d{2})-(\w{3})-(\d{2}) (\d{2}):(\d{2}):(\d{2}) GMT$/
+const ASCTIME_DATE = /^\w{3} (\w{3}) ([ \d]\d) (\d{2}):(\d{2}):(\d{2}) (\d{4})$/
+
+/**
+ * An HTTP date in ms since the Unix epoch, undefined when it is none.
+ * @param wallNow settles the century of the obsolete two-digit year: never more than 50 years ahead.
+ * Source: RFC 9110 section 5.6.7, all three forms.
+ */
+export function httpDateMs(text: string, wallNow: number): number | undefined {
+  const fields = imfFixdate(text) ?? rfc850Date(text, wallNow) ?? asctimeDate(text)
+  if (fields === undefined) return undefined
+  const month = MONTHS.indexOf(fields.month)
+  if (month < 0) return undefined
+  return Date.UTC(fields.year, month, fields.day, fields.hour, fields.minute, fields.second)
+}
+
+type DateFields = { year: number; month: string; day: number; hour: number; minute: number; second: number }
+
+function imfFixdate(text: string): DateFields | undefined {
+  const [, day, month, year, hour, minute, second] = IMF_FIXDATE.exec(text) ?? []
+  if (month === undefined) return undefined
+  return {
+    year: Number(year),
+    month,
+    day: Number(day),
+    hour: Number(hour),
+    minute: Number(minute),
+    second: Number(second),
+  }
+}
+
+function rfc850Date(text: string, wallNow: number): DateFields | undefined {
+  const [, day, month, year, hour, minute, second] = RFC_850_DATE.exec(text) ?? []
+  if (month === undefined) return undefined
+  const thisYear = new Date(wallNow).getUTCFullYear()
+  const inThisCentury = Math.floor(thisYear / 100) * 100 + Number(year)
+  const fullYear = inThisCentury > thisYear + 50 ? inThisCentury - 100 : inThisCentury
+  return { year: fullYear, month, day: Number(day), hour: Number(hour), minute: Number(minute), second: Number(second) }
+}
+
+function asctimeDate(text: string): DateFields | undefined {
+  const [, month, day, hour, minute, second, year] = ASCTIME_DATE.exec(text) ?? []
+  if (month === undefined) return undefined
+  return {
+    year: Number(year),
+    month,
+    day: Number(day),
+    hour: Number(hour),
+    minute: Number(minute),
+    second: Number(second),
+  }
+}

@@ -1,0 +1,55 @@
+import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { type App, startApp } from '../app.ts'
+import { systemClock } from '../clock.ts'
+import { formatFaults } from '../config/faults.ts'
+import { loadConfig } from '../config/load.ts'
+
+/**
+ * Serves until SIGTERM or SIGINT, then drains; a second signal ends at once.
+ * @returns the exit code: 0 after a drain, 1 when it could not start, 2 when the configuration is faulty.
+ */
+export async function run(
+  file: string,
+  version: string,
+  env: Readonly<Record<string, string | undefined>>,
+  complain: (text: string) => void,
+): Promise<number> {
+  const text = readConfig(file, complain)
+  if (text === undefined) return 2
+  const loaded = loadConfig(text, file, env)
+  if (!loaded.ok) {
+    complain(formatFaults(loaded.faults))
+    return 2
+  }
+  const outside = { clock: systemClock, random: Math.random, newId: randomUUID, version, logTo: undefined }
+  try {
+    const app = await startApp(loaded.config, outside)
+    await untilDrained(app)
+    return 0
+  } catch (error) {
+    complain(`breakwater: ${error instanceof Error ? error.message : String(error)}\n`)
+    return 1
+  }
+}
+
+function readConfig(file: string, complain: (text: string) => void): string | undefined {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    complain(`breakwater: cannot read ${file}: ${error instanceof Error ? error.message : String(error)}\n`)
+    return undefined
+  }
+}
+
+function untilDrained(app: App): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let asked = false
+    const onSignal = () => {
+      if (asked) process.exit(1)
+      asked = true
+      app.drain().then(resolve, reject)
+    }
+    process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
+  })
+}

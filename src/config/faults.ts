@@ -1,0 +1,116 @@
+/** Faults of a configuration file, from what the schema says of it to lines that a person reads. */
+
+import { z } from 'zod'
+import { FILE } from './schema.ts'
+import type { Path, Place, Source } from './source.ts'
+import { suggestion } from './suggest.ts'
+
+export type ConfigFault = Place & {
+  readonly file: string
+  /** Keys from the top, joined by dots; '' for the file as a whole. */
+  readonly path: string
+  readonly message: string
+  /** A known word that may have been meant. */
+  readonly suggestion: string | undefined
+  /** The whole line of the file. */
+  readonly source: string
+}
+
+/** The faults that the schema finds, each at its place. */
+export function schemaFaults(error: z.ZodError, source: Source, file: string): ConfigFault[] {
+  return error.issues.flatMap((issue) => faultsOf(issue, [], source, file))
+}
+
+function faultsOf(issue: z.core.$ZodIssue, above: Path, source: Source, file: string): ConfigFault[] {
+  const path = [...above, ...issue.path]
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(path, key, source, file))
+  if (issue.code === 'invalid_union') return unionFaults(issue, path, source, file)
+  if (issue.code === 'invalid_key') {
+    const [inner] = issue.issues
+    return [faultAt(source.keyAt(path), path, inner?.message ?? issue.message, undefined, source, file)]
+  }
+  if (issue.code === 'invalid_type' && !source.has(path)) {
+    const key = String(path.at(-1) ?? '')
+    return [faultAt(source.keyAt(path), path, `${key} is missing`, undefined, source, file)]
+  }
+  const place = source.valueAt(path)
+  const word = place.text.replaceAll(/^['"]|['"]$/g, '')
+  const isWord = issue.code === 'invalid_value' && /[a-z]/i.test(word)
+  const meant = isWord ? suggestion(word, issue.values.map(String)) : undefined
+  return [faultAt(place, path, issue.message, meant, source, file)]
+}
+
+/** Of the ways to write a value, the one that came nearest is the one to speak of: whose faults lie deepest. */
+function unionFaults(issue: z.core.$ZodIssueInvalidUnion, path: Path, source: Source, file: string): ConfigFault[] {
+  const depth = (issues: readonly z.core.$ZodIssue[]) =>
+    Math.max(...issues.map((one) => one.path.length + (one.code === 'unrecognized_keys' ? 1 : 0)))
+  const nearest = issue.errors.filter((issues) => issues.length > 0).sort((a, b) => depth(b) - depth(a))[0]
+  if (nearest !== undefined && depth(nearest) > 0)
+    return nearest.flatMap((inner) => faultsOf(inner, path, source, file))
+  const ours = issue.errors.flatMap((issues) => issues.map(({ message }) => message)).filter((text) => !isStock(text))
+  const message = isStock(issue.message) && ours.length > 0 ? [...new Set(ours)].join(', or ') : issue.message
+  return [faultAt(source.valueAt(path), path, message, undefined, source, file)]
+}
+
+/** The library's own words, for what we have no better ones for. */
+const isStock = (message: string) => message.startsWith('Invalid input')
+
+function unknownKey(path: Path, key: string, source: Source, file: string): ConfigFault {
+  const full = [...path, key]
+  const meant = suggestion(key, keysAt(FILE, path))
+  const belongs = meant === undefined ? homeOf(key, path) : undefined
+  const message = belongs === undefined ? 'unknown key' : `unknown key here: it belongs to ${belongs}`
+  return faultAt(source.keyAt(full), full, message, meant, source, file)
+}
+
+/** Where a key that is unknown in one place would be known. */
+function homeOf(key: string, path: Path): string | undefined {
+  if (path.includes('routes') && keysAt(FILE, ['upstreams', '']).includes(key)) return 'the upstream, not to a route'
+  if (path.includes('routes') && path.at(-1) === 'retry' && key === 'budget') return 'the upstream, not to a route'
+  if (path.includes('upstreams') && keysAt(FILE, []).includes(key)) return 'the top of the file'
+  if (path[0] === 'defaults' && keysAt(FILE, ['upstreams', '']).includes(key)) return 'an upstream, not to the defaults'
+  if (keysAt(FILE, ['upstreams', '', 'routes', 0]).includes(key)) return 'a route'
+  return undefined
+}
+
+/** The keys that may stand at a path. */
+function keysAt(schema: unknown, path: Path): string[] {
+  if (schema instanceof z.ZodOptional) return keysAt(schema.unwrap(), path)
+  if (schema instanceof z.ZodUnion) return schema.options.flatMap((option) => keysAt(option, path))
+  const [key, ...rest] = path
+  if (schema instanceof z.ZodObject)
+    return key === undefined ? Object.keys(schema.shape) : keysAt(schema.shape[String(key)], rest)
+  if (key === undefined) return []
+  if (schema instanceof z.ZodRecord) return keysAt(schema.valueType, rest)
+  return schema instanceof z.ZodArray ? keysAt(schema.element, rest) : []
+}
+
+export function faultAt(
+  place: Place,
+  path: Path,
+  message: string,
+  meant: string | undefined,
+  source: Source,
+  file: string,
+): ConfigFault {
+  return {
+    ...place,
+    file,
+    path: path.map(String).join('.'),
+    message,
+    suggestion: meant,
+    source: source.line(place.line),
+  }
+}
+
+/** One paragraph a fault: file, line, column and what is wrong; then the line itself with a caret. */
+export function formatFaults(faults: readonly ConfigFault[]): string {
+  return faults
+    .map(({ file, line, column, path, message, suggestion: meant, source }) => {
+      const where = path === '' ? '' : `${path}: `
+      const hint = meant === undefined ? '' : `, did you mean "${meant}"?`
+      const shown = source.length > 200 ? '' : `  ${source}\n  ${' '.repeat(column - 1)}^\n`
+      return `${file}:${line}:${column}: ${where}${message}${hint}\n${shown}`
+    })
+    .join('')
+}

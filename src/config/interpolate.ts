@@ -1,0 +1,49 @@
+/** `${NAME}` and `${NAME:-fallback}` in the values of a configuration file; `$${` stands for a plain `${`. */
+
+import { type Document, parse, Scalar, visit } from 'yaml'
+
+const REFERENCE = /\$\$\{|\$\{([A-Za-z_]\w*)(?::-([^}]*))?\}|\$\{/g
+const WHOLE = /^\$\{[^}]*\}$/
+
+export type Env = Readonly<Record<string, string | undefined>>
+
+/** A reference that cannot be replaced; no value of the environment is ever told. */
+export type Unset = { readonly node: Scalar; readonly message: string }
+
+/**
+ * Replaces the references in place. An unquoted value that is nothing but one reference is read as YAML once more, so
+ * that a number stays a number; quoted ones stay strings. As in a shell, `:-` also replaces a variable that is empty.
+ */
+export function interpolate(document: Document, env: Env): Unset[] {
+  const unset: Unset[] = []
+  visit(document, {
+    Scalar: (key, node) => {
+      if (key === 'key' || typeof node.value !== 'string' || !node.value.includes('${')) return
+      const isPlain = node.type === Scalar.PLAIN && WHOLE.test(node.value)
+      const value = replaced(node.value, env, (message) => unset.push({ node, message }))
+      node.value = isPlain ? reread(value) : value
+    },
+  })
+  return unset
+}
+
+function replaced(text: string, env: Env, complain: (message: string) => void): string {
+  return text.replaceAll(REFERENCE, (reference: string, name: string | undefined, fallback: string | undefined) => {
+    if (reference === '$${') return '${'
+    if (name === undefined) {
+      complain('expected ${NAME} or ${NAME:-fallback}; write $${ for a plain ${')
+      return ''
+    }
+    const value = env[name]
+    if (value !== undefined && (value !== '' || fallback === undefined)) return value
+    if (fallback === undefined) complain(`the environment variable ${name} is not set, and there is no fallback`)
+    return fallback ?? ''
+  })
+}
+
+/** Numbers and booleans become such; all else stays the text it is. */
+function reread(text: string): unknown {
+  if (!/^(?:true|false|-?\d[\d.e+-]*)$/.test(text)) return text
+  const value: unknown = parse(text)
+  return typeof value === 'number' || typeof value === 'boolean' ? value : text
+}

@@ -1,0 +1,148 @@
+/** The settings that upstreams and routes have in common or for themselves: each key once. */
+
+import { z } from 'zod'
+import {
+  duration,
+  flag,
+  integer,
+  method,
+  number,
+  offOr,
+  oneOf,
+  retryCondition,
+  share,
+  size,
+  status,
+  text,
+} from './kinds.ts'
+import { type Block, setting, switchable } from './setting.ts'
+
+/** A timeout may name a computed one instead of a length. */
+const computed = z.strictObject({ computed: text, divideBy: text.optional() })
+const timeout = (min: string, max: string) => z.union([duration(min, max), computed])
+
+const failureRate = {
+  threshold: setting(share, 0.5, 'share of failures above which it opens'),
+  window: setting(duration('1s', '1h'), '30s', 'over which the share is taken'),
+  minimumRequests: setting(integer(1, 1_000_000), 20, 'fewer attempts have no rate'),
+}
+
+const slowCalls = {
+  slowerThan: setting(duration('1ms', '1h'), '10s', 'a call that waits longer for its response head is slow'),
+  threshold: setting(share, 0.8, 'share of slow calls above which it opens'),
+  window: setting(duration('1s', '1h'), '60s', 'over which the share is taken'),
+  minimumRequests: setting(integer(1, 1_000_000), 20, 'fewer attempts have no rate'),
+}
+
+/** What a route may have of its own. */
+export const ROUTE = {
+  timeout: {
+    connect: setting(timeout('1ms', '5m'), '5s', 'to connect, the TLS handshake included'),
+    attempt: setting(timeout('1ms', '1d'), '12s', 'one attempt, from the end of its request to its response head'),
+    total: setting(timeout('1ms', '1d'), '25s', 'all attempts and waits, to the response head that is relayed'),
+    idle: setting(timeout('1ms', '1d'), '60s', 'between two chunks of a body, either way'),
+  },
+  retry: {
+    attempts: setting(integer(1, 20), 5, 'attempts for one request, the first one included'),
+    on: setting(
+      z.array(retryCondition),
+      ['connect-failure', 'reset', 'timeout', 502, 503, 504, 429],
+      'outcomes that ask for another attempt',
+    ),
+    methods: setting(z.array(method), ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'], 'methods that are safe to repeat'),
+    backoff: {
+      initial: setting(duration('1ms', '1h'), '2s', 'wait before the first retry'),
+      factor: setting(number(1, 10), 2, 'each wait is so many times the one before'),
+      max: setting(duration('1ms', '1h'), '60s', 'longest wait'),
+      jitter: setting(number(0, 1), 0.1, 'symmetric share that a wait varies by'),
+    },
+    respectRetryAfter: setting(flag, true, 'a longer Retry-After replaces the wait'),
+    bodyBuffer: {
+      memory: setting(size('0B', '1GiB'), '1MiB', 'request body kept in memory for replay'),
+      disk: setting(size('0B', '100GiB'), '256MiB', 'request body kept on disk beyond that'),
+    },
+  },
+  breaker: {
+    consecutiveFailures: setting(integer(1, 100_000), 5, 'failures in a row that open it'),
+    failureRate: switchable(failureRate, true, 'opens by the share of failures'),
+    slowCalls: switchable(slowCalls, false, 'opens by the share of slow calls'),
+    openFor: setting(duration('1ms', '1d'), '60s', 'how long it rejects, from the last failure'),
+    openForMax: setting(duration('1ms', '1d'), '10m', 'the open time doubles on every re-opening up to this'),
+    halfOpenProbes: setting(integer(1, 1000), 3, 'calls let through at once while half open'),
+    closeAfter: setting(integer(1, 1000), 1, 'successes that close it'),
+    failureStatus: setting(z.array(status), ['5xx'], 'response statuses that count as failures'),
+  },
+  collapse: setting(flag, false, 'identical concurrent requests become one'),
+  hedge: setting(
+    offOr(z.strictObject({ after: z.union([z.literal('p95'), duration('1ms', '1h')]), max: integer(1, 3) })),
+    false,
+    'a second attempt beside a slow first one',
+  ),
+} as const satisfies Block
+
+/** What only an upstream has, for all its routes together. */
+const UPSTREAM_ONLY = {
+  retry: {
+    budget: {
+      ratio: setting(number(0, 1), 0.2, 'retries as a share of requests'),
+      minPerSecond: setting(number(0, 100_000), 3, 'retries a second that are allowed whatever the traffic'),
+      window: setting(duration('1s', '1h'), '10s', 'how long a request counts for the share'),
+    },
+  },
+  concurrency: {
+    max: setting(integer(1, 100_000), 64, 'requests in flight at once'),
+    queue: setting(integer(0, 1_000_000), 256, 'requests that may wait for their turn'),
+    queueTimeout: setting(duration('1ms', '1h'), '5s', 'longest wait for a turn, or for a connection'),
+    adaptive: setting(flag, false, 'finds the limit from latency'),
+  },
+  connections: {
+    max: setting(integer(1, 10_000), 16, 'connections to the upstream'),
+    idle: setting(
+      duration('1ms', '1h'),
+      '4s',
+      "idle connections are closed after this; less than the upstream's keep-alive",
+    ),
+  },
+  rate: setting(
+    offOr(
+      z.strictObject({
+        requests: integer(1, 1_000_000),
+        per: duration('1s', '1d'),
+        queueTimeout: duration('1ms', '1h').optional(),
+      }),
+    ),
+    false,
+    'paces what the upstream gets',
+  ),
+  tls: {
+    ca: setting(text, '', 'PEM file of an authority to trust besides the system ones'),
+    servername: setting(text, '', "name for SNI and the certificate, the url's host when empty"),
+  },
+} as const satisfies Block
+
+/** What `defaults` and each upstream may say. */
+export const UPSTREAM = {
+  ...ROUTE,
+  ...UPSTREAM_ONLY,
+  retry: { ...ROUTE.retry, ...UPSTREAM_ONLY.retry },
+} as const satisfies Block
+
+/** Switches of single routes, which nothing is inherited for. */
+export const ROUTE_ONLY = {
+  idempotent: setting(flag, false, 'its requests may be repeated whatever their method'),
+  failureWhen: setting(
+    offOr(z.strictObject({ json: text, in: z.array(text), oncePer: text.optional() })),
+    false,
+    'failures that a 200 reports in its body',
+  ),
+  hold: setting(
+    offOr(
+      z.strictObject({ json: text, in: z.array(text), upTo: duration('1s', '1h'), every: duration('100ms', '5m') }),
+    ),
+    false,
+    'the sidecar polls until the status changes',
+  ),
+  resume: setting(flag, false, 'a body that breaks off goes on with Range and If-Range'),
+} as const satisfies Block
+
+export const LOG_LEVEL = oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent'])

@@ -1,0 +1,120 @@
+/** From what a file says to what holds: inheritance, defaults, and what settings must be to each other. */
+
+import type { z } from 'zod'
+import { ROUTE, ROUTE_ONLY, UPSTREAM } from './policies.ts'
+import { type Breaker, type Config, type FILE, type RouteConfig, TOP, type UpstreamConfig } from './schema.ts'
+import { defaultsOf, inherit, isMap, type Values, whole } from './setting.ts'
+import type { Path } from './source.ts'
+import type { Address } from '../listen.ts'
+
+export type Conflict = { readonly path: Path; readonly message: string }
+
+const TOP_VALUES = whole(TOP)
+const UPSTREAM_VALUES = whole(UPSTREAM)
+const ROUTE_VALUES = whole({ ...ROUTE, ...ROUTE_ONLY })
+
+/** @param raw what the file says, found sound by its schema; @param said the same as the schema read it. */
+export function resolve(raw: unknown, said: z.infer<typeof FILE>): Config {
+  const file = isMap(raw) ? raw : {}
+  // The blocks' own types say what their whole() yields: zod cannot follow a schema built by a loop.
+  const top = TOP_VALUES.parse(inherit(defaultsOf(TOP), pick(file, Object.keys(TOP)))) as Values<typeof TOP>
+  const defaults = inherit(defaultsOf(UPSTREAM), file.defaults)
+  return {
+    service: top.service,
+    listen: orUndefined(top.listen),
+    control: { listen: top.control.listen, token: top.control.token },
+    log: top.log,
+    upstreams: Object.entries(said.upstreams).map(([name, { url, listen }]) => {
+      const own = isMap(file.upstreams) && isMap(file.upstreams[name]) ? file.upstreams[name] : {}
+      return resolveUpstream(name, url ?? '', orUndefined(listen ?? false), own, defaults)
+    }),
+  }
+}
+
+const orUndefined = (listen: Address | false) => (listen === false ? undefined : listen)
+
+function resolveUpstream(
+  name: string,
+  url: string,
+  listen: Address | undefined,
+  own: Readonly<Record<string, unknown>>,
+  defaults: unknown,
+): UpstreamConfig {
+  const merged = inherit(defaults, pick(own, Object.keys(UPSTREAM)))
+  const values = UPSTREAM_VALUES.parse(merged) as unknown as Omit<UpstreamConfig, 'name' | 'url' | 'listen' | 'routes'>
+  const routes = Array.isArray(own.routes) ? own.routes.filter(isMap) : []
+  return { ...values, name, url, listen, routes: routes.map((route) => resolveRoute(route, merged, values.retry)) }
+}
+
+function resolveRoute(
+  { match, ...own }: Readonly<Record<string, unknown>>,
+  upstream: unknown,
+  { budget }: UpstreamConfig['retry'],
+): RouteConfig {
+  const inherited = pick(isMap(upstream) ? upstream : {}, Object.keys(ROUTE))
+  const { budget: _, ...retry } = isMap(inherited.retry) ? inherited.retry : {}
+  const merged = inherit(inherit(defaultsOf(ROUTE_ONLY), { ...inherited, retry }), own)
+  const values = ROUTE_VALUES.parse(merged) as unknown as Omit<RouteConfig, 'match'> & { readonly breaker: Breaker }
+  const breaker = own.breaker === undefined ? undefined : values.breaker
+  return { ...values, match: String(match), retry: { ...values.retry, budget }, breaker }
+}
+
+function pick(map: Readonly<Record<string, unknown>>, keys: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(map).filter(([key]) => keys.includes(key)))
+}
+
+/** What each setting allows, but not together with another. */
+export function conflicts({ listen, control, upstreams }: Config): Conflict[] {
+  const listeners = [
+    { path: ['listen'], address: listen },
+    { path: ['control', 'listen'], address: control.listen },
+    ...upstreams.map((upstream) => ({ path: ['upstreams', upstream.name, 'listen'], address: upstream.listen })),
+  ]
+  return [
+    ...repeated(
+      listeners.map(({ path, address }) => ({ path, key: written(address) })),
+      'another listener has this address',
+    ),
+    ...upstreams.flatMap(upstreamConflicts),
+  ]
+}
+
+/** Port 0 is a different one each time. */
+const written = (address: Address | undefined) =>
+  address === undefined || address.port === 0 ? undefined : `${address.host}:${address.port}`
+
+function upstreamConflicts({ name, url, routes, ...policies }: UpstreamConfig): Conflict[] {
+  const path = ['upstreams', name]
+  const matches = routes.map(({ match }, i) => ({ path: [...path, 'routes', i, 'match'], key: match }))
+  return [
+    ...(url === '' ? [{ path, message: 'url is missing' }] : []),
+    ...policyConflicts(path, policies),
+    ...routes.flatMap((route, i) => policyConflicts([...path, 'routes', i], route)),
+    ...repeated(matches, 'another route of this upstream has the same match'),
+  ]
+}
+
+type PolicySettings = Pick<RouteConfig, 'retry' | 'breaker'>
+
+function policyConflicts(path: Path, { retry, breaker }: PolicySettings): Conflict[] {
+  const { initial, max } = retry.backoff
+  const backoff = { path: [...path, 'retry', 'backoff', 'initial'], message: 'is longer than backoff.max' }
+  const openFor = { path: [...path, 'breaker', 'openFor'], message: 'is longer than breaker.openForMax' }
+  return [
+    ...(initial > max ? [backoff] : []),
+    ...(breaker !== undefined && breaker.openFor > breaker.openForMax ? [openFor] : []),
+  ]
+}
+
+function repeated(
+  items: readonly { readonly path: Path; readonly key: string | undefined }[],
+  message: string,
+): Conflict[] {
+  const seen = new Set<string>()
+  return items.flatMap(({ path, key }) => {
+    if (key === undefined) return []
+    if (seen.has(key)) return [{ path, message }]
+    seen.add(key)
+    return []
+  })
+}

@@ -1,0 +1,165 @@
+/** The whole file: every key with its type, bounds and default, and what the rest of the house gets to see of it. */
+
+import { z } from 'zod'
+import { duration, flag, integer, listenAddress, number, offOr, size, text } from './kinds.ts'
+import { LOG_LEVEL, ROUTE, ROUTE_ONLY, UPSTREAM } from './policies.ts'
+import { type Block, partial, setting, type Values } from './setting.ts'
+import type { Address } from '../listen.ts'
+
+const NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
+const IDENTIFIER = /^[a-z][a-z0-9_]*$/
+
+/** Scheme, host, port and perhaps a base path: an upstream's address, without a trailing slash. */
+const url = text
+  .refine(isUpstreamUrl, {
+    error: 'expected http://host:port or https://host:port, without credentials, query or fragment',
+  })
+  .transform((written) => new URL(written).href.replace(/\/+$/, ''))
+
+function isUpstreamUrl(written: string): boolean {
+  const parsed = URL.canParse(written) ? new URL(written) : undefined
+  if (parsed === undefined || !/^https?:$/.test(parsed.protocol)) return false
+  return parsed.username === '' && parsed.password === '' && parsed.search === '' && parsed.hash === ''
+}
+
+/** `GET /jobs/{id}`, `POST /search/*`, `* /health`: see the proxy's routes for what they match. */
+const match = text
+  .regex(/^(?:[A-Z]+|\*) \/(?:(?:\{[a-zA-Z_]\w*\}|\*|[^\s{}*/?#]*)(?:\/|$))*$/, {
+    error: 'expected METHOD /path, with {name} or * for a whole segment, such as GET /jobs/{id}',
+  })
+  .refine((pattern) => new Set(namesIn(pattern)).size === namesIn(pattern).length, {
+    error: 'a {name} stands there twice',
+  })
+
+const namesIn = (pattern: string) => [...pattern.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)
+
+const listener = offOr(listenAddress)
+
+/** Everything outside `defaults` and `upstreams`. */
+export const TOP = {
+  version: setting(z.literal(1, { error: 'expected 1, the only version there is' }), 1, 'of this file format'),
+  service: setting(text.min(1).max(200), 'breakwater', 'named in the logs and the metrics'),
+  listen: setting(listener, '127.0.0.1:8080', 'shared listener: the first path segment names the upstream'),
+  control: {
+    listen: setting(listenAddress, '127.0.0.1:8081', 'metrics and probes'),
+    token: setting(text, '', 'bearer token for what shows data or changes something'),
+    metricsListen: setting(listener, false, 'a listener for metrics and probes alone, without a token'),
+  },
+  log: {
+    level: setting(LOG_LEVEL, 'info', 'least level of a line'),
+    access: setting(flag, true, 'one line a request'),
+  },
+  checkpoints: {
+    store: setting(text, 'file:./data', 'where checkpoints and jobs are kept'),
+    ttl: setting(duration('1s', '365d'), '24h', 'how long a checkpoint lives after its last save'),
+    interval: setting(integer(1, 1_000_000), 10, 'items between two saves'),
+    maxItems: setting(integer(1, 10_000_000), 10_000, 'item ids in one checkpoint'),
+    maxBody: setting(size('1KiB', '1GiB'), '1MiB', 'of a call to the control API'),
+  },
+  health: {
+    timeout: setting(duration('1ms', '1m'), '2s', "each check's own limit"),
+    critical: setting(z.array(text), ['checkpoint_store', 'disk_space'], 'checks that make the service unhealthy'),
+    redis: setting(text, '', 'checked when set'),
+    disk: {
+      path: setting(text, '/tmp', 'whose file system is looked at'),
+      warnBelow: setting(size('0B', '1000GB'), '5GB', 'free space that is little'),
+      failBelow: setting(size('0B', '1000GB'), '1GB', 'free space that is too little'),
+    },
+    celery: {
+      broker: setting(text, '', 'checked when set'),
+      timeout: setting(duration('1ms', '1m'), '2s', 'for the workers to answer'),
+    },
+  },
+} as const satisfies Block
+
+const input = z.strictObject({
+  header: text.optional(),
+  query: text.optional(),
+  json: text.optional(),
+  default: z.union([z.number(), text]).optional(),
+  min: z.number().optional(),
+  max: z.number().optional(),
+})
+
+const computedTimeout = z.strictObject({
+  base: duration('0ms', '7d').optional(),
+  per: z.record(text, duration('0ms', '1d')).optional(),
+  times: z.record(text, z.record(text, number(0, 1000))).optional(),
+  sum: z.array(text).optional(),
+  min: duration('1ms', '7d').optional(),
+  max: duration('1ms', '7d').optional(),
+})
+
+const route = z.strictObject({ match, ...partial(ROUTE).shape, ...partial(ROUTE_ONLY).shape })
+
+const upstream = z.strictObject({
+  ...partial(UPSTREAM).shape,
+  url: url.optional(),
+  urls: z.array(url).min(1).optional(),
+  listen: listener.optional(),
+  health: z.strictObject({ path: text.regex(/^\//), timeout: duration('1ms', '1m').optional() }).optional(),
+  routes: z.array(route).optional(),
+})
+
+/** What a file may say, level by level, before anything is inherited. */
+export const FILE = z.strictObject({
+  ...partial(TOP).shape,
+  job: z
+    .strictObject({
+      id: z.strictObject({ header: text }).optional(),
+      inputs: z.record(z.string().regex(IDENTIFIER), input).optional(),
+    })
+    .optional(),
+  timeouts: z.record(z.string().regex(IDENTIFIER), computedTimeout).optional(),
+  defaults: partial(UPSTREAM).optional(),
+  upstreams: z
+    .record(
+      z.string().regex(NAME, { error: 'a name has small letters, digits and inner hyphens, 63 at most' }),
+      upstream,
+    )
+    .refine((all) => Object.keys(all).length > 0, { error: 'at least one upstream is needed' }),
+})
+
+/** Durations in ms, sizes in bytes; nothing is absent but by `undefined`, and nothing can be changed. */
+type Resolved<T> = T extends { readonly computed: string } ? never : T
+
+type Policies = Values<typeof UPSTREAM>
+type Numbers<T> = { readonly [K in keyof T]: Resolved<T[K]> }
+
+export type Timeouts = Numbers<Policies['timeout']>
+export type Retry = Policies['retry']
+export type Breaker = Policies['breaker']
+
+export type RouteConfig = {
+  readonly match: string
+  readonly idempotent: boolean
+  readonly timeout: Timeouts
+  readonly retry: Retry
+  /** Its own; undefined when it shares the upstream's. */
+  readonly breaker: Breaker | undefined
+}
+
+export type UpstreamConfig = {
+  readonly name: string
+  /** Without a trailing slash. */
+  readonly url: string
+  /** undefined when it has no listener of its own. */
+  readonly listen: Address | undefined
+  readonly tls: Policies['tls']
+  readonly timeout: Timeouts
+  readonly retry: Retry
+  readonly breaker: Breaker
+  readonly concurrency: Policies['concurrency']
+  readonly connections: Policies['connections']
+  /** In the order of the file: the first that matches wins. */
+  readonly routes: readonly RouteConfig[]
+}
+
+export type Config = {
+  readonly service: string
+  /** undefined when the shared listener is off. */
+  readonly listen: Address | undefined
+  readonly control: { readonly listen: Address; readonly token: string }
+  readonly log: Values<typeof TOP.log>
+  readonly upstreams: readonly UpstreamConfig[]
+}

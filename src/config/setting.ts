@@ -1,0 +1,90 @@
+/** A setting: one key of the configuration with its type, bounds, default and meaning; and blocks of them. */
+
+import { z } from 'zod'
+
+/** @template V what the rest of the house gets to see: ms, bytes, addresses taken apart. */
+export type Setting<V> = {
+  readonly type: z.ZodType<V>
+  /** As one would write it in the file. */
+  readonly byDefault: unknown
+  readonly help: string
+}
+
+/** A block that `false` turns off. When it is on, keys that are not given have their defaults. */
+export type Switch<B extends Block> = { readonly on: B; readonly byDefault: boolean; readonly help: string }
+
+type Node = Setting<unknown> | Switch<Block> | Block
+export type Block = { readonly [key: string]: Node }
+
+/** What settings come to. */
+export type Values<N> =
+  N extends Setting<infer V>
+    ? V
+    : N extends Switch<infer B>
+      ? false | Values<B>
+      : { readonly [K in keyof N]: Values<N[K]> }
+
+export const setting = <V>(type: z.ZodType<V>, byDefault: unknown, help: string): Setting<V> => ({
+  type,
+  byDefault,
+  help,
+})
+
+export const switchable = <B extends Block>(on: B, byDefault: boolean, help: string): Switch<B> => ({
+  on,
+  byDefault,
+  help,
+})
+
+const isSetting = (node: Node): node is Setting<unknown> => 'type' in node && node.type instanceof z.ZodType
+const isSwitch = (node: Node): node is Switch<Block> => 'on' in node && 'byDefault' in node
+
+/** Every setting must be there: for values that defaults have been merged into. */
+export function whole(block: Block): z.ZodObject {
+  return z.strictObject(
+    mapped(block, (node): z.ZodType => {
+      if (isSetting(node)) return node.type
+      if (!isSwitch(node)) return whole(node)
+      const withDefaults = (value: unknown) => (isMap(value) ? inherit(defaultsOf(node.on), value) : value)
+      return z.preprocess(withDefaults, z.union([z.literal(false), whole(node.on)]))
+    }),
+  )
+}
+
+/** Any setting may be absent: for what a file says, at each of its levels. */
+export function partial(block: Block): z.ZodObject {
+  return z.strictObject(
+    mapped(block, (node): z.ZodType => {
+      if (isSetting(node)) return node.type.describe(node.help).optional()
+      if (!isSwitch(node)) return partial(node).optional()
+      return z
+        .union([z.literal(false), partial(node.on)])
+        .describe(node.help)
+        .optional()
+    }),
+  )
+}
+
+/** The defaults of a block, as one would write them. */
+export function defaultsOf(block: Block): Record<string, unknown> {
+  return mapped(block, (node) => {
+    if (isSetting(node)) return node.byDefault
+    if (!isSwitch(node)) return defaultsOf(node)
+    return node.byDefault ? defaultsOf(node.on) : false
+  })
+}
+
+function mapped<R>(block: Block, turn: (node: Node) => R): Record<string, R> {
+  return Object.fromEntries(Object.entries(block).map(([key, node]) => [key, turn(node)]))
+}
+
+/** Key by key, what is said nearer to the request wins; lists and plain values are replaced whole. */
+export function inherit(outer: unknown, inner: unknown): unknown {
+  if (inner === undefined) return outer
+  if (!isMap(outer) || !isMap(inner)) return inner
+  const keys = new Set([...Object.keys(outer), ...Object.keys(inner)])
+  return Object.fromEntries([...keys].map((key) => [key, inherit(outer[key], inner[key])]))
+}
+
+export const isMap = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)

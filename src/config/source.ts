@@ -1,0 +1,125 @@
+/** The text of a configuration file with its places: where a path of keys stands, and what stands there. */
+
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  visit,
+} from 'yaml'
+
+export type Path = readonly PropertyKey[]
+
+/** A place in the text, in bytes from its start. */
+type Range = readonly [from: number, to: number]
+
+export type Place = {
+  /** From 1. */
+  readonly line: number
+  readonly column: number
+  /** What is written there, on one line, cut when it is long: the file's own text, nothing from the environment. */
+  readonly text: string
+}
+
+const SHOWN_CHARS = 60
+
+export class Source {
+  readonly document: Document
+  readonly #text: string
+  readonly #lines = new LineCounter()
+
+  constructor(text: string) {
+    this.#text = text
+    // Keys are checked for repetition below: the library's own check takes time by the square of their number.
+    this.document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, uniqueKeys: false })
+  }
+
+  /** Faults of the text itself, with their places: syntax, unknown tags, several documents, keys that stand twice. */
+  faults(): { readonly place: Place; readonly message: string }[] {
+    const { errors, warnings } = this.document
+    // What follows the first syntax error is its echo.
+    const known = [...errors.slice(0, 1), ...warnings].map(({ pos, message }) => {
+      const place = this.#place(pos)
+      const isBareReference = this.line(place.line).slice(0, place.column).endsWith('${')
+      return { place, message: isBareReference ? 'inside { } a value with ${…} has to be quoted' : message }
+    })
+    return [...known, ...this.#repeatedKeys()]
+  }
+
+  has(path: Path): boolean {
+    return this.#find(path).depth === path.length
+  }
+
+  /** The value that a path leads to, or of what is nearest to it on the way. */
+  valueAt(path: Path): Place {
+    const { pair, node } = this.#find(path)
+    return this.#place(rangeOf(node) ?? rangeOf(pair?.key) ?? [0, 0])
+  }
+
+  /** The last key of a path. */
+  keyAt(path: Path): Place {
+    const { pair, node } = this.#find(path)
+    return this.#place(rangeOf(pair?.key) ?? rangeOf(node) ?? [0, 0])
+  }
+
+  nodePlace(node: Node): Place {
+    return this.#place(rangeOf(node) ?? [0, 0])
+  }
+
+  line(number: number): string {
+    return this.#text.split('\n')[number - 1]?.replace(/\r$/, '') ?? ''
+  }
+
+  #find(path: Path): { pair: Pair | undefined; node: unknown; depth: number } {
+    let node: unknown = this.document.contents
+    let pair: Pair | undefined
+    let depth = 0
+    for (const key of path) {
+      const inside = isAlias(node) ? node.resolve(this.document) : node
+      if (isMap(inside)) {
+        const found = inside.items.find((item) => isScalar(item.key) && String(item.key.value) === String(key))
+        if (found === undefined) break
+        pair = found
+        node = found.value ?? found.key
+      } else if (isSeq(inside) && inside.items[Number(key)] !== undefined) {
+        pair = undefined
+        node = inside.items[Number(key)]
+      } else break
+      depth += 1
+    }
+    return { pair, node, depth }
+  }
+
+  #repeatedKeys() {
+    const faults: { place: Place; message: string }[] = []
+    visit(this.document, {
+      Map: (_key, map) => {
+        const seen = new Set<unknown>()
+        for (const { key } of map.items) {
+          if (!isScalar(key)) continue
+          if (seen.has(key.value)) faults.push({ place: this.nodePlace(key), message: 'this key stands there twice' })
+          seen.add(key.value)
+        }
+      },
+    })
+    return faults
+  }
+
+  #place([from, to]: Range): Place {
+    const { line, col } = this.#lines.linePos(from)
+    const [first = ''] = this.#text.slice(from, Math.max(to, from)).split('\n')
+    const text = first.length > SHOWN_CHARS ? `${first.slice(0, SHOWN_CHARS)}…` : first
+    return { line: Math.max(1, line), column: Math.max(1, col), text: text.trimEnd() }
+  }
+}
+
+function rangeOf(node: unknown): Range | undefined {
+  if (typeof node !== 'object' || node === null || !('range' in node) || !Array.isArray(node.range)) return undefined
+  const [from, to] = node.range
+  return typeof from === 'number' && typeof to === 'number' ? [from, to] : undefined
+}

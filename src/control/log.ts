@@ -1,0 +1,168 @@
+/** One JSON line for each thing worth knowing; the only file that writes to stdout. */
+
+import {
+  type DestinationStream,
+  type LevelWithSilent,
+  type Logger,
+  type LoggerOptions,
+  pino,
+  stdTimeFunctions,
+} from 'pino'
+import type { Event, RequestEvent, RouteRef } from '../policy/events.ts'
+import { LineWriter } from './lines.ts'
+
+export type LogSettings = {
+  readonly level: LevelWithSilent
+  /** Whether each request gets a line. */
+  readonly access: boolean
+  readonly service: string
+}
+
+export type Log = {
+  /** Takes one event; neither throws nor waits. */
+  record(event: Event): void
+  /**
+   * Hands lines still held to stdout. They arrive whole when the process then ends by itself; `process.exit` drops what
+   * the reader of a pipe has not taken by then (64 KiB fit in).
+   */
+  flush(): void
+}
+
+/**
+ * Lines hold no header and no query string. A request that the sidecar itself answers with 5xx is a warning; an
+ * upstream's own 5xx is not.
+ * @param destination takes the lines instead of stdout
+ */
+export function createLog(settings: LogSettings, destination?: DestinationStream): Log {
+  if (destination !== undefined) {
+    return { record: createFold(createLogger(settings, destination), settings.access), flush: () => {} }
+  }
+  const stdout = new LineWriter(process.stdout, (lines) => logger.warn({ lines }, 'log lines lost'))
+  const logger = createLogger(settings, stdout)
+  const flush = () => stdout.flush()
+  process.once('exit', flush)
+  return { record: createFold(logger, settings.access), flush }
+}
+
+function createLogger({ level, service }: LogSettings, destination: DestinationStream): Logger {
+  const options: LoggerOptions = {
+    level,
+    base: { service },
+    formatters: { level: (label) => ({ level: label }) },
+    serializers: { err: described },
+    timestamp: stdTimeFunctions.isoTime,
+  }
+  return pino(options, destination)
+}
+
+function createFold(logger: Logger, access: boolean): (event: Event) => void {
+  const verbose = logger.isLevelEnabled('debug')
+  return (event) => {
+    switch (event.kind) {
+      case 'request':
+        if (access) writeAccess(logger, event)
+        return
+      case 'attempt':
+        if (!verbose) return
+        logger.debug(
+          {
+            ...placeOf(event.ref),
+            status: event.status,
+            reason: event.reason,
+            connect_ms: ms(event.connectMs),
+            duration_ms: ms(event.durationMs),
+          },
+          'attempt',
+        )
+        return
+      case 'retry':
+        if (verbose) logger.debug({ ...placeOf(event.ref), cause: event.cause, wait_ms: ms(event.waitMs) }, 'retry')
+        return
+      case 'retry_denied':
+        if (verbose) logger.debug({ ...placeOf(event.ref), why: event.why }, 'retry denied')
+        return
+      case 'stale_connection':
+        if (verbose) logger.debug(placeOf(event.ref), 'stale connection')
+        return
+      case 'body_failed':
+        logger[event.end === 'cancelled' ? 'debug' : 'warn']({ ...placeOf(event.ref), end: event.end }, 'body failed')
+        return
+      case 'body_unkept':
+        if (event.why === 'disk')
+          logger.warn({ ...placeOf(event.ref), why: event.why, err: event.error }, 'body unkept')
+        else logger.debug({ ...placeOf(event.ref), why: event.why }, 'body unkept')
+        return
+      case 'breaker': {
+        const { upstream, route, from, to, cause, openMs } = event
+        const fields = { upstream, route, from, to, cause, open_ms: ms(openMs) }
+        logger[to === 'open' ? 'warn' : 'info'](fields, `breaker ${to}`)
+        return
+      }
+      case 'listening':
+        logger.info({ name: event.name, address: event.address }, 'listening')
+        return
+      case 'draining':
+        logger.info({ in_flight: event.inFlight }, 'draining')
+        return
+      case 'drained':
+        logger.info('drained')
+        return
+      case 'fault':
+        logger.error({ where: event.where, err: event.error }, 'fault')
+        return
+      case 'request_started': // its end tells all
+        return
+      default:
+        event satisfies never
+    }
+  }
+}
+
+function writeAccess(logger: Logger, event: RequestEvent): void {
+  const level = event.status >= 500 && event.reason !== undefined ? 'warn' : 'info'
+  if (!logger.isLevelEnabled(level)) return
+  const fields = {
+    upstream: event.ref?.upstream,
+    route: event.ref?.route,
+    method: event.method,
+    path: event.path,
+    status: event.status,
+    attempts: event.attempts,
+    reason: event.reason,
+    queue_ms: ms(event.queueMs),
+    backoff_ms: ms(event.backoffMs),
+    connect_ms: ms(event.connectMs),
+    first_byte_ms: ms(event.firstByteMs),
+    total_ms: ms(event.totalMs),
+    bytes_in: event.bytesIn,
+    bytes_out: event.bytesOut,
+    request_id: event.id,
+  }
+  logger[level](fields, 'request')
+}
+
+/** Nothing else that the data plane may keep on the object of a route. */
+const placeOf = ({ upstream, route }: RouteRef) => ({ upstream, route })
+
+/** Whole microseconds, as ms. */
+const ms = (value: number | undefined) => (value === undefined ? undefined : Math.round(value * 1000) / 1000)
+
+/** What is told of an error: no property but its code, since libraries hang requests with all headers on theirs. */
+function described(error: unknown) {
+  if (!(error instanceof Error)) {
+    return { type: typeof error, message: masked(typeof error === 'object' ? 'no error' : String(error)) }
+  }
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined
+  return { type: error.name, code, message: masked(error.message), stack: masked(traceOf(error, MAX_CAUSES)) }
+}
+
+/** Of a chain of causes; ends one that closes a circle. */
+const MAX_CAUSES = 5
+
+function traceOf(error: Error, depth: number): string {
+  const own = error.stack ?? error.message
+  return error.cause instanceof Error && depth > 0 ? `${own}\ncaused by ${traceOf(error.cause, depth - 1)}` : own
+}
+
+/** Without the user information of URLs (RFC 3986 section 3.2.1). */
+const masked = (text: string) => text.replaceAll(/\/\/[^\s/?#]+@/g, '//***@')

@@ -1,0 +1,232 @@
+/** Counts what the data plane tells of itself, and shows it in the Prometheus text format (version 0.0.4). */
+
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { BreakerState, Event, RequestEvent, RouteRef, Snapshot } from '../policy/events.ts'
+
+export type Metrics = {
+  /** Takes one event; neither throws nor waits. */
+  record(event: Event): void
+  /** All series as text, gauges as of this moment. */
+  scrape(): Promise<string>
+  readonly contentType: string
+}
+
+/** From one millisecond to ten minutes: a cached answer and a rendered video share them. */
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
+
+const metric =
+  <const T extends 'counter' | 'gauge' | 'histogram'>(type: T) =>
+  <const L extends readonly string[]>(name: string, help: string, labelNames: L) =>
+    ({ type, name: `breakwater_${name}`, help, labelNames }) as const
+
+const counter = metric('counter')
+const gauge = metric('gauge')
+const histogram = metric('histogram')
+
+const ROUTE = ['upstream', 'route'] as const
+
+/**
+ * Every series of ours; the process's own (prom-client's defaults) come on top. Label values are names from the
+ * configuration and members of closed sets, never a path, an id or a message. `class` and `reason` are `none` for a
+ * request that got no status and for one that was relayed whole; `route` is `*` for an upstream's own breaker and for
+ * requests that match no route.
+ */
+export const METRICS = {
+  requests: counter('requests_total', 'Requests that ended', [...ROUTE, 'class', 'reason']),
+  requestSeconds: histogram('request_duration_seconds', 'From a request to the last byte of its response', ROUTE),
+  firstByteSeconds: histogram('request_first_byte_seconds', 'From a request to the head of its response', ROUTE),
+  bodyBytes: counter('body_bytes_total', 'Body bytes from (in) and to (out) clients', ['upstream', 'direction']),
+  unrouted: counter('unrouted_total', 'Requests for which no upstream was found', ['reason']),
+  attempts: counter('attempts_total', 'Attempts to get a response, by its class or the reason', [...ROUTE, 'outcome']),
+  attemptSeconds: histogram('attempt_duration_seconds', 'From an attempt to its response head or end', ['upstream']),
+  retries: counter('retries_total', 'Attempts repeated, by the status or reason that asked for it', [
+    ...ROUTE,
+    'cause',
+  ]),
+  retriesDenied: counter('retries_denied_total', 'Repeatable outcomes that were not repeated', [...ROUTE, 'why']),
+  bodyFailures: counter('body_failures_total', 'Response bodies that did not end whole', [...ROUTE, 'end']),
+  bodiesUnkept: counter('bodies_unkept_total', 'Request bodies not kept for a repetition', [...ROUTE, 'why']),
+  staleConnections: counter('stale_connections_total', 'Pooled connections found closed on reuse', ['upstream']),
+  breakerTransitions: counter('breaker_transitions_total', 'State changes', [...ROUTE, 'from', 'to', 'cause']),
+  faults: counter('faults_total', 'Faults inside the sidecar that no request was told of', []),
+  inFlight: gauge('requests_in_flight', 'Requests that hold a slot of the upstream', ['upstream']),
+  queued: gauge('requests_queued', 'Requests that wait for a slot', ['upstream']),
+  connections: gauge('connections', 'Sockets to the upstream, idle ones included', ['upstream']),
+  retryBudget: gauge('retry_budget', 'Retries that the budget would allow now', ['upstream']),
+  breakerState: gauge('breaker_state', '0 closed, 1 half-open, 2 open', ROUTE),
+  buildInfo: gauge('build_info', 'Always 1', ['service', 'version', 'node']),
+}
+
+const STATE_VALUES: Readonly<Record<BreakerState, number>> = { closed: 0, 'half-open': 1, open: 2 }
+
+/** @param snapshot the data plane's state now; asked once a scrape, so that no gauge lags behind it. */
+export function createMetrics(about: { service: string; version: string }, snapshot: () => Snapshot): Metrics {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry, prefix: 'breakwater_' })
+  const fold = createFold(registry)
+  const show = createGauges(registry)
+  new Gauge({ ...METRICS.buildInfo, registers: [registry] }).set({ ...about, node: process.versions.node }, 1)
+  return {
+    record: fold,
+    scrape: async () => {
+      show(snapshot())
+      return registry.metrics()
+    },
+    contentType: registry.contentType,
+  }
+}
+
+/** The series of one route with their labels already bound: recording an event builds neither strings nor objects. */
+type RouteSeries = ReturnType<ReturnType<typeof createBinder>>
+
+function createFold(registry: Registry): (event: Event) => void {
+  const registers = [registry]
+  const bind = createBinder(registry)
+  const bound = new WeakMap<RouteRef, RouteSeries>()
+  const unrouted = new Counter({ ...METRICS.unrouted, registers })
+  const transitions = new Counter({ ...METRICS.breakerTransitions, registers })
+  const faults = new Counter({ ...METRICS.faults, registers })
+
+  const seriesOf = (ref: RouteRef): RouteSeries => {
+    let series = bound.get(ref)
+    if (series === undefined) {
+      series = bind(ref)
+      bound.set(ref, series)
+    }
+    return series
+  }
+
+  return (event) => {
+    switch (event.kind) {
+      case 'request':
+        if (event.ref === undefined) unrouted.inc({ reason: event.reason ?? 'none' })
+        else countRequest(seriesOf(event.ref), event)
+        return
+      case 'attempt': {
+        const series = seriesOf(event.ref)
+        series.attempts(event.reason ?? classOf(event.status)).inc()
+        series.attemptSeconds.observe(event.durationMs / 1000)
+        return
+      }
+      case 'retry':
+        seriesOf(event.ref).retries(event.cause).inc()
+        return
+      case 'retry_denied':
+        seriesOf(event.ref).retriesDenied(event.why).inc()
+        return
+      case 'body_failed':
+        seriesOf(event.ref).bodyFailures(event.end).inc()
+        return
+      case 'body_unkept':
+        seriesOf(event.ref).bodiesUnkept(event.why).inc()
+        return
+      case 'stale_connection':
+        seriesOf(event.ref).staleConnections.inc()
+        return
+      case 'breaker': {
+        const { upstream, route = '*', from, to, cause = 'none' } = event
+        transitions.inc({ upstream, route, from, to, cause })
+        return
+      }
+      case 'fault':
+        faults.inc()
+        return
+      case 'request_started': // in flight comes from the snapshot
+      case 'listening':
+      case 'draining':
+      case 'drained':
+        return
+      default:
+        event satisfies never
+    }
+  }
+}
+
+function countRequest(series: RouteSeries, event: RequestEvent): void {
+  const headSent = event.firstByteMs !== undefined
+  series
+    .requests(classOf(headSent ? event.status : undefined))(event.reason ?? 'none')
+    .inc()
+  series.requestSeconds.observe(event.totalMs / 1000)
+  if (headSent) series.firstByteSeconds.observe(event.firstByteMs / 1000)
+  if (event.bytesIn > 0) series.bytesIn.inc(event.bytesIn)
+  if (event.bytesOut > 0) series.bytesOut.inc(event.bytesOut)
+}
+
+function createBinder(registry: Registry) {
+  const registers = [registry]
+  const requests = new Counter({ ...METRICS.requests, registers })
+  const requestSeconds = new Histogram({ ...METRICS.requestSeconds, buckets: SECONDS, registers })
+  const firstByteSeconds = new Histogram({ ...METRICS.firstByteSeconds, buckets: SECONDS, registers })
+  const bodyBytes = new Counter({ ...METRICS.bodyBytes, registers })
+  const attempts = new Counter({ ...METRICS.attempts, registers })
+  const attemptSeconds = new Histogram({ ...METRICS.attemptSeconds, buckets: SECONDS, registers })
+  const retries = new Counter({ ...METRICS.retries, registers })
+  const retriesDenied = new Counter({ ...METRICS.retriesDenied, registers })
+  const bodyFailures = new Counter({ ...METRICS.bodyFailures, registers })
+  const bodiesUnkept = new Counter({ ...METRICS.bodiesUnkept, registers })
+  const staleConnections = new Counter({ ...METRICS.staleConnections, registers })
+
+  return ({ upstream, route }: RouteRef) => ({
+    requests: lazily((statusClass) =>
+      lazily((reason) => requests.labels({ upstream, route, class: statusClass, reason })),
+    ),
+    requestSeconds: requestSeconds.labels({ upstream, route }),
+    firstByteSeconds: firstByteSeconds.labels({ upstream, route }),
+    bytesIn: bodyBytes.labels({ upstream, direction: 'in' }),
+    bytesOut: bodyBytes.labels({ upstream, direction: 'out' }),
+    attempts: lazily((outcome) => attempts.labels({ upstream, route, outcome })),
+    attemptSeconds: attemptSeconds.labels({ upstream }),
+    retries: lazily((cause) => retries.labels({ upstream, route, cause })),
+    retriesDenied: lazily((why) => retriesDenied.labels({ upstream, route, why })),
+    bodyFailures: lazily((end) => bodyFailures.labels({ upstream, route, end })),
+    bodiesUnkept: lazily((why) => bodiesUnkept.labels({ upstream, route, why })),
+    staleConnections: staleConnections.labels({ upstream }),
+  })
+}
+
+/** Sets every gauge anew, so that an upstream that a reload took away leaves no series behind. */
+function createGauges(registry: Registry): (snapshot: Snapshot) => void {
+  const registers = [registry]
+  const inFlight = new Gauge({ ...METRICS.inFlight, registers })
+  const queued = new Gauge({ ...METRICS.queued, registers })
+  const connections = new Gauge({ ...METRICS.connections, registers })
+  const retryBudget = new Gauge({ ...METRICS.retryBudget, registers })
+  const breakerState = new Gauge({ ...METRICS.breakerState, registers })
+  const all = [inFlight, queued, connections, retryBudget, breakerState]
+
+  return ({ upstreams }) => {
+    for (const one of all) one.reset()
+    for (const { name: upstream, ...state } of upstreams) {
+      inFlight.set({ upstream }, state.inFlight)
+      queued.set({ upstream }, state.queued)
+      connections.set({ upstream }, state.connections)
+      retryBudget.set({ upstream }, state.retryBudget)
+      for (const breaker of state.breakers) {
+        breakerState.set({ upstream, route: breaker.route ?? '*' }, STATE_VALUES[breaker.state])
+      }
+    }
+  }
+}
+
+/** Statuses outside 100 to 599 count as 5xx, as RFC 9110 section 15 has clients treat them. */
+function classOf(status: number | undefined): '1xx' | '2xx' | '3xx' | '4xx' | '5xx' | 'none' {
+  if (status === undefined) return 'none'
+  if (status < 100 || status >= 500) return '5xx'
+  if (status < 200) return '1xx'
+  if (status < 300) return '2xx'
+  return status < 400 ? '3xx' : '4xx'
+}
+
+/** Makes the value of a key when it is first asked for, and keeps it. Only for keys of a closed set. */
+function lazily<V>(make: (key: string) => V): (key: string) => V {
+  const made = new Map<string, V>()
+  return (key) => {
+    let value = made.get(key)
+    if (value === undefined) {
+      value = make(key)
+      made.set(key, value)
+    }
+    return value
+  }
+}

@@ -1,0 +1,131 @@
+import { Watchdog } from '../clock.ts'
+import { type FaultCode, ProxyError } from '../errors.ts'
+import type { Call, CallWatch, Deps, Exchange, Reply, Send, Transport } from './exchange.ts'
+
+export type AttemptSettings = {
+  readonly connectTimeoutMs: number
+  /** Between two chunks of the request body. */
+  readonly idleTimeoutMs: number
+}
+
+/**
+ * One try: sends the exchange once and bounds each phase of it: connecting by `connect`, sending by `idle`, waiting for
+ * the head by `attempt`, all of it by the deadline. Refuses to judge: whether to repeat and whom to blame is for others.
+ */
+export const attempting =
+  (settings: AttemptSettings, transport: Transport, deps: Deps): Send =>
+  (exchange) =>
+    new Promise((resolve, reject) => {
+      if (exchange.client.gone) return reject(new ProxyError('client_gone'))
+      new Attempt(exchange, settings, deps, resolve, reject).start(transport)
+    })
+
+type Phase = 'connecting' | 'sending' | 'waiting'
+
+class Attempt implements CallWatch {
+  readonly #exchange: Exchange
+  readonly #settings: AttemptSettings
+  readonly #deps: Deps
+  readonly #resolve: (reply: Reply) => void
+  readonly #reject: (error: ProxyError) => void
+  readonly #watchdog: Watchdog
+  readonly #startedAt: number
+  readonly #onGone = () => this.#giveUp('client_gone')
+  #phase: Phase = 'connecting'
+  #phaseSince: number
+  #connectMs: number | undefined
+  #call: Call | undefined
+  #over = false
+
+  constructor(
+    exchange: Exchange,
+    settings: AttemptSettings,
+    deps: Deps,
+    resolve: (reply: Reply) => void,
+    reject: (error: ProxyError) => void,
+  ) {
+    this.#exchange = exchange
+    this.#settings = settings
+    this.#deps = deps
+    this.#resolve = resolve
+    this.#reject = reject
+    this.#startedAt = deps.clock.now()
+    this.#phaseSince = this.#startedAt
+    this.#watchdog = new Watchdog(
+      deps.clock,
+      () => this.#dueAt(),
+      () => this.#giveUp(this.#lateness()),
+    )
+  }
+
+  start(transport: Transport): void {
+    this.#exchange.attempts += 1
+    this.#exchange.client.listen(this.#onGone)
+    this.#call = transport(this.#exchange, this)
+    if (!this.#over) this.#watchdog.watch()
+  }
+
+  started(connectMs: number | undefined): void {
+    this.#connectMs = connectMs
+    if (connectMs !== undefined) this.#exchange.spent.connectMs += connectMs
+    this.#enter('sending')
+  }
+
+  progressed(): void {
+    this.#phaseSince = this.#deps.clock.now()
+  }
+
+  sent(): void {
+    this.#enter('waiting')
+  }
+
+  head(reply: Reply): void {
+    this.#finish(reply.status, undefined)
+    this.#resolve(reply)
+  }
+
+  failed(code: FaultCode, cause: unknown): void {
+    this.#finish(undefined, code)
+    this.#reject(new ProxyError(code, undefined, { cause }))
+  }
+
+  #enter(phase: Phase): void {
+    this.#phase = phase
+    this.#phaseSince = this.#deps.clock.now()
+    if (this.#call !== undefined) this.#watchdog.watch()
+  }
+
+  #phaseEndsAt(): number {
+    if (this.#phase === 'connecting') return this.#phaseSince + this.#settings.connectTimeoutMs
+    if (this.#phase === 'sending') return this.#phaseSince + this.#settings.idleTimeoutMs
+    return this.#phaseSince + this.#exchange.attemptTimeoutMs
+  }
+
+  #dueAt(): number {
+    return Math.min(this.#phaseEndsAt(), this.#exchange.deadlineAt)
+  }
+
+  #lateness(): FaultCode {
+    if (this.#exchange.deadlineAt < this.#phaseEndsAt()) {
+      return this.#exchange.deadlineIsClients ? 'client_deadline' : 'total_timeout'
+    }
+    if (this.#phase === 'connecting') return 'connect_timeout'
+    if (this.#phase === 'waiting') return 'attempt_timeout'
+    return this.#exchange.body?.starved ? 'client_stalled' : 'idle_timeout'
+  }
+
+  #giveUp(code: FaultCode): void {
+    this.#finish(undefined, code)
+    this.#call?.abort()
+    this.#reject(new ProxyError(code))
+  }
+
+  #finish(status: number | undefined, reason: FaultCode | undefined): void {
+    this.#over = true
+    this.#watchdog.stop()
+    this.#exchange.client.unlisten(this.#onGone)
+    const durationMs = this.#deps.clock.now() - this.#startedAt
+    const ref = this.#exchange.route
+    this.#deps.emit({ kind: 'attempt', ref, status, reason, durationMs, connectMs: this.#connectMs })
+  }
+}

@@ -1,0 +1,122 @@
+import { faultOf, ProxyError } from '../errors.ts'
+import {
+  admit,
+  admits,
+  answered,
+  type Circuit,
+  type CircuitSettings,
+  noticeHalfOpen,
+  noticeSlow,
+  type Permit,
+  settle,
+  stateOf,
+  type Transition,
+  type Verdict,
+} from './circuit.ts'
+
+import type { BodyEnd, Deps, Layer } from './exchange.ts'
+
+export type BreakerSettings = CircuitSettings & {
+  /** Response statuses that count as failures. */
+  readonly failureStatuses: ReadonlySet<number>
+}
+
+/** One breaker: shared by the routes of an upstream, or a route's own. */
+export type Breaker = {
+  readonly settings: BreakerSettings
+  readonly circuit: Circuit
+  readonly upstream: string
+  /** undefined for the upstream's own. */
+  readonly route: string | undefined
+  /** Called, once each, when the circuit opens. */
+  readonly onOpen: Set<() => void>
+}
+
+/** A rejection, with the seconds to wait, while the circuit is open; undefined otherwise, half open included. */
+export function refusalOf(breaker: Breaker, deps: Deps): ProxyError | undefined {
+  const now = deps.clock.now()
+  publish(breaker, noticeSlow(breaker.circuit, now, breaker.settings), deps)
+  return stateOf(breaker.circuit, now) === 'open' ? rejection(breaker, now) : undefined
+}
+
+/** Whether an attempt made now would be let through, as a probe or otherwise. */
+export function wouldAdmit(breaker: Breaker, deps: Deps): boolean {
+  const now = deps.clock.now()
+  publish(breaker, noticeSlow(breaker.circuit, now, breaker.settings), deps)
+  return admits(breaker.circuit, now, breaker.settings)
+}
+
+/**
+ * Stands inside the retry, so that it counts attempts. Takes an attempt for a success only when its body is whole, and
+ * for neither when the client left or the sidecar itself refused it.
+ * @param leaseMs how long a probe may hold its slot: the attempt's own timeout.
+ */
+export const breaking =
+  (breaker: Breaker, leaseMs: number, deps: Deps): Layer =>
+  (next) =>
+  async (exchange) => {
+    const permit = enter(breaker, leaseMs, deps)
+    try {
+      const reply = await next(exchange)
+      leaveAtHead(breaker, permit, deps)
+      const verdict = verdictOnHead(reply.status, breaker.settings)
+      if (verdict === undefined) reply.onClosed((end) => conclude(breaker, permit, verdictOnBody(end), deps))
+      else conclude(breaker, permit, verdict, deps)
+      return reply
+    } catch (error) {
+      conclude(breaker, permit, error instanceof ProxyError ? error.fault.blame : 'neutral', deps)
+      throw error
+    }
+  }
+
+function enter(breaker: Breaker, leaseMs: number, deps: Deps): Permit {
+  const now = deps.clock.now()
+  publish(breaker, noticeSlow(breaker.circuit, now, breaker.settings), deps)
+  const permit = admit(breaker.circuit, now, leaseMs, breaker.settings)
+  if (permit === undefined) throw rejection(breaker, now)
+  publish(breaker, noticeHalfOpen(breaker.circuit), deps)
+  return permit
+}
+
+function leaveAtHead(breaker: Breaker, permit: Permit, deps: Deps): void {
+  if (!breaker.settings.slowCalls) return
+  const now = deps.clock.now()
+  publish(breaker, noticeSlow(breaker.circuit, now, breaker.settings), deps)
+  answered(breaker.circuit, permit, now)
+}
+
+function conclude(breaker: Breaker, permit: Permit, verdict: Verdict, deps: Deps): void {
+  const now = deps.clock.now()
+  publish(breaker, noticeSlow(breaker.circuit, now, breaker.settings), deps)
+  publish(breaker, settle(breaker.circuit, permit, verdict, now, breaker.settings), deps)
+}
+
+/** undefined when the body has yet to tell. A protocol switch is a success: what follows is no response body. */
+function verdictOnHead(status: number, settings: BreakerSettings): Verdict | undefined {
+  if (settings.failureStatuses.has(status)) return 'failure'
+  if (status === 429) return 'limited'
+  return status === 101 ? 'success' : undefined
+}
+
+function verdictOnBody(end: BodyEnd): Verdict {
+  if (end === 'complete') return 'success'
+  if (end === 'cancelled') return 'neutral'
+  return faultOf(end).blame
+}
+
+function rejection(breaker: Breaker, now: number): ProxyError {
+  const waitMs = Math.max(0, breaker.circuit.halfOpenAt - now)
+  const who = breaker.route === undefined ? breaker.upstream : `${breaker.upstream} ${breaker.route}`
+  const detail = waitMs > 0 ? `circuit breaker of ${who} is open` : `circuit breaker of ${who} is probing`
+  return new ProxyError('breaker_open', detail, { retryAfterS: Math.max(1, Math.ceil(waitMs / 1000)) })
+}
+
+function publish(breaker: Breaker, transition: Transition | undefined, deps: Deps): void {
+  if (transition === undefined) return
+  const { upstream, route } = breaker
+  deps.emit({ kind: 'breaker', upstream, route, ...transition })
+  if (transition.to !== 'open') return
+  const waiting = [...breaker.onOpen]
+  breaker.onOpen.clear()
+  for (const wake of waiting) wake()
+}

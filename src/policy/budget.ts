@@ -1,0 +1,56 @@
+/**
+ * Retries as a share of requests, so that retries cannot multiply an outage: each request deposits one, each retry
+ * costs `1 / ratio`, deposits live for `windowMs`, and a reserve lets a quiet upstream have some retries all the same.
+ * Source: the retry budget of tower (`TpsBudget`) and Finagle; ten slots as in tower.
+ */
+
+export type BudgetSettings = {
+  /** Retries allowed for each request, 0 to 1; with 0 only the reserve is there. */
+  readonly ratio: number
+  /** Retries a second that are allowed whatever the traffic. */
+  readonly minPerSecond: number
+  readonly windowMs: number
+}
+
+const SLOTS = 10
+
+/** Deposits less withdrawals of the last window, one number a tenth of it; `tick` numbers the newest tenth. */
+export type Budget = { tick: number; readonly balances: number[] }
+
+export const freshBudget = (): Budget => ({ tick: 0, balances: new Array(SLOTS).fill(0) })
+
+export function deposit(budget: Budget, now: number, settings: BudgetSettings): void {
+  expire(budget, now, settings)
+  if (settings.ratio > 0) add(budget, 1)
+}
+
+/** Takes the price of one retry. @returns false, and takes nothing, when the balance does not cover it. */
+export function withdraw(budget: Budget, now: number, settings: BudgetSettings): boolean {
+  if (retriesLeft(budget, now, settings) < 1) return false
+  add(budget, -price(settings))
+  return true
+}
+
+/** How many retries the budget would allow right now, whole ones. */
+export function retriesLeft(budget: Budget, now: number, settings: BudgetSettings): number {
+  expire(budget, now, settings)
+  const balance = budget.balances.reduce((sum, slot) => sum + slot, 0)
+  const reserve = settings.minPerSecond * (settings.windowMs / 1000) * price(settings)
+  // Prices such as 1 / 0.3 are not exact in binary: a balance a hair below a whole retry is that retry.
+  return Math.max(0, Math.floor((reserve + balance) / price(settings) + 1e-9))
+}
+
+/** Of one retry, in deposits. With a ratio of 0 nothing is deposited, and the reserve counts in retries. */
+const price = ({ ratio }: BudgetSettings) => (ratio > 0 ? 1 / ratio : 1)
+
+function add(budget: Budget, amount: number): void {
+  const slot = budget.tick % SLOTS
+  budget.balances[slot] = (budget.balances[slot] ?? 0) + amount
+}
+
+function expire(budget: Budget, now: number, settings: BudgetSettings): void {
+  const tick = Math.floor(now / (settings.windowMs / SLOTS))
+  const passed = Math.min(tick - budget.tick, SLOTS)
+  for (let i = 1; i <= passed; i += 1) budget.balances[(budget.tick + i) % SLOTS] = 0
+  if (passed > 0) budget.tick = tick
+}

@@ -1,0 +1,221 @@
+/**
+ * The circuit breaker as a state machine of (record, event, now): no clock, no timer, no I/O. Half open is not stored:
+ * it is an open circuit whose time is up, so what is asked for and what is measured never lag behind the clock.
+ * The generation counter, by which a late result changes nothing, is gobreaker's.
+ */
+
+import type { BreakerState, TripCause } from './events.ts'
+import { count, exceeds, freshWindow, type RateSettings, type Window } from './window.ts'
+
+export type CircuitSettings = {
+  readonly consecutiveFailures: number
+  readonly failureRate: RateSettings | false
+  /** A call is slow once it has waited `slowerThanMs` for its response head, whether or not that has come. */
+  readonly slowCalls: (RateSettings & { readonly slowerThanMs: number }) | false
+  readonly openForMs: number
+  /** The open time doubles with every re-opening, up to this. */
+  readonly openForMaxMs: number
+  readonly halfOpenProbes: number
+  readonly closeAfter: number
+}
+
+/** How an admitted call ended: `limited` is a 429, which tells of overload but not of a broken upstream. */
+export type Verdict = 'success' | 'failure' | 'limited' | 'neutral'
+
+export type Circuit = {
+  tripped: boolean
+  /** Goes up with every opening and closing. */
+  generation: number
+  consecutiveFailures: number
+  /** Openings since it was last closed. */
+  trips: number
+  /** Monotonic ms at which an open circuit becomes half open. */
+  halfOpenAt: number
+  /** Whether a probe was admitted since it opened. */
+  probed: boolean
+  probes: Permit[]
+  probeSuccesses: number
+  rate: Window | undefined
+  slow: Window | undefined
+  /** Calls without a response head yet, oldest first; kept only where slow calls matter. */
+  readonly waiting: Set<Permit>
+}
+
+/** Leave to make one call. */
+export type Permit = {
+  readonly generation: number
+  readonly admittedAt: number
+  /** A probe's slot is free again after this, whatever became of the call. Infinity for a call that is no probe. */
+  readonly leaseUntil: number
+  slow: boolean
+  settled: boolean
+}
+
+export type Transition = {
+  readonly from: BreakerState
+  readonly to: BreakerState
+  readonly cause: TripCause | undefined
+  /** ms that it will reject for; undefined unless it opened. */
+  readonly openMs: number | undefined
+}
+
+export function freshCircuit(settings: CircuitSettings): Circuit {
+  return {
+    tripped: false,
+    generation: 0,
+    consecutiveFailures: 0,
+    trips: 0,
+    halfOpenAt: 0,
+    probed: false,
+    probes: [],
+    probeSuccesses: 0,
+    ...freshWindows(settings),
+    waiting: new Set(),
+  }
+}
+
+export function stateOf(circuit: Circuit, now: number): BreakerState {
+  if (!circuit.tripped) return 'closed'
+  return now < circuit.halfOpenAt ? 'open' : 'half-open'
+}
+
+/** Whether a call would be admitted, without admitting it. */
+export function admits(circuit: Circuit, now: number, settings: CircuitSettings): boolean {
+  const state = stateOf(circuit, now)
+  return state === 'closed' || (state === 'half-open' && probesInFlight(circuit, now) < settings.halfOpenProbes)
+}
+
+/**
+ * @param leaseMs after which a probe's slot is free again though the call has not ended.
+ * @returns undefined when the call is rejected.
+ */
+export function admit(circuit: Circuit, now: number, leaseMs: number, settings: CircuitSettings): Permit | undefined {
+  if (!admits(circuit, now, settings)) return undefined
+  const leaseUntil = circuit.tripped ? now + leaseMs : Number.POSITIVE_INFINITY
+  const permit: Permit = { generation: circuit.generation, admittedAt: now, leaseUntil, slow: false, settled: false }
+  if (circuit.tripped) {
+    circuit.probes = circuit.probes.filter((probe) => probe.leaseUntil > now)
+    circuit.probes.push(permit)
+  }
+  if (settings.slowCalls) circuit.waiting.add(permit)
+  return permit
+}
+
+/** The first probe since the circuit opened makes the change to half open visible. */
+export function noticeHalfOpen(circuit: Circuit): Transition | undefined {
+  if (!circuit.tripped || circuit.probed) return undefined
+  circuit.probed = true
+  return { from: 'open', to: 'half-open', cause: undefined, openMs: undefined }
+}
+
+/** Counts the calls that have become slow by now. To be asked before anything else is asked or told. */
+export function noticeSlow(circuit: Circuit, now: number, settings: CircuitSettings): Transition | undefined {
+  if (!settings.slowCalls) return undefined
+  for (const permit of circuit.waiting) {
+    const slowAt = permit.admittedAt + settings.slowCalls.slowerThanMs
+    if (slowAt > now) return undefined
+    circuit.waiting.delete(permit)
+    permit.slow = true
+    if (permit.generation !== circuit.generation) continue
+    if (circuit.tripped) return trip(circuit, slowAt, 'probe', settings)
+    if (circuit.slow === undefined) continue
+    count(circuit.slow, true, slowAt)
+    if (exceeds(circuit.slow, slowAt, settings.slowCalls)) return trip(circuit, slowAt, 'slow', settings)
+  }
+  return undefined
+}
+
+/** The response head of a call has come: from here on it cannot become slow. */
+export function answered(circuit: Circuit, permit: Permit, now: number): void {
+  const wasWaiting = circuit.waiting.delete(permit)
+  if (wasWaiting && permit.generation === circuit.generation && circuit.slow !== undefined)
+    count(circuit.slow, false, now)
+}
+
+/**
+ * A call has ended. The first verdict on a call is the one that counts; one on a call from an older generation changes
+ * nothing: a late success must not close a half-open circuit, nor a late failure open it again.
+ */
+export function settle(
+  circuit: Circuit,
+  permit: Permit,
+  verdict: Verdict,
+  now: number,
+  settings: CircuitSettings,
+): Transition | undefined {
+  if (permit.settled) return undefined
+  permit.settled = true
+  circuit.waiting.delete(permit)
+  if (permit.generation !== circuit.generation) return undefined
+  return circuit.tripped
+    ? settleProbe(circuit, permit, verdict, now, settings)
+    : settleCall(circuit, verdict, now, settings)
+}
+
+function settleProbe(
+  circuit: Circuit,
+  permit: Permit,
+  verdict: Verdict,
+  now: number,
+  settings: CircuitSettings,
+): Transition | undefined {
+  circuit.probes = circuit.probes.filter((probe) => probe !== permit)
+  if (verdict === 'neutral') return undefined
+  if (verdict !== 'success') return trip(circuit, now, 'probe', settings)
+  circuit.probeSuccesses += 1
+  return circuit.probeSuccesses < settings.closeAfter ? undefined : close(circuit, settings)
+}
+
+function settleCall(
+  circuit: Circuit,
+  verdict: Verdict,
+  now: number,
+  settings: CircuitSettings,
+): Transition | undefined {
+  if (verdict === 'neutral') return undefined
+  if (verdict === 'success') circuit.consecutiveFailures = 0
+  if (verdict === 'failure') circuit.consecutiveFailures += 1
+  if (circuit.rate !== undefined) count(circuit.rate, verdict !== 'success', now)
+  if (verdict === 'success') return undefined
+  if (circuit.consecutiveFailures >= settings.consecutiveFailures) return trip(circuit, now, 'consecutive', settings)
+  if (settings.failureRate && circuit.rate !== undefined && exceeds(circuit.rate, now, settings.failureRate)) {
+    return trip(circuit, now, 'rate', settings)
+  }
+  return undefined
+}
+
+function trip(circuit: Circuit, at: number, cause: TripCause, settings: CircuitSettings): Transition {
+  const openMs = Math.min(settings.openForMs * 2 ** circuit.trips, settings.openForMaxMs)
+  const from = circuit.tripped ? 'half-open' : 'closed'
+  startGeneration(circuit, true, settings)
+  circuit.trips += 1
+  circuit.halfOpenAt = at + openMs
+  return { from, to: 'open', cause, openMs }
+}
+
+function close(circuit: Circuit, settings: CircuitSettings): Transition {
+  startGeneration(circuit, false, settings)
+  circuit.trips = 0
+  return { from: 'half-open', to: 'closed', cause: undefined, openMs: undefined }
+}
+
+function startGeneration(circuit: Circuit, tripped: boolean, settings: CircuitSettings): void {
+  const windows = freshWindows(settings)
+  circuit.tripped = tripped
+  circuit.generation += 1
+  circuit.consecutiveFailures = 0
+  circuit.probed = false
+  circuit.probes = []
+  circuit.probeSuccesses = 0
+  circuit.rate = windows.rate
+  circuit.slow = windows.slow
+}
+
+export function probesInFlight(circuit: Circuit, now: number): number {
+  return circuit.probes.reduce((running, probe) => (probe.leaseUntil > now ? running + 1 : running), 0)
+}
+
+const freshWindows = (settings: CircuitSettings) => ({
+  rate: settings.failureRate ? freshWindow(settings.failureRate.windowMs) : undefined,
+  slow: settings.slowCalls ? freshWindow(settings.slowCalls.windowMs) : undefined,
+})

@@ -1,0 +1,117 @@
+/** What the data plane tells of itself. Metrics, log and page are folds over these; none of them talks back. */
+
+import type { FaultCode } from '../errors.ts'
+import type { BodyEnd } from './exchange.ts'
+
+/** Names from the configuration only, so that label values are bounded. One object for each route, made at compile time. */
+export type RouteRef = {
+  readonly upstream: string
+  /** The route's `match` as written; `*` for requests that no route of the upstream matches. */
+  readonly route: string
+}
+
+export type BreakerState = 'closed' | 'open' | 'half-open'
+
+/** What opened a breaker. */
+export type TripCause = 'consecutive' | 'rate' | 'slow' | 'probe'
+
+/** A request is over: its response's last byte is with the client, or the client is gone, or it was cut. */
+export type RequestEvent = {
+  readonly kind: 'request'
+  /** undefined when no upstream was found for it. */
+  readonly ref: RouteRef | undefined
+  readonly id: string
+  readonly method: string
+  /** The path without its query, which may hold secrets. */
+  readonly path: string
+  /** Status sent to the client; 499 when it left before one was. */
+  readonly status: number
+  /** The sidecar's own cause; undefined when the upstream's response was relayed whole. */
+  readonly reason: FaultCode | undefined
+  readonly attempts: number
+  readonly queueMs: number
+  readonly backoffMs: number
+  readonly connectMs: number
+  /** From the request's arrival to the response head; undefined when none was sent. */
+  readonly firstByteMs: number | undefined
+  readonly totalMs: number
+  /** Body bytes from the client, and to it. */
+  readonly bytesIn: number
+  readonly bytesOut: number
+}
+
+export type Event =
+  | RequestEvent
+  /** A request was matched to a route and begins its way. */
+  | { readonly kind: 'request_started'; readonly ref: RouteRef }
+  /** An attempt came to a response head (status) or to none (reason). */
+  | {
+      readonly kind: 'attempt'
+      readonly ref: RouteRef
+      readonly status: number | undefined
+      readonly reason: FaultCode | undefined
+      readonly durationMs: number
+      /** ms to a new connection; undefined when one was reused. */
+      readonly connectMs: number | undefined
+    }
+  /** The body of a reply whose head had been relayed ended in any way but whole. */
+  | { readonly kind: 'body_failed'; readonly ref: RouteRef; readonly end: BodyEnd }
+  /** An attempt is about to be repeated; `cause` is the status or reason that asks for it. */
+  | { readonly kind: 'retry'; readonly ref: RouteRef; readonly cause: string; readonly waitMs: number }
+  /** An attempt that was repeatable by its outcome was not repeated. */
+  | { readonly kind: 'retry_denied'; readonly ref: RouteRef; readonly why: RetryDenial }
+  /** A request body could not be kept for a repetition: over `bodyBuffer`, or the disk refused it. */
+  | { readonly kind: 'body_unkept'; readonly ref: RouteRef; readonly why: UnkeptCause; readonly error: unknown }
+  /** A pooled connection turned out closed when it was reused, and the request went out on a new one. */
+  | { readonly kind: 'stale_connection'; readonly ref: RouteRef }
+  | {
+      readonly kind: 'breaker'
+      readonly upstream: string
+      /** The route that declares its own breaker; undefined for the upstream's. */
+      readonly route: string | undefined
+      readonly from: BreakerState
+      readonly to: BreakerState
+      readonly cause: TripCause | undefined
+      /** ms until it lets probes through; undefined unless it opened. */
+      readonly openMs: number | undefined
+    }
+  | { readonly kind: 'listening'; readonly name: string; readonly address: string }
+  | { readonly kind: 'draining'; readonly inFlight: number }
+  | { readonly kind: 'drained' }
+  /** Something inside went wrong that no request can be told of. */
+  | { readonly kind: 'fault'; readonly error: unknown; readonly where: string }
+
+export type UnkeptCause = 'too_large' | 'disk'
+
+/** Why a repeatable outcome was not repeated: the set of `retry_denied`. */
+export type RetryDenial = 'attempts' | 'deadline' | 'budget' | 'breaker' | 'method' | 'body' | 'early_response'
+
+/** Neither throws nor waits. */
+export type Emit = (event: Event) => void
+
+/** The state of the data plane at one moment, derived from the clock when asked. */
+export type Snapshot = {
+  readonly upstreams: readonly UpstreamSnapshot[]
+}
+
+export type UpstreamSnapshot = {
+  readonly name: string
+  readonly origin: string
+  readonly inFlight: number
+  readonly queued: number
+  /** Sockets to the upstream, idle ones included. */
+  readonly connections: number
+  /** Retries that the budget would allow right now. */
+  readonly retryBudget: number
+  readonly breakers: readonly BreakerSnapshot[]
+}
+
+export type BreakerSnapshot = {
+  /** undefined for the upstream's own. */
+  readonly route: string | undefined
+  readonly state: BreakerState
+  readonly consecutiveFailures: number
+  /** ms until half open; 0 unless open. */
+  readonly openForMs: number
+  readonly probesInFlight: number
+}

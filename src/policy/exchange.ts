@@ -1,0 +1,141 @@
+/** What the policies speak of: one request of a client, the reply it gets, and how policies are put together. */
+
+import type { Duplex, Readable } from 'node:stream'
+import type { Clock } from '../clock.ts'
+import type { FaultCode } from '../errors.ts'
+import type { Emit, RouteRef } from './events.ts'
+
+/** Header fields as they stand on the wire: name, value, name, value, …; latin1, repeated ones kept, in order. */
+export type RawHeaders = readonly string[]
+
+/** What every room is given from outside, so that tests own time, chance and names. */
+export type Deps = {
+  readonly clock: Clock
+  /** Uniform in [0, 1). */
+  readonly random: () => number
+  /** A fresh UUID (RFC 9562 version 4). */
+  readonly newId: () => string
+  readonly emit: Emit
+}
+
+/** The request body, kept so far as the limits allow, so that each attempt can send it from its first byte. */
+export type RequestBody = {
+  /** Whether a further attempt could send every byte from the first; false once the limits are exceeded. */
+  readonly replayable: boolean
+  /** Whether the client has sent the last byte. */
+  readonly complete: boolean
+  /** Whether the reader of this moment waits for the client rather than the upstream. */
+  readonly starved: boolean
+  /** Bytes that the client has sent so far. */
+  readonly received: number
+  /** A stream of the whole body from its first byte. Ends the one opened before, which must not be in use any more. */
+  open(): Readable
+  /** No attempt will follow: what was kept for one is dropped. */
+  commit(): void
+}
+
+/** One request of a client on its way through the policies; mutable only in the fields that say so. */
+export type Exchange = {
+  readonly id: string
+  readonly route: RouteRef
+  readonly method: string
+  /** Origin-form target for the upstream, byte for byte as the client sent it, its prefix gone. */
+  readonly target: string
+  /** For the upstream: end-to-end fields only, without Host. */
+  readonly headers: string[]
+  /** undefined when the request has none. */
+  readonly body: RequestBody | undefined
+  /** The protocol asked for by an upgrade request, e.g. `websocket`. */
+  readonly upgrade: string | undefined
+  /** Whether a repetition is harmless whatever the outcome: by its method, its route or an Idempotency-Key. */
+  readonly idempotent: boolean
+  /** Monotonic ms. */
+  readonly startedAt: number
+  /** The most that the client allows for the response head, in ms; undefined when it does not say. */
+  readonly clientTimeoutMs: number | undefined
+  readonly client: ClientLink
+
+  /** Monotonic ms by which a response head must be on its way to the client; set by the deadline policy. */
+  deadlineAt: number
+  /** Whether the deadline is one that the client shortened. */
+  deadlineIsClients: boolean
+  /** Attempts started so far. */
+  attempts: number
+  /**
+   * How long the attempt of this moment may wait for its response head, in ms, from the end of its request; Infinity
+   * when only the deadline bounds it. Set by the retry policy.
+   */
+  attemptTimeoutMs: number
+  /** ms spent waiting for slots, in back-off, and in the connects of all attempts. */
+  readonly spent: { queueMs: number; backoffMs: number; connectMs: number }
+}
+
+/** The client, as those see it who wait on its behalf. */
+export type ClientLink = {
+  readonly gone: boolean
+  /** Not called when the client is gone already: look at `gone` first. */
+  listen(onGone: () => void): void
+  unlisten(onGone: () => void): void
+  /** Relays a 1xx response (103, 102) at once. */
+  inform(status: number, headers: RawHeaders): void
+}
+
+/** How a reply's body ended; `cancelled` when the sidecar or the client gave it up. */
+export type BodyEnd = 'complete' | 'cancelled' | FaultCode
+
+/** Takes a body as it arrives. */
+export type BodySink = {
+  /** @returns false to be sent no more until `resume` is called. */
+  data(chunk: Buffer): boolean
+  /** The whole body has been delivered. */
+  end(trailers: RawHeaders): void
+  /** The body broke off. */
+  fail(code: FaultCode): void
+}
+
+/** The upstream's response, from its head on; the body waits (bounded) until someone takes or discards it. */
+export type Reply = {
+  readonly status: number
+  readonly statusText: string
+  /** As the upstream sent them, hop-by-hop fields included. */
+  readonly headers: RawHeaders
+  /** The upstream's connection after a 101; undefined otherwise. */
+  readonly socket: Duplex | undefined
+  /** Whether the head arrived before the request had been sent whole. */
+  readonly early: boolean
+  /** Whether the whole body has arrived, so that keeping the reply holds no connection. */
+  readonly ended: boolean
+  /** Delivers the body, what has arrived already at once. At most once. */
+  pipe(sink: BodySink): void
+  resume(): void
+  /** Gives the rest of the body up; its connection is not used again unless the body had ended. */
+  discard(end: BodyEnd): void
+  /** Calls back once the body has ended, at once when it has. The end of slots, leases and counts. */
+  onClosed(closed: (end: BodyEnd) => void): void
+}
+
+/** What a transport tells of a call while it has no response head. Nothing is told after `head` or `failed`. */
+export type CallWatch = {
+  /** The request's first byte is about to be sent. @param connectMs of a new connection; undefined for a reused one. */
+  started(connectMs: number | undefined): void
+  /** Some of the body has been sent. */
+  progressed(): void
+  /** The request has been sent whole. */
+  sent(): void
+  head(reply: Reply): void
+  failed(code: FaultCode, cause: unknown): void
+}
+
+export type Call = {
+  /** Gives the call up; harmless when it is over. `failed` is not called for it. */
+  abort(): void
+}
+
+/** Starts sending an exchange to the upstream. */
+export type Transport = (exchange: Exchange, watch: CallWatch) => Call
+
+/** Sends an exchange and resolves with the reply's head, or rejects with a ProxyError. */
+export type Send = (exchange: Exchange) => Promise<Reply>
+
+/** One policy: a Send around a Send. */
+export type Layer = (next: Send) => Send

@@ -1,0 +1,79 @@
+import { ProxyError } from '../errors.ts'
+import type { Deps, Exchange, Layer } from './exchange.ts'
+
+export type LimitSettings = {
+  /** Exchanges let through at once. */
+  readonly max: number
+  /** Exchanges that may wait for a place. */
+  readonly queue: number
+  /** The longest wait, in ms; the exchange's deadline may make it shorter. */
+  readonly queueTimeoutMs: number
+}
+
+/** Who is inside, and who waits, first come first served. */
+export type Slots = { inUse: number; readonly waiting: (() => void)[] }
+
+export const freshSlots = (): Slots => ({ inUse: 0, waiting: [] })
+
+/**
+ * Lets `max` exchanges through at once; a bounded number waits for a bounded time, the rest is shed with a 503.
+ * A slot is held until the body is over, not just the head. Serves the concurrency limit of an upstream (around the
+ * retries) and its number of connections (around each attempt).
+ * @param refusal what an open breaker would answer: nobody queues for an upstream that is not called at all.
+ */
+export const limit =
+  (settings: LimitSettings, slots: Slots, refusal: () => ProxyError | undefined, deps: Deps): Layer =>
+  (next) => {
+    const release = () => {
+      const handOver = slots.waiting.shift()
+      if (handOver === undefined) slots.inUse -= 1
+      else handOver()
+    }
+    const inside = (exchange: Exchange) =>
+      next(exchange).then(
+        (reply) => {
+          reply.onClosed(release)
+          return reply
+        },
+        (error: unknown) => {
+          release()
+          throw error
+        },
+      )
+    return (exchange) => {
+      if (slots.inUse < settings.max) {
+        slots.inUse += 1
+        return inside(exchange)
+      }
+      const refused = refusal()
+      if (refused !== undefined) return Promise.reject(refused)
+      if (slots.waiting.length >= settings.queue) return Promise.reject(new ProxyError('queue_full'))
+      return turn(settings, slots, exchange, deps).then(() => inside(exchange))
+    }
+  }
+
+/** Resolves when the exchange's turn has come; rejects when its time is up or its client has gone. */
+function turn(settings: LimitSettings, slots: Slots, exchange: Exchange, { clock }: Deps): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const since = clock.now()
+    const leave = () => {
+      clock.cancel(timer)
+      exchange.client.unlisten(onGone)
+      exchange.spent.queueMs += clock.now() - since
+    }
+    const onTurn = () => {
+      leave()
+      resolve()
+    }
+    const giveUp = (error: ProxyError) => {
+      slots.waiting.splice(slots.waiting.indexOf(onTurn), 1)
+      leave()
+      reject(error)
+    }
+    const onGone = () => giveUp(new ProxyError('client_gone'))
+    const patienceMs = Math.min(settings.queueTimeoutMs, exchange.deadlineAt - since)
+    const timer = clock.after(patienceMs, () => giveUp(new ProxyError('queue_timeout')))
+    slots.waiting.push(onTurn)
+    exchange.client.listen(onGone)
+  })
+}

@@ -1,0 +1,40 @@
+import { type AttemptSettings, attempting } from './attempt.ts'
+import { type Breaker, breaking, refusalOf } from './breaker.ts'
+import type { Budget } from './budget.ts'
+import { deadline } from './deadline.ts'
+import type { Deps, Layer, Send, Transport } from './exchange.ts'
+import { type LimitSettings, limit, type Slots } from './limit.ts'
+import { type RetrySettings, retrying } from './retry.ts'
+
+export type PipelineSettings = {
+  readonly totalTimeoutMs: number
+  readonly concurrency: LimitSettings
+  readonly retry: RetrySettings
+  readonly connections: LimitSettings
+  readonly attempt: AttemptSettings
+}
+
+/** What the exchanges of one upstream have in common, and what outlives the settings. */
+export type PipelineState = {
+  readonly concurrency: Slots
+  readonly connections: Slots
+  readonly budget: Budget
+  readonly breaker: Breaker
+}
+
+/**
+ * Outermost first: this list is the whole policy order, and docs/decisions/0001-policy-order.md says why.
+ * Pacing (rate) and single flight (collapse) have their place between concurrency and retry; holding a poll, resuming
+ * a download and hedging theirs around the retry, after it, and around the attempt.
+ */
+export function pipeline(settings: PipelineSettings, state: PipelineState, transport: Transport, deps: Deps): Send {
+  const refusal = () => refusalOf(state.breaker, deps)
+  const layers: readonly Layer[] = [
+    deadline(settings.totalTimeoutMs),
+    limit(settings.concurrency, state.concurrency, refusal, deps),
+    retrying(settings.retry, state.budget, state.breaker, deps),
+    limit(settings.connections, state.connections, refusal, deps),
+    breaking(state.breaker, settings.retry.attemptTimeoutMs, deps),
+  ]
+  return layers.reduceRight<Send>((next, layer) => layer(next), attempting(settings.attempt, transport, deps))
+}

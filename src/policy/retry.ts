@@ -1,0 +1,150 @@
+import { ProxyError, type RetryCondition } from '../errors.ts'
+import { type BackoffSettings, nominalWaitMs, retryAfterMs, waitMs } from './backoff.ts'
+import { type Breaker, wouldAdmit } from './breaker.ts'
+import { type Budget, type BudgetSettings, deposit, withdraw } from './budget.ts'
+import type { RetryDenial } from './events.ts'
+import type { Deps, Exchange, Layer, Reply } from './exchange.ts'
+
+export type RetrySettings = {
+  /** The first attempt included. */
+  readonly attempts: number
+  readonly conditions: ReadonlySet<RetryCondition>
+  readonly statuses: ReadonlySet<number>
+  readonly backoff: BackoffSettings
+  readonly respectRetryAfter: boolean
+  readonly budget: BudgetSettings
+  /** One attempt's time from the end of its request to its response head, in ms. */
+  readonly attemptTimeoutMs: number
+}
+
+/** What an attempt came to: the upstream's own response, or the lack of one. */
+type Outcome = { readonly reply: Reply } | { readonly error: ProxyError }
+
+/** What a route's repetitions are decided by. */
+type Rules = {
+  readonly settings: RetrySettings
+  readonly budget: Budget
+  readonly breaker: Breaker
+  readonly deps: Deps
+}
+
+/**
+ * Repeats attempts that failed in a way that repeating may mend, within the schedule, the budget and the deadline.
+ * Where it stops, the client gets what the last attempt came to: an upstream's own response is relayed, never remade.
+ * A client that goes away ends a wait at once; so does the breaker when it opens.
+ */
+export const retrying = (settings: RetrySettings, budget: Budget, breaker: Breaker, deps: Deps): Layer => {
+  const rules: Rules = { settings, budget, breaker, deps }
+  return (next) => async (exchange) => {
+    deposit(budget, deps.clock.now(), settings.budget)
+    let last: Outcome | undefined
+    for (let k = 1; ; k += 1) {
+      exchange.attemptTimeoutMs = attemptTimeout(k, exchange, rules)
+      const outcome: Outcome = await next(exchange).then(asReply, asError)
+      if (last !== undefined && refusedByUs(outcome)) return conclude(last)
+      last = outcome
+      const cause = causeToRepeat(outcome, settings)
+      if (cause === undefined) return conclude(outcome)
+      const denial = await untilRepeatable(k, cause, outcome, exchange, rules)
+      if (denial !== undefined) {
+        deps.emit({ kind: 'retry_denied', ref: exchange.route, why: denial })
+        return conclude(outcome)
+      }
+      if ('reply' in outcome && !outcome.reply.ended) {
+        outcome.reply.discard('cancelled')
+        last = undefined
+      }
+    }
+  }
+}
+
+/** Waits until the next attempt may start. @returns why it may not, without a wait where that is known before it. */
+async function untilRepeatable(k: number, cause: string, last: Outcome, exchange: Exchange, rules: Rules) {
+  const { settings, budget, breaker, deps } = rules
+  const why = whyNot(k, last, exchange, settings)
+  if (why !== undefined) return why
+  const now = deps.clock.now()
+  const ms = waitBefore(k, last, rules)
+  if (now + ms >= exchange.deadlineAt) return 'deadline'
+  if (!wouldAdmit(breaker, deps)) return 'breaker'
+  if (!withdraw(budget, now, settings.budget)) return 'budget'
+  deps.emit({ kind: 'retry', ref: exchange.route, cause, waitMs: ms })
+  await pause(ms, last, exchange, rules)
+  return wouldAdmit(breaker, deps) ? undefined : 'breaker'
+}
+
+const asReply = (reply: Reply): Outcome => ({ reply })
+
+function asError(error: unknown): Outcome {
+  if (error instanceof ProxyError) return { error }
+  throw error
+}
+
+/** The breaker or the connection limit has refused the repetition: the attempt before it is what the client gets. */
+const refusedByUs = (outcome: Outcome) => 'error' in outcome && outcome.error.fault.status === 503
+
+function conclude(outcome: Outcome): Reply {
+  if ('error' in outcome) throw outcome.error
+  return outcome.reply
+}
+
+/** The status or fault that asks for a repetition, by the route's `on`; undefined when the outcome is not one of them. */
+function causeToRepeat(outcome: Outcome, settings: RetrySettings): string | undefined {
+  if ('reply' in outcome) return settings.statuses.has(outcome.reply.status) ? String(outcome.reply.status) : undefined
+  return settings.conditions.has(outcome.error.fault.retry) ? outcome.error.code : undefined
+}
+
+/** Why this outcome, though in `on`, may not be repeated by what the request is and how far it got. */
+function whyNot(k: number, last: Outcome, exchange: Exchange, settings: RetrySettings): RetryDenial | undefined {
+  if (k >= settings.attempts) return 'attempts'
+  const nothingSent = 'error' in last && last.error.fault.retry === 'connect-failure'
+  if (!exchange.idempotent && !nothingSent) return 'method'
+  if ('reply' in last && last.reply.early) return 'early_response'
+  if (exchange.body !== undefined && !exchange.body.replayable) return 'body'
+  return undefined
+}
+
+function waitBefore(k: number, last: Outcome, { settings, deps }: Rules): number {
+  const scheduled = waitMs(k, settings.backoff, deps.random)
+  if (!settings.respectRetryAfter || !('reply' in last)) return scheduled
+  return Math.max(scheduled, retryAfterMs(last.reply.headers, deps.clock.wallNow()))
+}
+
+/**
+ * On the last attempt that the deadline allows, the attempt's own limit gives way to the time that is left: it may
+ * still succeed (as in Linkerd).
+ */
+function attemptTimeout(k: number, exchange: Exchange, { settings, deps }: Rules): number {
+  const { attemptTimeoutMs } = settings
+  const mayRepeat = k < settings.attempts && exchange.idempotent && exchange.body?.replayable !== false
+  if (!mayRepeat) return attemptTimeoutMs
+  const nextStartsAt = deps.clock.now() + attemptTimeoutMs + nominalWaitMs(k, settings.backoff)
+  return nextStartsAt < exchange.deadlineAt ? attemptTimeoutMs : Number.POSITIVE_INFINITY
+}
+
+/** Ends early when the breaker opens; rejects when the client goes away, and gives the reply in hand up. */
+function pause(ms: number, last: Outcome, exchange: Exchange, { breaker, deps }: Rules): Promise<void> {
+  const { clock } = deps
+  return new Promise((resolve, reject) => {
+    const since = clock.now()
+    const end = () => {
+      clock.cancel(timer)
+      breaker.onOpen.delete(onTime)
+      exchange.client.unlisten(onGone)
+      exchange.spent.backoffMs += clock.now() - since
+    }
+    const onTime = () => {
+      end()
+      resolve()
+    }
+    const onGone = () => {
+      end()
+      if ('reply' in last) last.reply.discard('cancelled')
+      reject(new ProxyError('client_gone'))
+    }
+    const timer = clock.after(ms, onTime)
+    if (exchange.client.gone) return onGone()
+    breaker.onOpen.add(onTime)
+    exchange.client.listen(onGone)
+  })
+}

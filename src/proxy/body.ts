@@ -1,0 +1,216 @@
+import { Readable } from 'node:stream'
+import type { UnkeptCause } from '../policy/events.ts'
+import type { RequestBody } from '../policy/exchange.ts'
+import type { Spill } from './spill.ts'
+
+export type BodyLimits = {
+  /** Bytes kept in memory. */
+  readonly memory: number
+  /** Bytes kept on disk beyond those. */
+  readonly disk: number
+}
+
+export type BodySource = {
+  readonly stream: Readable
+  /** From Content-Length; undefined when the length is not known beforehand. */
+  readonly declaredBytes: number | undefined
+  /** Called before the first byte is read: the moment for `100 Continue`. */
+  readonly onStart: () => void
+  /** Called when the body cannot be kept for a repetition; `error` is the disk's. */
+  readonly onUnkept: (why: UnkeptCause, error: unknown) => void
+}
+
+/** A stream of the body for one attempt. */
+class Reader extends Readable {
+  /** How much of the body it has been given. */
+  offset = 0
+  /** Whether it asks for more. */
+  hungry = false
+  /** The next chunk of those kept in memory, for a reader that repeats them. */
+  nextKept = 0
+  readonly #feed: (reader: Reader) => void
+
+  constructor(feed: (reader: Reader) => void) {
+    super()
+    this.#feed = feed
+  }
+
+  override _read(): void {
+    this.hungry = true
+    this.#feed(this)
+  }
+
+  give(chunk: Buffer): void {
+    this.offset += chunk.length
+    this.hungry = this.push(chunk)
+  }
+}
+
+/**
+ * The client's request body, on its way to the first attempt as it arrives and kept meanwhile for those after it: in
+ * memory up to one limit, then in a nameless temporary file up to another. Over both it streams on, but cannot be sent
+ * again. It is read from the client no faster than the attempt takes it and the disk writes it.
+ */
+export class KeptBody implements RequestBody {
+  readonly #source: BodySource
+  readonly #limits: BodyLimits
+  readonly #openSpill: () => Promise<Spill>
+  readonly #memory: Buffer[] = []
+  #memoryBytes = 0
+  #spill: Spill | undefined
+  /** The write to disk of this moment; the source stands still until it is done. */
+  #writing: Promise<void> | undefined
+  #reader: Reader | undefined
+  #started = false
+  #kept: boolean
+  #failure: Error | undefined
+  readonly #onData = (chunk: Buffer) => this.#take(chunk)
+  received = 0
+  complete = false
+
+  constructor(source: BodySource, limits: BodyLimits, openSpill: () => Promise<Spill>) {
+    this.#source = source
+    this.#limits = limits
+    this.#openSpill = openSpill
+    this.#kept = (source.declaredBytes ?? 0) <= limits.memory + limits.disk
+    if (!this.#kept) source.onUnkept('too_large', undefined)
+  }
+
+  get replayable(): boolean {
+    return this.#kept
+  }
+
+  get starved(): boolean {
+    return this.#reader?.hungry === true && this.#isLive() && !this.complete
+  }
+
+  open(): Readable {
+    if (this.#started && !this.#kept) throw new Error('a body that was not kept cannot be sent again')
+    this.#reader?.destroy()
+    const reader = new Reader((hungry) => this.#feed(hungry))
+    reader.once('close', () => {
+      if (this.#reader === reader) this.#source.stream.pause()
+    })
+    this.#reader = reader
+    if (!this.#started) this.#start()
+    return reader
+  }
+
+  commit(): void {
+    this.#kept = false
+    this.#forget()
+  }
+
+  /** The request is over: nothing of it is held any more, and what the client still sends is read and dropped. */
+  dispose(): void {
+    this.#reader?.destroy()
+    this.#reader = undefined
+    this.commit()
+    this.#source.stream.off('data', this.#onData).resume()
+  }
+
+  #start(): void {
+    this.#started = true
+    this.#source.onStart()
+    const { stream } = this.#source
+    stream.on('data', this.#onData)
+    stream.on('end', () => {
+      this.complete = true
+      if (this.#reader !== undefined) this.#feed(this.#reader)
+    })
+    stream.on('error', (error) => this.#break(error))
+    stream.on('close', () => {
+      if (!this.complete) this.#break(new Error('request body broke off'))
+    })
+    stream.pause()
+  }
+
+  #take(chunk: Buffer): void {
+    const reader = this.#reader
+    const isLive = this.#isLive()
+    this.received += chunk.length
+    if (reader !== undefined && isLive) reader.give(chunk)
+    if (this.#kept) this.#keep(chunk)
+    if (!this.#isWanted()) this.#source.stream.pause()
+  }
+
+  #keep(chunk: Buffer): void {
+    const onDisk = this.received - this.#memoryBytes
+    if (onDisk === chunk.length && this.#memoryBytes + chunk.length <= this.#limits.memory) {
+      this.#memory.push(chunk)
+      this.#memoryBytes += chunk.length
+    } else if (onDisk <= this.#limits.disk) {
+      this.#writing = this.#write(chunk)
+    } else {
+      this.#source.onUnkept('too_large', undefined)
+      this.commit()
+    }
+  }
+
+  /** A full or forbidden disk costs the request its retries, not its life: it is told of, and the body streams on. */
+  async #write(chunk: Buffer): Promise<void> {
+    try {
+      this.#spill ??= await this.#openSpill()
+      await this.#spill.append(chunk)
+    } catch (error) {
+      if (this.#kept) this.#source.onUnkept('disk', error)
+      this.#kept = false
+    }
+    this.#writing = undefined
+    if (!this.#kept) this.#forget()
+    if (this.#isWanted()) this.#source.stream.resume()
+  }
+
+  /** Whether the reader has all that the client has sent. */
+  #isLive(): boolean {
+    return this.#reader !== undefined && !this.#reader.destroyed && this.#reader.offset === this.received
+  }
+
+  /** Whether the client's next chunk may come: a live reader asks for it, and the disk keeps up. */
+  #isWanted(): boolean {
+    return this.#writing === undefined && this.#reader?.hungry === true && this.#isLive()
+  }
+
+  #feed(reader: Reader): void {
+    if (reader !== this.#reader || !reader.hungry) return
+    if (reader.offset < this.#memoryBytes) return this.#feedFromMemory(reader)
+    if (reader.offset < this.received) return void this.#feedFromDisk(reader)
+    if (this.#failure !== undefined) return void reader.destroy(this.#failure)
+    if (this.complete) return void reader.push(null)
+    if (this.#isWanted()) this.#source.stream.resume()
+  }
+
+  #feedFromMemory(reader: Reader): void {
+    const chunk = this.#memory[reader.nextKept]
+    reader.nextKept += 1
+    if (chunk !== undefined) reader.give(chunk)
+  }
+
+  async #feedFromDisk(reader: Reader): Promise<void> {
+    reader.hungry = false
+    try {
+      await this.#writing
+      const offset = reader.offset - this.#memoryBytes
+      if (this.#spill === undefined || offset >= this.#spill.bytes) throw new Error('the kept body is gone')
+      const chunk = await this.#spill.read(offset)
+      if (!reader.destroyed) reader.give(chunk)
+    } catch (error) {
+      reader.destroy(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+
+  #break(error: Error): void {
+    this.#failure ??= error
+    this.#reader?.destroy(this.#failure)
+  }
+
+  /** Lets go of what was kept, unless a reader still needs it or the disk is being written; then the end of that asks again. */
+  #forget(): void {
+    if (this.#writing !== undefined || (this.#reader !== undefined && !this.#reader.destroyed && !this.#isLive()))
+      return
+    this.#memory.length = 0
+    const spill = this.#spill
+    this.#spill = undefined
+    spill?.close().catch((error: unknown) => this.#source.onUnkept('disk', error))
+  }
+}

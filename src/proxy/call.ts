@@ -1,0 +1,219 @@
+import type { Duplex } from 'node:stream'
+import type { BodyEnd, BodySink, Call, CallWatch, Exchange, RawHeaders, Reply } from '../policy/exchange.ts'
+import { codeOf, faultFrom } from './wire-faults.ts'
+
+/** The reins of a request on the wire. */
+export type WireControl = {
+  abort(reason: Error): void
+  pause(): void
+  resume(): void
+  readonly rawHeaders?: unknown
+  readonly rawTrailers?: unknown
+}
+
+/** The connection that a call has for itself. */
+export type Line = {
+  readonly isTls: boolean
+  /** Whether its socket is up, its TLS handshake included. */
+  readonly isOpen: boolean
+  /** ms that connecting its socket took. */
+  readonly connectMs: number
+  /** Calls that began on its socket; counted up by each. */
+  served: number
+  dispatch(exchange: Exchange, call: UpstreamCall): void
+  /** Ends a connect under way, or the socket. */
+  drop(): void
+  /** Its socket belongs to someone else from now on (after an upgrade). */
+  yieldSocket(): void
+  /** The call is over with it. */
+  giveBack(): void
+}
+
+/** Response bytes that wait for their taker before the upstream is told to pause. */
+const HELD_BYTES = 64 * 1024
+
+const GIVEN_UP = new Error('given up by the sidecar')
+
+/**
+ * One exchange on the wire: first a Call without a response head, then the Reply that has it. Its `on…` methods are what
+ * the wire calls. When a pooled connection proves dead it goes out once more on a fresh one.
+ */
+export class UpstreamCall implements Call, Reply {
+  readonly #exchange: Exchange
+  readonly #watch: CallWatch
+  readonly #connect: (fresh: boolean) => Line
+  readonly #onStale: () => void
+  #line: Line
+  #control: WireControl | undefined
+  #isFresh = false
+  #bodyBegun = false
+  #sent = false
+  #hasHead = false
+  #end: BodyEnd | undefined
+  #sink: BodySink | undefined
+  #held: Buffer[] = []
+  #heldBytes = 0
+  #trailers: RawHeaders = []
+  #onClosed: ((end: BodyEnd) => void)[] = []
+
+  status = 0
+  statusText = ''
+  headers: RawHeaders = []
+  socket: Duplex | undefined
+  early = false
+
+  constructor(exchange: Exchange, watch: CallWatch, connect: (fresh: boolean) => Line, onStale: () => void) {
+    this.#exchange = exchange
+    this.#watch = watch
+    this.#connect = connect
+    this.#onStale = onStale
+    this.#line = connect(false)
+    this.#line.dispatch(exchange, this)
+  }
+
+  get ended(): boolean {
+    return this.#end !== undefined
+  }
+
+  abort(): void {
+    this.discard('cancelled')
+  }
+
+  discard(end: BodyEnd): void {
+    if (this.#end !== undefined) return
+    this.#close(end)
+    this.socket?.destroy()
+    if (this.#control !== undefined) this.#control.abort(GIVEN_UP)
+    else if (!this.#line.isOpen) this.#line.drop()
+  }
+
+  pipe(sink: BodySink): void {
+    const held = this.#held
+    this.#held = []
+    this.#sink = sink
+    let flowing = true
+    for (const chunk of held) flowing = sink.data(chunk)
+    if (this.#end === 'complete') sink.end(this.#trailers)
+    else if (this.#end !== undefined) sink.fail(this.#end === 'cancelled' ? 'client_gone' : this.#end)
+    else if (flowing) this.resume()
+  }
+
+  resume(): void {
+    if (this.#end === undefined) this.#control?.resume()
+  }
+
+  onClosed(closed: (end: BodyEnd) => void): void {
+    if (this.#end === undefined) this.#onClosed.push(closed)
+    else closed(this.#end)
+  }
+
+  onRequestStart(control: WireControl): void {
+    if (this.#end !== undefined) return control.abort(GIVEN_UP)
+    this.#control = control
+    this.#isFresh = this.#line.served === 0
+    this.#line.served += 1
+    this.#watch.started(this.#isFresh ? this.#line.connectMs : undefined)
+  }
+
+  onBodySent(): void {
+    this.#bodyBegun = true
+    this.#watch.progressed()
+  }
+
+  onRequestSent(): void {
+    this.#sent = true
+    if (this.#end === undefined && !this.#hasHead) this.#watch.sent()
+  }
+
+  onResponseStart(control: WireControl, status: number, _parsed: unknown, statusText?: string): void {
+    if (this.#end !== undefined) return
+    const headers = decoded(control.rawHeaders)
+    if (status < 200) return this.#exchange.client.inform(status, headers)
+    this.#head(status, statusText ?? '', headers)
+  }
+
+  onRequestUpgrade(control: WireControl, status: number, _parsed: unknown, socket: Duplex): void {
+    this.#line.yieldSocket()
+    this.#line.giveBack()
+    if (this.#end !== undefined) return void socket.destroy()
+    this.#control = undefined
+    this.socket = socket
+    socket.once('close', () => this.#close('complete'))
+    this.#head(status, '', decoded(control.rawHeaders))
+  }
+
+  onResponseData(control: WireControl, chunk: Buffer): void {
+    if (this.#end !== undefined) return
+    if (this.#sink !== undefined) {
+      if (!this.#sink.data(chunk)) control.pause()
+      return
+    }
+    this.#held.push(chunk)
+    this.#heldBytes += chunk.length
+    if (this.#heldBytes > HELD_BYTES) control.pause()
+  }
+
+  onResponseEnd(control: WireControl): void {
+    this.#line.giveBack()
+    if (this.#end !== undefined) return
+    this.#trailers = decoded(control.rawTrailers)
+    this.#sink?.end(this.#trailers)
+    this.#close('complete')
+  }
+
+  onResponseError(_control: WireControl | undefined, error: Error): void {
+    const { isTls } = this.#line
+    this.#line.giveBack()
+    if (this.#end !== undefined) return
+    if (this.#hasHead) {
+      this.#sink?.fail('body_truncated')
+      return this.#close('body_truncated')
+    }
+    const code = faultFrom(error, this.#control !== undefined, isTls)
+    if (code === 'reset' && this.#isStale(error)) return this.#sendAfresh()
+    this.#close(code)
+    this.#watch.failed(code, error)
+  }
+
+  #head(status: number, statusText: string, headers: RawHeaders): void {
+    this.#hasHead = true
+    this.status = status
+    this.statusText = statusText
+    this.headers = headers
+    this.early = this.#exchange.body !== undefined && !this.#sent
+    this.#watch.head(this)
+  }
+
+  #close(end: BodyEnd): void {
+    if (this.#end !== undefined) return
+    this.#end = end
+    for (const closed of this.#onClosed) closed(end)
+    this.#onClosed = []
+  }
+
+  /**
+   * Whether the connection, kept from an earlier call, was closed by the upstream as it was taken again: no attempt of
+   * ours then, where sending once more is harmless or the first byte was refused (RFC 9112 section 9.3.1).
+   */
+  #isStale(error: Error): boolean {
+    if (this.#isFresh) return false
+    const { body, idempotent } = this.#exchange
+    const nothingTaken = codeOf(error) === 'EPIPE' && !this.#bodyBegun
+    return (idempotent || nothingTaken) && body?.replayable !== false
+  }
+
+  #sendAfresh(): void {
+    this.#onStale()
+    this.#control = undefined
+    this.#sent = false
+    this.#bodyBegun = false
+    this.#line = this.#connect(true)
+    this.#line.dispatch(this.#exchange, this)
+  }
+}
+
+/** Header fields come from the wire as bytes, which are latin1 (RFC 9110 section 5.5: opaque above 0x7F). */
+function decoded(raw: unknown): RawHeaders {
+  if (!Array.isArray(raw)) return []
+  return raw.map((field) => (Buffer.isBuffer(field) ? field.toString('latin1') : String(field)))
+}

@@ -1,0 +1,108 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { ProxyError } from '../errors.ts'
+import { type Address, listenOn } from '../listen.ts'
+import type { Upstream } from './route.ts'
+import { splitPrefix } from './target.ts'
+import { askedProtocol, responseOn } from './upgrade.ts'
+import { type Destination, type Manner, Visit, type VisitDeps } from './visit.ts'
+
+/** Where requests come in: an address, and how it tells their upstream. */
+export type Door = {
+  /** Of the configuration, for errors. */
+  readonly key: string
+  readonly address: Address
+  /** @throws ProxyError `unknown_upstream` */
+  readonly find: (target: string) => Destination
+}
+
+export type Listener = {
+  readonly address: Address
+  /** Requests whose response is not over. */
+  readonly inFlight: () => number
+  /** Accepts no more connections, closes the idle ones, and resolves when the last request under way is over. */
+  readonly finish: () => Promise<void>
+  /** Resolves when the last connection is closed; cuts those that are open. */
+  readonly close: () => Promise<void>
+}
+
+/** Idle client connections outlive the pools of clients: httpx keeps one for 5 s, most others for no more than 60 s. */
+const KEEP_ALIVE_MS = 65_000
+/** A client that takes longer than this to send its request's head is none. */
+const HEAD_TIMEOUT_MS = 60_000
+
+const PLAIN: Manner = { awaitsContinue: false, upgrade: undefined }
+const AWAITS_CONTINUE: Manner = { awaitsContinue: true, upgrade: undefined }
+
+/** The shared listener: the first path segment names the upstream and goes no further. */
+export const byPrefix =
+  (upstreams: () => ReadonlyMap<string, Upstream>) =>
+  (target: string): Destination => {
+    const { prefix, rest } = splitPrefix(target)
+    const upstream = upstreams().get(prefix)
+    if (upstream === undefined) throw new ProxyError('unknown_upstream', 'the first path segment names no upstream')
+    return { upstream, target: rest, prefix: `/${prefix}` }
+  }
+
+/** An upstream's own listener: the whole target is the upstream's. */
+export const byListener =
+  (name: string, upstreams: () => ReadonlyMap<string, Upstream>) =>
+  (target: string): Destination => {
+    const upstream = upstreams().get(name)
+    if (upstream === undefined) throw new ProxyError('unknown_upstream', `upstream ${name} is no longer configured`)
+    return { upstream, target, prefix: '' }
+  }
+
+/** @throws Error naming the key when it cannot listen there. */
+export async function listen(door: Door, deps: Omit<VisitDeps, 'onOver'>): Promise<Listener> {
+  let inFlight = 0
+  let onIdle = () => {}
+  const sockets = new Set<Socket>()
+  const visitDeps: VisitDeps = {
+    ...deps,
+    onOver: () => {
+      inFlight -= 1
+      if (inFlight === 0) onIdle()
+    },
+  }
+  const serve = (request: IncomingMessage, response: ServerResponse, manner: Manner) => {
+    inFlight += 1
+    void new Visit(request, response, manner, visitDeps).run(door.find)
+  }
+  const serveOnSocket = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const upgrade = { protocol: askedProtocol(request) ?? '', socket, head }
+    serve(request, responseOn(socket, request), { awaitsContinue: false, upgrade })
+  }
+  const server = createServer({
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    headersTimeout: HEAD_TIMEOUT_MS,
+    requestTimeout: 0,
+    optimizeEmptyRequests: true,
+    shouldUpgradeCallback: (request) => askedProtocol(request) !== undefined,
+  })
+    .on('request', (request, response) => serve(request, response, PLAIN))
+    .on('checkContinue', (request, response) => serve(request, response, AWAITS_CONTINUE))
+    .on('upgrade', serveOnSocket)
+    .on('connect', serveOnSocket)
+    .on('connection', (socket: Socket) => {
+      sockets.add(socket)
+      socket.once('close', () => sockets.delete(socket))
+    })
+  const address = await listenOn(server, door.key, door.address)
+  return {
+    address,
+    inFlight: () => inFlight,
+    finish: () => {
+      server.close()
+      return inFlight === 0 ? Promise.resolve() : new Promise((resolve) => (onIdle = resolve))
+    },
+    close: () =>
+      new Promise((resolve) => {
+        if (!server.listening && sockets.size === 0) return resolve()
+        server.once('close', () => resolve())
+        server.close()
+        for (const socket of sockets) socket.destroy()
+      }),
+  }
+}

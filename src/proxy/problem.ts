@@ -1,0 +1,44 @@
+import type { ServerResponse } from 'node:http'
+import type { ProxyError } from '../errors.ts'
+
+export type ProblemContext = {
+  /** undefined when none was found. */
+  readonly upstream: string | undefined
+  readonly attempts: number
+  /** Whether the connection is to end with this answer. */
+  readonly close: boolean
+}
+
+/** What a 503 without a better estimate asks the client to wait, in seconds. */
+const DEFAULT_RETRY_AFTER_S = 1
+
+/**
+ * The sidecar's own answer. Sources: RFC 9457 (`application/problem+json`), RFC 9209 (`Proxy-Status`), RFC 9110 section
+ * 10.2.3 (`Retry-After`, on every 503).
+ */
+export function answerProblem(response: ServerResponse, error: ProxyError, context: ProblemContext): void {
+  const { status, proxyError, title } = error.fault
+  const retryAfterS = status === 503 ? (error.retryAfterS ?? DEFAULT_RETRY_AFTER_S) : undefined
+  const body = JSON.stringify({
+    type: `urn:breakwater:${error.code}`,
+    title,
+    status,
+    detail: error.message,
+    upstream: context.upstream,
+    attempts: context.attempts,
+    retry_after_s: retryAfterS,
+  })
+  const headers = [
+    'content-type',
+    'application/problem+json',
+    'content-length',
+    String(Buffer.byteLength(body)),
+    'proxy-status',
+    `breakwater; error=${proxyError}`,
+  ]
+  if (retryAfterS !== undefined) headers.push('retry-after', String(retryAfterS))
+  if (status === 405) headers.push('allow', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS')
+  if (context.close) headers.push('connection', 'close')
+  response.writeHead(status, headers)
+  response.end(body)
+}

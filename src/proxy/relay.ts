@@ -1,0 +1,109 @@
+import { type ServerResponse, STATUS_CODES } from 'node:http'
+import { type Clock, Watchdog } from '../clock.ts'
+import type { FaultCode } from '../errors.ts'
+import type { BodySink, RawHeaders, Reply } from '../policy/exchange.ts'
+
+/** A body this small that has arrived with its head goes out with it in one write: measured, a tenth of the CPU time. */
+const ONE_WRITE_BYTES = 4096
+
+const NOTHING = Buffer.alloc(0)
+
+/**
+ * The commit point: writes a reply's head to the client, then its body as it arrives, no faster than the client takes
+ * it. From the first byte on the only honest error is to cut the connection, by a reset, so that not even a client that
+ * reads until the end of the connection takes a part for the whole.
+ */
+export class Relay implements BodySink {
+  readonly #reply: Reply
+  readonly #response: ServerResponse
+  readonly #clock: Clock
+  readonly #idleTimeoutMs: number
+  readonly #watchdog: Watchdog
+  #progressAt: number
+  #clientIsSlow = false
+  #streams = false
+  /** The beginning of a body that may yet prove small. */
+  #small = ''
+  bytes = 0
+  /** Why the client's connection was cut; undefined when it was not. */
+  cutBy: FaultCode | undefined
+
+  /** @param idleTimeoutMs between two chunks, whichever side is waited for. */
+  constructor(reply: Reply, response: ServerResponse, idleTimeoutMs: number, clock: Clock) {
+    this.#reply = reply
+    this.#response = response
+    this.#clock = clock
+    this.#idleTimeoutMs = idleTimeoutMs
+    this.#progressAt = clock.now()
+    this.#watchdog = new Watchdog(
+      clock,
+      () => this.#progressAt + this.#idleTimeoutMs,
+      () => this.fail(this.#clientIsSlow ? 'client_stalled' : 'idle_timeout'),
+    )
+  }
+
+  start(headers: string[]): void {
+    const { status, statusText } = this.#reply
+    this.#response.writeHead(status, isReasonPhrase(status, statusText) ? statusText : '', headers)
+    this.#reply.pipe(this)
+    if (this.#reply.ended) return
+    this.#streams = true
+    this.#watchdog.watch()
+    // Not flushHeaders(), which writes the head as UTF-8 and so spoils its bytes above 0x7F.
+    if (this.bytes === 0) this.#response.write(NOTHING)
+  }
+
+  /** The client is gone or has everything. */
+  stop(): void {
+    this.#watchdog.stop()
+    this.#reply.discard('cancelled')
+  }
+
+  data(chunk: Buffer): boolean {
+    this.bytes += chunk.length
+    if (this.#reply.ended && this.bytes <= ONE_WRITE_BYTES) {
+      this.#small += chunk.toString('latin1')
+      return true
+    }
+    if (this.#small !== '') this.#response.write(this.#small, 'latin1')
+    this.#small = ''
+    this.#progressAt = this.#clock.now()
+    if (this.#response.write(chunk)) return true
+    if (!this.#clientIsSlow) {
+      this.#clientIsSlow = true
+      this.#response.once('drain', () => this.#onDrain())
+    }
+    return false
+  }
+
+  end(trailers: RawHeaders): void {
+    // What is left to write of a long body is still bounded: by the client's reading.
+    this.#clientIsSlow = this.#streams
+    this.#progressAt = this.#clock.now()
+    if (trailers.length > 0) this.#response.addTrailers(pairs(trailers))
+    this.#response.end(this.#small, 'latin1')
+  }
+
+  fail(code: FaultCode): void {
+    this.#watchdog.stop()
+    this.cutBy = code
+    this.#reply.discard(code)
+    this.#response.socket?.resetAndDestroy()
+  }
+
+  #onDrain(): void {
+    this.#clientIsSlow = false
+    this.#progressAt = this.#clock.now()
+    this.#reply.resume()
+  }
+}
+
+/** Anything else cannot be written (RFC 9112 section 4). */
+const isReasonPhrase = (status: number, text: string) =>
+  text === STATUS_CODES[status] || /^[\t\x20-\x7e\x80-\xff]*$/.test(text)
+
+function pairs(headers: RawHeaders): [string, string][] {
+  const result: [string, string][] = []
+  for (let i = 0; i < headers.length; i += 2) result.push([headers[i] ?? '', headers[i + 1] ?? ''])
+  return result
+}

@@ -1,0 +1,73 @@
+import type { RouteRef } from '../policy/events.ts'
+import type { Send } from '../policy/exchange.ts'
+import type { BodyLimits } from './body.ts'
+
+/** What a request to one route of an upstream is done with; compiled once, then only read. */
+export type Route = {
+  readonly ref: RouteRef
+  readonly send: Send
+  /** Methods, upper case, whose requests may be repeated whatever the outcome. */
+  readonly idempotentMethods: ReadonlySet<string>
+  /** The route vouches for the rest. */
+  readonly idempotent: boolean
+  readonly bodyLimits: BodyLimits
+  /** Between two chunks of the response body, in ms, either side. */
+  readonly idleTimeoutMs: number
+}
+
+export type Upstream = {
+  readonly name: string
+  /** Scheme, host and port. */
+  readonly origin: URL
+  /** Path prefix at the upstream without a trailing slash; '' for none. */
+  readonly basePath: string
+  readonly routes: readonly { readonly matches: Match; readonly route: Route }[]
+  /** For what no route matches. */
+  readonly fallback: Route
+}
+
+/** @param path without query, as the client sent it. */
+type Match = (method: string, path: string) => boolean
+
+/** The first route, in the order of the file, that the request matches. */
+export function routeFor(upstream: Upstream, method: string, path: string): Route {
+  for (const { matches, route } of upstream.routes) if (matches(method, path)) return route
+  return upstream.fallback
+}
+
+/**
+ * Compiles a route's `match`: `GET /jobs/{id}/download`, `POST /search/*`, `* /health`. `{name}` and an inner `*` stand
+ * for one segment that is not empty, a last `*` for the whole rest. Compares bytes: nothing is decoded. A GET route also
+ * takes HEAD.
+ */
+export function compileMatch(pattern: string): Match {
+  const space = pattern.indexOf(' ')
+  const method = pattern.slice(0, space)
+  const segments = pattern.slice(space + 1).split('/')
+  const last = segments.length - 1
+  const source = segments.map((segment, i) => {
+    if (segment === '*' && i === last) return '.+'
+    return segment === '*' || /^\{.*\}$/.test(segment) ? '[^/]+' : RegExp.escape(segment)
+  })
+  const path = new RegExp(`^${source.join('/')}$`, 's')
+  return (asked, at) => (method === '*' || method === asked || (method === 'GET' && asked === 'HEAD')) && path.test(at)
+}
+
+/**
+ * Where a `Location` of the upstream's is to be found through the sidecar: one at the upstream's origin and under its
+ * base path is moved to the address that the client called, any other stays as it is.
+ * @param self scheme and authority that the client called, e.g. `http://127.0.0.1:8080`; '' to answer a bare path.
+ * @param prefix the upstream's first segment on the shared listener, e.g. `/web`; '' on a listener of its own.
+ */
+export function relocate(location: string, upstream: Upstream, self: string, prefix: string): string {
+  const { origin, basePath } = upstream
+  const isPath = location.startsWith('/') && !location.startsWith('//')
+  if (!isPath && !/^([a-z][a-z0-9+.-]*:)?\/\//i.test(location)) return location
+  if (!isPath && (!URL.canParse(location, origin) || new URL(location, origin).origin !== origin.origin))
+    return location
+  const path = isPath ? location : location.replace(/^[^/]*\/\/[^/?#]*/, '')
+  const absolutePath = path.startsWith('/') ? path : `/${path}`
+  if (!/^(?:[/?#]|$)/.test(absolutePath.slice(basePath.length)) || !absolutePath.startsWith(basePath)) return location
+  const rest = absolutePath.slice(basePath.length)
+  return `${isPath ? '' : self}${prefix}${rest.startsWith('/') ? rest : `/${rest}`}`
+}

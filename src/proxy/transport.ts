@@ -1,0 +1,136 @@
+import { isIP, type Socket } from 'node:net'
+import { type ConnectionOptions, getCACertificates } from 'node:tls'
+import { buildConnector, Client } from 'undici'
+import type { Deps, Exchange, Transport } from '../policy/exchange.ts'
+import { type Line, UpstreamCall } from './call.ts'
+
+export type TransportSettings = {
+  /** Scheme, host and port of the upstream. */
+  readonly origin: URL
+  /** Idle connections are closed after this, in ms; to be less than the upstream's own keep-alive. */
+  readonly idleMs: number
+  /** PEM text of authorities to trust besides Node's and the system's; '' for none. */
+  readonly ca: string
+  /** Name for SNI and for the check of the certificate; '' for the origin's host. */
+  readonly servername: string
+}
+
+export type UpstreamConnections = {
+  readonly send: Transport
+  /** Sockets open now, idle ones included. */
+  readonly open: () => number
+  /** Closes all of them; calls under way fail. */
+  readonly close: () => Promise<void>
+}
+
+/** What an upstream promises with `Keep-Alive: timeout=5` it may cut a little short: we leave this much before. */
+const KEEP_ALIVE_MARGIN_MS = 1000
+
+type Connect = (options: buildConnector.Options, callback: buildConnector.Callback) => Socket
+
+/**
+ * HTTP/1.1 connections to one upstream, one call at a time on each, the one used last taken first. undici's timers,
+ * retries, queue and limits are not used: the policies bound the calls, and each call in flight has a connection.
+ */
+export function connectTo(settings: TransportSettings, deps: Deps): UpstreamConnections {
+  // undici's connector returns the socket that it opens, though its type does not say so.
+  const connect = buildConnector({ ...tlsOptions(settings), timeout: 0, allowH2: false }) as unknown as Connect
+  const all: Connection[] = []
+  const free: Connection[] = []
+  const opened = () => {
+    const connection = new Connection(settings, connect, deps, () => free.push(connection))
+    all.push(connection)
+    return connection
+  }
+  const take = (fresh: boolean) => {
+    const connection = free.pop() ?? opened()
+    if (fresh) connection.drop()
+    return connection
+  }
+  return {
+    send: (exchange, watch) => {
+      const onStale = () => deps.emit({ kind: 'stale_connection', ref: exchange.route })
+      return new UpstreamCall(exchange, watch, take, onStale)
+    },
+    open: () => all.reduce((open, connection) => (connection.isOpen ? open + 1 : open), 0),
+    close: async () => {
+      await Promise.all(all.map((connection) => connection.close()))
+    },
+  }
+}
+
+function tlsOptions({ origin, ca }: TransportSettings): Pick<ConnectionOptions, 'ca'> {
+  if (origin.protocol !== 'https:') return {}
+  const own = ca === '' ? [] : [ca]
+  return { ca: [...getCACertificates('default'), ...getCACertificates('system'), ...own] }
+}
+
+/** At most one socket to the upstream, opened when a call needs it and again when it was lost. */
+class Connection implements Line {
+  readonly isTls: boolean
+  readonly giveBack: () => void
+  readonly #client: Client
+  readonly #servername: string | undefined
+  #socket: Socket | undefined
+  #isUp = false
+  connectMs = 0
+  served = 0
+
+  constructor(settings: TransportSettings, connect: Connect, { clock }: Deps, giveBack: () => void) {
+    const { origin, idleMs, servername } = settings
+    this.giveBack = giveBack
+    this.isTls = origin.protocol === 'https:'
+    this.#servername = servername || (isIP(origin.hostname) === 0 ? origin.hostname : undefined)
+    this.#client = new Client(origin, {
+      pipelining: 1,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      keepAliveTimeout: idleMs,
+      keepAliveMaxTimeout: idleMs,
+      keepAliveTimeoutThreshold: KEEP_ALIVE_MARGIN_MS,
+      allowH2: false,
+      connect: (options, callback) => {
+        const since = clock.now()
+        this.served = 0
+        this.#isUp = false
+        this.#socket = connect(options, (...outcome) => {
+          this.#isUp = outcome[0] === null
+          this.connectMs = clock.now() - since
+          callback(...outcome)
+        })
+      },
+    })
+  }
+
+  get isOpen(): boolean {
+    return this.#isUp && this.#socket?.destroyed === false
+  }
+
+  dispatch(exchange: Exchange, call: UpstreamCall): void {
+    this.#client.dispatch(
+      {
+        method: exchange.method,
+        path: exchange.target,
+        headers: exchange.headers,
+        body: exchange.body?.open() ?? null,
+        upgrade: exchange.upgrade ?? null,
+        ...(this.#servername === undefined ? {} : { servername: this.#servername }),
+      },
+      call,
+    )
+  }
+
+  drop(): void {
+    if (this.isOpen) this.#socket?.destroy()
+    else this.#socket?.destroy(new Error('connecting was given up'))
+  }
+
+  yieldSocket(): void {
+    this.#socket = undefined
+    this.#isUp = false
+  }
+
+  close(): Promise<void> {
+    return this.#client.destroy()
+  }
+}

@@ -1,0 +1,236 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { type FaultCode, ProxyError } from '../errors.ts'
+import type { ClientLink, Deps, Exchange, RawHeaders, Reply } from '../policy/exchange.ts'
+import { KeptBody } from './body.ts'
+import { type IncomingFields, readFields, towardsClient } from './headers.ts'
+import { answerProblem } from './problem.ts'
+import { Relay } from './relay.ts'
+import { type Route, relocate, routeFor, type Upstream } from './route.ts'
+import { openSpill } from './spill.ts'
+import { climbsOut, originForm, pathOf } from './target.ts'
+import { joinSockets } from './upgrade.ts'
+
+/** Where a request goes, by the listener it came in on. */
+export type Destination = {
+  readonly upstream: Upstream
+  /** Origin-form target below the upstream's base path. */
+  readonly target: string
+  /** The part of the client's path that named the upstream, e.g. `/web`; '' on a listener of its own. */
+  readonly prefix: string
+}
+
+export type VisitDeps = Deps & {
+  /** Where bodies that outgrow memory are kept. */
+  readonly spillFolder: string
+  readonly isDraining: () => boolean
+  /** Called once, when the response is over or the protocol was switched. */
+  readonly onOver: () => void
+}
+
+/** How the client asks, beyond a plain request. */
+export type Manner = {
+  /** It waits for `100 Continue` before it sends its body. */
+  readonly awaitsContinue: boolean
+  /** It asks to switch protocols, on a socket that is ours since then, with the bytes that followed the request. */
+  readonly upgrade: { readonly protocol: string; readonly socket: Duplex; readonly head: Buffer } | undefined
+}
+
+/** Methods that make no sense through a gateway (RFC 9110 sections 9.3.6 and 9.3.8). */
+const REFUSED_METHODS = new Set(['CONNECT', 'TRACE'])
+
+/** How long a request that found no route may go on sending its body. */
+const LINGER_MS = 5_000
+
+/** One request of a client from its arrival to the end of its response: finds its route, sends it, relays the reply. */
+export class Visit implements ClientLink {
+  readonly #request: IncomingMessage
+  readonly #response: ServerResponse
+  readonly #manner: Manner
+  readonly #deps: VisitDeps
+  readonly #startedAt: number
+  readonly #waiting: (() => void)[] = []
+  #continueDue: boolean
+  #route: Route | undefined
+  #exchange: Exchange | undefined
+  #body: KeptBody | undefined
+  #relay: Relay | undefined
+  #status: number | undefined
+  #reason: FaultCode | undefined
+  #firstByteMs: number | undefined
+  gone = false
+
+  constructor(request: IncomingMessage, response: ServerResponse, manner: Manner, deps: VisitDeps) {
+    this.#request = request
+    this.#response = response
+    this.#manner = manner
+    this.#deps = deps
+    this.#startedAt = deps.clock.now()
+    this.#continueDue = manner.awaitsContinue
+    response.once('close', () => this.#leave(response.writableFinished))
+  }
+
+  listen(onGone: () => void): void {
+    this.#waiting.push(onGone)
+  }
+
+  unlisten(onGone: () => void): void {
+    const at = this.#waiting.lastIndexOf(onGone)
+    if (at >= 0) this.#waiting.splice(at, 1)
+  }
+
+  inform(status: number, headers: RawHeaders): void {
+    if (this.gone || this.#response.headersSent || this.#request.httpVersion !== '1.1') return
+    this.#response.writeInformation(
+      status,
+      towardsClient(headers, (location) => location),
+    )
+  }
+
+  /** Never rejects: what goes wrong is answered, or its client is gone. */
+  async run(find: (target: string) => Destination): Promise<void> {
+    try {
+      const method = this.#request.method ?? ''
+      if (REFUSED_METHODS.has(method)) throw new ProxyError('method_refused', `${method} is not proxied`)
+      const target = originForm(this.#request.url ?? '')
+      if (climbsOut(pathOf(target))) throw new ProxyError('bad_target', 'the path climbs above its root')
+      const destination = find(target)
+      if (climbsOut(pathOf(destination.target))) throw new ProxyError('bad_target', 'the path climbs above its prefix')
+      const route = routeFor(destination.upstream, method, pathOf(destination.target))
+      this.#route = route
+      const { newId } = this.#deps
+      const { remoteAddress } = this.#request.socket
+      const sender = { address: remoteAddress ?? 'unknown', httpVersion: this.#request.httpVersion, newId }
+      const fields = readFields(this.#request.rawHeaders, sender)
+      const exchange = this.#open(method, destination, route, fields)
+      this.#deps.emit({ kind: 'request_started', ref: route.ref })
+      const reply = await route.send(exchange)
+      if (this.gone) return reply.discard('cancelled')
+      this.#body?.commit()
+      this.#answer(reply, destination, fields.host)
+    } catch (error) {
+      this.#refuse(error)
+    }
+  }
+
+  #open(method: string, destination: Destination, route: Route, fields: IncomingFields): Exchange {
+    const { transferEncoding, contentLength } = fields
+    if (transferEncoding !== '' && transferEncoding !== 'chunked') throw new ProxyError('coding_refused')
+    const hasBody = transferEncoding !== '' || (contentLength ?? 0) > 0
+    // What follows a request to switch protocols is no body but the new protocol.
+    if (hasBody && this.#manner.upgrade === undefined) this.#body = this.#keepBody(route, contentLength)
+    const exchange: Exchange = {
+      id: fields.requestId,
+      route: route.ref,
+      method,
+      target: destination.upstream.basePath + destination.target,
+      headers: fields.headers,
+      body: this.#body,
+      upgrade: this.#manner.upgrade?.protocol,
+      idempotent: route.idempotent || fields.hasIdempotencyKey || route.idempotentMethods.has(method),
+      startedAt: this.#startedAt,
+      clientTimeoutMs: fields.timeoutMs,
+      client: this,
+      deadlineAt: Number.POSITIVE_INFINITY,
+      deadlineIsClients: false,
+      attempts: 0,
+      attemptTimeoutMs: Number.POSITIVE_INFINITY,
+      spent: { queueMs: 0, backoffMs: 0, connectMs: 0 },
+    }
+    this.#exchange = exchange
+    return exchange
+  }
+
+  #keepBody(route: Route, declaredBytes: number | undefined): KeptBody {
+    const { emit, newId, spillFolder } = this.#deps
+    const source = {
+      stream: this.#request,
+      declaredBytes,
+      onStart: () => {
+        if (this.#continueDue) this.#response.writeContinue()
+        this.#continueDue = false
+      },
+      onUnkept: (why: 'too_large' | 'disk', error: unknown) =>
+        emit({ kind: 'body_unkept', ref: route.ref, why, error }),
+    }
+    return new KeptBody(source, route.bodyLimits, () => openSpill(spillFolder, newId()))
+  }
+
+  #answer(reply: Reply, { upstream, prefix }: Destination, host: string): void {
+    const self = host === '' ? '' : `http://${host}`
+    const headers = towardsClient(reply.headers, (location) => relocate(location, upstream, self, prefix))
+    const attempts = this.#exchange?.attempts ?? 0
+    if (attempts > 1) headers.push('x-breakwater-attempts', String(attempts))
+    this.#status = reply.status
+    this.#firstByteMs = this.#deps.clock.now() - this.#startedAt
+    if (reply.socket !== undefined && this.#manner.upgrade !== undefined) return this.#switch(reply.socket, headers)
+    if (this.#deps.isDraining()) headers.push('connection', 'close')
+    this.#relay = new Relay(reply, this.#response, this.#route?.idleTimeoutMs ?? 0, this.#deps.clock)
+    this.#relay.start(headers)
+  }
+
+  #switch(upstreamSocket: Duplex, headers: string[]): void {
+    const { protocol, socket, head } = this.#manner.upgrade ?? {}
+    if (protocol === undefined || socket === undefined || head === undefined) return
+    headers.push('connection', 'upgrade', 'upgrade', protocol)
+    this.#response.detachSocket(this.#request.socket)
+    socket.once('close', () => this.#report(true))
+    joinSockets(socket, head, upstreamSocket, headers)
+    this.#deps.onOver()
+  }
+
+  #refuse(error: unknown): void {
+    const problem = error instanceof ProxyError ? error : new ProxyError('internal', undefined, { cause: error })
+    if (problem.code === 'internal') this.#deps.emit({ kind: 'fault', error, where: 'request' })
+    this.#reason = problem.code
+    if (this.gone) return
+    if (this.#response.headersSent) return void this.#response.socket?.resetAndDestroy()
+    this.#status = problem.fault.status
+    this.#firstByteMs = this.#deps.clock.now() - this.#startedAt
+    answerProblem(this.#response, problem, {
+      upstream: this.#route?.ref.upstream,
+      attempts: this.#exchange?.attempts ?? 0,
+      close: this.#continueDue || this.#deps.isDraining(),
+    })
+  }
+
+  /** @param finished whether the client has been sent all there was to send. */
+  #leave(finished: boolean): void {
+    this.gone = !finished
+    if (!finished) for (const onGone of [...this.#waiting]) onGone()
+    this.#relay?.stop()
+    this.#body?.dispose()
+    if (finished && !this.#request.complete) this.#linger()
+    this.#report(finished)
+    this.#deps.onOver()
+  }
+
+  /** The response was over before the request's body: the rest of that is read and dropped, but not for ever. */
+  #linger(): void {
+    const { clock } = this.#deps
+    const timer = clock.after(this.#route?.idleTimeoutMs ?? LINGER_MS, () => this.#request.socket.destroy())
+    this.#request.once('close', () => clock.cancel(timer))
+  }
+
+  #report(finished: boolean): void {
+    const exchange = this.#exchange
+    const cut = this.#relay?.cutBy
+    this.#deps.emit({
+      kind: 'request',
+      ref: this.#route?.ref,
+      id: exchange?.id ?? '',
+      method: this.#request.method ?? '',
+      path: pathOf(this.#request.url ?? ''),
+      status: this.#status ?? 499,
+      reason: cut ?? this.#reason ?? (finished ? undefined : 'client_gone'),
+      attempts: exchange?.attempts ?? 0,
+      queueMs: exchange?.spent.queueMs ?? 0,
+      backoffMs: exchange?.spent.backoffMs ?? 0,
+      connectMs: exchange?.spent.connectMs ?? 0,
+      firstByteMs: this.#firstByteMs,
+      totalMs: this.#deps.clock.now() - this.#startedAt,
+      bytesIn: this.#body?.received ?? 0,
+      bytesOut: this.#relay?.bytes ?? 0,
+    })
+  }
+}

@@ -1,0 +1,167 @@
+import type { Breaker as BreakerConfig, Config, Retry, RouteConfig, Timeouts, UpstreamConfig } from './config/schema.ts'
+import type { Breaker, BreakerSettings } from './policy/breaker.ts'
+import { freshBudget, retriesLeft } from './policy/budget.ts'
+import { freshCircuit, probesInFlight, stateOf } from './policy/circuit.ts'
+import type { BreakerSnapshot, RouteRef, Snapshot, UpstreamSnapshot } from './policy/events.ts'
+import type { Deps } from './policy/exchange.ts'
+import { freshSlots, type LimitSettings } from './policy/limit.ts'
+import { type PipelineState, pipeline } from './policy/pipeline.ts'
+import type { RetrySettings } from './policy/retry.ts'
+import { compileMatch, type Route, type Upstream } from './proxy/route.ts'
+import { connectTo } from './proxy/transport.ts'
+
+/** The configuration, made ready to serve requests: read by listeners once for each request. */
+export type Runtime = {
+  readonly upstreams: ReadonlyMap<string, Upstream>
+  readonly snapshot: () => Snapshot
+  /** Closes the connections to all upstreams. */
+  readonly close: () => Promise<void>
+}
+
+type CompiledUpstream = {
+  readonly upstream: Upstream
+  readonly snapshot: () => UpstreamSnapshot
+  readonly close: () => Promise<void>
+}
+
+/** @param readText of a file that the configuration names; throws when it cannot be read. */
+export function compile(config: Config, readText: (path: string) => string, deps: Deps): Runtime {
+  const compiled = config.upstreams.map((upstream) => compileUpstream(upstream, readText, deps))
+  return {
+    upstreams: new Map(compiled.map(({ upstream }) => [upstream.name, upstream])),
+    snapshot: () => ({ upstreams: compiled.map(({ snapshot }) => snapshot()) }),
+    close: async () => {
+      await Promise.all(compiled.map(({ close }) => close()))
+    },
+  }
+}
+
+function compileUpstream(config: UpstreamConfig, readText: (path: string) => string, deps: Deps): CompiledUpstream {
+  const url = new URL(config.url)
+  const connections = connectTo(
+    {
+      origin: new URL(url.origin),
+      idleMs: config.connections.idle,
+      ca: config.tls.ca === '' ? '' : readText(config.tls.ca),
+      servername: config.tls.servername,
+    },
+    deps,
+  )
+  const shared: PipelineState = {
+    concurrency: freshSlots(),
+    connections: freshSlots(),
+    budget: freshBudget(),
+    breaker: freshBreaker(config.name, undefined, config.breaker),
+  }
+  const states = config.routes.map(({ match, breaker }) =>
+    breaker === undefined ? shared : { ...shared, breaker: freshBreaker(config.name, match, breaker) },
+  )
+  const compileRoute = (ref: RouteRef, route: RouteSettings, state: PipelineState): Route => ({
+    ref,
+    send: pipeline(pipelineSettings(config, route), state, connections.send, deps),
+    idempotentMethods: new Set(route.retry.methods),
+    idempotent: route.idempotent,
+    bodyLimits: route.retry.bodyBuffer,
+    idleTimeoutMs: route.timeout.idle,
+  })
+  const upstream: Upstream = {
+    name: config.name,
+    origin: new URL(url.origin),
+    basePath: url.pathname === '/' ? '' : url.pathname,
+    routes: config.routes.map((route, i) => ({
+      matches: compileMatch(route.match),
+      route: compileRoute({ upstream: config.name, route: route.match }, route, states[i] ?? shared),
+    })),
+    fallback: compileRoute({ upstream: config.name, route: '*' }, { ...config, idempotent: false }, shared),
+  }
+  const breakers = new Set([shared.breaker, ...states.map(({ breaker }) => breaker)])
+  const budgetSettings = budgetOf(config.retry)
+  return {
+    upstream,
+    close: connections.close,
+    snapshot: () => ({
+      name: config.name,
+      origin: url.origin,
+      inFlight: shared.concurrency.inUse,
+      queued: shared.concurrency.waiting.length + shared.connections.waiting.length,
+      connections: connections.open(),
+      retryBudget: retriesLeft(shared.budget, deps.clock.now(), budgetSettings),
+      breakers: [...breakers].map((breaker) => breakerSnapshot(breaker, deps.clock.now())),
+    }),
+  }
+}
+
+type RouteSettings = Pick<RouteConfig, 'idempotent' | 'timeout' | 'retry'>
+
+const pipelineSettings = (upstream: UpstreamConfig, { timeout, retry }: RouteSettings) => ({
+  totalTimeoutMs: timeout.total,
+  concurrency: {
+    max: upstream.concurrency.max,
+    queue: upstream.concurrency.queue,
+    queueTimeoutMs: upstream.concurrency.queueTimeout,
+  },
+  retry: retrySettings(retry, upstream.retry, timeout),
+  connections: connectionLimit(upstream),
+  attempt: { connectTimeoutMs: timeout.connect, idleTimeoutMs: timeout.idle },
+})
+
+/** An attempt waits for a connection as long as an exchange does for its slot; the concurrency limit bounds how many. */
+const connectionLimit = ({ connections, concurrency }: UpstreamConfig): LimitSettings => ({
+  max: connections.max,
+  queue: concurrency.max,
+  queueTimeoutMs: concurrency.queueTimeout,
+})
+
+const retrySettings = (retry: Retry, upstreamRetry: Retry, timeout: Timeouts): RetrySettings => ({
+  attempts: retry.attempts,
+  conditions: new Set(retry.on.filter((on) => on === 'connect-failure' || on === 'reset' || on === 'timeout')),
+  statuses: statusSet(retry.on),
+  backoff: {
+    initialMs: retry.backoff.initial,
+    factor: retry.backoff.factor,
+    maxMs: retry.backoff.max,
+    jitter: retry.backoff.jitter,
+  },
+  respectRetryAfter: retry.respectRetryAfter,
+  budget: budgetOf(upstreamRetry),
+  attemptTimeoutMs: timeout.attempt,
+})
+
+const budgetOf = ({ budget }: Retry) => ({
+  ratio: budget.ratio,
+  minPerSecond: budget.minPerSecond,
+  windowMs: budget.window,
+})
+
+function freshBreaker(upstream: string, route: string | undefined, config: BreakerConfig): Breaker {
+  const { failureRate, slowCalls } = config
+  const settings: BreakerSettings = {
+    consecutiveFailures: config.consecutiveFailures,
+    failureRate: failureRate && { ...failureRate, windowMs: failureRate.window },
+    slowCalls: slowCalls && { ...slowCalls, windowMs: slowCalls.window, slowerThanMs: slowCalls.slowerThan },
+    openForMs: config.openFor,
+    openForMaxMs: config.openForMax,
+    halfOpenProbes: config.halfOpenProbes,
+    closeAfter: config.closeAfter,
+    failureStatuses: statusSet(config.failureStatus),
+  }
+  return { settings, circuit: freshCircuit(settings), upstream, route, onOpen: new Set() }
+}
+
+function breakerSnapshot({ circuit, route }: Breaker, now: number): BreakerSnapshot {
+  const state = stateOf(circuit, now)
+  return {
+    route,
+    state,
+    consecutiveFailures: circuit.consecutiveFailures,
+    openForMs: state === 'open' ? circuit.halfOpenAt - now : 0,
+    probesInFlight: probesInFlight(circuit, now),
+  }
+}
+
+/** Statuses named one by one or by class: `503`, `5xx`. */
+function statusSet(named: readonly (string | number)[]): ReadonlySet<number> {
+  const classes = named.filter((name) => typeof name === 'string' && /^[1-5]xx$/.test(name)).map(String)
+  const ofClasses = classes.flatMap((name) => Array.from({ length: 100 }, (_, i) => Number(name[0]) * 100 + i))
+  return new Set([...ofClasses, ...named.filter((name) => typeof name === 'number')])
+}

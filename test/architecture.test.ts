@@ -1,0 +1,65 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+
+const root = join(import.meta.dirname, '..')
+const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.ts'))
+  .map((name) => ({ name: `src/${name}`, text: readFileSync(join(root, 'src', name), 'utf8') }))
+
+/** What the files of a room may import from other rooms, beside themselves; libraries are not meant here. */
+const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] = [
+  ['src/policy/', ['src/clock', 'src/errors', 'src/job/']],
+  ['src/job/', []],
+  ['src/proxy/', ['src/policy/exchange', 'src/policy/events', 'src/errors', 'src/clock', 'src/listen', 'src/job/']],
+  ['src/checkpoint/', ['src/clock', 'src/errors']],
+  [
+    'src/control/',
+    ['src/policy/events', 'src/errors', 'src/clock', 'src/listen', 'src/checkpoint/', 'src/job/', 'src/config/schema'],
+  ],
+  ['src/config/', ['src/listen']],
+]
+
+/** Patterns that stand in one place alone. */
+const BANS: readonly (readonly [pattern: RegExp, only: readonly string[], why: string])[] = [
+  [
+    /\b(setTimeout|setInterval|Date\.now|performance\.now|AbortSignal\.timeout)\b|new Date\(/,
+    ['src/clock.ts', 'src/demo/'],
+    'time is injected: only clock.ts names timers and dates',
+  ],
+  [/\bMath\.random\b|\brandomUUID\b/, ['src/commands/', 'src/demo/'], 'chance and names are injected'],
+  [/from 'undici'/, ['src/proxy/transport.ts'], 'only transport.ts names undici'],
+  [/\bconsole\./, [], 'only the log writes'],
+  [/process\.(stdout|stderr)/, ['src/main.ts', 'src/control/log.ts'], 'only main and the log write'],
+  [
+    /from 'node:(http|https|net|tls|fs)/,
+    ['src/proxy/', 'src/control/', 'src/commands/', 'src/demo/', 'src/app.ts', 'src/main.ts', 'src/listen.ts'],
+    'policies and configuration do no I/O',
+  ],
+  [/\bas any\b|: any\b|@ts-ignore|@ts-expect-error|biome-ignore/, [], 'types carry what is known'],
+  [/from '[^']*\/index\.ts'/, [], 'no barrel files'],
+]
+
+const importsOf = (name: string, text: string) =>
+  [...text.matchAll(/from '(\.[^']+)'/g)].map(([, path = '']) => join(name, '..', path))
+
+test.each(ROOMS)('%s imports only what it may', (room, mayImport) => {
+  const wrong = sources
+    .filter(({ name }) => name.startsWith(room))
+    .flatMap(({ name, text }) => importsOf(name, text).map((imported) => ({ name, imported })))
+    .filter(({ imported }) => ![room, ...mayImport].some((allowed) => imported.startsWith(allowed)))
+  expect(wrong).toEqual([])
+})
+
+test.each(BANS)('%s only where it belongs', (pattern, only, why) => {
+  const wrong = sources
+    .filter(({ name }) => !only.some((place) => name.startsWith(place)))
+    .filter(({ text }) => pattern.test(text.replaceAll(/^\s*(\*|\/\/|\/\*\*).*$/gm, '')))
+    .map(({ name }) => name)
+  expect(wrong, why).toEqual([])
+})
+
+test('nothing imports main.ts, and the rules above see the whole house', () => {
+  expect(sources.filter(({ name, text }) => importsOf(name, text).includes('src/main.ts'))).toEqual([])
+  expect(sources.length).toBeGreaterThan(25)
+})

@@ -1,0 +1,241 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type IncomingHttpHeaders, request } from 'node:http'
+import { connect, createServer } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { onTestFinished, test } from 'vitest'
+import { assertControlExposure, type ControlOptions, startControl } from '../../src/control/server.ts'
+import type { Event } from '../../src/policy/events.ts'
+
+const METRICS = { scrape: async () => 'breakwater_build_info 1\n', contentType: 'text/plain; version=0.0.4' }
+
+async function start(options: Partial<ControlOptions> = {}) {
+  const control = await startControl({
+    host: '127.0.0.1',
+    port: 0,
+    token: '',
+    metrics: METRICS,
+    ready: () => ({ ready: true, why: [] }),
+    emit: (event) => assert.fail(JSON.stringify(event)),
+    ...options,
+  })
+  onTestFinished(() => control.close())
+  return control
+}
+
+type Answer = { status: number | undefined; headers: IncomingHttpHeaders; body: string }
+
+/** With headers as given, `Host` included, which fetch would not let through. */
+async function ask(
+  { port }: { port: number },
+  path: string,
+  { method = 'GET', host = '127.0.0.1', headers = {} }: { method?: string; host?: string; headers?: object } = {},
+): Promise<Answer> {
+  const asked = request({ host, port, path, method, headers: { ...headers }, agent: false }).end()
+  const [response] = await once(asked, 'response')
+  return { status: response.statusCode, headers: response.headers, body: await text(response) }
+}
+
+const problemOf = ({ status, headers, body }: Answer) => {
+  assert.equal(headers['content-type'], 'application/problem+json')
+  const { type, title, detail, status: told } = JSON.parse(body)
+  assert.equal(type, 'about:blank')
+  assert.equal(told, status)
+  return `${status} ${title}: ${detail}`
+}
+
+test('/metrics answers with the scrape, in its own content type, also behind a query', async () => {
+  const { address } = await start()
+  const { status, headers, body } = await ask(address, '/metrics?name[]=x')
+  assert.deepEqual([status, headers['content-type'], body], [200, METRICS.contentType, 'breakwater_build_info 1\n'])
+  assert.equal(headers['cache-control'], 'no-store')
+})
+
+test('/livez says ok', async () => {
+  const { address } = await start()
+  const response = await fetch(`http://127.0.0.1:${address.port}/livez`)
+  assert.deepEqual([response.status, await response.text()], [200, 'ok\n'])
+})
+
+test('/readyz says what is missing, then ok, then draining', async () => {
+  let why = ['not listening yet']
+  const { address } = await start({ ready: () => ({ ready: why.length === 0, why }) })
+  assert.equal(problemOf(await ask(address, '/readyz')), '503 Service Unavailable: not listening yet')
+  why = []
+  const { status, body } = await ask(address, '/readyz')
+  assert.deepEqual([status, body], [200, 'ok\n'])
+  why = ['not listening yet', 'draining']
+  assert.equal(problemOf(await ask(address, '/readyz')), '503 Service Unavailable: not listening yet, draining')
+})
+
+test('HEAD gets the head of what GET would get, and no body', async () => {
+  const { address } = await start()
+  const { status, headers, body } = await ask(address, '/metrics', { method: 'HEAD' })
+  assert.deepEqual([status, headers['content-length'], body], [200, '24', ''])
+})
+
+for (const path of ['/', '/metrics/', '/startupz', '/constructor', '/v1/upstreams', '//metrics']) {
+  test(`nothing is at ${path}`, async () => {
+    const { address } = await start()
+    assert.equal(problemOf(await ask(address, path)), `404 Not Found: nothing at ${path}`)
+  })
+}
+
+for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
+  test(`${method} is refused, and the methods that are not are named`, async () => {
+    const { address } = await start()
+    const answer = await ask(address, '/metrics', { method })
+    assert.equal(problemOf(answer), '405 Method Not Allowed: /metrics takes GET and HEAD')
+    assert.equal(answer.headers.allow, 'GET, HEAD')
+  })
+}
+
+const OWN_NAMES = ['localhost', 'LOCALHOST:8081', 'app.localhost', '127.0.0.1', '127.9.8.7:1', '[::1]', '[::1]:8081']
+const OTHER_NAMES = [
+  'evil.example',
+  'evil.example:8081',
+  'localhost.evil.example',
+  'notlocalhost',
+  '127.0.0.1.evil.example',
+  '127.1',
+  '10.0.0.1',
+  '[::2]',
+  '::1',
+  '[::1].evil.example',
+  'localhost:80:80',
+]
+
+for (const name of OWN_NAMES) {
+  test(`a listener on loopback answers to Host: ${name}`, async () => {
+    const { address } = await start()
+    for (const path of ['/metrics', '/livez', '/readyz']) {
+      assert.equal((await ask(address, path, { headers: { host: name } })).status, 200)
+    }
+  })
+}
+
+for (const name of OTHER_NAMES) {
+  test(`a listener on loopback tells a browser nothing that asks for Host: ${name}`, async () => {
+    const { address } = await start()
+    for (const path of ['/metrics', '/livez', '/readyz', '/none']) {
+      const answer = await ask(address, path, { headers: { host: name } })
+      assert.equal(problemOf(answer), `403 Forbidden: not for host ${name}`)
+    }
+  })
+}
+
+for (const [what, head] of [
+  ['no Host, as HTTP/1.0 allows', 'GET /metrics HTTP/1.0\r\n\r\n'],
+  ['an empty Host', 'GET /metrics HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n'],
+] as const) {
+  test(`a listener on loopback refuses ${what}`, async () => {
+    const { address } = await start()
+    const socket = connect(address.port, '127.0.0.1')
+    socket.write(head)
+    assert.match(await text(socket), /^HTTP\/1\.1 403 Forbidden\r\n/)
+  })
+}
+
+test('a listener on all addresses answers to any name', async () => {
+  const { address } = await start({ host: '0.0.0.0', token: 'secret' })
+  assert.equal((await ask(address, '/livez', { headers: { host: 'breakwater.example' } })).status, 200)
+})
+
+test('with no token set, one that is sent does not matter', async () => {
+  const { address } = await start()
+  assert.equal((await ask(address, '/metrics', { headers: { authorization: 'Bearer old' } })).status, 200)
+})
+
+test('with a token set, metrics need it and probes do not', async () => {
+  const { address } = await start({ token: 'secret' })
+  const status = async (path: string, authorization?: string) =>
+    (await ask(address, path, { headers: authorization === undefined ? {} : { authorization } })).status
+  assert.deepEqual([await status('/livez'), await status('/readyz')], [200, 200])
+  assert.deepEqual([await status('/metrics', 'Bearer secret'), await status('/metrics', 'bearer secret')], [200, 200])
+  for (const wrong of [undefined, 'Bearer secre', 'Bearer secrets', 'Bearer ', 'secret', 'Basic secret', 'Bearer']) {
+    assert.equal(await status('/metrics', wrong), 401)
+  }
+  const answer = await ask(address, '/metrics')
+  assert.equal(problemOf(answer), '401 Unauthorized: /metrics needs the token of control.token')
+  assert.equal(answer.headers['www-authenticate'], 'Bearer')
+})
+
+test('a scrape that fails is a 500 without its cause, and a fault event with it', async () => {
+  const faults: Event[] = []
+  const error = new Error('at /home/secret')
+  const { address } = await start({
+    metrics: { ...METRICS, scrape: () => Promise.reject(error) },
+    emit: (event) => faults.push(event),
+  })
+  const answer = await ask(address, '/metrics')
+  assert.equal(problemOf(answer), '500 Internal Server Error: a fault inside the sidecar; its log tells more')
+  assert.deepEqual(faults, [{ kind: 'fault', error, where: 'control' }])
+})
+
+test('a port in use is refused with its key and address', async () => {
+  const taken = createServer().listen(0, '127.0.0.1')
+  onTestFinished(() => void taken.close())
+  await once(taken, 'listening')
+  const bound = taken.address()
+  assert.ok(bound !== null && typeof bound === 'object')
+  await assert.rejects(start({ port: bound.port }), {
+    message: `control.listen 127.0.0.1:${bound.port}: the port is in use`,
+  })
+})
+
+test("an address that is not this machine's is refused with its key and address", async () => {
+  await assert.rejects(start({ host: '192.0.2.1', port: 8081 }), {
+    message: 'control.listen 192.0.2.1:8081: no such address on this machine',
+  })
+  await assert.rejects(start({ host: '2001:db8::1', port: 8081 }), {
+    message: 'control.listen [2001:db8::1]:8081: no such address on this machine',
+  })
+})
+
+test('only a loopback address may go without a token', () => {
+  for (const host of ['127.0.0.1', '127.1.2.3', '::1', '0:0:0:0:0:0:0:1', '::ffff:127.0.0.1', 'localhost']) {
+    assertControlExposure({ host, port: 8081 }, '')
+  }
+  for (const host of ['0.0.0.0', '10.0.0.1', 'breakwater.example']) {
+    assertControlExposure({ host, port: 8081 }, 'secret')
+    assert.throws(() => assertControlExposure({ host, port: 8081 }, ''), {
+      message: `control.listen ${host}:8081 is not loopback: set control.token`,
+    })
+  }
+  assert.throws(() => assertControlExposure({ host: '::', port: 8081 }, ''), {
+    message: 'control.listen [::]:8081 is not loopback: set control.token',
+  })
+})
+
+const HEAD = 'GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n'
+
+test('closing ends connections at once that are silent, kept alive or amid a request', async () => {
+  const control = await start()
+  const sockets = ['', HEAD, `${HEAD}GET /livez HTTP/1.1\r\nHo`].map((sent) => {
+    const socket = connect(control.address.port, '127.0.0.1')
+    socket.write(sent)
+    return { socket, answered: once(socket, sent === '' ? 'connect' : 'data') }
+  })
+  await Promise.all(sockets.map(({ answered }) => answered))
+  await control.close()
+  await Promise.all(sockets.map(({ socket }) => text(socket)))
+})
+
+test('closing waits for the answer that is under way, and for no more on its connection', async () => {
+  let answerScrape: (body: string) => void = () => {}
+  const asked = Promise.withResolvers<void>()
+  const scrape = () => {
+    asked.resolve()
+    return new Promise<string>((resolve) => {
+      answerScrape = resolve
+    })
+  }
+  const control = await start({ metrics: { ...METRICS, scrape } })
+  const socket = connect(control.address.port, '127.0.0.1')
+  socket.write(HEAD)
+  await asked.promise
+  const closed = control.close()
+  answerScrape('the last\n')
+  assert.match(await text(socket), /^HTTP\/1\.1 200 OK\r\n.*\r\n\r\nthe last\n$/s)
+  await closed
+})

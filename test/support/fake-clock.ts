@@ -1,0 +1,67 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import type { Clock } from '../../src/clock.ts'
+
+type Pending = { dueAt: number; fire: () => void }
+
+/** A clock that stands still until it is told to move. Sockets stay real: only the sidecar's own time is in our hands. */
+export type FakeClock = Clock & {
+  /** Moves on by `ms`, firing what falls due on the way, in order, each seeing the time it was due. */
+  advance(ms: number): Promise<void>
+  /** Waits until someone has set a timer that is due exactly `ms` from now. */
+  armed(ms: number): Promise<void>
+  /** The same, then moves on by as much: the delay itself is asserted. */
+  elapse(ms: number): Promise<void>
+  /** Delays, from now, of the timers that are set. */
+  pending(): number[]
+}
+
+/** Wall time at the start: a whole second, so that HTTP dates are exact. */
+export const EPOCH_MS = Date.UTC(2026, 0, 1)
+
+export function fakeClock(): FakeClock {
+  let now = 0
+  const timers = new Set<Pending>()
+  const watchers = new Set<() => void>()
+  const isDueIn = (ms: number) => [...timers].some(({ dueAt }) => Math.abs(dueAt - now - ms) < 1e-6)
+  const advance = async (ms: number) => {
+    const until = now + ms
+    for (;;) {
+      const due = [...timers].filter(({ dueAt }) => dueAt <= until + 1e-6).sort((a, b) => a.dueAt - b.dueAt)[0]
+      if (due === undefined) break
+      timers.delete(due)
+      now = Math.max(now, due.dueAt)
+      due.fire()
+      await turn()
+    }
+    now = until
+  }
+  const armed = async (ms: number) => {
+    while (!isDueIn(ms)) {
+      await new Promise<void>((resolve) => {
+        const watch = () => {
+          watchers.delete(watch)
+          resolve()
+        }
+        watchers.add(watch)
+      })
+    }
+  }
+  return {
+    now: () => now,
+    wallNow: () => EPOCH_MS + now,
+    after: (delayMs, fire) => {
+      const timer = { dueAt: now + Math.max(0, delayMs), fire }
+      timers.add(timer)
+      for (const watch of watchers) watch()
+      return timer
+    },
+    cancel: (timer) => void timers.delete(timer as Pending),
+    pending: () => [...timers].map(({ dueAt }) => dueAt - now),
+    advance,
+    armed,
+    elapse: async (ms) => {
+      await armed(ms)
+      await advance(ms)
+    },
+  }
+}

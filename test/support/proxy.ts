@@ -1,0 +1,101 @@
+import { type App, startApp } from '../../src/app.ts'
+import type { Clock } from '../../src/clock.ts'
+import { formatFaults } from '../../src/config/faults.ts'
+import { loadConfig } from '../../src/config/load.ts'
+import type { Scope } from './scripted-upstream.ts'
+
+type LogLine = Readonly<Record<string, unknown>> & { readonly msg?: string }
+
+export type Sidecar = {
+  readonly app: App
+  /** The shared listener. */
+  readonly url: string
+  /** The own listener of an upstream that has one. */
+  own(upstream: string): string
+  readonly controlUrl: string
+  /** Every line logged so far. */
+  readonly log: readonly LogLine[]
+  /** The first line, logged already or to come, that matches. */
+  logged(matches: (line: LogLine) => boolean): Promise<LogLine>
+  /** Samples of the metrics now: by the whole name with its labels. */
+  metrics(): Promise<ReadonlyMap<string, number>>
+}
+
+export type ProxyOptions = {
+  readonly clock: Clock
+  /** By name, in the shape of the configuration file. */
+  readonly upstreams: Readonly<Record<string, object>>
+  readonly defaults?: object
+  /** Further top-level keys of the configuration file. */
+  readonly top?: object
+  /** Uniform in [0, 1); 0.5 when not given, which makes every jitter none. */
+  readonly random?: () => number
+  readonly newId?: () => string
+}
+
+/** The whole sidecar on free ports, from the text of a configuration file on. */
+export async function startProxy(t: Scope, options: ProxyOptions): Promise<Sidecar> {
+  const file = {
+    version: 1,
+    service: 'test',
+    listen: '127.0.0.1:0',
+    control: { listen: '127.0.0.1:0' },
+    log: { level: 'trace', access: true },
+    defaults: options.defaults ?? {},
+    ...options.top,
+    upstreams: options.upstreams,
+  }
+  const loaded = loadConfig(JSON.stringify(file, undefined, 2), 'test.yaml', {})
+  if (!loaded.ok) throw new Error(formatFaults(loaded.faults))
+  const log: LogLine[] = []
+  const watchers = new Set<() => void>()
+  const logTo = {
+    write: (text: string) => {
+      for (const line of text.split('\n')) if (line !== '') log.push(JSON.parse(line))
+      for (const watch of watchers) watch()
+    },
+  }
+  let ids = 0
+  const countedId = () => {
+    ids += 1
+    return `00000000-0000-4000-8000-${String(ids).padStart(12, '0')}`
+  }
+  const { clock, random = () => 0.5, newId = countedId } = options
+  const app = await startApp(loaded.config, { clock, random, newId, version: 'test', logTo })
+  t.onTestFinished(() => app.close())
+  const urlOf = ({ host, port }: { host: string; port: number }) => `http://${host}:${port}`
+  const controlUrl = urlOf(app.addresses.control)
+  return {
+    app,
+    url: app.addresses.shared === undefined ? '' : urlOf(app.addresses.shared),
+    own: (upstream) => {
+      const address = app.addresses.upstreams.get(upstream)
+      if (address === undefined) throw new Error(`${upstream} has no listener of its own`)
+      return urlOf(address)
+    },
+    controlUrl,
+    log,
+    logged: (matches) =>
+      new Promise((resolve) => {
+        const look = () => {
+          const line = log.find(matches)
+          if (line === undefined) return
+          watchers.delete(look)
+          resolve(line)
+        }
+        watchers.add(look)
+        look()
+      }),
+    metrics: async () => samplesOf(await (await fetch(`${controlUrl}/metrics`)).text()),
+  }
+}
+
+function samplesOf(text: string): Map<string, number> {
+  const samples = new Map<string, number>()
+  for (const line of text.split('\n')) {
+    if (line === '' || line.startsWith('#')) continue
+    const space = line.lastIndexOf(' ')
+    samples.set(line.slice(0, space), Number(line.slice(space + 1)))
+  }
+  return samples
+}
