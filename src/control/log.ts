@@ -110,8 +110,6 @@ function createFold(logger: Logger, access: boolean): (event: Event) => void {
       case 'fault':
         logger.error({ where: event.where, err: event.error }, 'fault')
         return
-      case 'request_started': // its end tells all
-        return
       default:
         event satisfies never
     }

@@ -131,7 +131,6 @@ function createFold(registry: Registry): (event: Event) => void {
       case 'fault':
         faults.inc()
         return
-      case 'request_started': // in flight comes from the snapshot
       case 'listening':
       case 'draining':
       case 'drained':

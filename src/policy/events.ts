@@ -42,8 +42,6 @@ export type RequestEvent = {
 
 export type Event =
   | RequestEvent
-  /** A request was matched to a route and begins its way. */
-  | { readonly kind: 'request_started'; readonly ref: RouteRef }
   /** An attempt came to a response head (status) or to none (reason). */
   | {
       readonly kind: 'attempt'

@@ -40,7 +40,15 @@ export const retrying = (settings: RetrySettings, budget: Budget, breaker: Break
     let last: Outcome | undefined
     for (let k = 1; ; k += 1) {
       exchange.attemptTimeoutMs = attemptTimeout(k, exchange, rules)
-      const outcome: Outcome = await next(exchange).then(asReply, asError)
+      let outcome: Outcome
+      try {
+        const reply = await next(exchange)
+        if (!settings.statuses.has(reply.status)) return reply
+        outcome = { reply }
+      } catch (error) {
+        if (!(error instanceof ProxyError)) throw error
+        outcome = { error }
+      }
       if (last !== undefined && refusedByUs(outcome)) return conclude(last)
       last = outcome
       const cause = causeToRepeat(outcome, settings)
@@ -71,13 +79,6 @@ async function untilRepeatable(k: number, cause: string, last: Outcome, exchange
   deps.emit({ kind: 'retry', ref: exchange.route, cause, waitMs: ms })
   await pause(ms, last, exchange, rules)
   return wouldAdmit(breaker, deps) ? undefined : 'breaker'
-}
-
-const asReply = (reply: Reply): Outcome => ({ reply })
-
-function asError(error: unknown): Outcome {
-  if (error instanceof ProxyError) return { error }
-  throw error
 }
 
 /** The breaker or the connection limit has refused the repetition: the attempt before it is what the client gets. */

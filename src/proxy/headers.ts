@@ -98,15 +98,21 @@ export function readFields(raw: RawHeaders, sender: Sender): IncomingFields {
   if (!forwardedProto) headers.push('x-forwarded-proto', 'http')
   if (!forwardedHost && host !== '') headers.push('x-forwarded-host', host)
   headers.push('via', `${sender.httpVersion} breakwater`)
-  if (!trace) headers.push('traceparent', freshTrace(sender.newId()))
-  if (requestId === '') {
-    requestId = sender.newId()
-    headers.push('x-request-id', requestId)
+  if (!trace || requestId === '') {
+    const id = sender.newId()
+    if (!trace) headers.push('traceparent', freshTrace(id))
+    if (requestId === '') {
+      requestId = id
+      headers.push('x-request-id', id)
+    }
   }
   return { headers, requestId, host, contentLength, transferEncoding, hasIdempotencyKey, timeoutMs }
 }
 
-/** A new trace, marked as sampled so that the upstream's own sampler decides as it would have without us. */
+/**
+ * A new trace, marked as sampled so that the upstream's own sampler decides as it would have without us. Where the
+ * request has no id either, the two are the same.
+ */
 function freshTrace(uuid: string): string {
   const hex = uuid.replaceAll('-', '')
   return `00-${hex}-${hex.slice(16)}-01`

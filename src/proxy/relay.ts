@@ -18,10 +18,9 @@ export class Relay implements BodySink {
   readonly #response: ServerResponse
   readonly #clock: Clock
   readonly #idleTimeoutMs: number
-  readonly #watchdog: Watchdog
-  #progressAt: number
+  #watchdog: Watchdog | undefined
+  #progressAt = 0
   #clientIsSlow = false
-  #streams = false
   /** The beginning of a body that may yet prove small. */
   #small = ''
   bytes = 0
@@ -34,12 +33,6 @@ export class Relay implements BodySink {
     this.#response = response
     this.#clock = clock
     this.#idleTimeoutMs = idleTimeoutMs
-    this.#progressAt = clock.now()
-    this.#watchdog = new Watchdog(
-      clock,
-      () => this.#progressAt + this.#idleTimeoutMs,
-      () => this.fail(this.#clientIsSlow ? 'client_stalled' : 'idle_timeout'),
-    )
   }
 
   start(headers: string[]): void {
@@ -47,7 +40,12 @@ export class Relay implements BodySink {
     this.#response.writeHead(status, isReasonPhrase(status, statusText) ? statusText : '', headers)
     this.#reply.pipe(this)
     if (this.#reply.ended) return
-    this.#streams = true
+    this.#progressAt = this.#clock.now()
+    this.#watchdog = new Watchdog(
+      this.#clock,
+      () => this.#progressAt + this.#idleTimeoutMs,
+      () => this.fail(this.#clientIsSlow ? 'client_stalled' : 'idle_timeout'),
+    )
     this.#watchdog.watch()
     // Not flushHeaders(), which writes the head as UTF-8 and so spoils its bytes above 0x7F.
     if (this.bytes === 0) this.#response.write(NOTHING)
@@ -55,7 +53,7 @@ export class Relay implements BodySink {
 
   /** The client is gone or has everything. */
   stop(): void {
-    this.#watchdog.stop()
+    this.#watchdog?.stop()
     this.#reply.discard('cancelled')
   }
 
@@ -78,14 +76,14 @@ export class Relay implements BodySink {
 
   end(trailers: RawHeaders): void {
     // What is left to write of a long body is still bounded: by the client's reading.
-    this.#clientIsSlow = this.#streams
+    this.#clientIsSlow = true
     this.#progressAt = this.#clock.now()
     if (trailers.length > 0) this.#response.addTrailers(pairs(trailers))
     this.#response.end(this.#small, 'latin1')
   }
 
   fail(code: FaultCode): void {
-    this.#watchdog.stop()
+    this.#watchdog?.stop()
     this.cutBy = code
     this.#reply.discard(code)
     this.#response.socket?.resetAndDestroy()

@@ -67,7 +67,7 @@ export class Visit implements ClientLink {
     this.#deps = deps
     this.#startedAt = deps.clock.now()
     this.#continueDue = manner.awaitsContinue
-    response.once('close', () => this.#leave(response.writableFinished))
+    response.on('close', () => this.#leave(response.writableFinished))
   }
 
   listen(onGone: () => void): void {
@@ -103,7 +103,6 @@ export class Visit implements ClientLink {
       const sender = { address: remoteAddress ?? 'unknown', httpVersion: this.#request.httpVersion, newId }
       const fields = readFields(this.#request.rawHeaders, sender)
       const exchange = this.#open(method, destination, route, fields)
-      this.#deps.emit({ kind: 'request_started', ref: route.ref })
       const reply = await route.send(exchange)
       if (this.gone) return reply.discard('cancelled')
       this.#body?.commit()

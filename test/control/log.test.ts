@@ -99,7 +99,6 @@ const ref = { upstream: 'youtube-search', route: 'GET /jobs/{id}' }
 const diskFull = Object.assign(new Error('no space left'), { code: 'ENOSPC', stack: 'Error: no space left\n  at x' })
 
 const LINES: [Event, object | undefined][] = [
-  [{ kind: 'request_started', ref: JOBS }, undefined],
   [
     attemptEvent({ connectMs: 1.5 }),
     { level: 'debug', ...ref, status: 200, connect_ms: 1.5, duration_ms: 12, msg: 'attempt' },

@@ -135,7 +135,6 @@ test('what happens on the way of a request is counted under its cause', async ()
 
 test('2,000 distinct paths and ids make no series that one does not make', async () => {
   const visit = (n: number): Event[] => [
-    { kind: 'request_started', ref: JOBS },
     attemptEvent(),
     requestEvent({ path: `/jobs/${n}`, id: `id-${n}`, method: `M${n}` }),
   ]
