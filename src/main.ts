@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { check } from './commands/check.ts'
+import { demo } from './commands/demo.ts'
 import { run } from './commands/run.ts'
 
 const USAGE = `breakwater: an HTTP resilience sidecar
 
   breakwater run [--config FILE]   serve (FILE: proxy.yaml when not given)
   breakwater check FILE            list every fault of a configuration file
+  breakwater demo                  watch it at work, about a minute, nothing else needed
   breakwater --version
 
 exit codes: 0 done, 1 could not start or failed, 2 faulty configuration or command line
@@ -22,6 +24,7 @@ async function main(argv: string[]): Promise<number> {
   try {
     if (command === 'run') return await run(configOption(rest), version(), process.env, complain)
     if (command === 'check') return check(onlyFile(rest), process.env, write)
+    if (command === 'demo' && rest.length === 0) return await demo(write, process.stdout.isTTY)
     if (command === '--version') return print(`${version()}\n`)
     if (command === '--help' || command === 'help') return print(USAGE)
   } catch (error) {

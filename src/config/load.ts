@@ -36,7 +36,11 @@ export function loadConfig(text: string, file: string, env: Env): Loaded {
   const unbuilt = unbuiltUses(raw).map(({ path, message }) =>
     faultAt(source.keyAt(path), path, message, undefined, source, file),
   )
-  if (!said.success) return faulty([...unset, ...schemaFaults(said.error, source, file), ...unbuilt])
+  if (!said.success) {
+    // What is not set is not of the wrong kind, too.
+    const isSet = ({ line, column }: ConfigFault) => !unset.some((one) => one.line === line && one.column === column)
+    return faulty([...unset, ...schemaFaults(said.error, source, file).filter(isSet), ...unbuilt])
+  }
   const config = resolve(raw, said.data)
   const clashes = conflicts(config).map(({ path, message }) => {
     const where = sourceOf(path, source)

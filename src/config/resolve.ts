@@ -24,9 +24,9 @@ export function resolve(raw: unknown, said: z.infer<typeof FILE>): Config {
     listen: orUndefined(top.listen),
     control: { listen: top.control.listen, token: top.control.token },
     log: top.log,
-    upstreams: Object.entries(said.upstreams).map(([name, { url, listen }]) => {
+    upstreams: Object.entries(said.upstreams).map(([name, { url, urls, listen }]) => {
       const own = isMap(file.upstreams) && isMap(file.upstreams[name]) ? file.upstreams[name] : {}
-      return resolveUpstream(name, url ?? '', orUndefined(listen ?? false), own, defaults)
+      return resolveUpstream(name, url ?? urls?.[0] ?? '', orUndefined(listen ?? false), own, defaults)
     }),
   }
 }

@@ -38,7 +38,11 @@ const listener = offOr(listenAddress)
 /** Everything outside `defaults` and `upstreams`. */
 export const TOP = {
   version: setting(z.literal(1, { error: 'expected 1, the only version there is' }), 1, 'of this file format'),
-  service: setting(text.min(1).max(200), 'breakwater', 'named in the logs and the metrics'),
+  service: setting(
+    text.min(1, { error: 'must not be empty' }).max(200),
+    'breakwater',
+    'named in the logs and the metrics',
+  ),
   listen: setting(listener, '127.0.0.1:8080', 'shared listener: the first path segment names the upstream'),
   control: {
     listen: setting(listenAddress, '127.0.0.1:8081', 'metrics and probes'),

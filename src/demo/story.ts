@@ -1,0 +1,163 @@
+/** One run of the demo: fresh services with the same script of faults, and videos made through or past the sidecar. */
+
+import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
+import { startApp } from '../app.ts'
+import { systemClock } from '../clock.ts'
+import { formatFaults } from '../config/faults.ts'
+import { loadConfig } from '../config/load.ts'
+import { createHttpClient } from './http-client.ts'
+import type { ServiceOptions } from './job-service.ts'
+import { makeVideo, type Outcome, type Urls } from './make-video.ts'
+import { scaled } from './scaled.ts'
+import { type Supervised, supervise } from './supervised.ts'
+
+/** One second of the real thing lasts this many here. */
+const SCALE = 1 / 20
+const VIDEOS = 40
+/** Between the starts of two videos: work arrives whether or not the services are well. */
+const EVERY_MS = 11_000 * SCALE
+const FILE_BYTES = 20 * 1024 * 1024
+
+const outage = (fromS: number, lastsS: number) => ({
+  fromMs: fromS * 1000 * SCALE,
+  toMs: (fromS + lastsS) * 1000 * SCALE,
+})
+
+/** The troubles of the real services, in the time of this world: both runs meet the same ones. */
+const SCRIPT: Readonly<Record<keyof Urls, Omit<ServiceOptions, 'port' | 'fileBytes'>>> = {
+  /** Restarts itself, and now and then runs out of room. */
+  search: {
+    kind: 'search',
+    pollsToFinish: 4,
+    blockMs: 0,
+    faults: { restartEvery: 60, burst: { every: 45, length: 2 } },
+  },
+  /** Stands still 3 s on each POST, allows 100 calls a minute to one address, and drops a connection now and then. */
+  downloader: {
+    kind: 'downloader',
+    pollsToFinish: 3,
+    blockMs: 3_000 * SCALE,
+    faults: { rateLimit: { calls: 100, perMs: 60_000 * SCALE }, resetEvery: 37, restartEvery: 150 },
+  },
+  /** Out of workers for a quarter of a minute, which retries can bridge, and for two minutes, which nothing can. */
+  transcriber: {
+    kind: 'transcriber',
+    pollsToFinish: 3,
+    blockMs: 0,
+    faults: { limitConcurrency: 20, outages: [outage(60, 15), outage(200, 120)] },
+  },
+}
+
+export type Result = {
+  readonly videos: number
+  readonly finished: number
+  /** By stage and error, how many videos they ended. */
+  readonly errors: ReadonlyMap<string, number>
+  readonly calls: Readonly<Record<keyof Urls, number>>
+  readonly struggling: number
+  readonly restarts: number
+  readonly breakerOpened: number
+  readonly seconds: number
+}
+
+/** @param progress called after each video with how many are done and how many of those are finished. */
+export async function tell(
+  withSidecar: boolean,
+  progress: (done: number, finished: number, of: number) => void,
+  ended: AbortSignal,
+): Promise<Result> {
+  const search = await supervise({ ...SCRIPT.search, port: 0, fileBytes: 0 })
+  const downloader = await supervise({ ...SCRIPT.downloader, port: 0, fileBytes: FILE_BYTES })
+  const transcriber = await supervise({ ...SCRIPT.transcriber, port: 0, fileBytes: 0 })
+  const services = { search, downloader, transcriber }
+  const direct: Urls = { search: search.url, downloader: downloader.url, transcriber: transcriber.url }
+  const sidecar = withSidecar ? await startSidecar(direct) : undefined
+  const client = createHttpClient(SCALE)
+  try {
+    const startedAt = performance.now()
+    const outcomes = await makeVideos(
+      async (number) => makeVideo(number, sidecar?.urls ?? direct, client, SCALE),
+      progress,
+      ended,
+    )
+    const seconds = (performance.now() - startedAt) / 1000
+    return { ...summary(outcomes), ...countsOf(services), breakerOpened: sidecar?.breakerOpened() ?? 0, seconds }
+  } finally {
+    client.close()
+    await sidecar?.close()
+    await Promise.all(Object.values(services).map(({ stop }) => stop()))
+  }
+}
+
+async function makeVideos(
+  make: (number: number) => Promise<Outcome>,
+  progress: (done: number, finished: number, of: number) => void,
+  ended: AbortSignal,
+): Promise<Outcome[]> {
+  const outcomes: Outcome[] = []
+  const underWay: Promise<void>[] = []
+  for (let number = 1; number <= VIDEOS && !ended.aborted; number += 1) {
+    const one = make(number).then((outcome) => {
+      outcomes.push(outcome)
+      progress(outcomes.length, outcomes.filter(({ finished }) => finished).length, VIDEOS)
+    })
+    underWay.push(one)
+    await pause(EVERY_MS)
+  }
+  await Promise.all(underWay)
+  return outcomes
+}
+
+function summary(outcomes: readonly Outcome[]) {
+  const errors = new Map<string, number>()
+  for (const outcome of outcomes) {
+    if (outcome.finished) continue
+    const kind = `${outcome.stage}: ${outcome.error}`
+    errors.set(kind, (errors.get(kind) ?? 0) + 1)
+  }
+  return { videos: outcomes.length, finished: outcomes.filter(({ finished }) => finished).length, errors }
+}
+
+function countsOf(services: Readonly<Record<keyof Urls, Supervised>>) {
+  const counts = Object.values(services).map((service) => service.counts())
+  return {
+    calls: {
+      search: services.search.counts().calls,
+      downloader: services.downloader.counts().calls,
+      transcriber: services.transcriber.counts().calls,
+    },
+    struggling: counts.reduce((sum, { struggling }) => sum + struggling, 0),
+    restarts: counts.reduce((sum, { restarts }) => sum + restarts, 0),
+  }
+}
+
+/** The sidecar with the shipped proxy.yaml, its times scaled, on free ports. */
+async function startSidecar(urls: Urls) {
+  const file = new URL('../../proxy.yaml', import.meta.url)
+  const env = {
+    YOUTUBE_SEARCH_URL: urls.search,
+    VIDEO_DOWNLOADER_URL: urls.downloader,
+    AUDIO_TRANSCRIBER_URL: urls.transcriber,
+  }
+  const loaded = loadConfig(readFileSync(file, 'utf8'), 'proxy.yaml', env)
+  if (!loaded.ok) throw new Error(formatFaults(loaded.faults))
+  const anywhere = { host: '127.0.0.1', port: 0 }
+  const config = { ...scaled(loaded.config, SCALE), listen: anywhere, control: { listen: anywhere, token: '' } }
+  const upstreams = config.upstreams.map((upstream) => ({ ...upstream, listen: anywhere }))
+  let opened = 0
+  const logTo = {
+    write: (line: string) => {
+      if (line.includes('"msg":"breaker open"')) opened += 1
+    },
+  }
+  const outside = { clock: systemClock, random: Math.random, newId: randomUUID, version: 'demo', logTo }
+  const app = await startApp({ ...config, upstreams }, outside)
+  const at = (name: string) => `http://127.0.0.1:${app.addresses.upstreams.get(name)?.port}`
+  return {
+    urls: { search: at('youtube-search'), downloader: at('video-downloader'), transcriber: at('audio-transcriber') },
+    breakerOpened: () => opened,
+    close: app.close,
+  }
+}

@@ -1,0 +1,334 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { formatFaults } from '../../src/config/faults.ts'
+import { loadConfig } from '../../src/config/load.ts'
+import type { Config } from '../../src/config/schema.ts'
+
+function sound(text: string, env: Record<string, string> = {}): Config {
+  const loaded = loadConfig(text, 'test.yaml', env)
+  if (!loaded.ok) throw new Error(formatFaults(loaded.faults))
+  return loaded.config
+}
+
+/** Each fault as `line:column path message`. */
+function faults(text: string, env: Record<string, string> = {}): string[] {
+  const loaded = loadConfig(text, 'test.yaml', env)
+  if (loaded.ok) throw new Error('the file is sound')
+  return loaded.faults.map(({ line, column, path, message, suggestion }) =>
+    [`${line}:${column}`, path, message, suggestion && `(${suggestion})`].filter(Boolean).join(' '),
+  )
+}
+
+const MINIMAL = 'upstreams: { web: { url: http://localhost:9000 } }'
+
+test('the shortest file there is has every default', () => {
+  const config = sound(MINIMAL)
+  expect(config).toEqual({
+    service: 'breakwater',
+    listen: { host: '127.0.0.1', port: 8080 },
+    control: { listen: { host: '127.0.0.1', port: 8081 }, token: '' },
+    log: { level: 'info', access: true },
+    upstreams: [
+      {
+        name: 'web',
+        url: 'http://localhost:9000',
+        listen: undefined,
+        tls: { ca: '', servername: '' },
+        timeout: { connect: 5_000, attempt: 12_000, total: 25_000, idle: 60_000 },
+        retry: {
+          attempts: 5,
+          on: ['connect-failure', 'reset', 'timeout', 502, 503, 504, 429],
+          methods: ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'],
+          backoff: { initial: 2_000, factor: 2, max: 60_000, jitter: 0.1 },
+          respectRetryAfter: true,
+          budget: { ratio: 0.2, minPerSecond: 3, window: 10_000 },
+          bodyBuffer: { memory: 1_048_576, disk: 268_435_456 },
+        },
+        breaker: {
+          consecutiveFailures: 5,
+          failureRate: { threshold: 0.5, window: 30_000, minimumRequests: 20 },
+          slowCalls: false,
+          openFor: 60_000,
+          openForMax: 600_000,
+          halfOpenProbes: 3,
+          closeAfter: 1,
+          failureStatus: ['5xx'],
+        },
+        concurrency: { max: 64, queue: 256, queueTimeout: 5_000, adaptive: false },
+        connections: { max: 16, idle: 4_000 },
+        collapse: false,
+        hedge: false,
+        rate: false,
+        routes: [],
+      },
+    ],
+  })
+})
+
+test('an upstream, then a route, overrides key by key; lists are replaced whole', () => {
+  const { upstreams } = sound(`
+defaults: { timeout: { attempt: 3s, total: 9s }, retry: { attempts: 4, backoff: { initial: 1s } } }
+upstreams:
+  web:
+    url: http://localhost:9000/
+    timeout: { total: 8s }
+    retry: { on: [503], backoff: { factor: 3 } }
+    breaker: { consecutiveFailures: 7, failureRate: { threshold: 0.9 }, slowCalls: { slowerThan: 2s } }
+    routes:
+      - match: GET /a/{id}
+        timeout: { attempt: 2s }
+        retry: { attempts: 1, backoff: { max: 5s } }
+      - match: POST /b/*
+        idempotent: true
+        breaker: { openFor: 1s, failureRate: false }
+`)
+  const [web] = upstreams
+  expect(web?.url).toBe('http://localhost:9000')
+  expect(web?.timeout).toEqual({ connect: 5_000, attempt: 3_000, total: 8_000, idle: 60_000 })
+  expect(web?.retry).toMatchObject({ attempts: 4, on: [503], backoff: { initial: 1_000, factor: 3, max: 60_000 } })
+  expect(web?.breaker.failureRate).toEqual({ threshold: 0.9, window: 30_000, minimumRequests: 20 })
+  expect(web?.breaker.slowCalls).toEqual({ slowerThan: 2_000, threshold: 0.8, window: 60_000, minimumRequests: 20 })
+  const [a, b] = web?.routes ?? []
+  expect(a).toMatchObject({ match: 'GET /a/{id}', idempotent: false, breaker: undefined })
+  expect(a?.timeout).toEqual({ connect: 5_000, attempt: 2_000, total: 8_000, idle: 60_000 })
+  expect(a?.retry).toMatchObject({ attempts: 1, on: [503], backoff: { initial: 1_000, factor: 3, max: 5_000 } })
+  expect(a?.retry.budget).toEqual(web?.retry.budget)
+  expect(b).toMatchObject({ idempotent: true, breaker: { consecutiveFailures: 7, openFor: 1_000, failureRate: false } })
+})
+
+test('listeners can be set, and the shared one turned off', () => {
+  const config = sound(`
+listen: false
+control: { listen: "[::1]:9100", token: t }
+upstreams: { web: { url: https://web.example/base/path/, listen: 0.0.0.0:9001 } }
+`)
+  expect([config.listen, config.control]).toEqual([undefined, { listen: { host: '::1', port: 9100 }, token: 't' }])
+  expect(config.upstreams[0]).toMatchObject({
+    url: 'https://web.example/base/path',
+    listen: { host: '0.0.0.0', port: 9001 },
+  })
+})
+
+test('the configuration cannot be changed once it is loaded', () => {
+  const config = sound(MINIMAL)
+  expect(Object.isFrozen(config.upstreams[0]?.retry.backoff)).toBe(true)
+})
+
+test('the environment stands in for ${NAME}, and a fallback where it is unset or empty', () => {
+  const text = (value: string) =>
+    `${MINIMAL}\nservice: ${value}\ndefaults: { retry: { attempts: "\${N:-3}" } }`.replace('"${N:-3}"', '3')
+  expect(sound(text('${NAME}'), { NAME: 'video' }).service).toBe('video')
+  expect(sound(text('a-${NAME}-z'), { NAME: 'video' }).service).toBe('a-video-z')
+  expect(sound(text('${NAME:-spare}')).service).toBe('spare')
+  expect(sound(text('${NAME:-spare}'), { NAME: '' }).service).toBe('spare')
+  expect(sound(text('$${NAME}')).service).toBe('${NAME}')
+  expect(faults(text('${NAME}'))).toEqual(['2:10 the environment variable NAME is not set, and there is no fallback'])
+  expect(faults(text('${NAME'))).toEqual(['2:10 expected ${NAME} or ${NAME:-fallback}; write $${ for a plain ${'])
+})
+
+test('a number from the environment is a number where the value is not quoted', () => {
+  const attempts = (value: string, env: Record<string, string>) =>
+    sound(`${MINIMAL}\ndefaults:\n  retry:\n    attempts: ${value}`, env).upstreams[0]?.retry.attempts
+  expect(attempts('${N:-7}', {})).toBe(7)
+  expect(attempts('${N}', { N: '4' })).toBe(4)
+  expect(() => attempts('"${N}"', { N: '4' })).toThrow('expected a whole number')
+  expect(sound(`${MINIMAL}\nservice: \${S}`, { S: 'no: [yaml' }).service).toBe('no: [yaml')
+})
+
+test('a secret from the environment never stands in a fault', () => {
+  const text = `upstreams: { web: { url: "\${URL}", routes: [{ match: "\${SECRET}" }] } }\nlog: { level: "\${SECRET}" }\nlisten: "\${SECRET}"`
+  const loaded = loadConfig(text, 'test.yaml', { SECRET: 'hunter2', URL: 'http://user:hunter2@host/' })
+  expect(loaded.ok).toBe(false)
+  expect(JSON.stringify(loaded)).not.toContain('hunter2')
+  expect(loaded.ok || formatFaults(loaded.faults)).not.toContain('hunter2')
+})
+
+test('all faults are listed, in the order of the file, each where it stands', () => {
+  expect(
+    faults(`version: 2
+servce: x
+listen: 8080
+log: { level: inf }
+defaults:
+  timeout: { connect: 5, attempt: 12sec }
+  retry:
+    atempts: 3
+    on: [conect-failure, 200]
+  breaker:
+    failureRate: { threshold: 1.5 }
+upstreams:
+  Web: { url: ftp://x }
+  api:
+    url: http://u:p@x:80/
+    retries: { attempts: 2 }
+    routes:
+      - match: get /x
+      - match: GET /jobs/{id}/{id}
+      - match: GET /a
+        concurrency: { max: 3 }
+        retry: { budget: { ratio: 1 } }
+      - mach: GET /b
+`),
+  ).toEqual([
+    '1:10 version expected 1, the only version there is',
+    '2:1 servce unknown key (service)',
+    '3:9 listen expected false, or expected an address such as 127.0.0.1:8080 or [::1]:8080',
+    '4:15 log.level expected one of trace, debug, info, warn, error, silent (info)',
+    '6:23 defaults.timeout.connect expected a duration with its unit, such as 250ms, 30s, 5m or 1h',
+    '6:35 defaults.timeout.attempt expected a duration with its unit, such as 250ms, 30s, 5m or 1h',
+    '8:5 defaults.retry.atempts unknown key (attempts)',
+    '9:10 defaults.retry.on.0 expected connect-failure, reset, timeout, a status from 400 to 599, or 4xx or 5xx',
+    '9:26 defaults.retry.on.1 expected connect-failure, reset, timeout, a status from 400 to 599, or 4xx or 5xx',
+    '11:31 defaults.breaker.failureRate.threshold must be more than 0 and less than 1',
+    '13:3 upstreams.Web a name has small letters, digits and inner hyphens, 63 at most',
+    '15:10 upstreams.api.url expected http://host:port or https://host:port, without credentials, query or fragment',
+    '16:5 upstreams.api.retries unknown key (retry)',
+    '18:16 upstreams.api.routes.0.match expected METHOD /path, with {name} or * for a whole segment, such as GET /jobs/{id}',
+    '19:16 upstreams.api.routes.1.match a {name} stands there twice',
+    '21:9 upstreams.api.routes.2.concurrency unknown key here: it belongs to the upstream, not to a route',
+    '22:18 upstreams.api.routes.2.retry.budget unknown key here: it belongs to the upstream, not to a route',
+    '23:9 upstreams.api.routes.3.match match is missing',
+    '23:9 upstreams.api.routes.3.mach unknown key (match)',
+  ])
+})
+
+test('a fault is shown with its line and a caret', () => {
+  const loaded = loadConfig(`service: a\nlog: { levle: info }\n${MINIMAL}\n`, 'proxy.yaml', {})
+  expect(loaded.ok || formatFaults(loaded.faults)).toBe(
+    'proxy.yaml:2:8: log.levle: unknown key, did you mean "level"?\n  log: { levle: info }\n         ^\n',
+  )
+})
+
+test.each([
+  ['', ['1:1 upstreams upstreams is missing']],
+  ['upstreams: {}', ['1:12 upstreams at least one upstream is needed']],
+  ['upstreams: { web: {} }', ['1:14 upstreams.web url is missing']],
+  [`${MINIMAL}\nservice: a\nservice: b`, ['3:1 this key stands there twice']],
+  [`service: !secret x\n${MINIMAL}`, ['1:10 Unresolved tag: !secret']],
+  [`${MINIMAL}\n---\n${MINIMAL}`, ['2:1 Source contains multiple documents; please use YAML.parseAllDocuments()']],
+  [`${MINIMAL}\ncontrol: { token: \${T} }`, ['2:20 inside { } a value with ${…} has to be quoted']],
+  [`listen: 127.0.0.1:8081\n${MINIMAL}`, ['1:1 control.listen another listener has this address']],
+  [
+    `upstreams: { a: { url: http://x, listen: "h:1" }, b: { url: http://x, listen: "h:1" } }`,
+    ['1:71 upstreams.b.listen another listener has this address'],
+  ],
+  [
+    'upstreams: { a: { url: http://x, routes: [{ match: GET /a }, { match: GET /a }] } }',
+    ['1:64 upstreams.a.routes.1.match another route of this upstream has the same match'],
+  ],
+  [
+    `defaults: { retry: { backoff: { initial: 2m } } }\nupstreams: { a: { url: http://x }, b: { url: http://y } }`,
+    ['1:33 defaults.retry.backoff.initial is longer than backoff.max'],
+  ],
+  [
+    `upstreams: { a: { url: http://x, routes: [{ match: GET /a, breaker: { openFor: 11m } }] } }`,
+    ['1:71 upstreams.a.routes.0.breaker.openFor is longer than breaker.openForMax'],
+  ],
+])('the file %j has its faults named', (text, expected) => {
+  expect(faults(text)).toEqual(expected)
+})
+
+test('a file that is too large is not even read', () => {
+  expect(faults(`# ${'x'.repeat(256 * 1024)}`)).toEqual(['1:1 is larger than 256 KiB'])
+})
+
+test('anchors may be used, but not as a bomb', () => {
+  const shared = sound(
+    `upstreams: { a: &base { url: http://x, timeout: &t { total: 9s } }, b: { url: http://y, timeout: *t } }`,
+  )
+  expect(shared.upstreams.map(({ timeout }) => timeout.total)).toEqual([9_000, 9_000])
+  const levels = Array.from({ length: 9 }, (_, i) => `l${i + 1}: &l${i + 1} [${Array(9).fill(`*l${i}`).join(', ')}]`)
+  expect(faults(['l0: &l0 [x]', ...levels].join('\n'))).toEqual([expect.stringMatching(/^1:1 .*alias/i)])
+})
+
+/** One use of every key whose feature is to come, and where its fault is to be. */
+const UNBUILT: readonly (readonly [text: string, at: string, feature: string])[] = [
+  [
+    'checkpoints: { store: "memory:", ttl: 24h, interval: 10, maxItems: 5, maxBody: 1MiB }',
+    '2:1 checkpoints',
+    'the checkpoint store',
+  ],
+  [
+    'health: { timeout: 2s, critical: [x], redis: "", disk: { path: /tmp }, celery: { broker: "" } }',
+    '2:1 health',
+    'the health report',
+  ],
+  [
+    'job: { id: { header: x-job-id }, inputs: { n: { header: a, query: b, default: 1, min: 0, max: 5 } } }',
+    '2:1 job',
+    'job inputs',
+  ],
+  [
+    'timeouts: { download: { base: 60s, per: { n: 4s }, times: { r: { "9:16": 1.5 } }, min: 30s, max: 1h } }',
+    '2:1 timeouts',
+    'computed timeouts',
+  ],
+  ['control: { metricsListen: "0.0.0.0:9464" }', '2:12 control.metricsListen', 'a listener for metrics alone'],
+  ['defaults: { rate: { requests: 90, per: 60s } }', '2:13 defaults.rate', 'rate'],
+  ['defaults: { collapse: true }', '2:13 defaults.collapse', 'collapse'],
+  ['defaults: { hedge: { after: p95, max: 1 } }', '2:13 defaults.hedge', 'hedge'],
+  ['defaults: { concurrency: { adaptive: true } }', '2:28 defaults.concurrency.adaptive', 'adaptive concurrency'],
+  [
+    'defaults: { timeout: { total: { computed: download, divideBy: n } } }',
+    '2:24 defaults.timeout.total',
+    'a computed timeout',
+  ],
+]
+
+test.each(UNBUILT)('%s is refused: it is not built yet', (text, at, feature) => {
+  expect(faults(`${MINIMAL}\n${text}`)).toEqual([
+    `${at} ${feature} is not built yet: remove this key, or wait for the release that has it`,
+  ])
+})
+
+test.each([
+  ['hold: { json: /status, in: [queued], upTo: 20s, every: 2s }', 'hold'],
+  ['failureWhen: { json: /status, in: [failed], oncePer: id }', 'failureWhen'],
+  ['resume: true', 'resume'],
+  ['collapse: true', 'collapse'],
+])('a route with %s is refused: it is not built yet', (text, feature) => {
+  const file = `upstreams:\n  web:\n    url: http://x\n    routes:\n      - match: GET /a\n        ${text}`
+  expect(faults(file)).toEqual([
+    `6:9 upstreams.web.routes.0.${feature} ${feature} is not built yet: remove this key, or wait for the release that has it`,
+  ])
+})
+
+test('several endpoints and health checks are refused for now, and what turns a feature off is not', () => {
+  const file = 'upstreams: { web: { urls: [http://x, http://y], health: { path: /h } } }'
+  expect(faults(file).map((line) => line.split(' ')[1])).toEqual(['upstreams.web.urls', 'upstreams.web.health'])
+  sound(`${MINIMAL}\ncontrol: { metricsListen: false }\ndefaults: { rate: false, collapse: false, hedge: false }`)
+})
+
+test('the shipped proxy.yaml is sound and knows the three upstreams of make-video', () => {
+  const text = readFileSync(join(import.meta.dirname, '../../proxy.yaml'), 'utf8')
+  const config = sound(text, { YOUTUBE_SEARCH_URL: 'http://search:8006' })
+  expect(config.upstreams.map(({ name, url, listen }) => [name, url, listen?.port])).toEqual([
+    ['youtube-search', 'http://search:8006', 8003],
+    ['video-downloader', 'http://localhost:18002', 8002],
+    ['audio-transcriber', 'http://localhost:18005', 8005],
+  ])
+  const patience = 30_000
+  for (const { timeout, connections } of config.upstreams) {
+    expect(timeout.total).toBeLessThan(patience)
+    expect(connections.idle).toBeLessThan(5_000)
+    expect(connections.max).toBeLessThan(20)
+  }
+})
+
+const shipped = readFileSync(join(import.meta.dirname, '../../proxy.yaml'), 'utf8')
+
+test('no text whatever makes it throw, or takes it long', () => {
+  const mutated = fc
+    .tuple(fc.nat(shipped.length), fc.nat(40), fc.string({ maxLength: 12 }))
+    .map(([at, cut, put]) => shipped.slice(0, at) + put + shipped.slice(at + cut))
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), fc.string({ unit: 'binary' }), mutated), (text) => {
+      const loaded = loadConfig(text, 'fuzz.yaml', {})
+      expect(loaded.ok || loaded.faults.length > 0).toBe(true)
+      if (!loaded.ok) formatFaults(loaded.faults)
+    }),
+    { numRuns: 400 },
+  )
+})
