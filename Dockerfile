@@ -1,0 +1,25 @@
+# Breakwater. Works with a read-only root file system:
+#   docker run --read-only --tmpfs /tmp -v ./proxy.yaml:/app/proxy.yaml:ro breakwater
+# Request bodies that outgrow memory are kept in /tmp, nameless, while they may have to be sent again.
+FROM node:20-bookworm-slim AS packages
+WORKDIR /app
+COPY package.json package-lock.json ./
+# Brings the pinned Node as a package of its own; the Node of this stage only runs npm.
+RUN npm ci --omit=dev --no-audit --no-fund && cp -L node_modules/.bin/node /usr/local/bin/breakwater-node && \
+    rm -rf node_modules/node-linux-* node_modules/.bin /root/.npm
+
+# The pinned Node needs glibc and libstdc++, nothing else.
+FROM gcr.io/distroless/cc-debian12:nonroot
+WORKDIR /app
+COPY --from=packages /usr/local/bin/breakwater-node /usr/local/bin/node
+COPY --from=packages /app/node_modules ./node_modules
+COPY package.json proxy.yaml LICENSE ./
+COPY bin ./bin
+COPY src ./src
+USER nonroot
+EXPOSE 8080 8081
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=2s \
+  CMD ["node", "-e", "fetch('http://127.0.0.1:8081/livez').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+ENTRYPOINT ["node", "bin/breakwater.js"]
+CMD ["run", "--config", "proxy.yaml"]
