@@ -1,0 +1,40 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { loadConfig } from '../src/config/load.ts'
+
+const root = join(import.meta.dirname, '..')
+const read = (name: string) => readFileSync(join(root, name), 'utf8')
+
+test("the README's table of reasons is the one in the code", () => {
+  const inCode = [...read('src/errors.ts').matchAll(/^ {2}(\w+): fault\((\d+), '(\w+)'.*(['"])(.*)\4\),$/gm)]
+  const inReadme = [...read('README.md').matchAll(/^\| (\w+) \| (\d{3}) \| (\w+) \| (.*) \|$/gm)]
+  expect(inCode.length).toBeGreaterThan(20)
+  expect(inReadme.map(([, code, status, error, title]) => [code, status, error, title])).toEqual(
+    inCode.map(([, code, status, error, , title]) => [code, status, error, title]),
+  )
+})
+
+test("the README's configurations load, and its defaults are the defaults", () => {
+  const [minimal = '', full = ''] = [...read('README.md').matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text]) => text)
+  expect(loadConfig(minimal, 'README', {})).toMatchObject({ ok: true })
+  const shown = loadConfig(full, 'README', {})
+  const bare = loadConfig('upstreams: { api: { url: http://api:8000 } }', 'bare', {})
+  if (!shown.ok || !bare.ok) throw new Error('a configuration in the README is faulty')
+  expect({ ...shown.config.upstreams[0], routes: [] }).toEqual(bare.config.upstreams[0])
+})
+
+test.each([
+  'README.md',
+  'CHANGELOG.md',
+  ...['1-policy-order', '5-the-commit-point'].map((name) => `docs/decisions/000${name}.md`),
+])('what %s links to or names is there', (name) => {
+  const links = [...read(name).matchAll(/\]\(([^)#:]+)\)/g)].map(([, to = '']) => to)
+  const sources = [...read(name).matchAll(/`((?:src|test|bench|bin)\/[\w./-]+)`/g)].map(([, to = '']) => to)
+  expect([...links, ...sources].filter((to) => !existsSync(join(root, to)))).toEqual([])
+})
+
+test('the Node for every platform is the same version, and the one that runs this', () => {
+  const { optionalDependencies } = JSON.parse(read('package.json'))
+  expect(new Set(Object.values(optionalDependencies))).toEqual(new Set([process.versions.node]))
+})
