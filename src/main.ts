@@ -17,6 +17,8 @@ exit codes: 0 done, 1 could not start or failed, 2 faulty configuration or comma
 const write = (text: string) => void process.stdout.write(text)
 const complain = (text: string) => void process.stderr.write(text)
 
+class UsageError extends Error {}
+
 process.exitCode = await main(process.argv.slice(2))
 
 async function main(argv: string[]): Promise<number> {
@@ -34,8 +36,6 @@ async function main(argv: string[]): Promise<number> {
   complain(USAGE)
   return 2
 }
-
-class UsageError extends Error {}
 
 function print(text: string): number {
   write(text)

@@ -1,0 +1,148 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { ask, openRaw } from './support/client.ts'
+import type { Scope } from './support/scripted-upstream.ts'
+
+const BIN = join(import.meta.dirname, '../bin/breakwater.js')
+
+/** The command as a user starts it, its output gathered. */
+function breakwater(t: Scope, args: readonly string[], env: Record<string, string> = {}) {
+  const child: ChildProcess = spawn(process.execPath, [BIN, ...args], { env: { ...process.env, ...env } })
+  t.onTestFinished(() => child.kill('SIGKILL'))
+  let stdout = ''
+  let stderr = ''
+  const watchers: (() => void)[] = []
+  child.stdout?.on('data', (text) => {
+    stdout += text
+    for (const watch of watchers.splice(0)) watch()
+  })
+  child.stderr?.on('data', (text) => {
+    stderr += text
+  })
+  const ended = once(child, 'close').then(([code, signal]) => ({ code, signal, stdout, stderr }))
+  return {
+    child,
+    ended,
+    /** Resolves with the match once stdout has it. */
+    until: async (pattern: RegExp) => {
+      for (;;) {
+        const match = pattern.exec(stdout)
+        if (match !== null) return match
+        await new Promise<void>((resolve) => watchers.push(resolve))
+      }
+    },
+  }
+}
+
+function configFile(t: Scope, text: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'breakwater-test-'))
+  t.onTestFinished(() => rmSync(folder, { recursive: true }))
+  const file = join(folder, 'proxy.yaml')
+  writeFileSync(file, text)
+  return file
+}
+
+const ON_FREE_PORTS = 'listen: 127.0.0.1:0\ncontrol: { listen: 127.0.0.1:0 }\n'
+
+test('a faulty file ends it with 2, every fault on stderr, and nothing listens', async (t) => {
+  const file = configFile(t, `${ON_FREE_PORTS}servce: x\nupstreams: { web: { url: nowhere } }\n`)
+  const { code, stdout, stderr } = await breakwater(t, ['run', '--config', file]).ended
+  expect([code, stdout]).toEqual([2, ''])
+  expect(stderr).toMatch(
+    /proxy\.yaml:3:1: servce: unknown key, did you mean "service"\?[\s\S]*proxy\.yaml:4:26: upstreams\.web\.url/,
+  )
+})
+
+test('check says the same, and what a sound file has', async (t) => {
+  const faulty = await breakwater(t, ['check', configFile(t, 'upstreams: {}')]).ended
+  expect([faulty.code, faulty.stdout]).toEqual([2, expect.stringContaining('at least one upstream is needed')])
+  const sound = await breakwater(t, ['check', join(import.meta.dirname, '../proxy.yaml')]).ended
+  expect([sound.code, sound.stdout]).toEqual([0, expect.stringContaining('ok, 3 upstreams')])
+  expect((await breakwater(t, ['check', '/nowhere.yaml']).ended).code).toBe(2)
+})
+
+test('a port in use ends it with 1 and says which', async (t) => {
+  const taken = createServer()
+  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
+  t.onTestFinished(() => void taken.close())
+  const address = taken.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const file = configFile(
+    t,
+    `listen: 127.0.0.1:${port}\ncontrol: { listen: 127.0.0.1:0 }\nupstreams: { web: { url: http://x } }`,
+  )
+  const { code, stderr } = await breakwater(t, ['run', '--config', file]).ended
+  expect([code, stderr]).toEqual([1, `breakwater: listen 127.0.0.1:${port}: the port is in use\n`])
+})
+
+test('SIGTERM lets a request under way end, and then ends it with 0', async (t) => {
+  let finish = () => {}
+  const upstream = createServer((socket) => {
+    socket.once('data', () => {
+      finish = () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone')
+    })
+  })
+  await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve))
+  t.onTestFinished(() => void upstream.close())
+  const reached = once(upstream, 'connection')
+  const address = upstream.address()
+  const origin = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`
+  const running = breakwater(t, [
+    'run',
+    '--config',
+    configFile(t, `${ON_FREE_PORTS}upstreams: { web: { url: "${origin}" } }`),
+  ])
+  const [, shared] = await running.until(/"name":"listen","address":"([^"]+)"/)
+  const [, control] = await running.until(/"name":"control.listen","address":"([^"]+)"/)
+  const answer = ask(`http://${shared}/web/slow`)
+  await reached
+  running.child.kill('SIGTERM')
+  await running.until(/"msg":"draining"/)
+  expect((await ask(`http://${control}/readyz`)).status).toBe(503)
+  finish()
+  expect((await answer).body.toString()).toBe('done')
+  const { code, stdout } = await running.ended
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/"path":"\/web\/slow","status":200[\s\S]*"msg":"drained"/)
+})
+
+test('a second signal ends it at once', async (t) => {
+  const upstream = createServer(() => {})
+  await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve))
+  t.onTestFinished(() => void upstream.close())
+  const reached = once(upstream, 'connection')
+  const address = upstream.address()
+  const origin = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`
+  const running = breakwater(t, [
+    'run',
+    '--config',
+    configFile(t, `${ON_FREE_PORTS}upstreams: { web: { url: "${origin}" } }`),
+  ])
+  const [, port] = await running.until(/"name":"listen","address":"127\.0\.0\.1:(\d+)"/)
+  openRaw(Number(port)).send('GET /web/hangs HTTP/1.1\r\nHost: x\r\n\r\n')
+  await reached
+  running.child.kill('SIGTERM')
+  await running.until(/"msg":"draining"/)
+  running.child.kill('SIGTERM')
+  expect((await running.ended).code).toBe(1)
+})
+
+test('what it does not know it explains, with exit code 2', async (t) => {
+  for (const args of [[], ['fly'], ['check'], ['check', 'a', 'b'], ['run', '--confg', 'x'], ['demo', 'x']]) {
+    const { code, stderr } = await breakwater(t, args).ended
+    expect([args, code, stderr]).toEqual([args, 2, expect.stringContaining('breakwater run [--config FILE]')])
+  }
+  expect(await breakwater(t, ['--version']).ended).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
+  })
+  expect(await breakwater(t, ['--help']).ended).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('exit codes'),
+  })
+})
