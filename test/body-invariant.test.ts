@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -77,5 +78,36 @@ test('whatever fails, and whatever is kept: an upstream that takes a request to 
       for (const cleanUp of cleanUps.reverse()) await cleanUp()
     }),
     { numRuns: 300 },
+  )
+}, 60_000)
+
+test('any response body, in any chunks and however fast it comes, arrives byte for byte', async (t) => {
+  let parts: Buffer[] = []
+  const play: Scene = (_request, response) => {
+    const chunk = (bytes: Buffer) =>
+      Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n')])
+    const head = Buffer.from('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n')
+    response.socket?.write(Buffer.concat([head, ...parts.map(chunk), Buffer.from('0\r\n\r\n')]))
+    response.detachSocket(response.socket ?? new Socket())
+  }
+  const upstream = await scriptedUpstream(t, systemClock, [play])
+  const proxy = await startProxy(t, {
+    clock: systemClock,
+    upstreams: {
+      web: { url: upstream.origin, listen: '127.0.0.1:0', retry: { attempts: 1 }, connections: { max: 1 } },
+    },
+  })
+  const size = fc.oneof(
+    fc.integer({ min: 1, max: 300 }),
+    fc.integer({ min: 3_500, max: 5_000 }),
+    fc.integer({ min: 1, max: 90_000 }),
+  )
+  await fc.assert(
+    fc.asyncProperty(fc.array(size, { maxLength: 6 }), async (sizes) => {
+      parts = sizes.map((bytes, i) => Buffer.alloc(bytes, i + 1))
+      const { body } = await ask(proxy.own('web'), { headers: { 'x-fresh': 'yes' } })
+      expect(body.equals(Buffer.concat(parts))).toBe(true)
+    }),
+    { numRuns: 150 },
   )
 }, 60_000)

@@ -254,6 +254,19 @@ test('a request in its back-off gets the answer it had as soon as the breaker op
   expect(upstream.arrivals).toHaveLength(2)
 })
 
+test('that answer is whole even when it is too large to keep: its connection waits with it', async (t) => {
+  const large = Buffer.alloc(2_000_000, 'x')
+  const { clock, url } = await before(t, [{ status: 503, body: large }, FAIL], {
+    retry: { attempts: 5, on: [503] },
+    breaker: { consecutiveFailures: 2 },
+    timeout: { total: '100s' },
+  })
+  const waiting = ask(url)
+  await clock.armed(2_000)
+  await ask(url)
+  expect((await waiting).body.equals(large)).toBe(true)
+})
+
 test('a route that declares its own breaker has its own, all others share the one of their upstream', async (t) => {
   const { proxy, url } = await before(t, [FAIL, FAIL, OK], {
     breaker: { consecutiveFailures: 2 },

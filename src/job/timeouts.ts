@@ -1,0 +1,77 @@
+/** Timeouts computed from a job's shape, and how each came about. */
+
+/** A job's inputs by name: numbers, or words such as an aspect ratio. */
+export type Inputs = Readonly<Record<string, number | string>>
+
+export type TimeoutRule = {
+  readonly baseMs: number
+  /** ms for each unit of a numeric input. */
+  readonly per: Readonly<Record<string, number>>
+  /** Factors by an input's value; a value that is not named has factor 1. */
+  readonly times: Readonly<Record<string, Readonly<Record<string, number>>>>
+  /** Names of others whose unclamped values are added. */
+  readonly sum: readonly string[]
+  readonly minMs: number
+  readonly maxMs: number
+}
+
+export type TimeoutRules = Readonly<Record<string, TimeoutRule>>
+
+export type Computed = {
+  /** Clamped, then truncated. */
+  readonly seconds: number
+  /** Before clamping, in seconds. */
+  readonly unclampedSeconds: number
+  /** One line a term, as a person would check it: `base 60 s`, `shorts_count 10 · 4 s = 40 s`, `× 1.5 (aspect_ratio 9:16)`. */
+  readonly terms: readonly string[]
+}
+
+/**
+ * `clamp((base + Σ per[i]·input[i]) · Π times[i][input[i]] + Σ unclamped of sum, min, max)`, truncated to whole seconds.
+ * An input that is missing or no number counts as 0 in `per`.
+ */
+export function computeTimeout(name: string, rules: TimeoutRules, inputs: Inputs): Computed {
+  const rule = rules[name]
+  if (rule === undefined) throw new Error(`no timeout named ${name}`)
+  const unclampedMs = unclamped(rule, rules, inputs)
+  const clampedMs = Math.min(Math.max(unclampedMs, rule.minMs), rule.maxMs)
+  const clamp = clampedMs > unclampedMs ? `at least ${seconds(rule.minMs)}` : `at most ${seconds(rule.maxMs)}`
+  const terms = [...termsOf(rule, rules, inputs), ...(clampedMs === unclampedMs ? [] : [clamp])]
+  return { seconds: Math.trunc(clampedMs / 1000), unclampedSeconds: unclampedMs / 1000, terms }
+}
+
+function unclamped(rule: TimeoutRule, rules: TimeoutRules, inputs: Inputs): number {
+  const linear = Object.entries(rule.per).reduce((sum, [input, ms]) => sum + ms * amount(inputs[input]), rule.baseMs)
+  const factor = Object.entries(rule.times).reduce((all, [input, by]) => all * (by[String(inputs[input])] ?? 1), 1)
+  const others = rule.sum.reduce((sum, other) => sum + unclampedOf(other, rules, inputs), 0)
+  return linear * factor + others
+}
+
+function unclampedOf(name: string, rules: TimeoutRules, inputs: Inputs): number {
+  const rule = rules[name]
+  return rule === undefined ? 0 : unclamped(rule, rules, inputs)
+}
+
+function termsOf(rule: TimeoutRule, rules: TimeoutRules, inputs: Inputs): string[] {
+  const per = Object.entries(rule.per).map(([input, ms]) => {
+    const value = amount(inputs[input])
+    return `${input} ${value} · ${seconds(ms)} = ${seconds(ms * value)}`
+  })
+  const times = Object.entries(rule.times).flatMap(([input, by]) => {
+    const factor = by[String(inputs[input])]
+    return factor === undefined ? [] : [`× ${factor} (${input} ${inputs[input]})`]
+  })
+  const sum = rule.sum.map((other) => `${other} ${seconds(unclampedOf(other, rules, inputs))}`)
+  return [...(rule.baseMs === 0 ? [] : [`base ${seconds(rule.baseMs)}`]), ...per, ...times, ...sum]
+}
+
+const amount = (value: number | string | undefined) => (typeof value === 'number' ? value : 0)
+
+const seconds = (ms: number) => `${Number((ms / 1000).toFixed(3))} s`
+
+/** The ms that a route's `{ computed, divideBy }` comes to; dividing by nothing or less leaves it whole. */
+export function computedMs(name: string, divideBy: string | undefined, rules: TimeoutRules, inputs: Inputs): number {
+  const whole = computeTimeout(name, rules, inputs).seconds * 1000
+  const divisor = divideBy === undefined ? 1 : amount(inputs[divideBy])
+  return divisor > 0 ? whole / divisor : whole
+}
