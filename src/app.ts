@@ -6,6 +6,7 @@ import type { Config } from './config/schema.ts'
 import { createLog } from './control/log.ts'
 import { createMetrics } from './control/metrics.ts'
 import { assertControlExposure, startControl } from './control/server.ts'
+import { JobBook } from './job/book.ts'
 import { type Address, written } from './listen.ts'
 import type { Emit } from './policy/events.ts'
 import type { Deps } from './policy/exchange.ts'
@@ -63,7 +64,8 @@ export async function startApp(config: Config, outside: Outside): Promise<App> {
     log.flush()
   }
   const listeners = new Map<string, Listener>()
-  const visitDeps = { ...deps, spillFolder: tmpdir(), isDraining: () => phase.draining }
+  const jobs = { ...config.job, book: new JobBook() }
+  const visitDeps = { ...deps, spillFolder: tmpdir(), isDraining: () => phase.draining, jobs }
   try {
     for (const door of doors(config, runtime)) {
       const listener = await listen(door, visitDeps)

@@ -1,9 +1,17 @@
-import type { Breaker as BreakerConfig, Config, Retry, RouteConfig, Timeouts, UpstreamConfig } from './config/schema.ts'
+import type {
+  Breaker as BreakerConfig,
+  Config,
+  Retry,
+  RouteConfig,
+  Timeouts as TimeoutConfig,
+  UpstreamConfig,
+} from './config/schema.ts'
+import { computedMs, type Inputs, type TimeoutRules } from './job/timeouts.ts'
 import type { Breaker, BreakerSettings } from './policy/breaker.ts'
 import { freshBudget, retriesLeft } from './policy/budget.ts'
 import { freshCircuit, probesInFlight, stateOf } from './policy/circuit.ts'
 import type { BreakerSnapshot, RouteRef, Snapshot, UpstreamSnapshot } from './policy/events.ts'
-import type { Deps } from './policy/exchange.ts'
+import type { Deps, Timeouts } from './policy/exchange.ts'
 import { freshSlots, type LimitSettings } from './policy/limit.ts'
 import { type PipelineState, pipeline } from './policy/pipeline.ts'
 import type { RetrySettings } from './policy/retry.ts'
@@ -26,7 +34,7 @@ type CompiledUpstream = {
 
 /** @param readText of a file that the configuration names; throws when it cannot be read. */
 export function compile(config: Config, readText: (path: string) => string, deps: Deps): Runtime {
-  const compiled = config.upstreams.map((upstream) => compileUpstream(upstream, readText, deps))
+  const compiled = config.upstreams.map((upstream) => compileUpstream(upstream, config.timeouts, readText, deps))
   return {
     upstreams: new Map(compiled.map(({ upstream }) => [upstream.name, upstream])),
     snapshot: () => ({ upstreams: compiled.map(({ snapshot }) => snapshot()) }),
@@ -36,7 +44,12 @@ export function compile(config: Config, readText: (path: string) => string, deps
   }
 }
 
-function compileUpstream(config: UpstreamConfig, readText: (path: string) => string, deps: Deps): CompiledUpstream {
+function compileUpstream(
+  config: UpstreamConfig,
+  rules: TimeoutRules,
+  readText: (path: string) => string,
+  deps: Deps,
+): CompiledUpstream {
   const url = new URL(config.url)
   const connections = connectTo(
     {
@@ -58,11 +71,11 @@ function compileUpstream(config: UpstreamConfig, readText: (path: string) => str
   )
   const compileRoute = (ref: RouteRef, route: RouteSettings, state: PipelineState): Route => ({
     ref,
-    send: pipeline(pipelineSettings(config, route), state, connections.send, deps),
+    send: pipeline(pipelineSettings(config, route.retry), state, connections.send, deps),
     idempotentMethods: new Set(route.retry.methods),
     idempotent: route.idempotent,
     bodyLimits: route.retry.bodyBuffer,
-    idleTimeoutMs: route.timeout.idle,
+    timeouts: timeoutsOf(route.timeout, rules),
   })
   const upstream: Upstream = {
     name: config.name,
@@ -93,16 +106,14 @@ function compileUpstream(config: UpstreamConfig, readText: (path: string) => str
 
 type RouteSettings = Pick<RouteConfig, 'idempotent' | 'timeout' | 'retry'>
 
-const pipelineSettings = (upstream: UpstreamConfig, { timeout, retry }: RouteSettings) => ({
-  totalTimeoutMs: timeout.total,
+const pipelineSettings = (upstream: UpstreamConfig, retry: Retry) => ({
   concurrency: {
     max: upstream.concurrency.max,
     queue: upstream.concurrency.queue,
     queueTimeoutMs: upstream.concurrency.queueTimeout,
   },
-  retry: retrySettings(retry, upstream.retry, timeout),
+  retry: retrySettings(retry, upstream.retry),
   connections: connectionLimit(upstream),
-  attempt: { connectTimeoutMs: timeout.connect, idleTimeoutMs: timeout.idle },
 })
 
 /** An attempt waits for a connection as long as an exchange does for its slot; the concurrency limit bounds how many. */
@@ -112,7 +123,7 @@ const connectionLimit = ({ connections, concurrency }: UpstreamConfig): LimitSet
   queueTimeoutMs: concurrency.queueTimeout,
 })
 
-const retrySettings = (retry: Retry, upstreamRetry: Retry, timeout: Timeouts): RetrySettings => ({
+const retrySettings = (retry: Retry, upstreamRetry: Retry): RetrySettings => ({
   attempts: retry.attempts,
   conditions: new Set(retry.on.filter((on) => on === 'connect-failure' || on === 'reset' || on === 'timeout')),
   statuses: statusSet(retry.on),
@@ -124,7 +135,6 @@ const retrySettings = (retry: Retry, upstreamRetry: Retry, timeout: Timeouts): R
   },
   respectRetryAfter: retry.respectRetryAfter,
   budget: budgetOf(upstreamRetry),
-  attemptTimeoutMs: timeout.attempt,
 })
 
 const budgetOf = ({ budget }: Retry) => ({
@@ -158,6 +168,21 @@ function breakerSnapshot({ circuit, route }: Breaker, now: number): BreakerSnaps
     probesInFlight: probesInFlight(circuit, now),
   }
 }
+
+/** Fixed ones are made once; computed ones for each request, from its job's inputs. */
+function timeoutsOf({ connect, attempt, total, idle }: TimeoutConfig, rules: TimeoutRules): Route['timeouts'] {
+  const all = (inputs: Inputs): Timeouts => ({
+    connectMs: lengthOf(connect, rules, inputs),
+    attemptMs: lengthOf(attempt, rules, inputs),
+    totalMs: lengthOf(total, rules, inputs),
+    idleMs: lengthOf(idle, rules, inputs),
+  })
+  const isFixed = [connect, attempt, total, idle].every((length) => typeof length === 'number')
+  return isFixed ? all({}) : all
+}
+
+const lengthOf = (length: TimeoutConfig['total'], rules: TimeoutRules, inputs: Inputs) =>
+  typeof length === 'number' ? length : computedMs(length.computed, length.divideBy, rules, inputs)
 
 /** Statuses named one by one or by class: `503`, `5xx`. */
 function statusSet(named: readonly (string | number)[]): ReadonlySet<number> {

@@ -17,7 +17,7 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
     'src/control/',
     ['src/policy/events', 'src/errors', 'src/clock', 'src/listen', 'src/checkpoint/', 'src/job/', 'src/config/schema'],
   ],
-  ['src/config/', ['src/listen']],
+  ['src/config/', ['src/listen', 'src/job/']],
 ]
 
 /** Patterns that stand in one place alone. */

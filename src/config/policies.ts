@@ -17,7 +17,7 @@ import {
 } from './kinds.ts'
 import { type Block, setting, switchable } from './setting.ts'
 
-/** A timeout may name a computed one instead of a length. */
+/** A timeout that is computed from the job's shape. */
 const computed = z.strictObject({ computed: text, divideBy: text.optional() })
 const timeout = (min: string, max: string) => z.union([duration(min, max), computed])
 

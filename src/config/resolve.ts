@@ -1,8 +1,17 @@
 /** From what a file says to what holds: inheritance, defaults, and what settings must be to each other. */
 
 import type { z } from 'zod'
+import { type JobConfig, jobConflicts, resolveJob, resolveTimeouts } from './jobs.ts'
 import { ROUTE, ROUTE_ONLY, UPSTREAM } from './policies.ts'
-import { type Breaker, type Config, type FILE, type RouteConfig, TOP, type UpstreamConfig } from './schema.ts'
+import {
+  type Breaker,
+  type Config,
+  type FILE,
+  type RouteConfig,
+  type Timeouts,
+  TOP,
+  type UpstreamConfig,
+} from './schema.ts'
 import { defaultsOf, inherit, isMap, type Values, whole } from './setting.ts'
 import type { Path } from './source.ts'
 import type { Address } from '../listen.ts'
@@ -24,6 +33,8 @@ export function resolve(raw: unknown, said: z.infer<typeof FILE>): Config {
     listen: orUndefined(top.listen),
     control: { listen: top.control.listen, token: top.control.token },
     log: top.log,
+    job: resolveJob(said.job),
+    timeouts: resolveTimeouts(said.timeouts),
     upstreams: Object.entries(said.upstreams).map(([name, { url, urls, listen }]) => {
       const own = isMap(file.upstreams) && isMap(file.upstreams[name]) ? file.upstreams[name] : {}
       return resolveUpstream(name, url ?? urls?.[0] ?? '', orUndefined(listen ?? false), own, defaults)
@@ -64,7 +75,7 @@ function pick(map: Readonly<Record<string, unknown>>, keys: readonly string[]): 
 }
 
 /** What each setting allows, but not together with another. */
-export function conflicts({ listen, control, upstreams }: Config): Conflict[] {
+export function conflicts({ listen, control, upstreams, job, timeouts }: Config): Conflict[] {
   const listeners = [
     { path: ['listen'], address: listen },
     { path: ['control', 'listen'], address: control.listen },
@@ -75,7 +86,8 @@ export function conflicts({ listen, control, upstreams }: Config): Conflict[] {
       listeners.map(({ path, address }) => ({ path, key: written(address) })),
       'another listener has this address',
     ),
-    ...upstreams.flatMap(upstreamConflicts),
+    ...jobConflicts(job, timeouts),
+    ...upstreams.flatMap((upstream) => upstreamConflicts(upstream, Object.keys(timeouts), job)),
   ]
 }
 
@@ -83,26 +95,44 @@ export function conflicts({ listen, control, upstreams }: Config): Conflict[] {
 const written = (address: Address | undefined) =>
   address === undefined || address.port === 0 ? undefined : `${address.host}:${address.port}`
 
-function upstreamConflicts({ name, url, routes, ...policies }: UpstreamConfig): Conflict[] {
+function upstreamConflicts(
+  { name, url, routes, ...policies }: UpstreamConfig,
+  computed: readonly string[],
+  { inputs }: JobConfig,
+): Conflict[] {
+  const names = { computed, inputs: inputs.map((input) => input.name) }
   const path = ['upstreams', name]
   const matches = routes.map(({ match }, i) => ({ path: [...path, 'routes', i, 'match'], key: match }))
   return [
     ...(url === '' ? [{ path, message: 'url is missing' }] : []),
-    ...policyConflicts(path, policies),
-    ...routes.flatMap((route, i) => policyConflicts([...path, 'routes', i], route)),
+    ...policyConflicts(path, policies, names),
+    ...routes.flatMap((route, i) => policyConflicts([...path, 'routes', i], route, names)),
     ...repeated(matches, 'another route of this upstream has the same match'),
   ]
 }
 
-type PolicySettings = Pick<RouteConfig, 'retry' | 'breaker'>
+type PolicySettings = Pick<RouteConfig, 'timeout' | 'retry' | 'breaker'>
+type Names = { readonly computed: readonly string[]; readonly inputs: readonly string[] }
 
-function policyConflicts(path: Path, { retry, breaker }: PolicySettings): Conflict[] {
+function policyConflicts(path: Path, { timeout, retry, breaker }: PolicySettings, names: Names): Conflict[] {
   const { initial, max } = retry.backoff
   const backoff = { path: [...path, 'retry', 'backoff', 'initial'], message: 'is longer than backoff.max' }
   const openFor = { path: [...path, 'breaker', 'openFor'], message: 'is longer than breaker.openForMax' }
   return [
+    ...Object.entries(timeout).flatMap(([key, length]) => timeoutConflicts([...path, 'timeout', key], length, names)),
     ...(initial > max ? [backoff] : []),
     ...(breaker !== undefined && breaker.openFor > breaker.openForMax ? [openFor] : []),
+  ]
+}
+
+function timeoutConflicts(path: Path, length: Timeouts[keyof Timeouts], { computed, inputs }: Names): Conflict[] {
+  if (typeof length === 'number') return []
+  const { divideBy } = length
+  return [
+    ...(computed.includes(length.computed) ? [] : [{ path: [...path, 'computed'], message: 'no such timeout' }]),
+    ...(divideBy === undefined || inputs.includes(divideBy)
+      ? []
+      : [{ path: [...path, 'divideBy'], message: 'no such input in job.inputs' }]),
   ]
 }
 

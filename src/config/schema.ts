@@ -1,13 +1,14 @@
 /** The whole file: every key with its type, bounds and default, and what the rest of the house gets to see of it. */
 
 import { z } from 'zod'
-import { duration, flag, integer, listenAddress, number, offOr, size, text } from './kinds.ts'
+import { duration, flag, integer, listenAddress, offOr, size, text } from './kinds.ts'
 import { LOG_LEVEL, ROUTE, ROUTE_ONLY, UPSTREAM } from './policies.ts'
 import { type Block, partial, setting, type Values } from './setting.ts'
+import type { TimeoutRules } from '../job/timeouts.ts'
 import type { Address } from '../listen.ts'
+import { JOB, type JobConfig, TIMEOUTS } from './jobs.ts'
 
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
-const IDENTIFIER = /^[a-z][a-z0-9_]*$/
 
 /** Scheme, host, port and perhaps a base path: an upstream's address, without a trailing slash. */
 const url = text
@@ -76,24 +77,6 @@ export const TOP = {
   },
 } as const satisfies Block
 
-const input = z.strictObject({
-  header: text.optional(),
-  query: text.optional(),
-  json: text.optional(),
-  default: z.union([z.number(), text]).optional(),
-  min: z.number().optional(),
-  max: z.number().optional(),
-})
-
-const computedTimeout = z.strictObject({
-  base: duration('0ms', '7d').optional(),
-  per: z.record(text, duration('0ms', '1d')).optional(),
-  times: z.record(text, z.record(text, number(0, 1000))).optional(),
-  sum: z.array(text).optional(),
-  min: duration('1ms', '7d').optional(),
-  max: duration('1ms', '7d').optional(),
-})
-
 const route = z.strictObject({ match, ...partial(ROUTE).shape, ...partial(ROUTE_ONLY).shape })
 
 const upstream = z.strictObject({
@@ -108,13 +91,8 @@ const upstream = z.strictObject({
 /** What a file may say, level by level, before anything is inherited. */
 export const FILE = z.strictObject({
   ...partial(TOP).shape,
-  job: z
-    .strictObject({
-      id: z.strictObject({ header: text }).optional(),
-      inputs: z.record(z.string().regex(IDENTIFIER), input).optional(),
-    })
-    .optional(),
-  timeouts: z.record(z.string().regex(IDENTIFIER), computedTimeout).optional(),
+  job: JOB.optional(),
+  timeouts: TIMEOUTS.optional(),
   defaults: partial(UPSTREAM).optional(),
   upstreams: z
     .record(
@@ -124,13 +102,10 @@ export const FILE = z.strictObject({
     .refine((all) => Object.keys(all).length > 0, { error: 'at least one upstream is needed' }),
 })
 
-/** Durations in ms, sizes in bytes; nothing is absent but by `undefined`, and nothing can be changed. */
-type Resolved<T> = T extends { readonly computed: string } ? never : T
-
 type Policies = Values<typeof UPSTREAM>
-type Numbers<T> = { readonly [K in keyof T]: Resolved<T[K]> }
 
-export type Timeouts = Numbers<Policies['timeout']>
+/** Each in ms, or computed. */
+export type Timeouts = Policies['timeout']
 export type Retry = Policies['retry']
 export type Breaker = Policies['breaker']
 
@@ -159,11 +134,14 @@ export type UpstreamConfig = {
   readonly routes: readonly RouteConfig[]
 }
 
+/** Durations in ms, sizes in bytes; nothing is absent but by `undefined`, and nothing can be changed. */
 export type Config = {
   readonly service: string
   /** undefined when the shared listener is off. */
   readonly listen: Address | undefined
   readonly control: { readonly listen: Address; readonly token: string }
   readonly log: Values<typeof TOP.log>
+  readonly job: JobConfig
+  readonly timeouts: TimeoutRules
   readonly upstreams: readonly UpstreamConfig[]
 }

@@ -14,9 +14,7 @@ type Rule = {
 
 const isFalse = (value: unknown) => value === false
 const never = () => false
-const isLength = (value: unknown) => !isMap(value)
 
-const TIMEOUTS = ['connect', 'attempt', 'total', 'idle']
 /** The levels that policies may stand at. */
 const LEVELS = [['defaults'], ['upstreams', '*'], ['upstreams', '*', 'routes', '*']]
 
@@ -26,12 +24,9 @@ const RULES: readonly Rule[] = [
   rule(['control', 'metricsListen'], 'a listener for metrics alone', isFalse),
   rule(['checkpoints'], 'the checkpoint store', never),
   rule(['health'], 'the health report', never),
-  rule(['job'], 'job inputs', never),
-  rule(['timeouts'], 'computed timeouts', never),
   rule(['upstreams', '*', 'urls'], 'several endpoints', never),
   rule(['upstreams', '*', 'health'], 'active health checks', never),
   ...LEVELS.flatMap((level) => [
-    ...TIMEOUTS.map((key) => rule([...level, 'timeout', key], 'a computed timeout', isLength)),
     rule([...level, 'concurrency', 'adaptive'], 'adaptive concurrency', isFalse),
     rule([...level, 'failureWhen'], 'failureWhen', isFalse),
     rule([...level, 'hold'], 'hold', isFalse),

@@ -92,6 +92,9 @@ function createFold(logger: Logger, access: boolean): (event: Event) => void {
           logger.warn({ ...placeOf(event.ref), why: event.why, err: event.error }, 'body unkept')
         else logger.debug({ ...placeOf(event.ref), why: event.why }, 'body unkept')
         return
+      case 'input_refused':
+        if (verbose) logger.debug({ ...placeOf(event.ref), input: event.input }, 'input refused')
+        return
       case 'breaker': {
         const { upstream, route, from, to, cause, openMs } = event
         const fields = { upstream, route, from, to, cause, open_ms: ms(openMs) }

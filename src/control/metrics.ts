@@ -48,6 +48,7 @@ export const METRICS = {
   bodiesUnkept: counter('bodies_unkept_total', 'Request bodies not kept for a repetition', [...ROUTE, 'why']),
   staleConnections: counter('stale_connections_total', 'Pooled connections found closed on reuse', ['upstream']),
   breakerTransitions: counter('breaker_transitions_total', 'State changes', [...ROUTE, 'from', 'to', 'cause']),
+  inputsRefused: counter('inputs_refused_total', 'Job inputs that were not acceptable', ['input']),
   faults: counter('faults_total', 'Faults inside the sidecar that no request was told of', []),
   inFlight: gauge('requests_in_flight', 'Requests that hold a slot of the upstream', ['upstream']),
   queued: gauge('requests_queued', 'Requests that wait for a slot', ['upstream']),
@@ -85,6 +86,7 @@ function createFold(registry: Registry): (event: Event) => void {
   const bound = new WeakMap<RouteRef, RouteSeries>()
   const unrouted = new Counter({ ...METRICS.unrouted, registers })
   const transitions = new Counter({ ...METRICS.breakerTransitions, registers })
+  const inputsRefused = new Counter({ ...METRICS.inputsRefused, registers })
   const faults = new Counter({ ...METRICS.faults, registers })
 
   const seriesOf = (ref: RouteRef): RouteSeries => {
@@ -128,6 +130,9 @@ function createFold(registry: Registry): (event: Event) => void {
         transitions.inc({ upstream, route, from, to, cause })
         return
       }
+      case 'input_refused':
+        inputsRefused.inc({ input: event.input })
+        return
       case 'fault':
         faults.inc()
         return

@@ -1,12 +1,14 @@
+import type { TimeoutRule } from '../job/timeouts.ts'
 import type { Breaker, Config, Retry, Timeouts } from '../config/schema.ts'
 
 /** The same configuration in a world where every second lasts `scale` seconds. Shares, counts and sizes stay. */
 export function scaled(config: Config, scale: number): Config {
-  const timeout = (lengths: Timeouts): Timeouts => ({
-    connect: lengths.connect * scale,
-    attempt: lengths.attempt * scale,
-    total: lengths.total * scale,
-    idle: lengths.idle * scale,
+  const length = <L>(ms: L | number) => (typeof ms === 'number' ? ms * scale : ms)
+  const timeout = ({ connect, attempt, total, idle }: Timeouts): Timeouts => ({
+    connect: length(connect),
+    attempt: length(attempt),
+    total: length(total),
+    idle: length(idle),
   })
   const retry = (rules: Retry): Retry => ({
     ...rules,
@@ -19,8 +21,16 @@ export function scaled(config: Config, scale: number): Config {
     openFor: rules.openFor * scale,
     openForMax: rules.openForMax * scale,
   })
+  const rule = (computed: TimeoutRule): TimeoutRule => ({
+    ...computed,
+    baseMs: computed.baseMs * scale,
+    per: Object.fromEntries(Object.entries(computed.per).map(([input, ms]) => [input, ms * scale])),
+    minMs: computed.minMs * scale,
+    maxMs: computed.maxMs * scale,
+  })
   return {
     ...config,
+    timeouts: Object.fromEntries(Object.entries(config.timeouts).map(([name, computed]) => [name, rule(computed)])),
     upstreams: config.upstreams.map((upstream) => ({
       ...upstream,
       timeout: timeout(upstream.timeout),

@@ -2,29 +2,22 @@ import { Watchdog } from '../clock.ts'
 import { type FaultCode, ProxyError } from '../errors.ts'
 import type { Call, CallWatch, Deps, Exchange, Reply, Send, Transport } from './exchange.ts'
 
-export type AttemptSettings = {
-  readonly connectTimeoutMs: number
-  /** Between two chunks of the request body. */
-  readonly idleTimeoutMs: number
-}
-
 /**
  * One try: sends the exchange once and bounds each phase of it: connecting by `connect`, sending by `idle`, waiting for
  * the head by `attempt`, all of it by the deadline. Refuses to judge: whether to repeat and whom to blame is for others.
  */
 export const attempting =
-  (settings: AttemptSettings, transport: Transport, deps: Deps): Send =>
+  (transport: Transport, deps: Deps): Send =>
   (exchange) =>
     new Promise((resolve, reject) => {
       if (exchange.client.gone) return reject(new ProxyError('client_gone'))
-      new Attempt(exchange, settings, deps, resolve, reject).start(transport)
+      new Attempt(exchange, deps, resolve, reject).start(transport)
     })
 
 type Phase = 'connecting' | 'sending' | 'waiting'
 
 class Attempt implements CallWatch {
   readonly #exchange: Exchange
-  readonly #settings: AttemptSettings
   readonly #deps: Deps
   readonly #resolve: (reply: Reply) => void
   readonly #reject: (error: ProxyError) => void
@@ -37,15 +30,8 @@ class Attempt implements CallWatch {
   #call: Call | undefined
   #over = false
 
-  constructor(
-    exchange: Exchange,
-    settings: AttemptSettings,
-    deps: Deps,
-    resolve: (reply: Reply) => void,
-    reject: (error: ProxyError) => void,
-  ) {
+  constructor(exchange: Exchange, deps: Deps, resolve: (reply: Reply) => void, reject: (error: ProxyError) => void) {
     this.#exchange = exchange
-    this.#settings = settings
     this.#deps = deps
     this.#resolve = resolve
     this.#reject = reject
@@ -96,8 +82,8 @@ class Attempt implements CallWatch {
   }
 
   #phaseEndsAt(): number {
-    if (this.#phase === 'connecting') return this.#phaseSince + this.#settings.connectTimeoutMs
-    if (this.#phase === 'sending') return this.#phaseSince + this.#settings.idleTimeoutMs
+    if (this.#phase === 'connecting') return this.#phaseSince + this.#exchange.timeouts.connectMs
+    if (this.#phase === 'sending') return this.#phaseSince + this.#exchange.timeouts.idleMs
     return this.#phaseSince + this.#exchange.attemptTimeoutMs
   }
 
@@ -106,9 +92,7 @@ class Attempt implements CallWatch {
   }
 
   #lateness(): FaultCode {
-    if (this.#exchange.deadlineAt < this.#phaseEndsAt()) {
-      return this.#exchange.deadlineIsClients ? 'client_deadline' : 'total_timeout'
-    }
+    if (this.#exchange.deadlineAt < this.#phaseEndsAt()) return this.#exchange.deadlineFault
     if (this.#phase === 'connecting') return 'connect_timeout'
     if (this.#phase === 'waiting') return 'attempt_timeout'
     return this.#exchange.body?.starved ? 'client_stalled' : 'idle_timeout'

@@ -48,14 +48,14 @@ export function wouldAdmit(breaker: Breaker, deps: Deps): boolean {
 
 /**
  * Stands inside the retry, so that it counts attempts. Takes an attempt for a success only when its body is whole, and
- * for neither when the client left or the sidecar itself refused it.
- * @param leaseMs how long a probe may hold its slot: the attempt's own timeout.
+ * for neither when the client left or the sidecar itself refused it. A probe holds its slot no longer than the attempt's
+ * own timeout.
  */
 export const breaking =
-  (breaker: Breaker, leaseMs: number, deps: Deps): Layer =>
+  (breaker: Breaker, deps: Deps): Layer =>
   (next) =>
   async (exchange) => {
-    const permit = enter(breaker, leaseMs, deps)
+    const permit = enter(breaker, exchange.timeouts.attemptMs, deps)
     try {
       const reply = await next(exchange)
       leaveAtHead(breaker, permit, deps)

@@ -60,6 +60,8 @@ export type Event =
   | { readonly kind: 'retry_denied'; readonly ref: RouteRef; readonly why: RetryDenial }
   /** A request body could not be kept for a repetition: over `bodyBuffer`, or the disk refused it. */
   | { readonly kind: 'body_unkept'; readonly ref: RouteRef; readonly why: UnkeptCause; readonly error: unknown }
+  /** A job input that a request told was not acceptable, and something else stands in for it. */
+  | { readonly kind: 'input_refused'; readonly ref: RouteRef; readonly input: string }
   /** A pooled connection turned out closed when it was reused, and the request went out on a new one. */
   | { readonly kind: 'stale_connection'; readonly ref: RouteRef }
   | {

@@ -34,6 +34,17 @@ export type RequestBody = {
   commit(): void
 }
 
+/** All in ms. */
+export type Timeouts = {
+  readonly connectMs: number
+  /** One attempt, from the end of its request to its response head. */
+  readonly attemptMs: number
+  /** All attempts and waits, from the request's arrival to the response head. */
+  readonly totalMs: number
+  /** Between two chunks of a body, either way. */
+  readonly idleMs: number
+}
+
 /** One request of a client on its way through the policies; mutable only in the fields that say so. */
 export type Exchange = {
   readonly id: string
@@ -53,12 +64,15 @@ export type Exchange = {
   readonly startedAt: number
   /** The most that the client allows for the response head, in ms; undefined when it does not say. */
   readonly clientTimeoutMs: number | undefined
+  /** Monotonic ms by which the job that it belongs to must be done; undefined when it belongs to none. */
+  readonly jobDeadlineAt: number | undefined
+  readonly timeouts: Timeouts
   readonly client: ClientLink
 
   /** Monotonic ms by which a response head must be on its way to the client; set by the deadline policy. */
   deadlineAt: number
-  /** Whether the deadline is one that the client shortened. */
-  deadlineIsClients: boolean
+  /** What an exchange that its deadline ends is told as. */
+  deadlineFault: FaultCode
   /** Attempts started so far. */
   attempts: number
   /**

@@ -19,7 +19,8 @@ export const freshSlots = (): Slots => ({ inUse: 0, waiting: [] })
  * Lets `max` exchanges through at once; a bounded number waits for a bounded time, the rest is shed with a 503.
  * A slot is held until the body is over, not just the head. Serves the concurrency limit of an upstream (around the
  * retries) and its number of connections (around each attempt).
- * @param refusal what an open breaker would answer: nobody queues for an upstream that is not called at all.
+ * @param refusal what an open breaker would answer: asked first, so that nobody queues for an upstream that is not called
+ *   at all, and so that a rejection costs next to nothing.
  */
 export const limit =
   (settings: LimitSettings, slots: Slots, refusal: () => ProxyError | undefined, deps: Deps): Layer =>
@@ -41,12 +42,12 @@ export const limit =
         },
       )
     return (exchange) => {
+      const refused = refusal()
+      if (refused !== undefined) return Promise.reject(refused)
       if (slots.inUse < settings.max) {
         slots.inUse += 1
         return inside(exchange)
       }
-      const refused = refusal()
-      if (refused !== undefined) return Promise.reject(refused)
       if (slots.waiting.length >= settings.queue) return Promise.reject(new ProxyError('queue_full'))
       return turn(settings, slots, exchange, deps).then(() => inside(exchange))
     }

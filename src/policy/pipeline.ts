@@ -1,4 +1,4 @@
-import { type AttemptSettings, attempting } from './attempt.ts'
+import { attempting } from './attempt.ts'
 import { type Breaker, breaking, refusalOf } from './breaker.ts'
 import type { Budget } from './budget.ts'
 import { deadline } from './deadline.ts'
@@ -7,11 +7,9 @@ import { type LimitSettings, limit, type Slots } from './limit.ts'
 import { type RetrySettings, retrying } from './retry.ts'
 
 export type PipelineSettings = {
-  readonly totalTimeoutMs: number
   readonly concurrency: LimitSettings
   readonly retry: RetrySettings
   readonly connections: LimitSettings
-  readonly attempt: AttemptSettings
 }
 
 /** What the exchanges of one upstream have in common, and what outlives the settings. */
@@ -30,11 +28,11 @@ export type PipelineState = {
 export function pipeline(settings: PipelineSettings, state: PipelineState, transport: Transport, deps: Deps): Send {
   const refusal = () => refusalOf(state.breaker, deps)
   const layers: readonly Layer[] = [
-    deadline(settings.totalTimeoutMs),
+    deadline,
     limit(settings.concurrency, state.concurrency, refusal, deps),
     retrying(settings.retry, state.budget, state.breaker, deps),
     limit(settings.connections, state.connections, refusal, deps),
-    breaking(state.breaker, settings.retry.attemptTimeoutMs, deps),
+    breaking(state.breaker, deps),
   ]
-  return layers.reduceRight<Send>((next, layer) => layer(next), attempting(settings.attempt, transport, deps))
+  return layers.reduceRight<Send>((next, layer) => layer(next), attempting(transport, deps))
 }

@@ -13,8 +13,6 @@ export type RetrySettings = {
   readonly backoff: BackoffSettings
   readonly respectRetryAfter: boolean
   readonly budget: BudgetSettings
-  /** One attempt's time from the end of its request to its response head, in ms. */
-  readonly attemptTimeoutMs: number
 }
 
 /** What an attempt came to: the upstream's own response, or the lack of one. */
@@ -116,11 +114,11 @@ function waitBefore(k: number, last: Outcome, { settings, deps }: Rules): number
  * still succeed (as in Linkerd).
  */
 function attemptTimeout(k: number, exchange: Exchange, { settings, deps }: Rules): number {
-  const { attemptTimeoutMs } = settings
+  const { attemptMs } = exchange.timeouts
   const mayRepeat = k < settings.attempts && exchange.idempotent && exchange.body?.replayable !== false
-  if (!mayRepeat) return attemptTimeoutMs
-  const nextStartsAt = deps.clock.now() + attemptTimeoutMs + nominalWaitMs(k, settings.backoff)
-  return nextStartsAt < exchange.deadlineAt ? attemptTimeoutMs : Number.POSITIVE_INFINITY
+  if (!mayRepeat) return attemptMs
+  const nextStartsAt = deps.clock.now() + attemptMs + nominalWaitMs(k, settings.backoff)
+  return nextStartsAt < exchange.deadlineAt ? attemptMs : Number.POSITIVE_INFINITY
 }
 
 /** Ends early when the breaker opens; rejects when the client goes away, and gives the reply in hand up. */

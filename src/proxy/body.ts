@@ -64,6 +64,8 @@ export class KeptBody implements RequestBody {
   #started = false
   #kept: boolean
   #failure: Error | undefined
+  #peeking = false
+  #onPeeked = () => {}
   readonly #onData = (chunk: Buffer) => this.#take(chunk)
   received = 0
   complete = false
@@ -96,6 +98,25 @@ export class KeptBody implements RequestBody {
     return reader
   }
 
+  /**
+   * The whole body without taking it from anybody: kept, it is sent from its first byte all the same. Waits for its end.
+   * @returns undefined when it is larger than that, of unknown length, or not kept in memory.
+   */
+  async peek(limitBytes: number): Promise<Buffer | undefined> {
+    const { declaredBytes, stream } = this.#source
+    const fits = declaredBytes !== undefined && declaredBytes <= Math.min(limitBytes, this.#limits.memory)
+    if (!fits || !this.#kept) return undefined
+    if (!this.#started) this.#start()
+    this.#peeking = true
+    stream.resume()
+    await new Promise<void>((resolve) => {
+      this.#onPeeked = resolve
+      if (this.complete || this.#failure !== undefined) resolve()
+    })
+    this.#peeking = false
+    return this.complete ? Buffer.concat(this.#memory) : undefined
+  }
+
   commit(): void {
     this.#kept = false
     this.#forget()
@@ -116,6 +137,7 @@ export class KeptBody implements RequestBody {
     stream.on('data', this.#onData)
     stream.on('end', () => {
       this.complete = true
+      this.#onPeeked()
       if (this.#reader !== undefined) this.#feed(this.#reader)
     })
     stream.on('error', (error) => this.#break(error))
@@ -131,7 +153,7 @@ export class KeptBody implements RequestBody {
     this.received += chunk.length
     if (reader !== undefined && isLive) reader.give(chunk)
     if (this.#kept) this.#keep(chunk)
-    if (!this.#isWanted()) this.#source.stream.pause()
+    if (!this.#isWanted() && !this.#peeking) this.#source.stream.pause()
   }
 
   #keep(chunk: Buffer): void {
@@ -201,6 +223,7 @@ export class KeptBody implements RequestBody {
 
   #break(error: Error): void {
     this.#failure ??= error
+    this.#onPeeked()
     this.#reader?.destroy(this.#failure)
   }
 

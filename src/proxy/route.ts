@@ -1,5 +1,6 @@
+import type { Inputs } from '../job/timeouts.ts'
 import type { RouteRef } from '../policy/events.ts'
-import type { Send } from '../policy/exchange.ts'
+import type { Send, Timeouts } from '../policy/exchange.ts'
 import type { BodyLimits } from './body.ts'
 
 /** What a request to one route of an upstream is done with; compiled once, then only read. */
@@ -11,8 +12,8 @@ export type Route = {
   /** The route vouches for the rest. */
   readonly idempotent: boolean
   readonly bodyLimits: BodyLimits
-  /** Between two chunks of the response body, in ms, either side. */
-  readonly idleTimeoutMs: number
+  /** A function where they are computed from the inputs of the job. */
+  readonly timeouts: Timeouts | ((inputs: Inputs) => Timeouts)
 }
 
 export type Upstream = {

@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type FaultCode, ProxyError } from '../errors.ts'
-import type { ClientLink, Deps, Exchange, RawHeaders, Reply } from '../policy/exchange.ts'
+import type { ClientLink, Deps, Exchange, RawHeaders, Reply, Timeouts } from '../policy/exchange.ts'
 import { KeptBody } from './body.ts'
 import { type IncomingFields, readFields, towardsClient } from './headers.ts'
+import { inputsOf, type JobShape, jobOf } from './job-shape.ts'
 import { answerProblem } from './problem.ts'
 import { Relay } from './relay.ts'
 import { type Route, relocate, routeFor, type Upstream } from './route.ts'
@@ -24,6 +25,7 @@ export type VisitDeps = Deps & {
   /** Where bodies that outgrow memory are kept. */
   readonly spillFolder: string
   readonly isDraining: () => boolean
+  readonly jobs: JobShape
   /** Called once, when the response is over or the protocol was switched. */
   readonly onOver: () => void
 }
@@ -102,7 +104,10 @@ export class Visit implements ClientLink {
       const { remoteAddress } = this.#request.socket
       const sender = { address: remoteAddress ?? 'unknown', httpVersion: this.#request.httpVersion, newId }
       const fields = readFields(this.#request.rawHeaders, sender)
-      const exchange = this.#open(method, destination, route, fields)
+      this.#body = this.#bodyOf(route, fields)
+      const timeouts = this.#timeoutsOf(route, destination.target)
+      const settled = timeouts instanceof Promise ? await timeouts : timeouts
+      const exchange = this.#open(method, destination, route, fields, settled)
       const reply = await route.send(exchange)
       if (this.gone) return reply.discard('cancelled')
       this.#body?.commit()
@@ -112,12 +117,8 @@ export class Visit implements ClientLink {
     }
   }
 
-  #open(method: string, destination: Destination, route: Route, fields: IncomingFields): Exchange {
-    const { transferEncoding, contentLength } = fields
-    if (transferEncoding !== '' && transferEncoding !== 'chunked') throw new ProxyError('coding_refused')
-    const hasBody = transferEncoding !== '' || (contentLength ?? 0) > 0
-    // What follows a request to switch protocols is no body but the new protocol.
-    if (hasBody && this.#manner.upgrade === undefined) this.#body = this.#keepBody(route, contentLength)
+  #open(method: string, destination: Destination, route: Route, fields: IncomingFields, timeouts: Timeouts): Exchange {
+    const job = jobOf(this.#request.rawHeaders, this.#deps.jobs)
     const exchange: Exchange = {
       id: fields.requestId,
       route: route.ref,
@@ -129,15 +130,39 @@ export class Visit implements ClientLink {
       idempotent: route.idempotent || fields.hasIdempotencyKey || route.idempotentMethods.has(method),
       startedAt: this.#startedAt,
       clientTimeoutMs: fields.timeoutMs,
+      jobDeadlineAt: job?.deadlineAt === undefined ? undefined : this.#monotonic(job.deadlineAt),
+      timeouts,
       client: this,
       deadlineAt: Number.POSITIVE_INFINITY,
-      deadlineIsClients: false,
+      deadlineFault: 'total_timeout',
       attempts: 0,
       attemptTimeoutMs: Number.POSITIVE_INFINITY,
       spent: { queueMs: 0, backoffMs: 0, connectMs: 0 },
     }
     this.#exchange = exchange
     return exchange
+  }
+
+  #monotonic(wallMs: number): number {
+    const { clock } = this.#deps
+    return clock.now() + wallMs - clock.wallNow()
+  }
+
+  /** Waits only where a timeout depends on an input that is told in the body. */
+  #timeoutsOf(route: Route, target: string): Timeouts | Promise<Timeouts> {
+    const { timeouts } = route
+    if (typeof timeouts !== 'function') return timeouts
+    const { jobs, emit } = this.#deps
+    const headers = this.#request.rawHeaders
+    const onRefused = (input: string) => emit({ kind: 'input_refused', ref: route.ref, input })
+    return inputsOf({ headers, target, body: this.#body }, jobOf(headers, jobs), jobs, onRefused).then(timeouts)
+  }
+
+  #bodyOf(route: Route, { transferEncoding, contentLength }: IncomingFields): KeptBody | undefined {
+    if (transferEncoding !== '' && transferEncoding !== 'chunked') throw new ProxyError('coding_refused')
+    const hasBody = transferEncoding !== '' || (contentLength ?? 0) > 0
+    // What follows a request to switch protocols is no body but the new protocol.
+    return hasBody && this.#manner.upgrade === undefined ? this.#keepBody(route, contentLength) : undefined
   }
 
   #keepBody(route: Route, declaredBytes: number | undefined): KeptBody {
@@ -164,7 +189,7 @@ export class Visit implements ClientLink {
     this.#firstByteMs = this.#deps.clock.now() - this.#startedAt
     if (reply.socket !== undefined && this.#manner.upgrade !== undefined) return this.#switch(reply.socket, headers)
     if (this.#deps.isDraining()) headers.push('connection', 'close')
-    this.#relay = new Relay(reply, this.#response, this.#route?.idleTimeoutMs ?? 0, this.#deps.clock)
+    this.#relay = new Relay(reply, this.#response, this.#exchange?.timeouts.idleMs ?? 0, this.#deps.clock)
     this.#relay.start(headers)
   }
 
@@ -207,7 +232,7 @@ export class Visit implements ClientLink {
   /** The response was over before the request's body: the rest of that is read and dropped, but not for ever. */
   #linger(): void {
     const { clock } = this.#deps
-    const timer = clock.after(this.#route?.idleTimeoutMs ?? LINGER_MS, () => this.#request.socket.destroy())
+    const timer = clock.after(this.#exchange?.timeouts.idleMs ?? LINGER_MS, () => this.#request.socket.destroy())
     this.#request.once('close', () => clock.cancel(timer))
   }
 

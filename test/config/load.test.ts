@@ -30,6 +30,8 @@ test('the shortest file there is has every default', () => {
     listen: { host: '127.0.0.1', port: 8080 },
     control: { listen: { host: '127.0.0.1', port: 8081 }, token: '' },
     log: { level: 'info', access: true },
+    job: { idHeader: 'x-job-id', inputs: [] },
+    timeouts: {},
     upstreams: [
       {
         name: 'web',
@@ -255,26 +257,11 @@ const UNBUILT: readonly (readonly [text: string, at: string, feature: string])[]
     '2:1 health',
     'the health report',
   ],
-  [
-    'job: { id: { header: x-job-id }, inputs: { n: { header: a, query: b, default: 1, min: 0, max: 5 } } }',
-    '2:1 job',
-    'job inputs',
-  ],
-  [
-    'timeouts: { download: { base: 60s, per: { n: 4s }, times: { r: { "9:16": 1.5 } }, min: 30s, max: 1h } }',
-    '2:1 timeouts',
-    'computed timeouts',
-  ],
   ['control: { metricsListen: "0.0.0.0:9464" }', '2:12 control.metricsListen', 'a listener for metrics alone'],
   ['defaults: { rate: { requests: 90, per: 60s } }', '2:13 defaults.rate', 'rate'],
   ['defaults: { collapse: true }', '2:13 defaults.collapse', 'collapse'],
   ['defaults: { hedge: { after: p95, max: 1 } }', '2:13 defaults.hedge', 'hedge'],
   ['defaults: { concurrency: { adaptive: true } }', '2:28 defaults.concurrency.adaptive', 'adaptive concurrency'],
-  [
-    'defaults: { timeout: { total: { computed: download, divideBy: n } } }',
-    '2:24 defaults.timeout.total',
-    'a computed timeout',
-  ],
 ]
 
 test.each(UNBUILT)('%s is refused: it is not built yet', (text, at, feature) => {
@@ -299,6 +286,63 @@ test('several endpoints and health checks are refused for now, and what turns a 
   const file = 'upstreams: { web: { urls: [http://x, http://y], health: { path: /h } } }'
   expect(faults(file).map((line) => line.split(' ')[1])).toEqual(['upstreams.web.urls', 'upstreams.web.health'])
   sound(`${MINIMAL}\ncontrol: { metricsListen: false }\ndefaults: { rate: false, collapse: false, hedge: false }`)
+})
+
+const JOB = `job: { inputs: { n: { header: X-N, query: q, json: /a/b, default: 3, min: 0, max: 9 }, ratio: { default: "16:9" } } }
+timeouts:
+  part: { base: 60s, per: { n: 4s }, times: { ratio: { "9:16": 1.5 } }, min: 30s, max: 1h }
+  all: { sum: [part] }
+`
+
+test('job inputs and computed timeouts are taken apart', () => {
+  const file = `${MINIMAL}\n${JOB}defaults: { timeout: { attempt: { computed: part, divideBy: n }, total: { computed: all } } }`
+  const { job, timeouts, upstreams } = sound(file)
+  const unbounded = { min: Number.NEGATIVE_INFINITY, max: Number.POSITIVE_INFINITY }
+  expect(job).toEqual({
+    idHeader: 'x-job-id',
+    inputs: [
+      { name: 'n', header: 'x-n', query: 'q', json: '/a/b', byDefault: 3, min: 0, max: 9 },
+      { name: 'ratio', header: undefined, query: undefined, json: undefined, byDefault: '16:9', ...unbounded },
+    ],
+  })
+  expect(timeouts).toEqual({
+    part: {
+      baseMs: 60_000,
+      per: { n: 4_000 },
+      times: { ratio: { '9:16': 1.5 } },
+      sum: [],
+      minMs: 30_000,
+      maxMs: 3_600_000,
+    },
+    all: { baseMs: 0, per: {}, times: {}, sum: ['part'], minMs: 1_000, maxMs: 86_400_000 },
+  })
+  expect(upstreams[0]?.timeout).toEqual({
+    connect: 5_000,
+    attempt: { computed: 'part', divideBy: 'n' },
+    total: { computed: 'all' },
+    idle: 60_000,
+  })
+})
+
+test('names that lead nowhere are faults', () => {
+  const file = `${MINIMAL}
+job: { inputs: { n: { default: 1, min: 2, max: 1 }, m: {} } }
+timeouts:
+  a: { per: { x: 1s }, times: { y: { z: 2 } }, sum: [b, none], min: 2h, max: 1h }
+  b: { sum: [a] }
+defaults: { timeout: { total: { computed: gone, divideBy: none } } }`
+  expect(faults(file)).toEqual(['3:45 job.inputs.m.default expected a number or a string'.replace('3:45', '2:56')])
+  expect(faults(file.replace(', m: {}', ''))).toEqual([
+    '2:35 job.inputs.n.min is more than max',
+    '4:15 timeouts.a.per.x no such input in job.inputs',
+    '4:33 timeouts.a.times.y no such input in job.inputs',
+    '4:54 timeouts.a.sum.0 is itself a sum',
+    '4:57 timeouts.a.sum.1 no such timeout',
+    '4:64 timeouts.a.min is longer than max',
+    '5:14 timeouts.b.sum.0 is itself a sum',
+    '6:33 defaults.timeout.total.computed no such timeout',
+    '6:49 defaults.timeout.total.divideBy no such input in job.inputs',
+  ])
 })
 
 test('the shipped proxy.yaml is sound and knows the three upstreams of make-video', () => {

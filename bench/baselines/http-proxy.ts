@@ -1,0 +1,14 @@
+/** http-proxy with connections kept open. Arguments: port, origin's port. */
+
+import { Agent, createServer } from 'node:http'
+import httpProxy from 'http-proxy'
+
+const [port = 0, originPort = 0] = process.argv.slice(2).map(Number)
+const proxy = httpProxy.createProxyServer({
+  target: `http://127.0.0.1:${originPort}`,
+  agent: new Agent({ keepAlive: true }),
+})
+
+createServer((request, response) => {
+  proxy.web(request, response, {}, () => response.destroy())
+}).listen(port, '127.0.0.1')

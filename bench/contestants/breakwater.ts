@@ -1,0 +1,41 @@
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { freePort } from '../machine/ports.ts'
+import { nodeScript } from '../machine/scripts.ts'
+import type { Contestant, Place } from './contestant.ts'
+
+const PROGRAM = new URL('../../bin/breakwater.js', import.meta.url).href
+
+const sidecar = (name: string, defaults: string): Contestant => ({
+  letter: 'e',
+  name,
+  absence: existsSync(fileURLToPath(PROGRAM)) ? undefined : 'bin/breakwater.js does not exist',
+  prepare: async (place) => {
+    const file = join(place.folder, `breakwater-${place.port}.yaml`)
+    writeFileSync(file, configuration(place, await freePort(), defaults))
+    return nodeScript(PROGRAM, 'run', '--config', file)
+  },
+})
+
+/** Breaker, retry, deadlines and metrics as they are by default; a connection for each of the load's. */
+export const breakwater = sidecar('Breakwater', 'connections: { max: 64 }')
+
+/** For an upstream that is dead: opens after the first requests and stays open. */
+export const rejectingBreakwater = sidecar(
+  'Breakwater, breaker open',
+  `retry: { attempts: 1 }
+  breaker: { openFor: 1h, openForMax: 1h }`,
+)
+
+const configuration = ({ port, originPort }: Place, controlPort: number, defaults: string) => `version: 1
+listen: false
+control: { listen: '127.0.0.1:${controlPort}' }
+log: { access: false }
+defaults:
+  ${defaults}
+upstreams:
+  origin:
+    url: http://127.0.0.1:${originPort}
+    listen: 127.0.0.1:${port}
+`

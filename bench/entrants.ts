@@ -1,0 +1,72 @@
+import type { Bench } from './bench.ts'
+import type { Contestant } from './contestants/contestant.ts'
+import { firstAnswer } from './machine/answers.ts'
+import { freePort } from './machine/ports.ts'
+import type { Running } from './machine/processes.ts'
+
+const WARM_UP_SECONDS = 2
+
+/** A contestant that runs and answers. */
+export type Entrant = { readonly name: string; readonly port: number; readonly process: Running }
+
+/** Starts a contestant and waits until it forwards. @throws Error when it does not. */
+export const launch = (bench: Bench, contestant: Contestant) => launchUntil(bench, contestant, bench.originPort, 200)
+
+/**
+ * Starts a contestant in front of any upstream and waits for an answer of `wantedStatus`.
+ * @throws Error when there is none; nothing is left running.
+ */
+export async function launchUntil(
+  { processes, cores, folder }: Bench,
+  contestant: Contestant,
+  originPort: number,
+  wantedStatus: number,
+): Promise<Entrant> {
+  const port = await freePort()
+  const process = processes.start(cores.pinned(await contestant.prepare({ port, originPort, folder })))
+  try {
+    await firstAnswer(port, '/json', wantedStatus, process)
+    return { name: contestant.name, port, process }
+  } catch (error) {
+    await process.stop()
+    throw error
+  }
+}
+
+/**
+ * Starts all contestants, then lets each do some of its work until its hot path is compiled. One that fails is named in
+ * the report and left out.
+ */
+export async function launchAll(bench: Bench, prepare: (entrant: Entrant) => Promise<unknown>): Promise<Entrant[]> {
+  const entrants: Entrant[] = []
+  for (const contestant of bench.contestants) {
+    try {
+      entrants.push(await launchReady(bench, contestant, prepare))
+    } catch (error) {
+      bench.skip(contestant.name, String(error))
+    }
+  }
+  return entrants
+}
+
+async function launchReady(bench: Bench, contestant: Contestant, prepare: (entrant: Entrant) => Promise<unknown>) {
+  const entrant = await launch(bench, contestant)
+  try {
+    await prepare(entrant)
+    return entrant
+  } catch (error) {
+    await entrant.process.stop()
+    throw error
+  }
+}
+
+/** Small requests until the hot path is compiled. */
+export async function warmUp({ fire }: Bench, entrant: Entrant): Promise<void> {
+  await fire(urlOf(entrant, '/json'), WARM_UP_SECONDS)
+}
+
+export async function stopAll(entrants: readonly Entrant[]): Promise<void> {
+  await Promise.all(entrants.map(({ process }) => process.stop()))
+}
+
+export const urlOf = ({ port }: Pick<Entrant, 'port'>, path: string) => `http://127.0.0.1:${port}${path}`

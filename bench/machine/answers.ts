@@ -1,0 +1,32 @@
+import { get } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Running } from './processes.ts'
+
+const POLL_EVERY_MS = 2
+const GIVE_UP_AFTER_MS = 10_000
+
+/**
+ * Asks a server on 127.0.0.1 again and again until it answers as wanted.
+ * @throws Error when the process ends before that, or takes too long.
+ */
+export async function firstAnswer(port: number, path: string, wantedStatus: number, server: Running): Promise<void> {
+  const giveUpAt = performance.now() + GIVE_UP_AFTER_MS
+  for (;;) {
+    const status = await statusOf(port, path)
+    if (status === wantedStatus) return
+    const failure = server.failure()
+    if (failure !== undefined) throw new Error(failure)
+    if (performance.now() > giveUpAt)
+      throw new Error(`no ${wantedStatus} within ${GIVE_UP_AFTER_MS} ms, last: ${status ?? 'no answer'}`)
+    await delay(POLL_EVERY_MS)
+  }
+}
+
+/** @returns undefined when nobody listens, or whoever does breaks off. */
+function statusOf(port: number, path: string): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    get({ host: '127.0.0.1', port, path, agent: false }, (response) => {
+      response.resume().on('close', () => resolve(response.statusCode))
+    }).on('error', () => resolve(undefined))
+  })
+}

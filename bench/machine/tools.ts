@@ -1,0 +1,20 @@
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+
+/** Where Debian puts servers; not in everybody's PATH. */
+const SERVER_FOLDERS = ['/usr/sbin', '/usr/local/sbin']
+
+/** @returns the path of an installed program, undefined when there is none of that name. */
+export function findTool(name: string): string | undefined {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), ...SERVER_FOLDERS]
+  return folders.map((folder) => join(folder, name)).find(isExecutable)
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,78 @@
+/** The bench: ratios between the sidecar and its peers, measured in one run. See README.md. */
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Scenario } from './bench.ts'
+import { bareUndici, httpProxy } from './contestants/baselines.ts'
+import { breakwater } from './contestants/breakwater.ts'
+import { haproxy } from './contestants/haproxy.ts'
+import { nginx } from './contestants/nginx.ts'
+import { chooseFire } from './load/volley.ts'
+import { divideCores } from './machine/cores.ts'
+import { createProcesses } from './machine/processes.ts'
+import { type Options, readOptions, SCENARIOS, type ScenarioName, UsageError } from './options.ts'
+import { startOrigin } from './origin/origin.ts'
+import { type Verdict, sectionText, verdictText } from './report.ts'
+import { get } from './scenarios/get.ts'
+import { latency } from './scenarios/latency.ts'
+import { reject } from './scenarios/reject.ts'
+import { start } from './scenarios/start.ts'
+import { stream } from './scenarios/stream.ts'
+
+const CONTESTANTS = [bareUndici, httpProxy, nginx, haproxy, breakwater]
+const SCENARIO: Readonly<Record<ScenarioName, Scenario>> = { get, stream, reject, latency, start }
+
+const USAGE = `node bench/run.ts [--seconds 4] [--rounds 3] [--only a,e] [--scenario get,start]
+
+contestants: ${CONTESTANTS.map(({ letter, name }) => `${letter} ${name}`).join(', ')}
+scenarios: ${SCENARIOS.join(', ')}
+`
+
+const print = (text: string) => void process.stdout.write(text)
+const complain = (text: string) => void process.stderr.write(text)
+
+try {
+  const letters = CONTESTANTS.map(({ letter }) => letter)
+  await run(readOptions(process.argv.slice(2), letters))
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error
+  complain(`${error.message}\n\n${USAGE}`)
+  process.exitCode = 2
+}
+process.exit() // the origin still runs
+
+async function run(options: Options): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'breakwater-bench-'))
+  const processes = createProcesses()
+  process.on('exit', () => {
+    processes.killAll()
+    rmSync(folder, { recursive: true, force: true })
+  })
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(130))
+
+  const cores = divideCores()
+  const origin = await startOrigin(processes, folder)
+  const load = chooseFire(processes)
+  const asked = CONTESTANTS.filter(({ letter }) => options.only.has(letter))
+  const skip = (name: string, reason: string) => print(`\nSkipped ${name}: ${reason}\n`)
+  const contestants = asked.filter(({ absence }) => absence === undefined)
+
+  print(`# Bench\n\nNode ${process.versions.node}; ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}; `)
+  print(`${cores.description}; load: ${load.description}; origin: ${origin.description}; `)
+  print(`${options.rounds} rounds of ${options.seconds} s. Medians; a ratio is the median of the rounds' own.\n`)
+  for (const { name, absence } of asked) if (absence !== undefined) skip(name, absence)
+
+  const verdicts: Verdict[] = []
+  for (const scenario of options.scenarios) {
+    const say = (text: string) => complain(`${scenario}: ${text}\n`)
+    const bench = {
+      ...{ options, processes, cores, folder, originPort: origin.port, fire: load.fire, contestants, say },
+      skip: (name: string, reason: string) => skip(`${scenario}: ${name}`, reason),
+    }
+    const section = await SCENARIO[scenario](bench)
+    print(sectionText(section))
+    verdicts.push(...section.verdicts)
+  }
+  print(`\n## Targets\n\n${verdicts.map(verdictText).join('')}`)
+}

@@ -1,0 +1,37 @@
+import type { Bench } from '../bench.ts'
+import { PEER_HEADERS, peerCells } from '../comparison.ts'
+import { breakwater } from '../contestants/breakwater.ts'
+import type { Contestant } from '../contestants/contestant.ts'
+import { launch } from '../entrants.ts'
+import type { Section } from '../report.ts'
+import { inTurns } from '../rounds.ts'
+import { median } from '../statistics.ts'
+
+/** How long after its start a proxy has forwarded a request. */
+export async function start(bench: Bench): Promise<Section> {
+  const results = await inTurns(bench, bench.contestants, (contestant) => startOnce(bench, contestant))
+  return {
+    title: 'Start to first request served',
+    headers: ['proxy', 'ms', ...PEER_HEADERS],
+    rows: [...results].map(([name, samples]) => [name, median(samples).toFixed(0), ...peerCells(results, name, same)]),
+    verdicts: [
+      {
+        target: 'start to first request served under 500 ms',
+        limit: 500,
+        unit: ' ms',
+        values: results.get(breakwater.name) ?? [],
+      },
+    ],
+  }
+}
+
+const same = (elapsedMs: number) => elapsedMs
+
+/** @returns ms from before its configuration is written to its first answer. */
+async function startOnce(bench: Bench, contestant: Contestant): Promise<number> {
+  const beganAt = performance.now()
+  const { process } = await launch(bench, contestant)
+  const elapsedMs = performance.now() - beganAt
+  await process.stop()
+  return elapsedMs
+}

@@ -1,0 +1,95 @@
+/** The `job` and `timeouts` blocks: how a request tells its job's shape, and what timeouts come of it. */
+
+import { z } from 'zod'
+import type { InputRule } from '../job/inputs.ts'
+import type { TimeoutRules } from '../job/timeouts.ts'
+import { duration, number, text } from './kinds.ts'
+import type { Path } from './source.ts'
+
+const IDENTIFIER = /^[a-z][a-z0-9_]*$/
+const identifier = z.string().regex(IDENTIFIER, { error: 'a name has small letters, digits and _' })
+const token = z.string().regex(/^[!#$%&'*+.^_`|~\w-]+$/, { error: 'expected a header name' })
+
+const input = z.strictObject({
+  header: token.optional(),
+  query: text.min(1).optional(),
+  json: text.regex(/^\//, { error: 'expected a JSON Pointer such as /count' }).optional(),
+  default: z.union([z.number(), text], { error: 'expected a number or a string' }),
+  min: z.number().optional(),
+  max: z.number().optional(),
+})
+
+/** Without a header of its own a job's id comes in this one. */
+const ID_HEADER = 'x-job-id'
+const MIN = '1s'
+const MAX = '1d'
+
+export const JOB = z.strictObject({
+  id: z.strictObject({ header: token }).optional(),
+  inputs: z.record(identifier, input).optional(),
+})
+
+export const TIMEOUTS = z.record(
+  identifier,
+  z.strictObject({
+    base: duration('0ms', '7d').optional(),
+    per: z.record(identifier, duration('0ms', '1d')).optional(),
+    times: z.record(identifier, z.record(text, number(0, 1000))).optional(),
+    sum: z.array(identifier).optional(),
+    min: duration('1ms', '7d').default(duration('1ms', '7d').parse(MIN)),
+    max: duration('1ms', '7d').default(duration('1ms', '7d').parse(MAX)),
+  }),
+)
+
+export type JobConfig = {
+  /** Lower case. */
+  readonly idHeader: string
+  readonly inputs: readonly InputRule[]
+}
+
+export function resolveJob(said: z.infer<typeof JOB> | undefined): JobConfig {
+  const inputs = Object.entries(said?.inputs ?? {}).map(([name, rule]) => ({
+    name,
+    header: rule.header?.toLowerCase(),
+    query: rule.query,
+    json: rule.json,
+    byDefault: rule.default,
+    min: rule.min ?? Number.NEGATIVE_INFINITY,
+    max: rule.max ?? Number.POSITIVE_INFINITY,
+  }))
+  return { idHeader: said?.id?.header.toLowerCase() ?? ID_HEADER, inputs }
+}
+
+export function resolveTimeouts(said: z.infer<typeof TIMEOUTS> | undefined): TimeoutRules {
+  const rules = Object.entries(said ?? {}).map(([name, { base = 0, per = {}, times = {}, sum = [], min, max }]) => {
+    return [name, { baseMs: base, per, times, sum, minMs: min, maxMs: max }] as const
+  })
+  return Object.fromEntries(rules)
+}
+
+/** Names that lead nowhere, bounds the wrong way round, and sums of sums. */
+export function jobConflicts(
+  job: JobConfig,
+  timeouts: TimeoutRules,
+): { readonly path: Path; readonly message: string }[] {
+  const inputs = new Set(job.inputs.map(({ name }) => name))
+  const unknownInputs = (path: Path, names: readonly string[]) =>
+    names
+      .filter((name) => !inputs.has(name))
+      .map((name) => ({ path: [...path, name], message: 'no such input in job.inputs' }))
+  return [
+    ...job.inputs
+      .filter(({ min, max }) => min > max)
+      .map(({ name }) => ({ path: ['job', 'inputs', name, 'min'], message: 'is more than max' })),
+    ...Object.entries(timeouts).flatMap(([name, { per, times, sum, minMs, maxMs }]) => [
+      ...unknownInputs(['timeouts', name, 'per'], Object.keys(per)),
+      ...unknownInputs(['timeouts', name, 'times'], Object.keys(times)),
+      ...sum.flatMap((other, i) => {
+        const path = ['timeouts', name, 'sum', i]
+        if (timeouts[other] === undefined) return [{ path, message: 'no such timeout' }]
+        return timeouts[other].sum.length > 0 ? [{ path, message: 'is itself a sum' }] : []
+      }),
+      ...(minMs > maxMs ? [{ path: ['timeouts', name, 'min'], message: 'is longer than max' }] : []),
+    ]),
+  ]
+}
