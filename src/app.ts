@@ -5,7 +5,12 @@ import type { Clock } from './clock.ts'
 import type { Config } from './config/schema.ts'
 import { createLog } from './control/log.ts'
 import { createMetrics } from './control/metrics.ts'
-import { assertControlExposure, startControl } from './control/server.ts'
+import { describing } from './control/openapi.ts'
+import { assertControlExposure, observationOperations, startControl } from './control/server.ts'
+import { checkpointOperations } from './control/checkpoint-operations.ts'
+import { jobOperations } from './control/job-operations.ts'
+import { openFileStore } from './checkpoint/file-store.ts'
+import type { CheckpointStore } from './checkpoint/store.ts'
 import { JobBook } from './job/book.ts'
 import { type Address, written } from './listen.ts'
 import type { Emit } from './policy/events.ts'
@@ -64,21 +69,31 @@ export async function startApp(config: Config, outside: Outside): Promise<App> {
     log.flush()
   }
   const listeners = new Map<string, Listener>()
-  const jobs = { ...config.job, book: new JobBook() }
+  const book = new JobBook()
+  const jobs = { ...config.job, book }
   const visitDeps = { ...deps, spillFolder: tmpdir(), isDraining: () => phase.draining, jobs }
   try {
+    const store = await openStore(config.checkpoints, clock)
+    open.push(store)
+    for (const record of await store.jobs()) book.put(record)
     for (const door of doors(config, runtime)) {
       const listener = await listen(door, visitDeps)
       open.push(listener)
       listeners.set(door.key, listener)
       emit({ kind: 'listening', name: door.key, address: written(listener.address) })
     }
+    const operations = [
+      ...observationOperations({ metrics, ready: () => readiness(phase) }),
+      ...checkpointOperations(store, config.checkpoints, clock),
+      ...jobOperations(store, book, { inputs: config.job.inputs, timeouts: config.timeouts }, clock),
+    ]
+    const document = describing(operations, version)
     const control = await startControl({
-      ...config.control,
       ...config.control.listen,
-      metrics,
+      token: config.control.token,
+      maxBodyBytes: config.checkpoints.maxBody,
+      operations: [...operations, document],
       emit,
-      ready: () => readiness(phase),
     })
     open.push(control)
     emit({ kind: 'listening', name: 'control.listen', address: written(control.address) })
@@ -96,6 +111,11 @@ export async function startApp(config: Config, outside: Outside): Promise<App> {
     await close()
     throw error
   }
+}
+
+function openStore({ store, ttl, maxItems }: Config['checkpoints'], clock: Clock): Promise<CheckpointStore> {
+  const folder = store === 'memory:' ? undefined : store.replace(/^file:/, '')
+  return openFileStore(folder, { ttlMs: ttl, maxItems }, clock)
 }
 
 const SHARED = 'listen'

@@ -66,6 +66,9 @@ export class Watchdog {
   }
 }
 
+/** ISO 8601 in UTC of a wall-clock time in ms. */
+export const isoTime = (wallMs: number): string => new Date(wallMs).toISOString()
+
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 const IMF_FIXDATE = /^\w{3}, (\d{2}) (\w{3}) (\d{4}) (\d{2}):(\d{2}):(\d{2}) GMT$/
 const RFC_850_DATE = /^\w{6,9}, (\d{2})-(\w{3})-(\d{2}) (\d{2}):(\d{2}):(\d{2}) GMT$/

@@ -47,14 +47,14 @@ function configFile(t: Scope, text: string): string {
   return file
 }
 
-const ON_FREE_PORTS = 'listen: 127.0.0.1:0\ncontrol: { listen: 127.0.0.1:0 }\n'
+const ON_FREE_PORTS = 'listen: 127.0.0.1:0\ncontrol: { listen: 127.0.0.1:0 }\ncheckpoints: { store: "memory:" }\n'
 
 test('a faulty file ends it with 2, every fault on stderr, and nothing listens', async (t) => {
   const file = configFile(t, `${ON_FREE_PORTS}servce: x\nupstreams: { web: { url: nowhere } }\n`)
   const { code, stdout, stderr } = await breakwater(t, ['run', '--config', file]).ended
   expect([code, stdout]).toEqual([2, ''])
   expect(stderr).toMatch(
-    /proxy\.yaml:3:1: servce: unknown key, did you mean "service"\?[\s\S]*proxy\.yaml:4:26: upstreams\.web\.url/,
+    /proxy\.yaml:4:1: servce: unknown key, did you mean "service"\?[\s\S]*proxy\.yaml:5:26: upstreams\.web\.url/,
   )
 })
 
@@ -74,7 +74,7 @@ test('a port in use ends it with 1 and says which', async (t) => {
   const port = typeof address === 'object' && address !== null ? address.port : 0
   const file = configFile(
     t,
-    `listen: 127.0.0.1:${port}\ncontrol: { listen: 127.0.0.1:0 }\nupstreams: { web: { url: http://x } }`,
+    `listen: 127.0.0.1:${port}\ncontrol: { listen: 127.0.0.1:0 }\ncheckpoints: { store: "memory:" }\nupstreams: { web: { url: http://x } }`,
   )
   const { code, stderr } = await breakwater(t, ['run', '--config', file]).ended
   expect([code, stderr]).toEqual([1, `breakwater: listen 127.0.0.1:${port}: the port is in use\n`])

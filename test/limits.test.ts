@@ -96,6 +96,7 @@ test('a client that leaves the queue makes room and is not sent on', async (t) =
   await clock.armed(7_000)
   leaving.socket.destroy()
   await proxy.logged(({ reason }) => reason === 'client_gone')
+  expect(clock.pending()).not.toContain(7_000)
   const second = ask(`${url}/second`)
   await clock.armed(7_000)
   gates[0]?.()

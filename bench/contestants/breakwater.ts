@@ -31,6 +31,7 @@ export const rejectingBreakwater = sidecar(
 const configuration = ({ port, originPort }: Place, controlPort: number, defaults: string) => `version: 1
 listen: false
 control: { listen: '127.0.0.1:${controlPort}' }
+checkpoints: { store: 'memory:' }
 log: { access: false }
 defaults:
   ${defaults}

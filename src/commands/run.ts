@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { type App, startApp } from '../app.ts'
+import { startApp } from '../app.ts'
 import { systemClock } from '../clock.ts'
 import { formatFaults } from '../config/faults.ts'
 import { loadConfig } from '../config/load.ts'
@@ -23,14 +23,29 @@ export async function run(
     return 2
   }
   const outside = { clock: systemClock, random: Math.random, newId: randomUUID, version, logTo: undefined }
+  const asked = firstSignal()
   try {
     const app = await startApp(loaded.config, outside)
-    await untilDrained(app)
+    await asked
+    await app.drain()
     return 0
   } catch (error) {
     complain(`breakwater: ${error instanceof Error ? error.message : String(error)}\n`)
     return 1
   }
+}
+
+/** Resolves at the first signal, also one that comes during the start; the second ends the process. */
+function firstSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false
+    const onSignal = () => {
+      if (asked) process.exit(1)
+      asked = true
+      resolve()
+    }
+    process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
+  })
 }
 
 function readConfig(file: string, complain: (text: string) => void): string | undefined {
@@ -40,16 +55,4 @@ function readConfig(file: string, complain: (text: string) => void): string | un
     complain(`breakwater: cannot read ${file}: ${error instanceof Error ? error.message : String(error)}\n`)
     return undefined
   }
-}
-
-function untilDrained(app: App): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let asked = false
-    const onSignal = () => {
-      if (asked) process.exit(1)
-      asked = true
-      app.drain().then(resolve, reject)
-    }
-    process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
-  })
 }

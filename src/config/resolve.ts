@@ -33,6 +33,7 @@ export function resolve(raw: unknown, said: z.infer<typeof FILE>): Config {
     listen: orUndefined(top.listen),
     control: { listen: top.control.listen, token: top.control.token },
     log: top.log,
+    checkpoints: top.checkpoints,
     job: resolveJob(said.job),
     timeouts: resolveTimeouts(said.timeouts),
     upstreams: Object.entries(said.upstreams).map(([name, { url, urls, listen }]) => {

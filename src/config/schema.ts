@@ -55,7 +55,13 @@ export const TOP = {
     access: setting(flag, true, 'one line a request'),
   },
   checkpoints: {
-    store: setting(text, 'file:./data', 'where checkpoints and jobs are kept'),
+    store: setting(
+      text.regex(/^(?:file:.+|memory:|redis(?:\+sentinel)?:\/\/.+|rediss:\/\/.+)$/, {
+        error: 'expected file:<folder>, memory:, redis://…, rediss://… or redis+sentinel://…',
+      }),
+      'file:./data',
+      'where checkpoints and jobs are kept',
+    ),
     ttl: setting(duration('1s', '365d'), '24h', 'how long a checkpoint lives after its last save'),
     interval: setting(integer(1, 1_000_000), 10, 'items between two saves'),
     maxItems: setting(integer(1, 10_000_000), 10_000, 'item ids in one checkpoint'),
@@ -141,6 +147,7 @@ export type Config = {
   readonly listen: Address | undefined
   readonly control: { readonly listen: Address; readonly token: string }
   readonly log: Values<typeof TOP.log>
+  readonly checkpoints: Values<typeof TOP.checkpoints>
   readonly job: JobConfig
   readonly timeouts: TimeoutRules
   readonly upstreams: readonly UpstreamConfig[]

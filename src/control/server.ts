@@ -1,19 +1,37 @@
 /** The control listener: metrics and probes, for the operator and not for the sidecar's clients. */
 
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { createServer, type IncomingMessage, STATUS_CODES, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { StoreDown } from '../checkpoint/store.ts'
 import { type Address, listenOn, written } from '../listen.ts'
 import type { Emit } from '../policy/events.ts'
 import { hostname, isLoopback } from './loopback.ts'
 import type { Metrics } from './metrics.ts'
+import {
+  checked,
+  type Matched,
+  type Operation,
+  operationsAt,
+  PLAIN,
+  problem,
+  Refusal,
+  type Reply,
+  text,
+} from './operation.ts'
 
 export type ControlOptions = Address & {
-  /** Bearer token for whatever shows or changes data; empty for none. The probes ask for none. */
+  /** Bearer token for whatever shows or changes data; empty for none. The probes and the metrics ask for none. */
   readonly token: string
+  /** Of a call. */
+  readonly maxBodyBytes: number
+  readonly operations: readonly Operation[]
+  readonly emit: Emit
+}
+
+export type Observed = {
   readonly metrics: Pick<Metrics, 'scrape' | 'contentType'>
   /** Whether the sidecar takes traffic, and what is missing when it does not. */
   readonly ready: () => { readonly ready: boolean; readonly why: readonly string[] }
-  readonly emit: Emit
 }
 
 export type Control = {
@@ -41,8 +59,8 @@ export async function startControl(options: ControlOptions): Promise<Control> {
   server.timeout = SOCKET_IDLE_MS
   const address = await listenOn(server, 'control.listen', options)
   const fault = (error: unknown) => options.emit({ kind: 'fault', error, where: 'control' })
-  const guard: Guard = { loopbackOnly: isLoopback(address.host), token: options.token }
-  const routes = routesOf(options)
+  const { token, maxBodyBytes } = options
+  const guard: Guard = { loopbackOnly: isLoopback(address.host), token, maxBodyBytes }
   let answering = 0
   const hangUpWhenDone = () => {
     if (!server.listening && answering === 0) server.closeAllConnections()
@@ -54,12 +72,12 @@ export async function startControl(options: ControlOptions): Promise<Control> {
       answering -= 1
       hangUpWhenDone()
     })
-    void answer(request, routes, guard)
-      .catch((error: unknown) => {
-        fault(error)
-        return problem(500, 'a fault inside the sidecar; its log tells more')
+    void answer(request, options.operations, guard)
+      .catch((error: unknown) => refused(error, fault))
+      .then((reply) => {
+        send(response, reply)
+        if (!request.complete) request.resume()
       })
-      .then((reply) => send(response, reply))
   })
   const close = () =>
     new Promise<void>((resolve) => {
@@ -75,50 +93,96 @@ export function assertControlExposure(address: Address, token: string): void {
   throw new Error(`control.listen ${written(address)} is not loopback: set control.token`)
 }
 
-type Reply = { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: string }
-
-type Route = {
-  /** Answers whoever asks, token or not. */
-  readonly open: boolean
-  readonly answer: () => Reply | Promise<Reply>
-}
-
-function routesOf({ metrics, ready }: ControlOptions): ReadonlyMap<string, Route> {
-  return new Map<string, Route>([
-    ['/metrics', { open: false, answer: async () => text(await metrics.scrape(), metrics.contentType) }],
-    ['/livez', { open: true, answer: () => text('ok\n') }],
-    [
-      '/readyz',
-      {
-        open: true,
-        answer: () => {
-          const state = ready()
-          return state.ready ? text('ok\n') : problem(503, state.why.join(', '))
-        },
+/** The probes and the metrics, which need no store. */
+export function observationOperations({ metrics, ready }: Observed): Operation[] {
+  const plain = { ...PLAIN, method: 'GET', open: true } as const
+  return [
+    {
+      ...plain,
+      id: 'scrape',
+      path: '/metrics',
+      summary: 'Metrics in the Prometheus text format',
+      answers: { 200: { what: 'the metrics', schema: undefined } },
+      answer: async () => text(await metrics.scrape(), metrics.contentType),
+    },
+    {
+      ...plain,
+      id: 'isAlive',
+      path: '/livez',
+      summary: 'Whether the event loop turns',
+      answers: { 200: { what: 'it does', schema: undefined } },
+      answer: () => text('ok\n'),
+    },
+    {
+      ...plain,
+      id: 'isReady',
+      path: '/readyz',
+      summary: 'Whether the sidecar takes traffic; upstreams do not matter',
+      answers: { 200: { what: 'it does', schema: undefined }, 503: { what: 'not yet, or no more', schema: undefined } },
+      answer: () => {
+        const state = ready()
+        return state.ready ? text('ok\n') : problem(503, state.why.join(', '))
       },
-    ],
-  ])
+    },
+  ]
 }
 
-type Guard = { readonly loopbackOnly: boolean; readonly token: string }
+type Guard = { readonly loopbackOnly: boolean; readonly token: string; readonly maxBodyBytes: number }
 
 /**
  * A listener for this machine alone takes requests for this machine's names alone. Otherwise a web page could reach it
  * through the browser of whoever works here: its own name, pointed at 127.0.0.1 (DNS rebinding).
  */
-async function answer(request: IncomingMessage, routes: ReadonlyMap<string, Route>, guard: Guard): Promise<Reply> {
+async function answer(request: IncomingMessage, operations: readonly Operation[], guard: Guard): Promise<Reply> {
   const { host = '', authorization = '' } = request.headers
-  if (guard.loopbackOnly && !isLoopback(hostname(host))) return problem(403, `not for host ${host}`)
-  const path = (request.url ?? '').replace(/\?.*$/s, '')
-  const route = routes.get(path)
-  if (route === undefined) return problem(404, `nothing at ${path}`)
-  if (request.method !== 'GET' && request.method !== 'HEAD') {
-    return problem(405, `${path} takes GET and HEAD`, { allow: 'GET, HEAD' })
+  if (guard.loopbackOnly && !isLoopback(hostname(host))) throw new Refusal(403, `not for host ${host}`)
+  const [path = '', query = ''] = splitOnce(request.url ?? '', '?')
+  const here = operationsAt(operations, path)
+  if (here.length === 0) throw new Refusal(404, `nothing at ${path}`)
+  const method = request.method === 'HEAD' ? 'GET' : request.method
+  const matched = here.find(({ operation }) => operation.method === method)
+  if (matched === undefined) throw notAllowed(path, here)
+  const { operation, params } = matched
+  if (!operation.open && !holdsToken(authorization, guard.token)) {
+    throw new Refusal(401, `${path} needs the token of control.token`, undefined, { 'www-authenticate': 'Bearer' })
   }
-  if (!route.open && !holdsToken(authorization, guard.token)) {
-    return problem(401, `${path} needs the token of control.token`, { 'www-authenticate': 'Bearer' })
+  const asked = new URLSearchParams(query)
+  for (const [name, schema] of Object.entries(operation.params)) checked(schema, params[name], name)
+  for (const [name, schema] of Object.entries(operation.query)) checked(schema, asked.get(name) ?? undefined, name)
+  const body =
+    operation.body === undefined ? undefined : checked(operation.body, await jsonOf(request, guard.maxBodyBytes))
+  const header = (name: string) => {
+    const value = request.headers[name]
+    return Array.isArray(value) ? value.join(', ') : value
   }
-  return route.answer()
+  return operation.answer({ params, query: asked, header, body })
+}
+
+function notAllowed(path: string, here: readonly Matched[]): Refusal {
+  const methods = here.flatMap(({ operation }) => (operation.method === 'GET' ? ['GET', 'HEAD'] : [operation.method]))
+  return new Refusal(405, `${path} takes ${methods.join(', ')}`, undefined, { allow: methods.join(', ') })
+}
+
+function splitOnce(whole: string, separator: string): string[] {
+  const at = whole.indexOf(separator)
+  return at < 0 ? [whole] : [whole.slice(0, at), whole.slice(at + 1)]
+}
+
+async function jsonOf(request: IncomingMessage, maxBytes: number): Promise<unknown> {
+  const tooLarge = new Refusal(413, `the body is larger than ${maxBytes} bytes`)
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of request) {
+    bytes += chunk.length
+    if (bytes > maxBytes) throw tooLarge
+    chunks.push(chunk)
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString())
+  } catch (error) {
+    throw new Refusal(400, `the body is not JSON: ${error instanceof Error ? error.message : error}`)
+  }
 }
 
 /** Compares digests, so that the time taken tells neither content nor length (RFC 6750 section 2.1 for the field). */
@@ -128,18 +192,14 @@ function holdsToken(authorization: string, token: string): boolean {
   return timingSafeEqual(digest(/^bearer +(.+)$/i.exec(authorization)?.[1] ?? ''), digest(token))
 }
 
-const text = (body: string, type = 'text/plain; charset=utf-8'): Reply => ({
-  status: 200,
-  headers: { 'content-type': type },
-  body,
-})
-
-/** RFC 9457; with no type of its own, the title is the status's. */
-const problem = (status: number, detail: string, headers: Readonly<Record<string, string>> = {}): Reply => ({
-  status,
-  headers: { ...headers, 'content-type': 'application/problem+json' },
-  body: `${JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, detail })}\n`,
-})
+/** What a call that came to no answer is told: its own fault, the store's, or ours. */
+function refused(error: unknown, fault: (error: unknown) => void): Reply {
+  if (error instanceof Refusal) return problem(error.status, error.message, error.headers, error.field)
+  fault(error)
+  if (error instanceof StoreDown)
+    return problem(503, 'the checkpoint store is down; its log tells more', { 'retry-after': '1' })
+  return problem(500, 'a fault inside the sidecar; its log tells more')
+}
 
 function send(response: ServerResponse, { status, headers, body }: Reply): void {
   response.writeHead(status, {

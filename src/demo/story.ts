@@ -144,7 +144,13 @@ async function startSidecar(urls: Urls) {
   const loaded = loadConfig(readFileSync(file, 'utf8'), 'proxy.yaml', env)
   if (!loaded.ok) throw new Error(formatFaults(loaded.faults))
   const anywhere = { host: '127.0.0.1', port: 0 }
-  const config = { ...scaled(loaded.config, SCALE), listen: anywhere, control: { listen: anywhere, token: '' } }
+  const { checkpoints } = loaded.config
+  const config = {
+    ...scaled(loaded.config, SCALE),
+    listen: anywhere,
+    control: { listen: anywhere, token: '' },
+    checkpoints: { ...checkpoints, store: 'memory:' },
+  }
   const upstreams = config.upstreams.map((upstream) => ({ ...upstream, listen: anywhere }))
   let opened = 0
   const logTo = {

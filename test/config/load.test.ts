@@ -30,6 +30,7 @@ test('the shortest file there is has every default', () => {
     listen: { host: '127.0.0.1', port: 8080 },
     control: { listen: { host: '127.0.0.1', port: 8081 }, token: '' },
     log: { level: 'info', access: true },
+    checkpoints: { store: 'file:./data', ttl: 86_400_000, interval: 10, maxItems: 10_000, maxBody: 1_048_576 },
     job: { idHeader: 'x-job-id', inputs: [] },
     timeouts: {},
     upstreams: [
@@ -247,11 +248,7 @@ test('anchors may be used, but not as a bomb', () => {
 
 /** One use of every key whose feature is to come, and where its fault is to be. */
 const UNBUILT: readonly (readonly [text: string, at: string, feature: string])[] = [
-  [
-    'checkpoints: { store: "memory:", ttl: 24h, interval: 10, maxItems: 5, maxBody: 1MiB }',
-    '2:1 checkpoints',
-    'the checkpoint store',
-  ],
+  ['checkpoints: { store: redis://localhost/0 }', '2:16 checkpoints.store', 'the Redis store'],
   [
     'health: { timeout: 2s, critical: [x], redis: "", disk: { path: /tmp }, celery: { broker: "" } }',
     '2:1 health',

@@ -4,18 +4,40 @@ import { type IncomingHttpHeaders, request } from 'node:http'
 import { connect, createServer } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { onTestFinished, test } from 'vitest'
-import { assertControlExposure, type ControlOptions, startControl } from '../../src/control/server.ts'
+import { json, type Operation, PLAIN } from '../../src/control/operation.ts'
+import {
+  assertControlExposure,
+  type ControlOptions,
+  observationOperations,
+  type Observed,
+  startControl,
+} from '../../src/control/server.ts'
 import type { Event } from '../../src/policy/events.ts'
 
 const METRICS = { scrape: async () => 'breakwater_build_info 1\n', contentType: 'text/plain; version=0.0.4' }
 
-async function start(options: Partial<ControlOptions> = {}) {
+/** A call that shows data. */
+const CLOSED: Operation = {
+  ...PLAIN,
+  id: 'secret',
+  method: 'GET',
+  path: '/v1/secret',
+  summary: '',
+  answers: {},
+  answer: () => json(200, 'secret'),
+}
+
+async function start({
+  metrics = METRICS,
+  ready = () => ({ ready: true, why: [] }),
+  ...options
+}: Partial<ControlOptions & Observed> = {}) {
   const control = await startControl({
     host: '127.0.0.1',
     port: 0,
     token: '',
-    metrics: METRICS,
-    ready: () => ({ ready: true, why: [] }),
+    maxBodyBytes: 1_000,
+    operations: [...observationOperations({ metrics, ready }), CLOSED],
     emit: (event) => assert.fail(JSON.stringify(event)),
     ...options,
   })
@@ -85,7 +107,7 @@ for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
   test(`${method} is refused, and the methods that are not are named`, async () => {
     const { address } = await start()
     const answer = await ask(address, '/metrics', { method })
-    assert.equal(problemOf(answer), '405 Method Not Allowed: /metrics takes GET and HEAD')
+    assert.equal(problemOf(answer), '405 Method Not Allowed: /metrics takes GET, HEAD')
     assert.equal(answer.headers.allow, 'GET, HEAD')
   })
 }
@@ -146,17 +168,20 @@ test('with no token set, one that is sent does not matter', async () => {
   assert.equal((await ask(address, '/metrics', { headers: { authorization: 'Bearer old' } })).status, 200)
 })
 
-test('with a token set, metrics need it and probes do not', async () => {
+test('with a token set, what shows data needs it, metrics and probes do not', async () => {
   const { address } = await start({ token: 'secret' })
   const status = async (path: string, authorization?: string) =>
     (await ask(address, path, { headers: authorization === undefined ? {} : { authorization } })).status
-  assert.deepEqual([await status('/livez'), await status('/readyz')], [200, 200])
-  assert.deepEqual([await status('/metrics', 'Bearer secret'), await status('/metrics', 'bearer secret')], [200, 200])
+  assert.deepEqual([await status('/livez'), await status('/readyz'), await status('/metrics')], [200, 200, 200])
+  assert.deepEqual(
+    [await status('/v1/secret', 'Bearer secret'), await status('/v1/secret', 'bearer secret')],
+    [200, 200],
+  )
   for (const wrong of [undefined, 'Bearer secre', 'Bearer secrets', 'Bearer ', 'secret', 'Basic secret', 'Bearer']) {
-    assert.equal(await status('/metrics', wrong), 401)
+    assert.equal(await status('/v1/secret', wrong), 401)
   }
-  const answer = await ask(address, '/metrics')
-  assert.equal(problemOf(answer), '401 Unauthorized: /metrics needs the token of control.token')
+  const answer = await ask(address, '/v1/secret')
+  assert.equal(problemOf(answer), '401 Unauthorized: /v1/secret needs the token of control.token')
   assert.equal(answer.headers['www-authenticate'], 'Bearer')
 })
 

@@ -48,6 +48,7 @@ async function sidecar(t: Scope, urls: readonly string[]) {
     ...loaded.config,
     listen: anywhere,
     control: { listen: anywhere, token: '' },
+    checkpoints: { ...loaded.config.checkpoints, store: 'memory:' },
     upstreams: loaded.config.upstreams.map((upstream) => ({ ...upstream, listen: anywhere })),
   }
   const logTo = { write: () => {} }

@@ -40,6 +40,7 @@ export async function startProxy(t: Scope, options: ProxyOptions): Promise<Sidec
     service: 'test',
     listen: '127.0.0.1:0',
     control: { listen: '127.0.0.1:0' },
+    checkpoints: { store: 'memory:' },
     log: { level: 'trace', access: true },
     defaults: options.defaults ?? {},
     ...options.top,

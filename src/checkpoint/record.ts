@@ -1,0 +1,83 @@
+/** A checkpoint: what of a job is done, in the shape that make-video's own manager keeps, and what can be asked of it. */
+
+/** Exactly these seven fields: readers of the existing service break on any further one. */
+export type Checkpoint = {
+  readonly stage: string
+  /** completed_items / total_items; 0 when the total is 0. */
+  readonly progress: number
+  readonly completed_items: number
+  readonly total_items: number
+  /** Finished items in the order in which they were told. */
+  readonly item_ids: readonly string[]
+  readonly metadata: Readonly<Record<string, unknown>>
+  /** ISO 8601 in UTC, of the save. */
+  readonly timestamp: string
+}
+
+/** A checkpoint as it is kept: with what other writers and its end need. */
+export type StoredCheckpoint = {
+  readonly job: string
+  readonly checkpoint: Checkpoint
+  /** Goes up by one with each save of the job; from 1. */
+  readonly revision: number
+  /** Highest attempt number that has written; an older one is refused. */
+  readonly attempt: number
+  /** Wall-clock ms since the Unix epoch. */
+  readonly expiresAt: number
+}
+
+export const JOB_ID = /^[A-Za-z0-9._:-]{1,128}$/
+export const STAGE = /^[a-z0-9_]{1,64}$/
+
+export const progressOf = (completed: number, total: number) => (total > 0 ? completed / total : 0)
+
+/** Items to add to a stage's set. */
+export type Append = {
+  readonly stage: string
+  readonly itemIds: readonly string[]
+  /** undefined leaves the total as it was. */
+  readonly totalItems: number | undefined
+  /** Merged key by key into what is there; undefined leaves it. */
+  readonly metadata: Readonly<Record<string, unknown>> | undefined
+}
+
+/**
+ * The checkpoint after an append: a set union, so that telling an item twice is telling it once. A stage that was not
+ * written before starts with an empty set.
+ * @param current of the same stage; undefined when there is none.
+ */
+export function appended(current: Checkpoint | undefined, append: Append, timestamp: string): Checkpoint {
+  const known = new Set(current?.item_ids)
+  const itemIds = [...(current?.item_ids ?? [])]
+  for (const id of append.itemIds) {
+    if (known.has(id)) continue
+    known.add(id)
+    itemIds.push(id)
+  }
+  const total = append.totalItems ?? current?.total_items ?? 0
+  return {
+    stage: append.stage,
+    progress: progressOf(itemIds.length, total),
+    completed_items: itemIds.length,
+    total_items: total,
+    item_ids: itemIds,
+    metadata: { ...current?.metadata, ...append.metadata },
+    timestamp,
+  }
+}
+
+/** An item told as its id, or as an object that has it. */
+export type Item = string | Readonly<Record<string, unknown>>
+
+/** Those not finished, in order. An object without an id under that key counts as not finished. */
+export function remaining(checkpoint: Checkpoint | undefined, items: readonly Item[], idKey: string): Item[] {
+  const finished = new Set(checkpoint?.item_ids)
+  return items.filter((item) => {
+    const id = typeof item === 'string' ? item : item[idKey]
+    return id === undefined || !finished.has(String(id))
+  })
+}
+
+/** Whether it is time to save: at every `interval` items, 0 included, and at the end. */
+export const isDue = (completed: number, total: number, interval: number) =>
+  completed % interval === 0 || completed === total

@@ -1,0 +1,131 @@
+import { expect, type TestContext, test } from 'vitest'
+import type { Checkpoint } from '../../src/checkpoint/record.ts'
+import type { CheckpointStore, Precondition, StoreSettings } from '../../src/checkpoint/store.ts'
+import type { FakeClock } from '../support/fake-clock.ts'
+
+export const ALWAYS: Precondition = { ifMatch: undefined, ifNoneMatch: undefined, attempt: undefined }
+export const SETTINGS: StoreSettings = { ttlMs: 60_000, maxItems: 5 }
+
+export const checkpoint = (stage: string, ids: readonly string[] = []): Checkpoint => ({
+  stage,
+  progress: ids.length / 10,
+  completed_items: ids.length,
+  total_items: 10,
+  item_ids: ids,
+  metadata: { source: 'test' },
+  timestamp: '2026-01-01T00:00:00',
+})
+
+const append = (stage: string, ...itemIds: string[]) => ({ stage, itemIds, totalItems: undefined, metadata: undefined })
+
+type Open = (t: TestContext) => Promise<{ store: CheckpointStore; clock: FakeClock }>
+
+/** What every store must do, whatever keeps its records. */
+export function storeContract(name: string, open: Open): void {
+  test(`${name}: a record is saved whole and read back as it was`, async (t) => {
+    const { store } = await open(t)
+    const saved = checkpoint('downloading_shorts', ['a', 'b'])
+    expect(await store.save('job-1', saved, ALWAYS)).toMatchObject({
+      outcome: 'saved',
+      created: true,
+      record: { revision: 1 },
+    })
+    expect(await store.load('job-1', undefined)).toMatchObject({ checkpoint: saved, revision: 1 })
+    expect(await store.save('job-1', saved, ALWAYS)).toMatchObject({ created: false, record: { revision: 2 } })
+    expect(await store.load('unknown', undefined)).toBeUndefined()
+  })
+
+  test(`${name}: items are a set union, in the order in which they were told`, async (t) => {
+    const { store } = await open(t)
+    await store.append('j', { ...append('s', 'b', 'a', 'b'), totalItems: 4, metadata: { x: 1 } }, ALWAYS)
+    await store.append('j', { ...append('s', 'c', 'a'), metadata: { y: 2 } }, ALWAYS)
+    const record = await store.load('j', undefined)
+    expect(record?.checkpoint).toMatchObject({
+      item_ids: ['b', 'a', 'c'],
+      completed_items: 3,
+      total_items: 4,
+      progress: 0.75,
+      metadata: { x: 1, y: 2 },
+    })
+    expect(record?.revision).toBe(2)
+  })
+
+  test(`${name}: appends at once lose nothing`, async (t) => {
+    const { store } = await open(t)
+    await Promise.all(['a', 'b', 'c', 'd', 'e'].map((id) => store.append('j', append('s', id), ALWAYS)))
+    const record = await store.load('j', 's')
+    expect([...(record?.checkpoint.item_ids ?? [])].sort()).toEqual(['a', 'b', 'c', 'd', 'e'])
+    expect(record?.revision).toBe(5)
+  })
+
+  test(`${name}: a new stage starts empty, and the older one stays readable`, async (t) => {
+    const { store } = await open(t)
+    await store.append('j', append('first', 'a', 'b'), ALWAYS)
+    await store.append('j', append('second', 'z'), ALWAYS)
+    expect((await store.load('j', undefined))?.checkpoint).toMatchObject({ stage: 'second', item_ids: ['z'] })
+    expect((await store.load('j', 'first'))?.checkpoint.item_ids).toEqual(['a', 'b'])
+    expect(await store.load('j', 'third')).toBeUndefined()
+  })
+
+  test(`${name}: preconditions decide by the revision`, async (t) => {
+    const { store } = await open(t)
+    const only = (part: Partial<Precondition>) => ({ ...ALWAYS, ...part })
+    expect(await store.append('j', append('s', 'a'), only({ ifMatch: '*' }))).toEqual({ outcome: 'mismatch' })
+    expect(await store.append('j', append('s', 'a'), only({ ifNoneMatch: '*' }))).toMatchObject({ outcome: 'saved' })
+    expect(await store.append('j', append('s', 'b'), only({ ifNoneMatch: '*' }))).toEqual({ outcome: 'mismatch' })
+    expect(await store.append('j', append('s', 'b'), only({ ifMatch: 2 }))).toEqual({ outcome: 'mismatch' })
+    expect(await store.append('j', append('s', 'b'), only({ ifMatch: 1 }))).toMatchObject({ record: { revision: 2 } })
+    expect(await store.clear('j', only({ ifMatch: 1 }))).toBe(false)
+    expect(await store.clear('j', only({ ifMatch: 2 }))).toBe(true)
+    expect(await store.clear('j', ALWAYS)).toBe(true)
+    expect(await store.load('j', undefined)).toBeUndefined()
+  })
+
+  test(`${name}: an older attempt cannot write over a newer one`, async (t) => {
+    const { store } = await open(t)
+    const as = (attempt: number) => ({ ...ALWAYS, attempt })
+    await store.append('j', append('s', 'a'), as(2))
+    expect(await store.append('j', append('s', 'b'), as(1))).toEqual({ outcome: 'older_attempt', attempt: 2 })
+    expect(await store.append('j', append('s', 'c'), as(3))).toMatchObject({ outcome: 'saved' })
+    expect(await store.save('j', checkpoint('s'), as(2))).toEqual({ outcome: 'older_attempt', attempt: 3 })
+    expect((await store.load('j', undefined))?.checkpoint.item_ids).toEqual(['a', 'c'])
+  })
+
+  test(`${name}: a set over the limit is refused, and nothing of it is kept`, async (t) => {
+    const { store } = await open(t)
+    await store.append('j', append('s', 'a', 'b', 'c'), ALWAYS)
+    expect(await store.append('j', append('s', 'd', 'e', 'f'), ALWAYS)).toEqual({ outcome: 'too_many', count: 6 })
+    expect((await store.load('j', undefined))?.checkpoint.item_ids).toEqual(['a', 'b', 'c'])
+    expect(await store.append('j', append('s', 'a', 'd', 'e'), ALWAYS)).toMatchObject({ outcome: 'saved' })
+  })
+
+  test(`${name}: pages go through all records in order, and a stage picks from them`, async (t) => {
+    const { store } = await open(t)
+    for (const job of ['c', 'a', 'e', 'b', 'd'])
+      await store.append(job, append(job === 'b' ? 'rare' : 's', 'x'), ALWAYS)
+    const seen: string[] = []
+    let after: string | undefined
+    do {
+      const page = await store.list(undefined, 2, after)
+      seen.push(...page.records.map(({ job }) => job))
+      after = page.next
+    } while (after !== undefined)
+    expect(seen).toEqual(['a', 'b', 'c', 'd', 'e'])
+    expect((await store.list('rare', 10, undefined)).records.map(({ job }) => job)).toEqual(['b'])
+  })
+
+  test(`${name}: jobs are kept, listed and forgotten`, async (t) => {
+    const { store } = await open(t)
+    const job = {
+      id: 'j',
+      inputs: { shorts_count: 3, aspect_ratio: '9:16' },
+      startedAt: 1_767_225_600_000,
+      deadlineAt: undefined,
+    }
+    await store.saveJob(job)
+    expect(await store.jobs()).toEqual([job])
+    await store.removeJob('j')
+    await store.removeJob('j')
+    expect(await store.jobs()).toEqual([])
+  })
+}
