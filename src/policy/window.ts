@@ -46,5 +46,5 @@ export function exceeds(window: Window, now: number, settings: RateSettings): bo
     total += window.total[slot] ?? 0
     bad += window.bad[slot] ?? 0
   }
-  return total >= settings.minimumRequests && bad > settings.threshold * total
+  return total >= settings.minimumRequests && total > 0 && bad / total > settings.threshold
 }
