@@ -1,12 +1,13 @@
 # Breakwater. Works with a read-only root file system:
 #   docker run --read-only --tmpfs /tmp -v ./proxy.yaml:/app/proxy.yaml:ro breakwater
-# Request bodies that outgrow memory are kept in /tmp, nameless, while they may have to be sent again.
+# Request bodies that outgrow memory are kept in /tmp, nameless, while they may have to be sent again. Checkpoints and jobs
+# are kept in /data, a volume: give it a name, or a claim, for them to outlive the container.
 FROM node:20-bookworm-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json ./
 # Brings the pinned Node as a package of its own; the Node of this stage only runs npm.
 RUN npm ci --omit=dev --no-audit --no-fund && cp -L node_modules/.bin/node /usr/local/bin/breakwater-node && \
-    rm -rf node_modules/node-linux-* node_modules/.bin /root/.npm
+    rm -rf node_modules/node-linux-* node_modules/.bin /root/.npm && mkdir /data
 
 # The pinned Node needs glibc and libstdc++, nothing else.
 FROM gcr.io/distroless/cc-debian12:nonroot
@@ -16,6 +17,9 @@ COPY --from=packages /app/node_modules ./node_modules
 COPY package.json proxy.yaml LICENSE ./
 COPY bin ./bin
 COPY src ./src
+COPY --from=packages --chown=nonroot:nonroot /data /data
+ENV BREAKWATER_STORE=file:/data
+VOLUME /data
 USER nonroot
 EXPOSE 8080 8081
 STOPSIGNAL SIGTERM
