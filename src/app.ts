@@ -9,8 +9,9 @@ import { describing } from './control/openapi.ts'
 import { assertControlExposure, observationOperations, startControl } from './control/server.ts'
 import { checkpointOperations } from './control/checkpoint-operations.ts'
 import { jobOperations } from './control/job-operations.ts'
-import { openFileStore } from './checkpoint/file-store.ts'
-import type { CheckpointStore } from './checkpoint/store.ts'
+import { observed, type StoreWatcher } from './checkpoint/observed.ts'
+import { openStore } from './checkpoint/open.ts'
+import { restoreJobs } from './checkpoint/restore.ts'
 import { JobBook } from './job/book.ts'
 import { type Address, written } from './listen.ts'
 import type { Emit } from './policy/events.ts'
@@ -69,13 +70,13 @@ export async function startApp(config: Config, outside: Outside): Promise<App> {
     log.flush()
   }
   const listeners = new Map<string, Listener>()
-  const book = new JobBook()
+  const book = new JobBook(config.checkpoints.ttl, clock)
   const jobs = { ...config.job, book }
   const visitDeps = { ...deps, spillFolder: tmpdir(), isDraining: () => phase.draining, jobs }
   try {
-    const store = await openStore(config.checkpoints, clock)
+    const store = observed(await openConfigured(config.checkpoints, clock), clock, storeWatcher(emit))
     open.push(store)
-    for (const record of await store.jobs()) book.put(record)
+    open.push(await restoreJobs(store, book, clock, (error) => emit({ kind: 'fault', error, where: 'jobs' })))
     for (const door of doors(config, runtime)) {
       const listener = await listen(door, visitDeps)
       open.push(listener)
@@ -113,10 +114,15 @@ export async function startApp(config: Config, outside: Outside): Promise<App> {
   }
 }
 
-function openStore({ store, ttl, maxItems }: Config['checkpoints'], clock: Clock): Promise<CheckpointStore> {
-  const folder = store === 'memory:' ? undefined : store.replace(/^file:/, '')
-  return openFileStore(folder, { ttlMs: ttl, maxItems }, clock)
+function openConfigured({ store, ttl, maxItems, tls }: Config['checkpoints'], clock: Clock) {
+  const ca = tls.ca === '' ? '' : readFileSync(tls.ca, 'utf8')
+  return openStore(store, { ttlMs: ttl, maxItems }, { ca, servername: tls.servername }, clock)
 }
+
+const storeWatcher = (emit: Emit): StoreWatcher => ({
+  called: (operation, isDown, durationMs) => emit({ kind: 'store_call', operation, isDown, durationMs }),
+  turned: (isUp, error) => emit({ kind: 'store', isUp, error }),
+})
 
 const SHARED = 'listen'
 const keyOf = (upstream: string) => `upstreams.${upstream}.listen`

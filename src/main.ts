@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
+import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { check } from './commands/check.ts'
+import { type CopyOptions, copyCheckpoints } from './commands/checkpoints.ts'
+import { STORE_FORMS, storePlace } from './checkpoint/place.ts'
+import { durationMs } from './config/units.ts'
 import { demo } from './commands/demo.ts'
 import { run } from './commands/run.ts'
 
@@ -9,6 +12,10 @@ const USAGE = `breakwater: an HTTP resilience sidecar
   breakwater run [--config FILE]   serve (FILE: proxy.yaml when not given)
   breakwater check FILE            list every fault of a configuration file
   breakwater demo                  watch it at work, about a minute, nothing else needed
+  breakwater checkpoints copy --from STORE --to STORE [--ca FILE] [--servername NAME] [--ttl 24h]
+                                   copy checkpoints and jobs; what the target has already stays as it is.
+                                   STORE: file:<folder>, redis://host:6379/0, rediss://…, redis+sentinel://…/master/0,
+                                   redis+cluster://…; as '\${NAME}' it is taken from the environment
   breakwater --version
 
 exit codes: 0 done, 1 could not start or failed, 2 faulty configuration or command line
@@ -27,6 +34,7 @@ async function main(argv: string[]): Promise<number> {
     if (command === 'run') return await run(configOption(rest), version(), process.env, complain)
     if (command === 'check') return check(onlyFile(rest), process.env, write)
     if (command === 'demo' && rest.length === 0) return await demo(write, process.stdout.isTTY)
+    if (command === 'checkpoints') return await copyCheckpoints(copyOptions(rest), readText, write, complain)
     if (command === '--version') return print(`${version()}\n`)
     if (command === '--help' || command === 'help') return print(USAGE)
   } catch (error) {
@@ -43,11 +51,50 @@ function print(text: string): number {
 }
 
 function configOption(args: string[]): string {
+  return parsed({ args, options: { config: { type: 'string', default: 'proxy.yaml' } } }).values.config
+}
+
+function parsed<const C extends ParseArgsConfig>(config: C) {
   try {
-    return parseArgs({ args, options: { config: { type: 'string', default: 'proxy.yaml' } } }).values.config
+    return parseArgs(config)
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error))
   }
+}
+
+function copyOptions([verb, ...args]: string[]): CopyOptions {
+  if (verb !== 'copy') throw new UsageError('checkpoints knows copy alone')
+  const { values } = parsed({
+    args,
+    options: {
+      from: { type: 'string' },
+      to: { type: 'string' },
+      ca: { type: 'string', default: '' },
+      servername: { type: 'string', default: '' },
+      ttl: { type: 'string', default: '24h' },
+    },
+  })
+  const from = place('--from', values.from)
+  const to = place('--to', values.to)
+  const ttlMs = durationMs(values.ttl)
+  if (ttlMs === undefined) throw new UsageError('--ttl: expected a duration such as 24h')
+  return { from, to, caFile: values.ca, servername: values.servername, ttlMs }
+}
+
+/** Not shown when it is wrong: there may be a password in it. */
+function place(option: string, text: string | undefined) {
+  const given = text === undefined ? undefined : storePlace(fromEnvironment(text))
+  if (given === undefined) throw new UsageError(`${option}: expected ${STORE_FORMS}`)
+  return given
+}
+
+/** A command line can be read by every user of the machine; the environment cannot. */
+function fromEnvironment(text: string): string {
+  return process.env[/^\$\{(\w+)\}$/.exec(text)?.[1] ?? ''] ?? text
+}
+
+function readText(path: string): string {
+  return readFileSync(path, 'utf8')
 }
 
 function onlyFile(args: string[]): string {

@@ -1,51 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { ask, openRaw } from './support/client.ts'
-import type { Scope } from './support/scripted-upstream.ts'
-
-const BIN = join(import.meta.dirname, '../bin/breakwater.js')
-
-/** The command as a user starts it, its output gathered. */
-function breakwater(t: Scope, args: readonly string[], env: Record<string, string> = {}) {
-  const child: ChildProcess = spawn(process.execPath, [BIN, ...args], { env: { ...process.env, ...env } })
-  t.onTestFinished(() => child.kill('SIGKILL'))
-  let stdout = ''
-  let stderr = ''
-  const watchers: (() => void)[] = []
-  child.stdout?.on('data', (text) => {
-    stdout += text
-    for (const watch of watchers.splice(0)) watch()
-  })
-  child.stderr?.on('data', (text) => {
-    stderr += text
-  })
-  const ended = once(child, 'close').then(([code, signal]) => ({ code, signal, stdout, stderr }))
-  return {
-    child,
-    ended,
-    /** Resolves with the match once stdout has it. */
-    until: async (pattern: RegExp) => {
-      for (;;) {
-        const match = pattern.exec(stdout)
-        if (match !== null) return match
-        await new Promise<void>((resolve) => watchers.push(resolve))
-      }
-    },
-  }
-}
-
-function configFile(t: Scope, text: string): string {
-  const folder = mkdtempSync(join(tmpdir(), 'breakwater-test-'))
-  t.onTestFinished(() => rmSync(folder, { recursive: true }))
-  const file = join(folder, 'proxy.yaml')
-  writeFileSync(file, text)
-  return file
-}
+import { breakwater, configFile } from './support/command.ts'
 
 const ON_FREE_PORTS = 'listen: 127.0.0.1:0\ncontrol: { listen: 127.0.0.1:0 }\ncheckpoints: { store: "memory:" }\n'
 

@@ -14,6 +14,7 @@ export type StoreCall =
     }
   | { readonly kind: 'append'; readonly job: string; readonly append: Append; readonly precondition: Precondition }
   | { readonly kind: 'load'; readonly job: string; readonly stage: string | undefined }
+  | { readonly kind: 'stages'; readonly job: string }
   | { readonly kind: 'clear'; readonly job: string; readonly precondition: Precondition }
   | {
       readonly kind: 'list'
@@ -32,7 +33,7 @@ export type Batch = { readonly calls: readonly StoreCall[]; readonly now: number
 export type BatchResult = { readonly results: readonly unknown[] } | { readonly failure: string }
 
 /** Records taken out by one sweep at the most, so that it holds nobody up. */
-const SWEPT_AT_ONCE = 200
+export const SWEPT_AT_ONCE = 200
 
 /** Runs one call inside the transaction of its batch. */
 export function execute(database: CheckpointDatabase, call: StoreCall, now: number): unknown {
@@ -43,6 +44,8 @@ export function execute(database: CheckpointDatabase, call: StoreCall, now: numb
       return database.append(call.job, call.append, call.precondition, now)
     case 'load':
       return database.load(call.job, call.stage, now)
+    case 'stages':
+      return database.stages(call.job, now)
     case 'clear':
       return database.clear(call.job, call.precondition, now)
     case 'list':

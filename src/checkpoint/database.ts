@@ -2,7 +2,7 @@
 
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { isoTime } from '../clock.ts'
-import type { JobRecord } from '../job/book.ts'
+import { type JobRecord, keptUntil } from '../job/book.ts'
 import { type Append, appended, type Checkpoint, type StoredCheckpoint } from './record.ts'
 import { holds, type Page, type Precondition, type StoreSettings, type Written } from './store.ts'
 
@@ -66,6 +66,13 @@ export class CheckpointDatabase {
     return head && checkpoint && stored(job, head, checkpoint)
   }
 
+  stages(job: string, now: number): string[] {
+    const newest = this.#head(job, now)?.stage
+    if (newest === undefined) return []
+    const rows = this.#all('SELECT stage FROM stages WHERE job = ? AND stage <> ? ORDER BY rowid', job, newest)
+    return [...rows.map(({ stage }) => String(stage)), newest]
+  }
+
   clear(job: string, precondition: Precondition, now: number): boolean {
     if (!holds(precondition, this.#head(job, now)?.revision)) return false
     this.#forget(job)
@@ -87,8 +94,8 @@ export class CheckpointDatabase {
   }
 
   saveJob(record: JobRecord, now: number): void {
-    const expiresAt = Math.max(now + this.#settings.ttlMs, record.deadlineAt ?? 0)
-    this.#run('INSERT OR REPLACE INTO jobs VALUES (?, ?, ?)', record.id, JSON.stringify(record), expiresAt)
+    const until = keptUntil(record, now, this.#settings.ttlMs)
+    this.#run('INSERT OR REPLACE INTO jobs VALUES (?, ?, ?)', record.id, JSON.stringify(record), until)
   }
 
   removeJob(id: string): void {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Clock, Timer } from '../clock.ts'
 import type { JobRecord } from '../job/book.ts'
-import type { Batch, BatchResult, StoreCall } from './calls.ts'
+import { type Batch, type BatchResult, type StoreCall, SWEPT_AT_ONCE } from './calls.ts'
 import type { StoredCheckpoint } from './record.ts'
 import { type CheckpointStore, type Page, StoreDown, type StoreSettings, type Written } from './store.ts'
 
@@ -77,6 +77,7 @@ class DatabaseThread {
       save: (job, checkpoint, precondition) => this.#ask<Written>({ kind: 'save', job, checkpoint, precondition }),
       append: (job, append, precondition) => this.#ask<Written>({ kind: 'append', job, append, precondition }),
       load: (job, stage) => this.#ask<StoredCheckpoint | undefined>({ kind: 'load', job, stage }),
+      stages: (job) => this.#ask<string[]>({ kind: 'stages', job }),
       clear: (job, precondition) => this.#ask<boolean>({ kind: 'clear', job, precondition }),
       list: (stage, limit, after) => this.#ask<Page>({ kind: 'list', stage, limit, after }),
       saveJob: (record) => this.#ask<void>({ kind: 'saveJob', record }),
@@ -128,11 +129,11 @@ class DatabaseThread {
     this.#waiting = []
   }
 
-  #scheduleSweep(): void {
-    this.#sweep = this.#clock.after(SWEEP_EVERY_MS, () => {
-      // Nobody waits for a sweep: one that failed is made up for by the next.
-      this.#ask({ kind: 'sweep' }).then(
-        () => this.#scheduleSweep(),
+  /** Nobody waits for a sweep: one that failed is made up for by the next. One that left something goes on at once. */
+  #scheduleSweep(inMs = SWEEP_EVERY_MS): void {
+    this.#sweep = this.#clock.after(inMs, () => {
+      this.#ask<number>({ kind: 'sweep' }).then(
+        (swept) => this.#scheduleSweep(swept === SWEPT_AT_ONCE ? 0 : SWEEP_EVERY_MS),
         () => this.#scheduleSweep(),
       )
     })

@@ -18,6 +18,8 @@ export type Written =
   /** The precondition does not hold. */
   | { readonly outcome: 'mismatch' }
   | { readonly outcome: 'older_attempt'; readonly attempt: number }
+  /** What is there is no checkpoint: some other program wrote it. */
+  | { readonly outcome: 'unreadable' }
   /** The set would be larger than allowed. */
   | { readonly outcome: 'too_many'; readonly count: number }
 
@@ -31,6 +33,8 @@ export type CheckpointStore = {
   load(job: string, stage: string | undefined): Promise<StoredCheckpoint | undefined>
   /** @returns whether the precondition held. That nothing was there is no mismatch unless If-Match says so. */
   clear(job: string, precondition: Precondition): Promise<boolean>
+  /** The stages that were written, the newest last. */
+  stages(job: string): Promise<string[]>
   /** In order of job; `after` is the last job of the page before. */
   list(stage: string | undefined, limit: number, after: string | undefined): Promise<Page>
   saveJob(record: JobRecord): Promise<void>

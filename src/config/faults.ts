@@ -103,13 +103,19 @@ export function faultAt(
   }
 }
 
+/** Stars for what stands before the @ of a URL and for a token, one a character: the caret below stays where it is. */
+const masked = (line: string) =>
+  line
+    .replaceAll(/(:)([^\s:@]+)(?=@)/g, (_, before, secret) => before + '*'.repeat(secret.length))
+    .replace(/(\btoken["']?:\s*)([^\s$#,}][^\s#,}]*)/, (_, before, secret) => before + '*'.repeat(secret.length))
+
 /** One paragraph a fault: file, line, column and what is wrong; then the line itself with a caret. */
 export function formatFaults(faults: readonly ConfigFault[]): string {
   return faults
     .map(({ file, line, column, path, message, suggestion: meant, source }) => {
       const where = path === '' ? '' : `${path}: `
       const hint = meant === undefined ? '' : `, did you mean "${meant}"?`
-      const shown = source.length > 200 ? '' : `  ${source}\n  ${' '.repeat(column - 1)}^\n`
+      const shown = source.length > 200 ? '' : `  ${masked(source)}\n  ${' '.repeat(column - 1)}^\n`
       return `${file}:${line}:${column}: ${where}${message}${hint}\n${shown}`
     })
     .join('')

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { address, durationMs, sizeBytes } from './units.ts'
 
 /** A string that `read` turns into what it stands for. */
-const written = <V>(read: (text: string) => V | undefined, expected: string) =>
+export const written = <V>(read: (text: string) => V | undefined, expected: string) =>
   z.unknown().transform((value, context): V => {
     const known = typeof value === 'string' ? read(value) : undefined
     if (known !== undefined) return known

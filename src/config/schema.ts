@@ -1,7 +1,8 @@
 /** The whole file: every key with its type, bounds and default, and what the rest of the house gets to see of it. */
 
 import { z } from 'zod'
-import { duration, flag, integer, listenAddress, offOr, size, text } from './kinds.ts'
+import { STORE_FORMS, storePlace } from '../checkpoint/place.ts'
+import { duration, flag, integer, listenAddress, offOr, size, text, written } from './kinds.ts'
 import { LOG_LEVEL, ROUTE, ROUTE_ONLY, UPSTREAM } from './policies.ts'
 import { type Block, partial, setting, type Values } from './setting.ts'
 import type { TimeoutRules } from '../job/timeouts.ts'
@@ -55,13 +56,11 @@ export const TOP = {
     access: setting(flag, true, 'one line a request'),
   },
   checkpoints: {
-    store: setting(
-      text.regex(/^(?:file:.+|memory:|redis(?:\+sentinel)?:\/\/.+|rediss:\/\/.+)$/, {
-        error: 'expected file:<folder>, memory:, redis://…, rediss://… or redis+sentinel://…',
-      }),
-      'file:./data',
-      'where checkpoints and jobs are kept',
-    ),
+    store: setting(written(storePlace, STORE_FORMS), 'file:./data', 'where checkpoints and jobs are kept'),
+    tls: {
+      ca: setting(text, '', 'file (PEM) of a further certificate authority, for a store behind TLS'),
+      servername: setting(text, '', 'name to ask for and to check, when it is not the host'),
+    },
     ttl: setting(duration('1s', '365d'), '24h', 'how long a checkpoint lives after its last save'),
     interval: setting(integer(1, 1_000_000), 10, 'items between two saves'),
     maxItems: setting(integer(1, 10_000_000), 10_000, 'item ids in one checkpoint'),

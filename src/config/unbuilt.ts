@@ -22,7 +22,6 @@ const rule = (at: readonly string[], feature: string, off: (value: unknown) => b
 
 const RULES: readonly Rule[] = [
   rule(['control', 'metricsListen'], 'a listener for metrics alone', isFalse),
-  rule(['checkpoints', 'store'], 'the Redis store', (store) => !/^redis/.test(String(store))),
   rule(['health'], 'the health report', never),
   rule(['upstreams', '*', 'urls'], 'several endpoints', never),
   rule(['upstreams', '*', 'health'], 'active health checks', never),

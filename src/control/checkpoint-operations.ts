@@ -67,7 +67,10 @@ export function checkpointOperations(store: CheckpointStore, settings: Checkpoin
     id_key: z.string().default('id'),
     stage: stage.optional(),
   })
-  const conflicts = { 409: { what: 'a newer attempt has written', schema: undefined }, 412: MISMATCH }
+  const conflicts = {
+    409: { what: 'a newer attempt has written, or some other program wrote what is no checkpoint', schema: undefined },
+    412: MISMATCH,
+  }
   const path = '/v1/checkpoints/{job}'
   return [
     {
@@ -232,6 +235,8 @@ function written(result: Written, as: typeof RECORD | typeof SUMMARY): Reply {
       throw new Refusal(412, 'the precondition does not hold')
     case 'older_attempt':
       throw new Refusal(409, `attempt ${result.attempt} has written already`, 'attempt')
+    case 'unreadable':
+      throw new Refusal(409, 'what the store holds for this job is no checkpoint: save it whole, or clear it')
     case 'too_many':
       throw new Refusal(413, `the set would have ${result.count} items`, 'item_ids')
     default:

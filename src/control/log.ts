@@ -101,6 +101,12 @@ function createFold(logger: Logger, access: boolean): (event: Event) => void {
         logger[to === 'open' ? 'warn' : 'info'](fields, `breaker ${to}`)
         return
       }
+      case 'store_call':
+        return
+      case 'store':
+        if (event.isUp) logger.info('checkpoint store up')
+        else logger.warn({ err: event.error }, 'checkpoint store down')
+        return
       case 'listening':
         logger.info({ name: event.name, address: event.address }, 'listening')
         return

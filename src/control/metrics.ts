@@ -49,6 +49,9 @@ export const METRICS = {
   staleConnections: counter('stale_connections_total', 'Pooled connections found closed on reuse', ['upstream']),
   breakerTransitions: counter('breaker_transitions_total', 'State changes', [...ROUTE, 'from', 'to', 'cause']),
   inputsRefused: counter('inputs_refused_total', 'Job inputs that were not acceptable', ['input']),
+  storeCalls: counter('checkpoint_operations_total', 'Calls to the checkpoint store', ['operation', 'outcome']),
+  storeSeconds: histogram('checkpoint_operation_duration_seconds', 'Of a call to the checkpoint store', ['operation']),
+  storeUp: gauge('checkpoint_store_up', '1 when the checkpoint store answered last', []),
   faults: counter('faults_total', 'Faults inside the sidecar that no request was told of', []),
   inFlight: gauge('requests_in_flight', 'Requests that hold a slot of the upstream', ['upstream']),
   queued: gauge('requests_queued', 'Requests that wait for a slot', ['upstream']),
@@ -88,6 +91,9 @@ function createFold(registry: Registry): (event: Event) => void {
   const transitions = new Counter({ ...METRICS.breakerTransitions, registers })
   const inputsRefused = new Counter({ ...METRICS.inputsRefused, registers })
   const faults = new Counter({ ...METRICS.faults, registers })
+  const storeCalls = new Counter({ ...METRICS.storeCalls, registers })
+  const storeSeconds = new Histogram({ ...METRICS.storeSeconds, buckets: SECONDS, registers })
+  const storeUp = new Gauge({ ...METRICS.storeUp, registers })
 
   const seriesOf = (ref: RouteRef): RouteSeries => {
     let series = bound.get(ref)
@@ -132,6 +138,13 @@ function createFold(registry: Registry): (event: Event) => void {
       }
       case 'input_refused':
         inputsRefused.inc({ input: event.input })
+        return
+      case 'store_call':
+        storeCalls.inc({ operation: event.operation, outcome: event.isDown ? 'down' : 'done' })
+        storeSeconds.observe({ operation: event.operation }, event.durationMs / 1000)
+        return
+      case 'store':
+        storeUp.set(event.isUp ? 1 : 0)
         return
       case 'fault':
         faults.inc()

@@ -195,9 +195,9 @@ function holdsToken(authorization: string, token: string): boolean {
 /** What a call that came to no answer is told: its own fault, the store's, or ours. */
 function refused(error: unknown, fault: (error: unknown) => void): Reply {
   if (error instanceof Refusal) return problem(error.status, error.message, error.headers, error.field)
-  fault(error)
   if (error instanceof StoreDown)
-    return problem(503, 'the checkpoint store is down; its log tells more', { 'retry-after': '1' })
+    return problem(503, `the checkpoint store is down: ${error.message}`, { 'retry-after': '1' })
+  fault(error)
   return problem(500, 'a fault inside the sidecar; its log tells more')
 }
 

@@ -149,7 +149,7 @@ async function startSidecar(urls: Urls) {
     ...scaled(loaded.config, SCALE),
     listen: anywhere,
     control: { listen: anywhere, token: '' },
-    checkpoints: { ...checkpoints, store: 'memory:' },
+    checkpoints: { ...checkpoints, store: { kind: 'memory' } as const },
   }
   const upstreams = config.upstreams.map((upstream) => ({ ...upstream, listen: anywhere }))
   let opened = 0

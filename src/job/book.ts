@@ -1,5 +1,6 @@
 /** The jobs that are registered now, for both planes: the control side writes, the data side looks up. */
 
+import type { Clock } from '../clock.ts'
 import type { Inputs } from './timeouts.ts'
 
 export type JobRecord = {
@@ -11,23 +12,42 @@ export type JobRecord = {
   readonly deadlineAt: number | undefined
 }
 
+/** Wall-clock ms at which a job put down now is forgotten: not before its deadline. */
+export const keptUntil = ({ deadlineAt }: JobRecord, now: number, ttlMs: number) =>
+  Math.max(now + ttlMs, deadlineAt ?? 0)
+
 /** Holds them in memory, so that a look-up never waits for a store; what makes them durable is the control side's. */
 export class JobBook {
-  readonly #records = new Map<string, JobRecord>()
+  /** In the order in which they were put down, which is about that in which they are forgotten. */
+  readonly #kept = new Map<string, { readonly record: JobRecord; readonly until: number }>()
+  readonly #clock: Clock
+  readonly #ttlMs: number
+
+  constructor(ttlMs: number, clock: Clock) {
+    this.#ttlMs = ttlMs
+    this.#clock = clock
+  }
 
   get size(): number {
-    return this.#records.size
+    return this.#kept.size
   }
 
   find(id: string): JobRecord | undefined {
-    return this.#records.get(id)
+    const kept = this.#kept.get(id)
+    return kept !== undefined && kept.until > this.#clock.wallNow() ? kept.record : undefined
   }
 
   put(record: JobRecord): void {
-    this.#records.set(record.id, record)
+    const now = this.#clock.wallNow()
+    for (const [id, { until }] of this.#kept) {
+      if (until > now) break
+      this.#kept.delete(id)
+    }
+    this.#kept.delete(record.id)
+    this.#kept.set(record.id, { record, until: keptUntil(record, now, this.#ttlMs) })
   }
 
   remove(id: string): void {
-    this.#records.delete(id)
+    this.#kept.delete(id)
   }
 }

@@ -75,6 +75,15 @@ export type Event =
       /** ms until it lets probes through; undefined unless it opened. */
       readonly openMs: number | undefined
     }
+  /** A call to the checkpoint store ended; `isDown` when the store could not serve it. */
+  | {
+      readonly kind: 'store_call'
+      readonly operation: string
+      readonly isDown: boolean
+      readonly durationMs: number
+    }
+  /** The checkpoint store's state at first, and each time it changes. */
+  | { readonly kind: 'store'; readonly isUp: boolean; readonly error: unknown }
   | { readonly kind: 'listening'; readonly name: string; readonly address: string }
   | { readonly kind: 'draining'; readonly inFlight: number }
   | { readonly kind: 'drained' }

@@ -1,17 +1,13 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
+import { CheckpointDatabase } from '../../src/checkpoint/database.ts'
 import { openFileStore } from '../../src/checkpoint/file-store.ts'
 import { fakeClock } from '../support/fake-clock.ts'
+import { temporaryFolder } from '../support/folder.ts'
 import type { Scope } from '../support/scripted-upstream.ts'
 import { ALWAYS, checkpoint, SETTINGS, storeContract } from './store-contract.ts'
-
-function folderOf(t: Scope): string {
-  const folder = mkdtempSync(join(tmpdir(), 'breakwater-test-'))
-  t.onTestFinished(() => rmSync(folder, { recursive: true }))
-  return folder
-}
 
 async function open(t: Scope, folder: string | undefined) {
   const clock = fakeClock()
@@ -20,11 +16,11 @@ async function open(t: Scope, folder: string | undefined) {
   return { store, clock }
 }
 
-storeContract('the file store', (t) => open(t, folderOf(t)))
+storeContract('the file store', (t) => open(t, temporaryFolder(t)))
 storeContract('the memory store', (t) => open(t, undefined))
 
 test('what was saved is there when the store is opened again', async (t) => {
-  const folder = folderOf(t)
+  const folder = temporaryFolder(t)
   const first = await openFileStore(folder, SETTINGS, fakeClock())
   await first.save('j', checkpoint('s', ['a']), ALWAYS)
   await first.close()
@@ -33,7 +29,7 @@ test('what was saved is there when the store is opened again', async (t) => {
 })
 
 test('a second store on the same folder is refused, and says why', async (t) => {
-  const folder = folderOf(t)
+  const folder = temporaryFolder(t)
   await open(t, folder)
   await expect(openFileStore(folder, SETTINGS, fakeClock())).rejects.toThrow(
     `file:${folder}: another process has it open`,
@@ -41,7 +37,7 @@ test('a second store on the same folder is refused, and says why', async (t) => 
 })
 
 test('a record lives for its time after the last save, and then makes room', async (t) => {
-  const { store, clock } = await open(t, folderOf(t))
+  const { store, clock } = await open(t, temporaryFolder(t))
   await store.append('j', { stage: 's', itemIds: ['a'], totalItems: 1, metadata: undefined }, ALWAYS)
   await clock.advance(59_000)
   expect(
@@ -60,4 +56,53 @@ test('a record lives for its time after the last save, and then makes room', asy
     created: true,
     record: { revision: 1, checkpoint: { item_ids: ['z'] } },
   })
+})
+
+test('a year of jobs takes no more room than what lives at one time', (t) => {
+  const path = join(temporaryFolder(t), 'checkpoints.sqlite')
+  const DAY_MS = 86_400_000
+  const database = new CheckpointDatabase(path, { ttlMs: DAY_MS, maxItems: 10_000 })
+  t.onTestFinished(() => database.close())
+  const ids = Array.from({ length: 50 }, (_, i) => `item-number-${i}`)
+  const sizes: number[] = []
+  for (let day = 0; day < 365; day += 1) {
+    const now = day * DAY_MS
+    database.together(() => {
+      for (let job = 0; job < 30; job += 1) {
+        const id = `job-${day}-${job}`
+        database.save(id, checkpoint('first', ids), ALWAYS, now)
+        database.save(id, checkpoint('second', ids), ALWAYS, now)
+        database.saveJob({ id, inputs: {}, startedAt: now, deadlineAt: undefined }, now)
+      }
+    })
+    database.together(() => database.sweep(now, 200))
+    sizes.push(statSync(path).size)
+  }
+  expect(Math.max(...sizes)).toBeLessThan(1.5 * Math.max(...sizes.slice(0, 30)))
+  expect(database.jobs(365 * DAY_MS)).toHaveLength(0)
+})
+
+test('the file of the last version is opened, with all that is in it', async (t) => {
+  const folder = temporaryFolder(t)
+  cpSync(join(import.meta.dirname, '../fixtures/store-version-1.sqlite'), join(folder, 'checkpoints.sqlite'))
+  const { store } = await open(t, folder)
+  expect(await store.load('job-1', undefined)).toMatchObject({
+    revision: 2,
+    attempt: 3,
+    checkpoint: { stage: 'building_video', item_ids: ['ü'], metadata: { quality: 'best' } },
+  })
+  expect((await store.load('job-1', 'downloading_shorts'))?.checkpoint.item_ids).toEqual(['a', 'b'])
+  expect(await store.jobs()).toMatchObject([{ id: 'job-1', inputs: { shorts_count: 10 } }])
+})
+
+test('the file of a later version, or of another program, is refused and not touched', async (t) => {
+  const folder = temporaryFolder(t)
+  const file = join(folder, 'checkpoints.sqlite')
+  const later = new DatabaseSync(file)
+  later.exec('PRAGMA user_version = 99')
+  later.close()
+  await expect(openFileStore(folder, SETTINGS, fakeClock())).rejects.toThrow('later version (99)')
+  writeFileSync(file, 'a diary')
+  await expect(openFileStore(folder, SETTINGS, fakeClock())).rejects.toThrow('not a database')
+  expect(readFileSync(file, 'utf8')).toBe('a diary')
 })

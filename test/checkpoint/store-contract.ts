@@ -65,6 +65,11 @@ export function storeContract(name: string, open: Open): void {
     expect((await store.load('j', undefined))?.checkpoint).toMatchObject({ stage: 'second', item_ids: ['z'] })
     expect((await store.load('j', 'first'))?.checkpoint.item_ids).toEqual(['a', 'b'])
     expect(await store.load('j', 'third')).toBeUndefined()
+    expect(await store.stages('j')).toEqual(['first', 'second'])
+    await store.append('j', append('first', 'c'), ALWAYS)
+    expect(await store.stages('j')).toEqual(['second', 'first'])
+    expect((await store.load('j', undefined))?.checkpoint.item_ids).toEqual(['a', 'b', 'c'])
+    expect(await store.stages('none')).toEqual([])
   })
 
   test(`${name}: preconditions decide by the revision`, async (t) => {

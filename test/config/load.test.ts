@@ -30,7 +30,14 @@ test('the shortest file there is has every default', () => {
     listen: { host: '127.0.0.1', port: 8080 },
     control: { listen: { host: '127.0.0.1', port: 8081 }, token: '' },
     log: { level: 'info', access: true },
-    checkpoints: { store: 'file:./data', ttl: 86_400_000, interval: 10, maxItems: 10_000, maxBody: 1_048_576 },
+    checkpoints: {
+      store: { kind: 'file', folder: './data' },
+      tls: { ca: '', servername: '' },
+      ttl: 86_400_000,
+      interval: 10,
+      maxItems: 10_000,
+      maxBody: 1_048_576,
+    },
     job: { idHeader: 'x-job-id', inputs: [] },
     timeouts: {},
     upstreams: [
@@ -248,7 +255,6 @@ test('anchors may be used, but not as a bomb', () => {
 
 /** One use of every key whose feature is to come, and where its fault is to be. */
 const UNBUILT: readonly (readonly [text: string, at: string, feature: string])[] = [
-  ['checkpoints: { store: redis://localhost/0 }', '2:16 checkpoints.store', 'the Redis store'],
   [
     'health: { timeout: 2s, critical: [x], redis: "", disk: { path: /tmp }, celery: { broker: "" } }',
     '2:1 health',
@@ -372,4 +378,14 @@ test('no text whatever makes it throw, or takes it long', () => {
     }),
     { numRuns: 400 },
   )
+})
+
+test('a fault shows its line, but no password and no token of it', () => {
+  const text = `${MINIMAL}\ncheckpoints: { store: "redis:/me:hunter2@x" }\ncontrol: { token: hunter3, listen: here }\n`
+  const loaded = loadConfig(text, 'proxy.yaml', {})
+  const shown = loaded.ok ? '' : formatFaults(loaded.faults)
+  expect(shown).toContain('2:')
+  expect(shown).not.toMatch(/hunter/)
+  const faulty = loadConfig(`${MINIMAL}\ncheckpoints: { store: "redis://me:hunter2@x/y/z" }`, 'proxy.yaml', {})
+  expect(faulty.ok ? '' : formatFaults(faulty.faults)).toMatch(/redis:\/\/me:\*{7}@x/)
 })

@@ -111,6 +111,9 @@ test('what happens on the way of a request is counted under its cause', async ()
     { kind: 'body_failed', ref: JOBS, end: 'body_truncated' },
     { kind: 'body_unkept', ref: SEARCH, why: 'too_large', error: undefined },
     { kind: 'stale_connection', ref: JOBS },
+    { kind: 'store_call', operation: 'append', isDown: false, durationMs: 3 },
+    { kind: 'store_call', operation: 'append', isDown: true, durationMs: 800 },
+    { kind: 'store', isUp: true, error: undefined },
     { kind: 'fault', error: new Error('odd'), where: 'test' },
     breakerEvent(),
     breakerEvent({ route: JOBS.route, from: 'half-open', to: 'closed', cause: undefined, openMs: undefined }),
@@ -127,6 +130,9 @@ test('what happens on the way of a request is counted under its cause', async ()
     [`breakwater_body_failures_total{${jobs},end="body_truncated"}`]: 1,
     'breakwater_bodies_unkept_total{upstream="youtube-search",route="POST /search/*",why="too_large"}': 1,
     'breakwater_stale_connections_total{upstream="youtube-search"}': 1,
+    'breakwater_checkpoint_operations_total{operation="append",outcome="done"}': 1,
+    'breakwater_checkpoint_operations_total{operation="append",outcome="down"}': 1,
+    breakwater_checkpoint_store_up: 1,
     breakwater_faults_total: 1,
     'breakwater_breaker_transitions_total{upstream="youtube-search",route="*",from="closed",to="open",cause="consecutive"}': 1,
     [`breakwater_breaker_transitions_total{${jobs},from="half-open",to="closed",cause="none"}`]: 1,
@@ -162,7 +168,7 @@ test('gauges show the state at the moment of the scrape, and an upstream that is
   const gauges = (series: Record<string, number>) =>
     Object.fromEntries(
       Object.entries(series).filter(
-        ([key]) => !key.startsWith('breakwater_build_info') && !key.startsWith('breakwater_faults_total'),
+        ([key]) => !/^breakwater_(?:build_info|faults_total|checkpoint_store_up)/.test(key),
       ),
     )
   let now: Snapshot = {

@@ -48,7 +48,7 @@ async function sidecar(t: Scope, urls: readonly string[]) {
     ...loaded.config,
     listen: anywhere,
     control: { listen: anywhere, token: '' },
-    checkpoints: { ...loaded.config.checkpoints, store: 'memory:' },
+    checkpoints: { ...loaded.config.checkpoints, store: { kind: 'memory' } as const },
     upstreams: loaded.config.upstreams.map((upstream) => ({ ...upstream, listen: anywhere })),
   }
   const logTo = { write: () => {} }

@@ -1,0 +1,68 @@
+import type { Clock, Timer } from '../clock.ts'
+import { type CheckpointStore, StoreDown } from './store.ts'
+
+export type StoreWatcher = {
+  /** A call has ended; `isDown` when the store could not serve it. */
+  readonly called: (operation: keyof CheckpointStore, isDown: boolean, durationMs: number) => void
+  /** The store's state at first, and each time it changes. @param error what it was that failed. */
+  readonly turned: (isUp: boolean, error: unknown) => void
+}
+
+/** While the store is down it is asked this often, in ms: nobody else may be asking. */
+const PROBE_MS = 2_000
+/** A job that nobody has. */
+const PROBE = 'breakwater:probe'
+
+/** The same store, with each call and each change of its state told. */
+export function observed(store: CheckpointStore, clock: Clock, watcher: StoreWatcher): CheckpointStore {
+  let isUp: boolean | undefined
+  let probe: Timer | undefined
+  let isClosed = false
+
+  const turn = (up: boolean, error: unknown) => {
+    if (isUp !== up) watcher.turned(up, error)
+    isUp = up
+    if (up || isClosed || probe !== undefined) return
+    probe = clock.after(PROBE_MS, () => {
+      probe = undefined
+      store.load(PROBE, undefined).then(
+        () => turn(true, undefined),
+        (failure: unknown) => turn(false, failure),
+      )
+    })
+  }
+
+  const watched =
+    <A extends unknown[], R>(operation: keyof CheckpointStore, call: (...args: A) => Promise<R>) =>
+    async (...args: A): Promise<R> => {
+      const startedAt = clock.now()
+      try {
+        const result = await call(...args)
+        watcher.called(operation, false, clock.now() - startedAt)
+        turn(true, undefined)
+        return result
+      } catch (error) {
+        const isDown = error instanceof StoreDown
+        watcher.called(operation, isDown, clock.now() - startedAt)
+        if (isDown) turn(false, error)
+        throw error
+      }
+    }
+
+  return {
+    save: watched('save', store.save),
+    append: watched('append', store.append),
+    load: watched('load', store.load),
+    stages: watched('stages', store.stages),
+    clear: watched('clear', store.clear),
+    list: watched('list', store.list),
+    saveJob: watched('saveJob', store.saveJob),
+    removeJob: watched('removeJob', store.removeJob),
+    jobs: watched('jobs', store.jobs),
+    close: () => {
+      isClosed = true
+      if (probe !== undefined) clock.cancel(probe)
+      return store.close()
+    },
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * Each call of the Redis store as one Lua script: atomic on the server, also beside writers that know nothing of us.
+ *
+ * KEYS[1] is the record of the existing service, its JSON alone. KEYS[2] is a hash of ours: `revision`, `attempt`, the
+ * `digest` of the record as we last saw it (so that a write of the service's own counts as a revision), and the older
+ * stages as `stage:<name>`. Records are cut and joined as text and never re-encoded: cjson would write [] as {} and lose
+ * digits.
+ */
+
+import { createHash } from 'node:crypto'
+
+export type Script = { readonly text: string; readonly sha: string }
+
+const script = (body: string): Script => {
+  const text = `${COMMON}\n${body}`
+  return { text, sha: createHash('sha1').update(text).digest('hex') }
+}
+
+const COMMON = `
+local main, own = KEYS[1], KEYS[2]
+local current = redis.call('GET', main)
+local revision, attempt, isForeign = 0, 0, false
+
+if current then
+  local known = redis.call('HMGET', own, 'revision', 'attempt', 'digest')
+  revision, attempt = tonumber(known[1]) or 0, tonumber(known[2]) or 0
+  isForeign = known[3] ~= redis.sha1hex(current)
+  if isForeign then revision = revision + 1 end
+end
+
+-- The members of a JSON object as they are written: their keys in order, and the raw text of each value.
+local function members(text)
+  local keys, values = {}, {}
+  local at = (string.find(text, '{', 1, true) or error('no object')) + 1
+  local depth, from, key = 0, at, nil
+  while true do
+    local found = string.find(text, '["%[%]{}:,]', at) or error('no end')
+    local mark = string.sub(text, found, found)
+    at = found + 1
+    if mark == '"' then
+      local stop = string.find(text, '["\\\\]', at) or error('no end')
+      while string.sub(text, stop, stop) ~= '"' do
+        stop = string.find(text, '["\\\\]', stop + 2) or error('no end')
+      end
+      at = stop + 1
+    elseif depth == 0 and mark == ':' then
+      key = string.match(string.sub(text, from, found - 1), '"(.*)"')
+      from = at
+    elseif depth == 0 and (mark == ',' or mark == '}') then
+      if key then
+        keys[#keys + 1] = key
+        values[key] = string.sub(text, from, found - 1)
+      end
+      if mark == '}' then return keys, values end
+      key, from = nil, at
+    elseif mark == '{' or mark == '[' then
+      depth = depth + 1
+    elseif mark == '}' or mark == ']' then
+      depth = depth - 1
+    end
+  end
+end
+
+-- The members of a record, or nil for what is none.
+local function recordOf(text)
+  if not text then return nil end
+  local sound, _, values = pcall(members, text)
+  if not sound or not values.stage then return nil end
+  values.name = string.match(values.stage, '"(.*)"')
+  return values.name and values or nil
+end
+
+local function holds(ifMatch, ifNoneMatch)
+  if ifMatch ~= '' and (not current or (ifMatch ~= '*' and tonumber(ifMatch) ~= revision)) then return false end
+  if ifNoneMatch == '' or not current then return true end
+  return ifNoneMatch ~= '*' and tonumber(ifNoneMatch) ~= revision
+end
+
+-- Whether a write may happen, as an answer that says why not.
+local function refusal(ifMatch, ifNoneMatch, number)
+  if not holds(ifMatch, ifNoneMatch) then return {'mismatch'} end
+  if number ~= '' and tonumber(number) < attempt then return {'older_attempt', attempt} end
+  return nil
+end
+
+local function write(text, stage, number, ttl)
+  local before = recordOf(current)
+  if not current then redis.call('DEL', own) end
+  if before and before.name ~= stage then redis.call('HSET', own, 'stage:' .. before.name, current) end
+  redis.call('HDEL', own, 'stage:' .. stage)
+  revision = revision + 1
+  attempt = tonumber(number) or attempt
+  redis.call('SET', main, text, 'PX', ttl)
+  redis.call('HSET', own, 'revision', revision, 'attempt', attempt, 'digest', redis.sha1hex(text))
+  redis.call('PEXPIRE', own, ttl)
+  return {'saved', text, revision, attempt, current and 0 or 1}
+end
+`
+
+/** ARGV: stage or ''. Answers {text, revision, attempt, ms left (under 0 for no end)}, or nothing. */
+export const LOAD = script(`
+if not current then return false end
+local left = redis.call('PTTL', main)
+if isForeign then
+  redis.call('HSET', own, 'revision', revision, 'attempt', attempt, 'digest', redis.sha1hex(current))
+  if left > 0 then redis.call('PEXPIRE', own, left) else redis.call('PERSIST', own) end
+end
+local text, newest = current, recordOf(current)
+if ARGV[1] ~= '' and not (newest and newest.name == ARGV[1]) then text = redis.call('HGET', own, 'stage:' .. ARGV[1]) end
+if not text then return false end
+return {text, revision, attempt, left}
+`)
+
+/** ARGV: If-Match, If-None-Match, attempt (each '' for none), ttl in ms, stage, text. */
+export const SAVE = script(`
+return refusal(ARGV[1], ARGV[2], ARGV[3]) or write(ARGV[6], ARGV[5], ARGV[3], ARGV[4])
+`)
+
+/**
+ * ARGV: If-Match, If-None-Match, attempt, ttl, stage, then item ids as a JSON array, total ('' to leave it), metadata as a
+ * JSON object ('' for none), timestamp as JSON, the most items there may be.
+ */
+export const APPEND = script(`
+local refused = refusal(ARGV[1], ARGV[2], ARGV[3])
+if refused then return refused end
+local newest = recordOf(current)
+if current and not newest then return {'unreadable'} end
+local stage = ARGV[5]
+local before = newest
+if newest and newest.name ~= stage then before = recordOf(redis.call('HGET', own, 'stage:' .. stage)) end
+before = before or {}
+
+local known, ids, count = {}, {}, 0
+for _, id in ipairs(cjson.decode(before.item_ids or '[]')) do
+  known[tostring(id)] = true
+  count = count + 1
+end
+local inside = string.match(before.item_ids or '', '^%s*%[%s*(.-)%s*%]%s*$') or ''
+if inside ~= '' then ids[1] = inside end
+for _, id in ipairs(cjson.decode(ARGV[6])) do
+  if not known[id] then
+    known[id] = true
+    count = count + 1
+    ids[#ids + 1] = cjson.encode(id)
+  end
+end
+if count > tonumber(ARGV[10]) then return {'too_many', count} end
+
+local total = ARGV[7] ~= '' and ARGV[7] or string.match(before.total_items or '0', '%d+') or '0'
+local progress = '0'
+if tonumber(total) > 0 then
+  for digits = 15, 17 do
+    progress = string.format('%.' .. digits .. 'g', count / tonumber(total))
+    if tonumber(progress) == count / tonumber(total) then break end
+  end
+end
+
+local keys, about = {}, {}
+for _, text in ipairs({before.metadata or '{}', ARGV[8] ~= '' and ARGV[8] or '{}'}) do
+  local sound, names, values = pcall(members, text)
+  for _, name in ipairs(sound and names or {}) do
+    if not about[name] then keys[#keys + 1] = name end
+    about[name] = values[name]
+  end
+end
+for i, name in ipairs(keys) do keys[i] = '"' .. name .. '":' .. about[name] end
+
+local text = table.concat({
+  '{"stage":"', stage, '","progress":', progress, ',"completed_items":', count, ',"total_items":', total,
+  ',"item_ids":[', table.concat(ids, ','), '],"metadata":{', table.concat(keys, ','), '},"timestamp":', ARGV[9], '}',
+})
+return write(text, stage, ARGV[3], ARGV[4])
+`)
+
+/** ARGV: If-Match, If-None-Match. Answers whether they held. */
+export const CLEAR = script(`
+if not holds(ARGV[1], ARGV[2]) then return 0 end
+redis.call('DEL', main, own)
+return 1
+`)

@@ -1,0 +1,115 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import { temporaryFolder } from './folder.ts'
+import type { Scope } from './scripted-upstream.ts'
+
+export const hasRedis = spawnSync('redis-server', ['--version']).status === 0
+
+export type RedisServer = {
+  readonly port: number
+  readonly process: ChildProcess
+  /** As `redis-cli` would do it. */
+  command(...words: (string | number)[]): Promise<unknown>
+  stop(): Promise<void>
+}
+
+export type RedisOptions = {
+  /** The same one as of a server stopped before; a free one when not given. */
+  readonly port?: number
+  /** Further arguments. */
+  readonly config?: readonly string[]
+  /** A file to start from, instead of none. */
+  readonly file?: string
+  readonly password?: string
+}
+
+/** A redis-server of the test's own, that takes commands when this resolves. It keeps nothing on disk. */
+export async function startRedis(t: Scope, options: RedisOptions = {}): Promise<RedisServer> {
+  const port = options.port ?? (await freePort())
+  const folder = temporaryFolder(t)
+  const own = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, ...(options.config ?? [])]
+  const args = options.file === undefined ? [...own, '--save', ''] : [options.file, ...own]
+  const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = once(child, 'exit')
+  const stop = async () => {
+    child.kill('SIGKILL')
+    await ended
+  }
+  t.onTestFinished(stop)
+  await new Promise<void>((resolve, reject) => {
+    let told = ''
+    child.stdout?.on('data', (text) => {
+      told += text
+      if (/Ready to accept connections|\+monitor/.test(told)) resolve()
+    })
+    child.once('exit', () => reject(new Error(`redis-server ended:\n${told}`)))
+  })
+  const command = async (...[name = '', ...words]: (string | number)[]) => {
+    const password = options.password
+    const client = new Redis({
+      port,
+      host: '127.0.0.1',
+      lazyConnect: true,
+      ...(password === undefined ? {} : { password }),
+    })
+    try {
+      await client.connect()
+      return await client.call(String(name), ...words)
+    } finally {
+      client.disconnect()
+    }
+  }
+  return { port, process: child, command, stop }
+}
+
+/** Three masters that share the slots. */
+export async function startCluster(t: Scope): Promise<RedisServer[]> {
+  const nodes = await Promise.all(
+    Array.from({ length: 3 }, async () => {
+      const bus = await freePort()
+      const redis = await startRedis(t, { config: ['--cluster-enabled', 'yes', '--cluster-port', `${bus}`] })
+      return { ...redis, bus }
+    }),
+  )
+  const [first] = nodes
+  for (const [i, node] of nodes.entries()) {
+    const edge = (n: number) => Math.floor((16_384 * n) / nodes.length)
+    await node.command('CLUSTER', 'ADDSLOTSRANGE', edge(i), edge(i + 1) - 1)
+    if (first !== undefined && node !== first) await node.command('CLUSTER', 'MEET', '127.0.0.1', first.port, first.bus)
+  }
+  for (const node of nodes)
+    await until(async () => /cluster_state:ok/.test(String(await node.command('CLUSTER', 'INFO'))))
+  return nodes
+}
+
+/** A sentinel that watches a master by the name `main`, and alone decides that it is down. */
+export async function startSentinel(t: Scope, masterPort: number): Promise<RedisServer> {
+  const file = join(temporaryFolder(t), 'sentinel.conf')
+  const lines = [
+    `monitor main 127.0.0.1 ${masterPort} 1`,
+    'down-after-milliseconds main 500',
+    'failover-timeout main 3000',
+  ]
+  writeFileSync(file, lines.map((line) => `sentinel ${line}\n`).join(''))
+  return startRedis(t, { file, config: ['--sentinel'] })
+}
+
+/** Asks again until it holds: for what another process does in its own time. */
+export async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await setTimeout(20)
+}
+
+/** A port that nothing listens on, just now. */
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
