@@ -1,4 +1,4 @@
-import { execFile, spawnSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,11 +10,10 @@ import { formatFaults } from '../../src/config/faults.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Faults } from '../../src/demo/job-service.ts'
 import { supervise } from '../../src/demo/supervised.ts'
+import { hasHttpx, PYTHON } from '../support/python.ts'
 import { needs } from '../support/needs.ts'
 import type { Scope } from '../support/scripted-upstream.ts'
 
-const PYTHON = '/usr/bin/python3'
-const hasHttpx = spawnSync(PYTHON, ['-c', 'import httpx']).status === 0
 const UPLOAD_BYTES = 60 * 1024 * 1024
 const run = promisify(execFile)
 

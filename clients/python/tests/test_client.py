@@ -1,0 +1,204 @@
+"""Against a real sidecar: BREAKWATER_URL is its control listener, BREAKWATER_AWAY an address where nothing listens."""
+
+import asyncio
+import json
+import logging
+import os
+import time
+import unittest
+
+from breakwater_client import (
+    CheckpointData,
+    CheckpointManager,
+    CheckpointStage,
+    Refused,
+    SyncCheckpointManager,
+    TimeoutManager,
+    Unavailable,
+    get_checkpoint_manager,
+    get_sync_checkpoint_manager,
+    get_timeout_manager,
+)
+from breakwater_client.timeouts import make_video_formula
+
+AWAY = os.environ["BREAKWATER_AWAY"]
+SHORTS = [{"video_id": f"v{i}"} for i in range(5)]
+
+
+def video_id(short):
+    return short["video_id"]
+
+
+class Sync(unittest.TestCase):
+    def setUp(self):
+        self.manager = SyncCheckpointManager(on_unavailable="raise")
+        self.addCleanup(self.manager.close)
+
+    def test_saves_loads_and_clears(self):
+        stage = CheckpointStage.DOWNLOADING_SHORTS
+        self.assertIsNone(self.manager.load_checkpoint("sync-1"))
+        self.assertIs(self.manager.save_checkpoint("sync-1", stage, 2, 5, ["v0", "v1"], {"a": [1]}), True)
+        loaded = self.manager.load_checkpoint("sync-1")
+        self.assertIsInstance(loaded, CheckpointData)
+        self.assertEqual(
+            {**loaded.to_dict(), "timestamp": ""},
+            {
+                "stage": "downloading_shorts",
+                "progress": 0.4,
+                "completed_items": 2,
+                "total_items": 5,
+                "item_ids": ["v0", "v1"],
+                "metadata": {"a": [1]},
+                "timestamp": "",
+            },
+        )
+        self.assertEqual(self.manager.get_remaining_items("sync-1", SHORTS, video_id), SHORTS[2:])
+        self.assertIs(self.manager.clear_checkpoint("sync-1"), True)
+        self.assertIs(self.manager.clear_checkpoint("sync-1"), True)
+        self.assertIsNone(self.manager.load_checkpoint("sync-1"))
+        self.assertEqual(self.manager.get_remaining_items("sync-1", SHORTS, video_id), SHORTS)
+
+    def test_appends_as_a_set_and_by_stage(self):
+        self.manager.append_items("sync-2", "first", ["a", "b"], total_items=4)
+        self.manager.append_items("sync-2", "first", ["b", "c"], metadata={"k": 1}, attempt=2)
+        self.manager.append_items("sync-2", "second", [])
+        first = self.manager.load_checkpoint("sync-2", "first")
+        self.assertEqual((first.item_ids, first.progress, first.metadata), (["a", "b", "c"], 0.75, {"k": 1}))
+        self.assertEqual(self.manager.load_checkpoint("sync-2").stage, "second")
+        with self.assertRaises(Refused) as refused:
+            self.manager.append_items("sync-2", "first", ["x"], attempt=1)
+        self.assertEqual((refused.exception.status, refused.exception.field), (409, "attempt"))
+
+    def test_says_when_to_save(self):
+        due = [self.manager.should_save_checkpoint(done, 25) for done in (0, 9, 10, 24, 25)]
+        self.assertEqual(due, [True, False, True, False, True])
+        self.manager.set_checkpoint_interval(3)
+        self.assertEqual([self.manager.should_save_checkpoint(done, 25) for done in (3, 10)], [True, False])
+
+    def test_names_the_field_of_a_wrong_call(self):
+        for field, call in {
+            "stage": lambda: self.manager.append_items("j", "No Stage", ["a"]),
+            "total_items": lambda: self.manager.save_checkpoint("j", "s", 1, -1, []),
+            "job": lambda: self.manager.load_checkpoint("no/job?"),
+        }.items():
+            with self.subTest(field), self.assertRaises(Refused) as refused:
+                call()
+            self.assertEqual((refused.exception.status, refused.exception.field), (400, field))
+
+    def test_is_one_for_the_process(self):
+        self.assertIs(get_sync_checkpoint_manager(), get_sync_checkpoint_manager())
+        self.assertIs(get_sync_checkpoint_manager().append_items("sync-3", "s", ["a"]), True)
+
+
+class Async(unittest.TestCase):
+    """Each test in event loops of its own, as Celery tasks with asyncio.run have them."""
+
+    def test_does_the_same(self):
+        async def story():
+            manager = get_checkpoint_manager(redis_store=object())
+            await asyncio.gather(*(manager.append_items("async-1", "s", [f"v{i}"], 5) for i in range(4)))
+            saved = await manager.load_checkpoint("async-1")
+            remaining = await manager.get_remaining_items("async-1", SHORTS, video_id)
+            due = await manager.should_save_checkpoint(20, 50)
+            return saved.progress, remaining, due
+
+        self.assertEqual(asyncio.run(story()), (0.8, SHORTS[4:], True))
+
+        async def later():
+            manager = get_checkpoint_manager()
+            await manager.save_checkpoint("async-1", CheckpointStage.COMPLETED, 5, 5, [])
+            stage = (await manager.load_checkpoint("async-1")).stage
+            cleared = await manager.clear_checkpoint("async-1")
+            await manager.close()
+            return stage, cleared
+
+        self.assertEqual(asyncio.run(later()), ("completed", True))
+
+
+class TimeoutsOfAJob(unittest.TestCase):
+    TABLE = [
+        (10, 60, "16:9", (100, 30, 150, 270)),
+        (50, 300, "9:16", (390, 100, 765, 1255)),
+        (1, 5, "1:1", (64, 30, 67, 133)),
+        (0, 60, "16:9", (60, 30, 150, 210)),
+        (0, 0, "16:9", (60, 30, 60, 120)),
+        (500, 3600, "9:16", (3090, 1000, 3600, 3600)),
+    ]
+
+    def test_are_those_of_the_sidecar_and_of_the_formula_that_stands_in(self):
+        for shorts_count, audio_duration, aspect_ratio, expected in self.TABLE:
+            asked = get_timeout_manager().calculate_timeouts(
+                shorts_count=shorts_count, audio_duration=audio_duration, aspect_ratio=aspect_ratio
+            )
+            self.assertEqual((asked.download, asked.validation, asked.build, asked.total), expected)
+            self.assertEqual(make_video_formula(shorts_count, audio_duration, aspect_ratio), asked)
+        waited = asyncio.run(get_timeout_manager().calculate_timeouts_async(10, 60, "9:16"))
+        self.assertEqual((waited.download, waited.build), (150, 225))
+
+    def test_are_refused_for_a_shape_that_is_none(self):
+        with self.assertRaises(Refused) as refused:
+            get_timeout_manager().calculate_timeouts(-1, 60)
+        self.assertEqual(refused.exception.field, "shorts_count")
+
+
+class Away(unittest.TestCase):
+    def everything(self, **how):
+        manager = SyncCheckpointManager(AWAY, **how)
+        return (
+            manager.save_checkpoint("j", "s", 1, 2, ["a"]),
+            manager.append_items("j", "s", ["a"]),
+            manager.load_checkpoint("j"),
+            manager.should_save_checkpoint(10, 50),
+            manager.get_remaining_items("j", SHORTS, video_id),
+            manager.clear_checkpoint("j"),
+            TimeoutManager(AWAY, **how).calculate_timeouts(10, 60).total,
+        )
+
+    WITHOUT = (False, False, None, True, SHORTS, False, 270)
+
+    def test_is_logged_and_lived_with_by_default(self):
+        with self.assertLogs("breakwater_client", logging.WARNING) as logged:
+            self.assertEqual(self.everything(), self.WITHOUT)
+        self.assertEqual(len(logged.output), 7)
+
+    def test_is_ignored_or_told_to_the_caller(self):
+        told = []
+        with self.assertNoLogs("breakwater_client"):
+            self.assertEqual(self.everything(on_unavailable="ignore"), self.WITHOUT)
+            self.assertEqual(self.everything(on_unavailable=told.append), self.WITHOUT)
+        self.assertEqual([type(error) for error in told], [Unavailable] * 7)
+
+    def test_is_raised(self):
+        with self.assertRaises(Unavailable):
+            self.everything(on_unavailable="raise")
+        with self.assertRaises(Unavailable):
+            asyncio.run(CheckpointManager(AWAY, on_unavailable="raise").load_checkpoint("j"))
+        with self.assertRaises(ValueError):
+            self.everything(on_unavailable="shout")
+
+    def test_is_waited_for_as_long_as_asked(self):
+        started = time.monotonic()
+        with self.assertRaises(Unavailable):
+            SyncCheckpointManager(AWAY, patience_s=0.5, on_unavailable="raise").load_checkpoint("j")
+        self.assertTrue(0.1 < time.monotonic() - started < 3)
+
+
+class WithToken(unittest.TestCase):
+    def test_is_refused_without_the_token(self):
+        url = os.environ["BREAKWATER_GUARDED"]
+        with self.assertRaises(Refused) as refused:
+            SyncCheckpointManager(url).load_checkpoint("j")
+        self.assertEqual(refused.exception.status, 401)
+        self.assertIsNone(SyncCheckpointManager(url, token="s3cret").load_checkpoint("j"))
+
+
+class ExistingService(unittest.TestCase):
+    def test_a_record_of_ours_makes_its_dataclass(self):
+        text = os.environ.get("BREAKWATER_RECORD")
+        if text is None:
+            self.skipTest("no record of a Redis store given")
+        self.assertEqual(CheckpointData(**json.loads(text)).item_ids, ["a", "ü"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,53 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { expect, test } from 'vitest'
+import { systemClock } from '../../src/clock.ts'
+import { ask } from '../support/client.ts'
+import { needs } from '../support/needs.ts'
+import { startProxy } from '../support/proxy.ts'
+import { freePort, hasRedis, startRedis } from '../support/redis.ts'
+import { hasHttpx, PYTHON, PYTHON_CLIENT } from '../support/python.ts'
+import { readFileSync } from 'node:fs'
+import { parse } from 'yaml'
+
+const run = promisify(execFile)
+
+needs('python3-httpx', hasHttpx)
+needs('redis-server', hasRedis)
+
+test.runIf(hasHttpx && hasRedis).for(['memory:', 'redis'])(
+  "the Python package does as make-video's own modules did, against a sidecar that keeps things in %s",
+  { timeout: 60_000 },
+  async (kind, t) => {
+    const redis = await startRedis(t)
+    const store = kind === 'redis' ? `redis://127.0.0.1:${redis.port}` : kind
+    const { job, timeouts } = parse(readFileSync(join(import.meta.dirname, '../../proxy.yaml'), 'utf8'))
+    const sidecar = (top: object) =>
+      startProxy(t, {
+        clock: systemClock,
+        top: { checkpoints: { store }, job, timeouts, ...top },
+        upstreams: { web: { url: 'http://127.0.0.1:9' } },
+      })
+    const { controlUrl } = await sidecar({})
+    const guarded = await sidecar({ control: { listen: '127.0.0.1:0', token: 's3cret' } })
+    await ask(`${controlUrl}/v1/checkpoints/ours`, {
+      method: 'PUT',
+      body: JSON.stringify({ stage: 's', completed_items: 2, total_items: 2, item_ids: ['a', 'ü'] }),
+    })
+    const record = await redis.command('GET', 'checkpoint:granular:ours')
+    const env = {
+      ...(record === null ? {} : { BREAKWATER_RECORD: String(record) }),
+      PYTHONPATH: PYTHON_CLIENT,
+      PYTHONDONTWRITEBYTECODE: '1',
+      BREAKWATER_URL: controlUrl,
+      BREAKWATER_GUARDED: guarded.controlUrl,
+      BREAKWATER_AWAY: `http://127.0.0.1:${await freePort()}`,
+      // Not on the way to the sidecar.
+      HTTP_PROXY: 'http://127.0.0.1:9',
+    }
+    const script = join(import.meta.dirname, '../../clients/python/tests/test_client.py')
+    const { stderr } = await run(PYTHON, [script], { env })
+    expect(stderr).toMatch(kind === 'redis' ? /Ran \d+ tests[\s\S]*OK\n$/ : /Ran \d+ tests[\s\S]*OK \(skipped=1\)/)
+  },
+)
