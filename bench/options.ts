@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 
-export const SCENARIOS = ['get', 'stream', 'reject', 'latency', 'start'] as const
+export const SCENARIOS = ['get', 'stream', 'reject', 'latency', 'start', 'checkpoints'] as const
 export type ScenarioName = (typeof SCENARIOS)[number]
 
 export type Options = {

@@ -14,6 +14,7 @@ import { createProcesses } from './machine/processes.ts'
 import { type Options, readOptions, SCENARIOS, type ScenarioName, UsageError } from './options.ts'
 import { startOrigin } from './origin/origin.ts'
 import { type Verdict, sectionText, verdictText } from './report.ts'
+import { checkpoints } from './scenarios/checkpoints.ts'
 import { get } from './scenarios/get.ts'
 import { latency } from './scenarios/latency.ts'
 import { reject } from './scenarios/reject.ts'
@@ -21,7 +22,7 @@ import { start } from './scenarios/start.ts'
 import { stream } from './scenarios/stream.ts'
 
 const CONTESTANTS = [bareUndici, httpProxy, nginx, haproxy, breakwater]
-const SCENARIO: Readonly<Record<ScenarioName, Scenario>> = { get, stream, reject, latency, start }
+const SCENARIO: Readonly<Record<ScenarioName, Scenario>> = { get, stream, reject, latency, start, checkpoints }
 
 const USAGE = `node bench/run.ts [--seconds 4] [--rounds 3] [--only a,e] [--scenario get,start]
 

@@ -7,31 +7,47 @@ import type { Contestant, Place } from './contestant.ts'
 
 const PROGRAM = new URL('../../bin/breakwater.js', import.meta.url).href
 
-const sidecar = (name: string, defaults: string): Contestant => ({
+type Setup = {
+  readonly defaults: string
+  readonly store?: (place: Place) => string
+  /** A free one when not given. */
+  readonly controlPort?: number
+}
+
+const sidecar = (name: string, { defaults, store = () => 'memory:', controlPort }: Setup): Contestant => ({
   letter: 'e',
   name,
   absence: existsSync(fileURLToPath(PROGRAM)) ? undefined : 'bin/breakwater.js does not exist',
   prepare: async (place) => {
     const file = join(place.folder, `breakwater-${place.port}.yaml`)
-    writeFileSync(file, configuration(place, await freePort(), defaults))
+    writeFileSync(file, configuration(place, controlPort ?? (await freePort()), store(place), defaults))
     return nodeScript(PROGRAM, 'run', '--config', file)
   },
 })
 
+const DEFAULTS = 'connections: { max: 64 }'
+
 /** Breaker, retry, deadlines and metrics as they are by default; a connection for each of the load's. */
-export const breakwater = sidecar('Breakwater', 'connections: { max: 64 }')
+export const breakwater = sidecar('Breakwater', { defaults: DEFAULTS })
+
+/** The same with its checkpoints on disk. */
+export const savingBreakwater = (controlPort: number) =>
+  sidecar('Breakwater', {
+    defaults: DEFAULTS,
+    store: ({ folder, port }) => `file:${join(folder, `store-${port}`)}`,
+    controlPort,
+  })
 
 /** For an upstream that is dead: opens after the first requests and stays open. */
-export const rejectingBreakwater = sidecar(
-  'Breakwater, breaker open',
-  `retry: { attempts: 1 }
+export const rejectingBreakwater = sidecar('Breakwater, breaker open', {
+  defaults: `retry: { attempts: 1 }
   breaker: { openFor: 1h, openForMax: 1h }`,
-)
+})
 
-const configuration = ({ port, originPort }: Place, controlPort: number, defaults: string) => `version: 1
+const configuration = ({ port, originPort }: Place, controlPort: number, store: string, defaults: string) => `version: 1
 listen: false
 control: { listen: '127.0.0.1:${controlPort}' }
-checkpoints: { store: 'memory:' }
+checkpoints: { store: '${store}' }
 log: { access: false }
 defaults:
   ${defaults}

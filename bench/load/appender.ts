@@ -1,0 +1,48 @@
+/**
+ * Tells finished items to the control API from a number of connections, each with a job of its own.
+ * Arguments: url of the control listener, clients, appends a second in all (0: as fast as they are acknowledged), seconds.
+ * Prints one line of JSON, an Appending (see appending.ts).
+ */
+
+import { Pool } from 'undici'
+import { quantile } from '../statistics.ts'
+
+const ITEMS_A_JOB = 50
+
+const [origin = '', clients, perSecond, seconds] = process.argv.slice(2)
+const pool = new Pool(origin, { connections: Number(clients), allowH2: false })
+const beganAt = performance.now()
+const endsAt = beganAt + Number(seconds) * 1000
+const latenciesMs: number[] = []
+let failed = 0
+
+await Promise.all(Array.from({ length: Number(clients) }, (_, client) => work(client)))
+await pool.close()
+const sorted = latenciesMs.toSorted((a, b) => a - b)
+const lengthS = (performance.now() - beganAt) / 1000
+const told = { perSecond: sorted.length / lengthS, p50Ms: quantile(sorted, 0.5), p99Ms: quantile(sorted, 0.99), failed }
+process.stdout.write(`${JSON.stringify(told)}\n`)
+
+async function work(client: number): Promise<void> {
+  const everyMs = Number(perSecond) === 0 ? 0 : (1000 * Number(clients)) / Number(perSecond)
+  // Clients that start together would go on in step.
+  let dueAt = beganAt + (everyMs * client) / Number(clients)
+  for (let n = 0; performance.now() < endsAt; n += 1) {
+    const waitMs = dueAt - performance.now()
+    if (everyMs > 0 && waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs))
+    dueAt += everyMs
+    await append(`bench-${process.pid}-${client}-${Math.floor(n / ITEMS_A_JOB)}`, `item-${n}`)
+  }
+}
+
+async function append(job: string, id: string): Promise<void> {
+  const askedAt = performance.now()
+  const { statusCode, body } = await pool.request({
+    method: 'POST',
+    path: `/v1/checkpoints/${job}/items`,
+    body: JSON.stringify({ stage: 'downloading', item_ids: [id], total_items: ITEMS_A_JOB }),
+  })
+  await body.dump()
+  if (statusCode === 200 || statusCode === 201) latenciesMs.push(performance.now() - askedAt)
+  else failed += 1
+}
