@@ -6,6 +6,7 @@ import { lastJsonLine } from './output.ts'
 const APPENDING = z.object({
   /** Acknowledged ones. */
   perSecond: z.number(),
+  /** Of all answers. */
   p50Ms: z.number(),
   p99Ms: z.number(),
   failed: z.number(),

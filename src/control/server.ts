@@ -169,13 +169,13 @@ function splitOnce(whole: string, separator: string): string[] {
 }
 
 async function jsonOf(request: IncomingMessage, maxBytes: number): Promise<unknown> {
-  const tooLarge = new Refusal(413, `the body is larger than ${maxBytes} bytes`)
-  if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge
+  const tooLarge = () => new Refusal(413, `the body is larger than ${maxBytes} bytes`)
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge()
   const chunks: Buffer[] = []
   let bytes = 0
   for await (const chunk of request) {
     bytes += chunk.length
-    if (bytes > maxBytes) throw tooLarge
+    if (bytes > maxBytes) throw tooLarge()
     chunks.push(chunk)
   }
   try {
