@@ -1,5 +1,8 @@
 #!/usr/bin/env node
 // Plain JavaScript, so that a Node too old to run TypeScript can still say what is wrong.
+import module from 'node:module'
+import { fileURLToPath } from 'node:url'
+
 const NEEDED = [26, 2]
 const [major, minor] = process.versions.node.split('.').map(Number)
 if (major < NEEDED[0] || (major === NEEDED[0] && minor < NEEDED[1])) {
@@ -10,4 +13,8 @@ if (major < NEEDED[0] || (major === NEEDED[0] && minor < NEEDED[1])) {
   )
   process.exit(1)
 }
+// Compiled code, kept beside the packages: it halves the time to start. Where that is not writable, it goes without.
+// Threads take it from the environment.
+process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL('../node_modules/.cache/breakwater', import.meta.url))
+module.enableCompileCache(process.env.NODE_COMPILE_CACHE)
 await import('../src/main.ts')

@@ -1,11 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
-import { check } from './commands/check.ts'
-import { type CopyOptions, copyCheckpoints } from './commands/checkpoints.ts'
+import type { CopyOptions } from './commands/checkpoints.ts'
 import { STORE_FORMS, storePlace } from './checkpoint/place.ts'
 import { durationMs } from './config/units.ts'
-import { demo } from './commands/demo.ts'
-import { run } from './commands/run.ts'
 
 const USAGE = `breakwater: an HTTP resilience sidecar
 
@@ -28,13 +25,26 @@ class UsageError extends Error {}
 
 process.exitCode = await main(process.argv.slice(2))
 
+/** Loads the code of that command alone: most of the time to start is reading code. */
 async function main(argv: string[]): Promise<number> {
   const [command, ...rest] = argv
   try {
-    if (command === 'run') return await run(configOption(rest), version(), process.env, complain)
-    if (command === 'check') return check(onlyFile(rest), process.env, write)
-    if (command === 'demo' && rest.length === 0) return await demo(write, process.stdout.isTTY)
-    if (command === 'checkpoints') return await copyCheckpoints(copyOptions(rest), readText, write, complain)
+    if (command === 'run') {
+      const { run } = await import('./commands/run.ts')
+      return await run(configOption(rest), version(), process.env, complain)
+    }
+    if (command === 'check') {
+      const { check } = await import('./commands/check.ts')
+      return check(onlyFile(rest), process.env, write)
+    }
+    if (command === 'demo' && rest.length === 0) {
+      const { demo } = await import('./commands/demo.ts')
+      return await demo(write, process.stdout.isTTY)
+    }
+    if (command === 'checkpoints') {
+      const { copyCheckpoints } = await import('./commands/checkpoints.ts')
+      return await copyCheckpoints(copyOptions(rest), readText, write, complain)
+    }
     if (command === '--version') return print(`${version()}\n`)
     if (command === '--help' || command === 'help') return print(USAGE)
   } catch (error) {

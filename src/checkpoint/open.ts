@@ -1,8 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { openFileStore } from './file-store.ts'
 import type { StorePlace } from './place.ts'
-import { RedisClient, type RedisTls } from './redis-client.ts'
-import { redisStore } from './redis-store.ts'
+import type { RedisTls } from './redis-client.ts'
 import type { CheckpointStore, StoreSettings } from './store.ts'
 
 /**
@@ -16,6 +15,8 @@ export async function openStore(
   clock: Clock,
 ): Promise<CheckpointStore> {
   if (place.kind !== 'redis') return openFileStore(place.kind === 'file' ? place.folder : undefined, settings, clock)
+  // A tenth of the time to start, which whoever keeps files need not wait for.
+  const [{ RedisClient }, { redisStore }] = await Promise.all([import('./redis-client.ts'), import('./redis-store.ts')])
   const redis = new RedisClient(place.target, tls)
   await redis.connect()
   return redisStore(redis, settings, clock)
