@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { loadConfig } from '../src/config/load.ts'
@@ -16,8 +16,10 @@ test("the README's table of reasons is the one in the code", () => {
 })
 
 test("the README's configurations load, and its defaults are the defaults", () => {
-  const [minimal = '', full = ''] = [...read('README.md').matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text]) => text)
-  expect(loadConfig(minimal, 'README', {})).toMatchObject({ ok: true })
+  const all = [...read('README.md').matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text = '']) => text)
+  expect(all).toHaveLength(3)
+  for (const text of all) expect(loadConfig(text, 'README', {})).toMatchObject({ ok: true })
+  const [, full = ''] = all
   const shown = loadConfig(full, 'README', {})
   const bare = loadConfig('upstreams: { api: { url: http://api:8000 } }', 'bare', {})
   if (!shown.ok || !bare.ok) throw new Error('a configuration in the README is faulty')
@@ -27,7 +29,7 @@ test("the README's configurations load, and its defaults are the defaults", () =
 test.each([
   'README.md',
   'CHANGELOG.md',
-  ...['1-policy-order', '5-the-commit-point'].map((name) => `docs/decisions/000${name}.md`),
+  ...readdirSync(join(root, 'docs/decisions')).map((name) => `docs/decisions/${name}`),
 ])('what %s links to or names is there', (name) => {
   const links = [...read(name).matchAll(/\]\(([^)#:]+)\)/g)].map(([, to = '']) => to)
   const sources = [...read(name).matchAll(/`((?:src|test|bench|bin)\/[\w./-]+)`/g)].map(([, to = '']) => to)

@@ -12,7 +12,7 @@ import {
 } from '../checkpoint/record.ts'
 import type { CheckpointStore, Precondition, Written } from '../checkpoint/store.ts'
 import { type Clock, isoTime } from '../clock.ts'
-import { type Call, checked, empty, json, type Operation, PLAIN, Refusal, type Reply } from './operation.ts'
+import { type Call, empty, json, type Operation, PLAIN, Refusal, type Reply } from './operation.ts'
 
 export type CheckpointSettings = {
   /** Items between two saves. */
@@ -88,7 +88,7 @@ export function checkpointOperations(store: CheckpointStore, settings: Checkpoin
         ...conflicts,
       },
       answer: async (call) => {
-        const body = checked(save, call.body)
+        const body = call.body as z.infer<typeof save>
         const { completed_items, total_items, item_ids = [], metadata: about = {} } = body
         const saved: Checkpoint = {
           stage: body.stage,
@@ -99,7 +99,7 @@ export function checkpointOperations(store: CheckpointStore, settings: Checkpoin
           metadata: about,
           timestamp: isoTime(clock.wallNow()),
         }
-        return written(await store.save(call.params.job ?? '', saved, precondition(call, body.attempt)), RECORD)
+        return written(await store.save(call.params.job ?? '', saved, precondition(call, body.attempt)), shown)
       },
     },
     {
@@ -117,14 +117,14 @@ export function checkpointOperations(store: CheckpointStore, settings: Checkpoin
         ...conflicts,
       },
       answer: async (call) => {
-        const body = checked(append, call.body)
+        const body = call.body as z.infer<typeof append>
         const added = {
           stage: body.stage,
           itemIds: body.item_ids,
           totalItems: body.total_items,
           metadata: body.metadata,
         }
-        return written(await store.append(call.params.job ?? '', added, precondition(call, body.attempt)), SUMMARY)
+        return written(await store.append(call.params.job ?? '', added, precondition(call, body.attempt)), summary)
       },
     },
     {
@@ -157,7 +157,7 @@ export function checkpointOperations(store: CheckpointStore, settings: Checkpoin
         },
       },
       answer: async (call) => {
-        const { items: all, id_key, stage: named } = checked(items, call.body)
+        const { items: all, id_key, stage: named } = call.body as z.infer<typeof items>
         const record = await store.load(call.params.job ?? '', named)
         const left = remaining(record?.checkpoint, all, id_key)
         const counts = { total: all.length, completed: all.length - left.length, remaining_count: left.length }
@@ -222,14 +222,20 @@ const shown = ({ job: id, checkpoint, revision, expiresAt }: StoredCheckpoint) =
   expires_at: isoTime(expiresAt),
 })
 
+/** Of an append: it tells no items, for there may be thousands. */
+function summary(record: StoredCheckpoint) {
+  const { item_ids: _, metadata: __, ...rest } = shown(record)
+  return rest
+}
+
 const etagOf = ({ revision }: StoredCheckpoint) => `"${revision}"`
 
-/** @param as what of the record is answered: an append tells no items, for there may be thousands. */
-function written(result: Written, as: typeof RECORD | typeof SUMMARY): Reply {
+/** @param told what of the record is answered. */
+function written(result: Written, told: (record: StoredCheckpoint) => object): Reply {
   switch (result.outcome) {
     case 'saved': {
       const { record, created } = result
-      return json(created ? 201 : 200, as.parse(shown(record)), { etag: etagOf(record) })
+      return json(created ? 201 : 200, told(record), { etag: etagOf(record) })
     }
     case 'mismatch':
       throw new Refusal(412, 'the precondition does not hold')

@@ -7,7 +7,7 @@ import { type Clock, isoTime } from '../clock.ts'
 import type { JobBook, JobRecord } from '../job/book.ts'
 import { accept, type InputRule } from '../job/inputs.ts'
 import { computeTimeout, type Inputs, type TimeoutRules } from '../job/timeouts.ts'
-import { checked, empty, json, type Operation, PLAIN, Refusal } from './operation.ts'
+import { empty, json, type Operation, PLAIN, Refusal } from './operation.ts'
 
 export type JobSettings = { readonly inputs: readonly InputRule[]; readonly timeouts: TimeoutRules }
 
@@ -57,7 +57,7 @@ export function jobOperations(store: CheckpointStore, book: JobBook, settings: J
       answers: { 200: { what: 'registered before', schema: RECORD }, 201: { what: 'registered', schema: RECORD } },
       answer: async ({ params, body }) => {
         const job = params.id ?? ''
-        const inputs = completed(rules, checked(shape, body))
+        const inputs = completed(rules, body as z.infer<typeof shape>)
         const known = book.find(job)
         const startedAt = known?.startedAt ?? clock.wallNow()
         const total = timeouts[TOTAL] === undefined ? undefined : computeTimeout(TOTAL, timeouts, inputs).seconds

@@ -94,29 +94,35 @@ export function checked<V>(schema: z.ZodType<V>, value: unknown, prefix = ''): V
 
 export type Matched = { readonly operation: Operation; readonly params: Readonly<Record<string, string>> }
 
-/** The operations at a path, whatever their method. */
-export function operationsAt(operations: readonly Operation[], path: string): Matched[] {
-  return operations.flatMap((operation) => {
-    const params = paramsOf(operation.path, path)
-    return params === undefined ? [] : [{ operation, params }]
-  })
+/** Takes the paths of operations apart once. @returns what finds those at a path, whatever their method. */
+export function compileOperations(operations: readonly Operation[]): (path: string) => Matched[] {
+  const compiled = operations.map((operation) => ({
+    operation,
+    segments: operation.path
+      .split('/')
+      .map((text) => ({ text, name: text.startsWith('{') ? text.slice(1, -1) : undefined })),
+  }))
+  return (path) => {
+    const given = path.split('/')
+    return compiled.flatMap(({ operation, segments }) => {
+      const params = paramsOf(segments, given)
+      return params === undefined ? [] : [{ operation, params }]
+    })
+  }
 }
 
-function paramsOf(pattern: string, path: string): Record<string, string> | undefined {
-  const wanted = pattern.split('/')
-  const given = path.split('/')
+type Segment = { readonly text: string; readonly name: string | undefined }
+
+function paramsOf(wanted: readonly Segment[], given: readonly string[]): Record<string, string> | undefined {
   if (wanted.length !== given.length) return undefined
-  const params: Record<string, string> = {}
-  for (const [i, segment] of wanted.entries()) {
-    const name = /^\{(\w+)\}$/.exec(segment)?.[1]
-    if (name !== undefined) params[name] = decoded(given[i] ?? '')
-    else if (segment !== given[i]) return undefined
-  }
-  return params
+  if (wanted.some(({ text, name }, i) => name === undefined && text !== given[i])) return undefined
+  const named = wanted.map(({ name }, i) => [name, decoded(given[i] ?? '')] as const)
+  return Object.fromEntries(named.filter(([name]) => name !== undefined))
 }
 
 /** What is no percent-encoding stays as it is, and is refused by the parameter's pattern. */
 function decoded(segment: string): string {
+  if (!segment.includes('%')) return segment
   try {
     return decodeURIComponent(segment)
   } catch {

@@ -9,9 +9,9 @@ import { hostname, isLoopback } from './loopback.ts'
 import type { Metrics } from './metrics.ts'
 import {
   checked,
+  compileOperations,
   type Matched,
   type Operation,
-  operationsAt,
   PLAIN,
   problem,
   Refusal,
@@ -60,6 +60,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
   const address = await listenOn(server, 'control.listen', options)
   const fault = (error: unknown) => options.emit({ kind: 'fault', error, where: 'control' })
   const { token, maxBodyBytes } = options
+  const operationsAt = compileOperations(options.operations)
   const guard: Guard = { loopbackOnly: isLoopback(address.host), token, maxBodyBytes }
   let answering = 0
   const hangUpWhenDone = () => {
@@ -72,7 +73,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
       answering -= 1
       hangUpWhenDone()
     })
-    void answer(request, options.operations, guard)
+    void answer(request, operationsAt, guard)
       .catch((error: unknown) => refused(error, fault))
       .then((reply) => {
         send(response, reply)
@@ -133,11 +134,15 @@ type Guard = { readonly loopbackOnly: boolean; readonly token: string; readonly 
  * A listener for this machine alone takes requests for this machine's names alone. Otherwise a web page could reach it
  * through the browser of whoever works here: its own name, pointed at 127.0.0.1 (DNS rebinding).
  */
-async function answer(request: IncomingMessage, operations: readonly Operation[], guard: Guard): Promise<Reply> {
+async function answer(
+  request: IncomingMessage,
+  operationsAt: (path: string) => readonly Matched[],
+  guard: Guard,
+): Promise<Reply> {
   const { host = '', authorization = '' } = request.headers
   if (guard.loopbackOnly && !isLoopback(hostname(host))) throw new Refusal(403, `not for host ${host}`)
   const [path = '', query = ''] = splitOnce(request.url ?? '', '?')
-  const here = operationsAt(operations, path)
+  const here = operationsAt(path)
   if (here.length === 0) throw new Refusal(404, `nothing at ${path}`)
   const method = request.method === 'HEAD' ? 'GET' : request.method
   const matched = here.find(({ operation }) => operation.method === method)
@@ -168,16 +173,23 @@ function splitOnce(whole: string, separator: string): string[] {
   return at < 0 ? [whole] : [whole.slice(0, at), whole.slice(at + 1)]
 }
 
+/** @throws Refusal when it is too large or no JSON. */
 async function jsonOf(request: IncomingMessage, maxBytes: number): Promise<unknown> {
   const tooLarge = () => new Refusal(413, `the body is larger than ${maxBytes} bytes`)
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge()
   const chunks: Buffer[] = []
   let bytes = 0
-  for await (const chunk of request) {
-    bytes += chunk.length
-    if (bytes > maxBytes) throw tooLarge()
-    chunks.push(chunk)
-  }
+  await new Promise<void>((resolve, reject) => {
+    request.on('data', (chunk: Buffer) => {
+      bytes += chunk.length
+      if (bytes <= maxBytes) chunks.push(chunk)
+      else reject(tooLarge())
+    })
+    request.on('end', resolve)
+    request.on('close', () => {
+      if (!request.complete) reject(new Refusal(400, 'the body ended early'))
+    })
+  })
   try {
     return JSON.parse(Buffer.concat(chunks).toString())
   } catch (error) {
