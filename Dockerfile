@@ -29,5 +29,5 @@ EXPOSE 8080 8081
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=2s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:8081/livez').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "bin/breakwater.js"]
+ENTRYPOINT ["node", "--max-semi-space-size=2", "bin/breakwater.js"]
 CMD ["run", "--config", "proxy.yaml"]

@@ -21,9 +21,13 @@ const sidecar = (name: string, { defaults, store = () => 'memory:', controlPort 
   prepare: async (place) => {
     const file = join(place.folder, `breakwater-${place.port}.yaml`)
     writeFileSync(file, configuration(place, controlPort ?? (await freePort()), store(place), defaults))
-    return nodeScript(PROGRAM, 'run', '--config', file)
+    const { file: node, args } = nodeScript(PROGRAM, 'run', '--config', file)
+    return { file: node, args: [...FLAGS, ...args] }
   },
 })
+
+/** As `npm start` and the image have it. */
+const FLAGS = ['--max-semi-space-size=2']
 
 const DEFAULTS = 'connections: { max: 64 }'
 
