@@ -6,7 +6,11 @@ import type { Config } from './config/schema.ts'
 import { createLog } from './control/log.ts'
 import { createMetrics } from './control/metrics.ts'
 import { describing } from './control/openapi.ts'
-import { assertControlExposure, observationOperations, startControl } from './control/server.ts'
+import { observationOperations, probeOperations } from './control/observation-operations.ts'
+import { assertControlExposure, startControl } from './control/server.ts'
+import { EarlyProbes } from './control/health/early-probes.ts'
+import { healthChecks, upstreamHealth } from './health.ts'
+import { HealthReport } from './control/health/report.ts'
 import { checkpointOperations } from './control/checkpoint-operations.ts'
 import { jobOperations } from './control/job-operations.ts'
 import { observed, type StoreWatcher } from './checkpoint/observed.ts'
@@ -59,17 +63,25 @@ export async function startApp(config: Config, outside: Outside): Promise<App> {
   const emit: Emit = (event) => {
     metrics.record(event)
     log.record(event)
+    earlyProbes.record(event)
   }
   const deps: Deps = { clock, random, newId, emit }
-  const runtime = compile(config, (path) => readFileSync(path, 'utf8'), deps)
-  const metrics = createMetrics({ service: config.service, version }, runtime.snapshot)
+  const readText = (path: string) => readFileSync(path, 'utf8')
+  const runtime = compile(config, readText, deps)
+  const listeners = new Map<string, Listener>()
+  const metrics = createMetrics({ service: config.service, version }, () => ({
+    ...runtime.snapshot(),
+    listeners: [...listeners].map(([name, { connections }]) => ({ name, connections: connections() })),
+  }))
+  const health = upstreamHealth(config, readText, clock)
+  const earlyProbes = new EarlyProbes(health.watched, runtime.isOpen, runtime.allowProbes, clock)
   const phase = { listening: false, draining: false }
   const open: { close(): Promise<void> }[] = [runtime]
   const close = async () => {
+    earlyProbes.close()
     await Promise.all(open.splice(0).map((room) => room.close()))
     log.flush()
   }
-  const listeners = new Map<string, Listener>()
   const book = new JobBook(config.checkpoints.ttl, clock)
   const jobs = { ...config.job, book }
   const visitDeps = { ...deps, spillFolder: tmpdir(), isDraining: () => phase.draining, jobs }
@@ -83,13 +95,18 @@ export async function startApp(config: Config, outside: Outside): Promise<App> {
       listeners.set(door.key, listener)
       emit({ kind: 'listening', name: door.key, address: written(listener.address) })
     }
+    const checks = await healthChecks(config, store, health.all, outside)
+    open.push(checks)
+    const report = new HealthReport(checks.list, { service: config.service, version }, clock)
+    const observedNow = { metrics, phase: () => conditions(phase) }
     const operations = [
-      ...observationOperations({ metrics, ready: () => readiness(phase) }),
+      ...observationOperations({ ...observedNow, health: report }),
       ...checkpointOperations(store, config.checkpoints, clock),
       ...jobOperations(store, book, { inputs: config.job.inputs, timeouts: config.timeouts }, clock),
     ]
     const document = describing(operations, version)
     const control = await startControl({
+      key: 'control.listen',
       ...config.control.listen,
       token: config.control.token,
       maxBodyBytes: config.checkpoints.maxBody,
@@ -98,6 +115,18 @@ export async function startApp(config: Config, outside: Outside): Promise<App> {
     })
     open.push(control)
     emit({ kind: 'listening', name: 'control.listen', address: written(control.address) })
+    if (config.control.metricsListen !== undefined) {
+      const watched = await startControl({
+        key: 'control.metricsListen',
+        ...config.control.metricsListen,
+        token: '',
+        maxBodyBytes: 0,
+        operations: probeOperations(observedNow),
+        emit,
+      })
+      open.push(watched)
+      emit({ kind: 'listening', name: 'control.metricsListen', address: written(watched.address) })
+    }
     phase.listening = true
     const drain = async () => {
       phase.draining = true
@@ -135,10 +164,10 @@ function doors(config: Config, { upstreams }: Runtime): Door[] {
   return [{ key: SHARED, address: config.listen, find: byPrefix(() => upstreams) }, ...own]
 }
 
-function readiness(phase: { readonly listening: boolean; readonly draining: boolean }) {
-  const missing = [...(phase.listening ? [] : ['not listening yet']), ...(phase.draining ? ['draining'] : [])]
-  return { ready: missing.length === 0, why: missing }
-}
+const conditions = ({ listening, draining }: { readonly listening: boolean; readonly draining: boolean }) => ({
+  started: { listening },
+  ready: { listening, 'accepting requests': !draining },
+})
 
 function addressesOf(config: Config, listeners: ReadonlyMap<string, Listener>, control: Address): App['addresses'] {
   const own = config.upstreams.flatMap(({ name }) => {

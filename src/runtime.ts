@@ -9,7 +9,7 @@ import type {
 import { computedMs, type Inputs, type TimeoutRules } from './job/timeouts.ts'
 import type { Breaker, BreakerSettings } from './policy/breaker.ts'
 import { freshBudget, retriesLeft } from './policy/budget.ts'
-import { freshCircuit, probesInFlight, stateOf } from './policy/circuit.ts'
+import { allowProbes, freshCircuit, probesInFlight, stateOf } from './policy/circuit.ts'
 import type { BreakerSnapshot, RouteRef, Snapshot, UpstreamSnapshot } from './policy/events.ts'
 import type { Deps, Timeouts } from './policy/exchange.ts'
 import { freshSlots, type LimitSettings } from './policy/limit.ts'
@@ -21,7 +21,11 @@ import { connectTo } from './proxy/transport.ts'
 /** The configuration, made ready to serve requests: read by listeners once for each request. */
 export type Runtime = {
   readonly upstreams: ReadonlyMap<string, Upstream>
-  readonly snapshot: () => Snapshot
+  readonly snapshot: () => Pick<Snapshot, 'upstreams'>
+  /** Whether any breaker of the upstream is open. */
+  readonly isOpen: (upstream: string) => boolean
+  /** Lets probes through whatever breakers of the upstream are open: it is said to be well. */
+  readonly allowProbes: (upstream: string) => void
   /** Closes the connections to all upstreams. */
   readonly close: () => Promise<void>
 }
@@ -29,6 +33,7 @@ export type Runtime = {
 type CompiledUpstream = {
   readonly upstream: Upstream
   readonly snapshot: () => UpstreamSnapshot
+  readonly allowProbes: () => void
   readonly close: () => Promise<void>
 }
 
@@ -38,6 +43,13 @@ export function compile(config: Config, readText: (path: string) => string, deps
   return {
     upstreams: new Map(compiled.map(({ upstream }) => [upstream.name, upstream])),
     snapshot: () => ({ upstreams: compiled.map(({ snapshot }) => snapshot()) }),
+    isOpen: (name) => {
+      const upstream = compiled.find((one) => one.upstream.name === name)
+      return upstream?.snapshot().breakers.some(({ state }) => state === 'open') ?? false
+    },
+    allowProbes: (name) => {
+      for (const { upstream, allowProbes } of compiled) if (upstream.name === name) allowProbes()
+    },
     close: async () => {
       await Promise.all(compiled.map(({ close }) => close()))
     },
@@ -92,6 +104,9 @@ function compileUpstream(
   return {
     upstream,
     close: connections.close,
+    allowProbes: () => {
+      for (const { circuit } of breakers) allowProbes(circuit, deps.clock.now())
+    },
     snapshot: () => ({
       name: config.name,
       origin: url.origin,

@@ -86,6 +86,13 @@ function decoded(text: string | undefined): string | undefined {
   }
 }
 
+/** A Redis alone: false for '', which is none. @returns undefined for anything else. */
+export function redisOrNone(text: string): RedisTarget | false | undefined {
+  if (text === '') return false
+  const place = storePlace(text)
+  return place?.kind === 'redis' ? place.target : undefined
+}
+
 /** How a place may be shown: without credentials. */
 export function placeName(place: StorePlace): string {
   if (place.kind === 'memory') return 'memory:'

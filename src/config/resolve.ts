@@ -12,11 +12,15 @@ import {
   TOP,
   type UpstreamConfig,
 } from './schema.ts'
+import { checkName } from './names.ts'
 import { defaultsOf, inherit, isMap, type Values, whole } from './setting.ts'
 import type { Path } from './source.ts'
 import type { Address } from '../listen.ts'
 
 export type Conflict = { readonly path: Path; readonly message: string }
+
+/** Between two questions to an upstream's health path, in ms, while nobody says otherwise. */
+const HEALTH_INTERVAL_MS = 15_000
 
 const TOP_VALUES = whole(TOP)
 const UPSTREAM_VALUES = whole(UPSTREAM)
@@ -31,31 +35,35 @@ export function resolve(raw: unknown, said: z.infer<typeof FILE>): Config {
   return {
     service: top.service,
     listen: orUndefined(top.listen),
-    control: { listen: top.control.listen, token: top.control.token },
+    control: { ...top.control, metricsListen: orUndefined(top.control.metricsListen) },
     log: top.log,
     checkpoints: top.checkpoints,
+    health: top.health,
     job: resolveJob(said.job),
     timeouts: resolveTimeouts(said.timeouts),
-    upstreams: Object.entries(said.upstreams).map(([name, { url, urls, listen }]) => {
+    upstreams: Object.entries(said.upstreams).map(([name, { url, urls, listen, health }]) => {
       const own = isMap(file.upstreams) && isMap(file.upstreams[name]) ? file.upstreams[name] : {}
-      return resolveUpstream(name, url ?? urls?.[0] ?? '', orUndefined(listen ?? false), own, defaults)
+      const { path, timeout = top.health.timeout, interval = HEALTH_INTERVAL_MS } = health ?? {}
+      return {
+        ...resolvePolicies(own, defaults),
+        name,
+        url: url ?? urls?.[0] ?? '',
+        listen: orUndefined(listen ?? false),
+        health: { path, timeout, interval },
+      }
     }),
   }
 }
 
 const orUndefined = (listen: Address | false) => (listen === false ? undefined : listen)
 
-function resolveUpstream(
-  name: string,
-  url: string,
-  listen: Address | undefined,
-  own: Readonly<Record<string, unknown>>,
-  defaults: unknown,
-): UpstreamConfig {
+type Resolved = Omit<UpstreamConfig, 'name' | 'url' | 'listen' | 'health'>
+
+function resolvePolicies(own: Readonly<Record<string, unknown>>, defaults: unknown): Resolved {
   const merged = inherit(defaults, pick(own, Object.keys(UPSTREAM)))
-  const values = UPSTREAM_VALUES.parse(merged) as unknown as Omit<UpstreamConfig, 'name' | 'url' | 'listen' | 'routes'>
+  const values = UPSTREAM_VALUES.parse(merged) as unknown as Omit<Resolved, 'routes'>
   const routes = Array.isArray(own.routes) ? own.routes.filter(isMap) : []
-  return { ...values, name, url, listen, routes: routes.map((route) => resolveRoute(route, merged, values.retry)) }
+  return { ...values, routes: routes.map((route) => resolveRoute(route, merged, values.retry)) }
 }
 
 function resolveRoute(
@@ -76,10 +84,11 @@ function pick(map: Readonly<Record<string, unknown>>, keys: readonly string[]): 
 }
 
 /** What each setting allows, but not together with another. */
-export function conflicts({ listen, control, upstreams, job, timeouts }: Config): Conflict[] {
+export function conflicts({ listen, control, upstreams, job, timeouts, health }: Config): Conflict[] {
   const listeners = [
     { path: ['listen'], address: listen },
     { path: ['control', 'listen'], address: control.listen },
+    { path: ['control', 'metricsListen'], address: control.metricsListen },
     ...upstreams.map((upstream) => ({ path: ['upstreams', upstream.name, 'listen'], address: upstream.listen })),
   ]
   return [
@@ -88,8 +97,17 @@ export function conflicts({ listen, control, upstreams, job, timeouts }: Config)
       'another listener has this address',
     ),
     ...jobConflicts(job, timeouts),
+    ...healthConflicts(health.critical, upstreams),
     ...upstreams.flatMap((upstream) => upstreamConflicts(upstream, Object.keys(timeouts), job)),
   ]
+}
+
+/** The names of the checks, as `/health` shows them. */
+function healthConflicts(critical: readonly string[], upstreams: Config['upstreams']): Conflict[] {
+  const checks = ['checkpoint_store', 'disk_space', 'redis', 'celery_workers', ...upstreams.map(checkName)]
+  return critical.flatMap((name, i) =>
+    checks.includes(name) ? [] : [{ path: ['health', 'critical', i], message: `no such check: ${checks.join(', ')}` }],
+  )
 }
 
 /** Port 0 is a different one each time. */

@@ -1,7 +1,7 @@
 /** The whole file: every key with its type, bounds and default, and what the rest of the house gets to see of it. */
 
 import { z } from 'zod'
-import { STORE_FORMS, storePlace } from '../checkpoint/place.ts'
+import { redisOrNone, STORE_FORMS, storePlace } from '../checkpoint/place.ts'
 import { duration, flag, integer, listenAddress, offOr, size, text, written } from './kinds.ts'
 import { LOG_LEVEL, ROUTE, ROUTE_ONLY, UPSTREAM } from './policies.ts'
 import { type Block, partial, setting, type Values } from './setting.ts'
@@ -37,6 +37,8 @@ const namesIn = (pattern: string) => [...pattern.matchAll(/\{(\w+)\}/g)].map(([,
 
 const listener = offOr(listenAddress)
 
+const redis = written(redisOrNone, "'' or redis://host:6379/0, rediss://…, redis+sentinel://… or redis+cluster://…")
+
 /** Everything outside `defaults` and `upstreams`. */
 export const TOP = {
   version: setting(z.literal(1, { error: 'expected 1, the only version there is' }), 1, 'of this file format'),
@@ -69,18 +71,25 @@ export const TOP = {
   health: {
     timeout: setting(duration('1ms', '1m'), '2s', "each check's own limit"),
     critical: setting(z.array(text), ['checkpoint_store', 'disk_space'], 'checks that make the service unhealthy'),
-    redis: setting(text, '', 'checked when set'),
+    redis: setting(redis, '', 'checked when set: PING, SET, GET'),
     disk: {
       path: setting(text, '/tmp', 'whose file system is looked at'),
       warnBelow: setting(size('0B', '1000GB'), '5GB', 'free space that is little'),
       failBelow: setting(size('0B', '1000GB'), '1GB', 'free space that is too little'),
     },
     celery: {
-      broker: setting(text, '', 'checked when set'),
+      broker: setting(redis, '', "checked when set: the workers' Redis broker"),
       timeout: setting(duration('1ms', '1m'), '2s', 'for the workers to answer'),
     },
   },
 } as const satisfies Block
+
+/** An upstream's own health path. */
+const UPSTREAM_HEALTH = z.strictObject({
+  path: text.regex(/^\//, { error: 'expected a path such as /health' }),
+  timeout: duration('1ms', '1m').optional(),
+  interval: duration('1s', '1h').optional(),
+})
 
 const route = z.strictObject({ match, ...partial(ROUTE).shape, ...partial(ROUTE_ONLY).shape })
 
@@ -89,7 +98,7 @@ const upstream = z.strictObject({
   url: url.optional(),
   urls: z.array(url).min(1).optional(),
   listen: listener.optional(),
-  health: z.strictObject({ path: text.regex(/^\//), timeout: duration('1ms', '1m').optional() }).optional(),
+  health: UPSTREAM_HEALTH.optional(),
   routes: z.array(route).optional(),
 })
 
@@ -123,12 +132,20 @@ export type RouteConfig = {
   readonly breaker: Breaker | undefined
 }
 
+/** How an upstream is looked at; the path undefined when it has none of its own. Both in ms. */
+type UpstreamHealthConfig = {
+  readonly path: string | undefined
+  readonly timeout: number
+  readonly interval: number
+}
+
 export type UpstreamConfig = {
   readonly name: string
   /** Without a trailing slash. */
   readonly url: string
   /** undefined when it has no listener of its own. */
   readonly listen: Address | undefined
+  readonly health: UpstreamHealthConfig
   readonly tls: Policies['tls']
   readonly timeout: Timeouts
   readonly retry: Retry
@@ -144,9 +161,15 @@ export type Config = {
   readonly service: string
   /** undefined when the shared listener is off. */
   readonly listen: Address | undefined
-  readonly control: { readonly listen: Address; readonly token: string }
+  readonly control: {
+    readonly listen: Address
+    readonly token: string
+    /** For metrics and probes alone; undefined when it is off. */
+    readonly metricsListen: Address | undefined
+  }
   readonly log: Values<typeof TOP.log>
   readonly checkpoints: Values<typeof TOP.checkpoints>
+  readonly health: Values<typeof TOP.health>
   readonly job: JobConfig
   readonly timeouts: TimeoutRules
   readonly upstreams: readonly UpstreamConfig[]

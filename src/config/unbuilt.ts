@@ -21,10 +21,7 @@ const LEVELS = [['defaults'], ['upstreams', '*'], ['upstreams', '*', 'routes', '
 const rule = (at: readonly string[], feature: string, off: (value: unknown) => boolean): Rule => ({ at, feature, off })
 
 const RULES: readonly Rule[] = [
-  rule(['control', 'metricsListen'], 'a listener for metrics alone', isFalse),
-  rule(['health'], 'the health report', never),
   rule(['upstreams', '*', 'urls'], 'several endpoints', never),
-  rule(['upstreams', '*', 'health'], 'active health checks', never),
   ...LEVELS.flatMap((level) => [
     rule([...level, 'concurrency', 'adaptive'], 'adaptive concurrency', isFalse),
     rule([...level, 'failureWhen'], 'failureWhen', isFalse),

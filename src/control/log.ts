@@ -101,6 +101,7 @@ function createFold(logger: Logger, access: boolean): (event: Event) => void {
         logger[to === 'open' ? 'warn' : 'info'](fields, `breaker ${to}`)
         return
       }
+      case 'timeouts_computed':
       case 'store_call':
         return
       case 'store':

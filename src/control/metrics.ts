@@ -1,14 +1,24 @@
-/** Counts what the data plane tells of itself, and shows it in the Prometheus text format (version 0.0.4). */
+/** Counts what the data plane tells of itself, and shows it as Prometheus text (version 0.0.4) or OpenMetrics (1.0). */
 
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import {
+  Counter,
+  collectDefaultMetrics,
+  Gauge,
+  Histogram,
+  type OpenMetricsContentType,
+  type PrometheusContentType,
+  Registry,
+} from 'prom-client'
 import type { BreakerState, Event, RequestEvent, RouteRef, Snapshot } from '../policy/events.ts'
 
 export type Metrics = {
   /** Takes one event; neither throws nor waits. */
   record(event: Event): void
-  /** All series as text, gauges as of this moment. */
-  scrape(): Promise<string>
-  readonly contentType: string
+  /**
+   * All series as text, gauges as of this moment.
+   * @param accept what the asker reads (RFC 9110 section 12.5.1): OpenMetrics 1.0 with exemplars when it names that.
+   */
+  scrape(accept: string): Promise<{ readonly body: string; readonly contentType: string }>
 }
 
 /** From one millisecond to ten minutes: a cached answer and a rendered video share them. */
@@ -39,6 +49,8 @@ export const METRICS = {
   unrouted: counter('unrouted_total', 'Requests for which no upstream was found', ['reason']),
   attempts: counter('attempts_total', 'Attempts to get a response, by its class or the reason', [...ROUTE, 'outcome']),
   attemptSeconds: histogram('attempt_duration_seconds', 'From an attempt to its response head or end', ['upstream']),
+  timeouts: counter('timeouts_total', 'Times that a limit ended an attempt or a request', [...ROUTE, 'kind']),
+  computedSeconds: histogram('computed_timeout_seconds', "Timeouts computed from a job's shape", [...ROUTE, 'timeout']),
   retries: counter('retries_total', 'Attempts repeated, by the status or reason that asked for it', [
     ...ROUTE,
     'cause',
@@ -56,6 +68,7 @@ export const METRICS = {
   inFlight: gauge('requests_in_flight', 'Requests that hold a slot of the upstream', ['upstream']),
   queued: gauge('requests_queued', 'Requests that wait for a slot', ['upstream']),
   connections: gauge('connections', 'Sockets to the upstream, idle ones included', ['upstream']),
+  clientConnections: gauge('client_connections', 'Sockets of clients, idle ones included', ['listener']),
   retryBudget: gauge('retry_budget', 'Retries that the budget would allow now', ['upstream']),
   breakerState: gauge('breaker_state', '0 closed, 1 half-open, 2 open', ROUTE),
   buildInfo: gauge('build_info', 'Always 1', ['service', 'version', 'node']),
@@ -65,28 +78,43 @@ const STATE_VALUES: Readonly<Record<BreakerState, number>> = { closed: 0, 'half-
 
 /** @param snapshot the data plane's state now; asked once a scrape, so that no gauge lags behind it. */
 export function createMetrics(about: { service: string; version: string }, snapshot: () => Snapshot): Metrics {
-  const registry = new Registry()
+  const registry: AnyRegistry = new Registry()
+  // Exemplars can be kept for this one alone.
+  registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE)
   collectDefaultMetrics({ register: registry, prefix: 'breakwater_' })
   const fold = createFold(registry)
   const show = createGauges(registry)
   new Gauge({ ...METRICS.buildInfo, registers: [registry] }).set({ ...about, node: process.versions.node }, 1)
+  const write = async (accept: string) => {
+    const isOpen = accept.includes('application/openmetrics-text')
+    registry.setContentType(isOpen ? Registry.OPENMETRICS_CONTENT_TYPE : Registry.PROMETHEUS_CONTENT_TYPE)
+    show(snapshot())
+    const body = await registry.metrics()
+    fold.forgetExemplars()
+    return { body, contentType: registry.contentType }
+  }
+  // The registry has one content type at a time: scrapes take turns.
+  let last: Promise<unknown> = Promise.resolve()
   return {
-    record: fold,
-    scrape: async () => {
-      show(snapshot())
-      return registry.metrics()
+    record: fold.record,
+    scrape: (accept) => {
+      const scrape = last.then(() => write(accept))
+      last = scrape.catch(() => undefined)
+      return scrape
     },
-    contentType: registry.contentType,
   }
 }
+
+type AnyRegistry = Registry<PrometheusContentType | OpenMetricsContentType>
 
 /** The series of one route with their labels already bound: recording an event builds neither strings nor objects. */
 type RouteSeries = ReturnType<ReturnType<typeof createBinder>>
 
-function createFold(registry: Registry): (event: Event) => void {
+function createFold(registry: AnyRegistry): { record: (event: Event) => void; forgetExemplars: () => void } {
   const registers = [registry]
   const bind = createBinder(registry)
   const bound = new WeakMap<RouteRef, RouteSeries>()
+  let exemplified = new Set<string>()
   const unrouted = new Counter({ ...METRICS.unrouted, registers })
   const transitions = new Counter({ ...METRICS.breakerTransitions, registers })
   const inputsRefused = new Counter({ ...METRICS.inputsRefused, registers })
@@ -104,16 +132,23 @@ function createFold(registry: Registry): (event: Event) => void {
     return series
   }
 
-  return (event) => {
+  const record = (event: Event): void => {
     switch (event.kind) {
       case 'request':
         if (event.ref === undefined) unrouted.inc({ reason: event.reason ?? 'none' })
-        else countRequest(seriesOf(event.ref), event)
+        else countRequest(seriesOf(event.ref), event, exemplified)
         return
       case 'attempt': {
         const series = seriesOf(event.ref)
         series.attempts(event.reason ?? classOf(event.status)).inc()
+        if (event.reason !== undefined && ATTEMPT_LIMITS.has(event.reason)) series.timeouts(event.reason).inc()
         series.attemptSeconds.observe(event.durationMs / 1000)
+        return
+      }
+      case 'timeouts_computed': {
+        const series = seriesOf(event.ref)
+        series.computed('attempt').observe(event.attemptMs / 1000)
+        series.computed('total').observe(event.totalMs / 1000)
         return
       }
       case 'retry':
@@ -157,23 +192,56 @@ function createFold(registry: Registry): (event: Event) => void {
         event satisfies never
     }
   }
+  return {
+    record,
+    forgetExemplars: () => {
+      exemplified = new Set()
+    },
+  }
 }
 
-function countRequest(series: RouteSeries, event: RequestEvent): void {
+/** Limits of an attempt, and those of a whole request: each is counted where it ends something. */
+const ATTEMPT_LIMITS: ReadonlySet<string> = new Set(['connect_timeout', 'attempt_timeout'])
+const REQUEST_LIMITS: ReadonlySet<string> = new Set([
+  'total_timeout',
+  'idle_timeout',
+  'queue_timeout',
+  'client_deadline',
+  'job_deadline',
+  'client_stalled',
+])
+
+/** @param exemplified bucket by bucket, what has its exemplar since the last scrape: one is enough. */
+function countRequest(series: RouteSeries, event: RequestEvent, exemplified: Set<string>): void {
   const headSent = event.firstByteMs !== undefined
   series
     .requests(classOf(headSent ? event.status : undefined))(event.reason ?? 'none')
     .inc()
-  series.requestSeconds.observe(event.totalMs / 1000)
+  const seconds = event.totalMs / 1000
+  const bucket = SECONDS.findIndex((bound) => seconds <= bound)
+  const place = `${series.name} ${bucket}`
+  if (exemplified.has(place)) series.requestSeconds.observe(seconds)
+  else {
+    exemplified.add(place)
+    series.observeWithExemplar(seconds, event.id)
+  }
+  if (event.reason !== undefined && REQUEST_LIMITS.has(event.reason)) series.timeouts(event.reason).inc()
   if (headSent) series.firstByteSeconds.observe(event.firstByteMs / 1000)
   if (event.bytesIn > 0) series.bytesIn.inc(event.bytesIn)
   if (event.bytesOut > 0) series.bytesOut.inc(event.bytesOut)
 }
 
-function createBinder(registry: Registry) {
+function createBinder(registry: AnyRegistry) {
   const registers = [registry]
   const requests = new Counter({ ...METRICS.requests, registers })
-  const requestSeconds = new Histogram({ ...METRICS.requestSeconds, buckets: SECONDS, registers })
+  const requestSeconds = new Histogram<'upstream' | 'route' | 'request_id'>({
+    ...METRICS.requestSeconds,
+    buckets: SECONDS,
+    enableExemplars: true,
+    registers,
+  })
+  const timeouts = new Counter({ ...METRICS.timeouts, registers })
+  const computedSeconds = new Histogram({ ...METRICS.computedSeconds, buckets: SECONDS, registers })
   const firstByteSeconds = new Histogram({ ...METRICS.firstByteSeconds, buckets: SECONDS, registers })
   const bodyBytes = new Counter({ ...METRICS.bodyBytes, registers })
   const attempts = new Counter({ ...METRICS.attempts, registers })
@@ -188,7 +256,12 @@ function createBinder(registry: Registry) {
     requests: lazily((statusClass) =>
       lazily((reason) => requests.labels({ upstream, route, class: statusClass, reason })),
     ),
+    name: `${upstream} ${route}`,
     requestSeconds: requestSeconds.labels({ upstream, route }),
+    observeWithExemplar: (value: number, id: string) =>
+      requestSeconds.observe({ labels: { upstream, route }, value, exemplarLabels: { request_id: id.slice(0, 100) } }),
+    timeouts: lazily((kind) => timeouts.labels({ upstream, route, kind })),
+    computed: lazily((timeout) => computedSeconds.labels({ upstream, route, timeout })),
     firstByteSeconds: firstByteSeconds.labels({ upstream, route }),
     bytesIn: bodyBytes.labels({ upstream, direction: 'in' }),
     bytesOut: bodyBytes.labels({ upstream, direction: 'out' }),
@@ -203,17 +276,19 @@ function createBinder(registry: Registry) {
 }
 
 /** Sets every gauge anew, so that an upstream that a reload took away leaves no series behind. */
-function createGauges(registry: Registry): (snapshot: Snapshot) => void {
+function createGauges(registry: AnyRegistry): (snapshot: Snapshot) => void {
   const registers = [registry]
   const inFlight = new Gauge({ ...METRICS.inFlight, registers })
   const queued = new Gauge({ ...METRICS.queued, registers })
   const connections = new Gauge({ ...METRICS.connections, registers })
   const retryBudget = new Gauge({ ...METRICS.retryBudget, registers })
   const breakerState = new Gauge({ ...METRICS.breakerState, registers })
-  const all = [inFlight, queued, connections, retryBudget, breakerState]
+  const clientConnections = new Gauge({ ...METRICS.clientConnections, registers })
+  const all = [inFlight, queued, connections, retryBudget, breakerState, clientConnections]
 
-  return ({ upstreams }) => {
+  return ({ upstreams, listeners }) => {
     for (const one of all) one.reset()
+    for (const { name: listener, connections: open } of listeners) clientConnections.set({ listener }, open)
     for (const { name: upstream, ...state } of upstreams) {
       inFlight.set({ upstream }, state.inFlight)
       queued.set({ upstream }, state.queued)

@@ -6,32 +6,17 @@ import { StoreDown } from '../checkpoint/store.ts'
 import { type Address, listenOn, written } from '../listen.ts'
 import type { Emit } from '../policy/events.ts'
 import { hostname, isLoopback } from './loopback.ts'
-import type { Metrics } from './metrics.ts'
-import {
-  checked,
-  compileOperations,
-  type Matched,
-  type Operation,
-  PLAIN,
-  problem,
-  Refusal,
-  type Reply,
-  text,
-} from './operation.ts'
+import { checked, compileOperations, type Matched, type Operation, problem, Refusal, type Reply } from './operation.ts'
 
 export type ControlOptions = Address & {
+  /** Of the configuration, for errors. */
+  readonly key: 'control.listen' | 'control.metricsListen'
   /** Bearer token for whatever shows or changes data; empty for none. The probes and the metrics ask for none. */
   readonly token: string
   /** Of a call. */
   readonly maxBodyBytes: number
   readonly operations: readonly Operation[]
   readonly emit: Emit
-}
-
-export type Observed = {
-  readonly metrics: Pick<Metrics, 'scrape' | 'contentType'>
-  /** Whether the sidecar takes traffic, and what is missing when it does not. */
-  readonly ready: () => { readonly ready: boolean; readonly why: readonly string[] }
 }
 
 export type Control = {
@@ -53,11 +38,11 @@ const LIMITS = {
 /** For a client that stopped reading its answer, in ms. */
 const SOCKET_IDLE_MS = 30_000
 
-/** @throws Error naming `control.listen` and the address when it cannot listen there. */
+/** @throws Error naming the key and the address when it cannot listen there. */
 export async function startControl(options: ControlOptions): Promise<Control> {
   const server = createServer(LIMITS)
   server.timeout = SOCKET_IDLE_MS
-  const address = await listenOn(server, 'control.listen', options)
+  const address = await listenOn(server, options.key, options)
   const fault = (error: unknown) => options.emit({ kind: 'fault', error, where: 'control' })
   const { token, maxBodyBytes } = options
   const operationsAt = compileOperations(options.operations)
@@ -92,40 +77,6 @@ export async function startControl(options: ControlOptions): Promise<Control> {
 export function assertControlExposure(address: Address, token: string): void {
   if (token !== '' || isLoopback(address.host)) return
   throw new Error(`control.listen ${written(address)} is not loopback: set control.token`)
-}
-
-/** The probes and the metrics, which need no store. */
-export function observationOperations({ metrics, ready }: Observed): Operation[] {
-  const plain = { ...PLAIN, method: 'GET', open: true } as const
-  return [
-    {
-      ...plain,
-      id: 'scrape',
-      path: '/metrics',
-      summary: 'Metrics in the Prometheus text format',
-      answers: { 200: { what: 'the metrics', schema: undefined } },
-      answer: async () => text(await metrics.scrape(), metrics.contentType),
-    },
-    {
-      ...plain,
-      id: 'isAlive',
-      path: '/livez',
-      summary: 'Whether the event loop turns',
-      answers: { 200: { what: 'it does', schema: undefined } },
-      answer: () => text('ok\n'),
-    },
-    {
-      ...plain,
-      id: 'isReady',
-      path: '/readyz',
-      summary: 'Whether the sidecar takes traffic; upstreams do not matter',
-      answers: { 200: { what: 'it does', schema: undefined }, 503: { what: 'not yet, or no more', schema: undefined } },
-      answer: () => {
-        const state = ready()
-        return state.ready ? text('ok\n') : problem(503, state.why.join(', '))
-      },
-    },
-  ]
 }
 
 type Guard = { readonly loopbackOnly: boolean; readonly token: string; readonly maxBodyBytes: number }

@@ -148,7 +148,7 @@ async function startSidecar(urls: Urls) {
   const config = {
     ...scaled(loaded.config, SCALE),
     listen: anywhere,
-    control: { listen: anywhere, token: '' },
+    control: { listen: anywhere, token: '', metricsListen: undefined },
     checkpoints: { ...checkpoints, store: { kind: 'memory' } as const },
   }
   const upstreams = config.upstreams.map((upstream) => ({ ...upstream, listen: anywhere }))

@@ -101,6 +101,11 @@ export function admit(circuit: Circuit, now: number, leaseMs: number, settings: 
   return permit
 }
 
+/** What opened it may be over: it is half open from now on, if it was open. */
+export function allowProbes(circuit: Circuit, now: number): void {
+  if (stateOf(circuit, now) === 'open') circuit.halfOpenAt = now
+}
+
 /** The first probe since the circuit opened makes the change to half open visible. */
 export function noticeHalfOpen(circuit: Circuit): Transition | undefined {
   if (!circuit.tripped || circuit.probed) return undefined

@@ -62,6 +62,13 @@ export type Event =
   | { readonly kind: 'body_unkept'; readonly ref: RouteRef; readonly why: UnkeptCause; readonly error: unknown }
   /** A job input that a request told was not acceptable, and something else stands in for it. */
   | { readonly kind: 'input_refused'; readonly ref: RouteRef; readonly input: string }
+  /** A request's timeouts were computed from its job's shape, in ms. */
+  | {
+      readonly kind: 'timeouts_computed'
+      readonly ref: RouteRef
+      readonly attemptMs: number
+      readonly totalMs: number
+    }
   /** A pooled connection turned out closed when it was reused, and the request went out on a new one. */
   | { readonly kind: 'stale_connection'; readonly ref: RouteRef }
   | {
@@ -100,6 +107,7 @@ export type Emit = (event: Event) => void
 
 /** The state of the data plane at one moment, derived from the clock when asked. */
 export type Snapshot = {
+  readonly listeners: readonly { readonly name: string; readonly connections: number }[]
   readonly upstreams: readonly UpstreamSnapshot[]
 }
 

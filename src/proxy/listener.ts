@@ -19,6 +19,8 @@ export type Door = {
 
 export type Listener = {
   readonly address: Address
+  /** Sockets of clients, idle ones included. */
+  readonly connections: () => number
   /** Requests whose response is not over. */
   readonly inFlight: () => number
   /** Accepts no more connections, closes the idle ones, and resolves when the last request under way is over. */
@@ -92,6 +94,7 @@ export async function listen(door: Door, deps: Omit<VisitDeps, 'onOver'>): Promi
   const address = await listenOn(server, door.key, door.address)
   return {
     address,
+    connections: () => sockets.size,
     inFlight: () => inFlight,
     finish: () => {
       server.close()

@@ -155,7 +155,12 @@ export class Visit implements ClientLink {
     const { jobs, emit } = this.#deps
     const headers = this.#request.rawHeaders
     const onRefused = (input: string) => emit({ kind: 'input_refused', ref: route.ref, input })
-    return inputsOf({ headers, target, body: this.#body }, jobOf(headers, jobs), jobs, onRefused).then(timeouts)
+    const inputs = inputsOf({ headers, target, body: this.#body }, jobOf(headers, jobs), jobs, onRefused)
+    return inputs.then((known) => {
+      const computed = timeouts(known)
+      emit({ kind: 'timeouts_computed', ref: route.ref, attemptMs: computed.attemptMs, totalMs: computed.totalMs })
+      return computed
+    })
   }
 
   #bodyOf(route: Route, { transferEncoding, contentLength }: IncomingFields): KeptBody | undefined {

@@ -28,7 +28,7 @@ test('the shortest file there is has every default', () => {
   expect(config).toEqual({
     service: 'breakwater',
     listen: { host: '127.0.0.1', port: 8080 },
-    control: { listen: { host: '127.0.0.1', port: 8081 }, token: '' },
+    control: { listen: { host: '127.0.0.1', port: 8081 }, token: '', metricsListen: undefined },
     log: { level: 'info', access: true },
     checkpoints: {
       store: { kind: 'file', folder: './data' },
@@ -38,6 +38,13 @@ test('the shortest file there is has every default', () => {
       maxItems: 10_000,
       maxBody: 1_048_576,
     },
+    health: {
+      timeout: 2_000,
+      critical: ['checkpoint_store', 'disk_space'],
+      redis: false,
+      disk: { path: '/tmp', warnBelow: 5e9, failBelow: 1e9 },
+      celery: { broker: false, timeout: 2_000 },
+    },
     job: { idHeader: 'x-job-id', inputs: [] },
     timeouts: {},
     upstreams: [
@@ -45,6 +52,7 @@ test('the shortest file there is has every default', () => {
         name: 'web',
         url: 'http://localhost:9000',
         listen: undefined,
+        health: { path: undefined, timeout: 2_000, interval: 15_000 },
         tls: { ca: '', servername: '' },
         timeout: { connect: 5_000, attempt: 12_000, total: 25_000, idle: 60_000 },
         retry: {
@@ -255,12 +263,6 @@ test('anchors may be used, but not as a bomb', () => {
 
 /** One use of every key whose feature is to come, and where its fault is to be. */
 const UNBUILT: readonly (readonly [text: string, at: string, feature: string])[] = [
-  [
-    'health: { timeout: 2s, critical: [x], redis: "", disk: { path: /tmp }, celery: { broker: "" } }',
-    '2:1 health',
-    'the health report',
-  ],
-  ['control: { metricsListen: "0.0.0.0:9464" }', '2:12 control.metricsListen', 'a listener for metrics alone'],
   ['defaults: { rate: { requests: 90, per: 60s } }', '2:13 defaults.rate', 'rate'],
   ['defaults: { collapse: true }', '2:13 defaults.collapse', 'collapse'],
   ['defaults: { hedge: { after: p95, max: 1 } }', '2:13 defaults.hedge', 'hedge'],
@@ -285,9 +287,9 @@ test.each([
   ])
 })
 
-test('several endpoints and health checks are refused for now, and what turns a feature off is not', () => {
+test('several endpoints are refused for now, and what turns a feature off is not', () => {
   const file = 'upstreams: { web: { urls: [http://x, http://y], health: { path: /h } } }'
-  expect(faults(file).map((line) => line.split(' ')[1])).toEqual(['upstreams.web.urls', 'upstreams.web.health'])
+  expect(faults(file).map((line) => line.split(' ')[1])).toEqual(['upstreams.web.urls'])
   sound(`${MINIMAL}\ncontrol: { metricsListen: false }\ndefaults: { rate: false, collapse: false, hedge: false }`)
 })
 
@@ -388,4 +390,13 @@ test('a fault shows its line, but no password and no token of it', () => {
   expect(shown).not.toMatch(/hunter/)
   const faulty = loadConfig(`${MINIMAL}\ncheckpoints: { store: "redis://me:hunter2@x/y/z" }`, 'proxy.yaml', {})
   expect(faulty.ok ? '' : formatFaults(faulty.faults)).toMatch(/redis:\/\/me:\*{7}@x/)
+})
+
+test('a critical check has to be one that there is', () => {
+  expect(faults(`${MINIMAL}\nhealth: { critical: [disk_space, wbe], redis: nowhere }`)).toEqual([
+    "2:47 health.redis expected '' or redis://host:6379/0, rediss://…, redis+sentinel://… or redis+cluster://…",
+  ])
+  expect(faults(`${MINIMAL}\nhealth: { critical: [disk_space, wbe] }`)).toEqual([
+    '2:34 health.critical.1 no such check: checkpoint_store, disk_space, redis, celery_workers, web',
+  ])
 })

@@ -10,7 +10,7 @@ const ABOUT = { service: 'make-video', version: '0.1.0' }
 async function scrapeOf(events: readonly Event[], snapshot: Snapshot = EMPTY): Promise<Record<string, number>> {
   const metrics = createMetrics(ABOUT, () => snapshot)
   for (const event of events) metrics.record(event)
-  return parse(await metrics.scrape())
+  return parse((await metrics.scrape('')).body)
 }
 
 function parse(text: string): Record<string, number> {
@@ -172,6 +172,7 @@ test('gauges show the state at the moment of the scrape, and an upstream that is
       ),
     )
   let now: Snapshot = {
+    listeners: [{ name: 'listen', connections: 4 }],
     upstreams: [
       upstreamSnapshot({
         inFlight: 3,
@@ -183,7 +184,8 @@ test('gauges show the state at the moment of the scrape, and an upstream that is
     ],
   }
   const metrics = createMetrics(ABOUT, () => now)
-  assert.deepEqual(gauges(parse(await metrics.scrape())), {
+  assert.deepEqual(gauges(parse((await metrics.scrape('')).body)), {
+    'breakwater_client_connections{listener="listen"}': 4,
     'breakwater_requests_in_flight{upstream="youtube-search"}': 3,
     'breakwater_requests_queued{upstream="youtube-search"}': 2,
     'breakwater_connections{upstream="youtube-search"}': 5,
@@ -192,6 +194,7 @@ test('gauges show the state at the moment of the scrape, and an upstream that is
     'breakwater_breaker_state{upstream="youtube-search",route="GET /jobs/{id}"}': 1,
   })
   now = {
+    listeners: [],
     upstreams: [
       upstreamSnapshot({
         name: 'video-downloader',
@@ -200,7 +203,7 @@ test('gauges show the state at the moment of the scrape, and an upstream that is
       }),
     ],
   }
-  assert.deepEqual(gauges(parse(await metrics.scrape())), {
+  assert.deepEqual(gauges(parse((await metrics.scrape('')).body)), {
     'breakwater_requests_in_flight{upstream="video-downloader"}': 0,
     'breakwater_requests_queued{upstream="video-downloader"}': 0,
     'breakwater_connections{upstream="video-downloader"}': 0,
@@ -210,7 +213,7 @@ test('gauges show the state at the moment of the scrape, and an upstream that is
 })
 
 test("every metric of the table is announced with its type and help, and none besides but the process's own", async () => {
-  const text = await createMetrics(ABOUT, () => EMPTY).scrape()
+  const { body: text } = await createMetrics(ABOUT, () => EMPTY).scrape('')
   const announced = text.split('\n').filter((line) => /^# (HELP|TYPE) /.test(line) && !isProcess(line))
   const table = Object.values(METRICS).flatMap(({ name, type, help }) => [
     `# HELP ${name} ${help}`,
@@ -220,7 +223,7 @@ test("every metric of the table is announced with its type and help, and none be
 })
 
 test('the build and the event loop are told of', async () => {
-  const text = await createMetrics(ABOUT, () => EMPTY).scrape()
+  const { body: text } = await createMetrics(ABOUT, () => EMPTY).scrape('')
   assert.match(text, /^breakwater_build_info\{service="make-video",version="0\.1\.0",node="26\.\d+\.\d+"\} 1$/m)
   assert.match(text, /^breakwater_nodejs_eventloop_lag_p99_seconds \d/m)
   assert.match(text, /^breakwater_process_resident_memory_bytes \d/m)
@@ -230,5 +233,5 @@ test('a snapshot that cannot be taken fails the scrape rather than showing old s
   const metrics = createMetrics(ABOUT, () => {
     throw new Error('no state')
   })
-  await assert.rejects(metrics.scrape(), /no state/)
+  await assert.rejects(metrics.scrape(''), /no state/)
 })

@@ -58,4 +58,4 @@ export const upstreamSnapshot = (fields: Partial<UpstreamSnapshot> = {}): Upstre
   ...fields,
 })
 
-export const EMPTY: Snapshot = { upstreams: [] }
+export const EMPTY: Snapshot = { upstreams: [], listeners: [] }

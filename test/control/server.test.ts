@@ -5,16 +5,21 @@ import { connect, createServer } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { onTestFinished, test } from 'vitest'
 import { json, type Operation, PLAIN } from '../../src/control/operation.ts'
-import {
-  assertControlExposure,
-  type ControlOptions,
-  observationOperations,
-  type Observed,
-  startControl,
-} from '../../src/control/server.ts'
+import { observationOperations, type Observed } from '../../src/control/observation-operations.ts'
+import { assertControlExposure, type ControlOptions, startControl } from '../../src/control/server.ts'
 import type { Event } from '../../src/policy/events.ts'
 
-const METRICS = { scrape: async () => 'breakwater_build_info 1\n', contentType: 'text/plain; version=0.0.4' }
+const TEXT = 'text/plain; version=0.0.4'
+const METRICS = {
+  scrape: async () => ({ body: 'breakwater_build_info 1\n', contentType: TEXT }),
+}
+
+const HEALTH = {
+  report: async () =>
+    ({ status: 'unhealthy', service: 's', version: '1', checks: {}, timestamp: '2026-01-01T00:00:00Z' }) as const,
+}
+
+const WELL = () => ({ started: { listening: true }, ready: { listening: true } })
 
 /** A call that shows data. */
 const CLOSED: Operation = {
@@ -29,15 +34,17 @@ const CLOSED: Operation = {
 
 async function start({
   metrics = METRICS,
-  ready = () => ({ ready: true, why: [] }),
+  health = HEALTH,
+  phase = WELL,
   ...options
 }: Partial<ControlOptions & Observed> = {}) {
   const control = await startControl({
+    key: 'control.listen',
     host: '127.0.0.1',
     port: 0,
     token: '',
     maxBodyBytes: 1_000,
-    operations: [...observationOperations({ metrics, ready }), CLOSED],
+    operations: [...observationOperations({ metrics, health, phase }), CLOSED],
     emit: (event) => assert.fail(JSON.stringify(event)),
     ...options,
   })
@@ -69,7 +76,7 @@ const problemOf = ({ status, headers, body }: Answer) => {
 test('/metrics answers with the scrape, in its own content type, also behind a query', async () => {
   const { address } = await start()
   const { status, headers, body } = await ask(address, '/metrics?name[]=x')
-  assert.deepEqual([status, headers['content-type'], body], [200, METRICS.contentType, 'breakwater_build_info 1\n'])
+  assert.deepEqual([status, headers['content-type'], body], [200, TEXT, 'breakwater_build_info 1\n'])
   assert.equal(headers['cache-control'], 'no-store')
 })
 
@@ -79,15 +86,34 @@ test('/livez says ok', async () => {
   assert.deepEqual([response.status, await response.text()], [200, 'ok\n'])
 })
 
-test('/readyz says what is missing, then ok, then draining', async () => {
-  let why = ['not listening yet']
-  const { address } = await start({ ready: () => ({ ready: why.length === 0, why }) })
-  assert.equal(problemOf(await ask(address, '/readyz')), '503 Service Unavailable: not listening yet')
-  why = []
-  const { status, body } = await ask(address, '/readyz')
-  assert.deepEqual([status, body], [200, 'ok\n'])
-  why = ['not listening yet', 'draining']
-  assert.equal(problemOf(await ask(address, '/readyz')), '503 Service Unavailable: not listening yet, draining')
+test('the probes say what is missing, at length when asked to', async () => {
+  let [listening, accepting] = [false, true]
+  const phase = () => ({ started: { listening }, ready: { listening, 'accepting requests': accepting } })
+  const { address } = await start({ phase })
+  const told = async (path: string) => {
+    const { status, body } = await ask(address, path)
+    return [status, body]
+  }
+  assert.equal(problemOf(await ask(address, '/readyz')), '503 Service Unavailable: not listening')
+  assert.equal(problemOf(await ask(address, '/startupz')), '503 Service Unavailable: not listening')
+  assert.deepEqual(await told('/livez?verbose'), [200, '[+]alive ok\n'])
+  listening = true
+  assert.deepEqual(
+    [await told('/readyz'), await told('/startupz')],
+    [
+      [200, 'ok\n'],
+      [200, 'ok\n'],
+    ],
+  )
+  accepting = false
+  assert.deepEqual(await told('/readyz?verbose'), [503, '[+]listening ok\n[-]accepting requests failed\n'])
+  assert.deepEqual(await told('/startupz'), [200, 'ok\n'])
+})
+
+test('/health is 503 when something critical fails, and open to whoever asks', async () => {
+  const { address } = await start({ token: 'secret' })
+  const { status, body } = await ask(address, '/health')
+  assert.deepEqual([status, JSON.parse(body)], [503, await HEALTH.report()])
 })
 
 test('HEAD gets the head of what GET would get, and no body', async () => {
@@ -96,7 +122,7 @@ test('HEAD gets the head of what GET would get, and no body', async () => {
   assert.deepEqual([status, headers['content-length'], body], [200, '24', ''])
 })
 
-for (const path of ['/', '/metrics/', '/startupz', '/constructor', '/v1/upstreams', '//metrics']) {
+for (const path of ['/', '/metrics/', '/constructor', '/v1/upstreams', '//metrics']) {
   test(`nothing is at ${path}`, async () => {
     const { address } = await start()
     assert.equal(problemOf(await ask(address, path)), `404 Not Found: nothing at ${path}`)
@@ -251,8 +277,8 @@ test('closing waits for the answer that is under way, and for no more on its con
   const asked = Promise.withResolvers<void>()
   const scrape = () => {
     asked.resolve()
-    return new Promise<string>((resolve) => {
-      answerScrape = resolve
+    return new Promise<{ body: string; contentType: string }>((resolve) => {
+      answerScrape = (body) => resolve({ body, contentType: TEXT })
     })
   }
   const control = await start({ metrics: { ...METRICS, scrape } })

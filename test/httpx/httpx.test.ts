@@ -46,7 +46,7 @@ async function sidecar(t: Scope, urls: readonly string[]) {
   const config = {
     ...loaded.config,
     listen: anywhere,
-    control: { listen: anywhere, token: '' },
+    control: { listen: anywhere, token: '', metricsListen: undefined },
     checkpoints: { ...loaded.config.checkpoints, store: { kind: 'memory' } as const },
     upstreams: loaded.config.upstreams.map((upstream) => ({ ...upstream, listen: anywhere })),
   }

@@ -1,0 +1,94 @@
+/** make-video's own health report: what the service needs, each looked at by itself, all at the same time. */
+
+import { type Clock, isoTime } from '../../clock.ts'
+
+/** One thing that is looked at. */
+export type Check = {
+  /** With `_`, as make-video's own names are. */
+  readonly name: string
+  /** Whether the service is unhealthy without it. */
+  readonly critical: boolean
+  /** ms after which it counts as failed. */
+  readonly limitMs: number
+  /** Whether the time that it takes says something. */
+  readonly isTimed: boolean
+  /** @returns what a person reads; rejects when it could not be looked at, or is not well. */
+  readonly look: () => Promise<string>
+}
+
+export type Finding = { readonly healthy: boolean; readonly details: string; readonly latency_ms?: number }
+
+export type HealthDocument = {
+  /** `degraded` when only what is not critical fails. */
+  readonly status: 'healthy' | 'degraded' | 'unhealthy'
+  readonly service: string
+  readonly version: string
+  readonly checks: Readonly<Record<string, Finding>>
+  readonly timestamp: string
+}
+
+/** How long a report holds, in ms: a storm of probes costs no more than one. */
+const HOLDS_MS = 1_000
+
+export class HealthReport {
+  readonly #checks: readonly Check[]
+  readonly #about: { readonly service: string; readonly version: string }
+  readonly #clock: Clock
+  /** Looks that have not come back: one that hangs is not looked at once more. */
+  readonly #underWay = new Map<Check, Promise<string>>()
+  #latest: { readonly document: Promise<HealthDocument>; readonly at: number } | undefined
+
+  constructor(checks: readonly Check[], about: { service: string; version: string }, clock: Clock) {
+    this.#checks = checks
+    this.#about = about
+    this.#clock = clock
+  }
+
+  /** Takes no longer than the longest limit of a check, whatever hangs. */
+  report(): Promise<HealthDocument> {
+    const now = this.#clock.now()
+    if (this.#latest === undefined || now - this.#latest.at >= HOLDS_MS) {
+      this.#latest = { document: this.#make(), at: now }
+    }
+    return this.#latest.document
+  }
+
+  async #make(): Promise<HealthDocument> {
+    const found = await Promise.all(this.#checks.map(async (check) => [check, await this.#find(check)] as const))
+    const failed = found.filter(([, { healthy }]) => !healthy).map(([check]) => check)
+    const status = failed.length === 0 ? 'healthy' : failed.some(({ critical }) => critical) ? 'unhealthy' : 'degraded'
+    const checks = Object.fromEntries(found.map(([{ name }, finding]) => [name, finding]))
+    return { status, ...this.#about, checks, timestamp: isoTime(this.#clock.wallNow()) }
+  }
+
+  async #find(check: Check): Promise<Finding> {
+    const startedAt = this.#clock.now()
+    const tell = (healthy: boolean, details: string): Finding => {
+      const latency = Math.round((this.#clock.now() - startedAt) * 100) / 100
+      return { healthy, details, ...(check.isTimed ? { latency_ms: latency } : {}) }
+    }
+    try {
+      return tell(true, await this.#within(check))
+    } catch (error) {
+      return tell(false, error instanceof Error ? error.message : String(error))
+    }
+  }
+
+  #within(check: Check): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const late = () => reject(new Error(`no answer within ${check.limitMs / 1000}s`))
+      const timer = this.#clock.after(check.limitMs, late)
+      this.#look(check)
+        .finally(() => this.#clock.cancel(timer))
+        .then(resolve, reject)
+    })
+  }
+
+  #look(check: Check): Promise<string> {
+    const known = this.#underWay.get(check)
+    if (known !== undefined) return known
+    const look = check.look().finally(() => this.#underWay.delete(check))
+    this.#underWay.set(check, look)
+    return look
+  }
+}

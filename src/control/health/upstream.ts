@@ -1,0 +1,65 @@
+/** An upstream's own health path, asked directly: what the policies make of its answers is another matter. */
+
+import { request as requestHttp } from 'node:http'
+import { request as requestHttps } from 'node:https'
+import type { Clock } from '../../clock.ts'
+
+export type UpstreamHealthSettings = {
+  /** Scheme, host, port and perhaps a base path. */
+  readonly url: string
+  /** undefined when it has none: then any answer below 500 will do. */
+  readonly path: string | undefined
+  readonly timeoutMs: number
+  /** Between two questions, in ms, whoever wants to know. */
+  readonly intervalMs: number
+  /** PEM text; '' for the system's authorities alone. */
+  readonly ca: string
+  readonly servername: string
+}
+
+/**
+ * Looks at an upstream no more often than its interval: a service that inspects its workers stands still meanwhile, and a
+ * probe each 10 s would have it stand still a third of the time. Between two looks the newest answer holds.
+ */
+export class UpstreamHealth {
+  readonly #settings: UpstreamHealthSettings
+  readonly #clock: Clock
+  #latest: { readonly answer: Promise<string>; readonly at: number } | undefined
+
+  constructor(settings: UpstreamHealthSettings, clock: Clock) {
+    this.#settings = settings
+    this.#clock = clock
+  }
+
+  /** Rejects when it is not well. */
+  look(): Promise<string> {
+    const now = this.#clock.now()
+    if (this.#latest === undefined || now - this.#latest.at >= this.#settings.intervalMs) {
+      this.#latest = { answer: this.#ask(), at: now }
+    }
+    return this.#latest.answer
+  }
+
+  #ask(): Promise<string> {
+    const { url, path, timeoutMs, ca, servername } = this.#settings
+    const target = new URL(`${url}${path ?? '/'}`)
+    const request = target.protocol === 'https:' ? requestHttps : requestHttp
+    const tls = { ...(ca === '' ? {} : { ca }), ...(servername === '' ? {} : { servername }) }
+    const isWell = (status: number) => (path === undefined ? status < 500 : status < 400)
+    return new Promise((resolve, reject) => {
+      const asking = request(target, { agent: false, headers: { 'user-agent': 'breakwater-health' }, ...tls })
+      const timer = this.#clock.after(timeoutMs, () =>
+        asking.destroy(new Error(`no answer within ${timeoutMs / 1000}s`)),
+      )
+      asking.on('response', (response) => {
+        const { statusCode = 0 } = response
+        response.destroy()
+        if (isWell(statusCode)) resolve(`HTTP ${statusCode}`)
+        else reject(new Error(`HTTP ${statusCode}`))
+      })
+      asking.on('error', (error: NodeJS.ErrnoException) => reject(new Error(error.code ?? error.message)))
+      asking.on('close', () => this.#clock.cancel(timer))
+      asking.end()
+    })
+  }
+}

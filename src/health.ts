@@ -1,0 +1,83 @@
+/** Makes the checks of the health report from the configuration. */
+
+import { checkName } from './config/names.ts'
+import type { Config } from './config/schema.ts'
+import type { RedisTarget } from './checkpoint/place.ts'
+import type { CheckpointStore } from './checkpoint/store.ts'
+import type { Clock } from './clock.ts'
+import { isoTime } from './clock.ts'
+import { lookAtCelery } from './control/health/celery.ts'
+import { lookAtDisk } from './control/health/disk.ts'
+import { lookAtRedis } from './control/health/redis.ts'
+import type { Check } from './control/health/report.ts'
+import { lookAtStore } from './control/health/store.ts'
+import { UpstreamHealth } from './control/health/upstream.ts'
+
+type UpstreamLooks = {
+  /** By upstream. */
+  readonly all: ReadonlyMap<string, UpstreamHealth>
+  /** Those that have a health path. */
+  readonly watched: ReadonlyMap<string, { readonly health: UpstreamHealth; readonly intervalMs: number }>
+}
+
+export function upstreamHealth({ upstreams }: Config, readText: (path: string) => string, clock: Clock): UpstreamLooks {
+  const all = upstreams.map(({ name, url, health, tls }) => {
+    const { path, timeout: timeoutMs, interval: intervalMs } = health
+    const ca = tls.ca === '' ? '' : readText(tls.ca)
+    const looks = new UpstreamHealth({ url, path, timeoutMs, intervalMs, ca, servername: tls.servername }, clock)
+    return { name, path, intervalMs, health: looks }
+  })
+  return {
+    all: new Map(all.map(({ name, health }) => [name, health])),
+    watched: new Map(all.filter(({ path }) => path !== undefined).map(({ name, ...watched }) => [name, watched])),
+  }
+}
+
+/** @returns the checks, and what closes the connections that they keep. */
+export async function healthChecks(
+  { health, upstreams }: Config,
+  store: CheckpointStore,
+  looks: UpstreamLooks['all'],
+  { clock, newId }: { readonly clock: Clock; readonly newId: () => string },
+): Promise<{ readonly list: readonly Check[]; readonly close: () => Promise<void> }> {
+  const clients: { close(): void }[] = []
+  const connected = async (target: RedisTarget) => {
+    const { RedisClient } = await import('./checkpoint/redis-client.ts')
+    const client = new RedisClient(target, { ca: '', servername: '' })
+    clients.push(client)
+    void client.connect()
+    return client
+  }
+  const check = (name: string, look: () => Promise<string>, limitMs = health.timeout, isTimed = true): Check => ({
+    name,
+    critical: health.critical.includes(name),
+    limitMs,
+    isTimed,
+    look,
+  })
+  const list = [
+    check('checkpoint_store', () => lookAtStore(store, isoTime(clock.wallNow()))),
+    check('disk_space', () => lookAtDisk(health.disk), health.timeout, false),
+    ...upstreams.map((upstream) => {
+      const look = looks.get(upstream.name)
+      return check(checkName(upstream), async () => (await look?.look()) ?? '', upstream.health.timeout)
+    }),
+  ]
+  if (health.redis) {
+    const redis = await connected(health.redis)
+    list.push(check('redis', () => lookAtRedis(redis, newId())))
+  }
+  if (health.celery.broker) {
+    const broker = await connected(health.celery.broker)
+    const settings = { db: health.celery.broker.db, timeoutMs: health.celery.timeout }
+    // The limit is for the broker to be asked; the workers have theirs within.
+    const limitMs = health.celery.timeout + health.timeout
+    list.push(check('celery_workers', () => lookAtCelery(broker, settings, newId, clock), limitMs))
+  }
+  return {
+    list,
+    close: async () => {
+      for (const client of clients) client.close()
+    },
+  }
+}
