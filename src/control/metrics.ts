@@ -71,6 +71,7 @@ export const METRICS = {
   clientConnections: gauge('client_connections', 'Sockets of clients, idle ones included', ['listener']),
   retryBudget: gauge('retry_budget', 'Retries that the budget would allow now', ['upstream']),
   breakerState: gauge('breaker_state', '0 closed, 1 half-open, 2 open', ROUTE),
+  reloadSuccessful: gauge('config_reload_successful', '1 while the configuration in force is the newest one read', []),
   buildInfo: gauge('build_info', 'Always 1', ['service', 'version', 'node']),
 }
 
@@ -84,6 +85,7 @@ export function createMetrics(about: { service: string; version: string }, snaps
   collectDefaultMetrics({ register: registry, prefix: 'breakwater_' })
   const fold = createFold(registry)
   const show = createGauges(registry)
+  new Gauge({ ...METRICS.reloadSuccessful, registers: [registry] }).set(1)
   new Gauge({ ...METRICS.buildInfo, registers: [registry] }).set({ ...about, node: process.versions.node }, 1)
   const write = async (accept: string) => {
     const isOpen = accept.includes('application/openmetrics-text')
