@@ -59,7 +59,7 @@ const DRAIN_DELAY_MS = 1_000
 export async function startApp(config: Config, outside: Outside): Promise<App> {
   assertControlExposure(config.control.listen, config.control.token)
   const { clock, random, newId, version } = outside
-  const log = createLog({ ...config.log, service: config.service }, outside.logTo)
+  const log = createLog({ ...config.log, service: config.service }, outside.clock, outside.logTo)
   const emit: Emit = (event) => {
     metrics.record(event)
     log.record(event)

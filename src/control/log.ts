@@ -9,6 +9,8 @@ import {
   stdTimeFunctions,
 } from 'pino'
 import type { Event, RequestEvent, RouteRef } from '../policy/events.ts'
+import type { Clock } from '../clock.ts'
+import { Bursts } from './bursts.ts'
 import { LineWriter } from './lines.ts'
 
 export type LogSettings = {
@@ -33,15 +35,20 @@ export type Log = {
  * upstream's own 5xx is not.
  * @param destination takes the lines instead of stdout
  */
-export function createLog(settings: LogSettings, destination?: DestinationStream): Log {
+export function createLog(settings: LogSettings, clock: Clock, destination?: DestinationStream): Log {
+  const bursts = new Bursts(clock)
   if (destination !== undefined) {
-    return { record: createFold(createLogger(settings, destination), settings.access), flush: () => {} }
+    const record = createFold(createLogger(settings, destination), settings.access, bursts)
+    return { record, flush: () => bursts.close() }
   }
   const stdout = new LineWriter(process.stdout, (lines) => logger.warn({ lines }, 'log lines lost'))
   const logger = createLogger(settings, stdout)
-  const flush = () => stdout.flush()
+  const flush = () => {
+    bursts.close()
+    stdout.flush()
+  }
   process.once('exit', flush)
-  return { record: createFold(logger, settings.access), flush }
+  return { record: createFold(logger, settings.access, bursts), flush }
 }
 
 function createLogger({ level, service }: LogSettings, destination: DestinationStream): Logger {
@@ -55,8 +62,15 @@ function createLogger({ level, service }: LogSettings, destination: DestinationS
   return pino(options, destination)
 }
 
-function createFold(logger: Logger, access: boolean): (event: Event) => void {
+function createFold(logger: Logger, access: boolean, bursts: Bursts): (event: Event) => void {
   const verbose = logger.isLevelEnabled('debug')
+  const summarised = (level: 'warn' | 'error', fields: object, error: unknown, message: string) => {
+    const same = `${message} ${JSON.stringify(fields)} ${error === undefined ? '' : described(error).message}`
+    const err = error === undefined ? {} : { err: error }
+    bursts.tell(same, (repeats) =>
+      logger[level]({ ...fields, ...err, ...(repeats === undefined ? {} : { repeats }) }, message),
+    )
+  }
   return (event) => {
     switch (event.kind) {
       case 'request':
@@ -85,11 +99,12 @@ function createFold(logger: Logger, access: boolean): (event: Event) => void {
         if (verbose) logger.debug(placeOf(event.ref), 'stale connection')
         return
       case 'body_failed':
-        logger[event.end === 'cancelled' ? 'debug' : 'warn']({ ...placeOf(event.ref), end: event.end }, 'body failed')
+        if (event.end === 'cancelled') logger.debug({ ...placeOf(event.ref), end: event.end }, 'body failed')
+        else summarised('warn', { ...placeOf(event.ref), end: event.end }, undefined, 'body failed')
         return
       case 'body_unkept':
         if (event.why === 'disk')
-          logger.warn({ ...placeOf(event.ref), why: event.why, err: event.error }, 'body unkept')
+          summarised('warn', { ...placeOf(event.ref), why: event.why }, event.error, 'body unkept')
         else logger.debug({ ...placeOf(event.ref), why: event.why }, 'body unkept')
         return
       case 'input_refused':
@@ -118,7 +133,7 @@ function createFold(logger: Logger, access: boolean): (event: Event) => void {
         logger.info('drained')
         return
       case 'fault':
-        logger.error({ where: event.where, err: event.error }, 'fault')
+        summarised('error', { where: event.where }, event.error, 'fault')
         return
       default:
         event satisfies never

@@ -244,6 +244,10 @@ export class Visit implements ClientLink {
   #report(finished: boolean): void {
     const exchange = this.#exchange
     const cut = this.#relay?.cutBy
+    const bodyEnd = cut ?? (finished || this.#relay === undefined ? undefined : 'cancelled')
+    if (exchange !== undefined && bodyEnd !== undefined) {
+      this.#deps.emit({ kind: 'body_failed', ref: exchange.route, end: bodyEnd })
+    }
     this.#deps.emit({
       kind: 'request',
       ref: this.#route?.ref,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'vitest'
 import { createLog, type LogSettings } from '../../src/control/log.ts'
 import type { Event } from '../../src/policy/events.ts'
+import { fakeClock } from '../support/fake-clock.ts'
 import { attemptEvent, breakerEvent, JOBS, requestEvent } from './samples.ts'
 
 /** The text that the log writes for these events. */
@@ -10,7 +11,8 @@ function textOf(events: readonly Event[], settings: Partial<LogSettings> = {}): 
   const write = (line: string) => {
     text += line
   }
-  const log = createLog({ level: 'debug', access: true, service: 'make-video', ...settings }, { write })
+  const clock = fakeClock()
+  const log = createLog({ level: 'debug', access: true, service: 'make-video', ...settings }, clock, { write })
   for (const event of events) log.record(event)
   return text
 }
@@ -189,10 +191,9 @@ test('a fault brings its stack and those of its causes', () => {
 test('an error that is its own cause, and a thing that is no error, are told of without fail', () => {
   const circle = new Error('round')
   circle.cause = circle
-  const events: Event[] = [circle, Object.create(null), undefined, null, Symbol('s')].map((error) => {
-    return { kind: 'fault', error, where: 'test' }
-  })
-  assert.equal(linesOf(events).length, 5)
+  for (const error of [circle, Object.create(null), undefined, null, Symbol('s')]) {
+    assert.equal(linesOf([{ kind: 'fault', error, where: 'test' }]).length, 1)
+  }
 })
 
 test('no line holds credentials of a URL or what a library hangs on its errors', () => {
@@ -217,4 +218,36 @@ test('what a client puts into its path cannot make a line of its own', () => {
   const lines = linesOf([requestEvent({ path })])
   assert.deepEqual(lines.length, 1)
   assert.ok(lines[0] !== undefined && 'path' in lines[0] && lines[0].path === path)
+})
+
+test('a burst of the same error is one line, and another one later that says how many there were', async () => {
+  const clock = fakeClock()
+  const lines: { msg: string; repeats?: number }[] = []
+  const log = createLog({ level: 'info', access: true, service: 's' }, clock, {
+    write: (line: string) => lines.push(JSON.parse(line)),
+  })
+  const fault = (message: string): Event => ({ kind: 'fault', error: new Error(message), where: 'relay' })
+  for (let i = 0; i < 10_000; i += 1) log.record(fault('the same'))
+  log.record(fault('another'))
+  for (let i = 0; i < 3; i += 1) log.record({ kind: 'body_failed', ref: JOBS, end: 'body_truncated' })
+  const told = () => lines.splice(0).map(({ msg, repeats }) => [msg, repeats])
+  assert.deepEqual(told(), [
+    ['fault', undefined],
+    ['fault', undefined],
+    ['body failed', undefined],
+  ])
+  await clock.advance(10_000)
+  assert.deepEqual(told(), [
+    ['fault', 9_999],
+    ['body failed', 2],
+  ])
+  log.record(fault('the same'))
+  log.record(fault('the same'))
+  log.flush()
+  assert.deepEqual(told(), [
+    ['fault', undefined],
+    ['fault', 1],
+  ])
+  await clock.advance(10_000)
+  assert.deepEqual(told(), [])
 })

@@ -114,10 +114,12 @@ test('a reader that went away is sent no more', async () => {
 /** A process of its own that logs to its stdout, a pipe, and talks to the test by messages. */
 function logging(script: string) {
   const log = new URL('../../src/control/log.ts', import.meta.url)
+  const clock = new URL('../../src/clock.ts', import.meta.url)
   const preamble = `
     import { once } from 'node:events'
     import { createLog } from '${log}'
-    const log = createLog({ level: 'info', access: true, service: 'test' })
+    import { systemClock } from '${clock}'
+    const log = createLog({ level: 'info', access: true, service: 'test' }, systemClock)
     const write = (n) => log.record({ kind: 'listening', name: String(n), address: '${'x'.repeat(200)}' })
   `
   const child = spawn(process.execPath, ['--input-type=module', '--eval', preamble + script], {
