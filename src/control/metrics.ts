@@ -9,6 +9,7 @@ import {
   type PrometheusContentType,
   Registry,
 } from 'prom-client'
+import { METRICS } from './metric-table.ts'
 import type { BreakerState, Event, RequestEvent, RouteRef, Snapshot } from '../policy/events.ts'
 
 export type Metrics = {
@@ -23,57 +24,6 @@ export type Metrics = {
 
 /** From one millisecond to ten minutes: a cached answer and a rendered video share them. */
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
-
-const metric =
-  <const T extends 'counter' | 'gauge' | 'histogram'>(type: T) =>
-  <const L extends readonly string[]>(name: string, help: string, labelNames: L) =>
-    ({ type, name: `breakwater_${name}`, help, labelNames }) as const
-
-const counter = metric('counter')
-const gauge = metric('gauge')
-const histogram = metric('histogram')
-
-const ROUTE = ['upstream', 'route'] as const
-
-/**
- * Every series of ours; the process's own (prom-client's defaults) come on top. Label values are names from the
- * configuration and members of closed sets, never a path, an id or a message. `class` and `reason` are `none` for a
- * request that got no status and for one that was relayed whole; `route` is `*` for an upstream's own breaker and for
- * requests that match no route.
- */
-export const METRICS = {
-  requests: counter('requests_total', 'Requests that ended', [...ROUTE, 'class', 'reason']),
-  requestSeconds: histogram('request_duration_seconds', 'From a request to the last byte of its response', ROUTE),
-  firstByteSeconds: histogram('request_first_byte_seconds', 'From a request to the head of its response', ROUTE),
-  bodyBytes: counter('body_bytes_total', 'Body bytes from (in) and to (out) clients', ['upstream', 'direction']),
-  unrouted: counter('unrouted_total', 'Requests for which no upstream was found', ['reason']),
-  attempts: counter('attempts_total', 'Attempts to get a response, by its class or the reason', [...ROUTE, 'outcome']),
-  attemptSeconds: histogram('attempt_duration_seconds', 'From an attempt to its response head or end', ['upstream']),
-  timeouts: counter('timeouts_total', 'Times that a limit ended an attempt or a request', [...ROUTE, 'kind']),
-  computedSeconds: histogram('computed_timeout_seconds', "Timeouts computed from a job's shape", [...ROUTE, 'timeout']),
-  retries: counter('retries_total', 'Attempts repeated, by the status or reason that asked for it', [
-    ...ROUTE,
-    'cause',
-  ]),
-  retriesDenied: counter('retries_denied_total', 'Repeatable outcomes that were not repeated', [...ROUTE, 'why']),
-  bodyFailures: counter('body_failures_total', 'Response bodies that did not end whole', [...ROUTE, 'end']),
-  bodiesUnkept: counter('bodies_unkept_total', 'Request bodies not kept for a repetition', [...ROUTE, 'why']),
-  staleConnections: counter('stale_connections_total', 'Pooled connections found closed on reuse', ['upstream']),
-  breakerTransitions: counter('breaker_transitions_total', 'State changes', [...ROUTE, 'from', 'to', 'cause']),
-  inputsRefused: counter('inputs_refused_total', 'Job inputs that were not acceptable', ['input']),
-  storeCalls: counter('checkpoint_operations_total', 'Calls to the checkpoint store', ['operation', 'outcome']),
-  storeSeconds: histogram('checkpoint_operation_duration_seconds', 'Of a call to the checkpoint store', ['operation']),
-  storeUp: gauge('checkpoint_store_up', '1 when the checkpoint store answered last', []),
-  faults: counter('faults_total', 'Faults inside the sidecar that no request was told of', []),
-  inFlight: gauge('requests_in_flight', 'Requests that hold a slot of the upstream', ['upstream']),
-  queued: gauge('requests_queued', 'Requests that wait for a slot', ['upstream']),
-  connections: gauge('connections', 'Sockets to the upstream, idle ones included', ['upstream']),
-  clientConnections: gauge('client_connections', 'Sockets of clients, idle ones included', ['listener']),
-  retryBudget: gauge('retry_budget', 'Retries that the budget would allow now', ['upstream']),
-  breakerState: gauge('breaker_state', '0 closed, 1 half-open, 2 open', ROUTE),
-  reloadSuccessful: gauge('config_reload_successful', '1 while the configuration in force is the newest one read', []),
-  buildInfo: gauge('build_info', 'Always 1', ['service', 'version', 'node']),
-}
 
 const STATE_VALUES: Readonly<Record<BreakerState, number>> = { closed: 0, 'half-open': 1, open: 2 }
 
@@ -101,6 +51,7 @@ export function createMetrics(about: { service: string; version: string }, snaps
     record: fold.record,
     scrape: (accept) => {
       const scrape = last.then(() => write(accept))
+      // Whoever asked is told of a failure; the next one's turn comes all the same.
       last = scrape.catch(() => undefined)
       return scrape
     },

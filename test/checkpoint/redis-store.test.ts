@@ -7,7 +7,8 @@ import { storePlace } from '../../src/checkpoint/place.ts'
 import type { CheckpointStore, StoreSettings } from '../../src/checkpoint/store.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { needs } from '../support/needs.ts'
-import { freePort, hasRedis, startCluster, startRedis, startSentinel, until } from '../support/redis.ts'
+import { freePort, hasRedis, startCluster, startRedis, startSentinel } from '../support/redis.ts'
+import { until } from '../support/until.ts'
 import { ALWAYS, checkpoint, SETTINGS, storeContract } from './store-contract.ts'
 
 const TLS_FOLDER = join(import.meta.dirname, '../fixtures/tls')

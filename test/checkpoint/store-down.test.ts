@@ -3,7 +3,8 @@ import { systemClock } from '../../src/clock.ts'
 import { ask, problemOf } from '../support/client.ts'
 import { needs } from '../support/needs.ts'
 import { startProxy } from '../support/proxy.ts'
-import { freePort, hasRedis, startRedis, until } from '../support/redis.ts'
+import { freePort, hasRedis, startRedis } from '../support/redis.ts'
+import { until } from '../support/until.ts'
 import { scriptedUpstream } from '../support/scripted-upstream.ts'
 
 const TIMEOUTS = { total: { base: '60s', min: '1s', max: '1h' } }

@@ -12,7 +12,8 @@ import { ask } from '../support/client.ts'
 import { needs } from '../support/needs.ts'
 import { startProxy } from '../support/proxy.ts'
 import { hasCelery, PYTHON } from '../support/python.ts'
-import { freePort, hasRedis, startRedis, until } from '../support/redis.ts'
+import { freePort, hasRedis, startRedis } from '../support/redis.ts'
+import { until } from '../support/until.ts'
 
 needs('redis-server', hasRedis)
 needs('celery', hasCelery)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'vitest'
-import { createMetrics, METRICS } from '../../src/control/metrics.ts'
+import { METRICS } from '../../src/control/metric-table.ts'
+import { createMetrics } from '../../src/control/metrics.ts'
 import type { BreakerState, Event, RouteRef, Snapshot } from '../../src/policy/events.ts'
 import { attemptEvent, breakerEvent, EMPTY, JOBS, requestEvent, SEARCH, upstreamSnapshot } from './samples.ts'
 

@@ -11,7 +11,8 @@ import { ask } from '../support/client.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { needs } from '../support/needs.ts'
 import { startProxy } from '../support/proxy.ts'
-import { freePort, until } from '../support/redis.ts'
+import { freePort } from '../support/redis.ts'
+import { until } from '../support/until.ts'
 
 const hasPrometheus = spawnSync('prometheus', ['--version']).status === 0
 const RULES = join(import.meta.dirname, '../../config/prometheus/rules.yaml')

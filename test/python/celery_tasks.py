@@ -6,13 +6,13 @@ import time
 import httpx
 from celery import Celery
 
-from breakwater_client import CheckpointStage, SyncCheckpointManager
+from breakwater_client import CheckpointStage, Settings, SyncCheckpointManager
 
 app = Celery("videos", broker=os.environ["BROKER_URL"])
 app.conf.task_ignore_result = True
 app.conf.broker_connection_retry_on_startup = True
 
-checkpoints = SyncCheckpointManager(patience_s=20, on_unavailable="raise")
+checkpoints = SyncCheckpointManager(Settings(patience_s=20, on_unavailable="raise"))
 upstream = httpx.Client(base_url=os.environ["DOWNLOADER_URL"], trust_env=False)
 
 

@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { temporaryFolder } from './folder.ts'
+import { until } from './until.ts'
 import type { Scope } from './scripted-upstream.ts'
 
 export const hasRedis = spawnSync('redis-server', ['--version']).status === 0
@@ -97,11 +97,6 @@ export async function startSentinel(t: Scope, masterPort: number): Promise<Redis
   ]
   writeFileSync(file, lines.map((line) => `sentinel ${line}\n`).join(''))
   return startRedis(t, { file, config: ['--sentinel'] })
-}
-
-/** Asks again until it holds: for what another process does in its own time. */
-export async function until(holds: () => Promise<boolean>): Promise<void> {
-  while (!(await holds())) await setTimeout(20)
 }
 
 /** A port that nothing listens on, just now. */

@@ -12,6 +12,7 @@ from breakwater_client import (
     CheckpointManager,
     CheckpointStage,
     Refused,
+    Settings,
     SyncCheckpointManager,
     TimeoutManager,
     Unavailable,
@@ -31,7 +32,7 @@ def video_id(short):
 
 class Sync(unittest.TestCase):
     def setUp(self):
-        self.manager = SyncCheckpointManager(on_unavailable="raise")
+        self.manager = SyncCheckpointManager(Settings(on_unavailable="raise"))
         self.addCleanup(self.manager.close)
 
     def test_saves_loads_and_clears(self):
@@ -143,7 +144,7 @@ class TimeoutsOfAJob(unittest.TestCase):
 
 class Away(unittest.TestCase):
     def everything(self, **how):
-        manager = SyncCheckpointManager(AWAY, **how)
+        manager = SyncCheckpointManager(Settings(AWAY, **how))
         return (
             manager.save_checkpoint("j", "s", 1, 2, ["a"]),
             manager.append_items("j", "s", ["a"]),
@@ -151,7 +152,7 @@ class Away(unittest.TestCase):
             manager.should_save_checkpoint(10, 50),
             manager.get_remaining_items("j", SHORTS, video_id),
             manager.clear_checkpoint("j"),
-            TimeoutManager(AWAY, **how).calculate_timeouts(10, 60).total,
+            TimeoutManager(Settings(AWAY, **how)).calculate_timeouts(10, 60).total,
         )
 
     WITHOUT = (False, False, None, True, SHORTS, False, 270)
@@ -172,14 +173,14 @@ class Away(unittest.TestCase):
         with self.assertRaises(Unavailable):
             self.everything(on_unavailable="raise")
         with self.assertRaises(Unavailable):
-            asyncio.run(CheckpointManager(AWAY, on_unavailable="raise").load_checkpoint("j"))
+            asyncio.run(CheckpointManager(Settings(AWAY, on_unavailable="raise")).load_checkpoint("j"))
         with self.assertRaises(ValueError):
             self.everything(on_unavailable="shout")
 
     def test_is_waited_for_as_long_as_asked(self):
         started = time.monotonic()
         with self.assertRaises(Unavailable):
-            SyncCheckpointManager(AWAY, patience_s=0.5, on_unavailable="raise").load_checkpoint("j")
+            SyncCheckpointManager(Settings(AWAY, patience_s=0.5, on_unavailable="raise")).load_checkpoint("j")
         self.assertTrue(0.1 < time.monotonic() - started < 3)
 
 
@@ -187,9 +188,9 @@ class WithToken(unittest.TestCase):
     def test_is_refused_without_the_token(self):
         url = os.environ["BREAKWATER_GUARDED"]
         with self.assertRaises(Refused) as refused:
-            SyncCheckpointManager(url).load_checkpoint("j")
+            SyncCheckpointManager(Settings(url)).load_checkpoint("j")
         self.assertEqual(refused.exception.status, 401)
-        self.assertIsNone(SyncCheckpointManager(url, token="s3cret").load_checkpoint("j"))
+        self.assertIsNone(SyncCheckpointManager(Settings(url, token="s3cret")).load_checkpoint("j"))
 
 
 class ExistingService(unittest.TestCase):

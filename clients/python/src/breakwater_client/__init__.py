@@ -8,7 +8,7 @@ from .checkpoints import (
     get_checkpoint_manager,
     get_sync_checkpoint_manager,
 )
-from .control import BreakwaterError, Refused, Unavailable
+from .control import BreakwaterError, Refused, Settings, Unavailable
 from .timeouts import TimeoutManager, Timeouts, get_timeout_manager
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "CheckpointManager",
     "CheckpointStage",
     "Refused",
+    "Settings",
     "SyncCheckpointManager",
     "TimeoutManager",
     "Timeouts",

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import httpx
 
-from .control import AsyncControl, Call, OnUnavailable, Settings, SyncControl
+from .control import AsyncControl, Call, Settings, SyncControl
 
 T = TypeVar("T")
 
@@ -135,17 +135,10 @@ def _remaining(
 
 
 class CheckpointManager:
-    """For asyncio, as make-video's own. See Settings for the arguments; calls that save answer whether they did."""
+    """For asyncio, as make-video's own. Calls that save answer whether they did."""
 
-    def __init__(
-        self,
-        url: Optional[str] = None,
-        token: Optional[str] = None,
-        timeout_s: float = 3.0,
-        patience_s: float = 0.0,
-        on_unavailable: OnUnavailable = "log",
-    ) -> None:
-        self._control = AsyncControl(Settings(url, token, timeout_s, patience_s, on_unavailable))
+    def __init__(self, settings: Settings = Settings()) -> None:
+        self._control = AsyncControl(settings)
         self._interval: Optional[int] = None
 
     async def save_checkpoint(
@@ -203,15 +196,8 @@ class CheckpointManager:
 class SyncCheckpointManager:
     """The same without asyncio, for Celery tasks."""
 
-    def __init__(
-        self,
-        url: Optional[str] = None,
-        token: Optional[str] = None,
-        timeout_s: float = 3.0,
-        patience_s: float = 0.0,
-        on_unavailable: OnUnavailable = "log",
-    ) -> None:
-        self._control = SyncControl(Settings(url, token, timeout_s, patience_s, on_unavailable))
+    def __init__(self, settings: Settings = Settings()) -> None:
+        self._control = SyncControl(settings)
         self._interval: Optional[int] = None
 
     def save_checkpoint(

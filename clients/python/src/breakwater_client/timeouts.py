@@ -5,7 +5,7 @@ from typing import Callable, Optional
 
 import httpx
 
-from .control import AsyncControl, Call, OnUnavailable, Settings, SyncControl
+from .control import AsyncControl, Call, Settings, SyncControl
 
 BASE_S = 60.0
 DOWNLOAD_PER_SHORT_S = 4.0
@@ -47,18 +47,11 @@ def _read(response: httpx.Response) -> Timeouts:
 
 
 class TimeoutManager:
-    """Asks the sidecar; see Settings for the arguments. formula stands in while the sidecar is away."""
+    """Asks the sidecar. formula stands in while the sidecar is away."""
 
     def __init__(
-        self,
-        url: Optional[str] = None,
-        token: Optional[str] = None,
-        timeout_s: float = 3.0,
-        patience_s: float = 0.0,
-        on_unavailable: OnUnavailable = "log",
-        formula: Formula = make_video_formula,
+        self, settings: Settings = Settings(), formula: Formula = make_video_formula
     ) -> None:
-        settings = Settings(url, token, timeout_s, patience_s, on_unavailable)
         self._sync = SyncControl(settings)
         self._async = AsyncControl(settings)
         self._formula = formula
