@@ -40,6 +40,7 @@ const FAULTS = {
   breaker_open: fault(503, 'destination_unavailable', 'never', 'neutral', 'Circuit breaker open'),
   queue_full: fault(503, 'connection_limit_reached', 'never', 'neutral', 'Concurrency limit reached and queue full'),
   queue_timeout: fault(503, 'connection_limit_reached', 'never', 'neutral', 'Waited too long in the queue'),
+  rate: fault(503, 'connection_limit_reached', 'never', 'neutral', 'Rate limit of the upstream reached'),
   client_gone: fault(499, 'http_request_error', 'never', 'neutral', 'Client went away'),
   client_stalled: fault(408, 'http_request_error', 'never', 'neutral', 'Client stopped sending or reading'),
   bad_target: fault(400, 'http_request_error', 'never', 'neutral', 'Request target not acceptable'),

@@ -14,6 +14,7 @@ import type { BreakerSnapshot, RouteRef, Snapshot, UpstreamSnapshot } from './po
 import type { Deps, Timeouts } from './policy/exchange.ts'
 import { freshSlots, type LimitSettings } from './policy/limit.ts'
 import { type PipelineState, pipeline } from './policy/pipeline.ts'
+import { freshPace } from './policy/rate.ts'
 import type { RetrySettings } from './policy/retry.ts'
 import { compileMatch, type Route, type Upstream } from './proxy/route.ts'
 import { connectTo } from './proxy/transport.ts'
@@ -72,7 +73,9 @@ function compileUpstream(
     },
     deps,
   )
+  const rate = rateOf(config.rate)
   const shared: PipelineState = {
+    pace: rate && freshPace(rate),
     concurrency: freshSlots(),
     connections: freshSlots(),
     budget: freshBudget(),
@@ -111,7 +114,8 @@ function compileUpstream(
       name: config.name,
       origin: url.origin,
       inFlight: shared.concurrency.inUse,
-      queued: shared.concurrency.waiting.length + shared.connections.waiting.length,
+      queued:
+        shared.concurrency.waiting.length + shared.connections.waiting.length + (shared.pace?.waiting.length ?? 0),
       connections: connections.open(),
       retryBudget: retriesLeft(shared.budget, deps.clock.now(), budgetSettings),
       breakers: [...breakers].map((breaker) => breakerSnapshot(breaker, deps.clock.now())),
@@ -129,7 +133,14 @@ const pipelineSettings = (upstream: UpstreamConfig, retry: Retry) => ({
   },
   retry: retrySettings(retry, upstream.retry),
   connections: connectionLimit(upstream),
+  rate: rateOf(upstream.rate),
 })
+
+/** Without a limit of its own, a wait for the rate is bounded by the exchange's deadline alone. */
+const rateOf = (rate: UpstreamConfig['rate']) =>
+  rate === false
+    ? undefined
+    : { requests: rate.requests, perMs: rate.per, queueTimeoutMs: rate.queueTimeout ?? Number.POSITIVE_INFINITY }
 
 /** An attempt waits for a connection as long as an exchange does for its slot; the concurrency limit bounds how many. */
 const connectionLimit = ({ connections, concurrency }: UpstreamConfig): LimitSettings => ({

@@ -106,7 +106,7 @@ const UPSTREAM_ONLY = {
   rate: setting(
     offOr(
       z.strictObject({
-        requests: integer(1, 1_000_000),
+        requests: integer(1, 100_000),
         per: duration('1s', '1d'),
         queueTimeout: duration('1ms', '1h').optional(),
       }),

@@ -152,6 +152,7 @@ export type UpstreamConfig = {
   readonly breaker: Breaker
   readonly concurrency: Policies['concurrency']
   readonly connections: Policies['connections']
+  readonly rate: Policies['rate']
   /** In the order of the file: the first that matches wins. */
   readonly routes: readonly RouteConfig[]
 }

@@ -28,7 +28,6 @@ const RULES: readonly Rule[] = [
     rule([...level, 'hold'], 'hold', isFalse),
     rule([...level, 'resume'], 'resume', isFalse),
     rule([...level, 'collapse'], 'collapse', isFalse),
-    rule([...level, 'rate'], 'rate', isFalse),
     rule([...level, 'hedge'], 'hedge', isFalse),
   ]),
 ]

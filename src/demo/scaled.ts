@@ -36,6 +36,7 @@ export function scaled(config: Config, scale: number): Config {
       timeout: timeout(upstream.timeout),
       retry: retry(upstream.retry),
       breaker: breaker(upstream.breaker),
+      rate: upstream.rate && { ...upstream.rate, per: upstream.rate.per * scale },
       concurrency: { ...upstream.concurrency, queueTimeout: upstream.concurrency.queueTimeout * scale },
       routes: upstream.routes.map((route) => ({
         ...route,

@@ -263,7 +263,6 @@ test('anchors may be used, but not as a bomb', () => {
 
 /** One use of every key whose feature is to come, and where its fault is to be. */
 const UNBUILT: readonly (readonly [text: string, at: string, feature: string])[] = [
-  ['defaults: { rate: { requests: 90, per: 60s } }', '2:13 defaults.rate', 'rate'],
   ['defaults: { collapse: true }', '2:13 defaults.collapse', 'collapse'],
   ['defaults: { hedge: { after: p95, max: 1 } }', '2:13 defaults.hedge', 'hedge'],
   ['defaults: { concurrency: { adaptive: true } }', '2:28 defaults.concurrency.adaptive', 'adaptive concurrency'],

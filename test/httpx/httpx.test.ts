@@ -48,7 +48,7 @@ async function sidecar(t: Scope, urls: readonly string[]) {
     listen: anywhere,
     control: { listen: anywhere, token: '', metricsListen: undefined },
     checkpoints: { ...loaded.config.checkpoints, store: { kind: 'memory' } as const },
-    upstreams: loaded.config.upstreams.map((upstream) => ({ ...upstream, listen: anywhere })),
+    upstreams: loaded.config.upstreams.map((upstream) => ({ ...upstream, listen: anywhere, rate: false as const })),
   }
   const logTo = { write: () => {} }
   const app = await startApp(config, {
