@@ -10,13 +10,14 @@ import { computedMs, type Inputs, type TimeoutRules } from './job/timeouts.ts'
 import type { Breaker, BreakerSettings } from './policy/breaker.ts'
 import { freshBudget, retriesLeft } from './policy/budget.ts'
 import { allowProbes, freshCircuit, probesInFlight, stateOf } from './policy/circuit.ts'
+import { type JobWatch, SeenIds } from './policy/classify.ts'
 import type { BreakerSnapshot, RouteRef, Snapshot, UpstreamSnapshot } from './policy/events.ts'
 import type { Deps, Timeouts } from './policy/exchange.ts'
 import { freshSlots, type LimitSettings } from './policy/limit.ts'
 import { type PipelineState, pipeline } from './policy/pipeline.ts'
 import { freshPace } from './policy/rate.ts'
 import type { RetrySettings } from './policy/retry.ts'
-import { compileMatch, type Route, type Upstream } from './proxy/route.ts'
+import { compileMatch, compileParameter, type Route, type Upstream } from './proxy/route.ts'
 import { connectTo } from './proxy/transport.ts'
 
 /** The configuration, made ready to serve requests: read by listeners once for each request. */
@@ -91,6 +92,7 @@ function compileUpstream(
     idempotent: route.idempotent,
     bodyLimits: route.retry.bodyBuffer,
     timeouts: timeoutsOf(route.timeout, rules),
+    jobs: jobsOf(ref.route, route.failureWhen),
   })
   const upstream: Upstream = {
     name: config.name,
@@ -100,7 +102,11 @@ function compileUpstream(
       matches: compileMatch(route.match),
       route: compileRoute({ upstream: config.name, route: route.match }, route, states[i] ?? shared),
     })),
-    fallback: compileRoute({ upstream: config.name, route: '*' }, { ...config, idempotent: false }, shared),
+    fallback: compileRoute(
+      { upstream: config.name, route: '*' },
+      { ...config, idempotent: false, failureWhen: false },
+      shared,
+    ),
   }
   const breakers = new Set([shared.breaker, ...states.map(({ breaker }) => breaker)])
   const budgetSettings = budgetOf(config.retry)
@@ -123,7 +129,18 @@ function compileUpstream(
   }
 }
 
-type RouteSettings = Pick<RouteConfig, 'idempotent' | 'timeout' | 'retry'>
+type RouteSettings = Pick<RouteConfig, 'idempotent' | 'timeout' | 'retry' | 'failureWhen'>
+
+/** One job watch for each route that has a rule. */
+function jobsOf(match: string, rule: RouteConfig['failureWhen']): JobWatch | undefined {
+  if (rule === false) return undefined
+  const idOf = rule.oncePer === undefined ? undefined : compileParameter(match, rule.oncePer)
+  const { json, in: failed, completed = DONE } = rule
+  return { rule: { json, failed: new Set(failed), completed: new Set(completed) }, idOf, counted: new SeenIds() }
+}
+
+/** What services call a job that is done, while the route does not say. */
+const DONE = ['completed', 'complete', 'done', 'succeeded', 'success', 'finished']
 
 const pipelineSettings = (upstream: UpstreamConfig, retry: Retry) => ({
   concurrency: {

@@ -17,6 +17,8 @@ import {
 } from './kinds.ts'
 import { type Block, setting, switchable } from './setting.ts'
 
+const pointer = text.regex(/^\//, { error: 'expected a JSON Pointer such as /status' })
+
 /** A timeout that is computed from the job's shape. */
 const computed = z.strictObject({ computed: text, divideBy: text.optional() })
 const timeout = (min: string, max: string) => z.union([duration(min, max), computed])
@@ -131,7 +133,14 @@ export const UPSTREAM = {
 export const ROUTE_ONLY = {
   idempotent: setting(flag, false, 'its requests may be repeated whatever their method'),
   failureWhen: setting(
-    offOr(z.strictObject({ json: text, in: z.array(text), oncePer: text.optional() })),
+    offOr(
+      z.strictObject({
+        json: pointer,
+        in: z.array(text).min(1),
+        oncePer: text.optional(),
+        completed: z.array(text).optional(),
+      }),
+    ),
     false,
     'failures that a 200 reports in its body',
   ),

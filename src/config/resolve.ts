@@ -126,6 +126,11 @@ function upstreamConflicts(
     ...(url === '' ? [{ path, message: 'url is missing' }] : []),
     ...policyConflicts(path, policies, names),
     ...routes.flatMap((route, i) => policyConflicts([...path, 'routes', i], route, names)),
+    ...routes.flatMap(({ match, failureWhen }, i) => {
+      const name = failureWhen === false ? undefined : failureWhen.oncePer
+      const at = [...path, 'routes', i, 'failureWhen', 'oncePer']
+      return name === undefined || match.includes(`{${name}}`) ? [] : [{ path: at, message: `no {${name}} in match` }]
+    }),
     ...repeated(matches, 'another route of this upstream has the same match'),
   ]
 }

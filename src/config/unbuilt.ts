@@ -24,7 +24,6 @@ const RULES: readonly Rule[] = [
   rule(['upstreams', '*', 'urls'], 'several endpoints', never),
   ...LEVELS.flatMap((level) => [
     rule([...level, 'concurrency', 'adaptive'], 'adaptive concurrency', isFalse),
-    rule([...level, 'failureWhen'], 'failureWhen', isFalse),
     rule([...level, 'hold'], 'hold', isFalse),
     rule([...level, 'resume'], 'resume', isFalse),
     rule([...level, 'collapse'], 'collapse', isFalse),

@@ -116,6 +116,9 @@ function createFold(logger: Logger, access: boolean, bursts: Bursts): (event: Ev
         logger[to === 'open' ? 'warn' : 'info'](fields, `breaker ${to}`)
         return
       }
+      case 'job_seen':
+        if (event.outcome === 'failed') logger.info({ ...placeOf(event.ref), job: event.id }, 'job failed')
+        return
       case 'timeouts_computed':
       case 'store_call':
         return

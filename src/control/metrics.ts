@@ -104,6 +104,9 @@ function createFold(registry: AnyRegistry): { record: (event: Event) => void; fo
         series.computed('total').observe(event.totalMs / 1000)
         return
       }
+      case 'job_seen':
+        seriesOf(event.ref).jobsSeen(event.outcome).inc()
+        return
       case 'retry':
         seriesOf(event.ref).retries(event.cause).inc()
         return
@@ -193,6 +196,7 @@ function createBinder(registry: AnyRegistry) {
     enableExemplars: true,
     registers,
   })
+  const jobsSeen = new Counter({ ...METRICS.jobsSeen, registers })
   const timeouts = new Counter({ ...METRICS.timeouts, registers })
   const computedSeconds = new Histogram({ ...METRICS.computedSeconds, buckets: SECONDS, registers })
   const firstByteSeconds = new Histogram({ ...METRICS.firstByteSeconds, buckets: SECONDS, registers })
@@ -213,6 +217,7 @@ function createBinder(registry: AnyRegistry) {
     requestSeconds: requestSeconds.labels({ upstream, route }),
     observeWithExemplar: (value: number, id: string) =>
       requestSeconds.observe({ labels: { upstream, route }, value, exemplarLabels: { request_id: id.slice(0, 100) } }),
+    jobsSeen: lazily((outcome) => jobsSeen.labels({ upstream, route, outcome })),
     timeouts: lazily((kind) => timeouts.labels({ upstream, route, kind })),
     computed: lazily((timeout) => computedSeconds.labels({ upstream, route, timeout })),
     firstByteSeconds: firstByteSeconds.labels({ upstream, route }),

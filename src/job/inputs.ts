@@ -1,5 +1,6 @@
 /** A job's inputs, from where a request tells them. */
 
+import { pointed } from './pointer.ts'
 import type { Inputs } from './timeouts.ts'
 
 export type InputRule = {
@@ -52,15 +53,4 @@ export function accept(rule: InputRule, value: unknown): number | string | undef
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
   if (typeof number !== 'number' || !Number.isFinite(number)) return undefined
   return number >= rule.min && number <= rule.max ? number : undefined
-}
-
-function pointed(json: unknown, pointer: string): unknown {
-  const keys = pointer
-    .split('/')
-    .slice(1)
-    .map((key) => key.replaceAll('~1', '/').replaceAll('~0', '~'))
-  return keys.reduce<unknown>((value, key) => {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined
-    return (value as Readonly<Record<string, unknown>>)[key]
-  }, json)
 }

@@ -9,12 +9,14 @@ import {
   noticeSlow,
   type Permit,
   settle,
+  settleJob,
   stateOf,
   type Transition,
   type Verdict,
 } from './circuit.ts'
 
-import type { BodyEnd, Deps, Layer } from './exchange.ts'
+import { type JobWatch, watchJob } from './classify.ts'
+import type { BodyEnd, Deps, Exchange, Layer, Reply } from './exchange.ts'
 
 export type BreakerSettings = CircuitSettings & {
   /** Response statuses that count as failures. */
@@ -59,7 +61,8 @@ export const breaking =
     try {
       const reply = await next(exchange)
       leaveAtHead(breaker, permit, deps)
-      const verdict = verdictOnHead(reply.status, breaker.settings)
+      if (exchange.jobs !== undefined) watch(breaker, permit, exchange.jobs, reply, exchange, deps)
+      const verdict = verdictOnHead(reply.status, exchange, breaker.settings)
       if (verdict === undefined) reply.onClosed((end) => conclude(breaker, permit, verdictOnBody(end), deps))
       else conclude(breaker, permit, verdict, deps)
       return reply
@@ -91,9 +94,26 @@ function conclude(breaker: Breaker, permit: Permit, verdict: Verdict, deps: Deps
   publish(breaker, settle(breaker.circuit, permit, verdict, now, breaker.settings), deps)
 }
 
-/** undefined when the body has yet to tell. A protocol switch is a success: what follows is no response body. */
-function verdictOnHead(status: number, settings: BreakerSettings): Verdict | undefined {
-  if (settings.failureStatuses.has(status)) return 'failure'
+/** Job by job: what one says of itself counts once, however often it is asked. */
+function watch(breaker: Breaker, permit: Permit, jobs: JobWatch, reply: Reply, { path, route }: Exchange, deps: Deps) {
+  watchJob(reply, jobs.rule, (outcome) => {
+    const id = jobs.idOf?.(path)
+    if (id !== undefined && !jobs.counted.add(`${outcome} ${id}`)) return
+    deps.emit({ kind: 'job_seen', ref: route, outcome, id })
+    const now = deps.clock.now()
+    publish(breaker, settleJob(breaker.circuit, permit, outcome === 'failed', now, breaker.settings), deps)
+  })
+}
+
+/**
+ * undefined when the body has yet to tell. A protocol switch is a success: what follows is no response body. A job that is
+ * broken makes one failure, not one for each time it is asked for.
+ */
+function verdictOnHead(status: number, { jobs, path }: Exchange, settings: BreakerSettings): Verdict | undefined {
+  if (settings.failureStatuses.has(status)) {
+    const id = jobs?.idOf?.(path)
+    return id !== undefined && jobs?.counted.add(`broken ${id}`) === false ? 'neutral' : 'failure'
+  }
   if (status === 429) return 'limited'
   return status === 101 ? 'success' : undefined
 }

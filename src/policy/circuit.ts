@@ -27,6 +27,8 @@ export type Circuit = {
   /** Goes up with every opening and closing. */
   generation: number
   consecutiveFailures: number
+  /** Jobs that failed in a row. Calls that succeed do not end the row, nor does closing: a job that is done does. */
+  failedJobs: number
   /** Openings since it was last closed. */
   trips: number
   /** Monotonic ms at which an open circuit becomes half open. */
@@ -64,6 +66,7 @@ export function freshCircuit(settings: CircuitSettings): Circuit {
     tripped: false,
     generation: 0,
     consecutiveFailures: 0,
+    failedJobs: 0,
     trips: 0,
     halfOpenAt: 0,
     probed: false,
@@ -189,6 +192,25 @@ function settleCall(
   return undefined
 }
 
+/**
+ * A response to an admitted call has told what became of a job. Failed jobs in a row open the circuit as failed calls do,
+ * counted by themselves: between two of them there are many calls that go well, each upload and each poll.
+ */
+export function settleJob(
+  circuit: Circuit,
+  permit: Permit,
+  failed: boolean,
+  now: number,
+  settings: CircuitSettings,
+): Transition | undefined {
+  if (permit.generation !== circuit.generation) return undefined
+  circuit.failedJobs = failed ? circuit.failedJobs + 1 : 0
+  if (!failed) circuit.trips = circuit.tripped ? circuit.trips : 0
+  if (circuit.tripped) return failed ? trip(circuit, now, 'probe', settings) : undefined
+  if (circuit.rate !== undefined && failed) count(circuit.rate, true, now)
+  return circuit.failedJobs >= settings.consecutiveFailures ? trip(circuit, now, 'jobs', settings) : undefined
+}
+
 function trip(circuit: Circuit, at: number, cause: TripCause, settings: CircuitSettings): Transition {
   const openMs = Math.min(settings.openForMs * 2 ** circuit.trips, settings.openForMaxMs)
   const from = circuit.tripped ? 'half-open' : 'closed'
@@ -200,7 +222,9 @@ function trip(circuit: Circuit, at: number, cause: TripCause, settings: CircuitS
 
 function close(circuit: Circuit, settings: CircuitSettings): Transition {
   startGeneration(circuit, false, settings)
-  circuit.trips = 0
+  // Where jobs opened it, a call that succeeds proves little: the next job that fails opens it again, for longer.
+  circuit.failedJobs = Math.min(circuit.failedJobs, settings.consecutiveFailures - 1)
+  if (circuit.failedJobs === 0) circuit.trips = 0
   return { from: 'half-open', to: 'closed', cause: undefined, openMs: undefined }
 }
 

@@ -1,6 +1,7 @@
 /** What the data plane tells of itself. Metrics, log and page are folds over these; none of them talks back. */
 
 import type { FaultCode } from '../errors.ts'
+import type { JobOutcome } from './classify.ts'
 import type { BodyEnd } from './exchange.ts'
 
 /** Names from the configuration only, so that label values are bounded. One object for each route, made at compile time. */
@@ -13,7 +14,7 @@ export type RouteRef = {
 export type BreakerState = 'closed' | 'open' | 'half-open'
 
 /** What opened a breaker. */
-export type TripCause = 'consecutive' | 'rate' | 'slow' | 'probe'
+export type TripCause = 'consecutive' | 'rate' | 'slow' | 'probe' | 'jobs'
 
 /** A request is over: its response's last byte is with the client, or the client is gone, or it was cut. */
 export type RequestEvent = {
@@ -69,6 +70,8 @@ export type Event =
       readonly attemptMs: number
       readonly totalMs: number
     }
+  /** A response told what became of a job, for the first time. */
+  | { readonly kind: 'job_seen'; readonly ref: RouteRef; readonly outcome: JobOutcome; readonly id: string | undefined }
   /** A pooled connection turned out closed when it was reused, and the request went out on a new one. */
   | { readonly kind: 'stale_connection'; readonly ref: RouteRef }
   | {

@@ -3,6 +3,7 @@
 import type { Duplex, Readable } from 'node:stream'
 import type { Clock } from '../clock.ts'
 import type { FaultCode } from '../errors.ts'
+import type { JobWatch } from './classify.ts'
 import type { Emit, RouteRef } from './events.ts'
 
 /** Header fields as they stand on the wire: name, value, name, value, …; latin1, repeated ones kept, in order. */
@@ -68,6 +69,10 @@ export type Exchange = {
   readonly jobDeadlineAt: number | undefined
   readonly timeouts: Timeouts
   readonly client: ClientLink
+  /** What its route watches jobs by; undefined when it does not. */
+  readonly jobs: JobWatch | undefined
+  /** The path as the client sent it, without the query. */
+  readonly path: string
 
   /** Monotonic ms by which a response head must be on its way to the client; set by the deadline policy. */
   deadlineAt: number
@@ -124,6 +129,8 @@ export type Reply = {
   resume(): void
   /** Gives the rest of the body up; its connection is not used again unless the body had ended. */
   discard(end: BodyEnd): void
+  /** Shows the body's chunks on their way, those that have arrived already at once. They are not to be changed. */
+  watch(onData: (chunk: Buffer) => void): void
   /** Calls back once the body has ended, at once when it has. The end of slots, leases and counts. */
   onClosed(closed: (end: BodyEnd) => void): void
 }

@@ -55,6 +55,7 @@ export class UpstreamCall implements Call, Reply {
   #heldBytes = 0
   #trailers: RawHeaders = []
   #onClosed: ((end: BodyEnd) => void)[] = []
+  #onData: ((chunk: Buffer) => void) | undefined
 
   status = 0
   statusText = ''
@@ -102,6 +103,11 @@ export class UpstreamCall implements Call, Reply {
     if (this.#end === undefined) this.#control?.resume()
   }
 
+  watch(onData: (chunk: Buffer) => void): void {
+    for (const chunk of this.#held) onData(chunk)
+    this.#onData = onData
+  }
+
   onClosed(closed: (end: BodyEnd) => void): void {
     if (this.#end === undefined) this.#onClosed.push(closed)
     else closed(this.#end)
@@ -144,6 +150,7 @@ export class UpstreamCall implements Call, Reply {
 
   onResponseData(control: WireControl, chunk: Buffer): void {
     if (this.#end !== undefined) return
+    this.#onData?.(chunk)
     if (this.#sink !== undefined) {
       if (!this.#sink.data(chunk)) control.pause()
       return

@@ -1,6 +1,6 @@
 import type { Inputs } from '../job/timeouts.ts'
 import type { RouteRef } from '../policy/events.ts'
-import type { Send, Timeouts } from '../policy/exchange.ts'
+import type { Exchange, Send, Timeouts } from '../policy/exchange.ts'
 import type { BodyLimits } from './body.ts'
 
 /** What a request to one route of an upstream is done with; compiled once, then only read. */
@@ -12,6 +12,8 @@ export type Route = {
   /** The route vouches for the rest. */
   readonly idempotent: boolean
   readonly bodyLimits: BodyLimits
+  /** undefined when its responses say nothing of jobs. */
+  readonly jobs: Exchange['jobs']
   /** A function where they are computed from the inputs of the job. */
   readonly timeouts: Timeouts | ((inputs: Inputs) => Timeouts)
 }
@@ -52,6 +54,15 @@ export function compileMatch(pattern: string): Match {
   })
   const path = new RegExp(`^${source.join('/')}$`, 's')
   return (asked, at) => (method === '*' || method === asked || (method === 'GET' && asked === 'HEAD')) && path.test(at)
+}
+
+/** Reads the segment that a route's `match` calls by that name, as sent. @returns undefined when it has none of it. */
+export function compileParameter(pattern: string, name: string): (path: string) => string | undefined {
+  const at = pattern
+    .slice(pattern.indexOf(' ') + 1)
+    .split('/')
+    .indexOf(`{${name}}`)
+  return (path) => (at < 0 ? undefined : path.split('/')[at])
 }
 
 /**

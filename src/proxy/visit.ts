@@ -97,8 +97,9 @@ export class Visit implements ClientLink {
       const target = originForm(this.#request.url ?? '')
       if (climbsOut(pathOf(target))) throw new ProxyError('bad_target', 'the path climbs above its root')
       const destination = find(target)
-      if (climbsOut(pathOf(destination.target))) throw new ProxyError('bad_target', 'the path climbs above its prefix')
-      const route = routeFor(destination.upstream, method, pathOf(destination.target))
+      const path = pathOf(destination.target)
+      if (climbsOut(path)) throw new ProxyError('bad_target', 'the path climbs above its prefix')
+      const route = routeFor(destination.upstream, method, path)
       this.#route = route
       const { newId } = this.#deps
       const { remoteAddress } = this.#request.socket
@@ -107,7 +108,7 @@ export class Visit implements ClientLink {
       this.#body = this.#bodyOf(route, fields)
       const timeouts = this.#timeoutsOf(route, destination.target)
       const settled = timeouts instanceof Promise ? await timeouts : timeouts
-      const exchange = this.#open(method, destination, route, fields, settled)
+      const exchange = this.#open(method, destination, path, route, fields, settled)
       const reply = await route.send(exchange)
       if (this.gone) return reply.discard('cancelled')
       this.#body?.commit()
@@ -117,7 +118,14 @@ export class Visit implements ClientLink {
     }
   }
 
-  #open(method: string, destination: Destination, route: Route, fields: IncomingFields, timeouts: Timeouts): Exchange {
+  #open(
+    method: string,
+    destination: Destination,
+    path: string,
+    route: Route,
+    fields: IncomingFields,
+    timeouts: Timeouts,
+  ): Exchange {
     const job = jobOf(this.#request.rawHeaders, this.#deps.jobs)
     const exchange: Exchange = {
       id: fields.requestId,
@@ -133,6 +141,8 @@ export class Visit implements ClientLink {
       jobDeadlineAt: job?.deadlineAt === undefined ? undefined : this.#monotonic(job.deadlineAt),
       timeouts,
       client: this,
+      jobs: route.jobs,
+      path,
       deadlineAt: Number.POSITIVE_INFINITY,
       deadlineFault: 'total_timeout',
       attempts: 0,

@@ -276,7 +276,6 @@ test.each(UNBUILT)('%s is refused: it is not built yet', (text, at, feature) => 
 
 test.each([
   ['hold: { json: /status, in: [queued], upTo: 20s, every: 2s }', 'hold'],
-  ['failureWhen: { json: /status, in: [failed], oncePer: id }', 'failureWhen'],
   ['resume: true', 'resume'],
   ['collapse: true', 'collapse'],
 ])('a route with %s is refused: it is not built yet', (text, feature) => {

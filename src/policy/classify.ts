@@ -1,0 +1,90 @@
+/** What a response says of a job in its body: services that work by jobs report a failed one inside a 200. */
+
+import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
+import { pointed } from '../job/pointer.ts'
+import type { RawHeaders, Reply } from './exchange.ts'
+
+export type JobRule = {
+  /** JSON Pointer (RFC 6901) to the status in the body. */
+  readonly json: string
+  /** Statuses of a failed job, and those of one that is done. Any other is one that goes on. */
+  readonly failed: ReadonlySet<string>
+  readonly completed: ReadonlySet<string>
+}
+
+/** A route's rule, and the ids that have been counted. */
+export type JobWatch = {
+  readonly rule: JobRule
+  /** The id in a path, by which a job counts once; undefined when each response counts. */
+  readonly idOf: ((path: string) => string | undefined) | undefined
+  readonly counted: SeenIds
+}
+
+export type JobOutcome = 'failed' | 'completed'
+
+/** What of a body is looked at, as sent and as unpacked, in bytes. */
+const LOOKED_AT = 64 * 1024
+/** Ids that are remembered: the oldest is forgotten first. */
+const MOST_IDS = 10_000
+
+/** A set that holds no more than the newest so many. */
+export class SeenIds {
+  readonly #ids = new Set<string>()
+
+  /** @returns whether it is new. */
+  add(id: string): boolean {
+    if (this.#ids.has(id)) return false
+    const [oldest] = this.#ids
+    if (this.#ids.size >= MOST_IDS && oldest !== undefined) this.#ids.delete(oldest)
+    this.#ids.add(id)
+    return true
+  }
+}
+
+/**
+ * Reads along while a response streams to the client, unchanged and undelayed. Calls back, once its body is whole, with
+ * what it says of its job; not at all when it says nothing. A body that is too large to be looked at is a result, and so
+ * is that of a job that is done: reports of failed ones are small.
+ */
+export function watchJob(reply: Reply, rule: JobRule, tell: (outcome: JobOutcome) => void): void {
+  if (reply.status >= 300 || !/\bjson\b/i.test(fieldOf(reply.headers, 'content-type'))) return
+  const chunks: Buffer[] = []
+  let bytes = 0
+  reply.watch((chunk) => {
+    bytes += chunk.length
+    if (bytes <= LOOKED_AT) chunks.push(chunk)
+  })
+  reply.onClosed((end) => {
+    if (end !== 'complete') return
+    const outcome = bytes > LOOKED_AT ? 'completed' : outcomeIn(Buffer.concat(chunks), reply.headers, rule)
+    if (outcome !== undefined) tell(outcome)
+  })
+}
+
+function outcomeIn(body: Buffer, headers: RawHeaders, rule: JobRule): JobOutcome | undefined {
+  let status: unknown
+  try {
+    const text = unpacked(body, fieldOf(headers, 'content-encoding').trim().toLowerCase())
+    status = text === undefined ? undefined : pointed(JSON.parse(text.toString()), rule.json)
+  } catch (error) {
+    // What cannot be unpacked or read says nothing; one that unpacks to more than is looked at is a result.
+    return error instanceof RangeError ? 'completed' : undefined
+  }
+  if (typeof status !== 'string') return undefined
+  if (rule.failed.has(status)) return 'failed'
+  return rule.completed.has(status) ? 'completed' : undefined
+}
+
+/** @throws RangeError (ERR_BUFFER_TOO_LARGE) when it is too large. */
+function unpacked(body: Buffer, coding: string): Buffer | undefined {
+  const limit = { maxOutputLength: LOOKED_AT }
+  if (coding === '' || coding === 'identity') return body
+  if (coding === 'gzip' || coding === 'x-gzip') return gunzipSync(body, limit)
+  if (coding === 'deflate') return inflateSync(body, limit)
+  return coding === 'br' ? brotliDecompressSync(body, limit) : undefined
+}
+
+function fieldOf(headers: RawHeaders, name: string): string {
+  for (let i = 0; i < headers.length; i += 2) if (headers[i]?.toLowerCase() === name) return headers[i + 1] ?? ''
+  return ''
+}
