@@ -87,7 +87,7 @@ function compileUpstream(
   )
   const compileRoute = (ref: RouteRef, route: RouteSettings, state: PipelineState): Route => ({
     ref,
-    send: pipeline(pipelineSettings(config, route.retry), state, connections.send, deps),
+    send: pipeline(pipelineSettings(config, route), state, connections.send, deps),
     idempotentMethods: new Set(route.retry.methods),
     idempotent: route.idempotent,
     bodyLimits: route.retry.bodyBuffer,
@@ -104,7 +104,7 @@ function compileUpstream(
     })),
     fallback: compileRoute(
       { upstream: config.name, route: '*' },
-      { ...config, idempotent: false, failureWhen: false },
+      { ...config, idempotent: false, failureWhen: false, resume: false },
       shared,
     ),
   }
@@ -129,7 +129,7 @@ function compileUpstream(
   }
 }
 
-type RouteSettings = Pick<RouteConfig, 'idempotent' | 'timeout' | 'retry' | 'failureWhen'>
+type RouteSettings = Pick<RouteConfig, 'idempotent' | 'timeout' | 'retry' | 'failureWhen' | 'resume'>
 
 /** One job watch for each route that has a rule. */
 function jobsOf(match: string, rule: RouteConfig['failureWhen']): JobWatch | undefined {
@@ -142,7 +142,8 @@ function jobsOf(match: string, rule: RouteConfig['failureWhen']): JobWatch | und
 /** What services call a job that is done, while the route does not say. */
 const DONE = ['completed', 'complete', 'done', 'succeeded', 'success', 'finished']
 
-const pipelineSettings = (upstream: UpstreamConfig, retry: Retry) => ({
+const pipelineSettings = (upstream: UpstreamConfig, { retry, resume }: RouteSettings) => ({
+  resume,
   concurrency: {
     max: upstream.concurrency.max,
     queue: upstream.concurrency.queue,

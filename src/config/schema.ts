@@ -126,6 +126,7 @@ export type Breaker = Policies['breaker']
 export type RouteConfig = {
   readonly match: string
   readonly idempotent: boolean
+  readonly resume: boolean
   readonly failureWhen: Values<typeof ROUTE_ONLY.failureWhen>
   readonly timeout: Timeouts
   readonly retry: Retry

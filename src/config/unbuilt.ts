@@ -25,7 +25,6 @@ const RULES: readonly Rule[] = [
   ...LEVELS.flatMap((level) => [
     rule([...level, 'concurrency', 'adaptive'], 'adaptive concurrency', isFalse),
     rule([...level, 'hold'], 'hold', isFalse),
-    rule([...level, 'resume'], 'resume', isFalse),
     rule([...level, 'collapse'], 'collapse', isFalse),
     rule([...level, 'hedge'], 'hedge', isFalse),
   ]),

@@ -116,6 +116,9 @@ function createFold(logger: Logger, access: boolean, bursts: Bursts): (event: Ev
         logger[to === 'open' ? 'warn' : 'info'](fields, `breaker ${to}`)
         return
       }
+      case 'resume':
+        logger.info({ ...placeOf(event.ref), resumed: event.resumed }, 'resume')
+        return
       case 'job_seen':
         if (event.outcome === 'failed') logger.info({ ...placeOf(event.ref), job: event.id }, 'job failed')
         return

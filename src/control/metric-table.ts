@@ -25,6 +25,10 @@ export const METRICS = {
   unrouted: counter('unrouted_total', 'Requests for which no upstream was found', ['reason']),
   attempts: counter('attempts_total', 'Attempts to get a response, by its class or the reason', [...ROUTE, 'outcome']),
   attemptSeconds: histogram('attempt_duration_seconds', 'From an attempt to its response head or end', ['upstream']),
+  resumes: counter('resumes_total', 'Bodies that broke off and were gone on with, or could not be', [
+    ...ROUTE,
+    'outcome',
+  ]),
   jobsSeen: counter('jobs_seen_total', 'Jobs that a response told the end of', [...ROUTE, 'outcome']),
   timeouts: counter('timeouts_total', 'Times that a limit ended an attempt or a request', [...ROUTE, 'kind']),
   computedSeconds: histogram('computed_timeout_seconds', "Timeouts computed from a job's shape", [...ROUTE, 'timeout']),

@@ -104,6 +104,11 @@ function createFold(registry: AnyRegistry): { record: (event: Event) => void; fo
         series.computed('total').observe(event.totalMs / 1000)
         return
       }
+      case 'resume':
+        seriesOf(event.ref)
+          .resumes(event.resumed ? 'resumed' : 'failed')
+          .inc()
+        return
       case 'job_seen':
         seriesOf(event.ref).jobsSeen(event.outcome).inc()
         return
@@ -196,6 +201,7 @@ function createBinder(registry: AnyRegistry) {
     enableExemplars: true,
     registers,
   })
+  const resumes = new Counter({ ...METRICS.resumes, registers })
   const jobsSeen = new Counter({ ...METRICS.jobsSeen, registers })
   const timeouts = new Counter({ ...METRICS.timeouts, registers })
   const computedSeconds = new Histogram({ ...METRICS.computedSeconds, buckets: SECONDS, registers })
@@ -217,6 +223,7 @@ function createBinder(registry: AnyRegistry) {
     requestSeconds: requestSeconds.labels({ upstream, route }),
     observeWithExemplar: (value: number, id: string) =>
       requestSeconds.observe({ labels: { upstream, route }, value, exemplarLabels: { request_id: id.slice(0, 100) } }),
+    resumes: lazily((outcome) => resumes.labels({ upstream, route, outcome })),
     jobsSeen: lazily((outcome) => jobsSeen.labels({ upstream, route, outcome })),
     timeouts: lazily((kind) => timeouts.labels({ upstream, route, kind })),
     computed: lazily((timeout) => computedSeconds.labels({ upstream, route, timeout })),

@@ -3,6 +3,7 @@
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
 import { pointed } from '../job/pointer.ts'
 import type { RawHeaders, Reply } from './exchange.ts'
+import { fieldOf } from './fields.ts'
 
 export type JobRule = {
   /** JSON Pointer (RFC 6901) to the status in the body. */
@@ -82,9 +83,4 @@ function unpacked(body: Buffer, coding: string): Buffer | undefined {
   if (coding === 'gzip' || coding === 'x-gzip') return gunzipSync(body, limit)
   if (coding === 'deflate') return inflateSync(body, limit)
   return coding === 'br' ? brotliDecompressSync(body, limit) : undefined
-}
-
-function fieldOf(headers: RawHeaders, name: string): string {
-  for (let i = 0; i < headers.length; i += 2) if (headers[i]?.toLowerCase() === name) return headers[i + 1] ?? ''
-  return ''
 }

@@ -72,6 +72,8 @@ export type Event =
     }
   /** A response told what became of a job, for the first time. */
   | { readonly kind: 'job_seen'; readonly ref: RouteRef; readonly outcome: JobOutcome; readonly id: string | undefined }
+  /** A body that broke off goes on (or cannot), unnoticed by the client. */
+  | { readonly kind: 'resume'; readonly ref: RouteRef; readonly resumed: boolean }
   /** A pooled connection turned out closed when it was reused, and the request went out on a new one. */
   | { readonly kind: 'stale_connection'; readonly ref: RouteRef }
   | {

@@ -5,6 +5,7 @@ import { deadline } from './deadline.ts'
 import type { Deps, Layer, Send, Transport } from './exchange.ts'
 import { type LimitSettings, limit, type Slots } from './limit.ts'
 import { type Pace, type Paced, pacing, type RateLimit } from './rate.ts'
+import { resuming } from './resume.ts'
 import { type RetrySettings, retrying } from './retry.ts'
 
 export type PipelineSettings = {
@@ -12,6 +13,8 @@ export type PipelineSettings = {
   readonly retry: RetrySettings
   readonly connections: LimitSettings
   readonly rate: RateLimit | undefined
+  /** Whether a body that breaks off is gone on with. */
+  readonly resume: boolean
 }
 
 /** What the exchanges of one upstream have in common, and what outlives the settings. */
@@ -26,8 +29,8 @@ export type PipelineState = {
 
 /**
  * Outermost first: this list is the whole policy order, and docs/decisions/0001-policy-order.md says why.
- * Single flight (collapse) has its place between concurrency and retry; holding a poll, resuming
- * a download and hedging theirs around the retry, after it, and around the attempt.
+ * Single flight (collapse) has its place between concurrency and retry; holding a poll and
+ * hedging theirs around the retry and around the attempt.
  */
 export function pipeline(settings: PipelineSettings, state: PipelineState, transport: Transport, deps: Deps): Send {
   const refusal = () => refusalOf(state.breaker, deps)
@@ -37,6 +40,7 @@ export function pipeline(settings: PipelineSettings, state: PipelineState, trans
     deadline,
     ...paced('requests'),
     limit(settings.concurrency, state.concurrency, refusal, deps),
+    ...(settings.resume ? [resuming(settings.retry, state.budget, deps)] : []),
     retrying(settings.retry, state.budget, state.breaker, deps),
     ...paced('repetitions'),
     limit(settings.connections, state.connections, refusal, deps),

@@ -276,7 +276,6 @@ test.each(UNBUILT)('%s is refused: it is not built yet', (text, at, feature) => 
 
 test.each([
   ['hold: { json: /status, in: [queued], upTo: 20s, every: 2s }', 'hold'],
-  ['resume: true', 'resume'],
   ['collapse: true', 'collapse'],
 ])('a route with %s is refused: it is not built yet', (text, feature) => {
   const file = `upstreams:\n  web:\n    url: http://x\n    routes:\n      - match: GET /a\n        ${text}`

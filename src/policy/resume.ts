@@ -1,0 +1,196 @@
+import type { Timer } from '../clock.ts'
+import type { FaultCode } from '../errors.ts'
+import { waitMs } from './backoff.ts'
+import { type Budget, withdraw } from './budget.ts'
+import type { BodyEnd, BodySink, Deps, Exchange, Layer, RawHeaders, Reply, Send } from './exchange.ts'
+import { fieldOf } from './fields.ts'
+import type { RetrySettings } from './retry.ts'
+
+type Rules = { readonly settings: RetrySettings; readonly budget: Budget; readonly next: Send; readonly deps: Deps }
+
+/** What of a representation a reply has: its first and last byte, and how many there are. */
+type Extent = { readonly first: number; readonly last: number; readonly total: number }
+
+/**
+ * Goes on with a download that broke off, where it broke off: the client sees one body. Only what a strong validator
+ * vouches for is put together, and only by the upstream's own word that nothing has changed (RFC 9110 sections 13.1.5 and
+ * 14); otherwise the client's connection is cut, as it would be without. Each resume waits as a retry does, takes from the
+ * retry budget, and counts as an attempt; between two bytes there may be `attempts` tries, and `idle` bounds them all.
+ */
+export const resuming =
+  (settings: RetrySettings, budget: Budget, deps: Deps): Layer =>
+  (next) =>
+  async (exchange) => {
+    const reply = await next(exchange)
+    const extent = exchange.method === 'GET' ? extentOf(reply) : undefined
+    const validator = strongValidator(reply.headers)
+    if (extent === undefined || validator === undefined) return reply
+    return new Resumable(reply, extent, validator, exchange, { settings, budget, next, deps })
+  }
+
+class Resumable implements Reply, BodySink {
+  readonly #extent: Extent
+  readonly #validator: string
+  readonly #exchange: Exchange
+  readonly #rules: Rules
+  readonly #first: Reply
+  #current: Reply
+  #sink: BodySink | undefined
+  #delivered = 0
+  /** Resumes since the last byte. */
+  #fruitless = 0
+  #timer: Timer | undefined
+  #end: BodyEnd | undefined
+  #onClosed: ((end: BodyEnd) => void)[] = []
+  readonly status: number
+  readonly statusText: string
+  readonly headers: RawHeaders
+  readonly socket = undefined
+  readonly early: boolean
+
+  constructor(reply: Reply, extent: Extent, validator: string, exchange: Exchange, rules: Rules) {
+    this.#first = reply
+    this.#current = reply
+    this.#extent = extent
+    this.#validator = validator
+    this.#exchange = exchange
+    this.#rules = rules
+    this.status = reply.status
+    this.statusText = reply.statusText
+    this.headers = reply.headers
+    this.early = reply.early
+  }
+
+  get ended(): boolean {
+    return this.#end !== undefined
+  }
+
+  pipe(sink: BodySink): void {
+    this.#sink = sink
+    this.#current.pipe(this)
+  }
+
+  resume(): void {
+    if (this.#end === undefined) this.#current.resume()
+  }
+
+  discard(end: BodyEnd): void {
+    if (this.#end !== undefined) return
+    if (this.#timer !== undefined) this.#rules.deps.clock.cancel(this.#timer)
+    this.#current.discard(end)
+    this.#close(end)
+  }
+
+  watch(onData: (chunk: Buffer) => void): void {
+    this.#first.watch(onData)
+  }
+
+  onClosed(closed: (end: BodyEnd) => void): void {
+    if (this.#end === undefined) this.#onClosed.push(closed)
+    else closed(this.#end)
+  }
+
+  data(chunk: Buffer): boolean {
+    this.#delivered += chunk.length
+    this.#fruitless = 0
+    return this.#sink?.data(chunk) ?? false
+  }
+
+  end(trailers: RawHeaders): void {
+    this.#sink?.end(trailers)
+    this.#close('complete')
+  }
+
+  /** The body broke off here: it goes on after a wait, or it is over. */
+  fail(code: FaultCode): void {
+    if (this.#end !== undefined) return
+    const { settings, budget, deps } = this.#rules
+    const { clock, random, emit } = deps
+    this.#fruitless += 1
+    const isAllowed = this.#fruitless < settings.attempts && !this.#exchange.client.gone
+    if (!isAllowed || !withdraw(budget, clock.now(), settings.budget)) return this.#giveUp(code)
+    const wait = waitMs(this.#fruitless, settings.backoff, random)
+    emit({ kind: 'retry', ref: this.#exchange.route, cause: code, waitMs: wait })
+    this.#timer = clock.after(wait, () => {
+      this.#timer = undefined
+      void this.#goOn(code)
+    })
+  }
+
+  async #goOn(code: FaultCode): Promise<void> {
+    const { next, deps } = this.#rules
+    const range = `bytes=${this.#extent.first + this.#delivered}-${this.status === 206 ? this.#extent.last : ''}`
+    const headers = [...withoutConditions(this.#exchange.headers), 'range', range, 'if-range', this.#validator]
+    const startedAt = deps.clock.now()
+    const deadlineAt = startedAt + this.#exchange.timeouts.idleMs
+    const exchange: Exchange = { ...this.#exchange, headers, startedAt, deadlineAt, deadlineFault: 'idle_timeout' }
+    let reply: Reply | undefined
+    try {
+      reply = await next(exchange)
+    } catch {
+      // Why there was none is told of by the attempt itself; to the client it is the body that broke off.
+      this.#exchange.attempts = exchange.attempts
+      return this.#giveUp(code)
+    }
+    this.#exchange.attempts = exchange.attempts
+    if (this.#end !== undefined) return reply.discard('cancelled')
+    if (!this.#continues(reply)) {
+      reply.discard('cancelled')
+      return this.#giveUp(code)
+    }
+    deps.emit({ kind: 'resume', ref: this.#exchange.route, resumed: true })
+    this.#current = reply
+    reply.pipe(this)
+  }
+
+  #continues(reply: Reply): boolean {
+    if (reply.status !== 206 || strongValidator(reply.headers) !== this.#validator) return false
+    const extent = extentOf(reply)
+    const { first, last, total } = this.#extent
+    return extent?.first === first + this.#delivered && extent.last === last && extent.total === total
+  }
+
+  #giveUp(code: FaultCode): void {
+    if (this.#end !== undefined) return
+    this.#rules.deps.emit({ kind: 'resume', ref: this.#exchange.route, resumed: false })
+    this.#sink?.fail(code)
+    this.#close(code)
+  }
+
+  #close(end: BodyEnd): void {
+    if (this.#end !== undefined) return
+    this.#end = end
+    for (const closed of this.#onClosed) closed(end)
+    this.#onClosed = []
+  }
+}
+
+/** Of a reply that says what it has, to the byte, and that the rest could be asked for. */
+function extentOf({ status, headers }: Reply): Extent | undefined {
+  if (status === 206) {
+    const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(fieldOf(headers, 'content-range')) ?? []
+    return first === undefined ? undefined : { first: Number(first), last: Number(last), total: Number(total) }
+  }
+  const length = fieldOf(headers, 'content-length')
+  if (status !== 200 || fieldOf(headers, 'accept-ranges') !== 'bytes' || !/^\d+$/.test(length)) return undefined
+  return { first: 0, last: Number(length) - 1, total: Number(length) }
+}
+
+/** An entity tag that is not weak (RFC 9110 section 8.8.3). */
+function strongValidator(headers: RawHeaders): string | undefined {
+  const tag = fieldOf(headers, 'etag')
+  return tag.startsWith('"') ? tag : undefined
+}
+
+const CONDITIONS = new Set([
+  'range',
+  'if-range',
+  'if-match',
+  'if-none-match',
+  'if-modified-since',
+  'if-unmodified-since',
+])
+
+function withoutConditions(headers: readonly string[]): string[] {
+  return headers.filter((_, i) => !CONDITIONS.has((headers[i - (i % 2)] ?? '').toLowerCase()))
+}
