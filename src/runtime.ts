@@ -104,7 +104,7 @@ function compileUpstream(
     })),
     fallback: compileRoute(
       { upstream: config.name, route: '*' },
-      { ...config, idempotent: false, failureWhen: false, resume: false },
+      { ...config, idempotent: false, failureWhen: false, resume: false, hold: false },
       shared,
     ),
   }
@@ -129,7 +129,7 @@ function compileUpstream(
   }
 }
 
-type RouteSettings = Pick<RouteConfig, 'idempotent' | 'timeout' | 'retry' | 'failureWhen' | 'resume'>
+type RouteSettings = Pick<RouteConfig, 'idempotent' | 'timeout' | 'retry' | 'failureWhen' | 'resume' | 'hold'>
 
 /** One job watch for each route that has a rule. */
 function jobsOf(match: string, rule: RouteConfig['failureWhen']): JobWatch | undefined {
@@ -142,8 +142,10 @@ function jobsOf(match: string, rule: RouteConfig['failureWhen']): JobWatch | und
 /** What services call a job that is done, while the route does not say. */
 const DONE = ['completed', 'complete', 'done', 'succeeded', 'success', 'finished']
 
-const pipelineSettings = (upstream: UpstreamConfig, { retry, resume }: RouteSettings) => ({
+const pipelineSettings = (upstream: UpstreamConfig, { retry, resume, hold }: RouteSettings) => ({
   resume,
+  hold:
+    hold === false ? undefined : { json: hold.json, pending: new Set(hold.in), upToMs: hold.upTo, everyMs: hold.every },
   concurrency: {
     max: upstream.concurrency.max,
     queue: upstream.concurrency.queue,

@@ -146,7 +146,12 @@ export const ROUTE_ONLY = {
   ),
   hold: setting(
     offOr(
-      z.strictObject({ json: text, in: z.array(text), upTo: duration('1s', '1h'), every: duration('100ms', '5m') }),
+      z.strictObject({
+        json: pointer,
+        in: z.array(text).min(1),
+        upTo: duration('1s', '1h'),
+        every: duration('100ms', '5m'),
+      }),
     ),
     false,
     'the sidecar polls until the status changes',

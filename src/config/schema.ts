@@ -127,6 +127,7 @@ export type RouteConfig = {
   readonly match: string
   readonly idempotent: boolean
   readonly resume: boolean
+  readonly hold: Values<typeof ROUTE_ONLY.hold>
   readonly failureWhen: Values<typeof ROUTE_ONLY.failureWhen>
   readonly timeout: Timeouts
   readonly retry: Retry

@@ -24,7 +24,6 @@ const RULES: readonly Rule[] = [
   rule(['upstreams', '*', 'urls'], 'several endpoints', never),
   ...LEVELS.flatMap((level) => [
     rule([...level, 'concurrency', 'adaptive'], 'adaptive concurrency', isFalse),
-    rule([...level, 'hold'], 'hold', isFalse),
     rule([...level, 'collapse'], 'collapse', isFalse),
     rule([...level, 'hedge'], 'hedge', isFalse),
   ]),

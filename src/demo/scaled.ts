@@ -42,6 +42,7 @@ export function scaled(config: Config, scale: number): Config {
         ...route,
         timeout: timeout(route.timeout),
         retry: retry(route.retry),
+        hold: route.hold && { ...route.hold, upTo: route.hold.upTo * scale, every: route.hold.every * scale },
         breaker: route.breaker && breaker(route.breaker),
       })),
     })),

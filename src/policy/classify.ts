@@ -2,7 +2,7 @@
 
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
 import { pointed } from '../job/pointer.ts'
-import type { RawHeaders, Reply } from './exchange.ts'
+import type { Reply } from './exchange.ts'
 import { fieldOf } from './fields.ts'
 
 export type JobRule = {
@@ -24,7 +24,7 @@ export type JobWatch = {
 export type JobOutcome = 'failed' | 'completed'
 
 /** What of a body is looked at, as sent and as unpacked, in bytes. */
-const LOOKED_AT = 64 * 1024
+export const LOOKED_AT = 64 * 1024
 /** Ids that are remembered: the oldest is forgotten first. */
 const MOST_IDS = 10_000
 
@@ -48,7 +48,7 @@ export class SeenIds {
  * is that of a job that is done: reports of failed ones are small.
  */
 export function watchJob(reply: Reply, rule: JobRule, tell: (outcome: JobOutcome) => void): void {
-  if (reply.status >= 300 || !/\bjson\b/i.test(fieldOf(reply.headers, 'content-type'))) return
+  if (!isReport(reply)) return
   const chunks: Buffer[] = []
   let bytes = 0
   reply.watch((chunk) => {
@@ -57,23 +57,35 @@ export function watchJob(reply: Reply, rule: JobRule, tell: (outcome: JobOutcome
   })
   reply.onClosed((end) => {
     if (end !== 'complete') return
-    const outcome = bytes > LOOKED_AT ? 'completed' : outcomeIn(Buffer.concat(chunks), reply.headers, rule)
+    const outcome = bytes > LOOKED_AT ? 'completed' : outcomeIn(Buffer.concat(chunks), reply, rule)
     if (outcome !== undefined) tell(outcome)
   })
 }
 
-function outcomeIn(body: Buffer, headers: RawHeaders, rule: JobRule): JobOutcome | undefined {
-  let status: unknown
-  try {
-    const text = unpacked(body, fieldOf(headers, 'content-encoding').trim().toLowerCase())
-    status = text === undefined ? undefined : pointed(JSON.parse(text.toString()), rule.json)
-  } catch (error) {
-    // What cannot be unpacked or read says nothing; one that unpacks to more than is looked at is a result.
-    return error instanceof RangeError ? 'completed' : undefined
-  }
-  if (typeof status !== 'string') return undefined
+function outcomeIn(body: Buffer, reply: Reply, rule: JobRule): JobOutcome | undefined {
+  const status = statusIn(reply, body, rule.json)
+  if (status === TOO_LARGE) return 'completed'
+  if (status === undefined) return undefined
   if (rule.failed.has(status)) return 'failed'
   return rule.completed.has(status) ? 'completed' : undefined
+}
+
+/** Stands for a body that unpacks to more than is looked at: no status that a service would use. */
+const TOO_LARGE = ' too large '
+
+const isReport = ({ status, headers }: Reply) => status < 300 && /\bjson\b/i.test(fieldOf(headers, 'content-type'))
+
+/** The status that a whole body reports; undefined when it is no report, or cannot be unpacked or read. */
+export function statusIn(reply: Reply, body: Buffer, pointer: string): string | undefined {
+  if (!isReport(reply)) return undefined
+  try {
+    const text = unpacked(body, fieldOf(reply.headers, 'content-encoding').trim().toLowerCase())
+    const status = text === undefined ? undefined : pointed(JSON.parse(text.toString()), pointer)
+    return typeof status === 'string' ? status : undefined
+  } catch (error) {
+    // What cannot be unpacked or read says nothing; what unpacks to too much is a result.
+    return error instanceof RangeError ? TOO_LARGE : undefined
+  }
 }
 
 /** @throws RangeError (ERR_BUFFER_TOO_LARGE) when it is too large. */

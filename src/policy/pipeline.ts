@@ -3,6 +3,7 @@ import { type Breaker, breaking, refusalOf } from './breaker.ts'
 import type { Budget } from './budget.ts'
 import { deadline } from './deadline.ts'
 import type { Deps, Layer, Send, Transport } from './exchange.ts'
+import { type HoldSettings, holding } from './hold.ts'
 import { type LimitSettings, limit, type Slots } from './limit.ts'
 import { type Pace, type Paced, pacing, type RateLimit } from './rate.ts'
 import { resuming } from './resume.ts'
@@ -13,6 +14,8 @@ export type PipelineSettings = {
   readonly retry: RetrySettings
   readonly connections: LimitSettings
   readonly rate: RateLimit | undefined
+  /** undefined where polls are not held. */
+  readonly hold: HoldSettings | undefined
   /** Whether a body that breaks off is gone on with. */
   readonly resume: boolean
 }
@@ -29,8 +32,8 @@ export type PipelineState = {
 
 /**
  * Outermost first: this list is the whole policy order, and docs/decisions/0001-policy-order.md says why.
- * Single flight (collapse) has its place between concurrency and retry; holding a poll and
- * hedging theirs around the retry and around the attempt.
+ * Single flight (collapse) has its place between concurrency and retry; hedging
+ * around the attempt.
  */
 export function pipeline(settings: PipelineSettings, state: PipelineState, transport: Transport, deps: Deps): Send {
   const refusal = () => refusalOf(state.breaker, deps)
@@ -38,6 +41,7 @@ export function pipeline(settings: PipelineSettings, state: PipelineState, trans
     settings.rate && state.pace ? [pacing(settings.rate, state.pace, what, refusal, deps)] : []
   const layers: readonly Layer[] = [
     deadline,
+    ...(settings.hold ? [holding(settings.hold, new Map(), deps)] : []),
     ...paced('requests'),
     limit(settings.concurrency, state.concurrency, refusal, deps),
     ...(settings.resume ? [resuming(settings.retry, state.budget, deps)] : []),

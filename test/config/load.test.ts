@@ -274,10 +274,7 @@ test.each(UNBUILT)('%s is refused: it is not built yet', (text, at, feature) => 
   ])
 })
 
-test.each([
-  ['hold: { json: /status, in: [queued], upTo: 20s, every: 2s }', 'hold'],
-  ['collapse: true', 'collapse'],
-])('a route with %s is refused: it is not built yet', (text, feature) => {
+test.each([['collapse: true', 'collapse']])('a route with %s is refused: it is not built yet', (text, feature) => {
   const file = `upstreams:\n  web:\n    url: http://x\n    routes:\n      - match: GET /a\n        ${text}`
   expect(faults(file)).toEqual([
     `6:9 upstreams.web.routes.0.${feature} ${feature} is not built yet: remove this key, or wait for the release that has it`,

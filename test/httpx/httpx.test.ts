@@ -48,7 +48,13 @@ async function sidecar(t: Scope, urls: readonly string[]) {
     listen: anywhere,
     control: { listen: anywhere, token: '', metricsListen: undefined },
     checkpoints: { ...loaded.config.checkpoints, store: { kind: 'memory' } as const },
-    upstreams: loaded.config.upstreams.map((upstream) => ({ ...upstream, listen: anywhere, rate: false as const })),
+    upstreams: loaded.config.upstreams.map((upstream) => ({
+      ...upstream,
+      listen: anywhere,
+      rate: false as const,
+      // A held poll is answered otherwise than a direct one, and that is the point of it.
+      routes: upstream.routes.map((route) => ({ ...route, hold: false as const })),
+    })),
   }
   const logTo = { write: () => {} }
   const app = await startApp(config, {
