@@ -21,6 +21,8 @@ import { type Address, written } from './listen.ts'
 import type { Emit } from './policy/events.ts'
 import type { Deps } from './policy/exchange.ts'
 import { byListener, byPrefix, type Door, type Listener, listen } from './proxy/listener.ts'
+import type { Resolve } from './proxy/names.ts'
+import { connectTo } from './proxy/transport.ts'
 import { compile, type Runtime } from './runtime.ts'
 
 /** What the process, or a test, gives the sidecar from outside. */
@@ -29,6 +31,8 @@ export type Outside = {
   readonly random: () => number
   readonly newId: () => string
   readonly version: string
+  /** How upstreams' names become addresses. */
+  readonly resolve: Resolve
   /** Where log lines go; undefined for stdout. */
   readonly logTo: DestinationStream | undefined
 }
@@ -67,7 +71,7 @@ export async function startApp(config: Config, outside: Outside): Promise<App> {
   }
   const deps: Deps = { clock, random, newId, emit }
   const readText = (path: string) => readFileSync(path, 'utf8')
-  const runtime = compile(config, readText, deps)
+  const runtime = compile(config, (settings) => connectTo(settings, outside.resolve, deps), readText, deps)
   const listeners = new Map<string, Listener>()
   const metrics = createMetrics({ service: config.service, version }, () => ({
     ...runtime.snapshot(),

@@ -42,6 +42,8 @@ const FAULTS = {
   queue_timeout: fault(503, 'connection_limit_reached', 'never', 'neutral', 'Waited too long in the queue'),
   rate: fault(503, 'connection_limit_reached', 'never', 'neutral', 'Rate limit of the upstream reached'),
   client_gone: fault(499, 'http_request_error', 'never', 'neutral', 'Client went away'),
+  /** Another attempt for the same exchange answered first. */
+  hedge_lost: fault(499, 'http_request_error', 'never', 'neutral', 'Another attempt was faster'),
   client_stalled: fault(408, 'http_request_error', 'never', 'neutral', 'Client stopped sending or reading'),
   bad_target: fault(400, 'http_request_error', 'never', 'neutral', 'Request target not acceptable'),
   unknown_upstream: fault(404, 'destination_not_found', 'never', 'neutral', 'No such upstream'),

@@ -11,25 +11,32 @@ import { lookAtDisk } from './control/health/disk.ts'
 import { lookAtRedis } from './control/health/redis.ts'
 import type { Check } from './control/health/report.ts'
 import { lookAtStore } from './control/health/store.ts'
-import { UpstreamHealth } from './control/health/upstream.ts'
+import type { Watched } from './control/health/early-probes.ts'
+import { lookAtEndpoints, UpstreamHealth } from './control/health/upstream.ts'
 
 type UpstreamLooks = {
-  /** By upstream. */
-  readonly all: ReadonlyMap<string, UpstreamHealth>
+  /** By upstream, one for each endpoint. */
+  readonly all: ReadonlyMap<string, readonly UpstreamHealth[]>
   /** Those that have a health path. */
-  readonly watched: ReadonlyMap<string, { readonly health: UpstreamHealth; readonly intervalMs: number }>
+  readonly watched: readonly Watched[]
 }
 
 export function upstreamHealth({ upstreams }: Config, readText: (path: string) => string, clock: Clock): UpstreamLooks {
-  const all = upstreams.map(({ name, url, health, tls }) => {
+  const all = upstreams.map(({ name, urls, health, tls }) => {
     const { path, timeout: timeoutMs, interval: intervalMs } = health
     const ca = tls.ca === '' ? '' : readText(tls.ca)
-    const looks = new UpstreamHealth({ url, path, timeoutMs, intervalMs, ca, servername: tls.servername }, clock)
-    return { name, path, intervalMs, health: looks }
+    const looks = urls.map(
+      (url) => new UpstreamHealth({ url, path, timeoutMs, intervalMs, ca, servername: tls.servername }, clock),
+    )
+    return { name, path, intervalMs, looks }
   })
   return {
-    all: new Map(all.map(({ name, health }) => [name, health])),
-    watched: new Map(all.filter(({ path }) => path !== undefined).map(({ name, ...watched }) => [name, watched])),
+    all: new Map(all.map(({ name, looks }) => [name, looks])),
+    watched: all
+      .filter(({ path }) => path !== undefined)
+      .flatMap(({ name, intervalMs, looks }) =>
+        looks.map((health) => ({ upstream: name, origin: health.origin, health, intervalMs })),
+      ),
   }
 }
 
@@ -59,8 +66,8 @@ export async function healthChecks(
     check('checkpoint_store', () => lookAtStore(store, isoTime(clock.wallNow()))),
     check('disk_space', () => lookAtDisk(health.disk), health.timeout, false),
     ...upstreams.map((upstream) => {
-      const look = looks.get(upstream.name)
-      return check(checkName(upstream), async () => (await look?.look()) ?? '', upstream.health.timeout)
+      const endpoints = looks.get(upstream.name) ?? []
+      return check(checkName(upstream), () => lookAtEndpoints(endpoints), upstream.health.timeout)
     }),
   ]
   if (health.redis) {

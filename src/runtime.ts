@@ -1,56 +1,61 @@
-import type {
-  Breaker as BreakerConfig,
-  Config,
-  Retry,
-  RouteConfig,
-  Timeouts as TimeoutConfig,
-  UpstreamConfig,
-} from './config/schema.ts'
-import { computedMs, type Inputs, type TimeoutRules } from './job/timeouts.ts'
-import type { Breaker, BreakerSettings } from './policy/breaker.ts'
+import type { Breaker as BreakerConfig, Config, RouteConfig, UpstreamConfig } from './config/schema.ts'
+import type { TimeoutRules } from './job/timeouts.ts'
+import { freshAdaptive } from './policy/adaptive.ts'
+import { type Breaker, wouldAdmit } from './policy/breaker.ts'
 import { freshBudget, retriesLeft } from './policy/budget.ts'
 import { allowProbes, freshCircuit, probesInFlight, stateOf } from './policy/circuit.ts'
 import { type JobWatch, SeenIds } from './policy/classify.ts'
 import type { BreakerSnapshot, RouteRef, Snapshot, UpstreamSnapshot } from './policy/events.ts'
-import type { Deps, Timeouts } from './policy/exchange.ts'
-import { freshSlots, type LimitSettings } from './policy/limit.ts'
-import { type PipelineState, pipeline } from './policy/pipeline.ts'
+import type { Deps } from './policy/exchange.ts'
+import { heldIn, type Polls } from './policy/hold.ts'
+import { freshLatencies } from './policy/latencies.ts'
+import { freshSlots } from './policy/limit.ts'
+import { type EndpointState, type PipelineState, pipeline } from './policy/pipeline.ts'
 import { freshPace } from './policy/rate.ts'
-import type { RetrySettings } from './policy/retry.ts'
 import { compileMatch, compileParameter, type Route, type Upstream } from './proxy/route.ts'
-import { connectTo } from './proxy/transport.ts'
+import type { TransportSettings, UpstreamConnections } from './proxy/transport.ts'
+import { breakerSettings, budgetOf, pipelineSettings, type RouteSettings, rateOf, timeoutsOf } from './settings.ts'
 
 /** The configuration, made ready to serve requests: read by listeners once for each request. */
 export type Runtime = {
   readonly upstreams: ReadonlyMap<string, Upstream>
   readonly snapshot: () => Pick<Snapshot, 'upstreams'>
-  /** Whether any breaker of the upstream is open. */
-  readonly isOpen: (upstream: string) => boolean
-  /** Lets probes through whatever breakers of the upstream are open: it is said to be well. */
-  readonly allowProbes: (upstream: string) => void
+  /** Whether any breaker of the endpoint is open. */
+  readonly isOpen: (upstream: string, origin: string) => boolean
+  /** Lets probes through whatever breakers of the endpoint are open: it is said to be well. */
+  readonly allowProbes: (upstream: string, origin: string) => void
   /** Closes the connections to all upstreams. */
   readonly close: () => Promise<void>
 }
 
+/** Opens no connection yet. */
+export type Connect = (settings: TransportSettings) => UpstreamConnections
+
+/** An endpoint with its connections; `breaker` is the upstream's own. */
+type Place = EndpointState & { readonly wire: UpstreamConnections }
+
 type CompiledUpstream = {
   readonly upstream: Upstream
   readonly snapshot: () => UpstreamSnapshot
-  readonly allowProbes: () => void
+  /** Of an endpoint, its routes' own included. */
+  readonly breakersAt: (origin: string) => readonly Breaker[]
   readonly close: () => Promise<void>
 }
 
 /** @param readText of a file that the configuration names; throws when it cannot be read. */
-export function compile(config: Config, readText: (path: string) => string, deps: Deps): Runtime {
-  const compiled = config.upstreams.map((upstream) => compileUpstream(upstream, config.timeouts, readText, deps))
+export function compile(config: Config, connect: Connect, readText: (path: string) => string, deps: Deps): Runtime {
+  const compiled = config.upstreams.map((upstream) =>
+    compileUpstream(upstream, config.timeouts, connect, readText, deps),
+  )
+  const breakersAt = (name: string, origin: string) =>
+    compiled.find(({ upstream }) => upstream.name === name)?.breakersAt(origin) ?? []
   return {
     upstreams: new Map(compiled.map(({ upstream }) => [upstream.name, upstream])),
     snapshot: () => ({ upstreams: compiled.map(({ snapshot }) => snapshot()) }),
-    isOpen: (name) => {
-      const upstream = compiled.find((one) => one.upstream.name === name)
-      return upstream?.snapshot().breakers.some(({ state }) => state === 'open') ?? false
-    },
-    allowProbes: (name) => {
-      for (const { upstream, allowProbes } of compiled) if (upstream.name === name) allowProbes()
+    isOpen: (name, origin) =>
+      breakersAt(name, origin).some(({ circuit }) => stateOf(circuit, deps.clock.now()) === 'open'),
+    allowProbes: (name, origin) => {
+      for (const { circuit } of breakersAt(name, origin)) allowProbes(circuit, deps.clock.now())
     },
     close: async () => {
       await Promise.all(compiled.map(({ close }) => close()))
@@ -61,46 +66,38 @@ export function compile(config: Config, readText: (path: string) => string, deps
 function compileUpstream(
   config: UpstreamConfig,
   rules: TimeoutRules,
+  connect: Connect,
   readText: (path: string) => string,
   deps: Deps,
 ): CompiledUpstream {
-  const url = new URL(config.url)
-  const connections = connectTo(
-    {
-      origin: new URL(url.origin),
-      idleMs: config.connections.idle,
-      ca: config.tls.ca === '' ? '' : readText(config.tls.ca),
-      servername: config.tls.servername,
-    },
-    deps,
-  )
-  const rate = rateOf(config.rate)
-  const shared: PipelineState = {
-    pace: rate && freshPace(rate),
-    concurrency: freshSlots(),
-    connections: freshSlots(),
-    budget: freshBudget(),
-    breaker: freshBreaker(config.name, undefined, config.breaker),
+  const places = placesOf(config, connect, readText)
+  const shared = sharedState(config, places, deps)
+  const routed = config.routes.map((route) => ({ route, state: stateFor(route.match, route.breaker) }))
+
+  function stateFor(match: string, breaker: BreakerConfig | undefined): PipelineState {
+    const own = { ...shared, polls: new Map(), flights: new Map(), latencies: freshLatencies() }
+    if (breaker === undefined) return own
+    const endpoints = places.map((place) => ({ ...place, breaker: freshBreaker(config, match, place.origin, breaker) }))
+    return { ...own, endpoints }
   }
-  const states = config.routes.map(({ match, breaker }) =>
-    breaker === undefined ? shared : { ...shared, breaker: freshBreaker(config.name, match, breaker) },
-  )
+
   const compileRoute = (ref: RouteRef, route: RouteSettings, state: PipelineState): Route => ({
     ref,
-    send: pipeline(pipelineSettings(config, route), state, connections.send, deps),
+    send: pipeline(pipelineSettings(config, route), state, deps),
     idempotentMethods: new Set(route.retry.methods),
     idempotent: route.idempotent,
     bodyLimits: route.retry.bodyBuffer,
     timeouts: timeoutsOf(route.timeout, rules),
     jobs: jobsOf(ref.route, route.failureWhen),
   })
+  const [{ pathname }] = urlsOf(config)
   const upstream: Upstream = {
     name: config.name,
-    origin: new URL(url.origin),
-    basePath: url.pathname === '/' ? '' : url.pathname,
-    routes: config.routes.map((route, i) => ({
+    origins: places.map(({ origin }) => new URL(origin)),
+    basePath: pathname === '/' ? '' : pathname,
+    routes: routed.map(({ route, state }) => ({
       matches: compileMatch(route.match),
-      route: compileRoute({ upstream: config.name, route: route.match }, route, states[i] ?? shared),
+      route: compileRoute({ upstream: config.name, route: route.match }, route, state),
     })),
     fallback: compileRoute(
       { upstream: config.name, route: '*' },
@@ -108,28 +105,61 @@ function compileUpstream(
       shared,
     ),
   }
-  const breakers = new Set([shared.breaker, ...states.map(({ breaker }) => breaker)])
-  const budgetSettings = budgetOf(config.retry)
+  const owners = [shared, ...routed.filter(({ route }) => route.breaker !== undefined).map(({ state }) => state)]
+  const polls = routed.map(({ state }) => state.polls)
   return {
     upstream,
-    close: connections.close,
-    allowProbes: () => {
-      for (const { circuit } of breakers) allowProbes(circuit, deps.clock.now())
+    breakersAt: (origin) =>
+      owners.flatMap(({ endpoints }) => endpoints.filter((one) => one.origin === origin).map(({ breaker }) => breaker)),
+    snapshot: () => snapshotOf(config, shared, owners, places, polls, deps),
+    close: async () => {
+      await Promise.all(places.map(({ wire }) => wire.close()))
     },
-    snapshot: () => ({
-      name: config.name,
-      origin: url.origin,
-      inFlight: shared.concurrency.inUse,
-      queued:
-        shared.concurrency.waiting.length + shared.connections.waiting.length + (shared.pace?.waiting.length ?? 0),
-      connections: connections.open(),
-      retryBudget: retriesLeft(shared.budget, deps.clock.now(), budgetSettings),
-      breakers: [...breakers].map((breaker) => breakerSnapshot(breaker, deps.clock.now())),
-    }),
   }
 }
 
-type RouteSettings = Pick<RouteConfig, 'idempotent' | 'timeout' | 'retry' | 'failureWhen' | 'resume' | 'hold'>
+/** One at least: the configuration says so. */
+function urlsOf({ name, urls: [first, ...others] }: UpstreamConfig): [URL, ...URL[]] {
+  if (first === undefined) throw new Error(`${name} has no url`)
+  return [new URL(first), ...others.map((url) => new URL(url))]
+}
+
+function placesOf(config: UpstreamConfig, connect: Connect, readText: (path: string) => string): readonly Place[] {
+  const { connections, tls, breaker } = config
+  return urlsOf(config).map(({ origin }) => {
+    const wire = connect({
+      origin: new URL(origin),
+      idleMs: connections.idle,
+      resolveMs: connections.resolve,
+      ca: tls.ca === '' ? '' : readText(tls.ca),
+      servername: tls.servername,
+    })
+    return {
+      origin,
+      wire,
+      transport: wire.send,
+      connections: freshSlots(connections.max),
+      load: { inFlight: 0 },
+      breaker: freshBreaker(config, undefined, origin, breaker),
+    }
+  })
+}
+
+function sharedState(config: UpstreamConfig, endpoints: readonly Place[], { clock }: Deps): PipelineState {
+  const rate = rateOf(config.rate)
+  const { max, adaptive } = config.concurrency
+  const concurrency = freshSlots(max)
+  return {
+    pace: rate && freshPace(rate),
+    concurrency,
+    adaptive: adaptive ? freshAdaptive(concurrency, max, clock.now()) : undefined,
+    budget: freshBudget(),
+    endpoints,
+    polls: new Map(),
+    flights: new Map(),
+    latencies: freshLatencies(),
+  }
+}
 
 /** One job watch for each route that has a rule. */
 function jobsOf(match: string, rule: RouteConfig['failureWhen']): JobWatch | undefined {
@@ -142,97 +172,54 @@ function jobsOf(match: string, rule: RouteConfig['failureWhen']): JobWatch | und
 /** What services call a job that is done, while the route does not say. */
 const DONE = ['completed', 'complete', 'done', 'succeeded', 'success', 'finished']
 
-const pipelineSettings = (upstream: UpstreamConfig, { retry, resume, hold }: RouteSettings) => ({
-  resume,
-  hold:
-    hold === false ? undefined : { json: hold.json, pending: new Set(hold.in), upToMs: hold.upTo, everyMs: hold.every },
-  concurrency: {
-    max: upstream.concurrency.max,
-    queue: upstream.concurrency.queue,
-    queueTimeoutMs: upstream.concurrency.queueTimeout,
-  },
-  retry: retrySettings(retry, upstream.retry),
-  connections: connectionLimit(upstream),
-  rate: rateOf(upstream.rate),
-})
-
-/** Without a limit of its own, a wait for the rate is bounded by the exchange's deadline alone. */
-const rateOf = (rate: UpstreamConfig['rate']) =>
-  rate === false
-    ? undefined
-    : { requests: rate.requests, perMs: rate.per, queueTimeoutMs: rate.queueTimeout ?? Number.POSITIVE_INFINITY }
-
-/** An attempt waits for a connection as long as an exchange does for its slot; the concurrency limit bounds how many. */
-const connectionLimit = ({ connections, concurrency }: UpstreamConfig): LimitSettings => ({
-  max: connections.max,
-  queue: concurrency.max,
-  queueTimeoutMs: concurrency.queueTimeout,
-})
-
-const retrySettings = (retry: Retry, upstreamRetry: Retry): RetrySettings => ({
-  attempts: retry.attempts,
-  conditions: new Set(retry.on.filter((on) => on === 'connect-failure' || on === 'reset' || on === 'timeout')),
-  statuses: statusSet(retry.on),
-  backoff: {
-    initialMs: retry.backoff.initial,
-    factor: retry.backoff.factor,
-    maxMs: retry.backoff.max,
-    jitter: retry.backoff.jitter,
-  },
-  respectRetryAfter: retry.respectRetryAfter,
-  budget: budgetOf(upstreamRetry),
-})
-
-const budgetOf = ({ budget }: Retry) => ({
-  ratio: budget.ratio,
-  minPerSecond: budget.minPerSecond,
-  windowMs: budget.window,
-})
-
-function freshBreaker(upstream: string, route: string | undefined, config: BreakerConfig): Breaker {
-  const { failureRate, slowCalls } = config
-  const settings: BreakerSettings = {
-    consecutiveFailures: config.consecutiveFailures,
-    failureRate: failureRate && { ...failureRate, windowMs: failureRate.window },
-    slowCalls: slowCalls && { ...slowCalls, windowMs: slowCalls.window, slowerThanMs: slowCalls.slowerThan },
-    openForMs: config.openFor,
-    openForMaxMs: config.openForMax,
-    halfOpenProbes: config.halfOpenProbes,
-    closeAfter: config.closeAfter,
-    failureStatuses: statusSet(config.failureStatus),
-  }
-  return { settings, circuit: freshCircuit(settings), upstream, route, onOpen: new Set() }
+function freshBreaker(
+  { name, urls }: UpstreamConfig,
+  route: string | undefined,
+  origin: string,
+  config: BreakerConfig,
+): Breaker {
+  const settings = breakerSettings(config)
+  const endpoint = urls.length > 1 ? origin : undefined
+  return { settings, circuit: freshCircuit(settings), upstream: name, route, endpoint, onOpen: new Set() }
 }
 
-function breakerSnapshot({ circuit, route }: Breaker, now: number): BreakerSnapshot {
+function snapshotOf(
+  config: UpstreamConfig,
+  shared: PipelineState,
+  owners: readonly PipelineState[],
+  places: readonly Place[],
+  polls: readonly Polls[],
+  deps: Deps,
+): UpstreamSnapshot {
+  const { concurrency, pace, budget, adaptive } = shared
+  const now = deps.clock.now()
+  const queued = [concurrency, ...places.map(({ connections }) => connections)].map(({ waiting }) => waiting.length)
+  return {
+    name: config.name,
+    endpoints: places.map(({ origin, load, breaker }) => ({
+      origin,
+      inFlight: load.inFlight,
+      isAvailable: wouldAdmit(breaker, deps),
+    })),
+    inFlight: concurrency.inUse,
+    queued: queued.reduce((sum, waiting) => sum + waiting, pace?.waiting.length ?? 0),
+    limit: concurrency.limit,
+    slowdown: adaptive?.slowdown,
+    held: polls.reduce((sum, one) => sum + heldIn(one), 0),
+    connections: places.reduce((sum, { wire }) => sum + wire.open(), 0),
+    retryBudget: retriesLeft(budget, now, budgetOf(config.retry)),
+    breakers: owners.flatMap(({ endpoints }) => endpoints.map(({ breaker }) => breakerSnapshot(breaker, now))),
+  }
+}
+
+function breakerSnapshot({ circuit, route, endpoint }: Breaker, now: number): BreakerSnapshot {
   const state = stateOf(circuit, now)
   return {
     route,
+    endpoint,
     state,
     consecutiveFailures: circuit.consecutiveFailures,
     openForMs: state === 'open' ? circuit.halfOpenAt - now : 0,
     probesInFlight: probesInFlight(circuit, now),
   }
-}
-
-/** Fixed ones are made once; computed ones for each request, from its job's inputs. */
-function timeoutsOf({ connect, attempt, total, idle }: TimeoutConfig, rules: TimeoutRules): Route['timeouts'] {
-  const all = (inputs: Inputs): Timeouts => ({
-    connectMs: lengthOf(connect, rules, inputs),
-    attemptMs: lengthOf(attempt, rules, inputs),
-    totalMs: lengthOf(total, rules, inputs),
-    idleMs: lengthOf(idle, rules, inputs),
-  })
-  const isFixed = [connect, attempt, total, idle].every((length) => typeof length === 'number')
-  return isFixed ? all({}) : all
-}
-
-const lengthOf = (length: TimeoutConfig['total'], rules: TimeoutRules, inputs: Inputs) =>
-  typeof length === 'number' ? length : computedMs(length.computed, length.divideBy, rules, inputs)
-
-/** Statuses named one by one or by class: `503`, `5xx`. */
-function statusSet(named: readonly (string | number)[]): ReadonlySet<number> {
-  const classes = named.filter((name) => typeof name === 'string' && /^[1-5]xx$/.test(name)).map(String)
-  const ofClasses = classes.flatMap((name) => Array.from({ length: 100 }, (_, i) => Number(name[0]) * 100 + i))
-  return new Set([...ofClasses, ...named.filter((name) => typeof name === 'number')])
 }

@@ -4,6 +4,7 @@ import { startApp } from '../app.ts'
 import { systemClock } from '../clock.ts'
 import { formatFaults } from '../config/faults.ts'
 import { loadConfig } from '../config/load.ts'
+import { systemResolve } from '../proxy/names.ts'
 
 /**
  * Serves until SIGTERM or SIGINT, then drains; a second signal ends at once.
@@ -22,7 +23,14 @@ export async function run(
     complain(formatFaults(loaded.faults))
     return 2
   }
-  const outside = { clock: systemClock, random: Math.random, newId: randomUUID, version, logTo: undefined }
+  const outside = {
+    clock: systemClock,
+    random: Math.random,
+    newId: randomUUID,
+    version,
+    resolve: systemResolve,
+    logTo: undefined,
+  }
   const asked = firstSignal()
   try {
     const app = await startApp(loaded.config, outside)

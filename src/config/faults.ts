@@ -24,15 +24,15 @@ export function schemaFaults(error: z.ZodError, source: Source, file: string): C
 function faultsOf(issue: z.core.$ZodIssue, above: Path, source: Source, file: string): ConfigFault[] {
   const path = [...above, ...issue.path]
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(path, key, source, file))
-  if (issue.code === 'invalid_union') return unionFaults(issue, path, source, file)
   if (issue.code === 'invalid_key') {
     const [inner] = issue.issues
     return [faultAt(source.keyAt(path), path, inner?.message ?? issue.message, undefined, source, file)]
   }
-  if (issue.code === 'invalid_type' && !source.has(path)) {
+  if ((issue.code === 'invalid_type' || issue.code === 'invalid_union') && !source.has(path)) {
     const key = String(path.at(-1) ?? '')
     return [faultAt(source.keyAt(path), path, `${key} is missing`, undefined, source, file)]
   }
+  if (issue.code === 'invalid_union') return unionFaults(issue, path, source, file)
   const place = source.valueAt(path)
   const word = place.text.replaceAll(/^['"]|['"]$/g, '')
   const isWord = issue.code === 'invalid_value' && /[a-z]/i.test(word)
@@ -40,11 +40,17 @@ function faultsOf(issue: z.core.$ZodIssue, above: Path, source: Source, file: st
   return [faultAt(place, path, issue.message, meant, source, file)]
 }
 
-/** Of the ways to write a value, the one that came nearest is the one to speak of: whose faults lie deepest. */
+/** Of the ways to write a value, the one that came nearest is the one to speak of: that knows the keys, whose faults lie deepest. */
 function unionFaults(issue: z.core.$ZodIssueInvalidUnion, path: Path, source: Source, file: string): ConfigFault[] {
   const depth = (issues: readonly z.core.$ZodIssue[]) =>
     Math.max(...issues.map((one) => one.path.length + (one.code === 'unrecognized_keys' ? 1 : 0)))
-  const nearest = issue.errors.filter((issues) => issues.length > 0).sort((a, b) => depth(b) - depth(a))[0]
+  const unknown = (issues: readonly z.core.$ZodIssue[]) =>
+    issues.filter(({ code }) => code === 'unrecognized_keys').length
+  const nearest = issue.errors
+    .filter((issues) => issues.length > 0)
+    .sort(
+      (a, b) => Number(depth(a) === 0) - Number(depth(b) === 0) || unknown(a) - unknown(b) || depth(b) - depth(a),
+    )[0]
   if (nearest !== undefined && depth(nearest) > 0)
     return nearest.flatMap((inner) => faultsOf(inner, path, source, file))
   const ours = issue.errors.flatMap((issues) => issues.map(({ message }) => message)).filter((text) => !isStock(text))

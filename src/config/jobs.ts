@@ -3,12 +3,11 @@
 import { z } from 'zod'
 import type { InputRule } from '../job/inputs.ts'
 import type { TimeoutRules } from '../job/timeouts.ts'
-import { duration, number, text } from './kinds.ts'
+import { duration, number, text, token } from './kinds.ts'
 import type { Path } from './source.ts'
 
 const IDENTIFIER = /^[a-z][a-z0-9_]*$/
 const identifier = z.string().regex(IDENTIFIER, { error: 'a name has small letters, digits and _' })
-const token = z.string().regex(/^[!#$%&'*+.^_`|~\w-]+$/, { error: 'expected a header name' })
 
 const input = z.strictObject({
   header: token.optional(),

@@ -57,6 +57,9 @@ export const flag = z.boolean({ error: 'expected true or false' })
 
 export const text = z.string({ error: 'expected a string' })
 
+/** RFC 9110 section 5.6.2. */
+export const token = text.regex(/^[!#$%&'*+.^_`|~\w-]+$/, { error: 'expected a header name' })
+
 export const oneOf = <const T extends readonly string[]>(names: T) =>
   z.enum(names, { error: `expected one of ${names.join(', ')}` })
 

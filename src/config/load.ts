@@ -5,7 +5,6 @@ import { type Env, interpolate } from './interpolate.ts'
 import { conflicts, resolve } from './resolve.ts'
 import { type Config, FILE } from './schema.ts'
 import { type Path, Source } from './source.ts'
-import { unbuiltUses } from './unbuilt.ts'
 
 export type Loaded =
   | { readonly ok: true; readonly config: Config }
@@ -33,20 +32,17 @@ export function loadConfig(text: string, file: string, env: Env): Loaded {
   const raw = plainValue(source)
   if (raw instanceof Error) return faulty([wholeFile(file, raw.message)])
   const said = FILE.safeParse(raw ?? {})
-  const unbuilt = unbuiltUses(raw).map(({ path, message }) =>
-    faultAt(source.keyAt(path), path, message, undefined, source, file),
-  )
   if (!said.success) {
     // What is not set is not of the wrong kind, too.
     const isSet = ({ line, column }: ConfigFault) => !unset.some((one) => one.line === line && one.column === column)
-    return faulty([...unset, ...schemaFaults(said.error, source, file).filter(isSet), ...unbuilt])
+    return faulty([...unset, ...schemaFaults(said.error, source, file).filter(isSet)])
   }
   const config = resolve(raw, said.data)
   const clashes = conflicts(config).map(({ path, message }) => {
     const where = sourceOf(path, source)
     return faultAt(source.keyAt(where), where, message, undefined, source, file)
   })
-  const faults = [...unset, ...unbuilt, ...distinct(clashes)]
+  const faults = [...unset, ...distinct(clashes)]
   return faults.length > 0 ? faulty(faults) : { ok: true, config: frozen(config) }
 }
 

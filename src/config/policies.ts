@@ -14,6 +14,7 @@ import {
   size,
   status,
   text,
+  token,
 } from './kinds.ts'
 import { type Block, setting, switchable } from './setting.ts'
 
@@ -22,6 +23,17 @@ const pointer = text.regex(/^\//, { error: 'expected a JSON Pointer such as /sta
 /** A timeout that is computed from the job's shape. */
 const computed = z.strictObject({ computed: text, divideBy: text.optional() })
 const timeout = (min: string, max: string) => z.union([duration(min, max), computed])
+
+/** Percentiles that there are: beyond the 99th a few samples decide. */
+const QUANTILES = ['p50', 'p75', 'p90', 'p95', 'p99'] as const
+
+/** So many times what attempts of the route take; never above `max`, which holds until enough of them are known. */
+const observed = z.strictObject({
+  observed: oneOf(QUANTILES),
+  times: number(1, 100),
+  min: duration('1ms', '1d'),
+  max: timeout('1ms', '1d'),
+})
 
 const failureRate = {
   threshold: setting(share, 0.5, 'share of failures above which it opens'),
@@ -40,7 +52,11 @@ const slowCalls = {
 export const ROUTE = {
   timeout: {
     connect: setting(timeout('1ms', '5m'), '5s', 'to connect, the TLS handshake included'),
-    attempt: setting(timeout('1ms', '1d'), '12s', 'one attempt, from the end of its request to its response head'),
+    attempt: setting(
+      z.union([duration('1ms', '1d'), computed, observed]),
+      '12s',
+      'one attempt, from the end of its request to its response head',
+    ),
     total: setting(timeout('1ms', '1d'), '25s', 'all attempts and waits, to the response head that is relayed'),
     idle: setting(timeout('1ms', '1d'), '60s', 'between two chunks of a body, either way'),
   },
@@ -74,7 +90,11 @@ export const ROUTE = {
     closeAfter: setting(integer(1, 1000), 1, 'successes that close it'),
     failureStatus: setting(z.array(status), ['5xx'], 'response statuses that count as failures'),
   },
-  collapse: setting(flag, false, 'identical concurrent requests become one'),
+  collapse: setting(
+    z.union([flag, z.strictObject({ headers: z.array(token) })]),
+    false,
+    'identical concurrent requests become one',
+  ),
   hedge: setting(
     offOr(z.strictObject({ after: z.union([z.literal('p95'), duration('1ms', '1h')]), max: integer(1, 3) })),
     false,
@@ -95,15 +115,20 @@ const UPSTREAM_ONLY = {
     max: setting(integer(1, 100_000), 64, 'requests in flight at once'),
     queue: setting(integer(0, 1_000_000), 256, 'requests that may wait for their turn'),
     queueTimeout: setting(duration('1ms', '1h'), '5s', 'longest wait for a turn, or for a connection'),
-    adaptive: setting(flag, false, 'finds the limit from latency'),
+    adaptive: setting(flag, false, 'finds the limit from latency, up to max'),
+  },
+  balance: {
+    decay: setting(duration('1s', '1h'), '10s', 'how long a latency that was seen weighs in the choice of an endpoint'),
+    slowStart: setting(duration('0ms', '1h'), '30s', 'an endpoint that has recovered gets its full share after this'),
   },
   connections: {
-    max: setting(integer(1, 10_000), 16, 'connections to the upstream'),
+    max: setting(integer(1, 10_000), 16, 'connections to each endpoint of the upstream'),
     idle: setting(
       duration('1ms', '1h'),
       '4s',
       "idle connections are closed after this; less than the upstream's keep-alive",
     ),
+    resolve: setting(duration('1s', '1d'), '30s', "how often the addresses of the upstream's name are asked for anew"),
   },
   rate: setting(
     offOr(

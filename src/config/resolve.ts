@@ -24,14 +24,15 @@ const HEALTH_INTERVAL_MS = 15_000
 
 const TOP_VALUES = whole(TOP)
 const UPSTREAM_VALUES = whole(UPSTREAM)
-const ROUTE_VALUES = whole({ ...ROUTE, ...ROUTE_ONLY })
+const OF_A_ROUTE = { ...ROUTE, ...ROUTE_ONLY }
+const ROUTE_VALUES = whole(OF_A_ROUTE)
 
 /** @param raw what the file says, found sound by its schema; @param said the same as the schema read it. */
 export function resolve(raw: unknown, said: z.infer<typeof FILE>): Config {
   const file = isMap(raw) ? raw : {}
   // The blocks' own types say what their whole() yields: zod cannot follow a schema built by a loop.
-  const top = TOP_VALUES.parse(inherit(defaultsOf(TOP), pick(file, Object.keys(TOP)))) as Values<typeof TOP>
-  const defaults = inherit(defaultsOf(UPSTREAM), file.defaults)
+  const top = TOP_VALUES.parse(inherit(TOP, defaultsOf(TOP), pick(file, Object.keys(TOP)))) as Values<typeof TOP>
+  const defaults = inherit(UPSTREAM, defaultsOf(UPSTREAM), file.defaults)
   return {
     service: top.service,
     listen: orUndefined(top.listen),
@@ -47,7 +48,7 @@ export function resolve(raw: unknown, said: z.infer<typeof FILE>): Config {
       return {
         ...resolvePolicies(own, defaults),
         name,
-        url: url ?? urls?.[0] ?? '',
+        urls: urls ?? (url === undefined ? [] : [url]),
         listen: orUndefined(listen ?? false),
         health: { path, timeout, interval },
       }
@@ -57,10 +58,10 @@ export function resolve(raw: unknown, said: z.infer<typeof FILE>): Config {
 
 const orUndefined = (listen: Address | false) => (listen === false ? undefined : listen)
 
-type Resolved = Omit<UpstreamConfig, 'name' | 'url' | 'listen' | 'health'>
+type Resolved = Omit<UpstreamConfig, 'name' | 'urls' | 'listen' | 'health'>
 
 function resolvePolicies(own: Readonly<Record<string, unknown>>, defaults: unknown): Resolved {
-  const merged = inherit(defaults, pick(own, Object.keys(UPSTREAM)))
+  const merged = inherit(UPSTREAM, defaults, pick(own, Object.keys(UPSTREAM)))
   const values = UPSTREAM_VALUES.parse(merged) as unknown as Omit<Resolved, 'routes'>
   const routes = Array.isArray(own.routes) ? own.routes.filter(isMap) : []
   return { ...values, routes: routes.map((route) => resolveRoute(route, merged, values.retry)) }
@@ -73,7 +74,7 @@ function resolveRoute(
 ): RouteConfig {
   const inherited = pick(isMap(upstream) ? upstream : {}, Object.keys(ROUTE))
   const { budget: _, ...retry } = isMap(inherited.retry) ? inherited.retry : {}
-  const merged = inherit(inherit(defaultsOf(ROUTE_ONLY), { ...inherited, retry }), own)
+  const merged = inherit(OF_A_ROUTE, { ...defaultsOf(ROUTE_ONLY), ...inherited, retry }, own)
   const values = ROUTE_VALUES.parse(merged) as unknown as Omit<RouteConfig, 'match'> & { readonly breaker: Breaker }
   const breaker = own.breaker === undefined ? undefined : values.breaker
   return { ...values, match: String(match), retry: { ...values.retry, budget }, breaker }
@@ -115,7 +116,7 @@ const written = (address: Address | undefined) =>
   address === undefined || address.port === 0 ? undefined : `${address.host}:${address.port}`
 
 function upstreamConflicts(
-  { name, url, routes, ...policies }: UpstreamConfig,
+  { name, urls, routes, ...policies }: UpstreamConfig,
   computed: readonly string[],
   { inputs }: JobConfig,
 ): Conflict[] {
@@ -123,7 +124,7 @@ function upstreamConflicts(
   const path = ['upstreams', name]
   const matches = routes.map(({ match }, i) => ({ path: [...path, 'routes', i, 'match'], key: match }))
   return [
-    ...(url === '' ? [{ path, message: 'url is missing' }] : []),
+    ...endpointConflicts(path, urls),
     ...policyConflicts(path, policies, names),
     ...routes.flatMap((route, i) => policyConflicts([...path, 'routes', i], route, names)),
     ...routes.flatMap(({ match, failureWhen }, i) => {
@@ -132,6 +133,22 @@ function upstreamConflicts(
       return name === undefined || match.includes(`{${name}}`) ? [] : [{ path: at, message: `no {${name}} in match` }]
     }),
     ...repeated(matches, 'another route of this upstream has the same match'),
+  ]
+}
+
+/** One path for all: a request does not know yet where it goes when it gets its target. */
+function endpointConflicts(path: Path, urls: readonly string[]): Conflict[] {
+  const [first, ...others] = urls.map((url) => new URL(url))
+  if (first === undefined) return [{ path, message: 'url is missing' }]
+  const at = (i: number) => [...path, 'urls', i]
+  return [
+    ...others.flatMap(({ pathname }, i) =>
+      pathname === first.pathname ? [] : [{ path: at(i + 1), message: 'has another path than the first' }],
+    ),
+    ...repeated(
+      [first, ...others].map(({ origin }, i) => ({ path: at(i), key: origin })),
+      'another endpoint has this address',
+    ),
   ]
 }
 
@@ -149,8 +166,16 @@ function policyConflicts(path: Path, { timeout, retry, breaker }: PolicySettings
   ]
 }
 
-function timeoutConflicts(path: Path, length: Timeouts[keyof Timeouts], { computed, inputs }: Names): Conflict[] {
+function timeoutConflicts(path: Path, length: Timeouts[keyof Timeouts], names: Names): Conflict[] {
   if (typeof length === 'number') return []
+  if ('observed' in length) {
+    const tooLong = typeof length.max === 'number' && length.min > length.max
+    return [
+      ...timeoutConflicts([...path, 'max'], length.max, names),
+      ...(tooLong ? [{ path: [...path, 'min'], message: 'is longer than max' }] : []),
+    ]
+  }
+  const { computed, inputs } = names
   const { divideBy } = length
   return [
     ...(computed.includes(length.computed) ? [] : [{ path: [...path, 'computed'], message: 'no such timeout' }]),

@@ -93,14 +93,19 @@ const UPSTREAM_HEALTH = z.strictObject({
 
 const route = z.strictObject({ match, ...partial(ROUTE).shape, ...partial(ROUTE_ONLY).shape })
 
-const upstream = z.strictObject({
-  ...partial(UPSTREAM).shape,
-  url: url.optional(),
-  urls: z.array(url).min(1).optional(),
-  listen: listener.optional(),
-  health: UPSTREAM_HEALTH.optional(),
-  routes: z.array(route).optional(),
-})
+const upstream = z
+  .strictObject({
+    ...partial(UPSTREAM).shape,
+    url: url.optional(),
+    urls: z.array(url).min(1, { error: 'at least one is needed' }).max(100).optional(),
+    listen: listener.optional(),
+    health: UPSTREAM_HEALTH.optional(),
+    routes: z.array(route).optional(),
+  })
+  .refine((said) => said.url === undefined || said.urls === undefined, {
+    error: 'url is there too: one of them',
+    path: ['urls'],
+  })
 
 /** What a file may say, level by level, before anything is inherited. */
 export const FILE = z.strictObject({
@@ -118,7 +123,7 @@ export const FILE = z.strictObject({
 
 type Policies = Values<typeof UPSTREAM>
 
-/** Each in ms, or computed. */
+/** Each in ms, or computed; that of an attempt may be observed. */
 export type Timeouts = Policies['timeout']
 export type Retry = Policies['retry']
 export type Breaker = Policies['breaker']
@@ -129,6 +134,8 @@ export type RouteConfig = {
   readonly resume: boolean
   readonly hold: Values<typeof ROUTE_ONLY.hold>
   readonly failureWhen: Values<typeof ROUTE_ONLY.failureWhen>
+  readonly collapse: Policies['collapse']
+  readonly hedge: Policies['hedge']
   readonly timeout: Timeouts
   readonly retry: Retry
   /** Its own; undefined when it shares the upstream's. */
@@ -144,8 +151,8 @@ type UpstreamHealthConfig = {
 
 export type UpstreamConfig = {
   readonly name: string
-  /** Without a trailing slash. */
-  readonly url: string
+  /** Of its endpoints, one at least; without a trailing slash, all with the same path. */
+  readonly urls: readonly string[]
   /** undefined when it has no listener of its own. */
   readonly listen: Address | undefined
   readonly health: UpstreamHealthConfig
@@ -155,7 +162,11 @@ export type UpstreamConfig = {
   readonly breaker: Breaker
   readonly concurrency: Policies['concurrency']
   readonly connections: Policies['connections']
+  readonly balance: Policies['balance']
   readonly rate: Policies['rate']
+  /** For requests that match no route. */
+  readonly collapse: Policies['collapse']
+  readonly hedge: Policies['hedge']
   /** In the order of the file: the first that matches wins. */
   readonly routes: readonly RouteConfig[]
 }

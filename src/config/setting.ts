@@ -45,7 +45,7 @@ export function whole(block: Block): z.ZodObject {
     mapped(block, (node): z.ZodType => {
       if (isSetting(node)) return node.type
       if (!isSwitch(node)) return whole(node)
-      const withDefaults = (value: unknown) => (isMap(value) ? inherit(defaultsOf(node.on), value) : value)
+      const withDefaults = (value: unknown) => (isMap(value) ? inherit(node.on, defaultsOf(node.on), value) : value)
       return z.preprocess(withDefaults, z.union([z.literal(false), whole(node.on)]))
     }),
   )
@@ -78,12 +78,13 @@ function mapped<R>(block: Block, turn: (node: Node) => R): Record<string, R> {
   return Object.fromEntries(Object.entries(block).map(([key, node]) => [key, turn(node)]))
 }
 
-/** Key by key, what is said nearer to the request wins; lists and plain values are replaced whole. */
-export function inherit(outer: unknown, inner: unknown): unknown {
+/** Key by key, what is said nearer to the request wins; a setting is replaced whole, also one that has keys of its own. */
+export function inherit(node: Node | undefined, outer: unknown, inner: unknown): unknown {
   if (inner === undefined) return outer
-  if (!isMap(outer) || !isMap(inner)) return inner
+  if (node === undefined || isSetting(node) || !isMap(outer) || !isMap(inner)) return inner
+  const block = isSwitch(node) ? node.on : node
   const keys = new Set([...Object.keys(outer), ...Object.keys(inner)])
-  return Object.fromEntries([...keys].map((key) => [key, inherit(outer[key], inner[key])]))
+  return Object.fromEntries([...keys].map((key) => [key, inherit(block[key], outer[key], inner[key])]))
 }
 
 export const isMap = (value: unknown): value is Readonly<Record<string, unknown>> =>

@@ -110,9 +110,19 @@ function createFold(logger: Logger, access: boolean, bursts: Bursts): (event: Ev
       case 'input_refused':
         if (verbose) logger.debug({ ...placeOf(event.ref), input: event.input }, 'input refused')
         return
+      case 'shared':
+        if (verbose) logger.debug({ ...placeOf(event.ref), by: event.by }, 'shared')
+        return
+      case 'hedge':
+        if (verbose) logger.debug({ ...placeOf(event.ref), outcome: event.outcome }, 'hedge')
+        return
+      case 'name':
+        if (event.outcome === 'changed') logger.info({ host: event.host }, 'name changed')
+        else summarised('warn', { host: event.host }, event.error, 'name not resolved')
+        return
       case 'breaker': {
-        const { upstream, route, from, to, cause, openMs } = event
-        const fields = { upstream, route, from, to, cause, open_ms: ms(openMs) }
+        const { upstream, route, endpoint, from, to, cause, openMs } = event
+        const fields = { upstream, route, endpoint, from, to, cause, open_ms: ms(openMs) }
         logger[to === 'open' ? 'warn' : 'info'](fields, `breaker ${to}`)
         return
       }
@@ -165,9 +175,24 @@ function writeAccess(logger: Logger, event: RequestEvent): void {
     total_ms: ms(event.totalMs),
     bytes_in: event.bytesIn,
     bytes_out: event.bytesOut,
+    job: event.history.findLast(({ job }) => job !== undefined)?.job,
+    history: historyOf(event),
     request_id: event.id,
   }
   logger[level](fields, 'request')
+}
+
+/** Attempt by attempt, unless the line says it all: there was one, it was answered, and by the only endpoint. */
+function historyOf({ history, startedAt }: RequestEvent) {
+  const [only] = history
+  if (history.length === 0) return undefined
+  if (history.length === 1 && typeof only?.outcome === 'number' && only.endpoint === undefined) return undefined
+  return history.map((attempt) => ({
+    at_ms: ms(attempt.startedAt - startedAt),
+    ms: ms(attempt.ms),
+    outcome: String(attempt.outcome),
+    endpoint: attempt.endpoint,
+  }))
 }
 
 /** Nothing else that the data plane may keep on the object of a route. */

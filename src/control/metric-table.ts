@@ -29,6 +29,17 @@ export const METRICS = {
     ...ROUTE,
     'outcome',
   ]),
+  shared: counter('shared_total', 'Requests answered by what another one, alike and under way, brought', [
+    ...ROUTE,
+    'by',
+  ]),
+  hedges: counter('hedges_total', 'Attempts beside a slow one: whether they were faster, or denied by the budget', [
+    ...ROUTE,
+    'outcome',
+  ]),
+  nameResolutions: counter('name_resolutions_total', 'Names whose addresses changed, or could not be asked for anew', [
+    'outcome',
+  ]),
   jobsSeen: counter('jobs_seen_total', 'Jobs that a response told the end of', [...ROUTE, 'outcome']),
   timeouts: counter('timeouts_total', 'Times that a limit ended an attempt or a request', [...ROUTE, 'kind']),
   computedSeconds: histogram('computed_timeout_seconds', "Timeouts computed from a job's shape", [...ROUTE, 'timeout']),
@@ -48,10 +59,25 @@ export const METRICS = {
   faults: counter('faults_total', 'Faults inside the sidecar that no request was told of', []),
   inFlight: gauge('requests_in_flight', 'Requests that hold a slot of the upstream', ['upstream']),
   queued: gauge('requests_queued', 'Requests that wait for a slot', ['upstream']),
+  concurrencyLimit: gauge('concurrency_limit', 'Requests that the upstream gets at once, as of now', ['upstream']),
+  slowdown: gauge('upstream_slowdown_ratio', 'How many times slower than unloaded, where the limit is adaptive', [
+    'upstream',
+  ]),
+  held: gauge('polls_held', 'Clients whose poll is held', ['upstream']),
+  endpointInFlight: gauge('endpoint_requests_in_flight', 'Requests at one of several endpoints', [
+    'upstream',
+    'endpoint',
+  ]),
+  endpointState: gauge('endpoint_breaker_state', '0 closed, 1 half-open, 2 open, of one of several endpoints', [
+    ...ROUTE,
+    'endpoint',
+  ]),
+  endpointsAvailable: gauge('endpoints_available', 'Endpoints that get requests, probes included', ['upstream']),
+  endpoints: gauge('endpoints', 'Endpoints that there are', ['upstream']),
   connections: gauge('connections', 'Sockets to the upstream, idle ones included', ['upstream']),
   clientConnections: gauge('client_connections', 'Sockets of clients, idle ones included', ['listener']),
   retryBudget: gauge('retry_budget', 'Retries that the budget would allow now', ['upstream']),
-  breakerState: gauge('breaker_state', '0 closed, 1 half-open, 2 open', ROUTE),
+  breakerState: gauge('breaker_state', '0 closed, 1 half-open, 2 open; of several endpoints the best', ROUTE),
   reloadSuccessful: gauge('config_reload_successful', '1 while the configuration in force is the newest one read', []),
   buildInfo: gauge('build_info', 'Always 1', ['service', 'version', 'node']),
 }

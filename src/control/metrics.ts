@@ -10,7 +10,7 @@ import {
   Registry,
 } from 'prom-client'
 import { METRICS } from './metric-table.ts'
-import type { BreakerState, Event, RequestEvent, RouteRef, Snapshot } from '../policy/events.ts'
+import type { BreakerState, Event, RequestEvent, RouteRef, Snapshot, UpstreamSnapshot } from '../policy/events.ts'
 
 export type Metrics = {
   /** Takes one event; neither throws nor waits. */
@@ -71,6 +71,7 @@ function createFold(registry: AnyRegistry): { record: (event: Event) => void; fo
   const unrouted = new Counter({ ...METRICS.unrouted, registers })
   const transitions = new Counter({ ...METRICS.breakerTransitions, registers })
   const inputsRefused = new Counter({ ...METRICS.inputsRefused, registers })
+  const nameResolutions = new Counter({ ...METRICS.nameResolutions, registers })
   const faults = new Counter({ ...METRICS.faults, registers })
   const storeCalls = new Counter({ ...METRICS.storeCalls, registers })
   const storeSeconds = new Histogram({ ...METRICS.storeSeconds, buckets: SECONDS, registers })
@@ -111,6 +112,15 @@ function createFold(registry: AnyRegistry): { record: (event: Event) => void; fo
         return
       case 'job_seen':
         seriesOf(event.ref).jobsSeen(event.outcome).inc()
+        return
+      case 'shared':
+        seriesOf(event.ref).shared(event.by).inc()
+        return
+      case 'hedge':
+        seriesOf(event.ref).hedges(event.outcome).inc()
+        return
+      case 'name':
+        nameResolutions.inc({ outcome: event.outcome })
         return
       case 'retry':
         seriesOf(event.ref).retries(event.cause).inc()
@@ -203,6 +213,8 @@ function createBinder(registry: AnyRegistry) {
   })
   const resumes = new Counter({ ...METRICS.resumes, registers })
   const jobsSeen = new Counter({ ...METRICS.jobsSeen, registers })
+  const shared = new Counter({ ...METRICS.shared, registers })
+  const hedges = new Counter({ ...METRICS.hedges, registers })
   const timeouts = new Counter({ ...METRICS.timeouts, registers })
   const computedSeconds = new Histogram({ ...METRICS.computedSeconds, buckets: SECONDS, registers })
   const firstByteSeconds = new Histogram({ ...METRICS.firstByteSeconds, buckets: SECONDS, registers })
@@ -224,6 +236,8 @@ function createBinder(registry: AnyRegistry) {
     observeWithExemplar: (value: number, id: string) =>
       requestSeconds.observe({ labels: { upstream, route }, value, exemplarLabels: { request_id: id.slice(0, 100) } }),
     resumes: lazily((outcome) => resumes.labels({ upstream, route, outcome })),
+    shared: lazily((by) => shared.labels({ upstream, route, by })),
+    hedges: lazily((outcome) => hedges.labels({ upstream, route, outcome })),
     jobsSeen: lazily((outcome) => jobsSeen.labels({ upstream, route, outcome })),
     timeouts: lazily((kind) => timeouts.labels({ upstream, route, kind })),
     computed: lazily((timeout) => computedSeconds.labels({ upstream, route, timeout })),
@@ -243,27 +257,54 @@ function createBinder(registry: AnyRegistry) {
 /** Sets every gauge anew, so that an upstream that a reload took away leaves no series behind. */
 function createGauges(registry: AnyRegistry): (snapshot: Snapshot) => void {
   const registers = [registry]
-  const inFlight = new Gauge({ ...METRICS.inFlight, registers })
-  const queued = new Gauge({ ...METRICS.queued, registers })
-  const connections = new Gauge({ ...METRICS.connections, registers })
-  const retryBudget = new Gauge({ ...METRICS.retryBudget, registers })
+  const byUpstream = {
+    inFlight: new Gauge({ ...METRICS.inFlight, registers }),
+    queued: new Gauge({ ...METRICS.queued, registers }),
+    limit: new Gauge({ ...METRICS.concurrencyLimit, registers }),
+    slowdown: new Gauge({ ...METRICS.slowdown, registers }),
+    held: new Gauge({ ...METRICS.held, registers }),
+    connections: new Gauge({ ...METRICS.connections, registers }),
+    retryBudget: new Gauge({ ...METRICS.retryBudget, registers }),
+  }
   const breakerState = new Gauge({ ...METRICS.breakerState, registers })
+  const endpointState = new Gauge({ ...METRICS.endpointState, registers })
+  const endpointInFlight = new Gauge({ ...METRICS.endpointInFlight, registers })
+  const available = new Gauge({ ...METRICS.endpointsAvailable, registers })
+  const endpoints = new Gauge({ ...METRICS.endpoints, registers })
   const clientConnections = new Gauge({ ...METRICS.clientConnections, registers })
-  const all = [inFlight, queued, connections, retryBudget, breakerState, clientConnections]
+  const ofEndpoints = [endpointState, endpointInFlight, available, endpoints]
+  const all = [...Object.values(byUpstream), breakerState, ...ofEndpoints, clientConnections]
+
+  const showEndpoints = ({ name: upstream, ...state }: UpstreamSnapshot) => {
+    endpoints.set({ upstream }, state.endpoints.length)
+    available.set({ upstream }, state.endpoints.filter(({ isAvailable }) => isAvailable).length)
+    if (state.endpoints.length < 2) return
+    for (const { origin: endpoint, inFlight } of state.endpoints) endpointInFlight.set({ upstream, endpoint }, inFlight)
+    for (const { route = '*', endpoint = '', state: one } of state.breakers)
+      endpointState.set({ upstream, route, endpoint }, STATE_VALUES[one])
+  }
 
   return ({ upstreams, listeners }) => {
     for (const one of all) one.reset()
     for (const { name: listener, connections: open } of listeners) clientConnections.set({ listener }, open)
-    for (const { name: upstream, ...state } of upstreams) {
-      inFlight.set({ upstream }, state.inFlight)
-      queued.set({ upstream }, state.queued)
-      connections.set({ upstream }, state.connections)
-      retryBudget.set({ upstream }, state.retryBudget)
-      for (const breaker of state.breakers) {
-        breakerState.set({ upstream, route: breaker.route ?? '*' }, STATE_VALUES[breaker.state])
-      }
+    for (const state of upstreams) {
+      const upstream = state.name
+      for (const name of ['inFlight', 'queued', 'limit', 'held', 'connections', 'retryBudget'] as const)
+        byUpstream[name].set({ upstream }, state[name])
+      if (state.slowdown !== undefined) byUpstream.slowdown.set({ upstream }, state.slowdown)
+      for (const [route, value] of bestByRoute(state.breakers)) breakerState.set({ upstream, route }, value)
+      showEndpoints(state)
     }
   }
+}
+
+/** What requests meet: as long as one endpoint takes them, they are taken. */
+function bestByRoute(breakers: UpstreamSnapshot['breakers']): Map<string, number> {
+  const best = new Map<string, number>()
+  for (const { route = '*', state } of breakers) {
+    best.set(route, Math.min(best.get(route) ?? Number.POSITIVE_INFINITY, STATE_VALUES[state]))
+  }
+  return best
 }
 
 /** Statuses outside 100 to 599 count as 5xx, as RFC 9110 section 15 has clients treat them. */

@@ -4,9 +4,13 @@ import type { Breaker, Config, Retry, Timeouts } from '../config/schema.ts'
 /** The same configuration in a world where every second lasts `scale` seconds. Shares, counts and sizes stay. */
 export function scaled(config: Config, scale: number): Config {
   const length = <L>(ms: L | number) => (typeof ms === 'number' ? ms * scale : ms)
+  const attemptLength = (attempt: Timeouts['attempt']): Timeouts['attempt'] =>
+    typeof attempt === 'number' || !('observed' in attempt)
+      ? length(attempt)
+      : { ...attempt, min: attempt.min * scale, max: length(attempt.max) }
   const timeout = ({ connect, attempt, total, idle }: Timeouts): Timeouts => ({
     connect: length(connect),
-    attempt: length(attempt),
+    attempt: attemptLength(attempt),
     total: length(total),
     idle: length(idle),
   })
@@ -42,6 +46,7 @@ export function scaled(config: Config, scale: number): Config {
         ...route,
         timeout: timeout(route.timeout),
         retry: retry(route.retry),
+        hedge: route.hedge && { ...route.hedge, after: length(route.hedge.after) },
         hold: route.hold && { ...route.hold, upTo: route.hold.upTo * scale, every: route.hold.every * scale },
         breaker: route.breaker && breaker(route.breaker),
       })),

@@ -7,6 +7,7 @@ import { startApp } from '../app.ts'
 import { systemClock } from '../clock.ts'
 import { formatFaults } from '../config/faults.ts'
 import { loadConfig } from '../config/load.ts'
+import { systemResolve } from '../proxy/names.ts'
 import { createHttpClient } from './http-client.ts'
 import type { ServiceOptions } from './job-service.ts'
 import { makeVideo, type Outcome, type Urls } from './make-video.ts'
@@ -158,7 +159,14 @@ async function startSidecar(urls: Urls) {
       if (line.includes('"msg":"breaker open"')) opened += 1
     },
   }
-  const outside = { clock: systemClock, random: Math.random, newId: randomUUID, version: 'demo', logTo }
+  const outside = {
+    clock: systemClock,
+    random: Math.random,
+    newId: randomUUID,
+    version: 'demo',
+    resolve: systemResolve,
+    logTo,
+  }
   const app = await startApp({ ...config, upstreams }, outside)
   const at = (name: string) => `http://127.0.0.1:${app.addresses.upstreams.get(name)?.port}`
   return {

@@ -5,33 +5,42 @@ import type { Call, CallWatch, Deps, Exchange, Reply, Send, Transport } from './
 /**
  * One try: sends the exchange once and bounds each phase of it: connecting by `connect`, sending by `idle`, waiting for
  * the head by `attempt`, all of it by the deadline. Refuses to judge: whether to repeat and whom to blame is for others.
+ * @param endpoint the origin that the transport leads to; undefined where the upstream has but one.
  */
 export const attempting =
-  (transport: Transport, deps: Deps): Send =>
+  (transport: Transport, endpoint: string | undefined, deps: Deps): Send =>
   (exchange) =>
     new Promise((resolve, reject) => {
-      if (exchange.client.gone) return reject(new ProxyError('client_gone'))
-      new Attempt(exchange, deps, resolve, reject).start(transport)
+      if (exchange.client.gone) return reject(new ProxyError(exchange.client.goneAs))
+      new Attempt(exchange, endpoint, deps, resolve, reject).start(transport)
     })
 
 type Phase = 'connecting' | 'sending' | 'waiting'
 
 class Attempt implements CallWatch {
   readonly #exchange: Exchange
+  readonly #endpoint: string | undefined
   readonly #deps: Deps
   readonly #resolve: (reply: Reply) => void
   readonly #reject: (error: ProxyError) => void
   readonly #watchdog: Watchdog
   readonly #startedAt: number
-  readonly #onGone = () => this.#giveUp('client_gone')
+  readonly #onGone = () => this.#giveUp(this.#exchange.client.goneAs)
   #phase: Phase = 'connecting'
   #phaseSince: number
   #connectMs: number | undefined
   #call: Call | undefined
   #over = false
 
-  constructor(exchange: Exchange, deps: Deps, resolve: (reply: Reply) => void, reject: (error: ProxyError) => void) {
+  constructor(
+    exchange: Exchange,
+    endpoint: string | undefined,
+    deps: Deps,
+    resolve: (reply: Reply) => void,
+    reject: (error: ProxyError) => void,
+  ) {
     this.#exchange = exchange
+    this.#endpoint = endpoint
     this.#deps = deps
     this.#resolve = resolve
     this.#reject = reject
@@ -108,8 +117,12 @@ class Attempt implements CallWatch {
     this.#over = true
     this.#watchdog.stop()
     this.#exchange.client.unlisten(this.#onGone)
-    const durationMs = this.#deps.clock.now() - this.#startedAt
-    const ref = this.#exchange.route
+    const now = this.#deps.clock.now()
+    const durationMs = now - this.#startedAt
+    const { route: ref, history } = this.#exchange
+    if (this.#phase === 'waiting') this.#exchange.headMs = now - this.#phaseSince
+    const outcome = status ?? reason ?? 'internal'
+    history.push({ startedAt: this.#startedAt, ms: durationMs, outcome, endpoint: this.#endpoint, job: undefined })
     this.#deps.emit({ kind: 'attempt', ref, status, reason, durationMs, connectMs: this.#connectMs })
   }
 }

@@ -23,23 +23,37 @@ export type BreakerSettings = CircuitSettings & {
   readonly failureStatuses: ReadonlySet<number>
 }
 
-/** One breaker: shared by the routes of an upstream, or a route's own. */
+/** The breaker of one endpoint: shared by the routes of its upstream, or a route's own. */
 export type Breaker = {
   readonly settings: BreakerSettings
   readonly circuit: Circuit
   readonly upstream: string
   /** undefined for the upstream's own. */
   readonly route: string | undefined
-  /** Called, once each, when the circuit opens. */
+  /** Its origin; undefined where the upstream has but one. */
+  readonly endpoint: string | undefined
+  /** Called when the circuit opens. */
   readonly onOpen: Set<() => void>
 }
 
-/** A rejection, with the seconds to wait, while the circuit is open; undefined otherwise, half open included. */
-export function refusalOf(breaker: Breaker, deps: Deps): ProxyError | undefined {
+/**
+ * A rejection, with the seconds to wait, while the circuits of all endpoints are open; undefined otherwise, half open
+ * included. Where all are open none is used: an upstream that is down everywhere is not helped by more requests.
+ */
+export function refusalOf(breakers: readonly Breaker[], deps: Deps): ProxyError | undefined {
   const now = deps.clock.now()
-  publish(breaker, noticeSlow(breaker.circuit, now, breaker.settings), deps)
-  return stateOf(breaker.circuit, now) === 'open' ? rejection(breaker, now) : undefined
+  let first: Breaker | undefined
+  for (const breaker of breakers) {
+    publish(breaker, noticeSlow(breaker.circuit, now, breaker.settings), deps)
+    if (stateOf(breaker.circuit, now) !== 'open') return undefined
+    if (first === undefined || breaker.circuit.halfOpenAt < first.circuit.halfOpenAt) first = breaker
+  }
+  return first && rejection(first, now)
 }
+
+/** Whether an attempt made now would be let through by any of them, as a probe or otherwise. */
+export const anyAdmits = (breakers: readonly Breaker[], deps: Deps): boolean =>
+  breakers.some((breaker) => wouldAdmit(breaker, deps))
 
 /** Whether an attempt made now would be let through, as a probe or otherwise. */
 export function wouldAdmit(breaker: Breaker, deps: Deps): boolean {
@@ -95,8 +109,11 @@ function conclude(breaker: Breaker, permit: Permit, verdict: Verdict, deps: Deps
 }
 
 /** Job by job: what one says of itself counts once, however often it is asked. */
-function watch(breaker: Breaker, permit: Permit, jobs: JobWatch, reply: Reply, { path, route }: Exchange, deps: Deps) {
+function watch(breaker: Breaker, permit: Permit, jobs: JobWatch, reply: Reply, exchange: Exchange, deps: Deps) {
+  const { path, route, history } = exchange
+  const record = history.at(-1)
   watchJob(reply, jobs.rule, (outcome) => {
+    if (record !== undefined) record.job = outcome
     const id = jobs.idOf?.(path)
     if (id !== undefined && !jobs.counted.add(`${outcome} ${id}`)) return
     deps.emit({ kind: 'job_seen', ref: route, outcome, id })
@@ -126,17 +143,14 @@ function verdictOnBody(end: BodyEnd): Verdict {
 
 function rejection(breaker: Breaker, now: number): ProxyError {
   const waitMs = Math.max(0, breaker.circuit.halfOpenAt - now)
-  const who = breaker.route === undefined ? breaker.upstream : `${breaker.upstream} ${breaker.route}`
+  const who = [breaker.upstream, breaker.route, breaker.endpoint].filter((name) => name !== undefined).join(' ')
   const detail = waitMs > 0 ? `circuit breaker of ${who} is open` : `circuit breaker of ${who} is probing`
   return new ProxyError('breaker_open', detail, { retryAfterS: Math.max(1, Math.ceil(waitMs / 1000)) })
 }
 
 function publish(breaker: Breaker, transition: Transition | undefined, deps: Deps): void {
   if (transition === undefined) return
-  const { upstream, route } = breaker
-  deps.emit({ kind: 'breaker', upstream, route, ...transition })
-  if (transition.to !== 'open') return
-  const waiting = [...breaker.onOpen]
-  breaker.onOpen.clear()
-  for (const wake of waiting) wake()
+  const { upstream, route, endpoint } = breaker
+  deps.emit({ kind: 'breaker', upstream, route, endpoint, ...transition })
+  if (transition.to === 'open') for (const wake of [...breaker.onOpen]) wake()
 }

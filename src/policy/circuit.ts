@@ -33,6 +33,8 @@ export type Circuit = {
   trips: number
   /** Monotonic ms at which an open circuit becomes half open. */
   halfOpenAt: number
+  /** Monotonic ms at which it was last closed; -Infinity when it never opened. */
+  closedAt: number
   /** Whether a probe was admitted since it opened. */
   probed: boolean
   probes: Permit[]
@@ -69,6 +71,7 @@ export function freshCircuit(settings: CircuitSettings): Circuit {
     failedJobs: 0,
     trips: 0,
     halfOpenAt: 0,
+    closedAt: Number.NEGATIVE_INFINITY,
     probed: false,
     probes: [],
     probeSuccesses: 0,
@@ -171,7 +174,7 @@ function settleProbe(
   if (verdict === 'neutral') return undefined
   if (verdict !== 'success') return trip(circuit, now, 'probe', settings)
   circuit.probeSuccesses += 1
-  return circuit.probeSuccesses < settings.closeAfter ? undefined : close(circuit, settings)
+  return circuit.probeSuccesses < settings.closeAfter ? undefined : close(circuit, now, settings)
 }
 
 function settleCall(
@@ -220,8 +223,9 @@ function trip(circuit: Circuit, at: number, cause: TripCause, settings: CircuitS
   return { from, to: 'open', cause, openMs }
 }
 
-function close(circuit: Circuit, settings: CircuitSettings): Transition {
+function close(circuit: Circuit, now: number, settings: CircuitSettings): Transition {
   startGeneration(circuit, false, settings)
+  circuit.closedAt = now
   // Where jobs opened it, a call that succeeds proves little: the next job that fails opens it again, for longer.
   circuit.failedJobs = Math.min(circuit.failedJobs, settings.consecutiveFailures - 1)
   if (circuit.failedJobs === 0) circuit.trips = 0

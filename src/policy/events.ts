@@ -2,7 +2,7 @@
 
 import type { FaultCode } from '../errors.ts'
 import type { JobOutcome } from './classify.ts'
-import type { BodyEnd } from './exchange.ts'
+import type { AttemptRecord, BodyEnd } from './exchange.ts'
 
 /** Names from the configuration only, so that label values are bounded. One object for each route, made at compile time. */
 export type RouteRef = {
@@ -39,6 +39,10 @@ export type RequestEvent = {
   /** Body bytes from the client, and to it. */
   readonly bytesIn: number
   readonly bytesOut: number
+  /** Monotonic ms at which it arrived. */
+  readonly startedAt: number
+  /** What each attempt came to, in the order of their ends. */
+  readonly history: readonly Readonly<AttemptRecord>[]
 }
 
 export type Event =
@@ -74,6 +78,10 @@ export type Event =
   | { readonly kind: 'job_seen'; readonly ref: RouteRef; readonly outcome: JobOutcome; readonly id: string | undefined }
   /** A body that broke off goes on (or cannot), unnoticed by the client. */
   | { readonly kind: 'resume'; readonly ref: RouteRef; readonly resumed: boolean }
+  /** A request is answered by what another one, alike and under way, brings: a poll that is held, a call that is collapsed. */
+  | { readonly kind: 'shared'; readonly ref: RouteRef; readonly by: 'hold' | 'collapse' }
+  /** A second attempt beside a slow one: the first to answer well is taken; `denied` when the budget did not allow it. */
+  | { readonly kind: 'hedge'; readonly ref: RouteRef; readonly outcome: HedgeOutcome }
   /** A pooled connection turned out closed when it was reused, and the request went out on a new one. */
   | { readonly kind: 'stale_connection'; readonly ref: RouteRef }
   | {
@@ -81,12 +89,16 @@ export type Event =
       readonly upstream: string
       /** The route that declares its own breaker; undefined for the upstream's. */
       readonly route: string | undefined
+      /** Origin of the endpoint; undefined where the upstream has but one. */
+      readonly endpoint: string | undefined
       readonly from: BreakerState
       readonly to: BreakerState
       readonly cause: TripCause | undefined
       /** ms until it lets probes through; undefined unless it opened. */
       readonly openMs: number | undefined
     }
+  /** The addresses of an upstream's name are other ones now, or could not be asked for: then the known ones stay. */
+  | { readonly kind: 'name'; readonly host: string; readonly outcome: 'changed' | 'failed'; readonly error: unknown }
   /** A call to the checkpoint store ended; `isDown` when the store could not serve it. */
   | {
       readonly kind: 'store_call'
@@ -101,6 +113,9 @@ export type Event =
   | { readonly kind: 'drained' }
   /** Something inside went wrong that no request can be told of. */
   | { readonly kind: 'fault'; readonly error: unknown; readonly where: string }
+
+/** Whether the hedge was faster than the attempt that it stood beside. */
+type HedgeOutcome = 'won' | 'lost' | 'denied'
 
 export type UnkeptCause = 'too_large' | 'disk'
 
@@ -118,9 +133,15 @@ export type Snapshot = {
 
 export type UpstreamSnapshot = {
   readonly name: string
-  readonly origin: string
+  readonly endpoints: readonly EndpointSnapshot[]
   readonly inFlight: number
   readonly queued: number
+  /** Exchanges let through at once, as of now. */
+  readonly limit: number
+  /** How many times slower than unloaded its attempts are, as far as the adaptive limit knows; undefined without one. */
+  readonly slowdown: number | undefined
+  /** Clients whose poll is held. */
+  readonly held: number
   /** Sockets to the upstream, idle ones included. */
   readonly connections: number
   /** Retries that the budget would allow right now. */
@@ -128,9 +149,19 @@ export type UpstreamSnapshot = {
   readonly breakers: readonly BreakerSnapshot[]
 }
 
+type EndpointSnapshot = {
+  /** Scheme, host and port. */
+  readonly origin: string
+  readonly inFlight: number
+  /** Whether its breaker lets requests through, probes included. */
+  readonly isAvailable: boolean
+}
+
 export type BreakerSnapshot = {
   /** undefined for the upstream's own. */
   readonly route: string | undefined
+  /** Origin of its endpoint; undefined where the upstream has but one. */
+  readonly endpoint: string | undefined
   readonly state: BreakerState
   readonly consecutiveFailures: number
   /** ms until half open; 0 unless open. */

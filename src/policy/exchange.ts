@@ -3,7 +3,7 @@
 import type { Duplex, Readable } from 'node:stream'
 import type { Clock } from '../clock.ts'
 import type { FaultCode } from '../errors.ts'
-import type { JobWatch } from './classify.ts'
+import type { JobOutcome, JobWatch } from './classify.ts'
 import type { Emit, RouteRef } from './events.ts'
 
 /** Header fields as they stand on the wire: name, value, name, value, …; latin1, repeated ones kept, in order. */
@@ -21,6 +21,11 @@ export type Deps = {
 
 /** The request body, kept so far as the limits allow, so that each attempt can send it from its first byte. */
 export type RequestBody = {
+  /**
+   * The whole body without taking it from anybody; waits for its end.
+   * @returns undefined when it is larger than that, of unknown length, or not kept in memory.
+   */
+  peek(limitBytes: number): Promise<Buffer | undefined>
   /** Whether a further attempt could send every byte from the first; false once the limits are exceeded. */
   readonly replayable: boolean
   /** Whether the client has sent the last byte. */
@@ -67,13 +72,13 @@ export type Exchange = {
   readonly clientTimeoutMs: number | undefined
   /** Monotonic ms by which the job that it belongs to must be done; undefined when it belongs to none. */
   readonly jobDeadlineAt: number | undefined
-  readonly timeouts: Timeouts
   readonly client: ClientLink
   /** What its route watches jobs by; undefined when it does not. */
   readonly jobs: JobWatch | undefined
   /** The path as the client sent it, without the query. */
   readonly path: string
 
+  timeouts: Timeouts
   /** Monotonic ms by which a response head must be on its way to the client; set by the deadline policy. */
   deadlineAt: number
   /** What an exchange that its deadline ends is told as. */
@@ -85,13 +90,37 @@ export type Exchange = {
    * when only the deadline bounds it. Set by the retry policy.
    */
   attemptTimeoutMs: number
+  /**
+   * How long the newest attempt that was sent whole waited for its response head, in ms, given up or not; undefined when
+   * none got that far.
+   */
+  headMs: number | undefined
+  /** Endpoints that attempts went to, in order; of an upstream with several. Shared with its hedges. */
+  readonly tried: string[]
+  /** What its attempts came to, in the order of their ends. Shared with its hedges. */
+  readonly history: AttemptRecord[]
   /** ms spent waiting for slots, in back-off, and in the connects of all attempts. */
   readonly spent: { queueMs: number; backoffMs: number; connectMs: number }
+}
+
+/** One attempt, as the log and who replays it see it. */
+export type AttemptRecord = {
+  /** Monotonic ms. */
+  readonly startedAt: number
+  /** To its response head, or to its end without one. */
+  readonly ms: number
+  readonly outcome: number | FaultCode
+  /** Origin; undefined where the upstream has but one. */
+  readonly endpoint: string | undefined
+  /** What its body told of a job; undefined when nothing, or not yet. */
+  job: JobOutcome | undefined
 }
 
 /** The client, as those see it who wait on its behalf. */
 export type ClientLink = {
   readonly gone: boolean
+  /** What an attempt made for a client that is gone is told as. */
+  readonly goneAs: FaultCode
   /** Not called when the client is gone already: look at `gone` first. */
   listen(onGone: () => void): void
   unlisten(onGone: () => void): void

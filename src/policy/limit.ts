@@ -2,21 +2,29 @@ import { ProxyError } from '../errors.ts'
 import type { Deps, Exchange, Layer } from './exchange.ts'
 
 export type LimitSettings = {
-  /** Exchanges let through at once. */
-  readonly max: number
   /** Exchanges that may wait for a place. */
   readonly queue: number
   /** The longest wait, in ms; the exchange's deadline may make it shorter. */
   readonly queueTimeoutMs: number
 }
 
-/** Who is inside, and who waits, first come first served. */
-export type Slots = { inUse: number; readonly waiting: (() => void)[] }
+/** How many are let through at once, who is inside, and who waits, first come first served. */
+export type Slots = { limit: number; inUse: number; readonly waiting: (() => void)[] }
 
-export const freshSlots = (): Slots => ({ inUse: 0, waiting: [] })
+export const freshSlots = (limit: number): Slots => ({ limit, inUse: 0, waiting: [] })
+
+/** Hands free slots to those who wait: to be called when one is given back, and when the limit has grown. */
+export function letIn(slots: Slots): void {
+  while (slots.inUse < slots.limit) {
+    const handOver = slots.waiting.shift()
+    if (handOver === undefined) return
+    slots.inUse += 1
+    handOver()
+  }
+}
 
 /**
- * Lets `max` exchanges through at once; a bounded number waits for a bounded time, the rest is shed with a 503.
+ * Lets so many exchanges through at once; a bounded number waits for a bounded time, the rest is shed with a 503.
  * A slot is held until the body is over, not just the head. Serves the concurrency limit of an upstream (around the
  * retries) and its number of connections (around each attempt).
  * @param refusal what an open breaker would answer: asked first, so that nobody queues for an upstream that is not called
@@ -26,9 +34,8 @@ export const limit =
   (settings: LimitSettings, slots: Slots, refusal: () => ProxyError | undefined, deps: Deps): Layer =>
   (next) => {
     const release = () => {
-      const handOver = slots.waiting.shift()
-      if (handOver === undefined) slots.inUse -= 1
-      else handOver()
+      slots.inUse -= 1
+      letIn(slots)
     }
     const inside = (exchange: Exchange) =>
       next(exchange).then(
@@ -44,7 +51,7 @@ export const limit =
     return (exchange) => {
       const refused = refusal()
       if (refused !== undefined) return Promise.reject(refused)
-      if (slots.inUse < settings.max) {
+      if (slots.inUse < slots.limit) {
         slots.inUse += 1
         return inside(exchange)
       }

@@ -1,21 +1,33 @@
+import { type Adaptive, gauging } from './adaptive.ts'
 import { attempting } from './attempt.ts'
-import { type Breaker, breaking, refusalOf } from './breaker.ts'
+import { type BalanceSettings, balancing, type Endpoint, triesLeft } from './balance.ts'
+import { breaking, refusalOf } from './breaker.ts'
 import type { Budget } from './budget.ts'
+import { type CollapseSettings, collapsing, type Flights } from './collapse.ts'
 import { deadline } from './deadline.ts'
 import type { Deps, Layer, Send, Transport } from './exchange.ts'
-import { type HoldSettings, holding } from './hold.ts'
+import { type HedgeSettings, hedging } from './hedge.ts'
+import { type HoldSettings, holding, type Polls } from './hold.ts'
+import type { Latencies } from './latencies.ts'
 import { type LimitSettings, limit, type Slots } from './limit.ts'
+import { type ObservedSettings, observedTimeout, observing } from './observe.ts'
 import { type Pace, type Paced, pacing, type RateLimit } from './rate.ts'
 import { resuming } from './resume.ts'
 import { type RetrySettings, retrying } from './retry.ts'
 
+/** undefined where a policy is off. */
 export type PipelineSettings = {
   readonly concurrency: LimitSettings
+  /** The most that an adaptive limit may rise to. */
+  readonly adaptiveMax: number
   readonly retry: RetrySettings
   readonly connections: LimitSettings
+  readonly balance: BalanceSettings
   readonly rate: RateLimit | undefined
-  /** undefined where polls are not held. */
   readonly hold: HoldSettings | undefined
+  readonly collapse: CollapseSettings | undefined
+  readonly hedge: HedgeSettings | undefined
+  readonly observed: ObservedSettings | undefined
   /** Whether a body that breaks off is gone on with. */
   readonly resume: boolean
 }
@@ -23,32 +35,57 @@ export type PipelineSettings = {
 /** What the exchanges of one upstream have in common, and what outlives the settings. */
 export type PipelineState = {
   readonly concurrency: Slots
-  readonly connections: Slots
+  /** undefined where the concurrency limit is fixed. */
+  readonly adaptive: Adaptive | undefined
   /** undefined where the rate is not limited. */
   readonly pace: Pace | undefined
   readonly budget: Budget
-  readonly breaker: Breaker
+  /** One at least. */
+  readonly endpoints: readonly EndpointState[]
+  /** The route's own. */
+  readonly polls: Polls
+  readonly flights: Flights
+  readonly latencies: Latencies
 }
 
-/**
- * Outermost first: this list is the whole policy order, and docs/decisions/0001-policy-order.md says why.
- * Single flight (collapse) has its place between concurrency and retry; hedging
- * around the attempt.
- */
-export function pipeline(settings: PipelineSettings, state: PipelineState, transport: Transport, deps: Deps): Send {
-  const refusal = () => refusalOf(state.breaker, deps)
-  const paced = (what: Paced) =>
-    settings.rate && state.pace ? [pacing(settings.rate, state.pace, what, refusal, deps)] : []
+export type EndpointState = Endpoint & { readonly connections: Slots; readonly transport: Transport }
+
+/** Outermost first: this list is the whole policy order, and docs/decisions/0001-policy-order.md says why. */
+export function pipeline(settings: PipelineSettings, state: PipelineState, deps: Deps): Send {
+  const { hold, collapse, hedge, observed, rate, retry } = settings
+  const breakers = state.endpoints.map(({ breaker }) => breaker)
+  const refusal = () => refusalOf(breakers, deps)
+  const paced = (what: Paced) => (rate && state.pace ? [pacing(rate, state.pace, what, refusal, deps)] : [])
+  const { adaptive, latencies } = state
   const layers: readonly Layer[] = [
     deadline,
-    ...(settings.hold ? [holding(settings.hold, new Map(), deps)] : []),
+    ...(observed ? [observedTimeout(observed, latencies, deps)] : []),
+    ...(hold ? [holding(hold, state.polls, deps)] : []),
+    ...(collapse ? [collapsing(collapse, state.flights, deps)] : []),
     ...paced('requests'),
     limit(settings.concurrency, state.concurrency, refusal, deps),
-    ...(settings.resume ? [resuming(settings.retry, state.budget, deps)] : []),
-    retrying(settings.retry, state.budget, state.breaker, deps),
+    ...(settings.resume ? [resuming(retry, state.budget, deps)] : []),
+    retrying(retry, state.budget, breakers, triesLeft(state.endpoints, deps), deps),
+    ...(hedge ? [hedging(hedge, latencies, state.budget, deps)] : []),
     ...paced('repetitions'),
-    limit(settings.connections, state.connections, refusal, deps),
-    breaking(state.breaker, deps),
+    ...(hedge || observed ? [observing(latencies, retry.statuses, deps)] : []),
+    ...(adaptive ? [gauging(adaptive, settings.adaptiveMax, retry.statuses, deps)] : []),
   ]
-  return layers.reduceRight<Send>((next, layer) => layer(next), attempting(transport, deps))
+  return composed(layers, balancing(endpointSends(settings, state, deps), settings.balance, deps))
 }
+
+/** What stands between the choice of an endpoint and its wire. */
+function endpointSends(settings: PipelineSettings, { endpoints }: PipelineState, deps: Deps) {
+  return endpoints.map((endpoint) => {
+    const { breaker, connections, transport, origin } = endpoint
+    const layers = [
+      limit(settings.connections, connections, () => refusalOf([breaker], deps), deps),
+      breaking(breaker, deps),
+    ]
+    const name = endpoints.length > 1 ? origin : undefined
+    return { endpoint, send: composed(layers, attempting(transport, name, deps)) }
+  })
+}
+
+const composed = (layers: readonly Layer[], innermost: Send): Send =>
+  layers.reduceRight<Send>((next, layer) => layer(next), innermost)

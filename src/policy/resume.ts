@@ -123,7 +123,8 @@ class Resumable implements Reply, BodySink {
     const headers = [...withoutConditions(this.#exchange.headers), 'range', range, 'if-range', this.#validator]
     const startedAt = deps.clock.now()
     const deadlineAt = startedAt + this.#exchange.timeouts.idleMs
-    const exchange: Exchange = { ...this.#exchange, headers, startedAt, deadlineAt, deadlineFault: 'idle_timeout' }
+    const deadlineFault = 'idle_timeout'
+    const exchange: Exchange = { ...this.#exchange, headers, startedAt, deadlineAt, deadlineFault, tried: [] }
     let reply: Reply | undefined
     try {
       reply = await next(exchange)

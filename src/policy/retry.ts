@@ -1,6 +1,6 @@
 import { ProxyError, type RetryCondition } from '../errors.ts'
 import { type BackoffSettings, nominalWaitMs, retryAfterMs, waitMs } from './backoff.ts'
-import { type Breaker, wouldAdmit } from './breaker.ts'
+import { anyAdmits, type Breaker } from './breaker.ts'
 import { type Budget, type BudgetSettings, deposit, withdraw } from './budget.ts'
 import type { RetryDenial } from './events.ts'
 import type { Deps, Exchange, Layer, Reply } from './exchange.ts'
@@ -22,22 +22,32 @@ type Outcome = { readonly reply: Reply } | { readonly error: ProxyError }
 type Rules = {
   readonly settings: RetrySettings
   readonly budget: Budget
-  readonly breaker: Breaker
+  readonly breakers: readonly Breaker[]
+  readonly elsewhere: (exchange: Exchange) => boolean
   readonly deps: Deps
 }
 
 /**
  * Repeats attempts that failed in a way that repeating may mend, within the schedule, the budget and the deadline.
  * Where it stops, the client gets what the last attempt came to: an upstream's own response is relayed, never remade.
- * A client that goes away ends a wait at once; so does the breaker when it opens.
+ * A client that goes away ends a wait at once; so do the breakers when none is left that admits.
+ * @param elsewhere whether an endpoint that the exchange has not tried would take it: then nothing is waited for, since
+ *   the wait is to spare the one that failed (as in HAProxy's redispatch and nginx's next upstream).
  */
-export const retrying = (settings: RetrySettings, budget: Budget, breaker: Breaker, deps: Deps): Layer => {
-  const rules: Rules = { settings, budget, breaker, deps }
+export const retrying = (
+  settings: RetrySettings,
+  budget: Budget,
+  breakers: readonly Breaker[],
+  elsewhere: (exchange: Exchange) => boolean,
+  deps: Deps,
+): Layer => {
+  const rules: Rules = { settings, budget, breakers, elsewhere, deps }
   return (next) => async (exchange) => {
     deposit(budget, deps.clock.now(), settings.budget)
     let last: Outcome | undefined
+    let waits = 0
     for (let k = 1; ; k += 1) {
-      exchange.attemptTimeoutMs = attemptTimeout(k, exchange, rules)
+      exchange.attemptTimeoutMs = attemptTimeout(k, waits + 1, exchange, rules)
       let outcome: Outcome
       try {
         const reply = await next(exchange)
@@ -51,7 +61,9 @@ export const retrying = (settings: RetrySettings, budget: Budget, breaker: Break
       last = outcome
       const cause = causeToRepeat(outcome, settings)
       if (cause === undefined) return conclude(outcome)
-      const denial = await untilRepeatable(k, cause, outcome, exchange, rules)
+      const why = whyNot(k, outcome, exchange, settings)
+      if (why === undefined && !elsewhere(exchange)) waits += 1
+      const denial = why ?? (await untilRepeatable(waits, cause, outcome, exchange, rules))
       if (denial !== undefined) {
         deps.emit({ kind: 'retry_denied', ref: exchange.route, why: denial })
         return conclude(outcome)
@@ -64,19 +76,21 @@ export const retrying = (settings: RetrySettings, budget: Budget, breaker: Break
   }
 }
 
-/** Waits until the next attempt may start. @returns why it may not, without a wait where that is known before it. */
+/**
+ * Waits until the next attempt may start.
+ * @param k which wait of the schedule it is, from 1.
+ * @returns why it may not, without a wait where that is known before it.
+ */
 async function untilRepeatable(k: number, cause: string, last: Outcome, exchange: Exchange, rules: Rules) {
-  const { settings, budget, breaker, deps } = rules
-  const why = whyNot(k, last, exchange, settings)
-  if (why !== undefined) return why
+  const { settings, budget, breakers, elsewhere, deps } = rules
   const now = deps.clock.now()
-  const ms = waitBefore(k, last, rules)
+  const ms = elsewhere(exchange) ? 0 : waitBefore(k, last, rules)
   if (now + ms >= exchange.deadlineAt) return 'deadline'
-  if (!wouldAdmit(breaker, deps)) return 'breaker'
+  if (!anyAdmits(breakers, deps)) return 'breaker'
   if (!withdraw(budget, now, settings.budget)) return 'budget'
   deps.emit({ kind: 'retry', ref: exchange.route, cause, waitMs: ms })
-  await pause(ms, last, exchange, rules)
-  return wouldAdmit(breaker, deps) ? undefined : 'breaker'
+  if (ms > 0) await pause(ms, last, exchange, rules)
+  return anyAdmits(breakers, deps) ? undefined : 'breaker'
 }
 
 /** The breaker or the connection limit has refused the repetition: the attempt before it is what the client gets. */
@@ -113,28 +127,31 @@ function waitBefore(k: number, last: Outcome, { settings, deps }: Rules): number
  * On the last attempt that the deadline allows, the attempt's own limit gives way to the time that is left: it may
  * still succeed (as in Linkerd).
  */
-function attemptTimeout(k: number, exchange: Exchange, { settings, deps }: Rules): number {
+function attemptTimeout(k: number, wait: number, exchange: Exchange, { settings, deps }: Rules): number {
   const { attemptMs } = exchange.timeouts
   const mayRepeat = k < settings.attempts && exchange.idempotent && exchange.body?.replayable !== false
   if (!mayRepeat) return attemptMs
-  const nextStartsAt = deps.clock.now() + attemptMs + nominalWaitMs(k, settings.backoff)
+  const nextStartsAt = deps.clock.now() + attemptMs + nominalWaitMs(wait, settings.backoff)
   return nextStartsAt < exchange.deadlineAt ? attemptMs : Number.POSITIVE_INFINITY
 }
 
-/** Ends early when the breaker opens; rejects when the client goes away, and gives the reply in hand up. */
-function pause(ms: number, last: Outcome, exchange: Exchange, { breaker, deps }: Rules): Promise<void> {
+/** Ends early when no breaker is left that admits; rejects when the client goes away, and gives the reply in hand up. */
+function pause(ms: number, last: Outcome, exchange: Exchange, { breakers, deps }: Rules): Promise<void> {
   const { clock } = deps
   return new Promise((resolve, reject) => {
     const since = clock.now()
     const end = () => {
       clock.cancel(timer)
-      breaker.onOpen.delete(onTime)
+      for (const { onOpen } of breakers) onOpen.delete(onOpened)
       exchange.client.unlisten(onGone)
       exchange.spent.backoffMs += clock.now() - since
     }
     const onTime = () => {
       end()
       resolve()
+    }
+    const onOpened = () => {
+      if (!anyAdmits(breakers, deps)) onTime()
     }
     const onGone = () => {
       end()
@@ -143,7 +160,7 @@ function pause(ms: number, last: Outcome, exchange: Exchange, { breaker, deps }:
     }
     const timer = clock.after(ms, onTime)
     if (exchange.client.gone) return onGone()
-    breaker.onOpen.add(onTime)
+    for (const { onOpen } of breakers) onOpen.add(onOpened)
     exchange.client.listen(onGone)
   })
 }

@@ -20,8 +20,8 @@ export type Route = {
 
 export type Upstream = {
   readonly name: string
-  /** Scheme, host and port. */
-  readonly origin: URL
+  /** Of its endpoints: scheme, host and port. One at least. */
+  readonly origins: readonly URL[]
   /** Path prefix at the upstream without a trailing slash; '' for none. */
   readonly basePath: string
   readonly routes: readonly { readonly matches: Match; readonly route: Route }[]
@@ -66,17 +66,16 @@ export function compileParameter(pattern: string, name: string): (path: string) 
 }
 
 /**
- * Where a `Location` of the upstream's is to be found through the sidecar: one at the upstream's origin and under its
+ * Where a `Location` of the upstream's is to be found through the sidecar: one at an origin of its and under its
  * base path is moved to the address that the client called, any other stays as it is.
  * @param self scheme and authority that the client called, e.g. `http://127.0.0.1:8080`; '' to answer a bare path.
  * @param prefix the upstream's first segment on the shared listener, e.g. `/web`; '' on a listener of its own.
  */
 export function relocate(location: string, upstream: Upstream, self: string, prefix: string): string {
-  const { origin, basePath } = upstream
+  const { origins, basePath } = upstream
   const isPath = location.startsWith('/') && !location.startsWith('//')
   if (!isPath && !/^([a-z][a-z0-9+.-]*:)?\/\//i.test(location)) return location
-  if (!isPath && (!URL.canParse(location, origin) || new URL(location, origin).origin !== origin.origin))
-    return location
+  if (!isPath && !origins.some((origin) => URL.parse(location, origin)?.origin === origin.origin)) return location
   const path = isPath ? location : location.replace(/^[^/]*\/\/[^/?#]*/, '')
   const absolutePath = path.startsWith('/') ? path : `/${path}`
   if (!/^(?:[/?#]|$)/.test(absolutePath.slice(basePath.length)) || !absolutePath.startsWith(basePath)) return location

@@ -3,12 +3,15 @@ import { type ConnectionOptions, getCACertificates } from 'node:tls'
 import { buildConnector, Client } from 'undici'
 import type { Deps, Exchange, Transport } from '../policy/exchange.ts'
 import { type Line, UpstreamCall } from './call.ts'
+import { Names, type Resolve } from './names.ts'
 
 export type TransportSettings = {
   /** Scheme, host and port of the upstream. */
   readonly origin: URL
   /** Idle connections are closed after this, in ms; to be less than the upstream's own keep-alive. */
   readonly idleMs: number
+  /** Between two questions for the addresses of its name, in ms. */
+  readonly resolveMs: number
   /** PEM text of authorities to trust besides Node's and the system's; '' for none. */
   readonly ca: string
   /** Name for SNI and for the check of the certificate; '' for the origin's host. */
@@ -32,9 +35,11 @@ type Connect = (options: buildConnector.Options, callback: buildConnector.Callba
  * HTTP/1.1 connections to one upstream, one call at a time on each, the one used last taken first. undici's timers,
  * retries, queue and limits are not used: the policies bound the calls, and each call in flight has a connection.
  */
-export function connectTo(settings: TransportSettings, deps: Deps): UpstreamConnections {
+export function connectTo(settings: TransportSettings, resolve: Resolve, deps: Deps): UpstreamConnections {
+  const names = new Names(resolve, settings.resolveMs, deps)
+  const { lookup } = names
   // undici's connector returns the socket that it opens, though its type does not say so.
-  const connect = buildConnector({ ...tlsOptions(settings), timeout: 0, allowH2: false }) as unknown as Connect
+  const connect = buildConnector({ ...tlsOptions(settings), lookup, timeout: 0, allowH2: false }) as unknown as Connect
   const all: Connection[] = []
   const free: Connection[] = []
   const opened = () => {
@@ -44,7 +49,7 @@ export function connectTo(settings: TransportSettings, deps: Deps): UpstreamConn
   }
   const take = (fresh: boolean) => {
     const connection = free.pop() ?? opened()
-    if (fresh) connection.drop()
+    if (fresh || connection.isElsewhere(names)) connection.drop()
     return connection
   }
   return {
@@ -54,6 +59,7 @@ export function connectTo(settings: TransportSettings, deps: Deps): UpstreamConn
     },
     open: () => all.reduce((open, connection) => (connection.isOpen ? open + 1 : open), 0),
     close: async () => {
+      names.close()
       await Promise.all(all.map((connection) => connection.close()))
     },
   }
@@ -71,6 +77,7 @@ class Connection implements Line {
   readonly giveBack: () => void
   readonly #client: Client
   readonly #servername: string | undefined
+  readonly #host: string
   #socket: Socket | undefined
   #isUp = false
   connectMs = 0
@@ -80,6 +87,7 @@ class Connection implements Line {
     const { origin, idleMs, servername } = settings
     this.giveBack = giveBack
     this.isTls = origin.protocol === 'https:'
+    this.#host = origin.hostname
     this.#servername = servername || (isIP(origin.hostname) === 0 ? origin.hostname : undefined)
     this.#client = new Client(origin, {
       pipelining: 1,
@@ -104,6 +112,12 @@ class Connection implements Line {
 
   get isOpen(): boolean {
     return this.#isUp && this.#socket?.destroyed === false
+  }
+
+  /** Whether its socket leads to an address that the name has no more. */
+  isElsewhere(names: Names): boolean {
+    const address = this.isOpen ? this.#socket?.remoteAddress : undefined
+    return address !== undefined && isIP(this.#host) === 0 && !names.holds(this.#host, address)
   }
 
   dispatch(exchange: Exchange, call: UpstreamCall): void {

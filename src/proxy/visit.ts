@@ -61,6 +61,7 @@ export class Visit implements ClientLink {
   #reason: FaultCode | undefined
   #firstByteMs: number | undefined
   gone = false
+  readonly goneAs = 'client_gone'
 
   constructor(request: IncomingMessage, response: ServerResponse, manner: Manner, deps: VisitDeps) {
     this.#request = request
@@ -146,6 +147,9 @@ export class Visit implements ClientLink {
       deadlineAt: Number.POSITIVE_INFINITY,
       deadlineFault: 'total_timeout',
       attempts: 0,
+      headMs: undefined,
+      tried: [],
+      history: [],
       attemptTimeoutMs: Number.POSITIVE_INFINITY,
       spent: { queueMs: 0, backoffMs: 0, connectMs: 0 },
     }
@@ -274,6 +278,8 @@ export class Visit implements ClientLink {
       totalMs: this.#deps.clock.now() - this.#startedAt,
       bytesIn: this.#body?.received ?? 0,
       bytesOut: this.#relay?.bytes ?? 0,
+      startedAt: this.#startedAt,
+      history: exchange?.history ?? [],
     })
   }
 }

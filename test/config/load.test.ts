@@ -50,7 +50,7 @@ test('the shortest file there is has every default', () => {
     upstreams: [
       {
         name: 'web',
-        url: 'http://localhost:9000',
+        urls: ['http://localhost:9000'],
         listen: undefined,
         health: { path: undefined, timeout: 2_000, interval: 15_000 },
         tls: { ca: '', servername: '' },
@@ -75,7 +75,8 @@ test('the shortest file there is has every default', () => {
           failureStatus: ['5xx'],
         },
         concurrency: { max: 64, queue: 256, queueTimeout: 5_000, adaptive: false },
-        connections: { max: 16, idle: 4_000 },
+        connections: { max: 16, idle: 4_000, resolve: 30_000 },
+        balance: { decay: 10_000, slowStart: 30_000 },
         collapse: false,
         hedge: false,
         rate: false,
@@ -103,7 +104,7 @@ upstreams:
         breaker: { openFor: 1s, failureRate: false }
 `)
   const [web] = upstreams
-  expect(web?.url).toBe('http://localhost:9000')
+  expect(web?.urls).toEqual(['http://localhost:9000'])
   expect(web?.timeout).toEqual({ connect: 5_000, attempt: 3_000, total: 8_000, idle: 60_000 })
   expect(web?.retry).toMatchObject({ attempts: 4, on: [503], backoff: { initial: 1_000, factor: 3, max: 60_000 } })
   expect(web?.breaker.failureRate).toEqual({ threshold: 0.9, window: 30_000, minimumRequests: 20 })
@@ -124,7 +125,7 @@ upstreams: { web: { url: https://web.example/base/path/, listen: 0.0.0.0:9001 } 
 `)
   expect([config.listen, config.control]).toEqual([undefined, { listen: { host: '::1', port: 9100 }, token: 't' }])
   expect(config.upstreams[0]).toMatchObject({
-    url: 'https://web.example/base/path',
+    urls: ['https://web.example/base/path'],
     listen: { host: '0.0.0.0', port: 9001 },
   })
 })
@@ -261,30 +262,51 @@ test('anchors may be used, but not as a bomb', () => {
   expect(faults(['l0: &l0 [x]', ...levels].join('\n'))).toEqual([expect.stringMatching(/^1:1 .*alias/i)])
 })
 
-/** One use of every key whose feature is to come, and where its fault is to be. */
-const UNBUILT: readonly (readonly [text: string, at: string, feature: string])[] = [
-  ['defaults: { collapse: true }', '2:13 defaults.collapse', 'collapse'],
-  ['defaults: { hedge: { after: p95, max: 1 } }', '2:13 defaults.hedge', 'hedge'],
-  ['defaults: { concurrency: { adaptive: true } }', '2:28 defaults.concurrency.adaptive', 'adaptive concurrency'],
-]
-
-test.each(UNBUILT)('%s is refused: it is not built yet', (text, at, feature) => {
-  expect(faults(`${MINIMAL}\n${text}`)).toEqual([
-    `${at} ${feature} is not built yet: remove this key, or wait for the release that has it`,
+test('an upstream has one url or several, which differ in no more than their origin', () => {
+  const { upstreams } = sound('upstreams: { web: { urls: [http://a/v1/, https://b/v1] } }')
+  expect(upstreams[0]?.urls).toEqual(['http://a/v1', 'https://b/v1'])
+  const lines = (upstream: string) => faults(`upstreams: { web: ${upstream} }`).map((line) => line.replace(/^\S+ /, ''))
+  expect(lines('{ url: http://a, urls: [http://b] }')).toEqual(['upstreams.web.urls url is there too: one of them'])
+  expect(lines('{ urls: [] }')).toEqual(['upstreams.web.urls at least one is needed'])
+  expect(lines('{ urls: [http://a/v1, http://b/v2, http://a/v1] }')).toEqual([
+    'upstreams.web.urls.1 has another path than the first',
+    'upstreams.web.urls.2 another endpoint has this address',
   ])
+  expect(lines('{ health: { path: /h } }')).toEqual(['upstreams.web url is missing'])
 })
 
-test.each([['collapse: true', 'collapse']])('a route with %s is refused: it is not built yet', (text, feature) => {
-  const file = `upstreams:\n  web:\n    url: http://x\n    routes:\n      - match: GET /a\n        ${text}`
-  expect(faults(file)).toEqual([
-    `6:9 upstreams.web.routes.0.${feature} ${feature} is not built yet: remove this key, or wait for the release that has it`,
-  ])
+test('a setting that has keys of its own is replaced whole', () => {
+  const { upstreams } = sound(`
+defaults: { timeout: { attempt: { observed: p99, times: 1.5, min: 1s, max: 9s } }, rate: { requests: 9, per: 1s, queueTimeout: 5s } }
+upstreams:
+  web: { url: http://a, rate: { requests: 3, per: 2s }, routes: [{ match: GET /x, timeout: { attempt: 4s } }] }
+`)
+  expect(upstreams[0]?.rate).toEqual({ requests: 3, per: 2_000 })
+  expect(upstreams[0]?.timeout.attempt).toEqual({ observed: 'p99', times: 1.5, min: 1_000, max: 9_000 })
+  expect(upstreams[0]?.routes[0]?.timeout.attempt).toBe(4_000)
 })
 
-test('several endpoints are refused for now, and what turns a feature off is not', () => {
-  const file = 'upstreams: { web: { urls: [http://x, http://y], health: { path: /h } } }'
-  expect(faults(file).map((line) => line.split(' ')[1])).toEqual(['upstreams.web.urls'])
-  sound(`${MINIMAL}\ncontrol: { metricsListen: false }\ndefaults: { rate: false, collapse: false, hedge: false }`)
+test('collapse, hedge and observed timeouts are taken apart, and what cannot be is a fault', () => {
+  const attempt = '{ observed: p95, times: 2, min: 10s, max: { computed: part } }'
+  const { upstreams } = sound(`${JOB}
+upstreams:
+  web:
+    url: http://a
+    hedge: { after: p95, max: 1 }
+    concurrency: { adaptive: true }
+    routes:
+      - { match: POST /jobs, collapse: true, hedge: { after: 250ms, max: 2 } }
+      - { match: GET /x, collapse: { headers: [X-API-Key] }, timeout: { attempt: ${attempt} } }
+`)
+  expect(upstreams[0]?.routes).toMatchObject([
+    { collapse: true, hedge: { after: 250, max: 2 } },
+    { collapse: { headers: ['X-API-Key'] }, hedge: { after: 'p95', max: 1 }, timeout: { attempt: { times: 2 } } },
+  ])
+  const wrong = (said: string) => faults(`upstreams: { web: { url: http://a, timeout: { attempt: ${said} } } }`)
+  expect(wrong('{ observed: p99, times: 1, min: 9s, max: 3s }').join()).toContain('attempt.min is longer than max')
+  expect(wrong('{ observed: p99, times: 1, min: 1s, max: { computed: nothing } }').join()).toContain('no such timeout')
+  expect(wrong('{ observed: p99, times: 1, min: 1s }').join()).toContain('max is missing')
+  expect(wrong('{ observed: p98, times: 1, min: 1s, max: 2s }').join()).toContain('expected one of p50')
 })
 
 const JOB = `job: { inputs: { n: { header: X-N, query: q, json: /a/b, default: 3, min: 0, max: 9 }, ratio: { default: "16:9" } } }
@@ -330,7 +352,7 @@ timeouts:
   a: { per: { x: 1s }, times: { y: { z: 2 } }, sum: [b, none], min: 2h, max: 1h }
   b: { sum: [a] }
 defaults: { timeout: { total: { computed: gone, divideBy: none } } }`
-  expect(faults(file)).toEqual(['3:45 job.inputs.m.default expected a number or a string'.replace('3:45', '2:56')])
+  expect(faults(file)).toEqual(['2:53 job.inputs.m.default default is missing'])
   expect(faults(file.replace(', m: {}', ''))).toEqual([
     '2:35 job.inputs.n.min is more than max',
     '4:15 timeouts.a.per.x no such input in job.inputs',
@@ -347,7 +369,7 @@ defaults: { timeout: { total: { computed: gone, divideBy: none } } }`
 test('the shipped proxy.yaml is sound and knows the three upstreams of make-video', () => {
   const text = readFileSync(join(import.meta.dirname, '../../proxy.yaml'), 'utf8')
   const config = sound(text, { YOUTUBE_SEARCH_URL: 'http://search:8006' })
-  expect(config.upstreams.map(({ name, url, listen }) => [name, url, listen?.port])).toEqual([
+  expect(config.upstreams.map(({ name, urls, listen }) => [name, ...urls, listen?.port])).toEqual([
     ['youtube-search', 'http://search:8006', 8003],
     ['video-downloader', 'http://localhost:18002', 8002],
     ['audio-transcriber', 'http://localhost:18005', 8005],

@@ -163,8 +163,8 @@ test('a reload that makes a new object for the same route goes on counting in it
 test('gauges show the state at the moment of the scrape, and an upstream that is gone leaves none', async () => {
   const breakers = (own: BreakerState, ofRoute: BreakerState) =>
     [
-      { route: undefined, state: own },
-      { route: JOBS.route, state: ofRoute },
+      { route: undefined, endpoint: undefined, state: own },
+      { route: JOBS.route, endpoint: undefined, state: ofRoute },
     ].map((breaker) => ({ ...breaker, consecutiveFailures: 0, openForMs: 0, probesInFlight: 0 }))
   const gauges = (series: Record<string, number>) =>
     Object.fromEntries(
@@ -189,6 +189,10 @@ test('gauges show the state at the moment of the scrape, and an upstream that is
     'breakwater_client_connections{listener="listen"}': 4,
     'breakwater_requests_in_flight{upstream="youtube-search"}': 3,
     'breakwater_requests_queued{upstream="youtube-search"}': 2,
+    'breakwater_concurrency_limit{upstream="youtube-search"}': 64,
+    'breakwater_polls_held{upstream="youtube-search"}': 0,
+    'breakwater_endpoints{upstream="youtube-search"}': 1,
+    'breakwater_endpoints_available{upstream="youtube-search"}': 1,
     'breakwater_connections{upstream="youtube-search"}': 5,
     'breakwater_retry_budget{upstream="youtube-search"}': 7,
     'breakwater_breaker_state{upstream="youtube-search",route="*"}': 2,
@@ -200,7 +204,16 @@ test('gauges show the state at the moment of the scrape, and an upstream that is
       upstreamSnapshot({
         name: 'video-downloader',
         retryBudget: 30,
-        breakers: breakers('closed', 'closed').slice(0, 1),
+        slowdown: 1.5,
+        held: 3,
+        endpoints: [
+          { origin: 'http://a:1', inFlight: 2, isAvailable: true },
+          { origin: 'http://b:1', inFlight: 0, isAvailable: false },
+        ],
+        breakers: [
+          ...breakers('half-open', 'open').map((one) => ({ ...one, endpoint: 'http://a:1' })),
+          ...breakers('open', 'open').map((one) => ({ ...one, endpoint: 'http://b:1' })),
+        ],
       }),
     ],
   }
@@ -209,7 +222,20 @@ test('gauges show the state at the moment of the scrape, and an upstream that is
     'breakwater_requests_queued{upstream="video-downloader"}': 0,
     'breakwater_connections{upstream="video-downloader"}': 0,
     'breakwater_retry_budget{upstream="video-downloader"}': 30,
-    'breakwater_breaker_state{upstream="video-downloader",route="*"}': 0,
+    'breakwater_concurrency_limit{upstream="video-downloader"}': 64,
+    'breakwater_upstream_slowdown_ratio{upstream="video-downloader"}': 1.5,
+    'breakwater_polls_held{upstream="video-downloader"}': 3,
+    'breakwater_endpoints{upstream="video-downloader"}': 2,
+    'breakwater_endpoints_available{upstream="video-downloader"}': 1,
+    'breakwater_endpoint_requests_in_flight{upstream="video-downloader",endpoint="http://a:1"}': 2,
+    'breakwater_endpoint_requests_in_flight{upstream="video-downloader",endpoint="http://b:1"}': 0,
+    'breakwater_endpoint_breaker_state{upstream="video-downloader",route="*",endpoint="http://a:1"}': 1,
+    'breakwater_endpoint_breaker_state{upstream="video-downloader",route="GET /jobs/{id}",endpoint="http://a:1"}': 2,
+    'breakwater_endpoint_breaker_state{upstream="video-downloader",route="*",endpoint="http://b:1"}': 2,
+    'breakwater_endpoint_breaker_state{upstream="video-downloader",route="GET /jobs/{id}",endpoint="http://b:1"}': 2,
+    // As long as one endpoint takes requests, they are taken.
+    'breakwater_breaker_state{upstream="video-downloader",route="*"}': 1,
+    'breakwater_breaker_state{upstream="video-downloader",route="GET /jobs/{id}"}': 2,
   })
 })
 

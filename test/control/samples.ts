@@ -19,6 +19,8 @@ export const requestEvent = (fields: Partial<RequestEvent> = {}): RequestEvent =
   totalMs: 40,
   bytesIn: 0,
   bytesOut: 0,
+  startedAt: 0,
+  history: [],
   ...fields,
 })
 
@@ -40,6 +42,7 @@ export const breakerEvent = (fields: Partial<BreakerEvent> = {}): BreakerEvent =
   kind: 'breaker',
   upstream: 'youtube-search',
   route: undefined,
+  endpoint: undefined,
   from: 'closed',
   to: 'open',
   cause: 'consecutive',
@@ -49,9 +52,12 @@ export const breakerEvent = (fields: Partial<BreakerEvent> = {}): BreakerEvent =
 
 export const upstreamSnapshot = (fields: Partial<UpstreamSnapshot> = {}): UpstreamSnapshot => ({
   name: 'youtube-search',
-  origin: 'http://localhost:18003',
+  endpoints: [{ origin: 'http://localhost:18003', inFlight: 0, isAvailable: true }],
   inFlight: 0,
   queued: 0,
+  limit: 64,
+  slowdown: undefined,
+  held: 0,
   connections: 0,
   retryBudget: 30,
   breakers: [],

@@ -11,6 +11,7 @@ import { loadConfig } from '../../src/config/load.ts'
 import type { Faults } from '../../src/demo/job-service.ts'
 import { supervise } from '../../src/demo/supervised.ts'
 import { hasHttpx, PYTHON } from '../support/python.ts'
+import { systemResolve } from '../../src/proxy/names.ts'
 import { needs } from '../support/needs.ts'
 import type { Scope } from '../support/scripted-upstream.ts'
 
@@ -62,6 +63,7 @@ async function sidecar(t: Scope, urls: readonly string[]) {
     random: Math.random,
     newId: randomUUID,
     version: 'test',
+    resolve: systemResolve,
     logTo,
   })
   t.onTestFinished(() => app.close())

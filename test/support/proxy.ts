@@ -2,6 +2,7 @@ import { type App, startApp } from '../../src/app.ts'
 import type { Clock } from '../../src/clock.ts'
 import { formatFaults } from '../../src/config/faults.ts'
 import { loadConfig } from '../../src/config/load.ts'
+import { type Resolve, systemResolve } from '../../src/proxy/names.ts'
 import type { Scope } from './scripted-upstream.ts'
 
 type LogLine = Readonly<Record<string, unknown>> & { readonly msg?: string }
@@ -31,6 +32,8 @@ export type ProxyOptions = {
   /** Uniform in [0, 1); 0.5 when not given, which makes every jitter none. */
   readonly random?: () => number
   readonly newId?: () => string
+  /** Addresses of upstreams' names; those of the machine when not given. */
+  readonly resolve?: Resolve
 }
 
 /** The whole sidecar on free ports, from the text of a configuration file on. */
@@ -61,8 +64,8 @@ export async function startProxy(t: Scope, options: ProxyOptions): Promise<Sidec
     ids += 1
     return `00000000-0000-4000-8000-${String(ids).padStart(12, '0')}`
   }
-  const { clock, random = () => 0.5, newId = countedId } = options
-  const app = await startApp(loaded.config, { clock, random, newId, version: 'test', logTo })
+  const { clock, random = () => 0.5, newId = countedId, resolve = systemResolve } = options
+  const app = await startApp(loaded.config, { clock, random, newId, version: 'test', resolve, logTo })
   t.onTestFinished(() => app.close())
   const urlOf = ({ host, port }: { host: string; port: number }) => `http://${host}:${port}`
   const controlUrl = urlOf(app.addresses.control)

@@ -2,33 +2,40 @@ import type { Clock, Timer } from '../../clock.ts'
 import type { Event } from '../../policy/events.ts'
 import type { UpstreamHealth } from './upstream.ts'
 
-type Watched = { readonly health: UpstreamHealth; readonly intervalMs: number }
+/** An endpoint with a health path. */
+export type Watched = {
+  readonly upstream: string
+  readonly origin: string
+  readonly health: UpstreamHealth
+  readonly intervalMs: number
+}
+
+type OfEndpoint<R> = (upstream: string, origin: string) => R
 
 /**
- * While a breaker of an upstream with a health path is open, asks that path; once it is well, lets probes through before
+ * While a breaker of an endpoint with a health path is open, asks that path; once it is well, lets probes through before
  * the open time is over. It never opens or closes a breaker: that is for the probes to find out.
  */
 export class EarlyProbes {
-  readonly #upstreams: ReadonlyMap<string, Watched>
-  readonly #isOpen: (upstream: string) => boolean
-  readonly #allowProbes: (upstream: string) => void
+  readonly #endpoints: readonly Watched[]
+  readonly #isOpen: OfEndpoint<boolean>
+  readonly #allowProbes: OfEndpoint<void>
   readonly #clock: Clock
-  readonly #timers = new Map<string, Timer>()
+  readonly #timers = new Map<Watched, Timer>()
 
-  constructor(
-    upstreams: ReadonlyMap<string, Watched>,
-    isOpen: (upstream: string) => boolean,
-    allowProbes: (upstream: string) => void,
-    clock: Clock,
-  ) {
-    this.#upstreams = upstreams
+  constructor(endpoints: readonly Watched[], isOpen: OfEndpoint<boolean>, allowProbes: OfEndpoint<void>, clock: Clock) {
+    this.#endpoints = endpoints
     this.#isOpen = isOpen
     this.#allowProbes = allowProbes
     this.#clock = clock
   }
 
   record(event: Event): void {
-    if (event.kind === 'breaker' && event.to === 'open') this.#schedule(event.upstream)
+    if (event.kind !== 'breaker' || event.to !== 'open') return
+    for (const watched of this.#endpoints) {
+      const isMeant = watched.upstream === event.upstream && (event.endpoint ?? watched.origin) === watched.origin
+      if (isMeant) this.#schedule(watched)
+    }
   }
 
   close(): void {
@@ -36,18 +43,18 @@ export class EarlyProbes {
     this.#timers.clear()
   }
 
-  #schedule(name: string): void {
-    const watched = this.#upstreams.get(name)
-    if (watched === undefined || this.#timers.has(name)) return
-    const timer = this.#clock.after(watched.intervalMs, () => {
-      this.#timers.delete(name)
-      if (!this.#isOpen(name)) return
+  #schedule(watched: Watched): void {
+    if (this.#timers.has(watched)) return
+    const { upstream, origin, health, intervalMs } = watched
+    const timer = this.#clock.after(intervalMs, () => {
+      this.#timers.delete(watched)
+      if (!this.#isOpen(upstream, origin)) return
       // Not well is no news: it is asked again in the next interval.
-      watched.health.look().then(
-        () => this.#allowProbes(name),
-        () => this.#schedule(name),
+      health.look().then(
+        () => this.#allowProbes(upstream, origin),
+        () => this.#schedule(watched),
       )
     })
-    this.#timers.set(name, timer)
+    this.#timers.set(watched, timer)
   }
 }

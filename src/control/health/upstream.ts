@@ -31,6 +31,10 @@ export class UpstreamHealth {
     this.#clock = clock
   }
 
+  get origin(): string {
+    return new URL(this.#settings.url).origin
+  }
+
   /** Rejects when it is not well. */
   look(): Promise<string> {
     const now = this.#clock.now()
@@ -62,4 +66,18 @@ export class UpstreamHealth {
       asking.end()
     })
   }
+}
+
+/** An upstream is well while one of its endpoints is; of several it says how many. Rejects when none is. */
+export async function lookAtEndpoints(endpoints: readonly UpstreamHealth[]): Promise<string> {
+  const [only, ...others] = endpoints
+  if (only !== undefined && others.length === 0) return only.look()
+  const looks = await Promise.allSettled(endpoints.map((endpoint) => endpoint.look()))
+  const faults = looks.flatMap((look, i) =>
+    look.status === 'rejected' ? [`${endpoints[i]?.origin}: ${String(look.reason?.message)}`] : [],
+  )
+  const well = `${endpoints.length - faults.length} of ${endpoints.length} endpoints`
+  const details = [well, ...faults].join('; ')
+  if (faults.length === endpoints.length) throw new Error(details)
+  return details
 }

@@ -1,0 +1,114 @@
+import { ProxyError } from '../errors.ts'
+import { type Breaker, wouldAdmit } from './breaker.ts'
+import type { Deps, Exchange, Reply, Send } from './exchange.ts'
+
+/** One of the places that serve an upstream, as a route sees it: a route may have a breaker of its own for each. */
+export type Endpoint = {
+  /** Scheme, host and port. */
+  readonly origin: string
+  /** Exchanges sent to it whose response is not over, of all routes. */
+  readonly load: { inFlight: number }
+  readonly breaker: Breaker
+}
+
+export type BalanceSettings = {
+  /** After this, in ms, a latency that was seen has lost two thirds of its weight. */
+  readonly decayMs: number
+  /** How long an endpoint that has recovered gets less than its share, in ms; 0 for not at all. */
+  readonly slowStartMs: number
+}
+
+/** Routes of one upstream differ in how long they take: each has its own view of an endpoint. */
+type Choice = { readonly endpoint: Endpoint; readonly send: Send; latencyMs: number; seenAt: number }
+
+/** The least that a call counts for: two endpoints that have not been asked yet differ by what is in flight. */
+const LEAST_LATENCY_MS = 0.1
+/** A recovered endpoint starts with this share of what it would get (Envoy's `min_weight_percent`). */
+const LEAST_WEIGHT = 0.1
+
+/** Whether an endpoint that the exchange has not been sent to would take it now. */
+export const triesLeft =
+  (endpoints: readonly Endpoint[], deps: Deps) =>
+  ({ tried }: Exchange): boolean =>
+    endpoints.length > 1 && endpoints.some((one) => !tried.includes(one.origin) && wouldAdmit(one.breaker, deps))
+
+/**
+ * Sends to the less loaded of two endpoints picked at random among those whose breaker admits and that the exchange has
+ * not been sent to yet; load is the latency's peak-sensitive moving average times what is in flight. Sources: Mitzenmacher
+ * 2001 (two choices), Finagle's and Linkerd's peak EWMA. A failure counts as twice the latency known, so that an
+ * endpoint that fails fast does not draw the traffic. Never uses an endpoint whose breaker is open.
+ */
+export function balancing(
+  endpoints: readonly { readonly endpoint: Endpoint; readonly send: Send }[],
+  settings: BalanceSettings,
+  deps: Deps,
+): Send {
+  const [first, ...others] = endpoints
+  if (first === undefined) throw new Error('an upstream without endpoints')
+  if (others.length === 0) return first.send
+  const choices = endpoints.map((one): Choice => ({ ...one, latencyMs: 0, seenAt: 0 }))
+  return async (exchange) => {
+    for (;;) {
+      const choice = choose(choices, exchange, settings, deps)
+      exchange.tried.push(choice.endpoint.origin)
+      try {
+        return await sendTo(choice, exchange, settings, deps)
+      } catch (error) {
+        // Its breaker opened, or its last probe went to another, while this one waited for a connection.
+        const isRefused = error instanceof ProxyError && error.code === 'breaker_open'
+        if (!isRefused || choices.every(({ endpoint }) => exchange.tried.includes(endpoint.origin))) throw error
+      }
+    }
+  }
+}
+
+async function sendTo(choice: Choice, exchange: Exchange, settings: BalanceSettings, deps: Deps): Promise<Reply> {
+  const { load, breaker } = choice.endpoint
+  const startedAt = deps.clock.now()
+  const learn = (isFailure: boolean) => {
+    const now = deps.clock.now()
+    see(choice, now - startedAt, isFailure, now, settings)
+  }
+  load.inFlight += 1
+  const leave = () => {
+    load.inFlight -= 1
+  }
+  try {
+    const reply = await choice.send(exchange)
+    reply.onClosed(leave)
+    learn(breaker.settings.failureStatuses.has(reply.status))
+    return reply
+  } catch (error) {
+    leave()
+    if (error instanceof ProxyError && error.fault.blame === 'failure') learn(true)
+    throw error
+  }
+}
+
+function choose(choices: readonly Choice[], { tried }: Exchange, settings: BalanceSettings, deps: Deps): Choice {
+  const able = choices.filter(({ endpoint }) => wouldAdmit(endpoint.breaker, deps))
+  const untried = able.filter(({ endpoint }) => !tried.includes(endpoint.origin))
+  // Where none admits, the breaker of any of them says so.
+  const among = [untried, able, choices].find(({ length }) => length > 0) ?? choices
+  const i = Math.floor(deps.random() * among.length)
+  const j = (i + 1 + Math.floor(deps.random() * (among.length - 1))) % among.length
+  const [one, other] = [among[i], among[j]]
+  if (one === undefined || other === undefined) throw new Error('no endpoint to choose')
+  const now = deps.clock.now()
+  return costOf(other, now, settings) < costOf(one, now, settings) ? other : one
+}
+
+function costOf({ endpoint, ...seen }: Choice, now: number, { decayMs, slowStartMs }: BalanceSettings): number {
+  const latencyMs = Math.max(LEAST_LATENCY_MS, seen.latencyMs * Math.exp((seen.seenAt - now) / decayMs))
+  const grown = slowStartMs > 0 ? (now - endpoint.breaker.circuit.closedAt) / slowStartMs : 1
+  return (latencyMs * (endpoint.load.inFlight + 1)) / Math.min(1, Math.max(LEAST_WEIGHT, grown))
+}
+
+/** Up at once, down slowly: what is slow now is believed, what is fast again has to show it. */
+function see(choice: Choice, ms: number, isFailure: boolean, now: number, { decayMs }: BalanceSettings): void {
+  const kept = Math.exp((choice.seenAt - now) / decayMs)
+  const known = choice.latencyMs * kept
+  const seen = isFailure ? Math.max(ms, 2 * Math.max(known, LEAST_LATENCY_MS)) : ms
+  choice.latencyMs = seen >= known ? seen : known + seen * (1 - kept)
+  choice.seenAt = now
+}

@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto'
+import { ProxyError } from '../errors.ts'
+import type { Deps, Exchange, Layer, Reply, RequestBody, Send } from './exchange.ts'
+import { Fanout } from './fanout.ts'
+import { sameness } from './sameness.ts'
+import { Sharers } from './sharers.ts'
+import { WholeRequestBody } from './whole.ts'
+
+export type CollapseSettings = {
+  /** Fields, lower case, in which requests must agree; undefined for all but those that each request has its own of. */
+  readonly headers: ReadonlySet<string> | undefined
+  /** A request with a larger body is sent by itself. */
+  readonly maxBodyBytes: number
+}
+
+/** The calls under way that others may still join, by what they ask for. */
+export type Flights = Map<string, Flight>
+
+/**
+ * Makes one call of those that are alike and come while it has no response head yet: each client gets the whole response,
+ * or the fault. Stands around everything that an upstream is protected by, so that only the one call takes of it. Source:
+ * Go's singleflight, whose name for it this is; here, who waits may leave, and the call lasts as long as one waits.
+ */
+export const collapsing =
+  (settings: CollapseSettings, flights: Flights, deps: Deps): Layer =>
+  (next) =>
+  async (exchange) => {
+    if (exchange.upgrade !== undefined) return next(exchange)
+    const bytes = exchange.body && (await received(exchange, exchange.body, settings.maxBodyBytes, deps))
+    if (exchange.body !== undefined && bytes === undefined) return next(exchange)
+    if (exchange.client.gone) throw new ProxyError('client_gone')
+    const digest = bytes === undefined ? '' : createHash('sha256').update(bytes).digest('base64')
+    const key = `${sameness(exchange, settings.headers)}\n${digest}`
+    const known = flights.get(key)
+    if (known !== undefined) {
+      deps.emit({ kind: 'shared', ref: exchange.route, by: 'collapse' })
+      return known.join(exchange)
+    }
+    const model = { ...exchange, body: bytes && new WholeRequestBody(bytes) }
+    const flight = new Flight(model, () => void flights.delete(key), deps)
+    flights.set(key, flight)
+    const reply = flight.join(exchange)
+    void flight.run(next)
+    return reply
+  }
+
+/** The whole body, as far as it comes before the deadline; undefined when it is too large or its length is not known. */
+function received(exchange: Exchange, body: RequestBody, limitBytes: number, { clock }: Deps) {
+  return new Promise<Buffer | undefined>((resolve, reject) => {
+    const late = () => reject(new ProxyError('client_stalled'))
+    const timer = clock.after(exchange.deadlineAt - clock.now(), late)
+    void body.peek(limitBytes).then((bytes) => {
+      clock.cancel(timer)
+      resolve(bytes)
+    })
+  })
+}
+
+class Flight {
+  readonly #exchange: Exchange
+  readonly #over: () => void
+  readonly #deps: Deps
+  readonly #sharers: Sharers
+  /** What is still to come is its clients' own. */
+  #answered = false
+
+  constructor(model: Exchange, over: () => void, deps: Deps) {
+    this.#over = over
+    this.#deps = deps
+    this.#sharers = new Sharers(() => {
+      over()
+      if (!this.#answered) this.#sharers.link.leave('client_gone')
+    }, deps)
+    this.#exchange = { ...model, client: this.#sharers.link, history: [] }
+  }
+
+  join(exchange: Exchange): Promise<Reply> {
+    this.#exchange.deadlineAt = Math.max(this.#exchange.deadlineAt, exchange.deadlineAt)
+    return this.#sharers.join(exchange, exchange.deadlineAt, (sharer) => this.#sharers.expire(sharer))
+  }
+
+  async run(next: Send): Promise<void> {
+    try {
+      const reply = await next(this.#exchange)
+      this.#over()
+      if (reply.socket !== undefined || this.#sharers.size === 0) return this.#refuse(reply)
+      const fanout = new Fanout(reply, this.#deps.clock)
+      this.#tell((resolve) => resolve(fanout.branch()))
+      fanout.start()
+    } catch (error) {
+      this.#over()
+      this.#tell((_, reject) => reject(error))
+    }
+  }
+
+  /** Nobody is left for it, or it is a protocol switch that nobody asked for. */
+  #refuse(reply: Reply): void {
+    reply.discard('cancelled')
+    this.#tell((_, reject) => reject(new ProxyError('protocol')))
+  }
+
+  #tell(then: (resolve: (reply: Reply) => void, reject: (error: unknown) => void) => void): void {
+    const { attempts, history } = this.#exchange
+    this.#answered = true
+    this.#sharers.settle(({ exchange, resolve, reject }) => {
+      exchange.attempts = attempts
+      exchange.history.push(...history)
+      then(resolve, reject)
+    })
+  }
+}

@@ -1,0 +1,180 @@
+import type { Timer } from '../clock.ts'
+import { ProxyError } from '../errors.ts'
+import { type Budget, type BudgetSettings, withdraw } from './budget.ts'
+import type { Deps, Exchange, Layer, Reply, RequestBody, Send } from './exchange.ts'
+import { type Latencies, quantile, record } from './latencies.ts'
+import { Link } from './link.ts'
+import { WholeRequestBody } from './whole.ts'
+
+export type HedgeSettings = {
+  /** How long an attempt may wait before another is made beside it, in ms; undefined for the route's observed p95. */
+  readonly afterMs: number | undefined
+  /** Further attempts beside the first. */
+  readonly max: number
+  /** Statuses that are no good answer: those that would be tried again. */
+  readonly poor: ReadonlySet<number>
+  readonly budget: BudgetSettings
+}
+
+const QUANTILE = 0.95
+/** A request body larger than this is not sent twice at once. */
+const MOST_BODY = 64 * 1024
+
+type Rules = {
+  readonly settings: HedgeSettings
+  readonly latencies: Latencies
+  readonly budget: Budget
+  readonly next: Send
+  readonly deps: Deps
+}
+
+/**
+ * Makes another attempt beside one that is slower than most, takes whichever answers well first, and gives the others up:
+ * they count for no breaker and no percentile. Only for exchanges that may be repeated; each hedge takes from the retry
+ * budget, so that an upstream which is slow as a whole is not made slower. Source: Dean and Barroso, "The Tail at Scale",
+ * 2013, hedged requests after the 95th percentile.
+ */
+export const hedging =
+  (settings: HedgeSettings, latencies: Latencies, budget: Budget, deps: Deps): Layer =>
+  (next) =>
+  (exchange) => {
+    if (!exchange.idempotent || exchange.upgrade !== undefined) return next(exchange)
+    const afterMs = settings.afterMs ?? quantile(latencies, QUANTILE, deps.clock.now())
+    if (afterMs === undefined) return next(exchange)
+    return new Race(exchange, { settings, latencies, budget, next, deps }).run(afterMs)
+  }
+
+type Runner = { readonly exchange: Exchange; readonly link: Link; readonly startedAt: number }
+
+class Race {
+  readonly #exchange: Exchange
+  readonly #rules: Rules
+  readonly #attemptsBefore: number
+  readonly #runners: Runner[] = []
+  readonly #underWay = new Set<Runner>()
+  /** The answer that is no good, or the fault, of the first that ended so. */
+  #poor: { readonly reply: Reply } | { readonly error: unknown } | undefined
+  #timer: Timer | undefined
+  #resolve: (reply: Reply) => void = () => {}
+  #reject: (error: unknown) => void = () => {}
+  readonly #onGone = () => {
+    for (const { link } of this.#underWay) link.leave(this.#exchange.client.goneAs)
+  }
+
+  constructor(exchange: Exchange, rules: Rules) {
+    this.#exchange = exchange
+    this.#rules = rules
+    this.#attemptsBefore = exchange.attempts
+  }
+
+  run(afterMs: number): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+      this.#exchange.client.listen(this.#onGone)
+      this.#start(this.#exchange.body)
+      this.#arm(afterMs)
+    })
+  }
+
+  #arm(afterMs: number): void {
+    const { clock } = this.#rules.deps
+    if (this.#runners.length > this.#rules.settings.max || this.#underWay.size === 0) return
+    this.#timer = clock.after(afterMs, () => void this.#hedge(afterMs))
+  }
+
+  async #hedge(afterMs: number): Promise<void> {
+    this.#timer = undefined
+    const { budget, settings, deps } = this.#rules
+    // What still waits for a connection is not slow but one too many.
+    if (this.#runners.some(({ exchange }) => exchange.attempts === this.#attemptsBefore)) return this.#arm(afterMs)
+    const body = await copyOf(this.#exchange.body)
+    if (this.#underWay.size === 0 || (this.#exchange.body !== undefined && body === undefined)) return
+    if (!withdraw(budget, deps.clock.now(), settings.budget)) {
+      return deps.emit({ kind: 'hedge', ref: this.#exchange.route, outcome: 'denied' })
+    }
+    this.#start(body)
+    this.#arm(afterMs)
+  }
+
+  #start(body: RequestBody | undefined): void {
+    const { client, spent } = this.#exchange
+    const link = new Link((status, headers) => client.inform(status, headers))
+    const attempts = this.#attemptsBefore + this.#runners.length
+    const exchange = { ...this.#exchange, body, client: link, attempts, spent: { ...spent } }
+    const runner = { exchange, link, startedAt: this.#rules.deps.clock.now() }
+    this.#runners.push(runner)
+    this.#underWay.add(runner)
+    this.#rules.next(exchange).then(
+      (reply) => this.#answered(runner, reply),
+      (error: unknown) => this.#failed(runner, error),
+    )
+  }
+
+  #answered(runner: Runner, reply: Reply): void {
+    if (!this.#underWay.delete(runner)) return reply.discard('cancelled')
+    const isPoor = this.#rules.settings.poor.has(reply.status)
+    if (!isPoor) {
+      this.#win(runner)
+      return this.#resolve(reply)
+    }
+    if (this.#poor === undefined || 'error' in this.#poor) this.#poor = { reply }
+    else reply.discard('cancelled')
+    this.#loseWhenLast(runner)
+  }
+
+  #failed(runner: Runner, error: unknown): void {
+    if (!this.#underWay.delete(runner)) return
+    // What the sidecar itself refused says less than what came of the first.
+    if (this.#poor === undefined || runner === this.#runners[0]) {
+      if (this.#poor === undefined || 'error' in this.#poor) this.#poor = { error }
+    }
+    this.#loseWhenLast(runner)
+  }
+
+  #win(winner: Runner): void {
+    const { latencies, deps } = this.#rules
+    const [first] = this.#runners
+    if (this.#poor !== undefined && 'reply' in this.#poor) this.#poor.reply.discard('cancelled')
+    if (this.#runners.length > 1) {
+      const outcome = winner === first ? 'lost' : 'won'
+      deps.emit({ kind: 'hedge', ref: this.#exchange.route, outcome })
+      // The first was slower than this at least: a percentile of the answers that came alone would fall and fall.
+      if (outcome === 'won' && first !== undefined && this.#underWay.has(first)) {
+        const now = deps.clock.now()
+        record(latencies, now - first.startedAt, now)
+      }
+    }
+    const losers = [...this.#underWay]
+    this.#end(winner)
+    for (const { link } of losers) link.leave('hedge_lost')
+  }
+
+  #loseWhenLast(runner: Runner): void {
+    if (this.#underWay.size > 0) return
+    this.#end(runner)
+    if (this.#runners.length > 1) this.#rules.deps.emit({ kind: 'hedge', ref: this.#exchange.route, outcome: 'lost' })
+    if (this.#poor === undefined) return this.#reject(new ProxyError('internal'))
+    if ('reply' in this.#poor) this.#resolve(this.#poor.reply)
+    else this.#reject(this.#poor.error)
+  }
+
+  /** What the attempts came to goes to the exchange that they were made for. */
+  #end(last: Runner): void {
+    const { client, spent } = this.#exchange
+    if (this.#timer !== undefined) this.#rules.deps.clock.cancel(this.#timer)
+    client.unlisten(this.#onGone)
+    this.#underWay.clear()
+    const made = this.#runners.map(({ exchange }, i) => exchange.attempts - this.#attemptsBefore - i)
+    this.#exchange.attempts = this.#attemptsBefore + made.reduce((sum, count) => sum + count, 0)
+    this.#exchange.headMs = last.exchange.headMs
+    Object.assign(spent, last.exchange.spent)
+  }
+}
+
+/** A body of its own for an attempt beside the one that is under way; undefined when there is none to be had. */
+async function copyOf(body: RequestBody | undefined): Promise<RequestBody | undefined> {
+  if (body === undefined || !body.complete || !body.replayable) return undefined
+  const bytes = await body.peek(MOST_BODY)
+  return bytes && new WholeRequestBody(bytes)
+}

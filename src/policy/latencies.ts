@@ -1,0 +1,53 @@
+/**
+ * What attempts of a route have taken of late, as a histogram that forgets: a sample counts half after each half-life.
+ * Samples are not aged; newer ones weigh more instead, and now and then all weights are divided (forward decay, Cormode,
+ * Shkapenyuk, Srivastava and Xu 2009). Buckets grow by a twentieth, so a quantile is at most that much too high.
+ */
+export type Latencies = {
+  readonly weights: Float64Array
+  total: number
+  /** Monotonic ms at which a sample weighs 1. */
+  since: number
+}
+
+const HALF_LIFE_MS = 300_000
+const GROWTH = 1.05
+/** The first bucket ends here, the last one above an hour. */
+const LEAST_MS = 0.5
+const BUCKETS = 325
+/** Fewer samples of full weight have no quantile. */
+const LEAST_SAMPLES = 20
+const HEAVIEST = 2 ** 20
+
+export const freshLatencies = (): Latencies => ({ weights: new Float64Array(BUCKETS), total: 0, since: 0 })
+
+/** @param ms from the end of a request to its response head, or to its being given up as late. */
+export function record(latencies: Latencies, ms: number, now: number): void {
+  const weight = weightAt(latencies, now)
+  const bucket = Math.ceil(Math.log(Math.max(ms, LEAST_MS) / LEAST_MS) / Math.log(GROWTH))
+  const at = Math.min(bucket, BUCKETS - 1)
+  latencies.weights[at] = (latencies.weights[at] ?? 0) + weight
+  latencies.total += weight
+}
+
+/** @param share 0.95 for the 95th percentile. @returns ms; undefined while there are too few samples to say. */
+export function quantile(latencies: Latencies, share: number, now: number): number | undefined {
+  const { weights, total } = latencies
+  if (total < LEAST_SAMPLES * weightAt(latencies, now)) return undefined
+  let below = 0
+  // Sums of floats: what is left after the last bucket is no more than a rounding error.
+  const at = weights.findIndex((weight) => {
+    below += weight
+    return below >= share * total * (1 - 1e-12)
+  })
+  return LEAST_MS * GROWTH ** at
+}
+
+function weightAt(latencies: Latencies, now: number): number {
+  const weight = 2 ** ((now - latencies.since) / HALF_LIFE_MS)
+  if (weight < HEAVIEST) return weight
+  for (let i = 0; i < BUCKETS; i += 1) latencies.weights[i] = (latencies.weights[i] ?? 0) / weight
+  latencies.total /= weight
+  latencies.since = now
+  return 1
+}

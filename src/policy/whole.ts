@@ -1,0 +1,84 @@
+/** Bodies that are there whole: a response's for each of those who asked for it, a request's for each call made of it. */
+
+import { Readable } from 'node:stream'
+import { ProxyError } from '../errors.ts'
+import type { BodyEnd, BodySink, RawHeaders, Reply, RequestBody } from './exchange.ts'
+
+/** @returns undefined when it is larger than that, or switches protocols. @throws ProxyError when it breaks off. */
+export function wholeBody(reply: Reply, limitBytes: number): Promise<Buffer | undefined> {
+  if (reply.socket !== undefined) return Promise.resolve(undefined)
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let bytes = 0
+    reply.watch((chunk) => {
+      bytes += chunk.length
+      if (bytes <= limitBytes) chunks.push(chunk)
+      else resolve(undefined)
+    })
+    reply.onClosed((end) => {
+      if (end === 'complete') resolve(Buffer.concat(chunks))
+      else reject(new ProxyError(end === 'cancelled' ? 'client_gone' : end))
+    })
+  })
+}
+
+/** A response that has arrived whole. */
+export class WholeReply implements Reply {
+  readonly #body: Buffer
+  readonly status: number
+  readonly statusText: string
+  readonly headers: RawHeaders
+  readonly socket = undefined
+  readonly early = false
+  readonly ended = true
+
+  constructor({ status, statusText, headers }: Reply, body: Buffer) {
+    this.#body = body
+    this.status = status
+    this.statusText = statusText
+    this.headers = headers
+  }
+
+  pipe(sink: BodySink): void {
+    if (this.#body.length > 0) sink.data(this.#body)
+    sink.end([])
+  }
+
+  resume(): void {}
+
+  discard(): void {}
+
+  watch(onData: (chunk: Buffer) => void): void {
+    onData(this.#body)
+  }
+
+  onClosed(closed: (end: BodyEnd) => void): void {
+    closed('complete')
+  }
+}
+
+/** A request body for a call of its own: what becomes of the client that sent it does not matter to it. */
+export class WholeRequestBody implements RequestBody {
+  readonly #bytes: Buffer
+  readonly replayable = true
+  readonly complete = true
+  readonly starved = false
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes
+  }
+
+  get received(): number {
+    return this.#bytes.length
+  }
+
+  peek(limitBytes: number): Promise<Buffer | undefined> {
+    return Promise.resolve(this.#bytes.length <= limitBytes ? this.#bytes : undefined)
+  }
+
+  open(): Readable {
+    return Readable.from(this.#bytes, { objectMode: false })
+  }
+
+  commit(): void {}
+}
