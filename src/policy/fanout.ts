@@ -85,7 +85,8 @@ class Branch implements Reply, BodySink {
   readonly #waiting: Buffer[] = []
   #sink: BodySink | undefined
   #flows = true
-  #trailers: RawHeaders | undefined
+  #hasAll = false
+  #trailers: RawHeaders = []
   #end: BodyEnd | undefined
   #onData: ((chunk: Buffer) => void) | undefined
   #onClosed: ((end: BodyEnd) => void)[] = []
@@ -111,8 +112,10 @@ class Branch implements Reply, BodySink {
 
   pipe(sink: BodySink): void {
     this.#sink = sink
-    if (this.#end !== undefined && this.#end !== 'complete' && this.#end !== 'cancelled') return sink.fail(this.#end)
-    this.#deliver()
+    if (this.#end === undefined) return this.#deliver()
+    if (this.#end !== 'complete') return sink.fail(this.#end === 'cancelled' ? 'client_gone' : this.#end)
+    for (const chunk of this.#waiting.splice(0)) sink.data(chunk)
+    sink.end(this.#trailers)
   }
 
   resume(): void {
@@ -143,8 +146,11 @@ class Branch implements Reply, BodySink {
   }
 
   end(trailers: RawHeaders): void {
+    this.#hasAll = true
     this.#trailers = trailers
-    this.#deliver()
+    // What nobody takes yet has arrived all the same.
+    if (this.#sink === undefined) this.#close('complete')
+    else this.#deliver()
   }
 
   fail(code: FaultCode): void {
@@ -157,7 +163,7 @@ class Branch implements Reply, BodySink {
     const sink = this.#sink
     if (sink === undefined || this.#end !== undefined) return
     for (let chunk = this.#next(); chunk !== undefined; chunk = this.#next()) this.#flows = sink.data(chunk)
-    if (this.#waiting.length === 0 && this.#trailers !== undefined) {
+    if (this.#waiting.length === 0 && this.#hasAll) {
       this.#close('complete')
       return sink.end(this.#trailers)
     }
@@ -173,7 +179,7 @@ class Branch implements Reply, BodySink {
   #close(end: BodyEnd): void {
     if (this.#end !== undefined) return
     this.#end = end
-    this.#waiting.length = 0
+    if (end !== 'complete') this.#waiting.length = 0
     this.behind = 0
     this.#trunk.left(end)
     for (const closed of this.#onClosed) closed(end)
