@@ -38,7 +38,7 @@ type RouteLatency = {
 const FIRST_LIMIT = 20
 const LEAST_LIMIT = 2
 /** Attempts in a round, or as many as the limit lets be in flight. */
-const LEAST_SAMPLES = 20
+const LEAST_SAMPLES = 40
 /** Slower than unloaded by this much is no queue yet. */
 const TOLERANCE = 1.5
 const LEAST_GRADIENT = 0.5

@@ -32,7 +32,7 @@ export class WholeReply implements Reply {
   readonly early = false
   readonly ended = true
 
-  constructor({ status, statusText, headers }: Reply, body: Buffer) {
+  constructor({ status, statusText, headers }: Pick<Reply, 'status' | 'statusText' | 'headers'>, body: Buffer) {
     this.#body = body
     this.status = status
     this.statusText = statusText
