@@ -47,6 +47,10 @@ export function balancing(
   if (first === undefined) throw new Error('an upstream without endpoints')
   if (others.length === 0) return first.send
   const choices = endpoints.map((one): Choice => ({ ...one, latencyMs: 0, seenAt: 0 }))
+  const isTryLeft = triesLeft(
+    endpoints.map(({ endpoint }) => endpoint),
+    deps,
+  )
   return async (exchange) => {
     for (;;) {
       const choice = choose(choices, exchange, settings, deps)
@@ -56,7 +60,7 @@ export function balancing(
       } catch (error) {
         // Its breaker opened, or its last probe went to another, while this one waited for a connection.
         const isRefused = error instanceof ProxyError && error.code === 'breaker_open'
-        if (!isRefused || choices.every(({ endpoint }) => exchange.tried.includes(endpoint.origin))) throw error
+        if (!isRefused || !isTryLeft(exchange)) throw error
       }
     }
   }

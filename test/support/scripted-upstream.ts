@@ -54,6 +54,8 @@ export type ScriptedUpstream = {
   arrival(n: number): Promise<Arrival>
   /** Resolves when the n-th request's connection has been closed. */
   gone(n: number): Promise<void>
+  /** Ends those that are open, and goes on serving. */
+  dropConnections(): void
   close(): Promise<void>
 }
 
@@ -63,6 +65,7 @@ export async function scriptedUpstream(
   clock: Clock,
   scenes: readonly Scene[],
   port = 0,
+  host = '127.0.0.1',
 ): Promise<ScriptedUpstream> {
   const arrivals: Arrival[] = []
   const begun = gates<void>()
@@ -113,7 +116,7 @@ export async function scriptedUpstream(
     socket.on('error', () => socket.destroy())
     socket.once('close', () => sockets.delete(socket))
   })
-  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => server.listen(port, host, resolve))
   const close = () =>
     new Promise<void>((resolve) => {
       server.close(() => resolve())
@@ -122,7 +125,7 @@ export async function scriptedUpstream(
   t.onTestFinished(close)
   const { port: bound } = server.address() as AddressInfo
   return {
-    origin: `http://127.0.0.1:${bound}`,
+    origin: `http://${host}:${bound}`,
     port: bound,
     arrivals,
     connections: () => connections,
@@ -130,6 +133,9 @@ export async function scriptedUpstream(
     begun: begun.passed,
     arrival: received.passed,
     gone: left.passed,
+    dropConnections: () => {
+      for (const socket of sockets) socket.destroy()
+    },
     close,
   }
 }
