@@ -32,12 +32,13 @@ export function record(latencies: Latencies, ms: number, now: number): void {
 
 /** @param share 0.95 for the 95th percentile. @returns ms; undefined while there are too few samples to say. */
 export function quantile(latencies: Latencies, share: number, now: number): number | undefined {
+  const weight = weightAt(latencies, now)
   const { weights, total } = latencies
-  if (total < LEAST_SAMPLES * weightAt(latencies, now)) return undefined
+  if (total < LEAST_SAMPLES * weight) return undefined
   let below = 0
   // Sums of floats: what is left after the last bucket is no more than a rounding error.
-  const at = weights.findIndex((weight) => {
-    below += weight
+  const at = weights.findIndex((one) => {
+    below += one
     return below >= share * total * (1 - 1e-12)
   })
   return LEAST_MS * GROWTH ** at
