@@ -1,7 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto'
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { type Clock, systemClock } from '../src/clock.ts'
 import { ask, openRaw } from './support/client.ts'
-import { fakeClock } from './support/fake-clock.ts'
+import { type FakeClock, fakeClock } from './support/fake-clock.ts'
 import { startProxy } from './support/proxy.ts'
 import { type Scene, type Scope, scriptedUpstream } from './support/scripted-upstream.ts'
 
@@ -38,8 +40,12 @@ const serving =
     response.write(body.subarray(0, sends), () => setImmediate(() => response.socket?.resetAndDestroy()))
   }
 
-async function before(t: Scope, parts: readonly Part[], settings: object = {}) {
-  const clock = fakeClock()
+async function before<C extends Clock = FakeClock>(
+  t: Scope,
+  parts: readonly Part[],
+  settings: object = {},
+  clock: C = fakeClock() as unknown as C,
+) {
   const upstream = await scriptedUpstream(t, clock, parts.map(serving))
   const proxy = await startProxy(t, {
     clock,
@@ -140,4 +146,49 @@ test('a route that does not say so is not resumed', async (t) => {
   const { upstream, url } = await before(t, [{ sends: 100_000 }, {}], { routes: [{ match: 'GET /file' }] })
   await expect(ask(url)).rejects.toThrow()
   expect(upstream.arrivals).toHaveLength(1)
+})
+
+test('wherever a download breaks off, and whatever has become of the file: all of it as it was, or an abort', {
+  timeout: 60_000,
+}, async () => {
+  const part = fc.record({
+    /** Bytes before it breaks off, as a share of what was asked for. */
+    share: fc.double({ min: 0, max: 1, noNaN: true }),
+    becomes: fc.constantFrom('same', 'same', 'same', 'same', 'changed', 'whole', 'gone'),
+  })
+  const plan = fc.record({
+    size: fc.integer({ min: 1, max: 400_000 }),
+    range: fc.option(fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.double({ min: 0, max: 1, noNaN: true }))),
+    parts: fc.array(part, { maxLength: 3 }),
+  })
+  await fc.assert(
+    fc.asyncProperty(plan, async ({ size, range, parts }) => {
+      const cleanUps: (() => unknown)[] = []
+      const scope = { onTestFinished: (cleanUp: () => unknown) => cleanUps.push(cleanUp) }
+      const file = FILE.subarray(0, Math.min(size, FILE.length))
+      const other = Buffer.from(file.map((byte) => byte ^ 0xff))
+      const [from, to] = (range ?? [0, 1]).map((share) => Math.floor(share * (file.length - 1))).sort((a, b) => a - b)
+      const [first = 0, last = 0] = [from, to]
+      const asked = range === null ? {} : { range: `bytes=${first}-${last}` }
+      let left = last - first + 1
+      const scenes = parts.map(({ share, becomes }, i): Part => {
+        const sends = Math.min(left - 1, Math.floor(share * left))
+        left -= i === 0 || becomes === 'same' ? sends : 0
+        // The first answer is what the client began with.
+        if (i === 0 || becomes === 'same') return { file, sends }
+        if (becomes === 'changed') return { file: other, tag: '"v2"', sends }
+        return becomes === 'whole' ? { file, status: 200 } : { file, status: 404 }
+      })
+      const retry = { attempts: 5, backoff: { initial: '1ms', max: '1ms' } }
+      const { upstream, url } = await before(scope, [...scenes, { file }], { retry }, systemClock)
+      const answer = await ask(url, { headers: { ...asked, connection: 'close' } }).catch(() => undefined)
+      const isAsItWas = parts.slice(1).every(({ becomes }) => becomes === 'same')
+      if (isAsItWas || answer !== undefined) {
+        expect(answer?.body.equals(file.subarray(first, last + 1))).toBe(true)
+        expect(upstream.arrivals.length).toBe(parts.length + 1)
+      }
+      for (const cleanUp of cleanUps.reverse()) await cleanUp()
+    }),
+    { numRuns: 60 },
+  )
 })

@@ -5,13 +5,23 @@ import { ProxyError } from '../../src/errors.ts'
 import type { Event } from '../../src/policy/events.ts'
 import type { CallWatch, Deps, Exchange, Timeouts, Transport } from '../../src/policy/exchange.ts'
 import { Link } from '../../src/policy/link.ts'
-import { WholeReply } from '../../src/policy/whole.ts'
+import { WholeReply, wholeBody } from '../../src/policy/whole.ts'
 import { routeFor } from '../../src/proxy/route.ts'
 import { compile, type Runtime } from '../../src/runtime.ts'
 import type { FakeClock } from './fake-clock.ts'
 
-/** What becomes of a call that has reached an endpoint: its answer, `ms` after it was sent. */
-export type Service = (exchange: Exchange, answer: (status: number, afterMs: number) => void) => void
+/** What becomes of a call that has reached an endpoint: its answer, so many ms after it was sent. @param json its body. */
+export type Service = (exchange: Exchange, answer: (status: number, afterMs: number, json?: object) => void) => void
+
+/** What a client got: a status or the reason why there is none, after so many ms of the clock. */
+export type Got = {
+  readonly outcome: number | string
+  readonly ms: number
+  readonly attempts: number
+  readonly body: string
+  /** Of a refusal. */
+  readonly retryAfterS: number | undefined
+}
 
 /** A stream of uniform numbers in [0, 1) that is the same each time: mulberry32 (T. Ettinger, public domain). */
 export function seeded(seed: number): () => number {
@@ -27,8 +37,8 @@ export function seeded(seed: number): () => number {
 export type Virtual = {
   readonly runtime: Runtime
   readonly events: readonly Event[]
-  /** Sends a GET to the only upstream. @returns the status, or the reason why there is none; and when, in ms of the clock. */
-  get(path: string): Promise<{ readonly outcome: number | string; readonly ms: number; readonly attempts: number }>
+  /** Sends a GET to the only upstream. @param timeoutMs the client's own limit. */
+  get(path: string, timeoutMs?: number): Promise<Got>
 }
 
 /**
@@ -56,7 +66,7 @@ export function virtualSidecar(
     () => '',
     deps,
   )
-  return { runtime, events, get: (path) => send(path, runtime, clock, newId()) }
+  return { runtime, events, get: (path, timeoutMs) => send(path, timeoutMs, runtime, clock, newId()) }
 }
 
 function configOf(upstream: object): Config {
@@ -72,9 +82,9 @@ function transportTo(service: Service | undefined, clock: FakeClock): Transport 
       if (isOver) return
       watch.started(undefined)
       watch.sent()
-      service?.(exchange, (status, afterMs) => {
+      service?.(exchange, (status, afterMs, json) => {
         clock.after(afterMs, () => {
-          if (!isOver) answer(status, watch)
+          if (!isOver) answer(status, json, watch)
           isOver = true
         })
       })
@@ -87,12 +97,18 @@ function transportTo(service: Service | undefined, clock: FakeClock): Transport 
   }
 }
 
-function answer(status: number, watch: CallWatch): void {
-  const head = { status, statusText: '', headers: [] }
-  watch.head(new WholeReply(head, Buffer.from('done')))
+function answer(status: number, json: object | undefined, watch: CallWatch): void {
+  const headers = json === undefined ? [] : ['content-type', 'application/json']
+  watch.head(new WholeReply({ status, statusText: '', headers }, Buffer.from(JSON.stringify(json ?? 'done'))))
 }
 
-async function send(path: string, { upstreams }: Runtime, clock: FakeClock, id: string) {
+async function send(
+  path: string,
+  timeoutMs: number | undefined,
+  { upstreams }: Runtime,
+  clock: FakeClock,
+  id: string,
+): Promise<Got> {
   const upstream = upstreams.get('web')
   if (upstream === undefined) throw new Error('no upstream')
   const route = routeFor(upstream, 'GET', path)
@@ -107,7 +123,7 @@ async function send(path: string, { upstreams }: Runtime, clock: FakeClock, id: 
     upgrade: undefined,
     idempotent: true,
     startedAt,
-    clientTimeoutMs: undefined,
+    clientTimeoutMs: timeoutMs,
     jobDeadlineAt: undefined,
     timeouts: route.timeouts as Timeouts,
     client: new Link(() => {}),
@@ -122,12 +138,16 @@ async function send(path: string, { upstreams }: Runtime, clock: FakeClock, id: 
     attemptTimeoutMs: Number.POSITIVE_INFINITY,
     spent: { queueMs: 0, backoffMs: 0, connectMs: 0 },
   }
-  const outcome = await route.send(exchange).then(
-    (reply) => reply.status,
+  const got = await route.send(exchange).then(
+    async (reply) => ({
+      outcome: reply.status,
+      body: String(await wholeBody(reply, 1_000_000)),
+      retryAfterS: undefined,
+    }),
     (error: unknown) => {
-      if (error instanceof ProxyError) return error.code
+      if (error instanceof ProxyError) return { outcome: error.code, body: '', retryAfterS: error.retryAfterS }
       throw error
     },
   )
-  return { outcome, ms: clock.now() - startedAt, attempts: exchange.attempts }
+  return { ...got, ms: clock.now() - startedAt, attempts: exchange.attempts }
 }
