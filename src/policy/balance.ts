@@ -12,17 +12,29 @@ export type Endpoint = {
 }
 
 export type BalanceSettings = {
-  /** After this, in ms, a latency that was seen has lost two thirds of its weight. */
+  /** After this, in ms, a latency that was seen has lost two thirds of its weight, if no other was since. */
   readonly decayMs: number
   /** How long an endpoint that has recovered gets less than its share, in ms; 0 for not at all. */
   readonly slowStartMs: number
 }
 
 /** Routes of one upstream differ in how long they take: each has its own view of an endpoint. */
-type Choice = { readonly endpoint: Endpoint; readonly send: Send; latencyMs: number; seenAt: number }
+type Choice = {
+  readonly endpoint: Endpoint
+  readonly send: Send
+  /** undefined until it has answered once. */
+  latencyMs: number | undefined
+  seenAt: number
+  /** Monotonic ms of the starts of calls without an answer yet, the oldest first. */
+  readonly unanswered: Set<{ readonly startedAt: number }>
+}
 
 /** The least that a call counts for: two endpoints that have not been asked yet differ by what is in flight. */
 const LEAST_LATENCY_MS = 0.1
+/** Of an endpoint that has been asked and never answered: it gets a second call when all others are as unknown (Finagle). */
+const UNKNOWN_MS = 1e9
+/** Of the way from the latency known to a lower one that is seen. */
+const STEP_DOWN = 0.2
 /** A recovered endpoint starts with this share of what it would get (Envoy's `min_weight_percent`). */
 const LEAST_WEIGHT = 0.1
 
@@ -35,8 +47,9 @@ export const triesLeft =
 /**
  * Sends to the less loaded of two endpoints picked at random among those whose breaker admits and that the exchange has
  * not been sent to yet; load is the latency's peak-sensitive moving average times what is in flight. Sources: Mitzenmacher
- * 2001 (two choices), Finagle's and Linkerd's peak EWMA. A failure counts as twice the latency known, so that an
- * endpoint that fails fast does not draw the traffic. Never uses an endpoint whose breaker is open.
+ * 2001 (two choices), Finagle's and Linkerd's peak EWMA; beyond those, a call without an answer counts for as long as it
+ * has waited already. A failure counts as twice the latency known, so that an endpoint that fails fast does not draw the
+ * traffic. Never uses an endpoint whose breaker is open.
  */
 export function balancing(
   endpoints: readonly { readonly endpoint: Endpoint; readonly send: Send }[],
@@ -46,7 +59,7 @@ export function balancing(
   const [first, ...others] = endpoints
   if (first === undefined) throw new Error('an upstream without endpoints')
   if (others.length === 0) return first.send
-  const choices = endpoints.map((one): Choice => ({ ...one, latencyMs: 0, seenAt: 0 }))
+  const choices = endpoints.map((one): Choice => ({ ...one, latencyMs: undefined, seenAt: 0, unanswered: new Set() }))
   const isTryLeft = triesLeft(
     endpoints.map(({ endpoint }) => endpoint),
     deps,
@@ -68,12 +81,13 @@ export function balancing(
 
 async function sendTo(choice: Choice, exchange: Exchange, settings: BalanceSettings, deps: Deps): Promise<Reply> {
   const { load, breaker } = choice.endpoint
-  const startedAt = deps.clock.now()
+  const call = { startedAt: deps.clock.now() }
   const learn = (isFailure: boolean) => {
     const now = deps.clock.now()
-    see(choice, now - startedAt, isFailure, now, settings)
+    see(choice, now - call.startedAt, isFailure, now, settings)
   }
   load.inFlight += 1
+  choice.unanswered.add(call)
   const leave = () => {
     load.inFlight -= 1
   }
@@ -86,6 +100,8 @@ async function sendTo(choice: Choice, exchange: Exchange, settings: BalanceSetti
     leave()
     if (error instanceof ProxyError && error.fault.blame === 'failure') learn(true)
     throw error
+  } finally {
+    choice.unanswered.delete(call)
   }
 }
 
@@ -102,17 +118,28 @@ function choose(choices: readonly Choice[], { tried }: Exchange, settings: Balan
   return costOf(other, now, settings) < costOf(one, now, settings) ? other : one
 }
 
-function costOf({ endpoint, ...seen }: Choice, now: number, { decayMs, slowStartMs }: BalanceSettings): number {
-  const latencyMs = Math.max(LEAST_LATENCY_MS, seen.latencyMs * Math.exp((seen.seenAt - now) / decayMs))
-  const grown = slowStartMs > 0 ? (now - endpoint.breaker.circuit.closedAt) / slowStartMs : 1
-  return (latencyMs * (endpoint.load.inFlight + 1)) / Math.min(1, Math.max(LEAST_WEIGHT, grown))
+function costOf(choice: Choice, now: number, settings: BalanceSettings): number {
+  const { load, breaker } = choice.endpoint
+  const { slowStartMs } = settings
+  const [oldest] = choice.unanswered
+  const waitedMs = oldest === undefined ? 0 : now - oldest.startedAt
+  const unknownMs = oldest === undefined ? LEAST_LATENCY_MS : UNKNOWN_MS
+  const latencyMs = Math.max(LEAST_LATENCY_MS, waitedMs, known(choice, now, settings) ?? unknownMs)
+  const grown = slowStartMs > 0 ? (now - breaker.circuit.closedAt) / slowStartMs : 1
+  return (latencyMs * (load.inFlight + 1)) / Math.min(1, Math.max(LEAST_WEIGHT, grown))
 }
 
-/** Up at once, down slowly: what is slow now is believed, what is fast again has to show it. */
-function see(choice: Choice, ms: number, isFailure: boolean, now: number, { decayMs }: BalanceSettings): void {
-  const kept = Math.exp((choice.seenAt - now) / decayMs)
-  const known = choice.latencyMs * kept
-  const seen = isFailure ? Math.max(ms, 2 * Math.max(known, LEAST_LATENCY_MS)) : ms
-  choice.latencyMs = seen >= known ? seen : known + seen * (1 - kept)
+/** What is left of the latencies that were seen. */
+const known = ({ latencyMs, seenAt }: Choice, now: number, { decayMs }: BalanceSettings) =>
+  latencyMs === undefined ? undefined : latencyMs * Math.exp((seenAt - now) / decayMs)
+
+/**
+ * Up at once, down step by step: what is slow now is believed, what is fast again has to show it. By answers rather than by
+ * time, or one that was slow by chance would send those after it to where it is slow as a rule.
+ */
+function see(choice: Choice, ms: number, isFailure: boolean, now: number, settings: BalanceSettings): void {
+  const before = known(choice, now, settings) ?? 0
+  const seen = isFailure ? Math.max(ms, 2 * Math.max(before, LEAST_LATENCY_MS)) : ms
+  choice.latencyMs = seen >= before ? seen : before + (seen - before) * STEP_DOWN
   choice.seenAt = now
 }
