@@ -16,9 +16,15 @@ export type ConfigFault = Place & {
   readonly source: string
 }
 
-/** The faults that the schema finds, each at its place. */
-export function schemaFaults(error: z.ZodError, source: Source, file: string): ConfigFault[] {
-  return error.issues.flatMap((issue) => faultsOf(issue, [], source, file))
+/** The faults that the schema finds, each at its place; no more than `most`, since finding a place takes time. */
+export function schemaFaults(error: z.ZodError, source: Source, file: string, most: number): ConfigFault[] {
+  const faults: ConfigFault[] = []
+  for (const issue of error.issues) {
+    if (faults.length >= most) break
+    const bounded = issue.code === 'unrecognized_keys' ? { ...issue, keys: issue.keys.slice(0, most) } : issue
+    faults.push(...faultsOf(bounded, [], source, file))
+  }
+  return faults
 }
 
 function faultsOf(issue: z.core.$ZodIssue, above: Path, source: Source, file: string): ConfigFault[] {

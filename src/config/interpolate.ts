@@ -2,7 +2,9 @@
 
 import { type Document, parse, Scalar, visit } from 'yaml'
 
-const REFERENCE = /\$\$\{|\$\{([A-Za-z_]\w*)(?::-([^}]*))?\}|\$\{/g
+/** With all up to the bracket that closes it, or to the end of the text: what is left open is looked through once. */
+const REFERENCE = /\$\$\{|\$\{[^}]*\}?/g
+const PARTS = /^\$\{([A-Za-z_]\w*)(?::-([^}]*))?\}$/
 const WHOLE = /^\$\{[^}]*\}$/
 
 export type Env = Readonly<Record<string, string | undefined>>
@@ -28,8 +30,9 @@ export function interpolate(document: Document, env: Env): Unset[] {
 }
 
 function replaced(text: string, env: Env, complain: (message: string) => void): string {
-  return text.replaceAll(REFERENCE, (reference: string, name: string | undefined, fallback: string | undefined) => {
+  return text.replaceAll(REFERENCE, (reference) => {
     if (reference === '$${') return '${'
+    const [, name, fallback] = PARTS.exec(reference) ?? []
     if (name === undefined) {
       complain('expected ${NAME} or ${NAME:-fallback}; write $${ for a plain ${')
       return ''

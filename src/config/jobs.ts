@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import type { InputRule } from '../job/inputs.ts'
 import type { TimeoutRules } from '../job/timeouts.ts'
-import { duration, number, text, token } from './kinds.ts'
+import { duration, listOf, number, text, token } from './kinds.ts'
 import type { Path } from './source.ts'
 
 const IDENTIFIER = /^[a-z][a-z0-9_]*$/
@@ -34,7 +34,7 @@ export const TIMEOUTS = z.record(
     base: duration('0ms', '7d').optional(),
     per: z.record(identifier, duration('0ms', '1d')).optional(),
     times: z.record(identifier, z.record(text, number(0, 1000))).optional(),
-    sum: z.array(identifier).optional(),
+    sum: listOf(identifier).optional(),
     min: duration('1ms', '7d').default(duration('1ms', '7d').parse(MIN)),
     max: duration('1ms', '7d').default(duration('1ms', '7d').parse(MAX)),
   }),

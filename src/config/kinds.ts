@@ -81,5 +81,8 @@ export const retryCondition = z.custom<number | string>(
 
 export const method = z.string().regex(/^[A-Z]+$/, { error: 'expected a method in capitals, such as GET' })
 
+/** Lists are inherited whole by every route: long ones would be multiplied. */
+export const listOf = <V>(type: z.ZodType<V>) => z.array(type).max(100, { error: 'has more than 100 entries' })
+
 /** `false`, or what turns the feature on. */
 export const offOr = <V>(on: z.ZodType<V>) => z.union([z.literal(false, { error: 'expected false' }), on])

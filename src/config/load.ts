@@ -2,56 +2,89 @@
 
 import { type ConfigFault, faultAt, schemaFaults } from './faults.ts'
 import { type Env, interpolate } from './interpolate.ts'
+import { type Origins, originsIn } from './origins.ts'
 import { conflicts, resolve } from './resolve.ts'
 import { type Config, FILE } from './schema.ts'
-import { type Path, Source } from './source.ts'
+import { Source, type TextFault } from './source.ts'
+
+export type Sound = {
+  readonly ok: true
+  readonly config: Config
+  /** Where in the file its settings stand. */
+  readonly origins: Origins
+}
 
 export type Loaded =
-  | { readonly ok: true; readonly config: Config }
+  | Sound
   /** In the order of the file. */
   | { readonly ok: false; readonly faults: readonly ConfigFault[] }
 
 /** What no hand writes; parsing takes time. */
-const MAX_BYTES = 256 * 1024
-/** How often the file's anchors may be repeated: enough for people, too few for a bomb. */
+const MAX_BYTES = 128 * 1024
+/** How often one of the file's anchors may be repeated: enough for people, too few for a bomb. */
 const MAX_ALIASES = 100
+/** Keys and values, those that anchors repeat counted each time. */
+const MAX_VALUES = 20_000
+/** Of faults that are told. */
+const MAX_FAULTS = 200
 
 /**
- * Never throws, whatever the text.
+ * Never throws, and takes well under a second, whatever the text.
  * @param file its name, for the faults.
  * @param env for `${NAME}`; its values never stand in a fault.
  */
 export function loadConfig(text: string, file: string, env: Env): Loaded {
-  if (Buffer.byteLength(text) > MAX_BYTES) return faulty([wholeFile(file, `is larger than ${MAX_BYTES / 1024} KiB`)])
+  const wrong = (message: string) => faulty([wholeFile(file, message)])
+  if (Buffer.byteLength(text) > MAX_BYTES) return wrong(`is larger than ${MAX_BYTES / 1024} KiB`)
   const source = new Source(text)
-  const textual = source.faults().map(({ place, message }) => faultAt(place, [], message, undefined, source, file))
+  const located = ({ place, message }: TextFault) => faultAt(place, [], message, undefined, source, file)
+  const textual = source.faults().map(located)
   if (textual.length > 0) return faulty(textual)
+  const excess = source.excess()
+  if (excess !== undefined) return faulty([located(excess)])
+  const repeated = source.repeatedKeys().map(located)
   const unset = interpolate(source.document, env).map(({ node, message }) =>
-    faultAt(source.nodePlace(node), [], message, undefined, source, file),
+    located({ place: source.nodePlace(node), message }),
   )
   const raw = plainValue(source)
-  if (raw instanceof Error) return faulty([wholeFile(file, raw.message)])
+  if (raw instanceof Error) return wrong(raw.message)
   const said = FILE.safeParse(raw ?? {})
   if (!said.success) {
     // What is not set is not of the wrong kind, too.
     const isSet = ({ line, column }: ConfigFault) => !unset.some((one) => one.line === line && one.column === column)
-    return faulty([...unset, ...schemaFaults(said.error, source, file).filter(isSet)])
+    const ofKinds = schemaFaults(said.error, source, file, MAX_FAULTS).filter(isSet)
+    return faulty([...repeated, ...unset, ...ofKinds])
   }
   const config = resolve(raw, said.data)
-  const clashes = conflicts(config).map(({ path, message }) => {
-    const where = sourceOf(path, source)
-    return faultAt(source.keyAt(where), where, message, undefined, source, file)
-  })
-  const faults = [...unset, ...distinct(clashes)]
-  return faults.length > 0 ? faulty(faults) : { ok: true, config: frozen(config) }
+  const origins = originsIn(source, file)
+  const clashes = conflicts(config)
+    .slice(0, MAX_FAULTS)
+    .map(({ path, message }) => {
+      const where = origins.of(path)?.path ?? path
+      return faultAt(source.keyAt(where), where, message, undefined, source, file)
+    })
+  const faults = [...repeated, ...unset, ...distinct(clashes)]
+  return faults.length > 0 ? faulty(faults) : { ok: true, config: frozen(config), origins }
 }
 
-/** Where an inherited setting stands: at the route, at its upstream, or in the defaults. */
-function sourceOf(path: Path, source: Source): Path {
-  const upstream = path.slice(0, 2)
-  const setting = path.slice(path[2] === 'routes' ? 4 : 2)
-  const levels = [path, [...upstream, ...setting], ['defaults', ...setting]]
-  return levels.find((level) => source.has(level)) ?? path
+/** The document as plain values; an Error when its anchors cannot be followed (too many, or in a circle). */
+function plainValue({ document }: Source): unknown {
+  try {
+    const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES })
+    return isLarge(value) ? new Error(`has more than ${MAX_VALUES} values`) : value
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error))
+  }
+}
+
+function isLarge(value: unknown): boolean {
+  const left = [value]
+  for (let count = 0; left.length > 0; count += 1) {
+    if (count > MAX_VALUES) return true
+    const one = left.pop()
+    if (typeof one === 'object' && one !== null) for (const inner of Object.values(one)) left.push(inner)
+  }
+  return false
 }
 
 /** One fault in the defaults shows in every upstream. */
@@ -64,7 +97,8 @@ function distinct(faults: readonly ConfigFault[]): ConfigFault[] {
 }
 
 function faulty(faults: readonly ConfigFault[]): Loaded {
-  return { ok: false, faults: faults.toSorted((a, b) => a.line - b.line || a.column - b.column) }
+  const sorted = faults.toSorted((a, b) => a.line - b.line || a.column - b.column)
+  return { ok: false, faults: sorted.slice(0, MAX_FAULTS) }
 }
 
 const wholeFile = (file: string, message: string): ConfigFault => ({
@@ -77,15 +111,6 @@ const wholeFile = (file: string, message: string): ConfigFault => ({
   suggestion: undefined,
   source: '',
 })
-
-/** The document as plain values; an Error when its anchors cannot be followed (too many, or in a circle). */
-function plainValue({ document }: Source): unknown {
-  try {
-    return document.toJS({ maxAliasCount: MAX_ALIASES })
-  } catch (error) {
-    return error instanceof Error ? error : new Error(String(error))
-  }
-}
 
 function frozen<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value

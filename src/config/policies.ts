@@ -5,6 +5,7 @@ import {
   duration,
   flag,
   integer,
+  listOf,
   method,
   number,
   offOr,
@@ -63,11 +64,11 @@ export const ROUTE = {
   retry: {
     attempts: setting(integer(1, 20), 5, 'attempts for one request, the first one included'),
     on: setting(
-      z.array(retryCondition),
+      listOf(retryCondition),
       ['connect-failure', 'reset', 'timeout', 502, 503, 504, 429],
       'outcomes that ask for another attempt',
     ),
-    methods: setting(z.array(method), ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'], 'methods that are safe to repeat'),
+    methods: setting(listOf(method), ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'], 'methods that are safe to repeat'),
     backoff: {
       initial: setting(duration('1ms', '1h'), '2s', 'wait before the first retry'),
       factor: setting(number(1, 10), 2, 'each wait is so many times the one before'),
@@ -88,10 +89,10 @@ export const ROUTE = {
     openForMax: setting(duration('1ms', '1d'), '10m', 'the open time doubles on every re-opening up to this'),
     halfOpenProbes: setting(integer(1, 1000), 3, 'calls let through at once while half open'),
     closeAfter: setting(integer(1, 1000), 1, 'successes that close it'),
-    failureStatus: setting(z.array(status), ['5xx'], 'response statuses that count as failures'),
+    failureStatus: setting(listOf(status), ['5xx'], 'response statuses that count as failures'),
   },
   collapse: setting(
-    z.union([flag, z.strictObject({ headers: z.array(token) })]),
+    z.union([flag, z.strictObject({ headers: listOf(token) })]),
     false,
     'identical concurrent requests become one',
   ),
@@ -161,9 +162,9 @@ export const ROUTE_ONLY = {
     offOr(
       z.strictObject({
         json: pointer,
-        in: z.array(text).min(1),
+        in: listOf(text).min(1),
         oncePer: text.optional(),
-        completed: z.array(text).optional(),
+        completed: listOf(text).optional(),
       }),
     ),
     false,
@@ -173,7 +174,7 @@ export const ROUTE_ONLY = {
     offOr(
       z.strictObject({
         json: pointer,
-        in: z.array(text).min(1),
+        in: listOf(text).min(1),
         upTo: duration('1s', '1h'),
         every: duration('100ms', '5m'),
       }),

@@ -22,6 +22,9 @@ export type Conflict = { readonly path: Path; readonly message: string }
 /** Between two questions to an upstream's health path, in ms, while nobody says otherwise. */
 const HEALTH_INTERVAL_MS = 15_000
 
+/** Of those that a message lists. */
+const SHOWN_NAMES = 20
+
 const TOP_VALUES = whole(TOP)
 const UPSTREAM_VALUES = whole(UPSTREAM)
 const OF_A_ROUTE = { ...ROUTE, ...ROUTE_ONLY }
@@ -105,10 +108,9 @@ export function conflicts({ listen, control, upstreams, job, timeouts, health }:
 
 /** The names of the checks, as `/health` shows them. */
 function healthConflicts(critical: readonly string[], upstreams: Config['upstreams']): Conflict[] {
-  const checks = ['checkpoint_store', 'disk_space', 'redis', 'celery_workers', ...upstreams.map(checkName)]
-  return critical.flatMap((name, i) =>
-    checks.includes(name) ? [] : [{ path: ['health', 'critical', i], message: `no such check: ${checks.join(', ')}` }],
-  )
+  const checks = new Set(['checkpoint_store', 'disk_space', 'redis', 'celery_workers', ...upstreams.map(checkName)])
+  const message = `no such check: ${[...checks].slice(0, SHOWN_NAMES).join(', ')}`
+  return critical.flatMap((name, i) => (checks.has(name) ? [] : [{ path: ['health', 'critical', i], message }]))
 }
 
 /** Port 0 is a different one each time. */

@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import { redisOrNone, STORE_FORMS, storePlace } from '../checkpoint/place.ts'
-import { duration, flag, integer, listenAddress, offOr, size, text, written } from './kinds.ts'
+import { duration, flag, integer, listenAddress, listOf, offOr, size, text, written } from './kinds.ts'
 import { LOG_LEVEL, ROUTE, ROUTE_ONLY, UPSTREAM } from './policies.ts'
 import { type Block, partial, setting, type Values } from './setting.ts'
 import type { TimeoutRules } from '../job/timeouts.ts'
@@ -70,7 +70,7 @@ export const TOP = {
   },
   health: {
     timeout: setting(duration('1ms', '1m'), '2s', "each check's own limit"),
-    critical: setting(z.array(text), ['checkpoint_store', 'disk_space'], 'checks that make the service unhealthy'),
+    critical: setting(listOf(text), ['checkpoint_store', 'disk_space'], 'checks that make the service unhealthy'),
     redis: setting(redis, '', 'checked when set: PING, SET, GET'),
     disk: {
       path: setting(text, '/tmp', 'whose file system is looked at'),
@@ -118,7 +118,8 @@ export const FILE = z.strictObject({
       z.string().regex(NAME, { error: 'a name has small letters, digits and inner hyphens, 63 at most' }),
       upstream,
     )
-    .refine((all) => Object.keys(all).length > 0, { error: 'at least one upstream is needed' }),
+    .refine((all) => Object.keys(all).length > 0, { error: 'at least one upstream is needed' })
+    .refine((all) => Object.keys(all).length <= 1000, { error: 'has more than 1000 upstreams' }),
 })
 
 type Policies = Values<typeof UPSTREAM>

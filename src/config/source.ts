@@ -4,6 +4,7 @@ import {
   type Document,
   isAlias,
   isMap,
+  isPair,
   isScalar,
   isSeq,
   LineCounter,
@@ -26,29 +27,77 @@ export type Place = {
   readonly text: string
 }
 
+export type TextFault = { readonly place: Place; readonly message: string }
+
 const SHOWN_CHARS = 60
+/** Ours needs a quarter of it. A pair in a map is a level, too. */
+const MAX_DEPTH = 64
+const MAX_ALIASES = 1_000
+const TOO_DEEP = 'this is nested too deeply'
+
+/** The parser quotes what it does not know, however long that is. */
+const MESSAGE_CHARS = 200
 
 export class Source {
   readonly document: Document
   readonly #text: string
   readonly #lines = new LineCounter()
+  readonly #written: readonly string[]
 
   constructor(text: string) {
     this.#text = text
+    this.#written = text.split('\n')
     // Keys are checked for repetition below: the library's own check takes time by the square of their number.
-    this.document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, uniqueKeys: false })
+    this.document = parseDocument(text, {
+      lineCounter: this.#lines,
+      prettyErrors: false,
+      uniqueKeys: false,
+      logLevel: 'error',
+    })
   }
 
-  /** Faults of the text itself, with their places: syntax, unknown tags, several documents, keys that stand twice. */
-  faults(): { readonly place: Place; readonly message: string }[] {
+  /** Faults of the text itself, with their places: syntax, unknown tags, several documents. */
+  faults(): TextFault[] {
     const { errors, warnings } = this.document
     // What follows the first syntax error is its echo.
-    const known = [...errors.slice(0, 1), ...warnings].map(({ pos, message }) => {
+    return [...errors.slice(0, 1), ...warnings].map(({ pos, message, code }) => {
       const place = this.#place(pos)
       const isBareReference = this.line(place.line).slice(0, place.column).endsWith('${')
-      return { place, message: isBareReference ? 'inside { } a value with ${…} has to be quoted' : message }
+      if (isBareReference) return { place, message: 'inside { } a value with ${…} has to be quoted' }
+      return { place, message: code === 'RESOURCE_EXHAUSTION' ? TOO_DEEP : message.slice(0, MESSAGE_CHARS) }
     })
-    return [...known, ...this.#repeatedKeys()]
+  }
+
+  /** What no hand writes, found before anything walks the document by recursion: where it is too deep, or has too many aliases. */
+  excess(): TextFault | undefined {
+    const left: { readonly node: unknown; readonly depth: number }[] = [{ node: this.document.contents, depth: 0 }]
+    let aliases = 0
+    for (let one = left.pop(); one !== undefined; one = left.pop()) {
+      const { node, depth } = one
+      const fault = (message: string) => ({ place: this.#place(rangeOf(node) ?? [0, 0]), message })
+      if (depth > MAX_DEPTH) return fault(TOO_DEEP)
+      if (isAlias(node)) aliases += 1
+      if (aliases > MAX_ALIASES) return fault(`there are more than ${MAX_ALIASES} aliases`)
+      const inner = isMap(node) || isSeq(node) ? node.items : isPair(node) ? [node.key, node.value] : []
+      for (const next of inner) left.push({ node: next, depth: depth + 1 })
+    }
+    return undefined
+  }
+
+  /** Keys that stand twice; what is said of them last would hold. */
+  repeatedKeys(): TextFault[] {
+    const faults: TextFault[] = []
+    visit(this.document, {
+      Map: (_key, map) => {
+        const seen = new Set<unknown>()
+        for (const { key } of map.items) {
+          if (!isScalar(key)) continue
+          if (seen.has(key.value)) faults.push({ place: this.nodePlace(key), message: 'this key stands there twice' })
+          seen.add(key.value)
+        }
+      },
+    })
+    return faults
   }
 
   has(path: Path): boolean {
@@ -72,7 +121,7 @@ export class Source {
   }
 
   line(number: number): string {
-    return this.#text.split('\n')[number - 1]?.replace(/\r$/, '') ?? ''
+    return this.#written[number - 1]?.replace(/\r$/, '') ?? ''
   }
 
   #find(path: Path): { pair: Pair | undefined; node: unknown; depth: number } {
@@ -95,24 +144,9 @@ export class Source {
     return { pair, node, depth }
   }
 
-  #repeatedKeys() {
-    const faults: { place: Place; message: string }[] = []
-    visit(this.document, {
-      Map: (_key, map) => {
-        const seen = new Set<unknown>()
-        for (const { key } of map.items) {
-          if (!isScalar(key)) continue
-          if (seen.has(key.value)) faults.push({ place: this.nodePlace(key), message: 'this key stands there twice' })
-          seen.add(key.value)
-        }
-      },
-    })
-    return faults
-  }
-
   #place([from, to]: Range): Place {
     const { line, col } = this.#lines.linePos(from)
-    const [first = ''] = this.#text.slice(from, Math.max(to, from)).split('\n')
+    const [first = ''] = this.#text.slice(from, Math.min(to, from + SHOWN_CHARS + 1)).split('\n')
     const text = first.length > SHOWN_CHARS ? `${first.slice(0, SHOWN_CHARS)}…` : first
     return { line: Math.max(1, line), column: Math.max(1, col), text: text.trimEnd() }
   }

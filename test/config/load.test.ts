@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { formatFaults } from '../../src/config/faults.ts'
 import { loadConfig } from '../../src/config/load.ts'
@@ -250,7 +249,7 @@ test.each([
 })
 
 test('a file that is too large is not even read', () => {
-  expect(faults(`# ${'x'.repeat(256 * 1024)}`)).toEqual(['1:1 is larger than 256 KiB'])
+  expect(faults(`# ${'x'.repeat(128 * 1024)}`)).toEqual(['1:1 is larger than 128 KiB'])
 })
 
 test('anchors may be used, but not as a bomb', () => {
@@ -380,22 +379,6 @@ test('the shipped proxy.yaml is sound and knows the three upstreams of make-vide
     expect(connections.idle).toBeLessThan(5_000)
     expect(connections.max).toBeLessThan(20)
   }
-})
-
-const shipped = readFileSync(join(import.meta.dirname, '../../proxy.yaml'), 'utf8')
-
-test('no text whatever makes it throw, or takes it long', () => {
-  const mutated = fc
-    .tuple(fc.nat(shipped.length), fc.nat(40), fc.string({ maxLength: 12 }))
-    .map(([at, cut, put]) => shipped.slice(0, at) + put + shipped.slice(at + cut))
-  fc.assert(
-    fc.property(fc.oneof(fc.string(), fc.string({ unit: 'binary' }), mutated), (text) => {
-      const loaded = loadConfig(text, 'fuzz.yaml', {})
-      expect(loaded.ok || loaded.faults.length > 0).toBe(true)
-      if (!loaded.ok) formatFaults(loaded.faults)
-    }),
-    { numRuns: 400 },
-  )
 })
 
 test('a fault shows its line, but no password and no token of it', () => {

@@ -1,0 +1,125 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { formatFaults } from '../../src/config/faults.ts'
+import { loadConfig } from '../../src/config/load.ts'
+
+/** The largest file that is read, in bytes. */
+const MOST = 128 * 1024
+
+const WEB = 'upstreams: { a: { url: http://x } }\n'
+const ROUTES = 'upstreams:\n  a:\n    url: http://x\n    routes:\n'
+
+/** As many of `part` between `before` and `after` as fit into a file. */
+function full(part: string | ((i: number) => string), before = '', after = ''): string {
+  const partAt = typeof part === 'string' ? () => part : part
+  let text = before
+  for (let i = 0; text.length + partAt(i).length + after.length <= MOST; i += 1) text += partAt(i)
+  return text + after
+}
+
+const stairs = Array.from({ length: 500 }, (_, i) => `${' '.repeat(i)}a:\n`).join('')
+const manyUpstreams = Array.from({ length: 999 }, (_, i) => `  a${i}: { url: http://x }\n`).join('')
+const manyRoutes = Array.from({ length: 3000 }, (_, i) => `      - match: GET /${i}\n`).join('')
+const repeated = Array.from({ length: 99 }, (_, i) => `  b${i}: { url: http://x, routes: *r }\n`).join('')
+const levels = Array.from({ length: 20 }, (_, i) => `l${i + 1}: &l${i + 1} [${Array(9).fill(`*l${i}`).join(', ')}]`)
+
+const HOSTILE: Readonly<Record<string, string>> = {
+  'open brackets': full('['),
+  'open braces': full('{'),
+  'maps in maps': full('{a: '),
+  'lists in lists': full('- '),
+  'keys of keys': full('? '),
+  'a stair of indentation': stairs,
+  'one key again and again': full('a:\n'),
+  'empty keys': full(': 1\n'),
+  'lists as keys': full('? [a]\n: 1\n'),
+  'anchors on one value': full('&a '),
+  'anchors on many': full((i) => `a${i}: &a${i} 1\n`),
+  'an anchor used again and again': full('*a '),
+  'merge keys': full('<<: *a\n', 'a: &a {}\n'),
+  'an anchor within itself': 'a: &a [*a]\nupstreams: *a',
+  'anchors of anchors of anchors': ['l0: &l0 [x]', ...levels].join('\n'),
+  'routes repeated by an anchor': `upstreams:\n  z:\n    url: http://x\n    routes: &r\n${manyRoutes}${repeated}`,
+  'an open quote': `"${'x'.repeat(MOST - 1)}`,
+  'empty lines': full('\n'),
+  'empty comments': full('#\n'),
+  documents: full('---\n'),
+  directives: full('%x\n'),
+  'tags of another world': full('!!binary x\n'),
+  'references that are never closed': full('${A:-', `${WEB}service: "`, '"'),
+  references: full('${A} ', `${WEB}service: `),
+  'unknown keys': full((i) => `k${i}: 1\n`, WEB),
+  'keys that are nearly known': full((i) => `  tmieout${i}: 1\n`, `${WEB}defaults:\n`),
+  'upstreams without a url': full((i) => `  a${i}: {}\n`, 'upstreams:\n'),
+  'upstreams with bad names': full((i) => `  A${i}: { url: http://x }\n`, 'upstreams:\n'),
+  'upstreams and no end': full((i) => `  a${i}: { url: http://x }\n`, 'upstreams:\n'),
+  'routes without match': full((i) => `      - mach: GET /${i}\n`, ROUTES),
+  'the same route again and again': full('      - match: GET /\n', ROUTES),
+  'checks that there are not': full('x, ', `upstreams:\n${manyUpstreams}health: { critical: [`, '] }'),
+  'a long list for each of many upstreams': `defaults: { retry: { on: [${'503, '.repeat(15_000)}] } }\nupstreams:\n${manyUpstreams}`,
+  'inputs that there are not': full((i) => `i${i}: 1s, `, `${WEB}timeouts: { a: { per: {`, '} } }'),
+  'a sum of nothing': full((i) => `t${i}, `, `${WEB}timeouts: { a: { sum: [`, '] } }'),
+  'a path of parameters': full('/{a}', 'upstreams: { a: { url: http://x, routes: [{ match: "GET ', '" }] } }'),
+  'a path of nothing': full('/', 'upstreams: { a: { url: http://x, routes: [{ match: "GET ', '{" }] } }'),
+  'a duration of durations': full('1s', `${WEB}defaults: { timeout: { total: "`, 'x" } }'),
+  'a huge duration': full('9', `${WEB}defaults: { timeout: { total: "`, 's" } }'),
+  'a huge number': full('9', `${WEB}defaults: { retry: { attempts: `, ' } }'),
+  'an infinite number': `${WEB}defaults: { retry: { attempts: 1e999, backoff: { factor: .inf, jitter: .nan } } }`,
+  'a long host': full('a', 'upstreams: { a: { url: "http://', '" } }'),
+  'many hosts': full('a,', `${WEB}checkpoints: { store: "redis+cluster://`, '" }'),
+  'names of the language': `__proto__: { a: 1 }\nconstructor: 1\nupstreams: { __proto__: { url: http://x }, constructor: { url: http://y } }`,
+  'bytes that are no text': '\u0000\uffff\ud800',
+}
+
+const LARGEST_SOUND = full((i) => `      - match: GET /${i}\n`, ROUTES)
+
+function cpuMs(work: () => void): number {
+  const before = process.cpuUsage()
+  work()
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / 1000
+}
+
+function check(text: string): void {
+  const loaded = loadConfig(text, 'hostile.yaml', {})
+  if (loaded.ok) return
+  expect(loaded.faults.length).toBeGreaterThan(0)
+  expect(formatFaults(loaded.faults).length).toBeLessThan(200_000)
+}
+
+/** What a sound file of that size takes; a machine under load makes both slower. */
+const yardstickMs = Math.max(...[1, 2, 3].map(() => cpuMs(() => check(LARGEST_SOUND))))
+
+test.each(Object.entries(HOSTILE))('%s: refused in no more time than a large sound file takes', (_name, text) => {
+  expect(text.length).toBeLessThanOrEqual(MOST)
+  expect(cpuMs(() => check(text))).toBeLessThan(3 * yardstickMs)
+})
+
+const shipped = readFileSync(join(import.meta.dirname, '../../proxy.yaml'), 'utf8')
+const lines = shipped.split('\n')
+
+/** The shipped file, with characters cut out and others put in, or lines moved: mistakes that people make. */
+const mistaken = fc.oneof(
+  fc
+    .tuple(fc.nat(shipped.length), fc.nat(40), fc.string({ maxLength: 12 }))
+    .map(([at, cut, put]) => shipped.slice(0, at) + put + shipped.slice(at + cut)),
+  fc
+    .tuple(fc.nat(lines.length - 1), fc.nat(lines.length - 1), fc.nat(8))
+    .map(([from, to, indent]) => lines.toSpliced(to, 0, ' '.repeat(indent) + (lines[from] ?? '').trim()).join('\n')),
+)
+
+/** A value of any shape in place of one that is sound. */
+const misplaced = fc
+  .tuple(fc.constantFrom('listen', 'control', 'job', 'timeouts', 'defaults', 'upstreams', 'health'), fc.jsonValue())
+  .map(([key, value]) => JSON.stringify({ upstreams: { a: { url: 'http://x' } }, [key]: value }))
+
+const misplacedInside = fc
+  .tuple(fc.constantFrom('timeout', 'retry', 'breaker', 'routes', 'rate', 'url', 'health', 'hedge'), fc.jsonValue())
+  .map(([key, value]) => JSON.stringify({ upstreams: { a: { url: 'http://x', [key]: value } } }))
+
+test('no text whatever makes it throw', () => {
+  const texts = fc.oneof(fc.string(), fc.string({ unit: 'binary' }), mistaken, misplaced, misplacedInside)
+  fc.assert(fc.property(texts, check), { numRuns: 600 })
+})
