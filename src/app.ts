@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os'
 import type { DestinationStream } from 'pino'
 import type { Clock } from './clock.ts'
 import type { Config } from './config/schema.ts'
+import type { ConfigWarning } from './config/warnings.ts'
 import { createLog } from './control/log.ts'
 import { createMetrics } from './control/metrics.ts'
 import { describing } from './control/openapi.ts'
 import { observationOperations, probeOperations } from './control/observation-operations.ts'
-import { assertControlExposure, startControl } from './control/server.ts'
+import { startControl } from './control/server.ts'
 import { EarlyProbes } from './control/health/early-probes.ts'
 import { healthChecks, upstreamHealth } from './health.ts'
 import { HealthReport } from './control/health/report.ts'
@@ -37,6 +38,9 @@ export type Outside = {
   readonly logTo: DestinationStream | undefined
 }
 
+/** A configuration, and what there is to say of it. */
+export type Given = { readonly config: Config; readonly warnings: readonly ConfigWarning[] }
+
 export type App = {
   readonly addresses: {
     readonly shared: Address | undefined
@@ -60,8 +64,7 @@ const DRAIN_DELAY_MS = 1_000
  * Joins the rooms and starts serving.
  * @throws Error naming the configuration's key when it cannot listen somewhere or read a file; nothing is left running.
  */
-export async function startApp(config: Config, outside: Outside): Promise<App> {
-  assertControlExposure(config.control.listen, config.control.token)
+export async function startApp({ config, warnings }: Given, outside: Outside): Promise<App> {
   const { clock, random, newId, version } = outside
   const log = createLog({ ...config.log, service: config.service }, outside.clock, outside.logTo)
   const emit: Emit = (event) => {
@@ -89,6 +92,9 @@ export async function startApp(config: Config, outside: Outside): Promise<App> {
   const book = new JobBook(config.checkpoints.ttl, clock)
   const jobs = { ...config.job, book }
   const visitDeps = { ...deps, spillFolder: tmpdir(), isDraining: () => phase.draining, jobs }
+  for (const { rule, file, line, column, path, reason, fix } of warnings) {
+    emit({ kind: 'config_warning', rule, place: `${file}:${line}:${column}`, setting: path, reason, fix })
+  }
   try {
     const store = observed(await openConfigured(config.checkpoints, clock), clock, storeWatcher(emit))
     open.push(store)

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
+import type { CheckOptions } from './commands/check.ts'
 import type { CopyOptions } from './commands/checkpoints.ts'
 import { STORE_FORMS, storePlace } from './checkpoint/place.ts'
 import { durationMs } from './config/units.ts'
@@ -7,7 +8,8 @@ import { durationMs } from './config/units.ts'
 const USAGE = `breakwater: an HTTP resilience sidecar
 
   breakwater run [--config FILE]   serve (FILE: proxy.yaml when not given)
-  breakwater check FILE            list every fault of a configuration file
+  breakwater check FILE [--strict] [--json] [--allow WARNING]…
+                                   list every fault of a configuration file, or else what it will be sorry for
   breakwater demo                  watch it at work, about a minute, nothing else needed
   breakwater checkpoints copy --from STORE --to STORE [--ca FILE] [--servername NAME] [--ttl 24h]
                                    copy checkpoints and jobs; what the target has already stays as it is.
@@ -15,7 +17,7 @@ const USAGE = `breakwater: an HTTP resilience sidecar
                                    redis+cluster://…; as '\${NAME}' it is taken from the environment
   breakwater --version
 
-exit codes: 0 done, 1 could not start or failed, 2 faulty configuration or command line
+exit codes: 0 done, 1 could not start, failed, or (check --strict) warnings, 2 faulty configuration or command line
 `
 
 const write = (text: string) => void process.stdout.write(text)
@@ -35,7 +37,7 @@ async function main(argv: string[]): Promise<number> {
     }
     if (command === 'check') {
       const { check } = await import('./commands/check.ts')
-      return check(onlyFile(rest), process.env, write)
+      return check(checkOptions(rest), process.env, write)
     }
     if (command === 'demo' && rest.length === 0) {
       const { demo } = await import('./commands/demo.ts')
@@ -107,10 +109,19 @@ function readText(path: string): string {
   return readFileSync(path, 'utf8')
 }
 
-function onlyFile(args: string[]): string {
-  const [file, ...others] = args
-  if (file === undefined || others.length > 0 || file.startsWith('-')) throw new UsageError('check takes one file')
-  return file
+function checkOptions(args: string[]): CheckOptions {
+  const { values, positionals } = parsed({
+    args,
+    options: {
+      strict: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      allow: { type: 'string', multiple: true },
+    },
+    allowPositionals: true,
+  })
+  const [file, ...others] = positionals
+  if (file === undefined || others.length > 0) throw new UsageError('check takes one file')
+  return { file, strict: values.strict, json: values.json, allowed: values.allow ?? [] }
 }
 
 function version(): string {

@@ -15,9 +15,18 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['src/checkpoint/', ['src/clock', 'src/errors', 'src/job/', 'src/listen']],
   [
     'src/control/',
-    ['src/policy/events', 'src/errors', 'src/clock', 'src/listen', 'src/checkpoint/', 'src/job/', 'src/config/schema'],
+    [
+      'src/policy/events',
+      'src/errors',
+      'src/clock',
+      'src/listen',
+      'src/loopback',
+      'src/checkpoint/',
+      'src/job/',
+      'src/config/schema',
+    ],
   ],
-  ['src/config/', ['src/listen', 'src/job/', 'src/checkpoint/place']],
+  ['src/config/', ['src/listen', 'src/loopback', 'src/job/', 'src/checkpoint/place', 'src/policy/backoff']],
 ]
 
 /** Patterns that stand in one place alone. */
@@ -43,6 +52,7 @@ const BANS: readonly (readonly [pattern: RegExp, only: readonly string[], why: s
       'src/app.ts',
       'src/main.ts',
       'src/listen.ts',
+      'src/loopback.ts',
     ],
     'policies and configuration do no I/O',
   ],

@@ -24,6 +24,59 @@ test('check says the same, and what a sound file has', async (t) => {
   expect((await breakwater(t, ['check', '/nowhere.yaml']).ended).code).toBe(2)
 })
 
+const UNWISE = `${ON_FREE_PORTS}upstreams: { web: { url: "http://127.0.0.1:1", timeout: { total: 30s } } }\n`
+
+test('warnings are told, and are a reason to fail only where that is asked for', async (t) => {
+  const file = configFile(t, UNWISE)
+  const plain = await breakwater(t, ['check', file]).ended
+  expect([plain.code, plain.stdout]).toEqual([
+    0,
+    expect.stringMatching(/total-over-client-timeout[\s\S]*2 warnings\n$/),
+  ])
+  expect((await breakwater(t, ['check', file, '--strict']).ended).code).toBe(1)
+  const allow = ['--allow', 'total-over-client-timeout', '--allow', 'checkpoints-in-memory']
+  expect((await breakwater(t, ['check', file, '--strict', ...allow]).ended).code).toBe(0)
+  const unknown = await breakwater(t, ['check', file, '--allow', 'everything']).ended
+  expect([unknown.code, unknown.stdout]).toEqual([2, expect.stringContaining('there is no such warning')])
+})
+
+test('check --json has the same for programs', async (t) => {
+  const file = configFile(t, UNWISE)
+  const unwise = await breakwater(t, ['check', '--json', file]).ended
+  expect(JSON.parse(unwise.stdout)).toMatchObject({
+    file,
+    ok: true,
+    faults: [],
+    warnings: [
+      { rule: 'checkpoints-in-memory', line: 3 },
+      { rule: 'total-over-client-timeout', line: 4, path: 'upstreams.web.timeout.total', reason: expect.any(String) },
+    ],
+  })
+  const faulty = await breakwater(t, ['check', '--json', configFile(t, 'upstreams: {}\nlog: { level: inf }')]).ended
+  expect(faulty.code).toBe(2)
+  expect(JSON.parse(faulty.stdout)).toMatchObject({
+    ok: false,
+    faults: [
+      { line: 1, column: 12, path: 'upstreams', message: 'at least one upstream is needed' },
+      { line: 2, column: 15, path: 'log.level', suggestion: 'info', excerpt: 'log: { level: inf }', caret: 14 },
+    ],
+  })
+  const missing = await breakwater(t, ['check', '--json', '/nowhere.yaml']).ended
+  expect([missing.code, JSON.parse(missing.stdout).ok]).toEqual([2, false])
+})
+
+test('run says in its log what the configuration will be sorry for, and serves all the same', async (t) => {
+  const running = breakwater(t, ['run', '--config', configFile(t, UNWISE)])
+  const [line] = await running.until(/.*"rule":"total-over-client-timeout".*/)
+  expect(JSON.parse(line)).toMatchObject({
+    level: 'warn',
+    msg: 'configuration',
+    setting: 'upstreams.web.timeout.total',
+    place: expect.stringMatching(/proxy\.yaml:4:\d+$/),
+  })
+  await running.until(/"name":"control.listen"/)
+})
+
 test('a port in use ends it with 1 and says which', async (t) => {
   const taken = createServer()
   await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))

@@ -31,7 +31,7 @@ test.for([
 
 test('a control listener off loopback without a token is refused', async (t) => {
   const start = startProxy(t, { clock: fakeClock(), upstreams: DEAD, top: { control: { listen: '0.0.0.0:0' } } })
-  await expect(start).rejects.toThrow(/control\.listen 0\.0\.0\.0:0 .*control\.token/)
+  await expect(start).rejects.toThrow('control.listen: is not loopback: set control.token')
   const proxy = await startProxy(t, {
     clock: fakeClock(),
     upstreams: DEAD,

@@ -1,25 +1,95 @@
 import { readFileSync } from 'node:fs'
-import { formatFaults } from '../config/faults.ts'
+import { type ConfigFault, formatFaults } from '../config/faults.ts'
 import type { Env } from '../config/interpolate.ts'
 import { loadConfig } from '../config/load.ts'
+import type { Config } from '../config/schema.ts'
+import { type ConfigWarning, formatWarnings, RULE_NAMES, warningsOf } from '../config/warnings.ts'
 
-/** Lists every fault of a configuration file. @returns the exit code: 0 when it is sound, 2 when not or not readable. */
-export function check(file: string, env: Env, write: (text: string) => void): number {
+export type CheckOptions = {
+  readonly file: string
+  /** Whether a warning is a reason to fail. */
+  readonly strict: boolean
+  /** Whether a program reads what is written. */
+  readonly json: boolean
+  /** Names of rules that are not asked. */
+  readonly allowed: readonly string[]
+}
+
+type Verdict = {
+  readonly faults: readonly ConfigFault[]
+  readonly warnings: readonly ConfigWarning[]
+  /** undefined when the file is faulty. */
+  readonly config: Config | undefined
+}
+
+/**
+ * Lists every fault of a configuration file, or else what it will be sorry for.
+ * @returns the exit code: 0 when it is sound, 1 when there are warnings and `strict`, 2 when it is faulty or not readable.
+ */
+export function check(options: CheckOptions, env: Env, write: (text: string) => void): number {
+  const { file, strict, json, allowed } = options
+  const unknown = allowed.find((rule) => !RULE_NAMES.includes(rule))
+  if (unknown !== undefined) {
+    write(`--allow ${unknown}: there is no such warning; there are ${RULE_NAMES.join(', ')}\n`)
+    return 2
+  }
   const text = read(file)
   if (text instanceof Error) {
-    write(`${file}: cannot be read: ${text.message}\n`)
+    const message = `cannot be read: ${text.message}`
+    write(json ? documentOf(file, [{ message }], []) : `${file}: ${message}\n`)
     return 2
   }
-  const loaded = loadConfig(text, file, env)
-  if (!loaded.ok) {
-    write(formatFaults(loaded.faults))
-    return 2
-  }
-  const { upstreams } = loaded.config
-  const routes = upstreams.reduce((sum, upstream) => sum + upstream.routes.length, 0)
-  write(`${file}: ok, ${upstreams.length} upstreams, ${routes} routes\n`)
-  return 0
+  const { faults, warnings, config } = judge(text, file, env, allowed)
+  if (json) write(documentOf(file, faults.map(faultShown), warnings.map(warningShown)))
+  else write(`${formatFaults(faults)}${formatWarnings(warnings)}${summaryOf(file, faults, warnings, config)}\n`)
+  if (config === undefined) return 2
+  return strict && warnings.length > 0 ? 1 : 0
 }
+
+function judge(text: string, file: string, env: Env, allowed: readonly string[]): Verdict {
+  const loaded = loadConfig(text, file, env)
+  if (!loaded.ok) return { faults: loaded.faults, warnings: [], config: undefined }
+  const warnings = warningsOf(loaded.config, loaded.origins).filter(({ rule }) => !allowed.includes(rule))
+  return { faults: [], warnings, config: loaded.config }
+}
+
+function summaryOf(
+  file: string,
+  faults: readonly ConfigFault[],
+  warnings: readonly ConfigWarning[],
+  config: Config | undefined,
+): string {
+  if (config === undefined) return `${file}: ${counted(faults.length, 'fault')}`
+  const routes = config.upstreams.reduce((sum, upstream) => sum + upstream.routes.length, 0)
+  const has = `${counted(config.upstreams.length, 'upstream')}, ${counted(routes, 'route')}`
+  return `${file}: ok, ${has}${warnings.length === 0 ? '' : `, ${counted(warnings.length, 'warning')}`}`
+}
+
+const counted = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`
+
+const documentOf = (file: string, faults: readonly object[], warnings: readonly object[]) =>
+  `${JSON.stringify({ file, ok: faults.length === 0, faults, warnings }, undefined, 2)}\n`
+
+const faultShown = ({ line, column, path, message, suggestion, excerpt, caret }: ConfigFault) => ({
+  line,
+  column,
+  path,
+  message,
+  suggestion,
+  excerpt,
+  caret,
+})
+
+const warningShown = ({ rule, line, column, path, reason, fix, excerpt, caret }: ConfigWarning) => ({
+  rule,
+  line,
+  column,
+  path,
+  reason,
+  fix,
+  excerpt,
+  caret,
+})
 
 function read(file: string): string | Error {
   try {

@@ -4,6 +4,7 @@ import { startApp } from '../app.ts'
 import { systemClock } from '../clock.ts'
 import { formatFaults } from '../config/faults.ts'
 import { loadConfig } from '../config/load.ts'
+import { warningsOf } from '../config/warnings.ts'
 import { systemResolve } from '../proxy/names.ts'
 
 /**
@@ -33,7 +34,8 @@ export async function run(
   }
   const asked = firstSignal()
   try {
-    const app = await startApp(loaded.config, outside)
+    const warnings = warningsOf(loaded.config, loaded.origins)
+    const app = await startApp({ config: loaded.config, warnings }, outside)
     await asked
     await app.drain()
     return 0

@@ -1,19 +1,15 @@
 /** Faults of a configuration file, from what the schema says of it to lines that a person reads. */
 
 import { z } from 'zod'
+import { type Excerpt, excerptAt, shown } from './excerpt.ts'
 import { FILE } from './schema.ts'
 import type { Path, Place, Source } from './source.ts'
 import { suggestion } from './suggest.ts'
 
-export type ConfigFault = Place & {
-  readonly file: string
-  /** Keys from the top, joined by dots; '' for the file as a whole. */
-  readonly path: string
+export type ConfigFault = Excerpt & {
   readonly message: string
   /** A known word that may have been meant. */
   readonly suggestion: string | undefined
-  /** The whole line of the file. */
-  readonly source: string
 }
 
 /** The faults that the schema finds, each at its place; no more than `most`, since finding a place takes time. */
@@ -105,30 +101,17 @@ export function faultAt(
   source: Source,
   file: string,
 ): ConfigFault {
-  return {
-    ...place,
-    file,
-    path: path.map(String).join('.'),
-    message,
-    suggestion: meant,
-    source: source.line(place.line),
-  }
+  const { line, column } = place
+  return { ...excerptAt(file, { line, column, path, source: source.line(line) }), message, suggestion: meant }
 }
-
-/** Stars for what stands before the @ of a URL and for a token, one a character: the caret below stays where it is. */
-const masked = (line: string) =>
-  line
-    .replaceAll(/(:)([^\s:@]+)(?=@)/g, (_, before, secret) => before + '*'.repeat(secret.length))
-    .replace(/(\btoken["']?:\s*)([^\s$#,}][^\s#,}]*)/, (_, before, secret) => before + '*'.repeat(secret.length))
 
 /** One paragraph a fault: file, line, column and what is wrong; then the line itself with a caret. */
 export function formatFaults(faults: readonly ConfigFault[]): string {
   return faults
-    .map(({ file, line, column, path, message, suggestion: meant, source }) => {
-      const where = path === '' ? '' : `${path}: `
-      const hint = meant === undefined ? '' : `, did you mean "${meant}"?`
-      const shown = source.length > 200 ? '' : `  ${masked(source)}\n  ${' '.repeat(column - 1)}^\n`
-      return `${file}:${line}:${column}: ${where}${message}${hint}\n${shown}`
+    .map((fault) => {
+      const where = fault.path === '' ? '' : `${fault.path}: `
+      const hint = fault.suggestion === undefined ? '' : `, did you mean "${fault.suggestion}"?`
+      return `${fault.file}:${fault.line}:${fault.column}: ${where}${fault.message}${hint}\n${shown(fault)}`
     })
     .join('')
 }

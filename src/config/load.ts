@@ -1,6 +1,7 @@
 /** From the text of a configuration file to a frozen Config, or to every fault that it has. */
 
 import { type ConfigFault, faultAt, schemaFaults } from './faults.ts'
+import { excerptAt } from './excerpt.ts'
 import { type Env, interpolate } from './interpolate.ts'
 import { type Origins, originsIn } from './origins.ts'
 import { conflicts, resolve } from './resolve.ts'
@@ -102,14 +103,9 @@ function faulty(faults: readonly ConfigFault[]): Loaded {
 }
 
 const wholeFile = (file: string, message: string): ConfigFault => ({
-  file,
-  line: 1,
-  column: 1,
-  text: '',
-  path: '',
+  ...excerptAt(file, { line: 1, column: 1, path: [], source: '' }),
   message,
   suggestion: undefined,
-  source: '',
 })
 
 function frozen<T>(value: T): T {

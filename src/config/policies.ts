@@ -61,6 +61,11 @@ export const ROUTE = {
     total: setting(timeout('1ms', '1d'), '25s', 'all attempts and waits, to the response head that is relayed'),
     idle: setting(timeout('1ms', '1d'), '60s', 'between two chunks of a body, either way'),
   },
+  clientTimeout: setting(
+    duration('1ms', '1d'),
+    '30s',
+    'how long the client waits for a response head (httpx: 30s in make-video); changes nothing, check and explain judge by it',
+  ),
   retry: {
     attempts: setting(integer(1, 20), 5, 'attempts for one request, the first one included'),
     on: setting(

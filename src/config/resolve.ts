@@ -16,6 +16,7 @@ import { checkName } from './names.ts'
 import { defaultsOf, inherit, isMap, type Values, whole } from './setting.ts'
 import type { Path } from './source.ts'
 import type { Address } from '../listen.ts'
+import { isLoopback } from '../loopback.ts'
 
 export type Conflict = { readonly path: Path; readonly message: string }
 
@@ -100,6 +101,9 @@ export function conflicts({ listen, control, upstreams, job, timeouts, health }:
       listeners.map(({ path, address }) => ({ path, key: written(address) })),
       'another listener has this address',
     ),
+    ...(control.token === '' && !isLoopback(control.listen.host)
+      ? [{ path: ['control', 'listen'], message: 'is not loopback: set control.token' }]
+      : []),
     ...jobConflicts(job, timeouts),
     ...healthConflicts(health.critical, upstreams),
     ...upstreams.flatMap((upstream) => upstreamConflicts(upstream, Object.keys(timeouts), job)),

@@ -100,7 +100,7 @@ const upstream = z
     urls: z.array(url).min(1, { error: 'at least one is needed' }).max(100).optional(),
     listen: listener.optional(),
     health: UPSTREAM_HEALTH.optional(),
-    routes: z.array(route).optional(),
+    routes: z.array(route).max(1000, { error: 'has more than 1000 routes' }).optional(),
   })
   .refine((said) => said.url === undefined || said.urls === undefined, {
     error: 'url is there too: one of them',
@@ -138,6 +138,8 @@ export type RouteConfig = {
   readonly collapse: Policies['collapse']
   readonly hedge: Policies['hedge']
   readonly timeout: Timeouts
+  /** In ms; for check and explain alone. */
+  readonly clientTimeout: number
   readonly retry: Retry
   /** Its own; undefined when it shares the upstream's. */
   readonly breaker: Breaker | undefined
@@ -159,6 +161,7 @@ export type UpstreamConfig = {
   readonly health: UpstreamHealthConfig
   readonly tls: Policies['tls']
   readonly timeout: Timeouts
+  readonly clientTimeout: number
   readonly retry: Retry
   readonly breaker: Breaker
   readonly concurrency: Policies['concurrency']

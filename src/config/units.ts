@@ -21,6 +21,26 @@ export function durationMs(text: string): number | undefined {
   return parts.reduce((sum, [, amount, unit = '']) => sum + Number(amount) * (MS[unit] ?? 0), 0)
 }
 
+/** As one would write it: 90,000 ms as `1m30s`, 1,500 ms as `1.5s`, 250 ms as `250ms`. */
+export function writtenMs(ms: number): string {
+  if (!Number.isFinite(ms)) return 'for ever'
+  if (ms < 1000) return `${Number(ms.toFixed(1))}ms`
+  const tenths = Math.round(ms / 100) * 100
+  const parts = [
+    ['h', Math.floor(tenths / 3_600_000)],
+    ['m', Math.floor((tenths % 3_600_000) / 60_000)],
+    ['s', (tenths % 60_000) / 1000],
+  ] as const
+  return parts.map(([unit, amount]) => (amount === 0 ? '' : `${amount}${unit}`)).join('')
+}
+
+/** 1,048,576 bytes as `1MiB`: the largest unit that has a whole number of it to a tenth. */
+export function writtenBytes(bytes: number): string {
+  const units = ['GiB', 'MiB', 'KiB'] as const
+  const unit = units.find((one) => bytes >= (BYTES[one] ?? 1))
+  return unit === undefined ? `${bytes}B` : `${Number((bytes / (BYTES[unit] ?? 1)).toFixed(1))}${unit}`
+}
+
 /** `512B`, `64KiB`, `5GB` in bytes, whole ones; undefined for anything else. */
 export function sizeBytes(text: string): number | undefined {
   const [, amount, unit = ''] = /^(\d+(?:\.\d+)?)(B|[KMG]i?B)$/.exec(text) ?? []

@@ -139,6 +139,11 @@ function createFold(logger: Logger, access: boolean, bursts: Bursts): (event: Ev
         if (event.isUp) logger.info('checkpoint store up')
         else logger.warn({ err: event.error }, 'checkpoint store down')
         return
+      case 'config_warning': {
+        const { rule, place, setting, reason, fix } = event
+        logger.warn({ rule, place, setting, reason, fix }, 'configuration')
+        return
+      }
       case 'listening':
         logger.info({ name: event.name, address: event.address }, 'listening')
         return

@@ -155,6 +155,7 @@ function createFold(registry: AnyRegistry): { record: (event: Event) => void; fo
       case 'fault':
         faults.inc()
         return
+      case 'config_warning':
       case 'listening':
       case 'draining':
       case 'drained':

@@ -3,9 +3,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { StoreDown } from '../checkpoint/store.ts'
-import { type Address, listenOn, written } from '../listen.ts'
+import { type Address, listenOn } from '../listen.ts'
 import type { Emit } from '../policy/events.ts'
-import { hostname, isLoopback } from './loopback.ts'
+import { hostname, isLoopback } from '../loopback.ts'
 import { checked, compileOperations, type Matched, type Operation, problem, Refusal, type Reply } from './operation.ts'
 
 export type ControlOptions = Address & {
@@ -71,12 +71,6 @@ export async function startControl(options: ControlOptions): Promise<Control> {
       hangUpWhenDone()
     })
   return { address, close }
-}
-
-/** @throws Error when more than this machine can reach the control listener and it asks for no token. */
-export function assertControlExposure(address: Address, token: string): void {
-  if (token !== '' || isLoopback(address.host)) return
-  throw new Error(`control.listen ${written(address)} is not loopback: set control.token`)
 }
 
 type Guard = { readonly loopbackOnly: boolean; readonly token: string; readonly maxBodyBytes: number }

@@ -18,6 +18,26 @@ export const waitMs = (k: number, settings: BackoffSettings, random: () => numbe
   nominalWaitMs(k, settings) * (1 + settings.jitter * (2 * random() - 1))
 
 /**
+ * When attempts start, in ms from the first, where each fails after `eachMs` and nothing but the deadline ends them.
+ * @param stretch what waits are of themselves: 1 for the nominal ones, 0.9 for the shortest under a jitter of 0.1.
+ */
+export function startsMs(
+  attempts: number,
+  eachMs: number,
+  settings: BackoffSettings,
+  stretch: number,
+  deadlineMs: number,
+): number[] {
+  const starts = [0]
+  for (let k = 1; k < attempts; k += 1) {
+    const start = (starts[k - 1] ?? 0) + eachMs + nominalWaitMs(k, settings) * stretch
+    if (start >= deadlineMs) break
+    starts.push(start)
+  }
+  return starts
+}
+
+/**
  * What `Retry-After` asks for in ms: 0 when it is absent, malformed or in the past.
  * Source: RFC 9110 section 10.2.3, both forms.
  */

@@ -108,6 +108,15 @@ export type Event =
     }
   /** The checkpoint store's state at first, and each time it changes. */
   | { readonly kind: 'store'; readonly isUp: boolean; readonly error: unknown }
+  /** The configuration says what it may say and will be sorry for; `place` is file, line and column. */
+  | {
+      readonly kind: 'config_warning'
+      readonly rule: string
+      readonly place: string
+      readonly setting: string
+      readonly reason: string
+      readonly fix: string
+    }
   | { readonly kind: 'listening'; readonly name: string; readonly address: string }
   | { readonly kind: 'draining'; readonly inFlight: number }
   | { readonly kind: 'drained' }

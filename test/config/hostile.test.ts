@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { formatFaults } from '../../src/config/faults.ts'
 import { loadConfig } from '../../src/config/load.ts'
+import { formatWarnings, warningsOf } from '../../src/config/warnings.ts'
 
 /** The largest file that is read, in bytes. */
 const MOST = 128 * 1024
@@ -54,8 +55,13 @@ const HOSTILE: Readonly<Record<string, string>> = {
   'keys that are nearly known': full((i) => `  tmieout${i}: 1\n`, `${WEB}defaults:\n`),
   'upstreams without a url': full((i) => `  a${i}: {}\n`, 'upstreams:\n'),
   'upstreams with bad names': full((i) => `  A${i}: { url: http://x }\n`, 'upstreams:\n'),
-  'upstreams and no end': full((i) => `  a${i}: { url: http://x }\n`, 'upstreams:\n'),
+  'upstreams without end': full((i) => `  a${i}: { url: http://x }\n`, 'upstreams:\n'),
   'routes without match': full((i) => `      - mach: GET /${i}\n`, ROUTES),
+  'routes that each might take the next': full((i) => `      - match: GET /{a}/${i}/{b}\n`, ROUTES)
+    .split('\n')
+    .slice(0, 1004)
+    .join('\n'),
+  'upstreams with something to warn of': `upstreams:\n${Array.from({ length: 999 }, (_, i) => `  a${i}: { url: http://x, timeout: { total: 9m }, rate: { requests: 1, per: 9m } }\n`).join('')}`,
   'the same route again and again': full('      - match: GET /\n', ROUTES),
   'checks that there are not': full('x, ', `upstreams:\n${manyUpstreams}health: { critical: [`, '] }'),
   'a long list for each of many upstreams': `defaults: { retry: { on: [${'503, '.repeat(15_000)}] } }\nupstreams:\n${manyUpstreams}`,
@@ -73,7 +79,9 @@ const HOSTILE: Readonly<Record<string, string>> = {
   'bytes that are no text': '\u0000\uffff\ud800',
 }
 
-const LARGEST_SOUND = full((i) => `      - match: GET /${i}\n`, ROUTES)
+const routesOf = (name: string) =>
+  `  ${name}:\n    url: http://x\n    routes:\n${Array.from({ length: 999 }, (_, i) => `      - match: GET /${i}\n`).join('')}`
+const LARGEST_SOUND = `upstreams:\n${['a', 'b', 'c', 'd', 'e'].map(routesOf).join('')}`
 
 function cpuMs(work: () => void): number {
   const before = process.cpuUsage()
@@ -84,7 +92,7 @@ function cpuMs(work: () => void): number {
 
 function check(text: string): void {
   const loaded = loadConfig(text, 'hostile.yaml', {})
-  if (loaded.ok) return
+  if (loaded.ok) return void formatWarnings(warningsOf(loaded.config, loaded.origins))
   expect(loaded.faults.length).toBeGreaterThan(0)
   expect(formatFaults(loaded.faults).length).toBeLessThan(200_000)
 }

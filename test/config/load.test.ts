@@ -54,6 +54,7 @@ test('the shortest file there is has every default', () => {
         health: { path: undefined, timeout: 2_000, interval: 15_000 },
         tls: { ca: '', servername: '' },
         timeout: { connect: 5_000, attempt: 12_000, total: 25_000, idle: 60_000 },
+        clientTimeout: 30_000,
         retry: {
           attempts: 5,
           on: ['connect-failure', 'reset', 'timeout', 502, 503, 504, 429],
@@ -398,4 +399,15 @@ test('a critical check has to be one that there is', () => {
   expect(faults(`${MINIMAL}\nhealth: { critical: [disk_space, wbe] }`)).toEqual([
     '2:34 health.critical.1 no such check: checkpoint_store, disk_space, redis, celery_workers, web',
   ])
+})
+
+test('only a control listener on loopback may go without a token', () => {
+  const on = (listen: string, token = '') => `${MINIMAL}\ncontrol: { listen: "${listen}:8081", token: "${token}" }`
+  for (const host of ['127.0.0.1', '127.1.2.3', '[::1]', '[0:0:0:0:0:0:0:1]', '[::ffff:127.0.0.1]', 'localhost']) {
+    sound(on(host))
+  }
+  for (const host of ['0.0.0.0', '10.0.0.1', 'breakwater.example', '[::]']) {
+    sound(on(host, 'secret'))
+    expect(faults(on(host))).toEqual(['2:12 control.listen is not loopback: set control.token'])
+  }
 })

@@ -58,14 +58,17 @@ async function sidecar(t: Scope, urls: readonly string[]) {
     })),
   }
   const logTo = { write: () => {} }
-  const app = await startApp(config, {
-    clock: systemClock,
-    random: Math.random,
-    newId: randomUUID,
-    version: 'test',
-    resolve: systemResolve,
-    logTo,
-  })
+  const app = await startApp(
+    { config, warnings: [] },
+    {
+      clock: systemClock,
+      random: Math.random,
+      newId: randomUUID,
+      version: 'test',
+      resolve: systemResolve,
+      logTo,
+    },
+  )
   t.onTestFinished(() => app.close())
   const own = config.upstreams.map(({ name }) => app.addresses.upstreams.get(name)?.port)
   return {

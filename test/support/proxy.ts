@@ -65,7 +65,10 @@ export async function startProxy(t: Scope, options: ProxyOptions): Promise<Sidec
     return `00000000-0000-4000-8000-${String(ids).padStart(12, '0')}`
   }
   const { clock, random = () => 0.5, newId = countedId, resolve = systemResolve } = options
-  const app = await startApp(loaded.config, { clock, random, newId, version: 'test', resolve, logTo })
+  const app = await startApp(
+    { config: loaded.config, warnings: [] },
+    { clock, random, newId, version: 'test', resolve, logTo },
+  )
   t.onTestFinished(() => app.close())
   const urlOf = ({ host, port }: { host: string; port: number }) => `http://${host}:${port}`
   const controlUrl = urlOf(app.addresses.control)

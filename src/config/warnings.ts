@@ -1,0 +1,108 @@
+/** What a configuration is allowed to say, and will be sorry for: rules over what holds, each told where it is said. */
+
+import { type Excerpt, excerptAt, shown } from './excerpt.ts'
+import type { Level, Origin, Origins } from './origins.ts'
+import type { Config, RouteConfig, UpstreamConfig } from './schema.ts'
+import type { Path } from './source.ts'
+import { BREAKING } from './warnings/breaking.ts'
+import { LOAD, RETRYING } from './warnings/retrying.ts'
+import { REACHING, ROUTING } from './warnings/routing.ts'
+import { defaultInputs, type Finding, lengthsOf, type RouteScope, type Rules } from './warnings/rule.ts'
+import { COMPUTED, SERVICE } from './warnings/service.ts'
+import { TIMING } from './warnings/timing.ts'
+
+export type ConfigWarning = Excerpt & {
+  /** Stable: what a script, or a suppression, goes by. */
+  readonly rule: string
+  readonly reason: string
+  readonly fix: string
+}
+
+type Found = Finding & { readonly rule: string; readonly scope: Path }
+
+const ROUTE_RULES: Rules<RouteScope> = { ...TIMING, ...RETRYING, ...BREAKING, ...ROUTING }
+const UPSTREAM_RULES = { ...LOAD, ...REACHING }
+
+/** In the order of the file; what is said once and holds for many is warned of once. */
+export function warningsOf(config: Config, origins: Origins): ConfigWarning[] {
+  const found = [
+    ...findings(SERVICE, [], { config }),
+    ...Object.keys(config.timeouts).flatMap((name) => findings(COMPUTED, [], { config, name })),
+    ...config.upstreams.flatMap((upstream) => [
+      ...findings(UPSTREAM_RULES, ['upstreams', upstream.name], { config, upstream }),
+      ...scopesOf(config, upstream, origins).flatMap(({ path, ...scope }) => findings(ROUTE_RULES, path, scope)),
+    ]),
+  ]
+  const seen = new Set<string>()
+  return found
+    .map((one) => located(one, origins))
+    .filter(({ rule, line, column }) => {
+      const key = `${rule}:${line}:${column}`
+      return !seen.has(key) && seen.add(key)
+    })
+    .sort((a, b) => a.line - b.line || a.column - b.column)
+}
+
+export const RULE_NAMES: readonly string[] = Object.keys({ ...SERVICE, ...COMPUTED, ...UPSTREAM_RULES, ...ROUTE_RULES })
+
+function findings<Scope>(rules: Rules<Scope>, path: Path, scope: Scope): Found[] {
+  return Object.entries(rules).flatMap(([rule, look]) => {
+    const finding = look(scope)
+    return finding === undefined ? [] : [{ ...finding, rule, scope: path }]
+  })
+}
+
+/** What holds for requests that match no route, and then each route. */
+function scopesOf(config: Config, upstream: UpstreamConfig, origins: Origins): (RouteScope & { path: Path })[] {
+  const inputs = defaultInputs(config)
+  const base: Path = ['upstreams', upstream.name]
+  const scope = (path: Path, match: string | undefined, route: RouteScope['route']) => ({
+    config,
+    upstream,
+    route,
+    match,
+    path,
+    lengths: lengthsOf(route.timeout, config.timeouts, inputs),
+    said: (setting: string) => origins.of([...path, ...setting.split('.')]) !== undefined,
+  })
+  return [
+    scope(base, undefined, { ...upstream, ...OFF, breaker: undefined }),
+    ...upstream.routes.map((route, i) => scope([...base, 'routes', i], route.match, route)),
+  ]
+}
+
+/** What only routes have. */
+const OFF = {
+  idempotent: false,
+  resume: false,
+  hold: false,
+  failureWhen: false,
+} as const satisfies Partial<RouteConfig>
+
+const NEARNESS: readonly Level[] = ['route', 'upstream', 'file', 'defaults']
+
+/** Where the nearest of the settings stands; where its route or upstream does when all have their defaults. */
+function located({ rule, scope, at, reason, fix }: Found, origins: Origins): ConfigWarning {
+  const said = at
+    .map((setting) => origins.of([...scope, ...setting.split('.')]))
+    .filter((origin) => origin !== undefined)
+    .sort((a, b) => NEARNESS.indexOf(a.level) - NEARNESS.indexOf(b.level))
+  const nearest = said[0] ?? origins.of(scope.length > 2 ? [...scope, 'match'] : scope)
+  return { ...excerptOf(nearest, [...scope, ...at[0].split('.')], origins.file), rule, reason, fix }
+}
+
+/** The top of the file for what nothing in it speaks of. */
+function excerptOf(origin: Origin | undefined, setting: Path, file: string): Excerpt {
+  const { line, column, source, path } = origin ?? { line: 1, column: 1, source: '', path: setting }
+  return excerptAt(file, { line, column, source, path })
+}
+
+/** One paragraph a warning: where, which and why; the line itself with a caret; and the way out. */
+export function formatWarnings(warnings: readonly ConfigWarning[]): string {
+  return warnings
+    .map((one) => {
+      const place = `${one.file}:${one.line}:${one.column}`
+      return `${place}: warning ${one.rule}: ${one.path}: ${one.reason}\n${shown(one)}  instead: ${one.fix}\n`
+    })
+    .join('')
+}

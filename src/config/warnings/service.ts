@@ -1,0 +1,107 @@
+/** What the sidecar as a whole lets in, keeps and looks at. */
+
+import { computeTimeout, type Inputs } from '../../job/timeouts.ts'
+import { isLoopback } from '../../loopback.ts'
+import { writtenMs } from '../units.ts'
+import type { FileScope, Rules } from './rule.ts'
+
+/** Shorter ones are found by trying, in characters. */
+const TOKEN_CHARS = 16
+
+export const SERVICE: Rules<FileScope> = {
+  'control-open': ({ config: { control } }) =>
+    isLoopback(control.listen.host)
+      ? undefined
+      : {
+          at: ['control.listen'],
+          reason: 'whoever reaches this address can read checkpoints and try tokens, and the token travels unencrypted',
+          fix: 'control.listen on 127.0.0.1, and control.metricsListen for Prometheus and the probes',
+        },
+
+  'token-short': ({ config: { control } }) =>
+    control.token === '' || control.token.length >= TOKEN_CHARS
+      ? undefined
+      : {
+          at: ['control.token'],
+          reason: `the token has fewer than ${TOKEN_CHARS} characters: it can be found by trying`,
+          fix: 'a random one from the environment, such as that of openssl rand -hex 32',
+        },
+
+  'checkpoints-in-memory': ({ config: { checkpoints } }) =>
+    checkpoints.store.kind !== 'memory'
+      ? undefined
+      : {
+          at: ['checkpoints.store'],
+          reason: 'checkpoints and jobs are gone when the sidecar ends, and it ends with the service that needs them',
+          fix: 'store: file:<folder on a volume>, or redis://…',
+        },
+
+  'critical-check-off': ({ config: { health } }) => {
+    const off = health.critical.find(
+      (name) => (name === 'redis' && !health.redis) || (name === 'celery_workers' && !health.celery.broker),
+    )
+    if (off === undefined) return undefined
+    const key = off === 'redis' ? 'health.redis' : 'health.celery.broker'
+    return {
+      at: ['health.critical'],
+      reason: `${off} is critical, and ${key} is empty: it is not looked at, and the report says healthy without it`,
+      fix: `${key}, or a list without ${off}`,
+    }
+  },
+
+  'disk-warns-late': ({ config: { health } }) =>
+    health.disk.failBelow < health.disk.warnBelow
+      ? undefined
+      : {
+          at: ['health.disk.warnBelow', 'health.disk.failBelow'],
+          reason: 'the disk is too full before it is called nearly full: there is no warning',
+          fix: 'a warnBelow of several times failBelow',
+        },
+}
+
+/** Rules about each computed timeout, with the name of the one that they speak of. */
+type TimeoutScope = FileScope & { readonly name: string }
+
+export const COMPUTED: Rules<TimeoutScope> = {
+  'computed-always-max': ({ config, name }) => {
+    const rule = config.timeouts[name]
+    const { unclampedSeconds } = computeTimeout(name, config.timeouts, extremes(config, 'min'))
+    if (rule === undefined || unclampedSeconds * 1000 < rule.maxMs) return undefined
+    return {
+      at: [`timeouts.${name}.max`, `timeouts.${name}`],
+      reason: `with the smallest inputs it comes to ${writtenMs(unclampedSeconds * 1000)}, and max is ${writtenMs(rule.maxMs)}: it is max for every job, whatever its shape`,
+      fix: 'a longer max, or a plain duration where it is used',
+    }
+  },
+
+  'computed-always-min': ({ config, name }) => {
+    const rule = config.timeouts[name]
+    const { unclampedSeconds } = computeTimeout(name, config.timeouts, extremes(config, 'max'))
+    if (rule === undefined || unclampedSeconds * 1000 > rule.minMs) return undefined
+    return {
+      at: [`timeouts.${name}.min`, `timeouts.${name}`],
+      reason: `with the largest inputs it comes to ${writtenMs(unclampedSeconds * 1000)}, and min is ${writtenMs(rule.minMs)}: it is min for every job, whatever its shape`,
+      fix: 'a shorter min, or a plain duration where it is used',
+    }
+  },
+
+  'computed-of-words': ({ config, name }) => {
+    const words = config.job.inputs.filter(({ byDefault }) => typeof byDefault === 'string').map((input) => input.name)
+    const used = Object.keys(config.timeouts[name]?.per ?? {}).find((input) => words.includes(input))
+    if (used === undefined) return undefined
+    return {
+      at: [`timeouts.${name}.per.${used}`],
+      reason: `${used} is a word, as its default is: it counts as 0 here`,
+      fix: `a number as the default of job.inputs.${used}, or times in place of per`,
+    }
+  },
+}
+
+/** The inputs at their bounds. Factors are for words, which have none: with the default word both ways. */
+const extremes = ({ job }: FileScope['config'], bound: 'min' | 'max'): Inputs =>
+  Object.fromEntries(
+    job.inputs.map((input) => {
+      if (typeof input.byDefault === 'string') return [input.name, input.byDefault]
+      return [input.name, Number.isFinite(input[bound]) ? input[bound] : bound === 'min' ? 0 : 1e9]
+    }),
+  )

@@ -1,0 +1,302 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { formatFaults } from '../../src/config/faults.ts'
+import { loadConfig } from '../../src/config/load.ts'
+import { formatWarnings, RULE_NAMES, warningsOf } from '../../src/config/warnings.ts'
+
+function warned(text: string, env: Record<string, string> = {}) {
+  const loaded = loadConfig(text, 'test.yaml', env)
+  if (!loaded.ok) throw new Error(formatFaults(loaded.faults))
+  return warningsOf(loaded.config, loaded.origins)
+}
+
+/** A file whose one upstream has these settings and, of those that matter to no rule, all else by default. */
+const web = (settings: string, top = '') => `${top}upstreams:\n  web: { url: http://web, ${settings} }\n`
+const route = (settings: string) => web(`routes: [{ ${settings} }]`)
+const defaults = (settings: string) => `defaults: { ${settings} }\nupstreams: { web: { url: http://web } }`
+
+/** For each rule, a file that breaks it and where that shows; and one that nearly does. */
+const RULES: readonly (readonly [rule: string, at: string, broken: string, nearly: string])[] = [
+  [
+    'total-over-client-timeout',
+    'upstreams.web.timeout.total',
+    web('timeout: { total: 30s }'),
+    web('timeout: { total: 29s }'),
+  ],
+  [
+    'attempt-over-total',
+    'upstreams.web.timeout.total',
+    web('timeout: { total: 11s }'),
+    web('timeout: { attempt: 25s }'),
+  ],
+  [
+    'connect-over-total',
+    'defaults.timeout.connect',
+    defaults('timeout: { connect: 25s }'),
+    defaults('timeout: { connect: 24s }'),
+  ],
+  [
+    'hold-over-client-timeout',
+    'upstreams.web.routes.0.hold.upTo',
+    web('timeout: { total: 80s }, routes: [{ match: GET /, hold: { json: /s, in: [q], upTo: 30s, every: 2s } }]'),
+    web('timeout: { total: 80s }, routes: [{ match: GET /, hold: { json: /s, in: [q], upTo: 29s, every: 2s } }]'),
+  ],
+  [
+    'hold-over-total',
+    'upstreams.web.routes.0.hold.upTo',
+    route('match: GET /, hold: { json: /s, in: [q], every: 2s, upTo: 25s }'),
+    route('match: GET /, hold: { json: /s, in: [q], every: 2s, upTo: 24s }'),
+  ],
+  [
+    'hold-polls-once',
+    'upstreams.web.routes.0.hold.every',
+    route('match: GET /, hold: { json: /s, in: [q], every: 9s, upTo: 9s }'),
+    route('match: GET /, hold: { json: /s, in: [q], every: 8s, upTo: 9s }'),
+  ],
+  [
+    'queue-over-total',
+    'upstreams.web.concurrency.queueTimeout',
+    web('concurrency: { queueTimeout: 25s }'),
+    web('concurrency: { queueTimeout: 24s }'),
+  ],
+  [
+    'retries-never-finish',
+    'upstreams.web.retry.backoff.initial',
+    web('retry: { backoff: { initial: 10s } }'),
+    web('retry: { backoff: { initial: 1s } }'),
+  ],
+  [
+    'timeouts-never-retried',
+    'upstreams.web.timeout.attempt',
+    web('timeout: { attempt: 24s }'),
+    web('timeout: { attempt: 23s }'),
+  ],
+  [
+    'retries-multiply',
+    'upstreams.web.retry.attempts',
+    web('retry: { attempts: 9, backoff: { initial: 10ms } }, breaker: { consecutiveFailures: 50 }'),
+    web('retry: { attempts: 8, backoff: { initial: 10ms } }, breaker: { consecutiveFailures: 50 }'),
+  ],
+  ['never-repeated', 'upstreams.web.routes.0.match', route('match: POST /jobs'), route('match: PUT /jobs')],
+  [
+    'client-errors-retried',
+    'upstreams.web.retry.on',
+    web('retry: { on: [404, 503] }'),
+    web('retry: { on: [429, 408, 503] }'),
+  ],
+  [
+    'no-jitter',
+    'upstreams.web.retry.backoff.jitter',
+    web('retry: { backoff: { jitter: 0 } }'),
+    web('retry: { backoff: { jitter: 0.1 } }'),
+  ],
+  [
+    'retry-after-ignored',
+    'upstreams.web.retry.respectRetryAfter',
+    web('retry: { respectRetryAfter: false }'),
+    web('retry: { respectRetryAfter: false, attempts: 1 }'),
+  ],
+  [
+    'body-never-kept',
+    'upstreams.web.retry.bodyBuffer.memory',
+    web('retry: { bodyBuffer: { memory: 0B, disk: 0B } }, routes: [{ match: PUT / }]'),
+    web('retry: { bodyBuffer: { memory: 0B, disk: 1B } }, routes: [{ match: PUT / }]'),
+  ],
+  [
+    'resume-never-tries',
+    'upstreams.web.routes.0.retry.attempts',
+    route('match: GET /, resume: true, retry: { attempts: 1 }'),
+    route('match: GET /, resume: true, retry: { attempts: 2 }'),
+  ],
+  [
+    'no-retry-budget',
+    'upstreams.web.retry.budget.minPerSecond',
+    web('retry: { budget: { ratio: 0, minPerSecond: 0 } }'),
+    web('retry: { budget: { ratio: 0, minPerSecond: 0.1 } }'),
+  ],
+  [
+    'budget-too-generous',
+    'upstreams.web.retry.budget.ratio',
+    web('retry: { budget: { ratio: 0.6 } }'),
+    web('retry: { budget: { ratio: 0.5 } }'),
+  ],
+  [
+    'bodies-fill-memory',
+    'upstreams.web.retry.bodyBuffer.memory',
+    web('retry: { bodyBuffer: { memory: 17MiB } }'),
+    web('retry: { bodyBuffer: { memory: 16MiB } }'),
+  ],
+  [
+    'breaker-cannot-open',
+    'upstreams.web.rate',
+    web('rate: { requests: 19, per: 60s }'),
+    web('rate: { requests: 20, per: 60s }'),
+  ],
+  [
+    'slow-calls-cannot-open',
+    'upstreams.web.breaker.slowCalls.minimumRequests',
+    web('breaker: { failureRate: false, slowCalls: { minimumRequests: 51 } }, rate: { requests: 50, per: 60s }'),
+    web('breaker: { failureRate: false, slowCalls: { minimumRequests: 50 } }, rate: { requests: 50, per: 60s }'),
+  ],
+  [
+    'slow-calls-never-seen',
+    'upstreams.web.breaker.slowCalls.slowerThan',
+    web('breaker: { slowCalls: { slowerThan: 12s } }'),
+    web('breaker: { slowCalls: { slowerThan: 11s } }'),
+  ],
+  [
+    'client-errors-open-breaker',
+    'upstreams.web.breaker.failureStatus',
+    web('breaker: { failureStatus: [5xx, 422] }'),
+    web('breaker: { failureStatus: [5xx, 429] }'),
+  ],
+  [
+    'one-request-opens-breaker',
+    'upstreams.web.breaker.consecutiveFailures',
+    web('breaker: { consecutiveFailures: 4 }'),
+    web('breaker: { consecutiveFailures: 5 }'),
+  ],
+  [
+    'failed-job-counted-again',
+    'upstreams.web.routes.0.failureWhen',
+    route('match: "GET /jobs/{id}", failureWhen: { json: /s, in: [failed] }'),
+    route('match: "GET /jobs/{id}", failureWhen: { json: /s, in: [failed], oncePer: id }'),
+  ],
+  [
+    'route-never-matches',
+    'upstreams.web.routes.1.match',
+    web('routes: [{ match: GET /jobs/* }, { match: "GET /jobs/{id}/file" }]'),
+    web('routes: [{ match: "GET /jobs/{id}" }, { match: GET /jobs/* }, { match: GET /job }]'),
+  ],
+  [
+    'only-for-get',
+    'upstreams.web.routes.0.resume',
+    route('match: PUT /x, resume: true'),
+    route('match: GET /x, resume: true'),
+  ],
+  [
+    'hedge-does-nothing',
+    'upstreams.web.routes.0.hedge',
+    route('match: POST /, idempotent: false, hedge: { after: 1s, max: 1 }'),
+    route('match: POST /, idempotent: true, hedge: { after: 1s, max: 1 }'),
+  ],
+  [
+    'idle-over-keep-alive',
+    'upstreams.web.connections.idle',
+    web('connections: { idle: 5s }'),
+    web('connections: { idle: 4s }'),
+  ],
+  ['never-reached', 'upstreams.web', web('', 'listen: false\n'), web('listen: "127.0.0.1:9"', 'listen: false\n')],
+  [
+    'calls-itself',
+    'upstreams.web.url',
+    'upstreams: { web: { url: "http://localhost:8003", listen: "127.0.0.1:8003" } }',
+    'upstreams: { web: { url: "http://localhost:8004", listen: "127.0.0.1:8003" } }',
+  ],
+  [
+    'health-never-rests',
+    'upstreams.web.health.interval',
+    web('health: { path: /health, interval: 2s }'),
+    web('health: { path: /health, interval: 3s }'),
+  ],
+  [
+    'control-open',
+    'control.listen',
+    web('', 'control: { listen: 0.0.0.0:8081, token: 0123456789abcdef }\n'),
+    web('', 'control: { metricsListen: 0.0.0.0:9464 }\n'),
+  ],
+  [
+    'token-short',
+    'control.token',
+    web('', 'control: { token: 0123456789abcde }\n'),
+    web('', 'control: { token: 0123456789abcdef }\n'),
+  ],
+  [
+    'checkpoints-in-memory',
+    'checkpoints.store',
+    web('', 'checkpoints: { store: "memory:" }\n'),
+    web('', 'checkpoints: { store: "file:/data" }\n'),
+  ],
+  [
+    'critical-check-off',
+    'health.critical',
+    web('', 'health: { critical: [redis] }\n'),
+    web('', 'health: { critical: [redis], redis: "redis://r" }\n'),
+  ],
+  [
+    'disk-warns-late',
+    'health.disk.warnBelow',
+    web('', 'health: { disk: { warnBelow: 1GB } }\n'),
+    web('', 'health: { disk: { warnBelow: 2GB } }\n'),
+  ],
+  [
+    'computed-always-max',
+    'timeouts.t.max',
+    web('', 'timeouts: { t: { base: 60s, max: 60s } }\n'),
+    web('', 'timeouts: { t: { base: 60s, max: 61s } }\n'),
+  ],
+  [
+    'computed-always-min',
+    'timeouts.t.min',
+    web('', 'timeouts: { t: { base: 60s, min: 60s } }\n'),
+    web('', 'timeouts: { t: { base: 60s, min: 59s } }\n'),
+  ],
+  [
+    'computed-of-words',
+    'timeouts.t.per.w',
+    web('', 'job: { inputs: { w: { default: x } } }\ntimeouts: { t: { base: 60s, per: { w: 1s } } }\n'),
+    web('', 'job: { inputs: { w: { default: 1 } } }\ntimeouts: { t: { base: 60s, per: { w: 1s } } }\n'),
+  ],
+]
+
+test.each(RULES)('%s is warned of where it is said, and only where it holds', (rule, at, broken, nearly) => {
+  const found = (text: string) => warned(text).filter((one) => one.rule === rule)
+  expect([found(broken).map(({ path }) => path), found(nearly)]).toEqual([[at], []])
+  for (const { excerpt, caret, path } of found(broken)) {
+    expect(excerpt.slice(caret)).toMatch(new RegExp(`^${path.split('.').at(-1)}:`))
+  }
+})
+
+test('each rule has such a case', () => {
+  expect(RULES.map(([rule]) => rule).toSorted()).toEqual(RULE_NAMES.toSorted())
+})
+
+test('a warning has the line, a caret, the reason and the way out', () => {
+  expect(formatWarnings(warned(web('timeout: { total: 30s }')))).toBe(
+    `test.yaml:2:38: warning total-over-client-timeout: upstreams.web.timeout.total: the client gives up after 30s, an answer may take 30s: whatever a retry brings later reaches nobody
+    web: { url: http://web, timeout: { total: 30s } }
+                                       ^
+  instead: a total below 30s; or, where the client waits longer, say so: clientTimeout: 36s
+`,
+  )
+})
+
+test('what the defaults say is warned of once, not for each upstream and route that inherits it', () => {
+  const text = `defaults: { connections: { idle: 9s }, retry: { backoff: { jitter: 0 } } }
+upstreams: { a: { url: http://a, routes: [{ match: GET /a }, { match: GET /b }] }, b: { url: http://b } }`
+  expect(warned(text).map(({ rule, line }) => [rule, line])).toEqual([
+    ['idle-over-keep-alive', 1],
+    ['no-jitter', 1],
+  ])
+})
+
+test('a client that waits longer may be answered later', () => {
+  expect(warned(web('timeout: { total: 80s }, clientTimeout: 90s, breaker: { consecutiveFailures: 9 }'))).toEqual([])
+})
+
+test('no token and no password stands in a warning', () => {
+  const text = 'control: { token: "hunter 2" }\ncheckpoints: { store: "redis://me:hunter3@x" }\n'
+  const shown = formatWarnings(warned(`${text}${web('connections: { idle: 9s }')}`))
+  expect(shown).toContain('token-short')
+  expect(shown).not.toMatch(/hunter/)
+})
+
+test('the defaults, the shipped file and those of the README are free of warnings', () => {
+  const root = join(import.meta.dirname, '../..')
+  const inReadme = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/```yaml\n([\s\S]*?)```/g)]
+  const texts = inReadme.map(([, text = '']) => text)
+  expect(texts.length).toBeGreaterThan(2)
+  const all = [web(''), readFileSync(join(root, 'proxy.yaml'), 'utf8'), ...texts]
+  expect(all.map((text) => formatWarnings(warned(text)))).toEqual(all.map(() => ''))
+})
