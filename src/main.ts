@@ -10,6 +10,7 @@ const USAGE = `breakwater: an HTTP resilience sidecar
   breakwater run [--config FILE]   serve (FILE: proxy.yaml when not given)
   breakwater check FILE [--strict] [--json] [--allow WARNING]…
                                    list every fault of a configuration file, or else what it will be sorry for
+  breakwater schema                print the configuration's JSON Schema, for editors
   breakwater demo                  watch it at work, about a minute, nothing else needed
   breakwater checkpoints copy --from STORE --to STORE [--ca FILE] [--servername NAME] [--ttl 24h]
                                    copy checkpoints and jobs; what the target has already stays as it is.
@@ -38,6 +39,10 @@ async function main(argv: string[]): Promise<number> {
     if (command === 'check') {
       const { check } = await import('./commands/check.ts')
       return check(checkOptions(rest), process.env, write)
+    }
+    if (command === 'schema' && rest.length === 0) {
+      const { schema } = await import('./commands/schema.ts')
+      return schema(write)
     }
     if (command === 'demo' && rest.length === 0) {
       const { demo } = await import('./commands/demo.ts')

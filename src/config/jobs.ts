@@ -10,12 +10,17 @@ const IDENTIFIER = /^[a-z][a-z0-9_]*$/
 const identifier = z.string().regex(IDENTIFIER, { error: 'a name has small letters, digits and _' })
 
 const input = z.strictObject({
-  header: token.optional(),
-  query: text.min(1).optional(),
-  json: text.regex(/^\//, { error: 'expected a JSON Pointer such as /count' }).optional(),
-  default: z.union([z.number(), text], { error: 'expected a number or a string' }),
-  min: z.number().optional(),
-  max: z.number().optional(),
+  header: token.describe('request header that tells it').optional(),
+  query: text.min(1).describe('parameter of the query that tells it').optional(),
+  json: text
+    .regex(/^\//, { error: 'expected a JSON Pointer such as /count' })
+    .describe('JSON Pointer into a JSON request body')
+    .optional(),
+  default: z
+    .union([z.number(), text], { error: 'expected a number or a string' })
+    .describe('where no source has a value; its type is the type of the input'),
+  min: z.number().describe('least value of a number; others are not taken').optional(),
+  max: z.number().describe('greatest value of a number').optional(),
 })
 
 /** Without a header of its own a job's id comes in this one. */
@@ -23,20 +28,33 @@ const ID_HEADER = 'x-job-id'
 const MIN = '1s'
 const MAX = '1d'
 
+/** With the default as it is written, not as it is read. */
+const bound = (description: string, byDefault: string) => {
+  const type = duration('1ms', '7d')
+  return type.default(type.parse(byDefault)).meta({ description, byDefault })
+}
+
 export const JOB = z.strictObject({
-  id: z.strictObject({ header: token }).optional(),
-  inputs: z.record(identifier, input).optional(),
+  id: z
+    .strictObject({
+      header: token.meta({ description: 'request header with the id of the job', byDefault: ID_HEADER }),
+    })
+    .optional(),
+  inputs: z.record(identifier, input).describe('what tells the shape of a job, by name').optional(),
 })
 
 export const TIMEOUTS = z.record(
   identifier,
   z.strictObject({
-    base: duration('0ms', '7d').optional(),
-    per: z.record(identifier, duration('0ms', '1d')).optional(),
-    times: z.record(identifier, z.record(text, number(0, 1000))).optional(),
-    sum: listOf(identifier).optional(),
-    min: duration('1ms', '7d').default(duration('1ms', '7d').parse(MIN)),
-    max: duration('1ms', '7d').default(duration('1ms', '7d').parse(MAX)),
+    base: duration('0ms', '7d').describe('what it starts from').optional(),
+    per: z.record(identifier, duration('0ms', '1d')).describe('by input: so much for each unit of it').optional(),
+    times: z
+      .record(identifier, z.record(text, number(0, 1000)))
+      .describe('by input, by its value: factor for base and per')
+      .optional(),
+    sum: listOf(identifier).describe('other timeouts, whose unclamped values are added').optional(),
+    min: bound('never less than this', MIN),
+    max: bound('never more than this', MAX),
   }),
 )
 

@@ -3,6 +3,9 @@
 import { z } from 'zod'
 import { address, durationMs, sizeBytes } from './units.ts'
 
+/** A pattern for editors: a value, or anything with a reference to the environment in it. */
+const orReference = (pattern: string) => `^(${pattern}|.*\\$\\{.*\\}.*)$`
+
 /** A string that `read` turns into what it stands for. */
 export const written = <V>(read: (text: string) => V | undefined, expected: string) =>
   z.unknown().transform((value, context): V => {
@@ -24,13 +27,25 @@ const within = <V extends number>(
 
 /** In ms. */
 export const duration = (min: string, max: string) =>
-  within(written(durationMs, 'a duration with its unit, such as 250ms, 30s, 5m or 1h'), min, max, durationMs)
+  within(written(durationMs, 'a duration with its unit, such as 250ms, 30s, 5m or 1h'), min, max, durationMs).meta({
+    type: 'string',
+    pattern: orReference('(\\d+(\\.\\d+)?(ms|s|m|h|d))+'),
+    title: `a duration from ${min} to ${max}`,
+  })
 
 /** In bytes. */
 export const size = (min: string, max: string) =>
-  within(written(sizeBytes, 'a size with its unit, such as 64KiB, 1MiB or 5GB'), min, max, sizeBytes)
+  within(written(sizeBytes, 'a size with its unit, such as 64KiB, 1MiB or 5GB'), min, max, sizeBytes).meta({
+    type: 'string',
+    pattern: orReference('\\d+(\\.\\d+)?(B|[KMG]i?B)'),
+    title: `a size from ${min} to ${max}`,
+  })
 
-export const listenAddress = written(address, 'an address such as 127.0.0.1:8080 or [::1]:8080')
+export const listenAddress = written(address, 'an address such as 127.0.0.1:8080 or [::1]:8080').meta({
+  type: 'string',
+  pattern: orReference('(\\[[\\da-fA-F:.]+\\]|[\\w.-]+):\\d{1,5}'),
+  title: 'an address such as 127.0.0.1:8080',
+})
 
 export const integer = (min: number, max: number) =>
   z
@@ -66,18 +81,24 @@ export const oneOf = <const T extends readonly string[]>(names: T) =>
 const isStatus = (value: unknown) =>
   (Number.isInteger(value) && Number(value) >= 400 && Number(value) <= 599) || value === '4xx' || value === '5xx'
 
+const STATUS = { type: 'integer', minimum: 400, maximum: 599 }
+
 /** A status such as 503, or a class such as 5xx. */
-export const status = z.custom<number | string>(isStatus, { error: 'expected a status from 400 to 599, or 4xx or 5xx' })
+export const status = z
+  .custom<number | string>(isStatus, { error: 'expected a status from 400 to 599, or 4xx or 5xx' })
+  .meta({ anyOf: [STATUS, { enum: ['4xx', '5xx'] }], title: 'a status from 400 to 599, 4xx or 5xx' })
 
 const CONDITIONS = ['connect-failure', 'reset', 'timeout']
 
 /** What asks for another attempt. */
-export const retryCondition = z.custom<number | string>(
-  (value) => CONDITIONS.includes(String(value)) || isStatus(value),
-  {
+export const retryCondition = z
+  .custom<number | string>((value) => CONDITIONS.includes(String(value)) || isStatus(value), {
     error: `expected ${CONDITIONS.join(', ')}, a status from 400 to 599, or 4xx or 5xx`,
-  },
-)
+  })
+  .meta({
+    anyOf: [STATUS, { enum: [...CONDITIONS, '4xx', '5xx'] }],
+    title: `${CONDITIONS.join(', ')}, a status from 400 to 599, 4xx or 5xx`,
+  })
 
 export const method = z.string().regex(/^[A-Z]+$/, { error: 'expected a method in capitals, such as GET' })
 

@@ -8,7 +8,7 @@ import { conflicts, resolve } from './resolve.ts'
 import { type Config, FILE } from './schema.ts'
 import { Source, type TextFault } from './source.ts'
 
-export type Sound = {
+type Sound = {
   readonly ok: true
   readonly config: Config
   /** Where in the file its settings stand. */

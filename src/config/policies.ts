@@ -22,7 +22,10 @@ import { type Block, setting, switchable } from './setting.ts'
 const pointer = text.regex(/^\//, { error: 'expected a JSON Pointer such as /status' })
 
 /** A timeout that is computed from the job's shape. */
-const computed = z.strictObject({ computed: text, divideBy: text.optional() })
+const computed = z.strictObject({
+  computed: text.describe('name of a computed timeout'),
+  divideBy: text.describe('input that it is divided by').optional(),
+})
 const timeout = (min: string, max: string) => z.union([duration(min, max), computed])
 
 /** Percentiles that there are: beyond the 99th a few samples decide. */
@@ -30,10 +33,10 @@ const QUANTILES = ['p50', 'p75', 'p90', 'p95', 'p99'] as const
 
 /** So many times what attempts of the route take; never above `max`, which holds until enough of them are known. */
 const observed = z.strictObject({
-  observed: oneOf(QUANTILES),
-  times: number(1, 100),
-  min: duration('1ms', '1d'),
-  max: timeout('1ms', '1d'),
+  observed: oneOf(QUANTILES).describe('percentile of what attempts of the route have taken of late'),
+  times: number(1, 100).describe('so many times that'),
+  min: duration('1ms', '1d').describe('never less than this'),
+  max: timeout('1ms', '1d').describe('never more than this, and this while little is known'),
 })
 
 const failureRate = {
@@ -97,12 +100,20 @@ export const ROUTE = {
     failureStatus: setting(listOf(status), ['5xx'], 'response statuses that count as failures'),
   },
   collapse: setting(
-    z.union([flag, z.strictObject({ headers: listOf(token) })]),
+    z.union([
+      flag,
+      z.strictObject({ headers: listOf(token).describe('headers that must be alike, too; all when not said') }),
+    ]),
     false,
     'identical concurrent requests become one',
   ),
   hedge: setting(
-    offOr(z.strictObject({ after: z.union([z.literal('p95'), duration('1ms', '1h')]), max: integer(1, 3) })),
+    offOr(
+      z.strictObject({
+        after: z.union([z.literal('p95'), duration('1ms', '1h')]).describe('how long the first is waited for'),
+        max: integer(1, 3).describe('further attempts beside the first'),
+      }),
+    ),
     false,
     'a second attempt beside a slow first one',
   ),
@@ -139,9 +150,9 @@ const UPSTREAM_ONLY = {
   rate: setting(
     offOr(
       z.strictObject({
-        requests: integer(1, 100_000),
-        per: duration('1s', '1d'),
-        queueTimeout: duration('1ms', '1h').optional(),
+        requests: integer(1, 100_000).describe('the most within any per'),
+        per: duration('1s', '1d').describe('length of the window'),
+        queueTimeout: duration('1ms', '1h').describe('longest wait for a turn; the deadline when not said').optional(),
       }),
     ),
     false,
@@ -166,10 +177,10 @@ export const ROUTE_ONLY = {
   failureWhen: setting(
     offOr(
       z.strictObject({
-        json: pointer,
-        in: listOf(text).min(1),
-        oncePer: text.optional(),
-        completed: listOf(text).optional(),
+        json: pointer.describe('JSON Pointer to the status in the response'),
+        in: listOf(text).min(1).describe('statuses of a failed job'),
+        oncePer: text.describe('{name} in match that a failure counts once for').optional(),
+        completed: listOf(text).describe('statuses of a job that is done').optional(),
       }),
     ),
     false,
@@ -178,10 +189,10 @@ export const ROUTE_ONLY = {
   hold: setting(
     offOr(
       z.strictObject({
-        json: pointer,
-        in: listOf(text).min(1),
-        upTo: duration('1s', '1h'),
-        every: duration('100ms', '5m'),
+        json: pointer.describe('JSON Pointer to the status in the response'),
+        in: listOf(text).min(1).describe('statuses of a job that goes on'),
+        upTo: duration('1s', '1h').describe('longest hold'),
+        every: duration('100ms', '5m').describe('between two polls of the upstream'),
       }),
     ),
     false,

@@ -17,6 +17,7 @@ const url = text
     error: 'expected http://host:port or https://host:port, without credentials, query or fragment',
   })
   .transform((written) => new URL(written).href.replace(/\/+$/, ''))
+  .meta({ title: 'http://host:port or https://host:port, perhaps with a path' })
 
 function isUpstreamUrl(written: string): boolean {
   const parsed = URL.canParse(written) ? new URL(written) : undefined
@@ -37,7 +38,8 @@ const namesIn = (pattern: string) => [...pattern.matchAll(/\{(\w+)\}/g)].map(([,
 
 const listener = offOr(listenAddress)
 
-const redis = written(redisOrNone, "'' or redis://host:6379/0, rediss://…, redis+sentinel://… or redis+cluster://…")
+const REDIS_FORMS = "'' or redis://host:6379/0, rediss://…, redis+sentinel://… or redis+cluster://…"
+const redis = written(redisOrNone, REDIS_FORMS).meta({ type: 'string', title: REDIS_FORMS })
 
 /** Everything outside `defaults` and `upstreams`. */
 export const TOP = {
@@ -58,7 +60,11 @@ export const TOP = {
     access: setting(flag, true, 'one line a request'),
   },
   checkpoints: {
-    store: setting(written(storePlace, STORE_FORMS), 'file:./data', 'where checkpoints and jobs are kept'),
+    store: setting(
+      written(storePlace, STORE_FORMS).meta({ type: 'string', title: STORE_FORMS }),
+      'file:./data',
+      'where checkpoints and jobs are kept',
+    ),
     tls: {
       ca: setting(text, '', 'file (PEM) of a further certificate authority, for a store behind TLS'),
       servername: setting(text, '', 'name to ask for and to check, when it is not the host'),
@@ -86,21 +92,39 @@ export const TOP = {
 
 /** An upstream's own health path. */
 const UPSTREAM_HEALTH = z.strictObject({
-  path: text.regex(/^\//, { error: 'expected a path such as /health' }),
-  timeout: duration('1ms', '1m').optional(),
-  interval: duration('1s', '1h').optional(),
+  path: text
+    .regex(/^\//, { error: 'expected a path such as /health' })
+    .describe('asked by GET, answered with 2xx when well'),
+  timeout: duration('1ms', '1m').describe('for it to answer; health.timeout when not said').optional(),
+  interval: duration('1s', '1h').meta({ description: 'between two questions', byDefault: '15s' }).optional(),
 })
 
-const route = z.strictObject({ match, ...partial(ROUTE).shape, ...partial(ROUTE_ONLY).shape })
+const route = z.strictObject({
+  match: match.meta({
+    description: 'method and path of its requests; the first route that matches wins',
+    title: 'METHOD /path, with {name} or * for a whole segment',
+  }),
+  ...partial(ROUTE).shape,
+  ...partial(ROUTE_ONLY).shape,
+})
 
 const upstream = z
   .strictObject({
     ...partial(UPSTREAM).shape,
-    url: url.optional(),
-    urls: z.array(url).min(1, { error: 'at least one is needed' }).max(100).optional(),
-    listen: listener.optional(),
-    health: UPSTREAM_HEALTH.optional(),
-    routes: z.array(route).max(1000, { error: 'has more than 1000 routes' }).optional(),
+    url: url.describe('where it is').optional(),
+    urls: z
+      .array(url)
+      .min(1, { error: 'at least one is needed' })
+      .max(100)
+      .describe('its endpoints, in place of url')
+      .optional(),
+    listen: listener.describe('a listener of its own, for whoever does not use the shared one').optional(),
+    health: UPSTREAM_HEALTH.describe('informs, and lets an open breaker probe early').optional(),
+    routes: z
+      .array(route)
+      .max(1000, { error: 'has more than 1000 routes' })
+      .describe('requests with settings of their own')
+      .optional(),
   })
   .refine((said) => said.url === undefined || said.urls === undefined, {
     error: 'url is there too: one of them',
@@ -110,16 +134,21 @@ const upstream = z
 /** What a file may say, level by level, before anything is inherited. */
 export const FILE = z.strictObject({
   ...partial(TOP).shape,
-  job: JOB.optional(),
-  timeouts: TIMEOUTS.optional(),
-  defaults: partial(UPSTREAM).optional(),
+  job: JOB.describe('how a request tells the shape of the job that it belongs to').optional(),
+  timeouts: TIMEOUTS.describe(
+    "timeouts computed from a job's inputs, by name; total is a registered job's deadline",
+  ).optional(),
+  defaults: partial(UPSTREAM)
+    .describe('every upstream starts from these; an upstream, then a route, overrides key by key')
+    .optional(),
   upstreams: z
     .record(
       z.string().regex(NAME, { error: 'a name has small letters, digits and inner hyphens, 63 at most' }),
       upstream,
     )
     .refine((all) => Object.keys(all).length > 0, { error: 'at least one upstream is needed' })
-    .refine((all) => Object.keys(all).length <= 1000, { error: 'has more than 1000 upstreams' }),
+    .refine((all) => Object.keys(all).length <= 1000, { error: 'has more than 1000 upstreams' })
+    .describe('the services behind, by name'),
 })
 
 type Policies = Values<typeof UPSTREAM>

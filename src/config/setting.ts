@@ -55,11 +55,11 @@ export function whole(block: Block): z.ZodObject {
 export function partial(block: Block): z.ZodObject {
   return z.strictObject(
     mapped(block, (node): z.ZodType => {
-      if (isSetting(node)) return node.type.describe(node.help).optional()
+      if (isSetting(node)) return node.type.meta({ description: node.help, byDefault: node.byDefault }).optional()
       if (!isSwitch(node)) return partial(node).optional()
       return z
         .union([z.literal(false), partial(node.on)])
-        .describe(node.help)
+        .meta({ description: node.help, byDefault: node.byDefault && defaultsOf(node.on) })
         .optional()
     }),
   )

@@ -29,7 +29,7 @@ export type RouteScope = UpstreamScope & {
   readonly said: (setting: string) => boolean
 }
 
-export type Rule<Scope> = (scope: Scope) => Finding | undefined
+type Rule<Scope> = (scope: Scope) => Finding | undefined
 
 /** By the stable name of what they warn of. */
 export type Rules<Scope> = Readonly<Record<string, Rule<Scope>>>

@@ -1,0 +1,118 @@
+/** Prints docs/configuration.md from the schema in the code: `npm run docs`. A test compares the two. */
+
+import { type JsonSchema, jsonSchema } from '../src/config/json-schema.ts'
+
+export function configurationPage(): string {
+  const { defaults, upstreams, job, timeouts, ...top } = jsonSchema().properties ?? {}
+  const upstream = valueOf(upstreams)
+  const route = upstream.properties?.routes?.items ?? {}
+  const inherited = Object.keys(defaults?.properties ?? {})
+  const ofRoutes = inherited.filter((key) => route.properties?.[key] !== undefined)
+  return `# Configuration
+
+Printed from the schema in \`src/config\` by \`npm run docs\`. \`breakwater check FILE\` lists faults and what is unwise;
+[config/schema.json](../config/schema.json) is the same for editors:
+
+\`\`\`yaml
+# yaml-language-server: $schema=./config/schema.json
+\`\`\`
+
+Durations have a unit (\`250ms\`, \`30s\`, \`1h30m\`), and so have sizes (\`64KiB\`, \`5GB\`). Any value may hold \`\${NAME}\` or
+\`\${NAME:-fallback}\`. Every key but \`upstreams\` may be left out.
+
+## The sidecar
+
+${tableOf({ properties: top })}
+## \`upstreams.<name>\`
+
+${upstreams?.description}. Beside these keys, each of those under \`defaults\`.
+
+${tableOf(without(upstream, inherited))}
+## \`upstreams.<name>.routes[]\`
+
+Beside these keys, of those under \`defaults\`: ${ofRoutes.map(code).join(', ')} (without \`retry.budget\`). A route that says
+anything of \`breaker\` has a breaker of its own.
+
+${tableOf(without(route, inherited))}
+## \`defaults\`
+
+${defaults?.description}.
+
+${tableOf(defaults)}
+## \`job\`
+
+${job?.description}.
+
+${tableOf(job)}
+## \`timeouts.<name>\`
+
+${timeouts?.description}: \`(base + sum of per · input) · product of times\`, clamped to \`min\` and \`max\`, in whole seconds.
+
+${tableOf(valueOf(timeouts))}`
+}
+
+const code = (text: string) => `\`${text}\``
+
+const valueOf = (map: JsonSchema | undefined): JsonSchema =>
+  typeof map?.additionalProperties === 'object' ? map.additionalProperties : {}
+
+function without(schema: JsonSchema, keys: readonly string[]): JsonSchema {
+  const properties = Object.entries(schema.properties ?? {}).filter(([key]) => !keys.includes(key))
+  return { ...schema, properties: Object.fromEntries(properties) }
+}
+
+type Row = { readonly key: string; readonly schema: JsonSchema; readonly isRequired: boolean }
+
+function tableOf(schema: JsonSchema | undefined): string {
+  const rows = rowsOf(schema, '').map(({ key, schema: one, isRequired }) => {
+    const byDefault = one.default === undefined ? (isRequired ? 'required' : '') : code(written(one.default))
+    return `| ${code(key)} | ${kindOf(one).replaceAll('<', '\\<')} | ${byDefault} | ${one.description ?? ''} |`
+  })
+  return `| key | value | default | |\n|---|---|---|---|\n${rows.join('\n')}\n`
+}
+
+/** One for each key, also of the maps that a key may have instead of a plain value. */
+function rowsOf(schema: JsonSchema | undefined, prefix: string): Row[] {
+  return Object.entries(schema?.properties ?? {}).flatMap(([name, one]) => {
+    const key = `${prefix}${name}`
+    const row = { key, schema: one, isRequired: schema?.required?.includes(name) ?? false }
+    const maps = (one.anyOf ?? [one]).filter(({ properties }) => properties !== undefined)
+    const inner = maps.flatMap((map) => rowsOf(map, `${key}.`))
+    const named = mapsOfMaps(one).flatMap((map) => rowsOf(map, `${key}.<name>.`))
+    const isBlock = one.properties !== undefined && one.description === undefined
+    return isBlock ? inner : [row, ...inner, ...named]
+  })
+}
+
+const mapsOfMaps = (schema: JsonSchema) => [valueOf(schema)].filter(({ properties }) => properties !== undefined)
+
+function kindOf(schema: JsonSchema): string {
+  if (schema.title !== undefined) return schema.title
+  if (schema.items !== undefined)
+    return schema.items.properties ? 'a list, see below' : `a list of: ${kindOf(schema.items)}`
+  if (schema.anyOf !== undefined)
+    return [...new Set(schema.anyOf.filter((one) => !isReference(one)).map(kindOf))].join(', or ')
+  if (schema.const !== undefined) return code(written(schema.const))
+  if (schema.enum !== undefined) return schema.enum.map((one) => code(written(one))).join(', ')
+  if (schema.properties !== undefined) return 'keys'
+  if (schema.type === 'object')
+    return valueOf(schema).properties ? 'keys by name' : `by name: ${kindOf(valueOf(schema))}`
+  if (Array.isArray(schema.type)) return schema.type.map((type) => kindOf({ type })).join(', or ')
+  if (schema.type === 'boolean') return '`true` or `false`'
+  const bounds = schema.minimum === undefined ? '' : ` from ${schema.minimum} to ${schema.maximum}`
+  const kinds: Readonly<Record<string, string>> = { integer: 'a whole number', number: 'a number', string: 'text' }
+  return `${kinds[String(schema.type)] ?? 'text'}${bounds}`
+}
+
+const isReference = ({ type, pattern }: JsonSchema) => type === 'string' && pattern === '\\$\\{.*\\}'
+
+/** As in the file, on one line. */
+function written(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(written).join(', ')}]`
+  if (typeof value !== 'object' || value === null) return value === '' ? '""' : String(value)
+  return `{ ${Object.entries(value)
+    .map(([key, one]) => `${key}: ${written(one)}`)
+    .join(', ')} }`
+}
+
+if (import.meta.main) process.stdout.write(configurationPage())
