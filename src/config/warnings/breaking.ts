@@ -58,10 +58,12 @@ export const BREAKING: Rules<RouteScope> = {
   'one-request-opens-breaker': (scope) => {
     const { retry } = scope.route
     const { consecutiveFailures } = breakerOf(scope)
-    const attempts = startsMs(retry.attempts, 0, backoffOf(retry), 1, scope.lengths.total).length
+    const all = startsMs(retry.attempts, 0, backoffOf(retry), 1, scope.lengths.total).length
+    // Each endpoint has a breaker of its own, and a repetition goes to one not tried yet.
+    const attempts = Math.ceil(all / scope.upstream.urls.length)
     if (retry.attempts === 1 || attempts < consecutiveFailures) return undefined
     return {
-      at: ['breaker.consecutiveFailures', 'retry.attempts', 'timeout.total'],
+      at: ['breaker.consecutiveFailures', 'retry.attempts', 'retry.backoff.initial', 'timeout.total'],
       reason: `${consecutiveFailures} failures in a row open the breaker, and one request may fail ${attempts} times: a single one that the upstream cannot answer shuts out all the others`,
       fix: `consecutiveFailures above ${attempts}, times the requests that usually run at once; or fewer attempts`,
     }

@@ -52,7 +52,7 @@ export const RETRYING: Rules<RouteScope> = {
     if (calls <= MANY_CALLS) return undefined
     const beside = hedge === false ? '' : `, each with up to ${hedge.max} beside it`
     return {
-      at: hedge === false ? ['retry.attempts'] : ['hedge', 'retry.attempts'],
+      at: hedge === false ? ['retry.attempts', 'retry.backoff.initial'] : ['hedge', 'retry.attempts'],
       reason: `one request may become ${calls} calls (${attempts} attempts${beside}); a client that tries four times itself makes that ${4 * calls}, for an upstream that is in trouble already`,
       fix: 'fewer attempts, with longer waits between them',
     }
