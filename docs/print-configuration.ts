@@ -4,7 +4,7 @@ import { type JsonSchema, jsonSchema } from '../src/config/json-schema.ts'
 
 export function configurationPage(): string {
   const { defaults, upstreams, job, timeouts, ...top } = jsonSchema().properties ?? {}
-  const upstream = valueOf(upstreams)
+  const upstream = memberOf(upstreams)
   const route = upstream.properties?.routes?.items ?? {}
   const inherited = Object.keys(defaults?.properties ?? {})
   const ofRoutes = inherited.filter((key) => route.properties?.[key] !== undefined)
@@ -48,12 +48,12 @@ ${tableOf(job)}
 
 ${timeouts?.description}: \`(base + sum of per · input) · product of times\`, clamped to \`min\` and \`max\`, in whole seconds.
 
-${tableOf(valueOf(timeouts))}`
+${tableOf(memberOf(timeouts))}`
 }
 
 const code = (text: string) => `\`${text}\``
 
-const valueOf = (map: JsonSchema | undefined): JsonSchema =>
+const memberOf = (map: JsonSchema | undefined): JsonSchema =>
   typeof map?.additionalProperties === 'object' ? map.additionalProperties : {}
 
 function without(schema: JsonSchema, keys: readonly string[]): JsonSchema {
@@ -84,7 +84,7 @@ function rowsOf(schema: JsonSchema | undefined, prefix: string): Row[] {
   })
 }
 
-const mapsOfMaps = (schema: JsonSchema) => [valueOf(schema)].filter(({ properties }) => properties !== undefined)
+const mapsOfMaps = (schema: JsonSchema) => [memberOf(schema)].filter(({ properties }) => properties !== undefined)
 
 function kindOf(schema: JsonSchema): string {
   if (schema.title !== undefined) return schema.title
@@ -96,7 +96,7 @@ function kindOf(schema: JsonSchema): string {
   if (schema.enum !== undefined) return schema.enum.map((one) => code(written(one))).join(', ')
   if (schema.properties !== undefined) return 'keys'
   if (schema.type === 'object')
-    return valueOf(schema).properties ? 'keys by name' : `by name: ${kindOf(valueOf(schema))}`
+    return memberOf(schema).properties ? 'keys by name' : `by name: ${kindOf(memberOf(schema))}`
   if (Array.isArray(schema.type)) return schema.type.map((type) => kindOf({ type })).join(', or ')
   if (schema.type === 'boolean') return '`true` or `false`'
   const bounds = schema.minimum === undefined ? '' : ` from ${schema.minimum} to ${schema.maximum}`

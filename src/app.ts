@@ -6,6 +6,7 @@ import type { Config } from './config/schema.ts'
 import type { ConfigWarning } from './config/warnings.ts'
 import { createLog } from './control/log.ts'
 import { createMetrics } from './control/metrics.ts'
+import { explainOperation, type InForce } from './control/explain-operation.ts'
 import { describing } from './control/openapi.ts'
 import { observationOperations, probeOperations } from './control/observation-operations.ts'
 import { startControl } from './control/server.ts'
@@ -38,8 +39,8 @@ export type Outside = {
   readonly logTo: DestinationStream | undefined
 }
 
-/** A configuration, and what there is to say of it. */
-export type Given = { readonly config: Config; readonly warnings: readonly ConfigWarning[] }
+/** A configuration, where it stands in its file, and what there is to say of it. */
+export type Given = InForce & { readonly warnings: readonly ConfigWarning[] }
 
 export type App = {
   readonly addresses: {
@@ -64,7 +65,7 @@ const DRAIN_DELAY_MS = 1_000
  * Joins the rooms and starts serving.
  * @throws Error naming the configuration's key when it cannot listen somewhere or read a file; nothing is left running.
  */
-export async function startApp({ config, warnings }: Given, outside: Outside): Promise<App> {
+export async function startApp({ config, origins, warnings }: Given, outside: Outside): Promise<App> {
   const { clock, random, newId, version } = outside
   const log = createLog({ ...config.log, service: config.service }, outside.clock, outside.logTo)
   const emit: Emit = (event) => {
@@ -112,6 +113,7 @@ export async function startApp({ config, warnings }: Given, outside: Outside): P
     const operations = [
       ...observationOperations({ ...observedNow, health: report }),
       ...checkpointOperations(store, config.checkpoints, clock),
+      explainOperation(() => ({ config, origins })),
       ...jobOperations(store, book, { inputs: config.job.inputs, timeouts: config.timeouts }, clock),
     ]
     const document = describing(operations, version)

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import type { CheckOptions } from './commands/check.ts'
+import type { ExplainOptions } from './commands/explain.ts'
 import type { CopyOptions } from './commands/checkpoints.ts'
 import { STORE_FORMS, storePlace } from './checkpoint/place.ts'
 import { durationMs } from './config/units.ts'
@@ -10,6 +11,8 @@ const USAGE = `breakwater: an HTTP resilience sidecar
   breakwater run [--config FILE]   serve (FILE: proxy.yaml when not given)
   breakwater check FILE [--strict] [--json] [--allow WARNING]…
                                    list every fault of a configuration file, or else what it will be sorry for
+  breakwater explain [METHOD] PATH [--config FILE] [--upstream NAME] [--input NAME=VALUE]… [--json]
+                                   what would be done with a request, and which line says so
   breakwater schema                print the configuration's JSON Schema, for editors
   breakwater demo                  watch it at work, about a minute, nothing else needed
   breakwater checkpoints copy --from STORE --to STORE [--ca FILE] [--servername NAME] [--ttl 24h]
@@ -39,6 +42,10 @@ async function main(argv: string[]): Promise<number> {
     if (command === 'check') {
       const { check } = await import('./commands/check.ts')
       return check(checkOptions(rest), process.env, write)
+    }
+    if (command === 'explain') {
+      const { explain } = await import('./commands/explain.ts')
+      return explain(explainOptions(rest), process.env, write, complain)
     }
     if (command === 'schema' && rest.length === 0) {
       const { schema } = await import('./commands/schema.ts')
@@ -112,6 +119,26 @@ function fromEnvironment(text: string): string {
 
 function readText(path: string): string {
   return readFileSync(path, 'utf8')
+}
+
+function explainOptions(args: string[]): ExplainOptions {
+  const { values, positionals } = parsed({
+    args,
+    options: {
+      config: { type: 'string', default: 'proxy.yaml' },
+      upstream: { type: 'string' },
+      input: { type: 'string', multiple: true },
+      json: { type: 'boolean', default: false },
+    },
+    allowPositionals: true,
+  })
+  const [first, second, ...others] = positionals
+  if (first === undefined || others.length > 0) throw new UsageError('explain takes a method and a path')
+  const [method, path] = second === undefined ? ['GET', first] : [first.toUpperCase(), second]
+  const pairs = (values.input ?? []).map((pair) => /^(\w+)=(.*)$/s.exec(pair)?.slice(1) ?? [])
+  if (pairs.some(({ length }) => length === 0)) throw new UsageError('--input: expected NAME=VALUE')
+  const question = { upstream: values.upstream, method, path, inputs: Object.fromEntries(pairs) }
+  return { file: values.config, json: values.json, question }
 }
 
 function checkOptions(args: string[]): CheckOptions {

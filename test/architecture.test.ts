@@ -24,8 +24,11 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
       'src/checkpoint/',
       'src/job/',
       'src/config/schema',
+      'src/config/origins',
+      'src/explain/',
     ],
   ],
+  ['src/explain/', ['src/config/', 'src/job/', 'src/policy/backoff', 'src/proxy/route']],
   ['src/config/', ['src/listen', 'src/loopback', 'src/job/', 'src/checkpoint/place', 'src/policy/backoff']],
 ]
 

@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs'
 import { type ConfigFault, formatFaults } from '../config/faults.ts'
 import type { Env } from '../config/interpolate.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { type ConfigWarning, formatWarnings, RULE_NAMES, warningsOf } from '../config/warnings.ts'
+import { readText } from './read-text.ts'
 
 export type CheckOptions = {
   readonly file: string
@@ -33,7 +33,7 @@ export function check(options: CheckOptions, env: Env, write: (text: string) => 
     write(`--allow ${unknown}: there is no such warning; there are ${RULE_NAMES.join(', ')}\n`)
     return 2
   }
-  const text = read(file)
+  const text = readText(file)
   if (text instanceof Error) {
     const message = `cannot be read: ${text.message}`
     write(json ? documentOf(file, [{ message }], []) : `${file}: ${message}\n`)
@@ -90,11 +90,3 @@ const warningShown = ({ rule, line, column, path, reason, fix, excerpt, caret }:
   excerpt,
   caret,
 })
-
-function read(file: string): string | Error {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    return error instanceof Error ? error : new Error(String(error))
-  }
-}

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { startApp } from '../app.ts'
 import { systemClock } from '../clock.ts'
 import { formatFaults } from '../config/faults.ts'
 import { loadConfig } from '../config/load.ts'
 import { warningsOf } from '../config/warnings.ts'
 import { systemResolve } from '../proxy/names.ts'
+import { readText } from './read-text.ts'
 
 /**
  * Serves until SIGTERM or SIGINT, then drains; a second signal ends at once.
@@ -17,8 +17,11 @@ export async function run(
   env: Readonly<Record<string, string | undefined>>,
   complain: (text: string) => void,
 ): Promise<number> {
-  const text = readConfig(file, complain)
-  if (text === undefined) return 2
+  const text = readText(file)
+  if (text instanceof Error) {
+    complain(`breakwater: cannot read ${file}: ${text.message}\n`)
+    return 2
+  }
   const loaded = loadConfig(text, file, env)
   if (!loaded.ok) {
     complain(formatFaults(loaded.faults))
@@ -34,8 +37,8 @@ export async function run(
   }
   const asked = firstSignal()
   try {
-    const warnings = warningsOf(loaded.config, loaded.origins)
-    const app = await startApp({ config: loaded.config, warnings }, outside)
+    const { config, origins } = loaded
+    const app = await startApp({ config, origins, warnings: warningsOf(config, origins) }, outside)
     await asked
     await app.drain()
     return 0
@@ -56,13 +59,4 @@ function firstSignal(): Promise<void> {
     }
     process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
   })
-}
-
-function readConfig(file: string, complain: (text: string) => void): string | undefined {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    complain(`breakwater: cannot read ${file}: ${error instanceof Error ? error.message : String(error)}\n`)
-    return undefined
-  }
 }

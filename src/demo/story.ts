@@ -167,7 +167,7 @@ async function startSidecar(urls: Urls) {
     resolve: systemResolve,
     logTo,
   }
-  const app = await startApp({ config: { ...config, upstreams }, warnings: [] }, outside)
+  const app = await startApp({ config: { ...config, upstreams }, origins: loaded.origins, warnings: [] }, outside)
   const at = (name: string) => `http://127.0.0.1:${app.addresses.upstreams.get(name)?.port}`
   return {
     urls: { search: at('youtube-search'), downloader: at('video-downloader'), transcriber: at('audio-transcriber') },

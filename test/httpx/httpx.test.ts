@@ -59,7 +59,7 @@ async function sidecar(t: Scope, urls: readonly string[]) {
   }
   const logTo = { write: () => {} }
   const app = await startApp(
-    { config, warnings: [] },
+    { config, origins: loaded.origins, warnings: [] },
     {
       clock: systemClock,
       random: Math.random,

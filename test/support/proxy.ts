@@ -66,7 +66,7 @@ export async function startProxy(t: Scope, options: ProxyOptions): Promise<Sidec
   }
   const { clock, random = () => 0.5, newId = countedId, resolve = systemResolve } = options
   const app = await startApp(
-    { config: loaded.config, warnings: [] },
+    { config: loaded.config, origins: loaded.origins, warnings: [] },
     { clock, random, newId, version: 'test', resolve, logTo },
   )
   t.onTestFinished(() => app.close())

@@ -3,36 +3,29 @@
 import { startsMs } from '../../policy/backoff.ts'
 import { writtenMs } from '../units.ts'
 import { isClientError } from './retrying.ts'
-import { backoffOf, type RouteScope, type Rules } from './rule.ts'
+import { backoffOf, type Finding, type RouteScope, type Rules } from './rule.ts'
 
 /** The breaker that a route's attempts are counted by. */
 const breakerOf = ({ route, upstream }: RouteScope) => route.breaker ?? upstream.breaker
 
-/** Attempts that the upstream's rate lets through within a window; Infinity without a rate. */
-function mostWithin(windowMs: number, { upstream: { rate } }: RouteScope): number {
-  return rate === false ? Number.POSITIVE_INFINITY : rate.requests * Math.ceil(windowMs / rate.per)
+/** A share that is never taken, since the upstream's rate lets fewer attempts through than it needs. */
+function starved(scope: RouteScope, name: 'failureRate' | 'slowCalls'): Finding | undefined {
+  const share = breakerOf(scope)[name]
+  const { rate } = scope.upstream
+  if (share === false || rate === false) return undefined
+  const most = rate.requests * Math.ceil(share.window / rate.per)
+  if (most >= share.minimumRequests) return undefined
+  return {
+    at: [`breaker.${name}.minimumRequests`, 'rate', `breaker.${name}.window`],
+    reason: `the rate lets ${most} attempts through within ${writtenMs(share.window)}, and ${name} looks at none below ${share.minimumRequests}: it never opens the breaker`,
+    fix: `fewer minimumRequests, or a longer window; ${name}: false where consecutiveFailures is enough`,
+  }
 }
 
 export const BREAKING: Rules<RouteScope> = {
-  'breaker-cannot-open': (scope) => {
-    const { failureRate } = breakerOf(scope)
-    if (failureRate === false || mostWithin(failureRate.window, scope) >= failureRate.minimumRequests) return undefined
-    return {
-      at: ['breaker.failureRate.minimumRequests', 'rate', 'breaker.failureRate.window'],
-      reason: `the rate lets ${mostWithin(failureRate.window, scope)} attempts through within ${writtenMs(failureRate.window)}, and failureRate looks at none below ${failureRate.minimumRequests}: it never opens the breaker`,
-      fix: 'fewer minimumRequests, or a longer window; failureRate: false where consecutiveFailures is enough',
-    }
-  },
+  'breaker-cannot-open': (scope) => starved(scope, 'failureRate'),
 
-  'slow-calls-cannot-open': (scope) => {
-    const { slowCalls } = breakerOf(scope)
-    if (slowCalls === false || mostWithin(slowCalls.window, scope) >= slowCalls.minimumRequests) return undefined
-    return {
-      at: ['breaker.slowCalls.minimumRequests', 'breaker.slowCalls', 'rate'],
-      reason: `the rate lets ${mostWithin(slowCalls.window, scope)} attempts through within ${writtenMs(slowCalls.window)}, and slowCalls looks at none below ${slowCalls.minimumRequests}: it never opens the breaker`,
-      fix: 'fewer minimumRequests, or a longer window',
-    }
-  },
+  'slow-calls-cannot-open': (scope) => starved(scope, 'slowCalls'),
 
   'slow-calls-never-seen': (scope) => {
     const { slowCalls } = breakerOf(scope)

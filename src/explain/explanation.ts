@@ -1,0 +1,145 @@
+/** What would be done with a request, and which line of the configuration says so: nothing is sent for it. */
+
+import type { Origins } from '../config/origins.ts'
+import type { Config, RouteConfig, UpstreamConfig } from '../config/schema.ts'
+import type { Path } from '../config/source.ts'
+import { accept } from '../job/inputs.ts'
+import type { Inputs } from '../job/timeouts.ts'
+import { compileMatch } from '../proxy/route.ts'
+import { boundsOf, type Bounds } from './bounds.ts'
+import { partOf, type Part, type Policy, policiesOf } from './policies.ts'
+import { type Retries, retriesOf } from './retries.ts'
+import { type Limits, limitsOf } from './limits.ts'
+
+export type Question = {
+  /** undefined where the path's first segment names it, as on the shared listener. */
+  readonly upstream: string | undefined
+  readonly method: string
+  /** With its query, if any. */
+  readonly path: string
+  /** By name, as they would be told; those not told come from the query, then from the defaults. */
+  readonly inputs: Readonly<Record<string, string>>
+}
+
+export type Explanation = {
+  readonly file: string
+  readonly request: { readonly method: string; readonly path: string }
+  readonly upstream: { readonly name: string; readonly urls: readonly string[]; readonly line: number | null }
+  readonly route: {
+    /** null when it matches none, and the upstream's own settings hold. */
+    readonly match: string | null
+    readonly line: number | null
+    readonly why: string
+    /** Those above it, which do not match. */
+    readonly passed: readonly { readonly match: string; readonly line: number | null; readonly why: string }[]
+  }
+  readonly inputs: readonly { readonly name: string; readonly value: number | string; readonly from: string }[]
+  readonly timeouts: Limits
+  readonly retries: Retries
+  /** In the order in which a request meets them. */
+  readonly policies: readonly Policy[]
+  readonly bounds: Bounds
+}
+
+/** What a route is, or what holds for requests that match none. */
+export type Scope = {
+  readonly config: Config
+  readonly upstream: UpstreamConfig
+  readonly route: Omit<RouteConfig, 'match'>
+  readonly match: string | undefined
+  readonly method: string
+  readonly inputs: Inputs
+  /** Tells a setting with its line. @param setting keys joined by dots, from the route on. */
+  readonly part: (setting: string, says: string) => Part
+}
+
+/** A question that cannot be answered; its message says why. */
+export class Unanswerable extends Error {}
+
+/** @throws Unanswerable for an upstream that is not there, a path that is none, or an input that is not acceptable. */
+export function explain(config: Config, origins: Origins, question: Question): Explanation {
+  const { upstream, path } = destinationOf(config, question)
+  const [plain = '', query = ''] = path.split('?', 2)
+  const { method } = question
+  const at = upstream.routes.findIndex(({ match }) => compileMatch(match)(method, plain))
+  const route = upstream.routes[at]
+  const base: Path = ['upstreams', upstream.name]
+  const lineOf = (...keys: Path) => origins.of([...base, ...keys])?.line ?? null
+  const given = inputsOf(config, question.inputs, query)
+  const scope: Scope = {
+    config,
+    upstream,
+    route: route ?? { ...upstream, ...OFF, breaker: undefined },
+    match: route?.match,
+    method,
+    inputs: Object.fromEntries(given.map(({ name, value }) => [name, value])),
+    part: partOf(origins, route === undefined ? base : [...base, 'routes', at]),
+  }
+  const timeouts = limitsOf(scope)
+  const retries = retriesOf(scope, timeouts)
+  const passed = upstream.routes.slice(0, at < 0 ? undefined : at)
+  return {
+    file: origins.file,
+    request: { method, path },
+    upstream: { name: upstream.name, urls: upstream.urls, line: lineOf() },
+    route: {
+      match: route?.match ?? null,
+      line: route === undefined ? lineOf() : lineOf('routes', at, 'match'),
+      why: route === undefined ? whyNone(upstream) : 'the first route that matches',
+      passed: passed.map(({ match }, i) => ({ match, line: lineOf('routes', i, 'match'), why: whyNot(match, method) })),
+    },
+    inputs: given,
+    timeouts,
+    retries,
+    policies: policiesOf(scope, timeouts),
+    bounds: boundsOf(scope, timeouts, retries),
+  }
+}
+
+const OFF = { idempotent: false, resume: false, hold: false, failureWhen: false } as const
+
+function destinationOf({ upstreams }: Config, { upstream, path }: Question) {
+  if (!path.startsWith('/')) throw new Unanswerable(`a path begins with /, and ${path} does not`)
+  const names = upstreams.map(({ name }) => name).join(', ')
+  const named = upstreams.find(({ name }) => name === (upstream ?? path.split(/[/?]/)[1]))
+  if (upstream !== undefined) {
+    if (named === undefined) throw new Unanswerable(`there is no upstream ${upstream}; there are ${names}`)
+    return { upstream: named, path }
+  }
+  const rest = named === undefined ? path : path.slice(named.name.length + 1)
+  if (named !== undefined) return { upstream: named, path: rest.startsWith('/') ? rest : `/${rest}` }
+  const [only, ...others] = upstreams
+  if (only === undefined || others.length > 0)
+    throw new Unanswerable(`name the upstream, or begin the path with it, as on the shared listener: ${names}`)
+  return { upstream: only, path }
+}
+
+/** Of a header, a body or a job's record nothing is known here: what they would tell is told by name. */
+function inputsOf({ job }: Config, told: Question['inputs'], query: string): Explanation['inputs'] {
+  const unknown = Object.keys(told).find((name) => !job.inputs.some((rule) => rule.name === name))
+  if (unknown !== undefined) throw new Unanswerable(`there is no input ${unknown} in job.inputs`)
+  const asked = new URLSearchParams(query)
+  return job.inputs.map((rule) => {
+    const { name, query: parameter, byDefault } = rule
+    if (told[name] !== undefined) {
+      const value = accept(rule, told[name])
+      if (value === undefined) throw new Unanswerable(`${told[name]} is no value for ${name}`)
+      return { name, value, from: 'told' }
+    }
+    const value = parameter === undefined ? undefined : accept(rule, asked.get(parameter) ?? undefined)
+    return value === undefined
+      ? { name, value: byDefault, from: 'default' }
+      : { name, value, from: `the query's ${parameter}` }
+  })
+}
+
+const whyNone = ({ routes }: UpstreamConfig) =>
+  routes.length === 0
+    ? 'the upstream has no routes: its own settings hold'
+    : 'no route matches: the settings of the upstream hold'
+
+function whyNot(match: string, method: string): string {
+  const [wanted = '*'] = match.split(' ')
+  const isMethod = wanted === '*' || wanted === method || (wanted === 'GET' && method === 'HEAD')
+  return isMethod ? 'another path' : `another method than ${method}`
+}

@@ -1,0 +1,63 @@
+/** An explanation as an engineer reads it at night: one column of names, one of what they mean, and the line each comes from. */
+
+import { writtenMs } from '../config/units.ts'
+import type { Explanation } from './explanation.ts'
+import type { Limit } from './limits.ts'
+import type { Part } from './policies.ts'
+import { type Start, writtenStart } from './retries.ts'
+
+const WIDTH = 14
+
+export function textOf(explanation: Explanation): string {
+  const { file, request, upstream, route, inputs, timeouts, bounds } = explanation
+  return [
+    `${request.method} ${request.path} to ${upstream.name} (${file})\n`,
+    row('upstream', [`${upstream.urls.join(', ')}${at(upstream.line)}`]),
+    row('route', [
+      `${route.match ?? '*'}${at(route.line)}: ${route.why}`,
+      ...route.passed.map(({ match, line, why }) => `not ${match}${at(line)}: ${why}`),
+    ]),
+    row(
+      'inputs',
+      inputs.map(({ name, value, from }) => `${name} ${value} (${from})`),
+    ),
+    '\ntime limits\n',
+    ...Object.entries(timeouts).map(([name, limit]) => row(name, limitLines(limit))),
+    ...retryLines(explanation),
+    '\npolicies, in the order in which a request meets them\n',
+    ...explanation.policies.map(({ name, parts }) => row(name, parts.map(told))),
+    '\nbest and worst\n',
+    row('client', [`best: ${bounds.client.best}`, `worst: ${bounds.client.worst}`]),
+    row('upstream', [`best: ${bounds.upstream.best}`, `worst: ${bounds.upstream.worst}`]),
+  ].join('')
+}
+
+const at = (line: number | null) => (line === null ? ' [default]' : ` [line ${line}]`)
+
+const told = ({ says, line }: Part) => `${says}${at(line)}`
+
+const limitLines = (limit: Limit) => [told(limit), ...limit.terms.map((term) => `  ${term}`)]
+
+function row(name: string, lines: readonly string[]): string {
+  return lines.map((line, i) => `  ${(i === 0 ? name : '').padEnd(WIDTH)}${line}\n`).join('')
+}
+
+function retryLines({ retries, timeouts }: Explanation): string[] {
+  const { isRepeatable, why, attempts, on, whenRefused, whenTimedOut } = retries
+  const count = Math.max(whenRefused.length, whenTimedOut.length)
+  const cell = (start: Start | undefined) => (start === undefined ? '-' : writtenStart(start))
+  const table = Array.from({ length: count }, (_, k) => [`${k + 1}`, cell(whenRefused[k]), cell(whenTimedOut[k])])
+  const lines = [['attempt', 'where each fails at once', 'where each times out'], ...table]
+  const columns = [9, Math.max(...lines.map(([, refused = '']) => refused.length)) + 3]
+  return [
+    '\nretries\n',
+    row('may be', [`${isRepeatable ? 'yes' : 'no'}: ${told(why)}`, told(attempts), told(on)]),
+    row('start after', [
+      ...lines.map(
+        ([k = '', refused = '', timedOut = '']) =>
+          `${k.padEnd(columns[0] ?? 0)}${refused.padEnd(columns[1] ?? 0)}${timedOut}`,
+      ),
+      `what would start after ${writtenMs(timeouts.total.ms)} does not; the last that fits may take all the time left`,
+    ]),
+  ]
+}
