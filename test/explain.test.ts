@@ -1,7 +1,10 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { formatFaults } from '../src/config/faults.ts'
 import { loadConfig } from '../src/config/load.ts'
-import { explain, type Question } from '../src/explain/explanation.ts'
+import { explain, type Question, Unanswerable } from '../src/explain/explanation.ts'
 import { textOf } from '../src/explain/text.ts'
 import { ask, problemOf } from './support/client.ts'
 import { breakwater, configFile } from './support/command.ts'
@@ -91,6 +94,37 @@ test('without a name, the first segment of the path is the upstream, as on the s
   }
   expect([at('/b/jobs?x=1'), at('/a'), at('/b?x')]).toEqual(['b /jobs?x=1', 'a /', 'b /?x'])
   expect(() => at('/c')).toThrow('name the upstream')
+})
+
+test('whatever is asked, it is answered, or says why not', () => {
+  const shipped = loadConfig(readFileSync(join(import.meta.dirname, '../proxy.yaml'), 'utf8'), 'proxy.yaml', {})
+  if (!shipped.ok) throw new Error('faulty')
+  const text = fc.oneof(fc.string(), fc.string({ unit: 'binary' }))
+  const question = fc.record({
+    upstream: fc.option(fc.oneof(text, fc.constantFrom('youtube-search', '__proto__')), { nil: undefined }),
+    method: fc.oneof(text, fc.constantFrom('GET', 'POST')),
+    path: fc.oneof(
+      text,
+      text.map((rest) => `/video-downloader/${rest}`),
+    ),
+    inputs: fc.oneof(
+      fc.constant({}),
+      fc.dictionary(fc.constantFrom('shorts_count', 'aspect_ratio', 'constructor'), text, { maxKeys: 2 }),
+    ),
+  })
+  let answered = 0
+  fc.assert(
+    fc.property(question, (asked) => {
+      try {
+        expect(textOf(explain(shipped.config, shipped.origins, asked))).toContain('best and worst')
+        answered += 1
+      } catch (error) {
+        expect(error).toBeInstanceOf(Unanswerable)
+      }
+    }),
+    { numRuns: 500, seed: 20_261_125 },
+  )
+  expect(answered).toBeGreaterThan(50)
 })
 
 test('a request that may not be repeated says so, and its upstream gets one call at most', () => {

@@ -182,6 +182,18 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
     route('match: POST /, idempotent: true, hedge: { after: 1s, max: 1 }'),
   ],
   [
+    'hedge-too-late',
+    'upstreams.web.routes.0.hedge',
+    route('match: GET /, hedge: { after: 12s, max: 1 }'),
+    route('match: GET /, hedge: { after: 11s, max: 1 }'),
+  ],
+  [
+    'collapse-loses-requests',
+    'upstreams.web.routes.0.collapse',
+    route('match: POST /orders, idempotent: false, collapse: true'),
+    route('match: POST /jobs, idempotent: true, collapse: true'),
+  ],
+  [
     'idle-over-keep-alive',
     'upstreams.web.connections.idle',
     web('connections: { idle: 5s }'),

@@ -37,6 +37,25 @@ export const ROUTING: Rules<RouteScope> = {
           reason: 'only what may be repeated is sent twice, and these requests may not be: hedge does nothing here',
           fix: 'idempotent: true where the upstream answers a repetition with the same result; else hedge: false',
         },
+
+  'hedge-too-late': ({ route: { hedge }, lengths }) => {
+    const limit = Math.min(lengths.attempt, lengths.total)
+    if (hedge === false || hedge.after === 'p95' || hedge.after < limit) return undefined
+    return {
+      at: ['hedge', 'timeout.attempt'],
+      reason: `an attempt is given up after ${writtenMs(limit)}, and another would be made beside it after ${writtenMs(hedge.after)}: it never is`,
+      fix: `an after well below ${writtenMs(limit)}, or p95`,
+    }
+  },
+
+  'collapse-loses-requests': (scope) =>
+    scope.route.collapse === false || scope.match === undefined || isRepeatable(scope) !== false
+      ? undefined
+      : {
+          at: ['collapse'],
+          reason: `two ${scope.match} at the same time that are alike become one call: where each is to do something, one of them is not done`,
+          fix: 'idempotent: true where a repetition has the same result, which is what collapse is for; else collapse: false',
+        },
 }
 
 /** The first routes with open segments are enough to look at: nobody writes hundreds of them. */
