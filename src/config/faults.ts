@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { type Excerpt, excerptAt, shown } from './excerpt.ts'
 import { FILE } from './schema.ts'
 import type { Path, Place, Source } from './source.ts'
-import { suggestion } from './suggest.ts'
+import { corrected, suggestion } from './suggest.ts'
 
 export type ConfigFault = Excerpt & {
   readonly message: string
@@ -38,7 +38,7 @@ function faultsOf(issue: z.core.$ZodIssue, above: Path, source: Source, file: st
   const place = source.valueAt(path)
   const word = place.text.replaceAll(/^['"]|['"]$/g, '')
   const isWord = issue.code === 'invalid_value' && /[a-z]/i.test(word)
-  const meant = isWord ? suggestion(word, issue.values.map(String)) : undefined
+  const meant = isWord ? suggestion(word, issue.values.map(String)) : corrected(word, issue.message)
   return [faultAt(place, path, issue.message, meant, source, file)]
 }
 
@@ -57,7 +57,8 @@ function unionFaults(issue: z.core.$ZodIssueInvalidUnion, path: Path, source: So
     return nearest.flatMap((inner) => faultsOf(inner, path, source, file))
   const ours = issue.errors.flatMap((issues) => issues.map(({ message }) => message)).filter((text) => !isStock(text))
   const message = isStock(issue.message) && ours.length > 0 ? [...new Set(ours)].join(', or ') : issue.message
-  return [faultAt(source.valueAt(path), path, message, undefined, source, file)]
+  const place = source.valueAt(path)
+  return [faultAt(place, path, message, corrected(place.text, message), source, file)]
 }
 
 /** The library's own words, for what we have no better ones for. */

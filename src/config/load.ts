@@ -4,7 +4,8 @@ import { type ConfigFault, faultAt, schemaFaults } from './faults.ts'
 import { excerptAt } from './excerpt.ts'
 import { type Env, interpolate } from './interpolate.ts'
 import { type Origins, originsIn } from './origins.ts'
-import { conflicts, resolve } from './resolve.ts'
+import { isDoubtful, pruned } from './pruned.ts'
+import { type Conflict, conflicts, resolve } from './resolve.ts'
 import { type Config, FILE } from './schema.ts'
 import { Source, type TextFault } from './source.ts'
 
@@ -50,21 +51,25 @@ export function loadConfig(text: string, file: string, env: Env): Loaded {
   const raw = plainValue(source)
   if (raw instanceof Error) return wrong(raw.message)
   const said = FILE.safeParse(raw ?? {})
+  const origins = originsIn(source, file)
+  const clashesOf = (found: readonly Conflict[]) =>
+    distinct(
+      found.slice(0, MAX_FAULTS).map(({ path, message }) => {
+        const where = origins.of(path)?.path ?? path
+        return faultAt(source.keyAt(where), where, message, undefined, source, file)
+      }),
+    )
   if (!said.success) {
     // What is not set is not of the wrong kind, too.
     const isSet = ({ line, column }: ConfigFault) => !unset.some((one) => one.line === line && one.column === column)
     const ofKinds = schemaFaults(said.error, source, file, MAX_FAULTS).filter(isSet)
-    return faulty([...repeated, ...unset, ...ofKinds])
+    const beside = pruned(raw, said.error)
+    const found = beside === undefined ? [] : conflicts(resolve(beside.raw, beside.said))
+    const certain = found.filter((conflict) => !isDoubtful(conflict, beside?.removed ?? []))
+    return faulty([...repeated, ...unset, ...ofKinds, ...clashesOf(certain)])
   }
   const config = resolve(raw, said.data)
-  const origins = originsIn(source, file)
-  const clashes = conflicts(config)
-    .slice(0, MAX_FAULTS)
-    .map(({ path, message }) => {
-      const where = origins.of(path)?.path ?? path
-      return faultAt(source.keyAt(where), where, message, undefined, source, file)
-    })
-  const faults = [...repeated, ...unset, ...distinct(clashes)]
+  const faults = [...repeated, ...unset, ...clashesOf(conflicts(config))]
   return faults.length > 0 ? faulty(faults) : { ok: true, config: frozen(config), origins }
 }
 

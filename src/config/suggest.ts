@@ -40,6 +40,35 @@ export function suggestion(word: string, known: readonly string[]): string | und
   return near[0]?.candidate
 }
 
+const UNITS: readonly (readonly [written: RegExp, unit: string])[] = [
+  [/^(?:ms|msec|msecs|millis|milliseconds?)$/i, 'ms'],
+  [/^(?:|s|secs?|seconds?)$/i, 's'],
+  [/^(?:m|mins?|minutes?)$/i, 'm'],
+  [/^(?:h|hrs?|hours?)$/i, 'h'],
+  [/^(?:d|days?)$/i, 'd'],
+]
+
+const SIZES: Readonly<Record<string, string>> = { k: 'KiB', m: 'MiB', g: 'GiB' }
+
+/** A value with its form put right, by what was expected of it; undefined when that is not clear. */
+export function corrected(word: string, expected: string): string | undefined {
+  const [, amount, unit = ''] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(word) ?? []
+  if (amount !== undefined && expected.includes('a duration')) {
+    const known = UNITS.find(([written]) => written.test(unit))
+    return known && `${amount}${known[1]}`
+  }
+  if (amount !== undefined && expected.includes('a size')) {
+    const known = SIZES[unit.charAt(0).toLowerCase()]
+    return unit === '' ? `${amount}B` : known && `${amount}${known}`
+  }
+  if (amount !== undefined && unit === '' && expected.includes('an address')) return `127.0.0.1:${amount}`
+  if (expected.startsWith('expected METHOD') && /^[a-z]+ \/\S*$/.test(word)) return word.replace(/^[a-z]+/, upper)
+  if (expected.startsWith('expected a method') && /^[a-z]+$/i.test(word)) return upper(word)
+  return expected.startsWith('expected http://') && /^[\w.-]+(?::\d+)?$/.test(word) ? `http://${word}` : undefined
+}
+
+const upper = (word: string) => word.toUpperCase()
+
 /** Insertions, deletions, substitutions and swaps of neighbours between two words (optimal string alignment). */
 function distance(a: string, b: string): number {
   if (Math.abs(a.length - b.length) > 8 || a.length > 60) return Number.POSITIVE_INFINITY

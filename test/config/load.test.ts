@@ -193,10 +193,10 @@ upstreams:
   ).toEqual([
     '1:10 version expected 1, the only version there is',
     '2:1 servce unknown key (service)',
-    '3:9 listen expected false, or expected an address such as 127.0.0.1:8080 or [::1]:8080',
+    '3:9 listen expected false, or expected an address such as 127.0.0.1:8080 or [::1]:8080 (127.0.0.1:8080)',
     '4:15 log.level expected one of trace, debug, info, warn, error, silent (info)',
-    '6:23 defaults.timeout.connect expected a duration with its unit, such as 250ms, 30s, 5m or 1h',
-    '6:35 defaults.timeout.attempt expected a duration with its unit, such as 250ms, 30s, 5m or 1h',
+    '6:23 defaults.timeout.connect expected a duration with its unit, such as 250ms, 30s, 5m or 1h (5s)',
+    '6:35 defaults.timeout.attempt expected a duration with its unit, such as 250ms, 30s, 5m or 1h (12s)',
     '8:5 defaults.retry.atempts unknown key (attempts)',
     '9:10 defaults.retry.on.0 expected connect-failure, reset, timeout, a status from 400 to 599, or 4xx or 5xx',
     '9:26 defaults.retry.on.1 expected connect-failure, reset, timeout, a status from 400 to 599, or 4xx or 5xx',
@@ -204,7 +204,7 @@ upstreams:
     '13:3 upstreams.Web a name has small letters, digits and inner hyphens, 63 at most',
     '15:10 upstreams.api.url expected http://host:port or https://host:port, without credentials, query or fragment',
     '16:5 upstreams.api.retries unknown key (retry)',
-    '18:16 upstreams.api.routes.0.match expected METHOD /path, with {name} or * for a whole segment, such as GET /jobs/{id}',
+    '18:16 upstreams.api.routes.0.match expected METHOD /path, with {name} or * for a whole segment, such as GET /jobs/{id} (GET /x)',
     '19:16 upstreams.api.routes.1.match a {name} stands there twice',
     '21:9 upstreams.api.routes.2.concurrency unknown key here: it belongs to the upstream, not to a route',
     '22:18 upstreams.api.routes.2.retry.budget unknown key here: it belongs to the upstream, not to a route',
@@ -352,7 +352,13 @@ timeouts:
   a: { per: { x: 1s }, times: { y: { z: 2 } }, sum: [b, none], min: 2h, max: 1h }
   b: { sum: [a] }
 defaults: { timeout: { total: { computed: gone, divideBy: none } } }`
-  expect(faults(file)).toEqual(['2:53 job.inputs.m.default default is missing'])
+  expect(faults(file)).toEqual([
+    '2:35 job.inputs.n.min is more than max',
+    '2:53 job.inputs.m.default default is missing',
+    '4:54 timeouts.a.sum.0 is itself a sum',
+    '4:64 timeouts.a.min is longer than max',
+    '5:14 timeouts.b.sum.0 is itself a sum',
+  ])
   expect(faults(file.replace(', m: {}', ''))).toEqual([
     '2:35 job.inputs.n.min is more than max',
     '4:15 timeouts.a.per.x no such input in job.inputs',
@@ -410,4 +416,40 @@ test('only a control listener on loopback may go without a token', () => {
     sound(on(host, 'secret'))
     expect(faults(on(host))).toEqual(['2:12 control.listen is not loopback: set control.token'])
   }
+})
+
+test('settings that do not go together are told beside other faults, unless a fault may be the reason', () => {
+  const text = `listen: 127.0.0.1:8081
+defaults:
+  retry: { backoff: { initial: 2m, max: 1min } }
+  breaker: { openFor: 11m }
+  timeout: { total: { computed: none }, attempt: 12 }
+upstreams:
+  web: { url: "localhost:9000", routes: [{ match: GET /a }, { match: GET /a }] }
+  api: { url: http://x, routes: [{ match: GET /a }, { match: GET /a }], tls: { cert: x } }
+`
+  expect(faults(text)).toEqual([
+    '1:1 control.listen another listener has this address',
+    '3:41 defaults.retry.backoff.max expected a duration with its unit, such as 250ms, 30s, 5m or 1h (1m)',
+    '4:14 defaults.breaker.openFor is longer than breaker.openForMax',
+    '5:23 defaults.timeout.total.computed no such timeout',
+    '5:50 defaults.timeout.attempt expected a duration with its unit, such as 250ms, 30s, 5m or 1h (12s)',
+    '7:15 upstreams.web.url expected http://host:port or https://host:port, without credentials, query or fragment (http://localhost:9000)',
+    '7:63 upstreams.web.routes.1.match another route of this upstream has the same match',
+    '8:55 upstreams.api.routes.1.match another route of this upstream has the same match',
+    '8:80 upstreams.api.tls.cert unknown key',
+  ])
+})
+
+test.each([
+  ['timeout: { idle: 30 }', '30s'],
+  ['timeout: { idle: 30 seconds }', '30s'],
+  ['timeout: { idle: 2min }', '2m'],
+  ['retry: { bodyBuffer: { memory: 1mb } }', '1MiB'],
+  ['retry: { bodyBuffer: { memory: 512 } }', '512B'],
+  ['retry: { methods: [get] }', 'GET'],
+  ['listen: 8003', '127.0.0.1:8003'],
+  ['routes: [{ match: post /jobs }]', 'POST /jobs'],
+])('%s: what was meant is told', (settings, meant) => {
+  expect(faults(`upstreams: { web: { url: http://x, ${settings} } }`)[0]).toContain(` (${meant})`)
 })
