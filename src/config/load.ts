@@ -23,6 +23,7 @@ export type Loaded =
 
 /** What no hand writes; parsing takes time. */
 const MAX_BYTES = 128 * 1024
+const MAX_LINES = 8_000
 /** How often one of the file's anchors may be repeated: enough for people, too few for a bomb. */
 const MAX_ALIASES = 100
 /** Keys and values, those that anchors repeat counted each time. */
@@ -38,6 +39,7 @@ const MAX_FAULTS = 200
 export function loadConfig(text: string, file: string, env: Env): Loaded {
   const wrong = (message: string) => faulty([wholeFile(file, message)])
   if (Buffer.byteLength(text) > MAX_BYTES) return wrong(`is larger than ${MAX_BYTES / 1024} KiB`)
+  if (lineCount(text) > MAX_LINES) return wrong(`has more than ${MAX_LINES} lines`)
   const source = new Source(text)
   const located = ({ place, message }: TextFault) => faultAt(place, [], message, undefined, source, file)
   const textual = source.faults().map(located)
@@ -71,6 +73,12 @@ export function loadConfig(text: string, file: string, env: Env): Loaded {
   const config = resolve(raw, said.data)
   const faults = [...repeated, ...unset, ...clashesOf(conflicts(config))]
   return faults.length > 0 ? faulty(faults) : { ok: true, config: frozen(config), origins }
+}
+
+function lineCount(text: string): number {
+  let count = 1
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) count += 1
+  return count
 }
 
 /** The document as plain values; an Error when its anchors cannot be followed (too many, or in a circle). */

@@ -20,6 +20,9 @@ function full(part: string | ((i: number) => string), before = '', after = ''): 
   return text + after
 }
 
+/** Sixteen characters: a file has no more than 8,000 lines. */
+const wide = (line: string) => `${line.padEnd(16)}\n`
+
 const stairs = Array.from({ length: 500 }, (_, i) => `${' '.repeat(i)}a:\n`).join('')
 const manyUpstreams = Array.from({ length: 999 }, (_, i) => `  a${i}: { url: http://x }\n`).join('')
 const manyRoutes = Array.from({ length: 3000 }, (_, i) => `      - match: GET /${i}\n`).join('')
@@ -33,13 +36,13 @@ const HOSTILE: Readonly<Record<string, string>> = {
   'lists in lists': full('- '),
   'keys of keys': full('? '),
   'a stair of indentation': stairs,
-  'one key again and again': full('a:\n'),
-  'empty keys': full(': 1\n'),
-  'lists as keys': full('? [a]\n: 1\n'),
+  'one key again and again': full(wide('a:')),
+  'empty keys': full(wide(': 1')),
+  'lists as keys': full(wide('? [a]') + wide(': 1')),
   'anchors on one value': full('&a '),
-  'anchors on many': full((i) => `a${i}: &a${i} 1\n`),
+  'anchors on many': full((i) => wide(`a${i}: &a${i} 1`)),
   'an anchor used again and again': full('*a '),
-  'merge keys': full('<<: *a\n', 'a: &a {}\n'),
+  'merge keys': full(wide('<<: *a'), 'a: &a {}\n'),
   'an anchor within itself': 'a: &a [*a]\nupstreams: *a',
   'anchors of anchors of anchors': ['l0: &l0 [x]', ...levels].join('\n'),
   'routes repeated by an anchor': `upstreams:\n  z:\n    url: http://x\n    routes: &r\n${manyRoutes}${repeated}`,
@@ -47,13 +50,13 @@ const HOSTILE: Readonly<Record<string, string>> = {
   'empty lines': full('\n'),
   'empty comments': full('#\n'),
   documents: full('---\n'),
-  directives: full('%x\n'),
-  'tags of another world': full('!!binary x\n'),
+  directives: full(wide('%x')),
+  'tags of another world': full(wide('!!binary x')),
   'references that are never closed': full('${A:-', `${WEB}service: "`, '"'),
   references: full('${A} ', `${WEB}service: `),
-  'unknown keys': full((i) => `k${i}: 1\n`, WEB),
+  'unknown keys': full((i) => wide(`k${i}: 1`), WEB),
   'keys that are nearly known': full((i) => `  tmieout${i}: 1\n`, `${WEB}defaults:\n`),
-  'upstreams without a url': full((i) => `  a${i}: {}\n`, 'upstreams:\n'),
+  'upstreams without a url': full((i) => wide(`  a${i}: {}`), 'upstreams:\n'),
   'upstreams with bad names': full((i) => `  A${i}: { url: http://x }\n`, 'upstreams:\n'),
   'upstreams without end': full((i) => `  a${i}: { url: http://x }\n`, 'upstreams:\n'),
   'routes without match': full((i) => `      - mach: GET /${i}\n`, ROUTES),

@@ -251,6 +251,7 @@ test.each([
 
 test('a file that is too large is not even read', () => {
   expect(faults(`# ${'x'.repeat(128 * 1024)}`)).toEqual(['1:1 is larger than 128 KiB'])
+  expect(faults('\n'.repeat(8_000))).toEqual(['1:1 has more than 8000 lines'])
 })
 
 test('anchors may be used, but not as a bomb', () => {
