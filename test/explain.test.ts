@@ -127,6 +127,34 @@ test('whatever is asked, it is answered, or says why not', () => {
   expect(answered).toBeGreaterThan(50)
 })
 
+test('every policy in force is told, in the order of the pipeline', () => {
+  const settings = `rate: { requests: 9, per: 1s }, concurrency: { adaptive: true }, collapse: true, hedge: { after: p95, max: 1 },
+    timeout: { attempt: { observed: p99, times: 3, min: 1s, max: 9s } }, breaker: { slowCalls: { slowerThan: 5s } }`
+  const route = `{ match: "GET /jobs/{id}", resume: true, hold: { json: /s, in: [q], upTo: 9s, every: 2s }, failureWhen: { json: /s, in: [f], oncePer: id } }`
+  const file = `upstreams: { api: { urls: [http://a, http://b], ${settings}, routes: [${route}] } }`
+  const { policies, timeouts, bounds } = explained({ path: '/jobs/7' }, file)
+  expect(policies.map(({ name }) => name)).toEqual([
+    'deadline',
+    'hold',
+    'collapse',
+    'rate',
+    'concurrency',
+    'resume',
+    'retry',
+    'hedge',
+    'connections',
+    'breaker',
+    'failureWhen',
+  ])
+  expect(timeouts.attempt).toMatchObject({
+    ms: 9_000,
+    terms: [
+      '9s at most, and while little is known; then p99 of what attempts have taken of late, times 3, at least 1s',
+    ],
+  })
+  expect([bounds.upstream.bestCalls, bounds.upstream.worstCalls]).toEqual([0, 12])
+})
+
 test('a request that may not be repeated says so, and its upstream gets one call at most', () => {
   const { retries, bounds } = explained({ path: '/jobs', method: 'POST' })
   expect([retries.isRepeatable, retries.whenTimedOut.length, bounds.upstream.worstCalls]).toEqual([false, 1, 1])

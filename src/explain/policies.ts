@@ -29,9 +29,9 @@ export function policiesOf(scope: Scope, { total, client }: Limits): Policy[] {
   const policies: readonly Policy[] = [
     { name: 'deadline', parts: deadlineParts(scope, total, client) },
     { name: 'hold', parts: holdParts(scope) },
+    { name: 'collapse', parts: collapseParts(scope) },
     { name: 'rate', parts: rateParts(scope) },
     { name: 'concurrency', parts: concurrencyParts(scope) },
-    { name: 'collapse', parts: collapseParts(scope) },
     { name: 'resume', parts: resumeParts(scope) },
     { name: 'retry', parts: retryParts(scope) },
     { name: 'hedge', parts: hedgeParts(scope) },
