@@ -1,15 +1,8 @@
 /** One JSON line for each thing worth knowing; the only file that writes to stdout. */
 
-import {
-  type DestinationStream,
-  type LevelWithSilent,
-  type Logger,
-  type LoggerOptions,
-  pino,
-  stdTimeFunctions,
-} from 'pino'
+import { type DestinationStream, type LevelWithSilent, type Logger, type LoggerOptions, pino } from 'pino'
 import type { Event, RequestEvent, RouteRef } from '../policy/events.ts'
-import type { Clock } from '../clock.ts'
+import { type Clock, isoTime } from '../clock.ts'
 import { Bursts } from './bursts.ts'
 import { LineWriter } from './lines.ts'
 
@@ -38,11 +31,11 @@ export type Log = {
 export function createLog(settings: LogSettings, clock: Clock, destination?: DestinationStream): Log {
   const bursts = new Bursts(clock)
   if (destination !== undefined) {
-    const record = createFold(createLogger(settings, destination), settings.access, bursts)
+    const record = createFold(createLogger(settings, clock, destination), settings.access, bursts)
     return { record, flush: () => bursts.close() }
   }
   const stdout = new LineWriter(process.stdout, (lines) => logger.warn({ lines }, 'log lines lost'))
-  const logger = createLogger(settings, stdout)
+  const logger = createLogger(settings, clock, stdout)
   const flush = () => {
     bursts.close()
     stdout.flush()
@@ -51,13 +44,13 @@ export function createLog(settings: LogSettings, clock: Clock, destination?: Des
   return { record: createFold(logger, settings.access, bursts), flush }
 }
 
-function createLogger({ level, service }: LogSettings, destination: DestinationStream): Logger {
+function createLogger({ level, service }: LogSettings, clock: Clock, destination: DestinationStream): Logger {
   const options: LoggerOptions = {
     level,
     base: { service },
     formatters: { level: (label) => ({ level: label }) },
     serializers: { err: described },
-    timestamp: stdTimeFunctions.isoTime,
+    timestamp: () => `,"time":"${isoTime(clock.wallNow())}"`,
   }
   return pino(options, destination)
 }
@@ -187,15 +180,17 @@ function writeAccess(logger: Logger, event: RequestEvent): void {
   logger[level](fields, 'request')
 }
 
-/** Attempt by attempt, unless the line says it all: there was one, it was answered, and by the only endpoint. */
-function historyOf({ history, startedAt }: RequestEvent) {
+/** Attempt by attempt, unless the line says it all: one was made, its answer relayed at once, and it was the only endpoint's. */
+function historyOf({ history, startedAt, status, backoffMs }: RequestEvent) {
   const [only] = history
-  if (history.length === 0) return undefined
-  if (history.length === 1 && typeof only?.outcome === 'number' && only.endpoint === undefined) return undefined
+  if (only === undefined) return undefined
+  const isPlain = only.outcome === status && backoffMs === 0 && !only.early && only.endpoint === undefined
+  if (history.length === 1 && isPlain) return undefined
   return history.map((attempt) => ({
     at_ms: ms(attempt.startedAt - startedAt),
     ms: ms(attempt.ms),
     outcome: String(attempt.outcome),
+    early: attempt.early || undefined,
     endpoint: attempt.endpoint,
   }))
 }

@@ -75,12 +75,12 @@ class Attempt implements CallWatch {
   }
 
   head(reply: Reply): void {
-    this.#finish(reply.status, undefined)
+    this.#finish(reply.status, undefined, reply.early)
     this.#resolve(reply)
   }
 
   failed(code: FaultCode, cause: unknown): void {
-    this.#finish(undefined, code)
+    this.#finish(undefined, code, false)
     this.#reject(new ProxyError(code, undefined, { cause }))
   }
 
@@ -108,12 +108,12 @@ class Attempt implements CallWatch {
   }
 
   #giveUp(code: FaultCode): void {
-    this.#finish(undefined, code)
+    this.#finish(undefined, code, false)
     this.#call?.abort()
     this.#reject(new ProxyError(code))
   }
 
-  #finish(status: number | undefined, reason: FaultCode | undefined): void {
+  #finish(status: number | undefined, reason: FaultCode | undefined, early: boolean): void {
     this.#over = true
     this.#watchdog.stop()
     this.#exchange.client.unlisten(this.#onGone)
@@ -122,7 +122,8 @@ class Attempt implements CallWatch {
     const { route: ref, history } = this.#exchange
     if (this.#phase === 'waiting') this.#exchange.headMs = now - this.#phaseSince
     const outcome = status ?? reason ?? 'internal'
-    history.push({ startedAt: this.#startedAt, ms: durationMs, outcome, endpoint: this.#endpoint, job: undefined })
+    const [startedAt, endpoint] = [this.#startedAt, this.#endpoint]
+    history.push({ startedAt, ms: durationMs, outcome, early, endpoint, job: undefined })
     this.#deps.emit({ kind: 'attempt', ref, status, reason, durationMs, connectMs: this.#connectMs })
   }
 }

@@ -110,6 +110,8 @@ export type AttemptRecord = {
   /** To its response head, or to its end without one. */
   readonly ms: number
   readonly outcome: number | FaultCode
+  /** Whether its response head came before the request had been sent whole, so that it was not repeated. */
+  readonly early: boolean
   /** Origin; undefined where the upstream has but one. */
   readonly endpoint: string | undefined
   /** What its body told of a job; undefined when nothing, or not yet. */
