@@ -57,6 +57,8 @@ export type FaultCode = keyof typeof FAULTS
 
 export const faultOf = (code: FaultCode) => FAULTS[code]
 
+export const isFaultCode = (word: string): word is FaultCode => Object.hasOwn(FAULTS, word)
+
 /**
  * A request or an attempt that came to no response of the upstream's. It is an answer, not a defect, and carries no stack
  * of its own: capturing one would be a third of a rejection's CPU time. Its cause may have one.

@@ -3,6 +3,8 @@ import { type ParseArgsConfig, parseArgs } from 'node:util'
 import type { CheckOptions } from './commands/check.ts'
 import type { ExplainOptions } from './commands/explain.ts'
 import type { CopyOptions } from './commands/checkpoints.ts'
+import type { DemoOptions } from './commands/demo.ts'
+import type { SimulateOptions } from './commands/simulate.ts'
 import { STORE_FORMS, storePlace } from './checkpoint/place.ts'
 import { durationMs } from './config/units.ts'
 
@@ -14,7 +16,17 @@ const USAGE = `breakwater: an HTTP resilience sidecar
   breakwater explain [METHOD] PATH [--config FILE] [--upstream NAME] [--input NAME=VALUE]… [--json]
                                    what would be done with a request, and which line says so
   breakwater schema                print the configuration's JSON Schema, for editors
-  breakwater demo                  watch it at work, about a minute, nothing else needed
+  breakwater demo [--config FILE] [--log FILE]
+                                   watch it at work, about a minute, nothing else needed; its log for simulate
+  breakwater simulate --config NEW --log FILE [--against OLD]
+                                   replay an access log (- for stdin) through a configuration, beside what was recorded
+  breakwater simulate --config NEW --scenario FILE [--against OLD]
+                                   the same with traffic and outages that are made up
+      --unseen nearest|ok|fail     what a call that was never made would have been answered (nearest)
+      --late never|30s             when an answer that was given up would have come (never)
+      --patience forever|30s       how long clients wait that did not leave (forever)
+      --seed N                     of what is left to chance (1)
+      --json, --html FILE          all figures; a page with plots
   breakwater checkpoints copy --from STORE --to STORE [--ca FILE] [--servername NAME] [--ttl 24h]
                                    copy checkpoints and jobs; what the target has already stays as it is.
                                    STORE: file:<folder>, redis://host:6379/0, rediss://…, redis+sentinel://…/master/0,
@@ -51,9 +63,13 @@ async function main(argv: string[]): Promise<number> {
       const { schema } = await import('./commands/schema.ts')
       return schema(write)
     }
-    if (command === 'demo' && rest.length === 0) {
+    if (command === 'demo') {
       const { demo } = await import('./commands/demo.ts')
-      return await demo(write, process.stdout.isTTY)
+      return await demo(demoOptions(rest), write, process.stdout.isTTY)
+    }
+    if (command === 'simulate') {
+      const { simulate } = await import('./commands/simulate.ts')
+      return await simulate(simulateOptions(rest), process.env, write, complain)
     }
     if (command === 'checkpoints') {
       const { copyCheckpoints } = await import('./commands/checkpoints.ts')
@@ -84,6 +100,50 @@ function parsed<const C extends ParseArgsConfig>(config: C) {
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error))
   }
+}
+
+function demoOptions(args: string[]): DemoOptions {
+  const { values } = parsed({ args, options: { config: { type: 'string' }, log: { type: 'string' } } })
+  return { config: values.config, log: values.log }
+}
+
+function simulateOptions(args: string[]): SimulateOptions {
+  const { values } = parsed({
+    args,
+    options: {
+      config: { type: 'string' },
+      against: { type: 'string' },
+      log: { type: 'string' },
+      scenario: { type: 'string' },
+      unseen: { type: 'string', default: 'nearest' },
+      late: { type: 'string', default: 'never' },
+      patience: { type: 'string', default: 'forever' },
+      seed: { type: 'string', default: '1' },
+      json: { type: 'boolean', default: false },
+      html: { type: 'string' },
+    },
+  })
+  const { config, against, log, scenario, html, json } = values
+  if (config === undefined) throw new UsageError('--config: expected a file')
+  const source = log === undefined ? (scenario === undefined ? undefined : { scenario }) : { log }
+  if (source === undefined || (log !== undefined && scenario !== undefined))
+    throw new UsageError('simulate takes either --log or --scenario')
+  const unseen = (['nearest', 'ok', 'fail'] as const).find((word) => word === values.unseen)
+  if (unseen === undefined) throw new UsageError('--unseen: expected nearest, ok or fail')
+  if (!/^\d{1,9}$/.test(values.seed)) throw new UsageError('--seed: expected a whole number')
+  const assumptions = {
+    unseen,
+    lateMs: lengthOr('--late', values.late, 'never'),
+    patienceMs: lengthOr('--patience', values.patience, 'forever'),
+  }
+  return { config, against, source, html, json, seed: Number(values.seed), assumptions }
+}
+
+/** In ms; Infinity for the word that stands for no end. */
+function lengthOr(option: string, said: string, endless: string): number {
+  const ms = said === endless ? Number.POSITIVE_INFINITY : durationMs(said)
+  if (ms === undefined) throw new UsageError(`${option}: expected ${endless} or a duration such as 30s`)
+  return ms
 }
 
 function copyOptions([verb, ...args]: string[]): CopyOptions {

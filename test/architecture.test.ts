@@ -30,6 +30,19 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ],
   ['src/explain/', ['src/config/', 'src/job/', 'src/policy/backoff', 'src/proxy/route']],
   ['src/config/', ['src/listen', 'src/loopback', 'src/job/', 'src/checkpoint/place', 'src/policy/backoff']],
+  [
+    'src/simulate/',
+    [
+      'src/runtime',
+      'src/policy/',
+      'src/proxy/route',
+      'src/control/health/early-probes',
+      'src/config/',
+      'src/job/',
+      'src/errors',
+      'src/clock',
+    ],
+  ],
 ]
 
 /** Patterns that stand in one place alone. */

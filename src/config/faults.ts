@@ -12,20 +12,32 @@ export type ConfigFault = Excerpt & {
   readonly suggestion: string | undefined
 }
 
-/** The faults that the schema finds, each at its place; no more than `most`, since finding a place takes time. */
-export function schemaFaults(error: z.ZodError, source: Source, file: string, most: number): ConfigFault[] {
+/** The faults that a schema finds, each at its place; no more than `most`, since finding a place takes time. */
+export function schemaFaults(
+  error: z.ZodError,
+  schema: z.ZodType,
+  source: Source,
+  file: string,
+  most: number,
+): ConfigFault[] {
   const faults: ConfigFault[] = []
   for (const issue of error.issues) {
     if (faults.length >= most) break
     const bounded = issue.code === 'unrecognized_keys' ? { ...issue, keys: issue.keys.slice(0, most) } : issue
-    faults.push(...faultsOf(bounded, [], source, file))
+    faults.push(...faultsOf(bounded, [], schema, source, file))
   }
   return faults
 }
 
-function faultsOf(issue: z.core.$ZodIssue, above: Path, source: Source, file: string): ConfigFault[] {
+function faultsOf(
+  issue: z.core.$ZodIssue,
+  above: Path,
+  schema: z.ZodType,
+  source: Source,
+  file: string,
+): ConfigFault[] {
   const path = [...above, ...issue.path]
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(path, key, source, file))
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(path, key, schema, source, file))
   if (issue.code === 'invalid_key') {
     const [inner] = issue.issues
     return [faultAt(source.keyAt(path), path, inner?.message ?? issue.message, undefined, source, file)]
@@ -34,7 +46,7 @@ function faultsOf(issue: z.core.$ZodIssue, above: Path, source: Source, file: st
     const key = String(path.at(-1) ?? '')
     return [faultAt(source.keyAt(path), path, `${key} is missing`, undefined, source, file)]
   }
-  if (issue.code === 'invalid_union') return unionFaults(issue, path, source, file)
+  if (issue.code === 'invalid_union') return unionFaults(issue, path, schema, source, file)
   const place = source.valueAt(path)
   const word = place.text.replaceAll(/^['"]|['"]$/g, '')
   const isWord = issue.code === 'invalid_value' && /[a-z]/i.test(word)
@@ -43,7 +55,13 @@ function faultsOf(issue: z.core.$ZodIssue, above: Path, source: Source, file: st
 }
 
 /** Of the ways to write a value, the one that came nearest is the one to speak of: that knows the keys, whose faults lie deepest. */
-function unionFaults(issue: z.core.$ZodIssueInvalidUnion, path: Path, source: Source, file: string): ConfigFault[] {
+function unionFaults(
+  issue: z.core.$ZodIssueInvalidUnion,
+  path: Path,
+  schema: z.ZodType,
+  source: Source,
+  file: string,
+): ConfigFault[] {
   const depth = (issues: readonly z.core.$ZodIssue[]) =>
     Math.max(...issues.map((one) => one.path.length + (one.code === 'unrecognized_keys' ? 1 : 0)))
   const unknown = (issues: readonly z.core.$ZodIssue[]) =>
@@ -54,7 +72,7 @@ function unionFaults(issue: z.core.$ZodIssueInvalidUnion, path: Path, source: So
       (a, b) => Number(depth(a) === 0) - Number(depth(b) === 0) || unknown(a) - unknown(b) || depth(b) - depth(a),
     )[0]
   if (nearest !== undefined && depth(nearest) > 0)
-    return nearest.flatMap((inner) => faultsOf(inner, path, source, file))
+    return nearest.flatMap((inner) => faultsOf(inner, path, schema, source, file))
   const ours = issue.errors.flatMap((issues) => issues.map(({ message }) => message)).filter((text) => !isStock(text))
   const message = isStock(issue.message) && ours.length > 0 ? [...new Set(ours)].join(', or ') : issue.message
   const place = source.valueAt(path)
@@ -64,10 +82,10 @@ function unionFaults(issue: z.core.$ZodIssueInvalidUnion, path: Path, source: So
 /** The library's own words, for what we have no better ones for. */
 const isStock = (message: string) => message.startsWith('Invalid input')
 
-function unknownKey(path: Path, key: string, source: Source, file: string): ConfigFault {
+function unknownKey(path: Path, key: string, schema: z.ZodType, source: Source, file: string): ConfigFault {
   const full = [...path, key]
-  const meant = suggestion(key, keysAt(FILE, path))
-  const belongs = meant === undefined ? homeOf(key, path) : undefined
+  const meant = suggestion(key, keysAt(schema, path))
+  const belongs = meant === undefined && schema === FILE ? homeOf(key, path) : undefined
   const message = belongs === undefined ? 'unknown key' : `unknown key here: it belongs to ${belongs}`
   return faultAt(source.keyAt(full), full, message, meant, source, file)
 }

@@ -64,7 +64,7 @@ export function loadConfig(text: string, file: string, env: Env): Loaded {
   if (!said.success) {
     // What is not set is not of the wrong kind, too.
     const isSet = ({ line, column }: ConfigFault) => !unset.some((one) => one.line === line && one.column === column)
-    const ofKinds = schemaFaults(said.error, source, file, MAX_FAULTS).filter(isSet)
+    const ofKinds = schemaFaults(said.error, FILE, source, file, MAX_FAULTS).filter(isSet)
     const beside = pruned(raw, said.error)
     const found = beside === undefined ? [] : conflicts(resolve(beside.raw, beside.said))
     const certain = found.filter((conflict) => !isDoubtful(conflict, beside?.removed ?? []))

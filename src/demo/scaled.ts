@@ -37,6 +37,11 @@ export function scaled(config: Config, scale: number): Config {
     timeouts: Object.fromEntries(Object.entries(config.timeouts).map(([name, computed]) => [name, rule(computed)])),
     upstreams: config.upstreams.map((upstream) => ({
       ...upstream,
+      health: {
+        ...upstream.health,
+        timeout: upstream.health.timeout * scale,
+        interval: upstream.health.interval * scale,
+      },
       timeout: timeout(upstream.timeout),
       retry: retry(upstream.retry),
       breaker: breaker(upstream.breaker),

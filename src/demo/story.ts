@@ -1,13 +1,13 @@
 /** One run of the demo: fresh services with the same script of faults, and videos made through or past the sidecar. */
 
 import { randomUUID } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { startApp } from '../app.ts'
 import { systemClock } from '../clock.ts'
 import { formatFaults } from '../config/faults.ts'
 import { loadConfig } from '../config/load.ts'
 import { systemResolve } from '../proxy/names.ts'
+import { atFullScale } from './full-scale.ts'
 import { createHttpClient } from './http-client.ts'
 import type { ServiceOptions } from './job-service.ts'
 import { makeVideo, type Outcome, type Urls } from './make-video.ts'
@@ -63,9 +63,21 @@ export type Result = {
   readonly seconds: number
 }
 
-/** @param progress called after each video with how many are done and how many of those are finished. */
+/** What the demo's sidecar runs with, and who gets its log. */
+export type Setting = {
+  /** A configuration file's text, and its name. */
+  readonly text: string
+  readonly file: string
+  /** Called with each line, at full scale. */
+  readonly logTo: (line: string) => void
+}
+
+/**
+ * @param setting undefined for a run without the sidecar.
+ * @param progress called after each video with how many are done and how many of those are finished.
+ */
 export async function tell(
-  withSidecar: boolean,
+  setting: Setting | undefined,
   progress: (done: number, finished: number, of: number) => void,
   ended: AbortSignal,
 ): Promise<Result> {
@@ -74,7 +86,7 @@ export async function tell(
   const transcriber = await supervise({ ...SCRIPT.transcriber, port: 0, fileBytes: 0 })
   const services = { search, downloader, transcriber }
   const direct: Urls = { search: search.url, downloader: downloader.url, transcriber: transcriber.url }
-  const sidecar = withSidecar ? await startSidecar(direct) : undefined
+  const sidecar = setting && (await startSidecar(direct, setting))
   const client = createHttpClient(SCALE)
   try {
     const startedAt = performance.now()
@@ -134,15 +146,14 @@ function countsOf(services: Readonly<Record<keyof Urls, Supervised>>) {
   }
 }
 
-/** The sidecar with the shipped proxy.yaml, its times scaled, on free ports. */
-async function startSidecar(urls: Urls) {
-  const file = new URL('../../proxy.yaml', import.meta.url)
+/** The sidecar with a configuration's times scaled, on free ports. */
+async function startSidecar(urls: Urls, { text, file, logTo: tellLine }: Setting) {
   const env = {
     YOUTUBE_SEARCH_URL: urls.search,
     VIDEO_DOWNLOADER_URL: urls.downloader,
     AUDIO_TRANSCRIBER_URL: urls.transcriber,
   }
-  const loaded = loadConfig(readFileSync(file, 'utf8'), 'proxy.yaml', env)
+  const loaded = loadConfig(text, file, env)
   if (!loaded.ok) throw new Error(formatFaults(loaded.faults))
   const anywhere = { host: '127.0.0.1', port: 0 }
   const { checkpoints } = loaded.config
@@ -154,8 +165,10 @@ async function startSidecar(urls: Urls) {
   }
   const upstreams = config.upstreams.map((upstream) => ({ ...upstream, listen: anywhere }))
   let opened = 0
+  const startedAt = Date.now()
   const logTo = {
     write: (line: string) => {
+      tellLine(atFullScale(line, startedAt, SCALE))
       if (line.includes('"msg":"breaker open"')) opened += 1
     },
   }

@@ -6,7 +6,7 @@ import type { UpstreamHealth } from './upstream.ts'
 export type Watched = {
   readonly upstream: string
   readonly origin: string
-  readonly health: UpstreamHealth
+  readonly health: Pick<UpstreamHealth, 'look'>
   readonly intervalMs: number
 }
 

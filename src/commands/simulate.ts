@@ -1,0 +1,129 @@
+import { createReadStream, readFileSync, writeFileSync } from 'node:fs'
+import { formatFaults } from '../config/faults.ts'
+import type { Env } from '../config/interpolate.ts'
+import { loadConfig } from '../config/load.ts'
+import type { Config } from '../config/schema.ts'
+import { type Assumptions, told, toldOfScenario } from '../simulate/assumptions.ts'
+import { play } from '../simulate/play.ts'
+import { page } from '../simulate/plot.ts'
+import { readLog, type RecordedLog } from '../simulate/recorded-log.ts'
+import { recordedRun, replay } from '../simulate/replay.ts'
+import { type Finished, type Report, sideBySide, table } from '../simulate/report.ts'
+import { loadScenario, type Scenario } from '../simulate/scenario.ts'
+
+export type SimulateOptions = {
+  /** Files; a log of `-` is what comes on stdin. */
+  readonly config: string
+  readonly against: string | undefined
+  readonly source: { readonly log: string } | { readonly scenario: string }
+  /** Where a page with plots goes. */
+  readonly html: string | undefined
+  readonly json: boolean
+  readonly seed: number
+  readonly assumptions: Assumptions
+}
+
+type Named = { readonly name: string; readonly role: 'other' | 'asked'; readonly config: Config }
+
+/** A file that is faulty or cannot be read; the message says which, in lines. */
+class FileError extends Error {}
+
+/**
+ * Runs a log or a scenario through a configuration, and through another one that it is to be compared with.
+ * @returns the exit code: 0, or 2 when a file is faulty or cannot be read.
+ */
+export async function simulate(
+  options: SimulateOptions,
+  env: Env,
+  write: (text: string) => void,
+  complain: (text: string) => void,
+): Promise<number> {
+  try {
+    const asked: Named = { name: options.config, role: 'asked', config: configAt(options.config, env) }
+    const other = options.against
+    const configs: Named[] =
+      other === undefined ? [asked] : [{ name: other, role: 'other', config: configAt(other, env) }, asked]
+    const { source } = options
+    const report =
+      'log' in source
+        ? await ofLog(source.log, configs, options)
+        : await ofScenario(source.scenario, scenarioAt(source.scenario), configs, options)
+    if (options.html !== undefined) writeFileSync(options.html, page(report))
+    write(options.json ? `${JSON.stringify(report, undefined, 2)}\n` : table(report))
+    return 0
+  } catch (error) {
+    if (!(error instanceof FileError)) throw error
+    complain(error.message)
+    return 2
+  }
+}
+
+async function ofLog(file: string, configs: readonly Named[], options: SimulateOptions): Promise<Report> {
+  const { assumptions, seed } = options
+  const log = await readLog(piecesOf(file))
+  if (log.length === 0) throw new FileError(`${file}: has no line of a request\n`)
+  const runs: Finished[] = [{ name: 'recorded', role: 'recorded', tally: recordedRun(log), calls: undefined, left: 0 }]
+  for (const { name, role, config } of configs)
+    runs.push({ name, role, ...(await replay(log, config, assumptions, seed)) })
+  return { source: file, seed, assumptions: told(assumptions), remarks: remarksOn(log, runs), runs: sideBySide(runs) }
+}
+
+async function ofScenario(
+  file: string,
+  scenario: Scenario,
+  configs: readonly Named[],
+  { seed }: SimulateOptions,
+): Promise<Report> {
+  const runs: Finished[] = []
+  for (const { name, role, config } of configs)
+    runs.push({ name, role, calls: undefined, ...(await play(scenario, config, seed)) })
+  const remarks = strangers(runs)
+  return { source: file, seed, assumptions: toldOfScenario(scenario.sidecars), remarks, runs: sideBySide(runs) }
+}
+
+function remarksOn({ skipped, untold }: RecordedLog, runs: readonly Finished[]): string[] {
+  const counted = (count: number, what: string) => (count === 0 ? [] : [`${count} ${what}`])
+  return [
+    ...counted(skipped.unreadable, 'lines of the log are not whole, and were passed over.'),
+    ...counted(skipped.noUpstream, 'requests in the log found no upstream, and were passed over.'),
+    ...counted(untold, 'requests do not tell their attempts one by one: what those were answered is assumed.'),
+    ...strangers(runs),
+  ]
+}
+
+const strangers = (runs: readonly Finished[]) =>
+  runs.flatMap(({ name, left }) =>
+    left === 0 ? [] : [`${left} requests went to upstreams that ${name} does not have.`],
+  )
+
+function configAt(file: string, env: Env): Config {
+  const loaded = loadConfig(textOf(file), file, env)
+  if (!loaded.ok) throw new FileError(formatFaults(loaded.faults))
+  return loaded.config
+}
+
+function scenarioAt(file: string): Scenario {
+  const loaded = loadScenario(textOf(file), file)
+  if (!loaded.ok) throw new FileError(formatFaults(loaded.faults))
+  return loaded.scenario
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw unreadable(file, error)
+  }
+}
+
+async function* piecesOf(file: string): AsyncIterable<string> {
+  const stream = file === '-' ? process.stdin : createReadStream(file, { highWaterMark: 1024 * 1024 })
+  try {
+    for await (const piece of stream.setEncoding('utf8')) yield piece
+  } catch (error) {
+    throw unreadable(file, error)
+  }
+}
+
+const unreadable = (file: string, error: unknown) =>
+  new FileError(`${file}: cannot be read: ${error instanceof Error ? error.message : String(error)}\n`)

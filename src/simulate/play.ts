@@ -1,0 +1,94 @@
+/** Runs a scenario through the policies of a configuration. */
+
+import type { Config } from '../config/schema.ts'
+import type { Event } from '../policy/events.ts'
+import { JobReports } from './job-reports.ts'
+import { exponential, seeded } from './random.ts'
+import type { Scenario, Traffic } from './scenario.ts'
+import { ScriptedWorld } from './scripted-world.ts'
+import { SimulatedSidecar } from './sidecar.ts'
+import { sliceOf, Tally } from './tally.ts'
+import { VirtualClock } from './virtual-clock.ts'
+
+export type Played = {
+  readonly tally: Tally
+  readonly requests: number
+  /** Requests to upstreams that the configuration does not have. */
+  readonly left: number
+}
+
+/** Hears of all that happens, with the wall-clock time of it in ms. */
+export type Watch = (event: Event, wallMs: number) => void
+
+/**
+ * Each source of chance is one of its own, so that two configurations meet the same traffic; the same scenario,
+ * configuration and seed come to the same figures.
+ */
+export async function play(
+  scenario: Scenario,
+  config: Config,
+  seed: number,
+  watch: Watch | undefined = undefined,
+): Promise<Played> {
+  const clock = new VirtualClock(0)
+  const tally = new Tally(Object.keys(scenario.upstreams), sliceOf(scenario.lasts))
+  const world = new ScriptedWorld(scenario, new JobReports(config.upstreams), clock, seeded(seed + 1))
+  const chance = seeded(seed + 2)
+  const fleet = Array.from(
+    { length: scenario.sidecars },
+    () => new SimulatedSidecar(config, world, tally, clock, chance, watch),
+  )
+  const traffic = seeded(seed)
+  let requests = 0
+  let left = 0
+  let running = scenario.traffic.length
+  const startFrom = (stream: Traffic) => {
+    const at = nextArrival(stream, clock.now(), scenario.sidecars, traffic)
+    if (at >= scenario.lasts) {
+      running -= 1
+      if (running === 0) for (const sidecar of fleet) sidecar.finish()
+      return
+    }
+    clock.after(at - clock.now(), () => {
+      const sidecar = fleet[Math.floor(traffic() * fleet.length)]
+      if (sidecar?.ask(stream.upstream, askOf(stream, requests)) === false) left += 1
+      requests += 1
+      startFrom(stream)
+    })
+  }
+  for (const stream of scenario.traffic) startFrom(stream)
+  await clock.run()
+  return { tally, requests, left }
+}
+
+function askOf({ request, body, patience = Number.POSITIVE_INFINITY }: Traffic, number: number) {
+  const [method = '', pattern = ''] = request.split(' ')
+  const target = pattern.replaceAll(/\{\w+\}/g, String(number))
+  return {
+    id: String(number),
+    method,
+    path: target.replace(/\?.*/, ''),
+    target,
+    bodyBytes: body,
+    stalls: false,
+    leavesAfterMs: patience,
+    clientTimeoutMs: undefined,
+    jobLeftMs: undefined,
+  }
+}
+
+/**
+ * Of all sidecars together: their Poisson processes are one of so many times the rate. One whose rate changes has no
+ * memory, so that the next gap is drawn anew from there. Infinity when there is no rate any more.
+ */
+function nextArrival({ rate }: Traffic, now: number, sidecars: number, random: () => number): number {
+  const steps = typeof rate === 'number' ? [{ from: 0, rate }] : rate
+  let from = now
+  for (;;) {
+    const current = steps.findLast((step) => step.from <= from)?.rate ?? 0
+    const until = steps.find((step) => step.from > from)?.from ?? Number.POSITIVE_INFINITY
+    const at = current > 0 ? from + exponential(1000 / (current * sidecars), random) : Number.POSITIVE_INFINITY
+    if (at < until || until === Number.POSITIVE_INFINITY) return at
+    from = until
+  }
+}

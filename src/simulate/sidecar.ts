@@ -1,0 +1,113 @@
+import type { Clock } from '../clock.ts'
+import type { Config } from '../config/schema.ts'
+import { EarlyProbes, type Watched } from '../control/health/early-probes.ts'
+import type { Inputs } from '../job/timeouts.ts'
+import type { Event } from '../policy/events.ts'
+import type { Deps, Exchange } from '../policy/exchange.ts'
+import { type Connect, compile, type Runtime } from '../runtime.ts'
+import { type Answer, SimulatedCall } from './simulated-call.ts'
+import { type SimulatedAsk, SimulatedRequest } from './simulated-request.ts'
+import type { Tally } from './tally.ts'
+
+/** The other side of the sidecars: what upstreams answer, now. */
+export type World = {
+  /** @param origin scheme, host and port of the endpoint that is called. */
+  answer(exchange: Exchange, origin: string): Answer
+  /**
+   * What an endpoint's health path says.
+   * @param everyMs how often it is asked while a breaker is open.
+   */
+  isWell(upstream: string, origin: string, everyMs: number): boolean
+}
+
+/** One sidecar without its sockets: the policies of a configuration, on a clock and before upstreams that are not real. */
+export class SimulatedSidecar {
+  readonly #runtime: Runtime
+  readonly #early: EarlyProbes
+  readonly #deps: Deps
+  readonly #inputs: Inputs
+  #inFlight = 0
+  #isLast = false
+
+  constructor(
+    config: Config,
+    world: World,
+    tally: Tally,
+    clock: Clock,
+    random: () => number,
+    watch: ((event: Event, wallMs: number) => void) | undefined = undefined,
+  ) {
+    const emit = (event: Event) => {
+      watch?.(event, clock.wallNow())
+      if (event.kind === 'request') tallyRequest(event, tally, clock)
+      if (event.kind !== 'breaker') return
+      const { kind: _, ...change } = event
+      tally.breaker({ ...change, atMs: clock.now() })
+      this.#early.record(event)
+    }
+    // Nothing that a simulation tells has an id.
+    this.#deps = { clock, random, newId: () => '', emit }
+    const connect: Connect = ({ origin: { origin } }) => ({
+      send: (exchange, watch) => {
+        tally.call(exchange.route.upstream, clock.now())
+        return new SimulatedCall(world.answer(exchange, origin), watch, clock)
+      },
+      open: () => 0,
+      close: async () => {},
+    })
+    this.#runtime = compile(config, connect, () => '', this.#deps)
+    this.#early = new EarlyProbes(
+      watchedOf(config, world),
+      (upstream, origin) => !this.#isOver() && this.#runtime.isOpen(upstream, origin),
+      this.#runtime.allowProbes,
+      clock,
+    )
+    this.#inputs = Object.fromEntries(config.job.inputs.map(({ name, byDefault }) => [name, byDefault]))
+  }
+
+  /** @returns false when the configuration has no such upstream. */
+  ask(upstream: string, ask: SimulatedAsk): boolean {
+    const known = this.#runtime.upstreams.get(upstream)
+    if (known === undefined) return false
+    this.#inFlight += 1
+    void new SimulatedRequest(ask, known, this.#inputs, this.#deps, () => {
+      this.#inFlight -= 1
+      this.#endWhenOver()
+    }).run()
+    return true
+  }
+
+  /** No request follows: once those under way are over, nothing keeps the clock running. */
+  finish(): void {
+    this.#isLast = true
+    this.#endWhenOver()
+  }
+
+  #isOver(): boolean {
+    return this.#isLast && this.#inFlight === 0
+  }
+
+  #endWhenOver(): void {
+    if (this.#isOver()) this.#early.close()
+  }
+}
+
+function watchedOf({ upstreams }: Config, world: World): Watched[] {
+  const watched = upstreams.filter(({ health }) => health.path !== undefined)
+  return watched.flatMap(({ name, urls, health }) =>
+    urls.map((url) => {
+      const { origin } = new URL(url)
+      const look = async () => {
+        if (!world.isWell(name, origin, health.interval)) throw new Error('not well')
+        return ''
+      }
+      return { upstream: name, origin, health: { look }, intervalMs: health.interval }
+    }),
+  )
+}
+
+function tallyRequest(event: Extract<Event, { kind: 'request' }>, tally: Tally, clock: Clock): void {
+  const { id, ref, status, reason, attempts, totalMs } = event
+  const upstream = ref?.upstream ?? ''
+  tally.request({ number: Number(id), upstream, status, reason, attempts, totalMs, atMs: clock.now() })
+}

@@ -1,0 +1,161 @@
+import type { Clock, Timer } from '../clock.ts'
+import type { FaultCode } from '../errors.ts'
+import type { BodyEnd, BodySink, Call, CallWatch, RawHeaders, Reply } from '../policy/exchange.ts'
+
+/** What an upstream does with one call. All times in ms. */
+export type Answer =
+  | {
+      readonly kind: 'reply'
+      /** To a new connection; 0 when one is reused. */
+      readonly connectMs: number
+      /** From the start of the call to the response head. */
+      readonly afterMs: number
+      readonly status: number
+      /** Whether it comes before the request has been sent whole. */
+      readonly early: boolean
+      readonly headers: RawHeaders
+      /** Arrives with the head; '' for nothing worth looking at. */
+      readonly body: string
+      /** From the head to the end of the body. */
+      readonly bodyMs: number
+      readonly bodyEnd: 'complete' | FaultCode
+    }
+  | { readonly kind: 'fault'; readonly connectMs: number; readonly afterMs: number; readonly code: FaultCode }
+  /** It never answers. @prop in how far the call gets. */
+  | { readonly kind: 'silence'; readonly connectMs: number; readonly in: 'connecting' | 'sending' | 'waiting' }
+
+export type SimulatedReply = Extract<Answer, { kind: 'reply' }>
+
+const NOTHING: Buffer = Buffer.alloc(0)
+const NO_FIELDS: RawHeaders = []
+const JSON_FIELDS: RawHeaders = ['content-type', 'application/json']
+
+/** A whole response, on a connection that is there. @param body JSON; '' for nothing worth looking at. */
+export const simulatedReply = (status: number, afterMs: number, body = ''): SimulatedReply => ({
+  kind: 'reply',
+  connectMs: 0,
+  afterMs,
+  status,
+  early: false,
+  headers: body === '' ? NO_FIELDS : JSON_FIELDS,
+  body,
+  bodyMs: 0,
+  bodyEnd: 'complete',
+})
+
+/** A call that plays an answer on the clock, as the transport's own calls do on the wire: first a Call, then the Reply. */
+export class SimulatedCall implements Call, Reply {
+  readonly #answer: Answer
+  readonly #watch: CallWatch
+  readonly #clock: Clock
+  readonly #data: Buffer
+  #timer: Timer | undefined
+  #end: BodyEnd | undefined
+  #sink: BodySink | undefined
+  #onClosed: ((end: BodyEnd) => void)[] | undefined
+  readonly status: number
+  readonly statusText = ''
+  readonly headers: RawHeaders
+  readonly socket = undefined
+  readonly early: boolean
+
+  constructor(answer: Answer, watch: CallWatch, clock: Clock) {
+    this.#answer = answer
+    this.#watch = watch
+    this.#clock = clock
+    const isReply = answer.kind === 'reply'
+    this.status = isReply ? answer.status : 0
+    this.early = isReply && answer.early
+    this.headers = isReply ? answer.headers : NO_FIELDS
+    this.#data = isReply && answer.body !== '' ? Buffer.from(answer.body) : NOTHING
+    if (answer.connectMs > 0) this.#timer = clock.after(answer.connectMs, () => this.#connected())
+    else this.#connected()
+  }
+
+  get ended(): boolean {
+    return this.#end !== undefined
+  }
+
+  abort(): void {
+    this.discard('cancelled')
+  }
+
+  discard(end: BodyEnd): void {
+    if (this.#end !== undefined) return
+    if (this.#timer !== undefined) this.#clock.cancel(this.#timer)
+    this.#close(end)
+  }
+
+  pipe(sink: BodySink): void {
+    this.#sink = sink
+    if (this.#data.length > 0) sink.data(this.#data)
+    if (this.#end === 'complete') sink.end([])
+    else if (this.#end !== undefined) sink.fail(this.#end === 'cancelled' ? 'client_gone' : this.#end)
+  }
+
+  resume(): void {}
+
+  watch(onData: (chunk: Buffer) => void): void {
+    if (this.#data.length > 0) onData(this.#data)
+  }
+
+  onClosed(closed: (end: BodyEnd) => void): void {
+    if (this.#end !== undefined) return closed(this.#end)
+    this.#onClosed ??= []
+    this.#onClosed.push(closed)
+  }
+
+  #connected(): void {
+    const answer = this.#answer
+    this.#timer = undefined
+    if (answer.kind === 'silence') return this.#fallSilent(answer)
+    const leftMs = Math.max(0, answer.afterMs - answer.connectMs)
+    this.#timer = this.#clock.after(leftMs, () =>
+      answer.kind === 'reply' ? this.#head(answer) : this.#fail(answer.code),
+    )
+    if (answer.kind === 'fault' && BEFORE_CONNECTED.has(answer.code)) return
+    this.#watch.started(answer.connectMs > 0 ? answer.connectMs : undefined)
+    this.#watch.sent()
+  }
+
+  #fallSilent(answer: Extract<Answer, { kind: 'silence' }>): void {
+    if (answer.in === 'connecting') return
+    this.#watch.started(answer.connectMs > 0 ? answer.connectMs : undefined)
+    if (answer.in === 'waiting') this.#watch.sent()
+  }
+
+  #fail(code: FaultCode): void {
+    this.#close(code)
+    this.#watch.failed(code, undefined)
+  }
+
+  #head(answer: SimulatedReply): void {
+    this.#timer = undefined
+    if (answer.bodyMs > 0) this.#timer = this.#clock.after(answer.bodyMs, () => this.#finish(answer.bodyEnd))
+    else this.#close(answer.bodyEnd)
+    this.#watch.head(this)
+  }
+
+  #finish(end: 'complete' | FaultCode): void {
+    if (end === 'complete') this.#sink?.end([])
+    else this.#sink?.fail(end)
+    this.#close(end)
+  }
+
+  #close(end: BodyEnd): void {
+    if (this.#end !== undefined) return
+    this.#end = end
+    for (const closed of this.#onClosed ?? []) closed(end)
+    this.#onClosed = undefined
+  }
+}
+
+/** Faults that come while there is no connection yet. */
+const BEFORE_CONNECTED: ReadonlySet<FaultCode> = new Set([
+  'dns_error',
+  'connect_refused',
+  'unreachable',
+  'connect_timeout',
+  'tls_protocol',
+  'tls_certificate',
+])

@@ -1,0 +1,175 @@
+import { Readable } from 'node:stream'
+import type { Clock } from '../clock.ts'
+import { type FaultCode, ProxyError } from '../errors.ts'
+import type { BodySink, ClientLink, Deps, Exchange, Reply, RequestBody } from '../policy/exchange.ts'
+import type { Inputs } from '../job/timeouts.ts'
+import { type Route, routeFor, type Upstream } from '../proxy/route.ts'
+
+/** A client's request, as far as the policies care. All times in ms from its arrival. */
+export type SimulatedAsk = {
+  /** Its number: what the upstream of the simulation knows it by. */
+  readonly id: string
+  readonly method: string
+  /** At the upstream's own listener: without a prefix, and without a query. */
+  readonly path: string
+  /** The path with what tells apart requests that are not alike. */
+  readonly target: string
+  readonly bodyBytes: number
+  /** Whether its body stops coming before its end. */
+  readonly stalls: boolean
+  /** Infinity for a client that stays. */
+  readonly leavesAfterMs: number
+  /** What the client says it waits, and when its job's time is up; undefined when there is no such limit. */
+  readonly clientTimeoutMs: number | undefined
+  readonly jobLeftMs: number | undefined
+}
+
+/**
+ * One request from its arrival to the end of its response: what `Visit` is to a request on a socket. The exchange and the
+ * event at its end are the same; the rest of a visit is what sockets need.
+ */
+export class SimulatedRequest implements ClientLink, BodySink {
+  readonly #ask: SimulatedAsk
+  readonly #deps: Deps
+  readonly #route: Route
+  readonly #startedAt: number
+  readonly #exchange: Exchange
+  readonly #onOver: () => void
+  readonly #waiting: (() => void)[] = []
+  #leaving: ReturnType<Clock['after']> | undefined
+  #reply: Reply | undefined
+  #status: number | undefined
+  #firstByteMs: number | undefined
+  gone = false
+  readonly goneAs = 'client_gone'
+
+  constructor(ask: SimulatedAsk, upstream: Upstream, inputs: Inputs, deps: Deps, onOver: () => void) {
+    this.#ask = ask
+    this.#deps = deps
+    this.#onOver = onOver
+    this.#startedAt = deps.clock.now()
+    const route = routeFor(upstream, ask.method, ask.path)
+    this.#route = route
+    const { timeouts } = route
+    this.#exchange = {
+      id: ask.id,
+      route: route.ref,
+      method: ask.method,
+      target: upstream.basePath + ask.target,
+      headers: [],
+      body: ask.bodyBytes > 0 ? bodyOf(ask, route) : undefined,
+      upgrade: undefined,
+      idempotent: route.idempotent || route.idempotentMethods.has(ask.method),
+      startedAt: this.#startedAt,
+      clientTimeoutMs: ask.clientTimeoutMs,
+      jobDeadlineAt: ask.jobLeftMs === undefined ? undefined : this.#startedAt + ask.jobLeftMs,
+      timeouts: typeof timeouts === 'function' ? timeouts(inputs) : timeouts,
+      client: this,
+      jobs: route.jobs,
+      path: ask.path,
+      deadlineAt: Number.POSITIVE_INFINITY,
+      deadlineFault: 'total_timeout',
+      attempts: 0,
+      headMs: undefined,
+      tried: [],
+      history: [],
+      attemptTimeoutMs: Number.POSITIVE_INFINITY,
+      spent: { queueMs: 0, backoffMs: 0, connectMs: 0 },
+    }
+  }
+
+  /** Never rejects but for a defect. */
+  async run(): Promise<void> {
+    const { leavesAfterMs } = this.#ask
+    if (leavesAfterMs !== Number.POSITIVE_INFINITY)
+      this.#leaving = this.#deps.clock.after(leavesAfterMs, () => this.#leave())
+    try {
+      const reply = await this.#route.send(this.#exchange)
+      if (this.gone) return reply.discard('cancelled')
+      this.#reply = reply
+      this.#status = reply.status
+      this.#firstByteMs = this.#elapsed()
+      reply.pipe(this)
+    } catch (error) {
+      if (!(error instanceof ProxyError)) throw error
+      if (this.gone) return
+      this.#status = error.fault.status
+      this.#firstByteMs = this.#elapsed()
+      this.#finish(error.code)
+    }
+  }
+
+  listen(onGone: () => void): void {
+    this.#waiting.push(onGone)
+  }
+
+  unlisten(onGone: () => void): void {
+    const at = this.#waiting.lastIndexOf(onGone)
+    if (at >= 0) this.#waiting.splice(at, 1)
+  }
+
+  inform(): void {}
+
+  data(): boolean {
+    return true
+  }
+
+  end(): void {
+    this.#finish(undefined)
+  }
+
+  fail(code: FaultCode): void {
+    this.#reply?.discard(code)
+    this.#finish(code)
+  }
+
+  #leave(): void {
+    this.#leaving = undefined
+    this.gone = true
+    for (const onGone of [...this.#waiting]) onGone()
+    this.#reply?.discard('cancelled')
+    this.#finish('client_gone')
+  }
+
+  #elapsed(): number {
+    return this.#deps.clock.now() - this.#startedAt
+  }
+
+  #finish(reason: FaultCode | undefined): void {
+    if (this.#leaving !== undefined) this.#deps.clock.cancel(this.#leaving)
+    const { attempts, spent, history } = this.#exchange
+    this.#deps.emit({
+      kind: 'request',
+      ref: this.#route.ref,
+      id: this.#ask.id,
+      method: this.#ask.method,
+      path: this.#ask.path,
+      status: this.#status ?? 499,
+      reason,
+      attempts,
+      queueMs: spent.queueMs,
+      backoffMs: spent.backoffMs,
+      connectMs: spent.connectMs,
+      firstByteMs: this.#firstByteMs,
+      totalMs: this.#elapsed(),
+      bytesIn: this.#ask.bodyBytes,
+      bytesOut: 0,
+      startedAt: this.#startedAt,
+      history,
+    })
+    this.#onOver()
+  }
+}
+
+/** No two are alike: what the bytes were is not known, and a call must not be shared by those who ask for different things. */
+function bodyOf({ id, bodyBytes, stalls }: SimulatedAsk, { bodyLimits }: Route): RequestBody {
+  return {
+    replayable: bodyBytes <= bodyLimits.memory + bodyLimits.disk,
+    complete: !stalls,
+    starved: stalls,
+    received: bodyBytes,
+    open: () => Readable.from([]),
+    peek: async (limitBytes) => (bodyBytes <= limitBytes && !stalls ? Buffer.from(id) : undefined),
+    commit: () => {},
+  }
+}

@@ -1,0 +1,72 @@
+import { expect, test } from 'vitest'
+import { logOf } from './support.ts'
+import { readLog } from '../../src/simulate/recorded-log.ts'
+
+const line = (time: string, fields: object) => ({
+  time,
+  upstream: 'api',
+  route: 'GET /jobs/{id}',
+  method: 'GET',
+  path: '/jobs/1',
+  status: 200,
+  attempts: 1,
+  queue_ms: 0,
+  first_byte_ms: 10,
+  total_ms: 10,
+  msg: 'request',
+  ...fields,
+})
+
+test('requests come in the order of their arrivals, which is not that of their lines', async () => {
+  const log = await logOf([
+    line('2026-01-01T00:00:02.000Z', { path: '/jobs/second' }),
+    line('2026-01-01T00:00:05.000Z', { path: '/jobs/first', total_ms: 4_000 }),
+    line('2026-01-01T00:00:03.500Z', { path: '/jobs/third' }),
+  ])
+  expect([0, 1, 2].map((n) => log.nth(n)).map(({ path, arrivalMs }) => [path, arrivalMs])).toEqual([
+    ['/jobs/first', 0],
+    ['/jobs/second', 990],
+    ['/jobs/third', 2_490],
+  ])
+  expect([log.epochMs, log.lengthMs]).toEqual([Date.UTC(2026, 0, 1, 0, 0, 1), 4_000])
+})
+
+test.each([
+  ['/api/jobs/1', 'GET /jobs/{id}', '/jobs/1'],
+  ['/jobs/1', 'GET /jobs/{id}', '/jobs/1'],
+  ['/api/x', 'GET /api/{id}', '/api/x'],
+  ['/api', '*', '/'],
+  ['/apis/x', '*', '/apis/x'],
+])('%s on %s is %s at the upstream', async (path, route, at) => {
+  const log = await logOf([line('2026-01-01T00:00:00.000Z', { path, route })])
+  expect(log.nth(0).path).toBe(at)
+})
+
+test('what is no request of an upstream is passed over, and what is not whole is counted', async () => {
+  const whole = JSON.stringify(line('2026-01-01T00:00:00.000Z', {}))
+  const text = [
+    'not JSON',
+    JSON.stringify({ msg: 'listening', name: 'listen' }),
+    JSON.stringify(line('2026-01-01T00:00:00.000Z', { upstream: undefined, status: 404 })),
+    whole,
+    '{"msg":"request",',
+    whole.slice(0, -1),
+  ].join('\n')
+  const log = await readLog(
+    (async function* () {
+      yield text.slice(0, 50)
+      yield text.slice(50)
+    })(),
+  )
+  expect([log.length, log.skipped]).toEqual([1, { unreadable: 2, noUpstream: 1 }])
+})
+
+test('requests that do not tell their attempts are counted', async () => {
+  const log = await logOf([
+    line('2026-01-01T00:00:00.000Z', { attempts: 3 }),
+    line('2026-01-01T00:00:00.000Z', { status: 502, reason: 'reset' }),
+    line('2026-01-01T00:00:00.000Z', { reason: 'body_truncated' }),
+    line('2026-01-01T00:00:00.000Z', { attempts: 0, status: 503, reason: 'breaker_open' }),
+  ])
+  expect(log.untold).toBe(2)
+})
