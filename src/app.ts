@@ -3,16 +3,16 @@ import { tmpdir } from 'node:os'
 import type { DestinationStream } from 'pino'
 import type { Clock } from './clock.ts'
 import type { Config } from './config/schema.ts'
-import type { ConfigWarning } from './config/warnings.ts'
+import { configOperations } from './control/config-operations.ts'
 import { createLog } from './control/log.ts'
 import { createMetrics } from './control/metrics.ts'
-import { explainOperation, type InForce } from './control/explain-operation.ts'
+import { explainOperation } from './control/explain-operation.ts'
 import { describing } from './control/openapi.ts'
 import { observationOperations, probeOperations } from './control/observation-operations.ts'
-import { startControl } from './control/server.ts'
-import { EarlyProbes } from './control/health/early-probes.ts'
-import { healthChecks, upstreamHealth } from './health.ts'
-import { HealthReport } from './control/health/report.ts'
+import { type ControlTerms, startControl } from './control/server.ts'
+import { type Check, HealthReport } from './control/health/report.ts'
+import { currentFor, handOver } from './current.ts'
+import { healthChecks, type RedisClients, type UpstreamLooks } from './health.ts'
 import { checkpointOperations } from './control/checkpoint-operations.ts'
 import { jobOperations } from './control/job-operations.ts'
 import { observed, type StoreWatcher } from './checkpoint/observed.ts'
@@ -20,12 +20,14 @@ import { openStore } from './checkpoint/open.ts'
 import { restoreJobs } from './checkpoint/restore.ts'
 import { JobBook } from './job/book.ts'
 import { type Address, written } from './listen.ts'
-import type { Emit } from './policy/events.ts'
+import { isLoopback } from './loopback.ts'
+import { doorsOf, Listeners, ownKey, SHARED } from './listeners.ts'
+import type { Emit, ReloadReport, ReloadTrigger } from './policy/events.ts'
 import type { Deps } from './policy/exchange.ts'
-import { byListener, byPrefix, type Door, type Listener, listen } from './proxy/listener.ts'
 import type { Resolve } from './proxy/names.ts'
-import { connectTo } from './proxy/transport.ts'
-import { compile, type Runtime } from './runtime.ts'
+import { connectTo, type TransportSettings } from './proxy/transport.ts'
+import { Reloads } from './reload/reloads.ts'
+import { type ConfigSource, type Given, UNFILED } from './reload/source.ts'
 
 /** What the process, or a test, gives the sidecar from outside. */
 export type Outside = {
@@ -39,16 +41,16 @@ export type Outside = {
   readonly logTo: DestinationStream | undefined
 }
 
-/** A configuration, where it stands in its file, and what there is to say of it. */
-export type Given = InForce & { readonly warnings: readonly ConfigWarning[] }
-
 export type App = {
+  /** As of now: a reload may move them. */
   readonly addresses: {
     readonly shared: Address | undefined
     readonly control: Address
     /** By upstream, those that have a listener of their own. */
     readonly upstreams: ReadonlyMap<string, Address>
   }
+  /** Reads the configuration again and puts it in force, whole or not at all. Never rejects. */
+  readonly reload: (trigger: ReloadTrigger) => Promise<ReloadReport | undefined>
   /**
    * Stops in order: not ready at once, no new connections after `drainDelayMs`, every request under way to its end,
    * then all closed.
@@ -63,66 +65,100 @@ const DRAIN_DELAY_MS = 1_000
 
 /**
  * Joins the rooms and starts serving.
+ * @param source where the configuration came from, and comes from again.
  * @throws Error naming the configuration's key when it cannot listen somewhere or read a file; nothing is left running.
  */
-export async function startApp({ config, origins, warnings }: Given, outside: Outside): Promise<App> {
+export async function startApp(given: Given, outside: Outside, source: ConfigSource = UNFILED): Promise<App> {
+  const { config } = given
   const { clock, random, newId, version } = outside
   const log = createLog({ ...config.log, service: config.service }, outside.clock, outside.logTo)
   const emit: Emit = (event) => {
     metrics.record(event)
     log.record(event)
-    earlyProbes.record(event)
+    current.earlyProbes.record(event)
   }
   const deps: Deps = { clock, random, newId, emit }
-  const readText = (path: string) => readFileSync(path, 'utf8')
-  const runtime = compile(config, (settings) => connectTo(settings, outside.resolve, deps), readText, deps)
-  const listeners = new Map<string, Listener>()
-  const metrics = createMetrics({ service: config.service, version }, () => ({
-    ...runtime.snapshot(),
-    listeners: [...listeners].map(([name, { connections }]) => ({ name, connections: connections() })),
-  }))
-  const health = upstreamHealth(config, readText, clock)
-  const earlyProbes = new EarlyProbes(health.watched, runtime.isOpen, runtime.allowProbes, clock)
+  const book = new JobBook(config.checkpoints.ttl, clock)
+  const connect = (settings: TransportSettings) => connectTo(settings, outside.resolve, deps)
+  const around = { book, connect, readText: (path: string) => readFileSync(path, 'utf8'), deps }
+  let current = currentFor(config, undefined, around)
   const phase = { listening: false, draining: false }
-  const open: { close(): Promise<void> }[] = [runtime]
+  const isDraining = () => phase.draining
+  const listeners = new Listeners({ ...deps, spillFolder: tmpdir(), isDraining, jobs: () => current.jobs }, emit)
+  const metrics = createMetrics({ service: config.service, version }, () => ({
+    ...current.runtime.snapshot(),
+    listeners: listeners.connections(),
+  }))
+  let clients: RedisClients = new Map()
+  const open: { close(): Promise<void> }[] = [
+    { close: () => current.runtime.close() },
+    { close: async () => closeThose(clients, new Map()) },
+    listeners,
+  ]
   const close = async () => {
-    earlyProbes.close()
+    phase.draining = true
+    current.earlyProbes.close()
     await Promise.all(open.splice(0).map((room) => room.close()))
     log.flush()
   }
-  const book = new JobBook(config.checkpoints.ttl, clock)
-  const jobs = { ...config.job, book }
-  const visitDeps = { ...deps, spillFolder: tmpdir(), isDraining: () => phase.draining, jobs }
-  for (const { rule, file, line, column, path, reason, fix } of warnings) {
-    emit({ kind: 'config_warning', rule, place: `${file}:${line}:${column}`, setting: path, reason, fix })
-  }
+  warn(given, emit)
   try {
     const store = observed(await openConfigured(config.checkpoints, clock), clock, storeWatcher(emit))
     open.push(store)
     open.push(await restoreJobs(store, book, clock, (error) => emit({ kind: 'fault', error, where: 'jobs' })))
-    for (const door of doors(config, runtime)) {
-      const listener = await listen(door, visitDeps)
-      open.push(listener)
-      listeners.set(door.key, listener)
-      emit({ kind: 'listening', name: door.key, address: written(listener.address) })
-    }
-    const checks = await healthChecks(config, store, health.all, outside)
-    open.push(checks)
-    const report = new HealthReport(checks.list, { service: config.service, version }, clock)
+    const steadyDoors = (wanted: Config) => doorsOf(wanted, () => current.runtime.upstreams)
+    const opening = await listeners.prepare(steadyDoors(config))
+    opening.turn(steadyDoors(config))
     const observedNow = { metrics, phase: () => conditions(phase) }
-    const operations = [
-      ...observationOperations({ ...observedNow, health: report }),
-      ...checkpointOperations(store, config.checkpoints, clock),
-      explainOperation(() => ({ config, origins })),
-      ...jobOperations(store, book, { inputs: config.job.inputs, timeouts: config.timeouts }, clock),
-    ]
-    const document = describing(operations, version)
+    const checksOf = (wanted: Config, { all }: UpstreamLooks) => healthChecks(wanted, store, all, clients, outside)
+    const termsOf = ({ config: wanted, origins }: Given, checks: readonly Check[]): ControlTerms => {
+      const health = new HealthReport(checks, { service: wanted.service, version }, clock)
+      const operations = [
+        ...observationOperations({ ...observedNow, health }),
+        ...checkpointOperations(store, wanted.checkpoints, clock),
+        explainOperation(() => ({ config: wanted, origins })),
+        ...jobOperations(store, book, { inputs: wanted.job.inputs, timeouts: wanted.timeouts }, clock),
+        ...configOperations(reloads),
+      ]
+      const all = [...operations, describing(operations, version)]
+      return { token: wanted.control.token, maxBodyBytes: wanted.checkpoints.maxBody, operations: all }
+    }
+
+    const apply = async (wanted: Given): Promise<void> => {
+      const next = wanted.config
+      assertControlExposure(next.control)
+      const successor = currentFor(next, current, around)
+      const checks = await checksOf(next, successor.looks)
+      const terms = termsOf(wanted, checks.list)
+      const change = await listeners
+        .prepare(doorsOf(next, () => successor.runtime.upstreams))
+        .catch((error: unknown) => {
+          closeThose(checks.clients, clients)
+          throw error
+        })
+      if (phase.draining) {
+        closeThose(checks.clients, clients)
+        await change.undo()
+        throw new Error('the sidecar is draining')
+      }
+      // From here on nothing waits and nothing can fail.
+      const before = current
+      current = successor
+      handOver(before, successor, deps)
+      change.turn(steadyDoors(next))
+      log.set(next.log)
+      control.serve(terms)
+      closeThose(clients, checks.clients)
+      clients = checks.clients
+      warn(wanted, emit)
+    }
+    const reloads = new Reloads(source, config, apply, deps)
+    const checks = await checksOf(config, current.looks)
+    clients = checks.clients
     const control = await startControl({
       key: 'control.listen',
       ...config.control.listen,
-      token: config.control.token,
-      maxBodyBytes: config.checkpoints.maxBody,
-      operations: [...operations, document],
+      ...termsOf(given, checks.list),
       emit,
     })
     open.push(control)
@@ -140,19 +176,55 @@ export async function startApp({ config, origins, warnings }: Given, outside: Ou
       emit({ kind: 'listening', name: 'control.metricsListen', address: written(watched.address) })
     }
     phase.listening = true
+    const watch = source.watch(
+      () => void reloads.request('file'),
+      (error) => emit({ kind: 'fault', error, where: 'watch' }),
+    )
+    open.push({ close: async () => watch.close() })
     const drain = async () => {
       phase.draining = true
-      emit({ kind: 'draining', inFlight: [...listeners.values()].reduce((sum, { inFlight }) => sum + inFlight(), 0) })
+      watch.close()
+      emit({ kind: 'draining', inFlight: listeners.inFlight() })
       await new Promise<void>((resolve) => clock.after(DRAIN_DELAY_MS, resolve))
-      await Promise.all([...listeners.values()].map((listener) => listener.finish()))
+      await listeners.finish()
       emit({ kind: 'drained' })
       await close()
     }
-    return { addresses: addressesOf(config, listeners, control.address), drain, close }
+    const addresses = {
+      get shared() {
+        return listeners.addressOf(SHARED)
+      },
+      control: control.address,
+      get upstreams() {
+        return new Map(
+          [...current.runtime.upstreams.keys()].flatMap((name) => {
+            const address = listeners.addressOf(ownKey(name))
+            return address === undefined ? [] : [[name, address] as const]
+          }),
+        )
+      },
+    }
+    return { addresses, reload: (trigger) => reloads.request(trigger), drain, close }
   } catch (error) {
     await close()
     throw error
   }
+}
+
+function warn({ warnings }: Given, emit: Emit): void {
+  for (const { rule, file, line, column, path, reason, fix } of warnings)
+    emit({ kind: 'config_warning', rule, place: `${file}:${line}:${column}`, setting: path, reason, fix })
+}
+
+/** The file asks for a token where it listens; so must the address that needs a restart to change. */
+function assertControlExposure({ listen, token }: Config['control']): void {
+  if (token === '' && !isLoopback(listen.host))
+    throw new Error(`control.token is needed until control.listen is no longer ${written(listen)}: after a restart`)
+}
+
+/** Those that are in `all` and no longer in `kept`. */
+function closeThose(all: RedisClients, kept: RedisClients): void {
+  for (const [key, client] of all) if (!kept.has(key)) client.close()
 }
 
 function openConfigured({ store, ttl, maxItems, tls }: Config['checkpoints'], clock: Clock) {
@@ -165,26 +237,7 @@ const storeWatcher = (emit: Emit): StoreWatcher => ({
   turned: (isUp, error) => emit({ kind: 'store', isUp, error }),
 })
 
-const SHARED = 'listen'
-const keyOf = (upstream: string) => `upstreams.${upstream}.listen`
-
-function doors(config: Config, { upstreams }: Runtime): Door[] {
-  const own = config.upstreams.flatMap(({ name, listen: address }) =>
-    address === undefined ? [] : [{ key: keyOf(name), address, find: byListener(name, () => upstreams) }],
-  )
-  if (config.listen === undefined) return own
-  return [{ key: SHARED, address: config.listen, find: byPrefix(() => upstreams) }, ...own]
-}
-
 const conditions = ({ listening, draining }: { readonly listening: boolean; readonly draining: boolean }) => ({
   started: { listening },
   ready: { listening, 'accepting requests': !draining },
 })
-
-function addressesOf(config: Config, listeners: ReadonlyMap<string, Listener>, control: Address): App['addresses'] {
-  const own = config.upstreams.flatMap(({ name }) => {
-    const listener = listeners.get(keyOf(name))
-    return listener === undefined ? [] : [[name, listener.address] as const]
-  })
-  return { shared: listeners.get(SHARED)?.address, control, upstreams: new Map(own) }
-}

@@ -1,24 +1,31 @@
-import type { Breaker as BreakerConfig, Config, RouteConfig, UpstreamConfig } from './config/schema.ts'
+import {
+  breakerKey,
+  type Carried,
+  type Connect,
+  leftBehind,
+  NO_ROUTE,
+  stateFor,
+  takeOver,
+  type UpstreamState,
+} from './carried.ts'
+import type { Config, RouteConfig } from './config/schema.ts'
 import type { TimeoutRules } from './job/timeouts.ts'
-import { freshAdaptive } from './policy/adaptive.ts'
 import { type Breaker, wouldAdmit } from './policy/breaker.ts'
-import { freshBudget, retriesLeft } from './policy/budget.ts'
-import { allowProbes, freshCircuit, probesInFlight, stateOf } from './policy/circuit.ts'
-import { type JobWatch, SeenIds } from './policy/classify.ts'
-import type { BreakerSnapshot, RouteRef, Snapshot, UpstreamSnapshot } from './policy/events.ts'
+import { retriesLeft } from './policy/budget.ts'
+import { allowProbes, probesInFlight, stateOf } from './policy/circuit.ts'
+import type { JobWatch, SeenIds } from './policy/classify.ts'
+import type { BreakerSnapshot, Snapshot, UpstreamSnapshot } from './policy/events.ts'
 import type { Deps } from './policy/exchange.ts'
 import { heldIn, type Polls } from './policy/hold.ts'
-import { freshLatencies } from './policy/latencies.ts'
-import { freshSlots } from './policy/limit.ts'
 import { type EndpointState, type PipelineState, pipeline } from './policy/pipeline.ts'
-import { freshPace } from './policy/rate.ts'
 import { compileMatch, compileParameter, type Route, type Upstream } from './proxy/route.ts'
-import type { TransportSettings, UpstreamConnections } from './proxy/transport.ts'
-import { breakerSettings, budgetOf, pipelineSettings, type RouteSettings, rateOf, timeoutsOf } from './settings.ts'
+import { budgetOf, pipelineSettings, type RouteSettings, timeoutsOf } from './settings.ts'
 
 /** The configuration, made ready to serve requests: read by listeners once for each request. */
 export type Runtime = {
   readonly upstreams: ReadonlyMap<string, Upstream>
+  /** What a successor may take over. */
+  readonly carried: Carried
   readonly snapshot: () => Pick<Snapshot, 'upstreams'>
   /** Whether any breaker of the endpoint is open. */
   readonly isOpen: (upstream: string, origin: string) => boolean
@@ -28,29 +35,36 @@ export type Runtime = {
   readonly close: () => Promise<void>
 }
 
-/** Opens no connection yet. */
-export type Connect = (settings: TransportSettings) => UpstreamConnections
-
-/** An endpoint with its connections; `breaker` is the upstream's own. */
-type Place = EndpointState & { readonly wire: UpstreamConnections }
-
 type CompiledUpstream = {
   readonly upstream: Upstream
   readonly snapshot: () => UpstreamSnapshot
-  /** Of an endpoint, its routes' own included. */
-  readonly breakersAt: (origin: string) => readonly Breaker[]
-  readonly close: () => Promise<void>
 }
 
-/** @param readText of a file that the configuration names; throws when it cannot be read. */
-export function compile(config: Config, connect: Connect, readText: (path: string) => string, deps: Deps): Runtime {
-  const compiled = config.upstreams.map((upstream) =>
-    compileUpstream(upstream, config.timeouts, connect, readText, deps),
+/**
+ * @param before what the Runtime that this one is to succeed has; empty for the first. It stays as it is.
+ * @param readText of a file that the configuration names; throws when it cannot be read.
+ */
+export function compile(
+  config: Config,
+  before: Carried,
+  connect: Connect,
+  readText: (path: string) => string,
+  deps: Deps,
+): Runtime {
+  const carried = new Map(
+    config.upstreams.map((upstream) => [
+      upstream.name,
+      stateFor(upstream, before.get(upstream.name), connect, readText, deps),
+    ]),
   )
+  const compiled = [...carried.values()].map((state) => compileUpstream(state, config.timeouts, deps))
   const breakersAt = (name: string, origin: string) =>
-    compiled.find(({ upstream }) => upstream.name === name)?.breakersAt(origin) ?? []
+    breakersOf(carried.get(name))
+      .filter((one) => one.origin === origin)
+      .map(({ breaker }) => breaker)
   return {
     upstreams: new Map(compiled.map(({ upstream }) => [upstream.name, upstream])),
+    carried,
     snapshot: () => ({ upstreams: compiled.map(({ snapshot }) => snapshot()) }),
     isOpen: (name, origin) =>
       breakersAt(name, origin).some(({ circuit }) => stateOf(circuit, deps.clock.now()) === 'open'),
@@ -58,157 +72,114 @@ export function compile(config: Config, connect: Connect, readText: (path: strin
       for (const { circuit } of breakersAt(name, origin)) allowProbes(circuit, deps.clock.now())
     },
     close: async () => {
-      await Promise.all(compiled.map(({ close }) => close()))
+      const wires = [...carried.values()].flatMap(({ endpoints }) => endpoints.map(({ wire }) => wire))
+      await Promise.all(wires.map((wire) => wire.close()))
     },
   }
 }
 
-function compileUpstream(
-  config: UpstreamConfig,
-  rules: TimeoutRules,
-  connect: Connect,
-  readText: (path: string) => string,
-  deps: Deps,
-): CompiledUpstream {
-  const places = placesOf(config, connect, readText)
-  const shared = sharedState(config, places, deps)
-  const routed = config.routes.map((route) => ({ route, state: stateFor(route.match, route.breaker) }))
+/**
+ * The moment of a swap: settings apply to what the new one has taken over, and what is left behind goes as soon as
+ * requests of before are done with it.
+ */
+export function succeed(before: Carried, after: Carried, deps: Deps): void {
+  for (const [name, state] of after) takeOver(state, before.get(name), deps)
+  for (const wire of leftBehind(before, after)) wire.retire()
+}
 
-  function stateFor(match: string, breaker: BreakerConfig | undefined): PipelineState {
-    const own = { ...shared, polls: new Map(), flights: new Map(), latencies: freshLatencies() }
-    if (breaker === undefined) return own
-    const endpoints = places.map((place) => ({ ...place, breaker: freshBreaker(config, match, place.origin, breaker) }))
-    return { ...own, endpoints }
+function compileUpstream(state: UpstreamState, rules: TimeoutRules, deps: Deps): CompiledUpstream {
+  const { config } = state
+  const polls: Polls[] = []
+
+  const compileRoute = (match: string, owner: string | undefined, route: RouteSettings): Route => {
+    const record = state.routes.get(match)
+    if (record === undefined) throw new Error(`${config.name} has no record of ${match}`)
+    const own = pipelineState(state, owner, record)
+    polls.push(own.polls)
+    return {
+      ref: record.ref,
+      send: pipeline(pipelineSettings(config, route), own, deps),
+      idempotentMethods: new Set(route.retry.methods),
+      idempotent: route.idempotent,
+      bodyLimits: route.retry.bodyBuffer,
+      timeouts: timeoutsOf(route.timeout, rules),
+      jobs: jobsOf(match, route.failureWhen, record.counted),
+    }
   }
-
-  const compileRoute = (ref: RouteRef, route: RouteSettings, state: PipelineState): Route => ({
-    ref,
-    send: pipeline(pipelineSettings(config, route), state, deps),
-    idempotentMethods: new Set(route.retry.methods),
-    idempotent: route.idempotent,
-    bodyLimits: route.retry.bodyBuffer,
-    timeouts: timeoutsOf(route.timeout, rules),
-    jobs: jobsOf(ref.route, route.failureWhen),
-  })
-  const [{ pathname }] = urlsOf(config)
+  const [first] = config.urls
+  if (first === undefined) throw new Error(`${config.name} has no url`)
+  const { pathname } = new URL(first)
   const upstream: Upstream = {
     name: config.name,
-    origins: places.map(({ origin }) => new URL(origin)),
+    origins: state.endpoints.map(({ origin }) => new URL(origin)),
     basePath: pathname === '/' ? '' : pathname,
-    routes: routed.map(({ route, state }) => ({
+    routes: config.routes.map((route) => ({
       matches: compileMatch(route.match),
-      route: compileRoute({ upstream: config.name, route: route.match }, route, state),
+      route: compileRoute(route.match, route.breaker === undefined ? undefined : route.match, route),
     })),
-    fallback: compileRoute(
-      { upstream: config.name, route: '*' },
-      { ...config, idempotent: false, failureWhen: false, resume: false, hold: false },
-      shared,
-    ),
+    fallback: compileRoute(NO_ROUTE, undefined, {
+      ...config,
+      idempotent: false,
+      failureWhen: false,
+      resume: false,
+      hold: false,
+    }),
   }
-  const owners = [shared, ...routed.filter(({ route }) => route.breaker !== undefined).map(({ state }) => state)]
-  const polls = routed.map(({ state }) => state.polls)
-  return {
-    upstream,
-    breakersAt: (origin) =>
-      owners.flatMap(({ endpoints }) => endpoints.filter((one) => one.origin === origin).map(({ breaker }) => breaker)),
-    snapshot: () => snapshotOf(config, shared, owners, places, polls, deps),
-    close: async () => {
-      await Promise.all(places.map(({ wire }) => wire.close()))
-    },
-  }
+  return { upstream, snapshot: () => snapshotOf(state, polls, deps) }
 }
 
-/** One at least: the configuration says so. */
-function urlsOf({ name, urls: [first, ...others] }: UpstreamConfig): [URL, ...URL[]] {
-  if (first === undefined) throw new Error(`${name} has no url`)
-  return [new URL(first), ...others.map((url) => new URL(url))]
-}
-
-function placesOf(config: UpstreamConfig, connect: Connect, readText: (path: string) => string): readonly Place[] {
-  const { connections, tls, breaker } = config
-  return urlsOf(config).map(({ origin }) => {
-    const wire = connect({
-      origin: new URL(origin),
-      idleMs: connections.idle,
-      resolveMs: connections.resolve,
-      ca: tls.ca === '' ? '' : readText(tls.ca),
-      servername: tls.servername,
-    })
-    return {
-      origin,
-      wire,
-      transport: wire.send,
-      connections: freshSlots(connections.max),
-      load: { inFlight: 0 },
-      breaker: freshBreaker(config, undefined, origin, breaker),
-    }
+/** @param owner the route that has a breaker of its own; undefined for the upstream's. */
+function pipelineState(
+  { concurrency, adaptive, pace, budget, endpoints, breakers }: UpstreamState,
+  owner: string | undefined,
+  { latencies, delays }: Pick<PipelineState, 'latencies' | 'delays'>,
+): PipelineState {
+  const places = endpoints.map(({ origin, load, connections, wire }): EndpointState => {
+    const breaker = breakers.get(breakerKey(owner, origin))?.breaker
+    if (breaker === undefined) throw new Error(`no breaker for ${origin}`)
+    return { origin, load, connections, transport: wire.send, breaker }
   })
+  const own = { polls: new Map(), flights: new Map(), latencies, delays }
+  return { concurrency, adaptive, pace, budget, endpoints: places, ...own }
 }
 
-function sharedState(config: UpstreamConfig, endpoints: readonly Place[], { clock }: Deps): PipelineState {
-  const rate = rateOf(config.rate)
-  const { max, adaptive } = config.concurrency
-  const concurrency = freshSlots(max)
-  return {
-    pace: rate && freshPace(rate),
-    concurrency,
-    adaptive: adaptive ? freshAdaptive(concurrency, max, clock.now()) : undefined,
-    budget: freshBudget(),
-    endpoints,
-    polls: new Map(),
-    flights: new Map(),
-    latencies: freshLatencies(),
-  }
+/** Those of the upstream first, then those of its routes. */
+function breakersOf(state: UpstreamState | undefined): { readonly origin: string; readonly breaker: Breaker }[] {
+  return [...(state?.breakers ?? [])].map(([key, { breaker }]) => ({
+    origin: key.slice(key.indexOf('\n') + 1),
+    breaker,
+  }))
 }
 
 /** One job watch for each route that has a rule. */
-function jobsOf(match: string, rule: RouteConfig['failureWhen']): JobWatch | undefined {
+function jobsOf(match: string, rule: RouteConfig['failureWhen'], counted: SeenIds): JobWatch | undefined {
   if (rule === false) return undefined
   const idOf = rule.oncePer === undefined ? undefined : compileParameter(match, rule.oncePer)
   const { json, in: failed, completed = DONE } = rule
-  return { rule: { json, failed: new Set(failed), completed: new Set(completed) }, idOf, counted: new SeenIds() }
+  return { rule: { json, failed: new Set(failed), completed: new Set(completed) }, idOf, counted }
 }
 
 /** What services call a job that is done, while the route does not say. */
 const DONE = ['completed', 'complete', 'done', 'succeeded', 'success', 'finished']
 
-function freshBreaker(
-  { name, urls }: UpstreamConfig,
-  route: string | undefined,
-  origin: string,
-  config: BreakerConfig,
-): Breaker {
-  const settings = breakerSettings(config)
-  const endpoint = urls.length > 1 ? origin : undefined
-  return { settings, circuit: freshCircuit(settings), upstream: name, route, endpoint, onOpen: new Set() }
-}
-
-function snapshotOf(
-  config: UpstreamConfig,
-  shared: PipelineState,
-  owners: readonly PipelineState[],
-  places: readonly Place[],
-  polls: readonly Polls[],
-  deps: Deps,
-): UpstreamSnapshot {
-  const { concurrency, pace, budget, adaptive } = shared
+function snapshotOf(state: UpstreamState, polls: readonly Polls[], deps: Deps): UpstreamSnapshot {
+  const { config, concurrency, pace, budget, adaptive, endpoints, breakers } = state
   const now = deps.clock.now()
-  const queued = [concurrency, ...places.map(({ connections }) => connections)].map(({ waiting }) => waiting.length)
+  const queued = [concurrency, ...endpoints.map(({ connections }) => connections)].map(({ waiting }) => waiting.length)
   return {
     name: config.name,
-    endpoints: places.map(({ origin, load, breaker }) => ({
-      origin,
-      inFlight: load.inFlight,
-      isAvailable: wouldAdmit(breaker, deps),
-    })),
+    endpoints: endpoints.map(({ origin, load }) => {
+      const own = breakers.get(breakerKey(undefined, origin))?.breaker
+      return { origin, inFlight: load.inFlight, isAvailable: own !== undefined && wouldAdmit(own, deps) }
+    }),
     inFlight: concurrency.inUse,
     queued: queued.reduce((sum, waiting) => sum + waiting, pace?.waiting.length ?? 0),
     limit: concurrency.limit,
     slowdown: adaptive?.slowdown,
     held: polls.reduce((sum, one) => sum + heldIn(one), 0),
-    connections: places.reduce((sum, { wire }) => sum + wire.open(), 0),
+    connections: endpoints.reduce((sum, { wire }) => sum + wire.open(), 0),
     retryBudget: retriesLeft(budget, now, budgetOf(config.retry)),
-    breakers: owners.flatMap(({ endpoints }) => endpoints.map(({ breaker }) => breakerSnapshot(breaker, now))),
+    breakers: breakersOf(state).map(({ breaker }) => breakerSnapshot(breaker, now)),
   }
 }
 

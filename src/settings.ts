@@ -26,11 +26,10 @@ export function pipelineSettings(upstream: UpstreamConfig, route: RouteSettings)
   const retry = retrySettings(route.retry, upstream.retry)
   return {
     concurrency: { queue: concurrency.queue, queueTimeoutMs: concurrency.queueTimeout },
-    adaptiveMax: concurrency.max,
     retry,
     connections: connectionLimit(upstream),
     balance: { decayMs: balance.decay, slowStartMs: balance.slowStart },
-    rate: rateOf(upstream.rate),
+    rate: paceSettings(upstream.rate),
     hold: hold ? { json: hold.json, pending: new Set(hold.in), upToMs: hold.upTo, everyMs: hold.every } : undefined,
     collapse: collapse
       ? {
@@ -45,10 +44,11 @@ export function pipelineSettings(upstream: UpstreamConfig, route: RouteSettings)
 }
 
 /** Without a limit of its own, a wait for the rate is bounded by the exchange's deadline alone. */
+const paceSettings = (rate: UpstreamConfig['rate']) =>
+  rate === false ? undefined : { queueTimeoutMs: rate.queueTimeout ?? Number.POSITIVE_INFINITY }
+
 export const rateOf = (rate: UpstreamConfig['rate']) =>
-  rate === false
-    ? undefined
-    : { requests: rate.requests, perMs: rate.per, queueTimeoutMs: rate.queueTimeout ?? Number.POSITIVE_INFINITY }
+  rate === false ? undefined : { requests: rate.requests, perMs: rate.per }
 
 /** An attempt waits for a connection as long as an exchange does for its slot; the concurrency limit bounds how many. */
 const connectionLimit = ({ concurrency }: UpstreamConfig): LimitSettings => ({

@@ -28,6 +28,7 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
       'src/explain/',
     ],
   ],
+  ['src/reload/', ['src/clock', 'src/config/', 'src/policy/events', 'src/policy/exchange']],
   ['src/explain/', ['src/config/', 'src/job/', 'src/policy/backoff', 'src/proxy/route']],
   ['src/config/', ['src/listen', 'src/loopback', 'src/job/', 'src/checkpoint/place', 'src/policy/backoff']],
   [
@@ -65,6 +66,7 @@ const BANS: readonly (readonly [pattern: RegExp, only: readonly string[], why: s
       'src/checkpoint/',
       'src/commands/',
       'src/demo/',
+      'src/reload/',
       'src/app.ts',
       'src/main.ts',
       'src/listen.ts',

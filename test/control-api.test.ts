@@ -288,5 +288,5 @@ test('every operation of the document is there, and answers as the document says
       seen.push(operationId)
     }
   }
-  expect(seen.length).toBe(17)
+  expect(seen.length).toBe(19)
 })

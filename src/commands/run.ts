@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto'
-import { startApp } from '../app.ts'
+import { type App, startApp } from '../app.ts'
 import { systemClock } from '../clock.ts'
 import { formatFaults } from '../config/faults.ts'
 import { loadConfig } from '../config/load.ts'
 import { warningsOf } from '../config/warnings.ts'
 import { systemResolve } from '../proxy/names.ts'
+import { configFile } from '../reload/source.ts'
 import { readText } from './read-text.ts'
 
 /**
- * Serves until SIGTERM or SIGINT, then drains; a second signal ends at once.
+ * Serves until SIGTERM or SIGINT, then drains; a second signal ends at once. Reloads when the file changes, and at SIGHUP.
  * @returns the exit code: 0 after a drain, 1 when it could not start, 2 when the configuration is faulty.
  */
 export async function run(
@@ -36,9 +37,13 @@ export async function run(
     logTo: undefined,
   }
   const asked = firstSignal()
+  let app: App | undefined
+  // One that comes before it serves asks for nothing: the file has just been read.
+  process.on('SIGHUP', () => void app?.reload('signal'))
   try {
     const { config, origins } = loaded
-    const app = await startApp({ config, origins, warnings: warningsOf(config, origins) }, outside)
+    const given = { config, origins, warnings: warningsOf(config, origins) }
+    app = await startApp(given, outside, configFile(file, text, env, systemClock))
     await asked
     await app.drain()
     return 0

@@ -121,7 +121,7 @@ const wholeFile = (file: string, message: string): ConfigFault => ({
   suggestion: undefined,
 })
 
-function frozen<T>(value: T): T {
+export function frozen<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value
   for (const inner of Object.values(value)) frozen(inner)
   return Object.freeze(value)

@@ -1,6 +1,6 @@
 /** Where the settings in force stand: at the route, at its upstream, in the defaults; or nowhere, when the code says them. */
 
-import type { Path, Place, Source } from './source.ts'
+import { type Path, type Place, Source } from './source.ts'
 
 /** How near to the request a setting is said; what is nearer wins. */
 export type Level = 'file' | 'defaults' | 'upstream' | 'route'
@@ -25,6 +25,16 @@ export function originsIn(source: Source, file: string): Origins {
     if (said === undefined) return undefined
     const place = source.keyAt(said)
     return { ...place, path: said, level: levelOf(said), source: source.line(place.line) }
+  }
+  return { file, of }
+}
+
+/** The same for a text that is known to be sound. It is taken apart when it is first asked for, which takes milliseconds. */
+export function originsOf(text: string, file: string): Origins {
+  let origins: Origins | undefined
+  const of = (path: Path) => {
+    origins ??= originsIn(new Source(text), file)
+    return origins.of(path)
   }
   return { file, of }
 }

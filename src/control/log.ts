@@ -5,6 +5,8 @@ import type { Event, RequestEvent, RouteRef } from '../policy/events.ts'
 import { type Clock, isoTime } from '../clock.ts'
 import { Bursts } from './bursts.ts'
 import { LineWriter } from './lines.ts'
+import { masked } from './masked.ts'
+import { writeReload } from './reload-report.ts'
 
 export type LogSettings = {
   readonly level: LevelWithSilent
@@ -14,6 +16,8 @@ export type LogSettings = {
 }
 
 export type Log = {
+  /** From here on lines are written by these. */
+  set(settings: Pick<LogSettings, 'level' | 'access'>): void
   /** Takes one event; neither throws nor waits. */
   record(event: Event): void
   /**
@@ -31,8 +35,8 @@ export type Log = {
 export function createLog(settings: LogSettings, clock: Clock, destination?: DestinationStream): Log {
   const bursts = new Bursts(clock)
   if (destination !== undefined) {
-    const record = createFold(createLogger(settings, clock, destination), settings.access, bursts)
-    return { record, flush: () => bursts.close() }
+    const fold = createFold(createLogger(settings, clock, destination), settings.access, bursts)
+    return { ...fold, flush: () => bursts.close() }
   }
   const stdout = new LineWriter(process.stdout, (lines) => logger.warn({ lines }, 'log lines lost'))
   const logger = createLogger(settings, clock, stdout)
@@ -41,7 +45,7 @@ export function createLog(settings: LogSettings, clock: Clock, destination?: Des
     stdout.flush()
   }
   process.once('exit', flush)
-  return { record: createFold(logger, settings.access, bursts), flush }
+  return { ...createFold(logger, settings.access, bursts), flush }
 }
 
 function createLogger({ level, service }: LogSettings, clock: Clock, destination: DestinationStream): Logger {
@@ -55,8 +59,14 @@ function createLogger({ level, service }: LogSettings, clock: Clock, destination
   return pino(options, destination)
 }
 
-function createFold(logger: Logger, access: boolean, bursts: Bursts): (event: Event) => void {
-  const verbose = logger.isLevelEnabled('debug')
+function createFold(logger: Logger, asked: boolean, bursts: Bursts): Pick<Log, 'record' | 'set'> {
+  let access = asked
+  let verbose = logger.isLevelEnabled('debug')
+  const set: Log['set'] = (settings) => {
+    access = settings.access
+    logger.level = settings.level
+    verbose = logger.isLevelEnabled('debug')
+  }
   const summarised = (level: 'warn' | 'error', fields: object, error: unknown, message: string) => {
     const same = `${message} ${JSON.stringify(fields)} ${error === undefined ? '' : described(error).message}`
     const err = error === undefined ? {} : { err: error }
@@ -64,7 +74,7 @@ function createFold(logger: Logger, access: boolean, bursts: Bursts): (event: Ev
       logger[level]({ ...fields, ...err, ...(repeats === undefined ? {} : { repeats }) }, message),
     )
   }
-  return (event) => {
+  const record = (event: Event): void => {
     switch (event.kind) {
       case 'request':
         if (access) writeAccess(logger, event)
@@ -140,6 +150,12 @@ function createFold(logger: Logger, access: boolean, bursts: Bursts): (event: Ev
       case 'listening':
         logger.info({ name: event.name, address: event.address }, 'listening')
         return
+      case 'closing':
+        logger.info({ name: event.name, address: event.address }, 'closing listener')
+        return
+      case 'reload':
+        writeReload(logger, event)
+        return
       case 'draining':
         logger.info({ in_flight: event.inFlight }, 'draining')
         return
@@ -153,6 +169,7 @@ function createFold(logger: Logger, access: boolean, bursts: Bursts): (event: Ev
         event satisfies never
     }
   }
+  return { record, set }
 }
 
 function writeAccess(logger: Logger, event: RequestEvent): void {
@@ -217,6 +234,3 @@ function traceOf(error: Error, depth: number): string {
   const own = error.stack ?? error.message
   return error.cause instanceof Error && depth > 0 ? `${own}\ncaused by ${traceOf(error.cause, depth - 1)}` : own
 }
-
-/** Without the user information of URLs (RFC 3986 section 3.2.1). */
-const masked = (text: string) => text.replaceAll(/\/\/[^\s/?#]+@/g, '//***@')

@@ -79,5 +79,11 @@ export const METRICS = {
   retryBudget: gauge('retry_budget', 'Retries that the budget would allow now', ['upstream']),
   breakerState: gauge('breaker_state', '0 closed, 1 half-open, 2 open; of several endpoints the best', ROUTE),
   reloadSuccessful: gauge('config_reload_successful', '1 while the configuration in force is the newest one read', []),
+  reloads: counter('config_reloads_total', 'Times that the configuration was read again, by what asked for it', [
+    'trigger',
+    'outcome',
+  ]),
+  reloadedAt: gauge('config_last_reload_timestamp_seconds', 'When the configuration in force was taken, Unix time', []),
+  configInfo: gauge('config_info', 'Always 1; the version is the beginning of the SHA-256 of the file', ['version']),
   buildInfo: gauge('build_info', 'Always 1', ['service', 'version', 'node']),
 }

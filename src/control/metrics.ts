@@ -11,6 +11,8 @@ import {
 } from 'prom-client'
 import { METRICS } from './metric-table.ts'
 import type { BreakerState, Event, RequestEvent, RouteRef, Snapshot, UpstreamSnapshot } from '../policy/events.ts'
+import { forgetSeries } from './forget-series.ts'
+import { countReloads } from './reload-report.ts'
 
 export type Metrics = {
   /** Takes one event; neither throws nor waits. */
@@ -33,9 +35,8 @@ export function createMetrics(about: { service: string; version: string }, snaps
   // Exemplars can be kept for this one alone.
   registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE)
   collectDefaultMetrics({ register: registry, prefix: 'breakwater_' })
-  const fold = createFold(registry)
+  const fold = createFold(registry, () => new Set(snapshot().upstreams.map(({ name }) => name)))
   const show = createGauges(registry)
-  new Gauge({ ...METRICS.reloadSuccessful, registers: [registry] }).set(1)
   new Gauge({ ...METRICS.buildInfo, registers: [registry] }).set({ ...about, node: process.versions.node }, 1)
   const write = async (accept: string) => {
     const isOpen = accept.includes('application/openmetrics-text')
@@ -61,9 +62,13 @@ export function createMetrics(about: { service: string; version: string }, snaps
 type AnyRegistry = Registry<PrometheusContentType | OpenMetricsContentType>
 
 /** The series of one route with their labels already bound: recording an event builds neither strings nor objects. */
-type RouteSeries = ReturnType<ReturnType<typeof createBinder>>
+type RouteSeries = ReturnType<ReturnType<typeof createBinder>['to']>
 
-function createFold(registry: AnyRegistry): { record: (event: Event) => void; forgetExemplars: () => void } {
+/** @param present names of the upstreams that there are now. */
+function createFold(
+  registry: AnyRegistry,
+  present: () => ReadonlySet<string>,
+): { record: (event: Event) => void; forgetExemplars: () => void } {
   const registers = [registry]
   const bind = createBinder(registry)
   const bound = new WeakMap<RouteRef, RouteSeries>()
@@ -76,11 +81,13 @@ function createFold(registry: AnyRegistry): { record: (event: Event) => void; fo
   const storeCalls = new Counter({ ...METRICS.storeCalls, registers })
   const storeSeconds = new Histogram({ ...METRICS.storeSeconds, buckets: SECONDS, registers })
   const storeUp = new Gauge({ ...METRICS.storeUp, registers })
+  const countReload = countReloads(registry)
 
+  const fault = () => faults.inc()
   const seriesOf = (ref: RouteRef): RouteSeries => {
     let series = bound.get(ref)
     if (series === undefined) {
-      series = bind(ref)
+      series = bind.to(ref)
       bound.set(ref, series)
     }
     return series
@@ -155,8 +162,13 @@ function createFold(registry: AnyRegistry): { record: (event: Event) => void; fo
       case 'fault':
         faults.inc()
         return
+      case 'reload':
+        countReload(event)
+        if (event.changes.removed.length > 0) forgetSeries([...bind.all, transitions], present()).catch(fault)
+        return
       case 'config_warning':
       case 'listening':
+      case 'closing':
       case 'draining':
       case 'drained':
         return
@@ -228,7 +240,7 @@ function createBinder(registry: AnyRegistry) {
   const bodiesUnkept = new Counter({ ...METRICS.bodiesUnkept, registers })
   const staleConnections = new Counter({ ...METRICS.staleConnections, registers })
 
-  return ({ upstream, route }: RouteRef) => ({
+  const to = ({ upstream, route }: RouteRef) => ({
     requests: lazily((statusClass) =>
       lazily((reason) => requests.labels({ upstream, route, class: statusClass, reason })),
     ),
@@ -253,6 +265,18 @@ function createBinder(registry: AnyRegistry) {
     bodiesUnkept: lazily((why) => bodiesUnkept.labels({ upstream, route, why })),
     staleConnections: staleConnections.labels({ upstream }),
   })
+  const ofRequests = [
+    requests,
+    requestSeconds,
+    firstByteSeconds,
+    bodyBytes,
+    timeouts,
+    computedSeconds,
+    resumes,
+    jobsSeen,
+  ]
+  const ofAttempts = [attempts, attemptSeconds, retries, retriesDenied, bodyFailures, bodiesUnkept, staleConnections]
+  return { to, all: [...ofRequests, ...ofAttempts, shared, hedges] }
 }
 
 /** Sets every gauge anew, so that an upstream that a reload took away leaves no series behind. */

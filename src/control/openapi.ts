@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { json, type Operation, PLAIN } from './operation.ts'
+import { json, type Operation, PLAIN, type Reply } from './operation.ts'
 
 const PROBLEM = z.object({
   type: z.string(),
@@ -9,9 +9,9 @@ const PROBLEM = z.object({
   field: z.string().optional().describe('the part of the call that is meant'),
 })
 
-/** The operation that shows the document of the others. */
+/** The operation that shows the document of the others, made when it is first asked for. */
 export function describing(operations: readonly Operation[], version: string): Operation {
-  const document = json(200, openApiOf(operations, version))
+  let document: Reply | undefined
   return {
     ...PLAIN,
     id: 'describeApi',
@@ -19,7 +19,10 @@ export function describing(operations: readonly Operation[], version: string): O
     path: '/openapi.json',
     summary: 'This document',
     answers: { 200: { what: 'the document', schema: undefined } },
-    answer: () => document,
+    answer: () => {
+      document ??= json(200, openApiOf(operations, version))
+      return document
+    },
   }
 }
 

@@ -68,16 +68,16 @@ export const json = (status: number, value: unknown, headers: Readonly<Record<st
 
 export const empty: Reply = { status: 204, headers: {}, body: '' }
 
-/** RFC 9457; with no type of its own, the title is the status's. */
+/** RFC 9457; with no type of its own, the title is the status's. @param more members of its own (section 3.2). */
 export const problem = (
   status: number,
   detail: string,
   headers: Readonly<Record<string, string>> = {},
-  field?: string,
+  more: Readonly<Record<string, unknown>> = {},
 ): Reply => ({
   status,
   headers: { ...headers, 'content-type': 'application/problem+json' },
-  body: `${JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, detail, field })}\n`,
+  body: `${JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, detail, ...more })}\n`,
 })
 
 /** A value as its schema reads it. @throws Refusal 400 that names the field. */

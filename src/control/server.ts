@@ -8,20 +8,27 @@ import type { Emit } from '../policy/events.ts'
 import { hostname, isLoopback } from '../loopback.ts'
 import { checked, compileOperations, type Matched, type Operation, problem, Refusal, type Reply } from './operation.ts'
 
-export type ControlOptions = Address & {
-  /** Of the configuration, for errors. */
-  readonly key: 'control.listen' | 'control.metricsListen'
+export type ControlOptions = Address &
+  ControlTerms & {
+    /** Of the configuration, for errors. */
+    readonly key: 'control.listen' | 'control.metricsListen'
+    readonly emit: Emit
+  }
+
+/** What a reload may change. */
+export type ControlTerms = {
   /** Bearer token for whatever shows or changes data; empty for none. The probes and the metrics ask for none. */
   readonly token: string
   /** Of a call. */
   readonly maxBodyBytes: number
   readonly operations: readonly Operation[]
-  readonly emit: Emit
 }
 
 export type Control = {
   /** As bound: with the port that the system chose for port 0. */
   readonly address: Address
+  /** Calls that come from here on are served on other terms. */
+  serve(terms: ControlTerms): void
   /** Takes no more connections, and ends those there are once the answers under way are delivered. */
   close(): Promise<void>
 }
@@ -44,9 +51,12 @@ export async function startControl(options: ControlOptions): Promise<Control> {
   server.timeout = SOCKET_IDLE_MS
   const address = await listenOn(server, options.key, options)
   const fault = (error: unknown) => options.emit({ kind: 'fault', error, where: 'control' })
-  const { token, maxBodyBytes } = options
-  const operationsAt = compileOperations(options.operations)
-  const guard: Guard = { loopbackOnly: isLoopback(address.host), token, maxBodyBytes }
+  const loopbackOnly = isLoopback(address.host)
+  const served = ({ token, maxBodyBytes, operations }: ControlTerms) => ({
+    operationsAt: compileOperations(operations),
+    guard: { loopbackOnly, token, maxBodyBytes },
+  })
+  let current = served(options)
   let answering = 0
   const hangUpWhenDone = () => {
     if (!server.listening && answering === 0) server.closeAllConnections()
@@ -58,7 +68,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
       answering -= 1
       hangUpWhenDone()
     })
-    void answer(request, operationsAt, guard)
+    void answer(request, current.operationsAt, current.guard)
       .catch((error: unknown) => refused(error, fault))
       .then((reply) => {
         send(response, reply)
@@ -70,7 +80,10 @@ export async function startControl(options: ControlOptions): Promise<Control> {
       server.close(() => resolve())
       hangUpWhenDone()
     })
-  return { address, close }
+  const serve = (terms: ControlTerms) => {
+    current = served(terms)
+  }
+  return { address, serve, close }
 }
 
 type Guard = { readonly loopbackOnly: boolean; readonly token: string; readonly maxBodyBytes: number }
@@ -151,7 +164,7 @@ function holdsToken(authorization: string, token: string): boolean {
 
 /** What a call that came to no answer is told: its own fault, the store's, or ours. */
 function refused(error: unknown, fault: (error: unknown) => void): Reply {
-  if (error instanceof Refusal) return problem(error.status, error.message, error.headers, error.field)
+  if (error instanceof Refusal) return problem(error.status, error.message, error.headers, { field: error.field })
   if (error instanceof StoreDown)
     return problem(503, `the checkpoint store is down: ${error.message}`, { 'retry-after': '1' })
   fault(error)

@@ -1,7 +1,7 @@
 import { ProxyError } from '../errors.ts'
 import type { RouteRef } from './events.ts'
 import type { Deps, Layer } from './exchange.ts'
-import { letIn, type Slots } from './limit.ts'
+import { freshSlots, letIn, type Slots } from './limit.ts'
 
 /**
  * A concurrency limit found from latency: as many exchanges at once as an upstream answers without making them wait.
@@ -11,7 +11,10 @@ import { letIn, type Slots } from './limit.ts'
  * at half the limit, not at three exchanges, which is enough to drain a queue and costs little throughput.
  */
 export type Adaptive = {
-  readonly slots: Slots
+  /** Those that it sets the limit of. */
+  slots: Slots
+  /** The limit is never above it. */
+  max: number
   readonly routes: Map<RouteRef, RouteLatency>
   /** Attempts of this round. */
   samples: number
@@ -53,12 +56,12 @@ const MEASURE_SHARE = 0.05
 /** Route by route, fewer attempts than this leave the baseline as it was. */
 const LEAST_FOR_BASELINE = 3
 
-/** @param max the limit is never above it. */
+/** Sets no limit yet: that is for `begin`. */
 export function freshAdaptive(slots: Slots, max: number, now: number): Adaptive {
   const limit = Math.min(FIRST_LIMIT, max)
-  slots.limit = limit
   return {
     slots,
+    max,
     routes: new Map(),
     ...freshRound,
     slowdown: undefined,
@@ -68,14 +71,27 @@ export function freshAdaptive(slots: Slots, max: number, now: number): Adaptive 
   }
 }
 
+/** From here on a fresh one sets the limit. */
+export function begin(adaptive: Adaptive): void {
+  adaptive.slots.limit = adaptive.measuredLimit
+}
+
+/** Another most that the limit may rise to: what has been found stands, as far as that allows. */
+export function bound(adaptive: Adaptive, max: number): void {
+  adaptive.max = max
+  adaptive.slots.limit = Math.min(adaptive.slots.limit, max)
+}
+
+/** From here on it sets no limit any more, whatever the attempts under way still tell it. */
+export function end(adaptive: Adaptive): void {
+  adaptive.slots = freshSlots(adaptive.slots.limit)
+}
+
 const freshRound = { samples: 0, overloads: 0, slowdownSum: 0, peak: 0 }
 
-/**
- * Tells the limit of each attempt: how long it waited for its head, or that it met overload. Neutral ends tell nothing.
- * @param max the limit is never above it.
- */
+/** Tells the limit of each attempt: how long it waited for its head, or that it met overload. Neutral ends tell nothing. */
 export const gauging =
-  (adaptive: Adaptive, max: number, overloaded: ReadonlySet<number>, { clock }: Deps): Layer =>
+  (adaptive: Adaptive, overloaded: ReadonlySet<number>, { clock }: Deps): Layer =>
   (next) =>
   async (exchange) => {
     const startedAt = clock.now()
@@ -84,32 +100,25 @@ export const gauging =
       const reply = await next(exchange)
       const isOverload = reply.status === 429 || overloaded.has(reply.status)
       const ms = isOverload ? undefined : exchange.headMs
-      if (isOverload || ms !== undefined) sample(adaptive, exchange.route, ms, startedAt, clock.now(), max)
+      if (isOverload || ms !== undefined) sample(adaptive, exchange.route, ms, startedAt, clock.now())
       return reply
     } catch (error) {
       const isOverload = error instanceof ProxyError && error.fault.blame === 'failure'
-      if (isOverload) sample(adaptive, exchange.route, undefined, startedAt, clock.now(), max)
+      if (isOverload) sample(adaptive, exchange.route, undefined, startedAt, clock.now())
       throw error
     }
   }
 
 /** @param ms undefined when it met overload. */
-function sample(
-  adaptive: Adaptive,
-  ref: RouteRef,
-  ms: number | undefined,
-  startedAt: number,
-  now: number,
-  max: number,
-): void {
+function sample(adaptive: Adaptive, ref: RouteRef, ms: number | undefined, startedAt: number, now: number): void {
   // An attempt from before a measurement has waited in the queue that the measurement is to do without.
   if (adaptive.measuring !== undefined && startedAt < adaptive.measuring.since) return
   adaptive.samples += 1
   if (ms === undefined) adaptive.overloads += 1
   else see(adaptive, ref, ms)
   if (adaptive.samples < Math.max(LEAST_SAMPLES, adaptive.slots.limit)) return
-  if (adaptive.measuring !== undefined) concludeMeasuring(adaptive, adaptive.measuring, now, max)
-  else concludeRound(adaptive, now, max)
+  if (adaptive.measuring !== undefined) concludeMeasuring(adaptive, adaptive.measuring, now)
+  else concludeRound(adaptive, now)
   Object.assign(adaptive, freshRound)
   for (const latency of adaptive.routes.values()) Object.assign(latency, { sum: 0, count: 0 })
   letIn(adaptive.slots)
@@ -130,7 +139,6 @@ function concludeMeasuring(
   adaptive: Adaptive,
   { since, limitAfter }: { since: number; limitAfter: number },
   now: number,
-  max: number,
 ) {
   for (const latency of adaptive.routes.values()) {
     const isEnough = latency.count >= LEAST_FOR_BASELINE || latency.baselineMs === undefined
@@ -139,11 +147,11 @@ function concludeMeasuring(
   adaptive.measuring = undefined
   adaptive.measuredAt = now + (now - since) / MEASURE_SHARE
   adaptive.measuredLimit = limitAfter
-  adaptive.slots.limit = Math.min(limitAfter, max)
+  adaptive.slots.limit = Math.min(limitAfter, adaptive.max)
 }
 
-function concludeRound(adaptive: Adaptive, now: number, max: number): void {
-  const { slots, samples, overloads, slowdownSum, peak } = adaptive
+function concludeRound(adaptive: Adaptive, now: number): void {
+  const { slots, max, samples, overloads, slowdownSum, peak } = adaptive
   const answered = samples - overloads
   const slowdown = answered === 0 ? undefined : slowdownSum / answered
   adaptive.slowdown = slowdown

@@ -18,16 +18,18 @@ export type BalanceSettings = {
   readonly slowStartMs: number
 }
 
-/** Routes of one upstream differ in how long they take: each has its own view of an endpoint. */
-type Choice = {
-  readonly endpoint: Endpoint
-  readonly send: Send
+/** How long endpoints take, by origin. Routes of one upstream differ in it: each has its own view of an endpoint. */
+export type Delays = Map<string, Delay>
+
+type Delay = {
   /** undefined until it has answered once. */
   latencyMs: number | undefined
   seenAt: number
   /** Monotonic ms of the starts of calls without an answer yet, the oldest first. */
   readonly unanswered: Set<{ readonly startedAt: number }>
 }
+
+type Choice = { readonly endpoint: Endpoint; readonly send: Send; readonly delay: Delay }
 
 /** The least that a call counts for: two endpoints that have not been asked yet differ by what is in flight. */
 const LEAST_LATENCY_MS = 0.1
@@ -53,13 +55,14 @@ export const triesLeft =
  */
 export function balancing(
   endpoints: readonly { readonly endpoint: Endpoint; readonly send: Send }[],
+  delays: Delays,
   settings: BalanceSettings,
   deps: Deps,
 ): Send {
   const [first, ...others] = endpoints
   if (first === undefined) throw new Error('an upstream without endpoints')
   if (others.length === 0) return first.send
-  const choices = endpoints.map((one): Choice => ({ ...one, latencyMs: undefined, seenAt: 0, unanswered: new Set() }))
+  const choices = endpoints.map((one): Choice => ({ ...one, delay: delayOf(one.endpoint, delays) }))
   const isTryLeft = triesLeft(
     endpoints.map(({ endpoint }) => endpoint),
     deps,
@@ -79,15 +82,22 @@ export function balancing(
   }
 }
 
+function delayOf({ origin }: Endpoint, delays: Delays): Delay {
+  const delay = delays.get(origin) ?? { latencyMs: undefined, seenAt: 0, unanswered: new Set() }
+  delays.set(origin, delay)
+  return delay
+}
+
 async function sendTo(choice: Choice, exchange: Exchange, settings: BalanceSettings, deps: Deps): Promise<Reply> {
-  const { load, breaker } = choice.endpoint
+  const { endpoint, delay } = choice
+  const { load, breaker } = endpoint
   const call = { startedAt: deps.clock.now() }
   const learn = (isFailure: boolean) => {
     const now = deps.clock.now()
-    see(choice, now - call.startedAt, isFailure, now, settings)
+    see(delay, now - call.startedAt, isFailure, now, settings)
   }
   load.inFlight += 1
-  choice.unanswered.add(call)
+  delay.unanswered.add(call)
   const leave = () => {
     load.inFlight -= 1
   }
@@ -101,7 +111,7 @@ async function sendTo(choice: Choice, exchange: Exchange, settings: BalanceSetti
     if (error instanceof ProxyError && error.fault.blame === 'failure') learn(true)
     throw error
   } finally {
-    choice.unanswered.delete(call)
+    delay.unanswered.delete(call)
   }
 }
 
@@ -118,28 +128,28 @@ function choose(choices: readonly Choice[], { tried }: Exchange, settings: Balan
   return costOf(other, now, settings) < costOf(one, now, settings) ? other : one
 }
 
-function costOf(choice: Choice, now: number, settings: BalanceSettings): number {
-  const { load, breaker } = choice.endpoint
+function costOf({ endpoint, delay }: Choice, now: number, settings: BalanceSettings): number {
+  const { load, breaker } = endpoint
   const { slowStartMs } = settings
-  const [oldest] = choice.unanswered
+  const [oldest] = delay.unanswered
   const waitedMs = oldest === undefined ? 0 : now - oldest.startedAt
   const unknownMs = oldest === undefined ? LEAST_LATENCY_MS : UNKNOWN_MS
-  const latencyMs = Math.max(LEAST_LATENCY_MS, waitedMs, known(choice, now, settings) ?? unknownMs)
+  const latencyMs = Math.max(LEAST_LATENCY_MS, waitedMs, known(delay, now, settings) ?? unknownMs)
   const grown = slowStartMs > 0 ? (now - breaker.circuit.closedAt) / slowStartMs : 1
   return (latencyMs * (load.inFlight + 1)) / Math.min(1, Math.max(LEAST_WEIGHT, grown))
 }
 
 /** What is left of the latencies that were seen. */
-const known = ({ latencyMs, seenAt }: Choice, now: number, { decayMs }: BalanceSettings) =>
+const known = ({ latencyMs, seenAt }: Delay, now: number, { decayMs }: BalanceSettings) =>
   latencyMs === undefined ? undefined : latencyMs * Math.exp((seenAt - now) / decayMs)
 
 /**
  * Up at once, down step by step: what is slow now is believed, what is fast again has to show it. By answers rather than by
  * time, or one that was slow by chance would send those after it to where it is slow as a rule.
  */
-function see(choice: Choice, ms: number, isFailure: boolean, now: number, settings: BalanceSettings): void {
-  const before = known(choice, now, settings) ?? 0
+function see(delay: Delay, ms: number, isFailure: boolean, now: number, settings: BalanceSettings): void {
+  const before = known(delay, now, settings) ?? 0
   const seen = isFailure ? Math.max(ms, 2 * Math.max(before, LEAST_LATENCY_MS)) : ms
-  choice.latencyMs = seen >= before ? seen : before + (seen - before) * STEP_DOWN
-  choice.seenAt = now
+  delay.latencyMs = seen >= before ? seen : before + (seen - before) * STEP_DOWN
+  delay.seenAt = now
 }

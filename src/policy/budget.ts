@@ -43,6 +43,18 @@ export function retriesLeft(budget: Budget, now: number, settings: BudgetSetting
 /** Of one retry, in deposits. With a ratio of 0 nothing is deposited, and the reserve counts in retries. */
 const price = ({ ratio }: BudgetSettings) => (ratio > 0 ? 1 / ratio : 1)
 
+/** The same balance where the window has another length: as if all of it had come just now. */
+export function moved(budget: Budget, now: number, from: BudgetSettings, to: BudgetSettings): Budget {
+  expire(budget, now, from)
+  const fresh = freshBudget()
+  expire(fresh, now, to)
+  add(
+    fresh,
+    budget.balances.reduce((sum, slot) => sum + slot, 0),
+  )
+  return fresh
+}
+
 function add(budget: Budget, amount: number): void {
   const slot = budget.tick % SLOTS
   budget.balances[slot] = (budget.balances[slot] ?? 0) + amount

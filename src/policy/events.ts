@@ -118,10 +118,48 @@ export type Event =
       readonly fix: string
     }
   | { readonly kind: 'listening'; readonly name: string; readonly address: string }
+  /** A listener accepts no more connections: the configuration has it no more, or elsewhere. */
+  | { readonly kind: 'closing'; readonly name: string; readonly address: string }
+  /** A configuration was put in force, or refused. */
+  | ({ readonly kind: 'reload' } & ReloadReport)
   | { readonly kind: 'draining'; readonly inFlight: number }
   | { readonly kind: 'drained' }
   /** Something inside went wrong that no request can be told of. */
   | { readonly kind: 'fault'; readonly error: unknown; readonly where: string }
+
+/** What had the configuration read: the start, a changed file, SIGHUP, or a call of the control API. */
+export type ReloadTrigger = 'start' | 'file' | 'signal' | 'api'
+
+export type ReloadReport = {
+  readonly trigger: ReloadTrigger
+  readonly outcome: 'applied' | 'refused'
+  /** Of the text that was read; '' when it could not be. */
+  readonly version: string
+  /** Wall-clock ms since the Unix epoch. */
+  readonly at: number
+  /** What is wrong with it, in the order of the file; none when it was applied. */
+  readonly faults: readonly ReloadFault[]
+  /** Of upstreams by name, and of top-level keys; none when it was refused. */
+  readonly changes: ConfigChanges
+  /** Keys whose new value is not in force before a restart. */
+  readonly restartNeeded: readonly string[]
+}
+
+export type ReloadFault = {
+  /** From 1; undefined for what stands in no line of the file. */
+  readonly line: number | undefined
+  readonly column: number | undefined
+  /** Keys from the top, joined by dots; '' for the file as a whole. */
+  readonly path: string
+  readonly message: string
+}
+
+export type ConfigChanges = {
+  readonly added: readonly string[]
+  readonly removed: readonly string[]
+  readonly changed: readonly string[]
+  readonly keys: readonly string[]
+}
 
 /** Whether the hedge was faster than the attempt that it stood beside. */
 type HedgeOutcome = 'won' | 'lost' | 'denied'

@@ -1,6 +1,6 @@
 import { type Adaptive, gauging } from './adaptive.ts'
 import { attempting } from './attempt.ts'
-import { type BalanceSettings, balancing, type Endpoint, triesLeft } from './balance.ts'
+import { type BalanceSettings, balancing, type Delays, type Endpoint, triesLeft } from './balance.ts'
 import { breaking, refusalOf } from './breaker.ts'
 import type { Budget } from './budget.ts'
 import { type CollapseSettings, collapsing, type Flights } from './collapse.ts'
@@ -11,19 +11,17 @@ import { type HoldSettings, holding, type Polls } from './hold.ts'
 import type { Latencies } from './latencies.ts'
 import { type LimitSettings, limit, type Slots } from './limit.ts'
 import { type ObservedSettings, observedTimeout, observing } from './observe.ts'
-import { type Pace, type Paced, pacing, type RateLimit } from './rate.ts'
+import { type Pace, type Paced, type PaceSettings, pacing } from './rate.ts'
 import { resuming } from './resume.ts'
 import { type RetrySettings, retrying } from './retry.ts'
 
 /** undefined where a policy is off. */
 export type PipelineSettings = {
   readonly concurrency: LimitSettings
-  /** The most that an adaptive limit may rise to. */
-  readonly adaptiveMax: number
   readonly retry: RetrySettings
   readonly connections: LimitSettings
   readonly balance: BalanceSettings
-  readonly rate: RateLimit | undefined
+  readonly rate: PaceSettings | undefined
   readonly hold: HoldSettings | undefined
   readonly collapse: CollapseSettings | undefined
   readonly hedge: HedgeSettings | undefined
@@ -46,6 +44,7 @@ export type PipelineState = {
   readonly polls: Polls
   readonly flights: Flights
   readonly latencies: Latencies
+  readonly delays: Delays
 }
 
 export type EndpointState = Endpoint & { readonly connections: Slots; readonly transport: Transport }
@@ -69,9 +68,9 @@ export function pipeline(settings: PipelineSettings, state: PipelineState, deps:
     ...(hedge ? [hedging(hedge, latencies, state.budget, deps)] : []),
     ...paced('repetitions'),
     ...(hedge || observed ? [observing(latencies, retry.statuses, deps)] : []),
-    ...(adaptive ? [gauging(adaptive, settings.adaptiveMax, retry.statuses, deps)] : []),
+    ...(adaptive ? [gauging(adaptive, retry.statuses, deps)] : []),
   ]
-  return composed(layers, balancing(endpointSends(settings, state, deps), settings.balance, deps))
+  return composed(layers, balancing(endpointSends(settings, state, deps), state.delays, settings.balance, deps))
 }
 
 /** What stands between the choice of an endpoint and its wire. */

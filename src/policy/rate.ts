@@ -1,3 +1,4 @@
+import type { Timer } from '../clock.ts'
 import { ProxyError } from '../errors.ts'
 import type { Deps, Exchange, Layer } from './exchange.ts'
 
@@ -5,6 +6,9 @@ export type RateLimit = {
   /** The most that an upstream gets within any `perMs`. */
   readonly requests: number
   readonly perMs: number
+}
+
+export type PaceSettings = {
   /** The longest wait, in ms; the exchange's deadline may make it shorter. */
   readonly queueTimeoutMs: number
 }
@@ -15,20 +19,52 @@ export type RateLimit = {
  * upstream that counts by the window answers with 429.
  */
 export type Pace = {
-  readonly sentAt: Float64Array
+  rate: RateLimit
+  sentAt: Float64Array
   /** The oldest of them: the next one to be written. */
   next: number
-  readonly waiting: (() => void)[]
-  /** Whether a timer is set for the first of them. */
-  isArmed: boolean
+  readonly waiting: Waiter[]
+  /** Set for the first of those who wait. */
+  timer: Timer | undefined
 }
 
-export const freshPace = ({ requests }: RateLimit): Pace => ({
-  sentAt: new Float64Array(requests).fill(Number.NEGATIVE_INFINITY),
+type Waiter = {
+  readonly onTurn: () => void
+  /** Monotonic ms: a turn that comes later is none. */
+  readonly untilAt: number
+  readonly refuse: (waitMs: number) => void
+}
+
+export const freshPace = (rate: RateLimit): Pace => ({
+  rate,
+  sentAt: new Float64Array(rate.requests).fill(Number.NEGATIVE_INFINITY),
   next: 0,
   waiting: [],
-  isArmed: false,
+  timer: undefined,
 })
+
+/**
+ * Another rate from here on: what was let through counts, as far as it is remembered, and who waits keeps his place.
+ * Whose turn cannot come in time any more is refused.
+ */
+export function repace(pace: Pace, rate: RateLimit, { clock }: Deps): void {
+  const { sentAt, next } = pace
+  const inOrder = [...sentAt.subarray(next), ...sentAt.subarray(0, next)]
+  const kept = inOrder.slice(-rate.requests)
+  pace.rate = rate
+  pace.sentAt = new Float64Array(rate.requests).fill(Number.NEGATIVE_INFINITY)
+  pace.sentAt.set(kept, rate.requests - kept.length)
+  pace.next = 0
+  const now = clock.now()
+  for (const waiter of pace.waiting.splice(0)) {
+    const waitMs = freeAt(pace, pace.waiting.length) - now
+    if (now + waitMs < waiter.untilAt) pace.waiting.push(waiter)
+    else waiter.refuse(waitMs)
+  }
+  if (pace.timer !== undefined) clock.cancel(pace.timer)
+  pace.timer = undefined
+  proceed(pace, clock)
+}
 
 /** Whether the layer paces what has not been sent yet, or its repetitions. */
 export type Paced = 'requests' | 'repetitions'
@@ -39,7 +75,7 @@ export type Paced = 'requests' | 'repetitions'
  * else for what comes in, and inside the retry for what is repeated, since the upstream counts both.
  */
 export const pacing =
-  (settings: RateLimit, pace: Pace, paced: Paced, refusal: () => ProxyError | undefined, deps: Deps): Layer =>
+  (settings: PaceSettings, pace: Pace, paced: Paced, refusal: () => ProxyError | undefined, deps: Deps): Layer =>
   (next) =>
   async (exchange) => {
     if (exchange.attempts > 0 === (paced === 'repetitions')) {
@@ -50,37 +86,45 @@ export const pacing =
     return next(exchange)
   }
 
-function turn(settings: RateLimit, pace: Pace, exchange: Exchange, deps: Deps): Promise<void> | undefined {
-  const { clock } = deps
+function turn(settings: PaceSettings, pace: Pace, exchange: Exchange, { clock }: Deps): Promise<void> | undefined {
   const now = clock.now()
-  const waitMs = freeAt(pace, pace.waiting.length, settings) - now
+  const waitMs = freeAt(pace, pace.waiting.length) - now
   if (waitMs <= 0) return take(pace, now)
-  if (waitMs > settings.queueTimeoutMs || now + waitMs >= exchange.deadlineAt) {
-    const retryAfterS = Math.ceil(waitMs / 1000)
-    throw new ProxyError('rate', `the rate allows another request in ${retryAfterS} s`, { retryAfterS })
-  }
+  if (waitMs > settings.queueTimeoutMs || now + waitMs >= exchange.deadlineAt) throw refusedFor(waitMs)
   return new Promise((resolve, reject) => {
     const leave = () => {
       exchange.client.unlisten(onGone)
       exchange.spent.queueMs += clock.now() - now
     }
-    const onTurn = () => {
-      leave()
-      resolve()
+    const waiter: Waiter = {
+      onTurn: () => {
+        leave()
+        resolve()
+      },
+      untilAt: Math.min(now + settings.queueTimeoutMs, exchange.deadlineAt),
+      refuse: (longerMs) => {
+        leave()
+        reject(refusedFor(longerMs))
+      },
     }
     const onGone = () => {
-      pace.waiting.splice(pace.waiting.indexOf(onTurn), 1)
+      pace.waiting.splice(pace.waiting.indexOf(waiter), 1)
       leave()
       reject(new ProxyError('client_gone'))
     }
-    pace.waiting.push(onTurn)
+    pace.waiting.push(waiter)
     exchange.client.listen(onGone)
-    arm(settings, pace, deps)
+    arm(pace, clock)
   })
 }
 
+function refusedFor(waitMs: number): ProxyError {
+  const retryAfterS = Math.ceil(waitMs / 1000)
+  return new ProxyError('rate', `the rate allows another request in ${retryAfterS} s`, { retryAfterS })
+}
+
 /** Monotonic ms at which there is room for one that has `ahead` others before it. */
-function freeAt({ sentAt, next }: Pace, ahead: number, { requests, perMs }: RateLimit): number {
+function freeAt({ sentAt, next, rate: { requests, perMs } }: Pace, ahead: number): number {
   const oldest = sentAt[(next + (ahead % requests)) % requests] ?? Number.NEGATIVE_INFINITY
   return oldest + perMs * (1 + Math.floor(ahead / requests))
 }
@@ -90,16 +134,20 @@ function take(pace: Pace, now: number): undefined {
   pace.next = (pace.next + 1) % pace.sentAt.length
 }
 
-function arm(settings: RateLimit, pace: Pace, deps: Deps): void {
-  if (pace.isArmed || pace.waiting.length === 0) return
-  pace.isArmed = true
-  deps.clock.after(freeAt(pace, 0, settings) - deps.clock.now(), () => {
-    pace.isArmed = false
-    const now = deps.clock.now()
-    while (pace.waiting.length > 0 && freeAt(pace, 0, settings) <= now) {
-      take(pace, now)
-      pace.waiting.shift()?.()
-    }
-    arm(settings, pace, deps)
+function arm(pace: Pace, clock: Deps['clock']): void {
+  if (pace.timer !== undefined || pace.waiting.length === 0) return
+  pace.timer = clock.after(freeAt(pace, 0) - clock.now(), () => {
+    pace.timer = undefined
+    proceed(pace, clock)
   })
+}
+
+/** Lets through those whose turn it is, and waits for the next. */
+function proceed(pace: Pace, clock: Deps['clock']): void {
+  const now = clock.now()
+  while (pace.waiting.length > 0 && freeAt(pace, 0) <= now) {
+    take(pace, now)
+    pace.waiting.shift()?.onTurn()
+  }
+  arm(pace, clock)
 }

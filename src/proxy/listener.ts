@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import { Server as NetServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { ProxyError } from '../errors.ts'
 import { type Address, listenOn } from '../listen.ts'
@@ -23,6 +23,13 @@ export type Listener = {
   readonly connections: () => number
   /** Requests whose response is not over. */
   readonly inFlight: () => number
+  /** Requests that come from here on go where this leads them. */
+  readonly lead: (find: Door['find']) => void
+  /**
+   * Accepts no more connections, and ends each that there is with its next response: a client that has just sent a
+   * request gets its answer. Calls back when the last one is closed.
+   */
+  readonly retire: (onClosed: () => void) => void
   /** Accepts no more connections, closes the idle ones, and resolves when the last request under way is over. */
   readonly finish: () => Promise<void>
   /** Resolves when the last connection is closed; cuts those that are open. */
@@ -58,11 +65,14 @@ export const byListener =
 
 /** @throws Error naming the key when it cannot listen there. */
 export async function listen(door: Door, deps: Omit<VisitDeps, 'onOver'>): Promise<Listener> {
+  let { find } = door
+  let isRetired = false
   let inFlight = 0
   let onIdle = () => {}
   const sockets = new Set<Socket>()
   const visitDeps: VisitDeps = {
     ...deps,
+    isDraining: () => isRetired || deps.isDraining(),
     onOver: () => {
       inFlight -= 1
       if (inFlight === 0) onIdle()
@@ -70,7 +80,7 @@ export async function listen(door: Door, deps: Omit<VisitDeps, 'onOver'>): Promi
   }
   const serve = (request: IncomingMessage, response: ServerResponse, manner: Manner) => {
     inFlight += 1
-    void new Visit(request, response, manner, visitDeps).run(door.find)
+    void new Visit(request, response, manner, visitDeps).run(find)
   }
   const serveOnSocket = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const upgrade = { protocol: askedProtocol(request) ?? '', socket, head }
@@ -96,6 +106,19 @@ export async function listen(door: Door, deps: Omit<VisitDeps, 'onOver'>): Promi
     address,
     connections: () => sockets.size,
     inFlight: () => inFlight,
+    lead: (to) => {
+      find = to
+    },
+    retire: (onClosed) => {
+      isRetired = true
+      server.once('close', () => {
+        // No longer listening, it only ends the check for late heads.
+        server.close()
+        onClosed()
+      })
+      // That of node:http would close idle connections, on which a request may be on its way.
+      NetServer.prototype.close.call(server)
+    },
     finish: () => {
       server.close()
       return inFlight === 0 ? Promise.resolve() : new Promise((resolve) => (onIdle = resolve))

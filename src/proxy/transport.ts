@@ -22,6 +22,8 @@ export type UpstreamConnections = {
   readonly send: Transport
   /** Sockets open now, idle ones included. */
   readonly open: () => number
+  /** No new requests are to come: from here on no connection is kept idle. Calls under way go on, and may be repeated. */
+  readonly retire: () => void
   /** Closes all of them; calls under way fail. */
   readonly close: () => Promise<void>
 }
@@ -40,11 +42,19 @@ export function connectTo(settings: TransportSettings, resolve: Resolve, deps: D
   const { lookup } = names
   // undici's connector returns the socket that it opens, though its type does not say so.
   const connect = buildConnector({ ...tlsOptions(settings), lookup, timeout: 0, allowH2: false }) as unknown as Connect
-  const all: Connection[] = []
+  const all = new Set<Connection>()
   const free: Connection[] = []
+  let isRetired = false
+  const discard = (connection: Connection) => {
+    all.delete(connection)
+    void connection.end()
+  }
   const opened = () => {
-    const connection = new Connection(settings, connect, deps, () => free.push(connection))
-    all.push(connection)
+    const connection = new Connection(settings, connect, deps, () => {
+      if (isRetired) discard(connection)
+      else free.push(connection)
+    })
+    all.add(connection)
     return connection
   }
   const take = (fresh: boolean) => {
@@ -57,10 +67,19 @@ export function connectTo(settings: TransportSettings, resolve: Resolve, deps: D
       const onStale = () => deps.emit({ kind: 'stale_connection', ref: exchange.route })
       return new UpstreamCall(exchange, watch, take, onStale)
     },
-    open: () => all.reduce((open, connection) => (connection.isOpen ? open + 1 : open), 0),
+    open: () => {
+      let open = 0
+      for (const connection of all) if (connection.isOpen) open += 1
+      return open
+    },
+    retire: () => {
+      isRetired = true
+      names.close()
+      for (const connection of free.splice(0)) discard(connection)
+    },
     close: async () => {
       names.close()
-      await Promise.all(all.map((connection) => connection.close()))
+      await Promise.all([...all].map((connection) => connection.close()))
     },
   }
 }
@@ -142,6 +161,11 @@ class Connection implements Line {
   yieldSocket(): void {
     this.#socket = undefined
     this.#isUp = false
+  }
+
+  /** Closes its socket once the call under way has ended. */
+  end(): Promise<void> {
+    return this.#client.close()
   }
 
   close(): Promise<void> {

@@ -25,7 +25,8 @@ export type VisitDeps = Deps & {
   /** Where bodies that outgrow memory are kept. */
   readonly spillFolder: string
   readonly isDraining: () => boolean
-  readonly jobs: JobShape
+  /** Asked once for each request. */
+  readonly jobs: () => JobShape
   /** Called once, when the response is over or the protocol was switched. */
   readonly onOver: () => void
 }
@@ -51,6 +52,7 @@ export class Visit implements ClientLink {
   readonly #manner: Manner
   readonly #deps: VisitDeps
   readonly #startedAt: number
+  readonly #jobs: JobShape
   readonly #waiting: (() => void)[] = []
   #continueDue: boolean
   #route: Route | undefined
@@ -69,6 +71,7 @@ export class Visit implements ClientLink {
     this.#manner = manner
     this.#deps = deps
     this.#startedAt = deps.clock.now()
+    this.#jobs = deps.jobs()
     this.#continueDue = manner.awaitsContinue
     response.on('close', () => this.#leave(response.writableFinished))
   }
@@ -127,7 +130,7 @@ export class Visit implements ClientLink {
     fields: IncomingFields,
     timeouts: Timeouts,
   ): Exchange {
-    const job = jobOf(this.#request.rawHeaders, this.#deps.jobs)
+    const job = jobOf(this.#request.rawHeaders, this.#jobs)
     const exchange: Exchange = {
       id: fields.requestId,
       route: route.ref,
@@ -166,7 +169,8 @@ export class Visit implements ClientLink {
   #timeoutsOf(route: Route, target: string): Timeouts | Promise<Timeouts> {
     const { timeouts } = route
     if (typeof timeouts !== 'function') return timeouts
-    const { jobs, emit } = this.#deps
+    const { emit } = this.#deps
+    const jobs = this.#jobs
     const headers = this.#request.rawHeaders
     const onRefused = (input: string) => emit({ kind: 'input_refused', ref: route.ref, input })
     const inputs = inputsOf({ headers, target, body: this.#body }, jobOf(headers, jobs), jobs, onRefused)

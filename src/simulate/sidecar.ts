@@ -1,10 +1,11 @@
+import type { Connect } from '../carried.ts'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/schema.ts'
 import { EarlyProbes, type Watched } from '../control/health/early-probes.ts'
 import type { Inputs } from '../job/timeouts.ts'
 import type { Event } from '../policy/events.ts'
 import type { Deps, Exchange } from '../policy/exchange.ts'
-import { type Connect, compile, type Runtime } from '../runtime.ts'
+import { compile, type Runtime } from '../runtime.ts'
 import { type Answer, SimulatedCall } from './simulated-call.ts'
 import { type SimulatedAsk, SimulatedRequest } from './simulated-request.ts'
 import type { Tally } from './tally.ts'
@@ -53,9 +54,10 @@ export class SimulatedSidecar {
         return new SimulatedCall(world.answer(exchange, origin), watch, clock)
       },
       open: () => 0,
+      retire: () => {},
       close: async () => {},
     })
-    this.#runtime = compile(config, connect, () => '', this.#deps)
+    this.#runtime = compile(config, new Map(), connect, () => '', this.#deps)
     this.#early = new EarlyProbes(
       watchedOf(config, world),
       (upstream, origin) => !this.#isOver() && this.#runtime.isOpen(upstream, origin),

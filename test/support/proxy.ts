@@ -2,7 +2,10 @@ import { type App, startApp } from '../../src/app.ts'
 import type { Clock } from '../../src/clock.ts'
 import { formatFaults } from '../../src/config/faults.ts'
 import { loadConfig } from '../../src/config/load.ts'
+import { warningsOf } from '../../src/config/warnings.ts'
 import { type Resolve, systemResolve } from '../../src/proxy/names.ts'
+import { type ConfigSource, versionOf } from '../../src/reload/source.ts'
+import { type Answer, ask } from './client.ts'
 import type { Scope } from './scripted-upstream.ts'
 
 type LogLine = Readonly<Record<string, unknown>> & { readonly msg?: string }
@@ -18,6 +21,10 @@ export type Sidecar = {
   readonly log: readonly LogLine[]
   /** The first line, logged already or to come, that matches. */
   logged(matches: (line: LogLine) => boolean): Promise<LogLine>
+  /** Changes the text of the configuration, so that the next reload reads it. */
+  rewrite(options: Partial<ProxyOptions>): void
+  /** The same, and a reload by the control API. */
+  reload(options: Partial<ProxyOptions>): Promise<Answer>
   /** Samples of the metrics now: by the whole name with its labels. */
   metrics(): Promise<ReadonlyMap<string, number>>
 }
@@ -38,18 +45,8 @@ export type ProxyOptions = {
 
 /** The whole sidecar on free ports, from the text of a configuration file on. */
 export async function startProxy(t: Scope, options: ProxyOptions): Promise<Sidecar> {
-  const file = {
-    version: 1,
-    service: 'test',
-    listen: '127.0.0.1:0',
-    control: { listen: '127.0.0.1:0' },
-    checkpoints: { store: 'memory:' },
-    log: { level: 'trace', access: true },
-    defaults: options.defaults ?? {},
-    ...options.top,
-    upstreams: options.upstreams,
-  }
-  const loaded = loadConfig(JSON.stringify(file, undefined, 2), 'test.yaml', {})
+  let now = options
+  const loaded = loadConfig(textOf(now), FILE, {})
   if (!loaded.ok) throw new Error(formatFaults(loaded.faults))
   const log: LogLine[] = []
   const watchers = new Set<() => void>()
@@ -65,16 +62,36 @@ export async function startProxy(t: Scope, options: ProxyOptions): Promise<Sidec
     return `00000000-0000-4000-8000-${String(ids).padStart(12, '0')}`
   }
   const { clock, random = () => 0.5, newId = countedId, resolve = systemResolve } = options
+  const source: ConfigSource = {
+    file: FILE,
+    version: versionOf(textOf(now)),
+    read: async () => {
+      const text = textOf(now)
+      const reading = loadConfig(text, FILE, {})
+      const given = reading.ok ? { ...reading, warnings: warningsOf(reading.config, reading.origins) } : reading
+      return { version: versionOf(text), load: async () => given }
+    },
+    watch: () => ({ close: () => {} }),
+  }
   const app = await startApp(
-    { config: loaded.config, origins: loaded.origins, warnings: [] },
+    { ...loaded, warnings: [] },
     { clock, random, newId, version: 'test', resolve, logTo },
+    source,
   )
   t.onTestFinished(() => app.close())
   const urlOf = ({ host, port }: { host: string; port: number }) => `http://${host}:${port}`
   const controlUrl = urlOf(app.addresses.control)
+  const rewrite = (changed: Partial<ProxyOptions>) => {
+    now = { ...now, ...changed }
+  }
   return {
     app,
     url: app.addresses.shared === undefined ? '' : urlOf(app.addresses.shared),
+    rewrite,
+    reload: (changed) => {
+      rewrite(changed)
+      return ask(`${controlUrl}/v1/config/reload`, { method: 'POST' })
+    },
     own: (upstream) => {
       const address = app.addresses.upstreams.get(upstream)
       if (address === undefined) throw new Error(`${upstream} has no listener of its own`)
@@ -96,6 +113,25 @@ export async function startProxy(t: Scope, options: ProxyOptions): Promise<Sidec
     metrics: async () => samplesOf(await (await fetch(`${controlUrl}/metrics`)).text()),
   }
 }
+
+const FILE = 'test.yaml'
+
+const textOf = ({ defaults = {}, top, upstreams }: ProxyOptions) =>
+  JSON.stringify(
+    {
+      version: 1,
+      service: 'test',
+      listen: '127.0.0.1:0',
+      control: { listen: '127.0.0.1:0' },
+      checkpoints: { store: 'memory:' },
+      log: { level: 'trace', access: true },
+      defaults,
+      ...top,
+      upstreams,
+    },
+    undefined,
+    2,
+  )
 
 function samplesOf(text: string): Map<string, number> {
   const samples = new Map<string, number>()

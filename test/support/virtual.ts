@@ -62,7 +62,13 @@ export function virtualSidecar(
   const config = configOf({ urls: Object.keys(services), ...upstream })
   const runtime = compile(
     config,
-    ({ origin }) => ({ send: transportTo(services[origin.origin], clock), open: () => 0, close: async () => {} }),
+    new Map(),
+    ({ origin }) => ({
+      send: transportTo(services[origin.origin], clock),
+      open: () => 0,
+      retire: () => {},
+      close: async () => {},
+    }),
     () => '',
     deps,
   )

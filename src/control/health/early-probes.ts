@@ -22,12 +22,18 @@ export class EarlyProbes {
   readonly #allowProbes: OfEndpoint<void>
   readonly #clock: Clock
   readonly #timers = new Map<Watched, Timer>()
+  #isClosed = false
 
   constructor(endpoints: readonly Watched[], isOpen: OfEndpoint<boolean>, allowProbes: OfEndpoint<void>, clock: Clock) {
     this.#endpoints = endpoints
     this.#isOpen = isOpen
     this.#allowProbes = allowProbes
     this.#clock = clock
+  }
+
+  /** Goes on with those whose breaker is open already. */
+  begin(): void {
+    for (const watched of this.#endpoints) if (this.#isOpen(watched.upstream, watched.origin)) this.#schedule(watched)
   }
 
   record(event: Event): void {
@@ -39,12 +45,13 @@ export class EarlyProbes {
   }
 
   close(): void {
+    this.#isClosed = true
     for (const timer of this.#timers.values()) this.#clock.cancel(timer)
     this.#timers.clear()
   }
 
   #schedule(watched: Watched): void {
-    if (this.#timers.has(watched)) return
+    if (this.#isClosed || this.#timers.has(watched)) return
     const { upstream, origin, health, intervalMs } = watched
     const timer = this.#clock.after(intervalMs, () => {
       this.#timers.delete(watched)

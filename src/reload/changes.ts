@@ -1,0 +1,50 @@
+/** What is different between two configurations, and what of a new one can be put in force while the sidecar runs. */
+
+import { isDeepStrictEqual } from 'node:util'
+import type { Config } from '../config/schema.ts'
+import type { ConfigChanges } from '../policy/events.ts'
+
+export const NO_CHANGES: ConfigChanges = { added: [], removed: [], changed: [], keys: [] }
+
+export function changesBetween(before: Config, after: Config): ConfigChanges {
+  const known = new Map(before.upstreams.map((upstream) => [upstream.name, upstream]))
+  const wanted = new Set(after.upstreams.map(({ name }) => name))
+  const isChanged = ({ name }: { readonly name: string }, i: number) =>
+    known.has(name) && !isDeepStrictEqual(known.get(name), after.upstreams[i])
+  return {
+    added: after.upstreams.filter(({ name }) => !known.has(name)).map(({ name }) => name),
+    removed: before.upstreams.filter(({ name }) => !wanted.has(name)).map(({ name }) => name),
+    changed: after.upstreams.filter(isChanged).map(({ name }) => name),
+    keys: TOP_KEYS.filter((key) => !isDeepStrictEqual(before[key], after[key])),
+  }
+}
+
+const TOP_KEYS = ['service', 'listen', 'control', 'log', 'checkpoints', 'health', 'job', 'timeouts'] as const
+
+/** What is bound to something that lives as long as the process: the control listeners, the store, the names in log and metrics. */
+const FIXED: readonly (readonly [key: string, of: (config: Config) => unknown])[] = [
+  ['service', ({ service }) => service],
+  ['control.listen', ({ control }) => control.listen],
+  ['control.metricsListen', ({ control }) => control.metricsListen],
+  ['checkpoints.store', ({ checkpoints }) => checkpoints.store],
+  ['checkpoints.tls', ({ checkpoints }) => checkpoints.tls],
+  ['checkpoints.ttl', ({ checkpoints }) => checkpoints.ttl],
+  ['checkpoints.maxItems', ({ checkpoints }) => checkpoints.maxItems],
+]
+
+/** The keys of a new configuration whose values need a restart. */
+export const restartNeeded = (started: Config, wanted: Config): string[] =>
+  FIXED.filter(([, of]) => !isDeepStrictEqual(of(started), of(wanted))).map(([key]) => key)
+
+/** The new configuration, with the values of the one that the sidecar was started with where those cannot change. */
+export function applicable(started: Config, wanted: Config): Config {
+  const { service } = started
+  const { listen, metricsListen } = started.control
+  const { store, tls, ttl, maxItems } = started.checkpoints
+  return {
+    ...wanted,
+    service,
+    control: { ...wanted.control, listen, metricsListen },
+    checkpoints: { ...wanted.checkpoints, store, tls, ttl, maxItems },
+  }
+}

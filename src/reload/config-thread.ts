@@ -1,0 +1,61 @@
+import { Worker } from 'node:worker_threads'
+import type { Clock, Timer } from '../clock.ts'
+import type { Env } from '../config/interpolate.ts'
+import { frozen } from '../config/load.ts'
+import { originsOf } from '../config/origins.ts'
+import type { Given, GivenOrFaults } from './source.ts'
+
+/** A thread takes ten times as long to begin as to read a file, and some megabytes as long as it is there. */
+const KEPT_MS = 60_000
+
+export type LoadOrder = { readonly text: string; readonly file: string; readonly env: Env }
+
+/** Without what cannot be copied from one thread to another. */
+export type ThreadAnswer = ({ readonly ok: true } & Omit<Given, 'origins'>) | Extract<GivenOrFaults, { ok: false }>
+
+type Pending = { readonly resolve: (answer: ThreadAnswer) => void; readonly reject: (error: unknown) => void }
+
+/** Reads configurations beside the event loop, in a thread that is there while it is needed. */
+export class ConfigThread {
+  readonly #clock: Clock
+  #worker: Worker | undefined
+  #pending: Pending | undefined
+  #idle: Timer | undefined
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** What loadConfig says, with the warnings; one at a time. Rejects only when the thread itself fails. */
+  async load({ text, file, env }: LoadOrder): Promise<GivenOrFaults> {
+    if (this.#idle !== undefined) this.#clock.cancel(this.#idle)
+    const worker = this.#worker ?? this.#begin()
+    const answer = await new Promise<ThreadAnswer>((resolve, reject) => {
+      this.#pending = { resolve, reject }
+      worker.postMessage({ text, file, env: { ...env } })
+    })
+    // A copy of what is frozen there is not frozen here.
+    return answer.ok ? { ...answer, config: frozen(answer.config), origins: originsOf(text, file) } : answer
+  }
+
+  #begin(): Worker {
+    const worker = new Worker(new URL('./load-thread.ts', import.meta.url))
+    worker.unref()
+    worker.on('message', (answer: ThreadAnswer) => {
+      this.#pending?.resolve(answer)
+      this.#idle = this.#clock.after(KEPT_MS, () => {
+        this.#worker = undefined
+        void worker.terminate()
+      })
+    })
+    const lose = (error: Error) => {
+      if (this.#worker !== worker) return
+      this.#worker = undefined
+      this.#pending?.reject(error)
+    }
+    worker.on('error', lose)
+    worker.on('exit', () => lose(new Error('the thread that reads the configuration has ended')))
+    this.#worker = worker
+    return worker
+  }
+}

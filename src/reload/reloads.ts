@@ -1,0 +1,128 @@
+import { isoTime } from '../clock.ts'
+import type { ConfigFault } from '../config/faults.ts'
+import type { Config } from '../config/schema.ts'
+import type { ReloadFault, ReloadReport, ReloadTrigger } from '../policy/events.ts'
+import type { Deps } from '../policy/exchange.ts'
+import { applicable, changesBetween, NO_CHANGES, restartNeeded } from './changes.ts'
+import type { ConfigSource, Given, Reading } from './source.ts'
+
+/** The configuration that requests are served by. */
+export type InForce = { readonly config: Config; readonly version: string; readonly since: string }
+
+/**
+ * Reads the configuration again and has it put in force, whole or not at all. One after the other: of two that are asked
+ * for at once, the second reads what is there when the first is done.
+ */
+export class Reloads {
+  readonly #source: ConfigSource
+  readonly #started: Config
+  readonly #apply: (given: Given) => Promise<void>
+  readonly #deps: Pick<Deps, 'clock' | 'emit'>
+  #inForce: InForce
+  /** Of the text that was read last, sound or not. */
+  #readLast: string
+  #last: ReloadReport | undefined
+  #underWay: Promise<unknown> = Promise.resolve()
+
+  /**
+   * @param apply puts a configuration in force; rejects, with nothing changed, when that cannot be.
+   */
+  constructor(
+    source: ConfigSource,
+    started: Config,
+    apply: (given: Given) => Promise<void>,
+    deps: Pick<Deps, 'clock' | 'emit'>,
+  ) {
+    this.#source = source
+    this.#started = started
+    this.#apply = apply
+    this.#deps = deps
+    this.#readLast = source.version
+    this.#inForce = { config: started, version: source.version, since: isoTime(deps.clock.wallNow()) }
+    deps.emit({ kind: 'reload', ...this.#report('start', 'applied', source.version, [], started) })
+  }
+
+  get file(): string {
+    return this.#source.file
+  }
+
+  get inForce(): InForce {
+    return this.#inForce
+  }
+
+  /** undefined before the first. */
+  get last(): ReloadReport | undefined {
+    return this.#last
+  }
+
+  /** Never rejects. A file that says what it said when it was read last is not read by its own change once more. */
+  request(trigger: ReloadTrigger): Promise<ReloadReport | undefined> {
+    const reload = this.#underWay.then(() => this.#reload(trigger))
+    this.#underWay = reload
+    return reload
+  }
+
+  async #reload(trigger: ReloadTrigger): Promise<ReloadReport | undefined> {
+    let version = ''
+    try {
+      const reading = await this.#source.read()
+      version = reading.version
+      if (trigger === 'file' && version === this.#readLast) return undefined
+      this.#readLast = version
+      return this.#conclude(await this.#put(trigger, reading))
+    } catch (error) {
+      if (version === '' && trigger === 'file' && this.#readLast === '') return undefined
+      this.#readLast = version
+      return this.#conclude(this.#report(trigger, 'refused', version, [faultOf(error)]))
+    }
+  }
+
+  async #put(trigger: ReloadTrigger, { version, load }: Reading): Promise<ReloadReport> {
+    const loaded = await load()
+    if (!loaded.ok) return this.#report(trigger, 'refused', version, loaded.faults.map(placed))
+    const config = applicable(this.#started, loaded.config)
+    await this.#apply({ ...loaded, config })
+    const report = this.#report(trigger, 'applied', version, [], loaded.config)
+    this.#inForce = { config, version, since: isoTime(report.at) }
+    return report
+  }
+
+  #conclude(report: ReloadReport): ReloadReport {
+    this.#last = report
+    this.#deps.emit({ kind: 'reload', ...report })
+    return report
+  }
+
+  /** @param wanted what is in force now, as the file has it; undefined when it was refused. */
+  #report(
+    trigger: ReloadTrigger,
+    outcome: ReloadReport['outcome'],
+    version: string,
+    faults: readonly ReloadFault[],
+    wanted?: Config,
+  ): ReloadReport {
+    return {
+      trigger,
+      outcome,
+      version,
+      at: this.#deps.clock.wallNow(),
+      faults,
+      changes: wanted === undefined ? NO_CHANGES : changesBetween(this.#inForce.config, wanted),
+      restartNeeded: wanted === undefined ? [] : restartNeeded(this.#started, wanted),
+    }
+  }
+}
+
+const placed = ({ line, column, path, message, suggestion }: ConfigFault): ReloadFault => ({
+  line,
+  column,
+  path,
+  message: suggestion === undefined ? message : `${message}, did you mean "${suggestion}"?`,
+})
+
+const faultOf = (error: unknown): ReloadFault => ({
+  line: undefined,
+  column: undefined,
+  path: '',
+  message: error instanceof Error ? error.message : String(error),
+})

@@ -1,0 +1,61 @@
+/** Where the configuration comes from, at the start and at each reload. */
+
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import type { Clock } from '../clock.ts'
+import type { Env } from '../config/interpolate.ts'
+import type { ConfigFault } from '../config/faults.ts'
+import type { Origins } from '../config/origins.ts'
+import type { Config } from '../config/schema.ts'
+import type { ConfigWarning } from '../config/warnings.ts'
+import { ConfigThread } from './config-thread.ts'
+import { watchFile } from './watch.ts'
+
+/** A configuration, where it stands in its file, and what there is to say of it. */
+export type Given = {
+  readonly config: Config
+  readonly origins: Origins
+  readonly warnings: readonly ConfigWarning[]
+}
+
+export type GivenOrFaults =
+  | ({ readonly ok: true } & Given)
+  | { readonly ok: false; readonly faults: readonly ConfigFault[] }
+
+export type Reading = { readonly version: string; readonly load: () => Promise<GivenOrFaults> }
+
+export type ConfigSource = {
+  /** Its name, for people. */
+  readonly file: string
+  /** Of the text that the sidecar was started with. */
+  readonly version: string
+  /** The text as it is now. Rejects when it cannot be read. */
+  readonly read: () => Promise<Reading>
+  /** @param onChange called when it may have become another one. @param onFault told why changes may be noticed late. */
+  readonly watch: (onChange: () => void, onFault: (error: unknown) => void) => { close(): void }
+}
+
+/** The beginning of the SHA-256 of the file, as `sha256sum` prints it. */
+export const versionOf = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 12)
+
+/** @param text that the file had when it was read for the start. */
+export function configFile(file: string, text: string, env: Env, clock: Clock): ConfigSource {
+  const thread = new ConfigThread(clock)
+  return {
+    file,
+    version: versionOf(text),
+    read: async () => {
+      const now = await readFile(file, 'utf8')
+      return { version: versionOf(now), load: () => thread.load({ text: now, file, env }) }
+    },
+    watch: (onChange, onFault) => watchFile(file, onChange, onFault, clock),
+  }
+}
+
+/** A configuration that was made, not read: there is nothing to read again. */
+export const UNFILED: ConfigSource = {
+  file: '',
+  version: '',
+  read: () => Promise.reject(new Error('the configuration comes from no file')),
+  watch: () => ({ close: () => {} }),
+}
