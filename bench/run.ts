@@ -17,12 +17,13 @@ import { type Verdict, sectionText, verdictText } from './report.ts'
 import { checkpoints } from './scenarios/checkpoints.ts'
 import { get } from './scenarios/get.ts'
 import { latency } from './scenarios/latency.ts'
+import { reload } from './scenarios/reload.ts'
 import { reject } from './scenarios/reject.ts'
 import { start } from './scenarios/start.ts'
 import { stream } from './scenarios/stream.ts'
 
 const CONTESTANTS = [bareUndici, httpProxy, nginx, haproxy, breakwater]
-const SCENARIO: Readonly<Record<ScenarioName, Scenario>> = { get, stream, reject, latency, start, checkpoints }
+const SCENARIO: Readonly<Record<ScenarioName, Scenario>> = { get, stream, reject, latency, start, checkpoints, reload }
 
 const USAGE = `node bench/run.ts [--seconds 4] [--rounds 3] [--only a,e] [--scenario get,start]
 
