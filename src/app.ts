@@ -16,6 +16,9 @@ import { healthChecks, type RedisClients, type UpstreamLooks } from './health.ts
 import { checkpointOperations } from './control/checkpoint-operations.ts'
 import { jobOperations } from './control/job-operations.ts'
 import { observed, type StoreWatcher } from './checkpoint/observed.ts'
+import { Overview } from './control/overview.ts'
+import { upstreamOperations } from './control/upstream-operations.ts'
+import type { StoredCheckpoint } from './checkpoint/record.ts'
 import { openStore } from './checkpoint/open.ts'
 import { restoreJobs } from './checkpoint/restore.ts'
 import { JobBook } from './job/book.ts'
@@ -75,6 +78,7 @@ export async function startApp(given: Given, outside: Outside, source: ConfigSou
   const emit: Emit = (event) => {
     metrics.record(event)
     log.record(event)
+    overview.record(event)
     current.earlyProbes.record(event)
   }
   const deps: Deps = { clock, random, newId, emit }
@@ -89,6 +93,11 @@ export async function startApp(given: Given, outside: Outside, source: ConfigSou
     ...current.runtime.snapshot(),
     listeners: listeners.connections(),
   }))
+  const overview = new Overview({
+    upstreams: () => current.runtime.snapshot().upstreams,
+    setMode: (upstream, meant, mode) => current.runtime.setMode(upstream, meant, mode),
+    clock,
+  })
   let clients: RedisClients = new Map()
   const open: { close(): Promise<void> }[] = [
     { close: () => current.runtime.close() },
@@ -103,7 +112,8 @@ export async function startApp(given: Given, outside: Outside, source: ConfigSou
   }
   warn(given, emit)
   try {
-    const store = observed(await openConfigured(config.checkpoints, clock), clock, storeWatcher(emit))
+    const watcher = { ...storeWatcher(emit), saved: (record: StoredCheckpoint) => overview.saved(record) }
+    const store = observed(await openConfigured(config.checkpoints, clock), clock, watcher)
     open.push(store)
     open.push(await restoreJobs(store, book, clock, (error) => emit({ kind: 'fault', error, where: 'jobs' })))
     const steadyDoors = (wanted: Config) => doorsOf(wanted, () => current.runtime.upstreams)
@@ -119,6 +129,7 @@ export async function startApp(given: Given, outside: Outside, source: ConfigSou
         explainOperation(() => ({ config: wanted, origins })),
         ...jobOperations(store, book, { inputs: wanted.job.inputs, timeouts: wanted.timeouts }, clock),
         ...configOperations(reloads),
+        ...upstreamOperations(overview),
       ]
       const all = [...operations, describing(operations, version)]
       return { token: wanted.control.token, maxBodyBytes: wanted.checkpoints.maxBody, operations: all }
@@ -232,7 +243,7 @@ function openConfigured({ store, ttl, maxItems, tls }: Config['checkpoints'], cl
   return openStore(store, { ttlMs: ttl, maxItems }, { ca, servername: tls.servername }, clock)
 }
 
-const storeWatcher = (emit: Emit): StoreWatcher => ({
+const storeWatcher = (emit: Emit): Omit<StoreWatcher, 'saved'> => ({
   called: (operation, isDown, durationMs) => emit({ kind: 'store_call', operation, isDown, durationMs }),
   turned: (isUp, error) => emit({ kind: 'store', isUp, error }),
 })

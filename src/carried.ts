@@ -175,7 +175,7 @@ function breakersFor(config: UpstreamConfig, before: UpstreamState | undefined):
   return new Map(all)
 }
 
-/** Keeps its state while its own settings are the same. */
+/** Keeps its state while its own settings are the same, and an operator's word whatever they are. */
 function breakerFor(
   { name, urls }: UpstreamConfig,
   route: string | undefined,
@@ -188,10 +188,9 @@ function breakerFor(
   if (known !== undefined && isDeepStrictEqual(known.config, config))
     return { config, breaker: { ...known.breaker, endpoint } }
   const settings = breakerSettings(config)
-  return {
-    config,
-    breaker: { settings, circuit: freshCircuit(settings), upstream: name, route, endpoint, onOpen: new Set() },
-  }
+  const circuit = freshCircuit(settings)
+  circuit.mode = known?.breaker.circuit.mode ?? circuit.mode
+  return { config, breaker: { settings, circuit, upstream: name, route, endpoint, onOpen: new Set() } }
 }
 
 function routesFor(config: UpstreamConfig, before: UpstreamState | undefined): Map<string, RouteRecord> {

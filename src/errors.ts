@@ -38,6 +38,7 @@ const FAULTS = {
   /** The body broke off after its head was relayed: the client's connection is cut and no status is sent. */
   body_truncated: fault(502, 'http_response_incomplete', 'never', 'failure', 'Upstream broke off its response'),
   breaker_open: fault(503, 'destination_unavailable', 'never', 'neutral', 'Circuit breaker open'),
+  breaker_forced: fault(503, 'destination_unavailable', 'never', 'neutral', 'Circuit breaker held open by an operator'),
   queue_full: fault(503, 'connection_limit_reached', 'never', 'neutral', 'Concurrency limit reached and queue full'),
   queue_timeout: fault(503, 'connection_limit_reached', 'never', 'neutral', 'Waited too long in the queue'),
   rate: fault(503, 'connection_limit_reached', 'never', 'neutral', 'Rate limit of the upstream reached'),

@@ -10,11 +10,11 @@ import {
 } from './carried.ts'
 import type { Config, RouteConfig } from './config/schema.ts'
 import type { TimeoutRules } from './job/timeouts.ts'
-import { type Breaker, wouldAdmit } from './policy/breaker.ts'
+import { type Breaker, setMode, wouldAdmit } from './policy/breaker.ts'
 import { retriesLeft } from './policy/budget.ts'
 import { allowProbes, probesInFlight, stateOf } from './policy/circuit.ts'
 import type { JobWatch, SeenIds } from './policy/classify.ts'
-import type { BreakerSnapshot, Snapshot, UpstreamSnapshot } from './policy/events.ts'
+import type { BreakerMode, BreakerSnapshot, Snapshot, UpstreamSnapshot } from './policy/events.ts'
 import type { Deps } from './policy/exchange.ts'
 import { heldIn, type Polls } from './policy/hold.ts'
 import { type EndpointState, type PipelineState, pipeline } from './policy/pipeline.ts'
@@ -31,6 +31,8 @@ export type Runtime = {
   readonly isOpen: (upstream: string, origin: string) => boolean
   /** Lets probes through whatever breakers of the endpoint are open: it is said to be well. */
   readonly allowProbes: (upstream: string, origin: string) => void
+  /** An operator's word to breakers of an upstream. @returns how many there are that are meant. */
+  readonly setMode: (upstream: string, meant: (breaker: Breaker) => boolean, mode: BreakerMode) => number
   /** Closes the connections to all upstreams. */
   readonly close: () => Promise<void>
 }
@@ -70,6 +72,11 @@ export function compile(
       breakersAt(name, origin).some(({ circuit }) => stateOf(circuit, deps.clock.now()) === 'open'),
     allowProbes: (name, origin) => {
       for (const { circuit } of breakersAt(name, origin)) allowProbes(circuit, deps.clock.now())
+    },
+    setMode: (name, meant, mode) => {
+      const all = breakersOf(carried.get(name)).filter(({ breaker }) => meant(breaker))
+      for (const { breaker } of all) setMode(breaker, mode, deps)
+      return all.length
     },
     close: async () => {
       const wires = [...carried.values()].flatMap(({ endpoints }) => endpoints.map(({ wire }) => wire))
@@ -188,9 +195,10 @@ function breakerSnapshot({ circuit, route, endpoint }: Breaker, now: number): Br
   return {
     route,
     endpoint,
+    mode: circuit.mode,
     state,
     consecutiveFailures: circuit.consecutiveFailures,
-    openForMs: state === 'open' ? circuit.halfOpenAt - now : 0,
+    openForMs: state === 'open' ? Math.max(0, circuit.halfOpenAt - now) : 0,
     probesInFlight: probesInFlight(circuit, now),
   }
 }

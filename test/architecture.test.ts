@@ -17,6 +17,7 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
     'src/control/',
     [
       'src/policy/events',
+      'src/histogram',
       'src/errors',
       'src/clock',
       'src/listen',
@@ -35,6 +36,8 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
     'src/simulate/',
     [
       'src/runtime',
+      'src/carried',
+      'src/histogram',
       'src/policy/',
       'src/proxy/route',
       'src/control/health/early-probes',

@@ -267,15 +267,20 @@ test('every operation of the document is there, and answers as the document says
     appendItems: { stage: 's', item_ids: ['a'] },
     remainingItems: { items: ['a', 'b'] },
     registerJob: { shorts_count: 2 },
+    setBreakerMode: { mode: 'observe' },
   }
+  const named: Record<string, string> = { setBreakerMode: 'web' }
   const queries: Record<string, string> = { isCheckpointDue: '?completed=1&total=2', explainRequest: '?path=/' }
   const seen: string[] = []
   for (const [path, methods] of Object.entries<Record<string, { operationId: string; responses: object }>>(
     document.paths,
   )) {
     for (const [method, { operationId, responses }] of Object.entries(methods)) {
-      const url = `${proxy.controlUrl}${path.replace(/\{\w+\}/, 'j')}${queries[operationId] ?? ''}`
+      const url = `${proxy.controlUrl}${path.replace(/\{\w+\}/, named[operationId] ?? 'j')}${queries[operationId] ?? ''}`
       const body = bodies[operationId]
+      seen.push(operationId)
+      // It goes on and on: it has a test of its own.
+      if (operationId === 'watchEvents') continue
       const answer = await ask(url, {
         method: method.toUpperCase(),
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -285,8 +290,7 @@ test('every operation of the document is there, and answers as the document says
         expect.arrayContaining([String(answer.status)]),
       ])
       expect([operationId, answer.status]).toEqual([operationId, expect.toSatisfy((status: number) => status < 300)])
-      seen.push(operationId)
     }
   }
-  expect(seen.length).toBe(19)
+  expect(seen.length).toBe(24)
 })

@@ -1,11 +1,14 @@
 import type { Clock, Timer } from '../clock.ts'
-import { type CheckpointStore, StoreDown } from './store.ts'
+import type { StoredCheckpoint } from './record.ts'
+import { type CheckpointStore, StoreDown, type Written } from './store.ts'
 
 export type StoreWatcher = {
   /** A call has ended; `isDown` when the store could not serve it. */
   readonly called: (operation: keyof CheckpointStore, isDown: boolean, durationMs: number) => void
   /** The store's state at first, and each time it changes. @param error what it was that failed. */
   readonly turned: (isUp: boolean, error: unknown) => void
+  /** A checkpoint was written; the record as it is now. */
+  readonly saved: (record: StoredCheckpoint) => void
 }
 
 /** While the store is down it is asked this often, in ms: nobody else may be asking. */
@@ -49,9 +52,17 @@ export function observed(store: CheckpointStore, clock: Clock, watcher: StoreWat
       }
     }
 
+  const telling =
+    <A extends unknown[]>(write: (...args: A) => Promise<Written>) =>
+    async (...args: A): Promise<Written> => {
+      const written = await write(...args)
+      if (written.outcome === 'saved') watcher.saved(written.record)
+      return written
+    }
+
   return {
-    save: watched('save', store.save),
-    append: watched('append', store.append),
+    save: watched('save', telling(store.save)),
+    append: watched('append', telling(store.append)),
     load: watched('load', store.load),
     stages: watched('stages', store.stages),
     clear: watched('clear', store.clear),

@@ -74,6 +74,17 @@ export function jobOperations(store: CheckpointStore, book: JobBook, settings: J
     },
     {
       ...PLAIN,
+      id: 'listJobs',
+      method: 'GET',
+      path: '/v1/jobs',
+      summary: 'The jobs that are registered, the newest first',
+      query: { limit: z.coerce.number().pipe(z.int().min(1).max(1000)).optional() },
+      answers: { 200: { what: 'the newest of them', schema: z.object({ jobs: z.array(RECORD), total: z.int() }) } },
+      answer: ({ query }) =>
+        json(200, { jobs: book.newest(Number(query.get('limit') ?? 100)).map(shown), total: book.size }),
+    },
+    {
+      ...PLAIN,
       id: 'loadJob',
       method: 'GET',
       path,

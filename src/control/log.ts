@@ -129,6 +129,11 @@ function createFold(logger: Logger, asked: boolean, bursts: Bursts): Pick<Log, '
         logger[to === 'open' ? 'warn' : 'info'](fields, `breaker ${to}`)
         return
       }
+      case 'breaker_mode': {
+        const { upstream, route, endpoint, mode } = event
+        logger[mode === 'auto' ? 'info' : 'warn']({ upstream, route, endpoint, mode }, 'breaker mode set')
+        return
+      }
       case 'resume':
         logger.info({ ...placeOf(event.ref), resumed: event.resumed }, 'resume')
         return

@@ -78,6 +78,9 @@ export const METRICS = {
   clientConnections: gauge('client_connections', 'Sockets of clients, idle ones included', ['listener']),
   retryBudget: gauge('retry_budget', 'Retries that the budget would allow now', ['upstream']),
   breakerState: gauge('breaker_state', '0 closed, 1 half-open, 2 open; of several endpoints the best', ROUTE),
+  breakersForced: gauge('breakers_forced', 'Breakers that do what an operator said, not what they counted', [
+    'upstream',
+  ]),
   reloadSuccessful: gauge('config_reload_successful', '1 while the configuration in force is the newest one read', []),
   reloads: counter('config_reloads_total', 'Times that the configuration was read again, by what asked for it', [
     'trigger',

@@ -167,6 +167,7 @@ function createFold(
         if (event.changes.removed.length > 0) forgetSeries([...bind.all, transitions], present()).catch(fault)
         return
       case 'config_warning':
+      case 'breaker_mode':
       case 'listening':
       case 'closing':
       case 'draining':
@@ -291,6 +292,7 @@ function createGauges(registry: AnyRegistry): (snapshot: Snapshot) => void {
     connections: new Gauge({ ...METRICS.connections, registers }),
     retryBudget: new Gauge({ ...METRICS.retryBudget, registers }),
   }
+  const breakersForced = new Gauge({ ...METRICS.breakersForced, registers })
   const breakerState = new Gauge({ ...METRICS.breakerState, registers })
   const endpointState = new Gauge({ ...METRICS.endpointState, registers })
   const endpointInFlight = new Gauge({ ...METRICS.endpointInFlight, registers })
@@ -298,7 +300,7 @@ function createGauges(registry: AnyRegistry): (snapshot: Snapshot) => void {
   const endpoints = new Gauge({ ...METRICS.endpoints, registers })
   const clientConnections = new Gauge({ ...METRICS.clientConnections, registers })
   const ofEndpoints = [endpointState, endpointInFlight, available, endpoints]
-  const all = [...Object.values(byUpstream), breakerState, ...ofEndpoints, clientConnections]
+  const all = [...Object.values(byUpstream), breakerState, breakersForced, ...ofEndpoints, clientConnections]
 
   const showEndpoints = ({ name: upstream, ...state }: UpstreamSnapshot) => {
     endpoints.set({ upstream }, state.endpoints.length)
@@ -317,6 +319,7 @@ function createGauges(registry: AnyRegistry): (snapshot: Snapshot) => void {
       for (const name of ['inFlight', 'queued', 'limit', 'held', 'connections', 'retryBudget'] as const)
         byUpstream[name].set({ upstream }, state[name])
       if (state.slowdown !== undefined) byUpstream.slowdown.set({ upstream }, state.slowdown)
+      breakersForced.set({ upstream }, state.breakers.filter(({ mode }) => mode !== 'auto').length)
       for (const [route, value] of bestByRoute(state.breakers)) breakerState.set({ upstream, route }, value)
       showEndpoints(state)
     }

@@ -3,10 +3,13 @@
 import { STATUS_CODES } from 'node:http'
 import type { z } from 'zod'
 
+/** A body that goes on until the client leaves or the listener closes. @returns what ends it. */
+export type Stream = (push: (text: string) => void) => () => void
+
 export type Reply = {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
-  readonly body: string
+  readonly body: string | Stream
 }
 
 export type Call = {
@@ -64,6 +67,12 @@ export const json = (status: number, value: unknown, headers: Readonly<Record<st
   status,
   headers: { ...headers, 'content-type': 'application/json' },
   body: `${JSON.stringify(value)}\n`,
+})
+
+export const streamed = (body: Stream): Reply => ({
+  status: 200,
+  headers: { 'content-type': 'text/event-stream' },
+  body,
 })
 
 export const empty: Reply = { status: 204, headers: {}, body: '' }

@@ -6,7 +6,16 @@ import { StoreDown } from '../checkpoint/store.ts'
 import { type Address, listenOn } from '../listen.ts'
 import type { Emit } from '../policy/events.ts'
 import { hostname, isLoopback } from '../loopback.ts'
-import { checked, compileOperations, type Matched, type Operation, problem, Refusal, type Reply } from './operation.ts'
+import {
+  checked,
+  compileOperations,
+  type Matched,
+  type Operation,
+  problem,
+  Refusal,
+  type Reply,
+  type Stream,
+} from './operation.ts'
 
 export type ControlOptions = Address &
   ControlTerms & {
@@ -57,6 +66,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
     guard: { loopbackOnly, token, maxBodyBytes },
   })
   let current = served(options)
+  const streams = new Set<ServerResponse>()
   let answering = 0
   const hangUpWhenDone = () => {
     if (!server.listening && answering === 0) server.closeAllConnections()
@@ -71,13 +81,14 @@ export async function startControl(options: ControlOptions): Promise<Control> {
     void answer(request, current.operationsAt, current.guard)
       .catch((error: unknown) => refused(error, fault))
       .then((reply) => {
-        send(response, reply)
+        send(response, reply, streams)
         if (!request.complete) request.resume()
       })
   })
   const close = () =>
     new Promise<void>((resolve) => {
       server.close(() => resolve())
+      for (const stream of streams) stream.end()
       hangUpWhenDone()
     })
   const serve = (terms: ControlTerms) => {
@@ -171,12 +182,29 @@ function refused(error: unknown, fault: (error: unknown) => void): Reply {
   return problem(500, 'a fault inside the sidecar; its log tells more')
 }
 
-function send(response: ServerResponse, { status, headers, body }: Reply): void {
-  response.writeHead(status, {
-    ...headers,
-    'content-length': Buffer.byteLength(body),
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
-  })
+const COMMON = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
+
+/** @param streams those that have no end of their own. */
+function send(response: ServerResponse, { status, headers, body }: Reply, streams: Set<ServerResponse>): void {
+  if (typeof body === 'function') {
+    response.writeHead(status, { ...headers, ...COMMON })
+    return response.req.method === 'HEAD' ? void response.end() : flow(response, body, streams)
+  }
+  response.writeHead(status, { ...headers, ...COMMON, 'content-length': Buffer.byteLength(body) })
   response.end(body) // node sends no body in answer to HEAD
+}
+
+/** What a reader of a stream may leave unread, in bytes: one that reads no more is cut off. */
+const MOST_UNREAD = 1024 * 1024
+
+function flow(response: ServerResponse, stream: Stream, streams: Set<ServerResponse>): void {
+  streams.add(response)
+  const stop = stream((text) => {
+    if (response.writableLength > MOST_UNREAD) response.destroy()
+    else response.write(text)
+  })
+  response.once('close', () => {
+    streams.delete(response)
+    stop()
+  })
 }

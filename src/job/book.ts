@@ -32,6 +32,16 @@ export class JobBook {
     return this.#kept.size
   }
 
+  /** Those that are not over, the newest first. */
+  newest(limit: number): JobRecord[] {
+    const now = this.#clock.wallNow()
+    return [...this.#kept.values()]
+      .filter(({ until }) => until > now)
+      .slice(-limit)
+      .reverse()
+      .map(({ record }) => record)
+  }
+
   find(id: string): JobRecord | undefined {
     const kept = this.#kept.get(id)
     return kept !== undefined && kept.until > this.#clock.wallNow() ? kept.record : undefined

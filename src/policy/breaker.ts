@@ -5,17 +5,19 @@ import {
   answered,
   type Circuit,
   type CircuitSettings,
+  force,
   noticeHalfOpen,
   noticeSlow,
   type Permit,
   settle,
   settleJob,
-  stateOf,
+  refuses,
   type Transition,
   type Verdict,
 } from './circuit.ts'
 
 import { type JobWatch, watchJob } from './classify.ts'
+import type { BreakerMode } from './events.ts'
 import type { BodyEnd, Deps, Exchange, Layer, Reply } from './exchange.ts'
 
 export type BreakerSettings = CircuitSettings & {
@@ -45,7 +47,7 @@ export function refusalOf(breakers: readonly Breaker[], deps: Deps): ProxyError 
   let first: Breaker | undefined
   for (const breaker of breakers) {
     publish(breaker, noticeSlow(breaker.circuit, now, breaker.settings), deps)
-    if (stateOf(breaker.circuit, now) !== 'open') return undefined
+    if (!refuses(breaker.circuit, now)) return undefined
     if (first === undefined || breaker.circuit.halfOpenAt < first.circuit.halfOpenAt) first = breaker
   }
   return first && rejection(first, now)
@@ -60,6 +62,13 @@ export function wouldAdmit(breaker: Breaker, deps: Deps): boolean {
   const now = deps.clock.now()
   publish(breaker, noticeSlow(breaker.circuit, now, breaker.settings), deps)
   return admits(breaker.circuit, now, breaker.settings)
+}
+
+/** An operator's word, told of as such. */
+export function setMode(breaker: Breaker, mode: BreakerMode, deps: Deps): void {
+  const { upstream, route, endpoint } = breaker
+  deps.emit({ kind: 'breaker_mode', upstream, route, endpoint, mode })
+  publish(breaker, force(breaker.circuit, mode, deps.clock.now(), breaker.settings), deps)
 }
 
 /**
@@ -142,8 +151,12 @@ function verdictOnBody(end: BodyEnd): Verdict {
 }
 
 function rejection(breaker: Breaker, now: number): ProxyError {
-  const waitMs = Math.max(0, breaker.circuit.halfOpenAt - now)
   const who = [breaker.upstream, breaker.route, breaker.endpoint].filter((name) => name !== undefined).join(' ')
+  if (breaker.circuit.mode === 'forced-open') {
+    const retryAfterS = Math.ceil(breaker.settings.openForMs / 1000)
+    return new ProxyError('breaker_forced', `circuit breaker of ${who} is held open by an operator`, { retryAfterS })
+  }
+  const waitMs = Math.max(0, breaker.circuit.halfOpenAt - now)
   const detail = waitMs > 0 ? `circuit breaker of ${who} is open` : `circuit breaker of ${who} is probing`
   return new ProxyError('breaker_open', detail, { retryAfterS: Math.max(1, Math.ceil(waitMs / 1000)) })
 }

@@ -4,7 +4,7 @@
  * The generation counter, by which a late result changes nothing, is gobreaker's.
  */
 
-import type { BreakerState, TripCause } from './events.ts'
+import type { BreakerMode, BreakerState, TripCause } from './events.ts'
 import { count, exceeds, freshWindow, type RateSettings, type Window } from './window.ts'
 
 export type CircuitSettings = {
@@ -23,6 +23,8 @@ export type CircuitSettings = {
 export type Verdict = 'success' | 'failure' | 'limited' | 'neutral'
 
 export type Circuit = {
+  /** What an operator has it do; `auto` when nothing. */
+  mode: BreakerMode
   tripped: boolean
   /** Goes up with every opening and closing. */
   generation: number
@@ -45,6 +47,9 @@ export type Circuit = {
   readonly waiting: Set<Permit>
 }
 
+/** The generation of calls that are let through on an operator's word alone: they decide nothing. */
+const UNCOUNTED = -1
+
 /** Leave to make one call. */
 export type Permit = {
   readonly generation: number
@@ -65,6 +70,7 @@ export type Transition = {
 
 export function freshCircuit(settings: CircuitSettings): Circuit {
   return {
+    mode: 'auto',
     tripped: false,
     generation: 0,
     consecutiveFailures: 0,
@@ -80,15 +86,53 @@ export function freshCircuit(settings: CircuitSettings): Circuit {
   }
 }
 
+/** As it is to whoever calls; one that only observes shows what it would be. */
 export function stateOf(circuit: Circuit, now: number): BreakerState {
-  if (!circuit.tripped) return 'closed'
+  if (circuit.mode === 'forced-open') return 'open'
+  if (circuit.mode === 'forced-closed' || !circuit.tripped) return 'closed'
   return now < circuit.halfOpenAt ? 'open' : 'half-open'
 }
 
+/** Whether every call is rejected until its time is up, or until an operator says otherwise. */
+export const refuses = (circuit: Circuit, now: number): boolean =>
+  circuit.mode !== 'observe' && stateOf(circuit, now) === 'open'
+
 /** Whether a call would be admitted, without admitting it. */
-export function admits(circuit: Circuit, now: number, settings: CircuitSettings): boolean {
+export const admits = (circuit: Circuit, now: number, settings: CircuitSettings): boolean =>
+  circuit.mode === 'observe' || isRegular(circuit, now, settings)
+
+/** Whether the circuit, left to itself, would admit a call. */
+function isRegular(circuit: Circuit, now: number, settings: CircuitSettings): boolean {
   const state = stateOf(circuit, now)
   return state === 'closed' || (state === 'half-open' && probesInFlight(circuit, now) < settings.halfOpenProbes)
+}
+
+/**
+ * An operator's word. `forced-closed` forgets what was counted and counts no more; back on `auto` after it, the circuit is
+ * closed. After `forced-open` and `observe` it is what it was or has become.
+ * @returns the change of state that callers see, if it is one.
+ */
+export function force(
+  circuit: Circuit,
+  mode: BreakerMode,
+  now: number,
+  settings: CircuitSettings,
+): Transition | undefined {
+  const from = stateOf(circuit, now)
+  circuit.mode = mode
+  if (mode === 'forced-closed') {
+    startGeneration(circuit, false, settings)
+    circuit.failedJobs = 0
+    circuit.trips = 0
+  }
+  const to = stateOf(circuit, now)
+  if (from === to) return undefined
+  return {
+    from,
+    to,
+    cause: 'forced',
+    openMs: to === 'open' && mode !== 'forced-open' ? circuit.halfOpenAt - now : undefined,
+  }
 }
 
 /**
@@ -97,6 +141,8 @@ export function admits(circuit: Circuit, now: number, settings: CircuitSettings)
  */
 export function admit(circuit: Circuit, now: number, leaseMs: number, settings: CircuitSettings): Permit | undefined {
   if (!admits(circuit, now, settings)) return undefined
+  const isCounted = circuit.mode !== 'forced-closed' && isRegular(circuit, now, settings)
+  if (!isCounted) return { generation: UNCOUNTED, admittedAt: now, leaseUntil: now, slow: false, settled: true }
   const leaseUntil = circuit.tripped ? now + leaseMs : Number.POSITIVE_INFINITY
   const permit: Permit = { generation: circuit.generation, admittedAt: now, leaseUntil, slow: false, settled: false }
   if (circuit.tripped) {

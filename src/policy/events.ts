@@ -13,8 +13,12 @@ export type RouteRef = {
 
 export type BreakerState = 'closed' | 'open' | 'half-open'
 
+/** What an operator may have a breaker do: `observe` counts and reports, and rejects nothing. */
+export const BREAKER_MODES = ['auto', 'forced-open', 'forced-closed', 'observe'] as const
+export type BreakerMode = (typeof BREAKER_MODES)[number]
+
 /** What opened a breaker. */
-export type TripCause = 'consecutive' | 'rate' | 'slow' | 'probe' | 'jobs'
+export type TripCause = 'consecutive' | 'rate' | 'slow' | 'probe' | 'jobs' | 'forced'
 
 /** A request is over: its response's last byte is with the client, or the client is gone, or it was cut. */
 export type RequestEvent = {
@@ -96,6 +100,14 @@ export type Event =
       readonly cause: TripCause | undefined
       /** ms until it lets probes through; undefined unless it opened. */
       readonly openMs: number | undefined
+    }
+  /** An operator has said what a breaker is to do. */
+  | {
+      readonly kind: 'breaker_mode'
+      readonly upstream: string
+      readonly route: string | undefined
+      readonly endpoint: string | undefined
+      readonly mode: BreakerMode
     }
   /** The addresses of an upstream's name are other ones now, or could not be asked for: then the known ones stay. */
   | { readonly kind: 'name'; readonly host: string; readonly outcome: 'changed' | 'failed'; readonly error: unknown }
@@ -209,6 +221,7 @@ export type BreakerSnapshot = {
   readonly route: string | undefined
   /** Origin of its endpoint; undefined where the upstream has but one. */
   readonly endpoint: string | undefined
+  readonly mode: BreakerMode
   readonly state: BreakerState
   readonly consecutiveFailures: number
   /** ms until half open; 0 unless open. */

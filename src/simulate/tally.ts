@@ -1,5 +1,5 @@
 import type { FaultCode } from '../errors.ts'
-import { Histogram } from './histogram.ts'
+import { Histogram } from '../histogram.ts'
 import { Endings, OUTCOMES, type Outcome } from './outcomes.ts'
 import type { BreakerMark } from './recorded-log.ts'
 
@@ -46,7 +46,7 @@ export type Figures = {
 const MOST_MARKS = 1_000
 
 class UpstreamTally {
-  readonly clientMs = new Histogram()
+  readonly clientMs = new Histogram(1.02)
   readonly callsOverTime: number[] = []
   readonly openOverTime: number[] = []
   requests = 0
@@ -75,7 +75,7 @@ class UpstreamTally {
 /** Adds up a run, simulated or recorded. All times in ms since the first arrival. */
 export class Tally {
   readonly #sliceMs: number
-  readonly #clientMs = new Histogram()
+  readonly #clientMs = new Histogram(1.02)
   readonly #upstreams = new Map<string, UpstreamTally>()
   readonly #outcomes = byOutcome(() => 0)
   readonly #overTime = byOutcome((): number[] => [])

@@ -165,7 +165,7 @@ test('gauges show the state at the moment of the scrape, and an upstream that is
     [
       { route: undefined, endpoint: undefined, state: own },
       { route: JOBS.route, endpoint: undefined, state: ofRoute },
-    ].map((breaker) => ({ ...breaker, consecutiveFailures: 0, openForMs: 0, probesInFlight: 0 }))
+    ].map((breaker) => ({ ...breaker, mode: 'auto' as const, consecutiveFailures: 0, openForMs: 0, probesInFlight: 0 }))
   const gauges = (series: Record<string, number>) =>
     Object.fromEntries(
       Object.entries(series).filter(
@@ -192,6 +192,7 @@ test('gauges show the state at the moment of the scrape, and an upstream that is
     'breakwater_concurrency_limit{upstream="youtube-search"}': 64,
     'breakwater_polls_held{upstream="youtube-search"}': 0,
     'breakwater_endpoints{upstream="youtube-search"}': 1,
+    'breakwater_breakers_forced{upstream="youtube-search"}': 0,
     'breakwater_endpoints_available{upstream="youtube-search"}': 1,
     'breakwater_connections{upstream="youtube-search"}': 5,
     'breakwater_retry_budget{upstream="youtube-search"}': 7,
@@ -226,6 +227,7 @@ test('gauges show the state at the moment of the scrape, and an upstream that is
     'breakwater_upstream_slowdown_ratio{upstream="video-downloader"}': 1.5,
     'breakwater_polls_held{upstream="video-downloader"}': 3,
     'breakwater_endpoints{upstream="video-downloader"}': 2,
+    'breakwater_breakers_forced{upstream="video-downloader"}': 0,
     'breakwater_endpoints_available{upstream="video-downloader"}': 1,
     'breakwater_endpoint_requests_in_flight{upstream="video-downloader",endpoint="http://a:1"}': 2,
     'breakwater_endpoint_requests_in_flight{upstream="video-downloader",endpoint="http://b:1"}': 0,

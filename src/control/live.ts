@@ -1,0 +1,71 @@
+import { type Clock, isoTime, type Timer } from '../clock.ts'
+import type { Event } from '../policy/events.ts'
+import type { Stream } from './operation.ts'
+import type { Recent } from './recent.ts'
+
+const SAMPLE_MS = 1_000
+/** Proxies and browsers give up on a stream that is silent for longer. */
+const HEARTBEAT_MS = 15_000
+/** Pages open at the same time. */
+const MOST_LISTENERS = 20
+
+/**
+ * What the page is told as it happens, as server-sent events (WHATWG HTML, section 9.2): first the last five minutes, then each
+ * second, breaker changes, reloads and checkpoints. There is no timer while nobody listens.
+ */
+export class Live {
+  readonly #recent: Recent
+  readonly #clock: Clock
+  readonly #listeners = new Set<(text: string) => void>()
+  #timer: Timer | undefined
+  #lastBeat = 0
+
+  constructor(recent: Recent, clock: Clock) {
+    this.#recent = recent
+    this.#clock = clock
+  }
+
+  /** @returns undefined when too many listen already. */
+  open(): Stream | undefined {
+    if (this.#listeners.size >= MOST_LISTENERS) return undefined
+    return (push) => {
+      this.#listeners.add(push)
+      push(message('history', { samples: this.#recent.samples() }))
+      if (this.#timer === undefined) this.#tick()
+      return () => {
+        this.#listeners.delete(push)
+        if (this.#listeners.size > 0 || this.#timer === undefined) return
+        this.#clock.cancel(this.#timer)
+        this.#timer = undefined
+      }
+    }
+  }
+
+  record(event: Event): void {
+    if (this.#listeners.size === 0 || event.kind !== 'breaker') return
+    const { upstream, route = null, endpoint = null, from, to, cause = null, openMs = null } = event
+    this.tell('breaker', { upstream, route, endpoint, from, to, cause, open_ms: openMs })
+  }
+
+  /** @param what the event's fields; its time is added. */
+  tell(name: 'breaker' | 'reload' | 'checkpoint', what: object): void {
+    if (this.#listeners.size === 0) return
+    const text = message(name, { at: isoTime(this.#clock.wallNow()), ...what })
+    for (const push of this.#listeners) push(text)
+  }
+
+  #tick(): void {
+    this.#timer = this.#clock.after(SAMPLE_MS, () => {
+      const sample = this.#recent.samples().at(-1)
+      const now = this.#clock.now()
+      const isBeatDue = now - this.#lastBeat >= HEARTBEAT_MS
+      if (isBeatDue) this.#lastBeat = now
+      const text = (sample === undefined ? '' : message('sample', sample)) + (isBeatDue ? ': still here\n\n' : '')
+      for (const push of this.#listeners) push(text)
+      this.#tick()
+    })
+  }
+}
+
+/** JSON has no line breaks of its own, so one data line holds it. */
+const message = (name: string, data: unknown) => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`
