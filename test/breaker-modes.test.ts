@@ -204,3 +204,23 @@ test('the registered jobs are listed, the newest first', async (t) => {
   const { jobs, total } = json(await ask(`${proxy.controlUrl}/v1/jobs?limit=2`))
   expect([jobs.map(({ job_id }: { job_id: string }) => job_id), total]).toEqual([['c', 'b'], 3])
 })
+
+test('a reload is told to who watches; an operator has a breaker held open through it, also with settings of its own changed', async (t) => {
+  const { upstream, proxy, put, states } = await before(t, [{}])
+  await put({ mode: 'forced-open', route: null })
+  const port = Number(new URL(proxy.controlUrl).port)
+  const raw = openRaw(port)
+  raw.send(`GET /v1/events HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`)
+  await raw.until(/event: history/)
+  const web = { url: upstream.origin, listen: '127.0.0.1:0', breaker: { consecutiveFailures: 9 } }
+  await proxy.reload({ upstreams: { web } })
+  const [, told = ''] = /event: reload\ndata: (.*)\n\n/.exec(await raw.until(/event: reload\ndata: .*\n\n/)) ?? []
+  expect(JSON.parse(told)).toMatchObject({
+    trigger: 'api',
+    outcome: 'applied',
+    faults: [],
+    changes: { changed: ['web'] },
+  })
+  expect(await states()).toEqual(['forced-open open'])
+  raw.socket.destroy()
+})

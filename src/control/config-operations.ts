@@ -89,8 +89,12 @@ export function configOperations(configuration: ConfigInForce): Operation[] {
   ]
 }
 
-const shownReload = ({ at, restartNeeded, ...report }: ReloadReport) => ({
-  ...report,
+export const shownReload = ({ trigger, outcome, version, at, faults, changes, restartNeeded }: ReloadReport) => ({
+  trigger,
+  outcome,
+  version,
+  faults,
+  changes,
   at: isoTime(at),
   restart_needed: restartNeeded,
 })

@@ -1,5 +1,6 @@
 import { type Clock, isoTime, type Timer } from '../clock.ts'
 import type { Event } from '../policy/events.ts'
+import { shownReload } from './config-operations.ts'
 import type { Stream } from './operation.ts'
 import type { Recent } from './recent.ts'
 
@@ -42,7 +43,9 @@ export class Live {
   }
 
   record(event: Event): void {
-    if (this.#listeners.size === 0 || event.kind !== 'breaker') return
+    if (this.#listeners.size === 0) return
+    if (event.kind === 'reload') this.tell('reload', shownReload(event))
+    if (event.kind !== 'breaker') return
     const { upstream, route = null, endpoint = null, from, to, cause = null, openMs = null } = event
     this.tell('breaker', { upstream, route, endpoint, from, to, cause, open_ms: openMs })
   }
