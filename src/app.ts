@@ -10,6 +10,7 @@ import { explainOperation } from './control/explain-operation.ts'
 import { describing } from './control/openapi.ts'
 import { observationOperations, probeOperations } from './control/observation-operations.ts'
 import { type ControlTerms, startControl } from './control/server.ts'
+import type { Tracing } from './control/trace/tracing.ts'
 import { type Check, HealthReport } from './control/health/report.ts'
 import { currentFor, handOver } from './current.ts'
 import { healthChecks, type RedisClients, type UpstreamLooks } from './health.ts'
@@ -75,11 +76,13 @@ export async function startApp(given: Given, outside: Outside, source: ConfigSou
   const { config } = given
   const { clock, random, newId, version } = outside
   const log = createLog({ ...config.log, service: config.service }, outside.clock, outside.logTo)
+  let tracing: Tracing | undefined
   const emit: Emit = (event) => {
     metrics.record(event)
     log.record(event)
     overview.record(event)
     current.earlyProbes.record(event)
+    tracing?.record(event)
   }
   const deps: Deps = { clock, random, newId, emit }
   const book = new JobBook(config.checkpoints.ttl, clock)
@@ -88,7 +91,10 @@ export async function startApp(given: Given, outside: Outside, source: ConfigSou
   let current = currentFor(config, undefined, around)
   const phase = { listening: false, draining: false }
   const isDraining = () => phase.draining
-  const listeners = new Listeners({ ...deps, spillFolder: tmpdir(), isDraining, jobs: () => current.jobs }, emit)
+  const listeners = new Listeners(
+    { ...deps, spillFolder: tmpdir(), isDraining, jobs: () => current.jobs, sample: sampleOf(config) },
+    emit,
+  )
   const metrics = createMetrics({ service: config.service, version }, () => ({
     ...current.runtime.snapshot(),
     listeners: listeners.connections(),
@@ -108,10 +114,12 @@ export async function startApp(given: Given, outside: Outside, source: ConfigSou
     phase.draining = true
     current.earlyProbes.close()
     await Promise.all(open.splice(0).map((room) => room.close()))
+    tracing?.close()
     log.flush()
   }
   warn(given, emit)
   try {
+    tracing = await tracingOf(config, { version, instance: newId() }, deps)
     const watcher = { ...storeWatcher(emit), saved: (record: StoredCheckpoint) => overview.saved(record) }
     const store = observed(await openConfigured(config.checkpoints, clock), clock, watcher)
     open.push(store)
@@ -199,6 +207,7 @@ export async function startApp(given: Given, outside: Outside, source: ConfigSou
       await new Promise<void>((resolve) => clock.after(DRAIN_DELAY_MS, resolve))
       await listeners.finish()
       emit({ kind: 'drained' })
+      await tracing?.finish()
       await close()
     }
     const addresses = {
@@ -236,6 +245,16 @@ function assertControlExposure({ listen, token }: Config['control']): void {
 /** Those that are in `all` and no longer in `kept`. */
 function closeThose(all: RedisClients, kept: RedisClients): void {
   for (const [key, client] of all) if (!kept.has(key)) client.close()
+}
+
+/** undefined while nothing is traced. */
+const sampleOf = ({ tracing }: Config) => (tracing.endpoint === '' ? undefined : tracing.sample)
+
+/** Its code is read only where it is used. */
+async function tracingOf(config: Config, about: { version: string; instance: string }, deps: Deps) {
+  if (config.tracing.endpoint === '') return undefined
+  const { startTracing } = await import('./control/trace/tracing.ts')
+  return startTracing(config, about, deps)
 }
 
 function openConfigured({ store, ttl, maxItems, tls }: Config['checkpoints'], clock: Clock) {

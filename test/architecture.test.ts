@@ -17,6 +17,7 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
     'src/control/',
     [
       'src/policy/events',
+      'src/policy/backoff',
       'src/histogram',
       'src/errors',
       'src/clock',

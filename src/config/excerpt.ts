@@ -38,11 +38,18 @@ export function excerptAt(file: string, { line, column, path, source }: Written)
 /** Two lines, indented; '' where there is nothing to show. */
 export const shown = ({ excerpt, caret }: Excerpt) => (excerpt === '' ? '' : `  ${excerpt}\n  ${' '.repeat(caret)}^\n`)
 
-/** Stars for what stands before the @ of a URL and for a token, one a character: the caret below stays where it is. */
+/**
+ * Stars for what stands before the @ of a URL, for a token, and for headers with values, one a character: the caret below
+ * stays where it is.
+ */
 const masked = (line: string) =>
   line
     .replaceAll(/(:)([^\s:@]+)(?=@)/g, (_, before, secret) => before + '*'.repeat(secret.length))
     .replace(
       /(\btoken["']?:\s*)("[^"]*"?|'[^']*'?|[^\s#,}]+\}?)/,
+      (_, before, secret) => before + '*'.repeat(secret.length),
+    )
+    .replace(
+      /(\bheaders["']?:\s*)("[^"]*"?|'[^']*'?|[^\s[{][^#}]*)/,
       (_, before, secret) => before + '*'.repeat(secret.length),
     )

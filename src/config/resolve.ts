@@ -43,6 +43,7 @@ export function resolve(raw: unknown, said: z.infer<typeof FILE>): Config {
     control: { ...top.control, metricsListen: orUndefined(top.control.metricsListen) },
     log: top.log,
     checkpoints: top.checkpoints,
+    tracing: top.tracing,
     health: top.health,
     job: resolveJob(said.job),
     timeouts: resolveTimeouts(said.timeouts),

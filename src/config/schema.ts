@@ -2,8 +2,9 @@
 
 import { z } from 'zod'
 import { redisOrNone, STORE_FORMS, storePlace } from '../checkpoint/place.ts'
-import { duration, flag, integer, listenAddress, listOf, offOr, size, text, written } from './kinds.ts'
+import { duration, flag, integer, listenAddress, listOf, number, offOr, size, text, written } from './kinds.ts'
 import { LOG_LEVEL, ROUTE, ROUTE_ONLY, UPSTREAM } from './policies.ts'
+import { headerPairs } from './header-pairs.ts'
 import { type Block, partial, setting, type Values } from './setting.ts'
 import type { TimeoutRules } from '../job/timeouts.ts'
 import type { Address } from '../listen.ts'
@@ -24,6 +25,16 @@ function isUpstreamUrl(written: string): boolean {
   if (parsed === undefined || !/^https?:$/.test(parsed.protocol)) return false
   return parsed.username === '' && parsed.password === '' && parsed.search === '' && parsed.hash === ''
 }
+
+/** A collector of traces; '' for none. */
+const COLLECTOR_FORMS = "'' or http://host:4318 or https://…, without credentials, query or fragment"
+const collector = text
+  .refine((url) => url === '' || isUpstreamUrl(url), { error: `expected ${COLLECTOR_FORMS}` })
+  .transform((url) => url.replace(/\/+$/, ''))
+  .meta({ title: COLLECTOR_FORMS })
+
+const HEADER_FORMS = "'' or name=value,name=value with values percent-encoded"
+const headerList = written(headerPairs, HEADER_FORMS).meta({ type: 'string', title: HEADER_FORMS })
 
 /** `GET /jobs/{id}`, `POST /search/*`, `* /health`: see the proxy's routes for what they match. */
 const match = text
@@ -73,6 +84,18 @@ export const TOP = {
     interval: setting(integer(1, 1_000_000), 10, 'items between two saves'),
     maxItems: setting(integer(1, 10_000_000), 10_000, 'item ids in one checkpoint'),
     maxBody: setting(size('1KiB', '1GiB'), '1MiB', 'of a call to the control API'),
+  },
+  tracing: {
+    endpoint: setting(collector, '', 'an OTLP/HTTP receiver of traces, which gets POST /v1/traces; off when empty'),
+    headers: setting(headerList, '', 'sent to it with each call'),
+    sample: setting(
+      number(0, 1),
+      1,
+      'share of traces recorded of those that begin here; others as their beginner says',
+    ),
+    timeout: setting(duration('1ms', '1m'), '5s', 'for one call to it'),
+    interval: setting(duration('100ms', '1m'), '5s', 'longest wait of a span for others to go with it'),
+    queue: setting(integer(1, 100_000), 2048, 'spans that may wait; more are dropped'),
   },
   health: {
     timeout: setting(duration('1ms', '1m'), '2s', "each check's own limit"),
@@ -217,6 +240,7 @@ export type Config = {
   }
   readonly log: Values<typeof TOP.log>
   readonly checkpoints: Values<typeof TOP.checkpoints>
+  readonly tracing: Values<typeof TOP.tracing>
   readonly health: Values<typeof TOP.health>
   readonly job: JobConfig
   readonly timeouts: TimeoutRules

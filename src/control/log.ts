@@ -167,6 +167,13 @@ function createFold(logger: Logger, asked: boolean, bursts: Bursts): Pick<Log, '
       case 'drained':
         logger.info('drained')
         return
+      case 'spans':
+        if (event.outcome === 'exported') return
+        summarised('warn', { outcome: event.outcome }, undefined, 'spans lost')
+        return
+      case 'span_export':
+        if (event.error !== undefined) summarised('warn', {}, event.error, 'spans not taken')
+        return
       case 'fault':
         summarised('error', { where: event.where }, event.error, 'fault')
         return
@@ -198,6 +205,7 @@ function writeAccess(logger: Logger, event: RequestEvent): void {
     job: event.history.findLast(({ job }) => job !== undefined)?.job,
     history: historyOf(event),
     request_id: event.id,
+    trace_id: event.trace?.traceId,
   }
   logger[level](fields, 'request')
 }

@@ -56,6 +56,10 @@ export const METRICS = {
   storeCalls: counter('checkpoint_operations_total', 'Calls to the checkpoint store', ['operation', 'outcome']),
   storeSeconds: histogram('checkpoint_operation_duration_seconds', 'Of a call to the checkpoint store', ['operation']),
   storeUp: gauge('checkpoint_store_up', '1 when the checkpoint store answered last', []),
+  spans: counter('spans_total', 'Spans: exported, dropped as too many waited, failed or rejected at the collector', [
+    'outcome',
+  ]),
+  spanExports: counter('span_exports_total', 'Calls to the collector of traces', ['outcome']),
   faults: counter('faults_total', 'Faults inside the sidecar that no request was told of', []),
   inFlight: gauge('requests_in_flight', 'Requests that hold a slot of the upstream', ['upstream']),
   queued: gauge('requests_queued', 'Requests that wait for a slot', ['upstream']),

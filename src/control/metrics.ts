@@ -78,6 +78,8 @@ function createFold(
   const inputsRefused = new Counter({ ...METRICS.inputsRefused, registers })
   const nameResolutions = new Counter({ ...METRICS.nameResolutions, registers })
   const faults = new Counter({ ...METRICS.faults, registers })
+  const spans = new Counter({ ...METRICS.spans, registers })
+  const spanExports = new Counter({ ...METRICS.spanExports, registers })
   const storeCalls = new Counter({ ...METRICS.storeCalls, registers })
   const storeSeconds = new Histogram({ ...METRICS.storeSeconds, buckets: SECONDS, registers })
   const storeUp = new Gauge({ ...METRICS.storeUp, registers })
@@ -158,6 +160,12 @@ function createFold(
         return
       case 'store':
         storeUp.set(event.isUp ? 1 : 0)
+        return
+      case 'spans':
+        spans.inc({ outcome: event.outcome }, event.count)
+        return
+      case 'span_export':
+        spanExports.inc({ outcome: event.error === undefined ? 'done' : 'failed' })
         return
       case 'fault':
         faults.inc()

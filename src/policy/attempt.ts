@@ -1,18 +1,19 @@
 import { Watchdog } from '../clock.ts'
 import { type FaultCode, ProxyError } from '../errors.ts'
-import type { Call, CallWatch, Deps, Exchange, Reply, Send, Transport } from './exchange.ts'
+import type { AttemptSpan, Call, CallWatch, Deps, Exchange, Reply, Send, Transport } from './exchange.ts'
 
 /**
  * One try: sends the exchange once and bounds each phase of it: connecting by `connect`, sending by `idle`, waiting for
  * the head by `attempt`, all of it by the deadline. Refuses to judge: whether to repeat and whom to blame is for others.
- * @param endpoint the origin that the transport leads to; undefined where the upstream has but one.
+ * @param origin that the transport leads to
+ * @param endpoint the same as it is told of; undefined where the upstream has but one.
  */
 export const attempting =
-  (transport: Transport, endpoint: string | undefined, deps: Deps): Send =>
+  (transport: Transport, origin: string, endpoint: string | undefined, deps: Deps): Send =>
   (exchange) =>
     new Promise((resolve, reject) => {
       if (exchange.client.gone) return reject(new ProxyError(exchange.client.goneAs))
-      new Attempt(exchange, endpoint, deps, resolve, reject).start(transport)
+      new Attempt(exchange, { origin, endpoint }, deps, resolve, reject).start(transport)
     })
 
 type Phase = 'connecting' | 'sending' | 'waiting'
@@ -25,6 +26,7 @@ class Attempt implements CallWatch {
   readonly #reject: (error: ProxyError) => void
   readonly #watchdog: Watchdog
   readonly #startedAt: number
+  readonly #span: AttemptSpan | undefined
   readonly #onGone = () => this.#giveUp(this.#exchange.client.goneAs)
   #phase: Phase = 'connecting'
   #phaseSince: number
@@ -34,7 +36,7 @@ class Attempt implements CallWatch {
 
   constructor(
     exchange: Exchange,
-    endpoint: string | undefined,
+    { origin, endpoint }: { readonly origin: string; readonly endpoint: string | undefined },
     deps: Deps,
     resolve: (reply: Reply) => void,
     reject: (error: ProxyError) => void,
@@ -45,6 +47,7 @@ class Attempt implements CallWatch {
     this.#resolve = resolve
     this.#reject = reject
     this.#startedAt = deps.clock.now()
+    this.#span = spanOf(exchange, origin, deps)
     this.#phaseSince = this.#startedAt
     this.#watchdog = new Watchdog(
       deps.clock,
@@ -56,7 +59,7 @@ class Attempt implements CallWatch {
   start(transport: Transport): void {
     this.#exchange.attempts += 1
     this.#exchange.client.listen(this.#onGone)
-    this.#call = transport(this.#exchange, this)
+    this.#call = transport(this.#span === undefined ? this.#exchange : told(this.#exchange, this.#span), this)
     if (!this.#over) this.#watchdog.watch()
   }
 
@@ -120,10 +123,20 @@ class Attempt implements CallWatch {
     const now = this.#deps.clock.now()
     const durationMs = now - this.#startedAt
     const { route: ref, history } = this.#exchange
+    const [startedAt, endpoint, span] = [this.#startedAt, this.#endpoint, this.#span]
     if (this.#phase === 'waiting') this.#exchange.headMs = now - this.#phaseSince
     const outcome = status ?? reason ?? 'internal'
-    const [startedAt, endpoint] = [this.#startedAt, this.#endpoint]
-    history.push({ startedAt, ms: durationMs, outcome, early, endpoint, job: undefined })
+    history.push({ startedAt, ms: durationMs, outcome, early, endpoint, job: undefined, span })
     this.#deps.emit({ kind: 'attempt', ref, status, reason, durationMs, connectMs: this.#connectMs })
   }
 }
+
+/** Its id is of a random UUID those digits that hold no version. */
+const spanOf = ({ trace, target }: Exchange, origin: string, { newId }: Deps): AttemptSpan | undefined =>
+  trace && { id: newId().replaceAll('-', '').slice(16), trace, origin, path: target.replace(/[?#].*$/s, '') }
+
+/** The same with the attempt for the parent of what the upstream does: only where it is recorded is anything copied. */
+const told = (exchange: Exchange, { id, trace }: AttemptSpan): Exchange => ({
+  ...exchange,
+  headers: [...exchange.headers, 'traceparent', `00-${trace.traceId}-${id}-${trace.flags}`],
+})

@@ -17,7 +17,7 @@ import {
 } from './circuit.ts'
 
 import { type JobWatch, watchJob } from './classify.ts'
-import type { BreakerMode } from './events.ts'
+import type { BreakerMode, Trace } from './events.ts'
 import type { BodyEnd, Deps, Exchange, Layer, Reply } from './exchange.ts'
 
 export type BreakerSettings = CircuitSettings & {
@@ -80,27 +80,28 @@ export const breaking =
   (breaker: Breaker, deps: Deps): Layer =>
   (next) =>
   async (exchange) => {
-    const permit = enter(breaker, exchange.timeouts.attemptMs, deps)
+    const { trace, timeouts } = exchange
+    const permit = enter(breaker, timeouts.attemptMs, trace, deps)
     try {
       const reply = await next(exchange)
       leaveAtHead(breaker, permit, deps)
       if (exchange.jobs !== undefined) watch(breaker, permit, exchange.jobs, reply, exchange, deps)
       const verdict = verdictOnHead(reply.status, exchange, breaker.settings)
-      if (verdict === undefined) reply.onClosed((end) => conclude(breaker, permit, verdictOnBody(end), deps))
-      else conclude(breaker, permit, verdict, deps)
+      if (verdict === undefined) reply.onClosed((end) => conclude(breaker, permit, verdictOnBody(end), trace, deps))
+      else conclude(breaker, permit, verdict, trace, deps)
       return reply
     } catch (error) {
-      conclude(breaker, permit, error instanceof ProxyError ? error.fault.blame : 'neutral', deps)
+      conclude(breaker, permit, error instanceof ProxyError ? error.fault.blame : 'neutral', trace, deps)
       throw error
     }
   }
 
-function enter(breaker: Breaker, leaseMs: number, deps: Deps): Permit {
+function enter(breaker: Breaker, leaseMs: number, trace: Trace | undefined, deps: Deps): Permit {
   const now = deps.clock.now()
   publish(breaker, noticeSlow(breaker.circuit, now, breaker.settings), deps)
   const permit = admit(breaker.circuit, now, leaseMs, breaker.settings)
   if (permit === undefined) throw rejection(breaker, now)
-  publish(breaker, noticeHalfOpen(breaker.circuit), deps)
+  publish(breaker, noticeHalfOpen(breaker.circuit), deps, trace)
   return permit
 }
 
@@ -111,15 +112,15 @@ function leaveAtHead(breaker: Breaker, permit: Permit, deps: Deps): void {
   answered(breaker.circuit, permit, now)
 }
 
-function conclude(breaker: Breaker, permit: Permit, verdict: Verdict, deps: Deps): void {
+function conclude(breaker: Breaker, permit: Permit, verdict: Verdict, trace: Trace | undefined, deps: Deps): void {
   const now = deps.clock.now()
   publish(breaker, noticeSlow(breaker.circuit, now, breaker.settings), deps)
-  publish(breaker, settle(breaker.circuit, permit, verdict, now, breaker.settings), deps)
+  publish(breaker, settle(breaker.circuit, permit, verdict, now, breaker.settings), deps, trace)
 }
 
 /** Job by job: what one says of itself counts once, however often it is asked. */
 function watch(breaker: Breaker, permit: Permit, jobs: JobWatch, reply: Reply, exchange: Exchange, deps: Deps) {
-  const { path, route, history } = exchange
+  const { path, route, history, trace } = exchange
   const record = history.at(-1)
   watchJob(reply, jobs.rule, (outcome) => {
     if (record !== undefined) record.job = outcome
@@ -127,7 +128,7 @@ function watch(breaker: Breaker, permit: Permit, jobs: JobWatch, reply: Reply, e
     if (id !== undefined && !jobs.counted.add(`${outcome} ${id}`)) return
     deps.emit({ kind: 'job_seen', ref: route, outcome, id })
     const now = deps.clock.now()
-    publish(breaker, settleJob(breaker.circuit, permit, outcome === 'failed', now, breaker.settings), deps)
+    publish(breaker, settleJob(breaker.circuit, permit, outcome === 'failed', now, breaker.settings), deps, trace)
   })
 }
 
@@ -161,9 +162,10 @@ function rejection(breaker: Breaker, now: number): ProxyError {
   return new ProxyError('breaker_open', detail, { retryAfterS: Math.max(1, Math.ceil(waitMs / 1000)) })
 }
 
-function publish(breaker: Breaker, transition: Transition | undefined, deps: Deps): void {
+/** @param trace of the request whose attempt made it turn; undefined where a request but noticed that it had. */
+function publish(breaker: Breaker, transition: Transition | undefined, deps: Deps, trace?: Trace): void {
   if (transition === undefined) return
   const { upstream, route, endpoint } = breaker
-  deps.emit({ kind: 'breaker', upstream, route, endpoint, ...transition })
+  deps.emit({ kind: 'breaker', upstream, route, endpoint, ...transition, trace })
   if (transition.to === 'open') for (const wake of [...breaker.onOpen]) wake()
 }

@@ -33,7 +33,7 @@ export const collapsing =
     const key = `${sameness(exchange, settings.headers)}\n${digest}`
     const known = flights.get(key)
     if (known !== undefined) {
-      deps.emit({ kind: 'shared', ref: exchange.route, by: 'collapse' })
+      deps.emit({ kind: 'shared', ref: exchange.route, by: 'collapse', trace: exchange.trace })
       return known.join(exchange)
     }
     const model = { ...exchange, body: bytes && new WholeRequestBody(bytes) }

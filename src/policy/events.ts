@@ -11,6 +11,18 @@ export type RouteRef = {
   readonly route: string
 }
 
+/** Where the spans of a request belong that is recorded (W3C Trace Context section 3.2); one object for each request. */
+export type Trace = {
+  /** 32 hexadecimal digits. */
+  readonly traceId: string
+  /** Of the request's own span: 16 hexadecimal digits. */
+  readonly spanId: string
+  /** Of the client's span; '' when it told none. */
+  readonly parentId: string
+  /** As they go on: two hexadecimal digits. */
+  readonly flags: string
+}
+
 export type BreakerState = 'closed' | 'open' | 'half-open'
 
 /** What an operator may have a breaker do: `observe` counts and reports, and rejects nothing. */
@@ -47,7 +59,12 @@ export type RequestEvent = {
   readonly startedAt: number
   /** What each attempt came to, in the order of their ends. */
   readonly history: readonly Readonly<AttemptRecord>[]
+  /** undefined unless the request is recorded. */
+  readonly trace: Trace | undefined
 }
+
+/** The request that an event is part of; undefined unless it is recorded. */
+type OfTrace = { readonly trace: Trace | undefined }
 
 export type Event =
   | RequestEvent
@@ -64,9 +81,9 @@ export type Event =
   /** The body of a reply whose head had been relayed ended in any way but whole. */
   | { readonly kind: 'body_failed'; readonly ref: RouteRef; readonly end: BodyEnd }
   /** An attempt is about to be repeated; `cause` is the status or reason that asks for it. */
-  | { readonly kind: 'retry'; readonly ref: RouteRef; readonly cause: string; readonly waitMs: number }
+  | ({ readonly kind: 'retry'; readonly ref: RouteRef; readonly cause: string; readonly waitMs: number } & OfTrace)
   /** An attempt that was repeatable by its outcome was not repeated. */
-  | { readonly kind: 'retry_denied'; readonly ref: RouteRef; readonly why: RetryDenial }
+  | ({ readonly kind: 'retry_denied'; readonly ref: RouteRef; readonly why: RetryDenial } & OfTrace)
   /** A request body could not be kept for a repetition: over `bodyBuffer`, or the disk refused it. */
   | { readonly kind: 'body_unkept'; readonly ref: RouteRef; readonly why: UnkeptCause; readonly error: unknown }
   /** A job input that a request told was not acceptable, and something else stands in for it. */
@@ -81,14 +98,15 @@ export type Event =
   /** A response told what became of a job, for the first time. */
   | { readonly kind: 'job_seen'; readonly ref: RouteRef; readonly outcome: JobOutcome; readonly id: string | undefined }
   /** A body that broke off goes on (or cannot), unnoticed by the client. */
-  | { readonly kind: 'resume'; readonly ref: RouteRef; readonly resumed: boolean }
+  | ({ readonly kind: 'resume'; readonly ref: RouteRef; readonly resumed: boolean } & OfTrace)
   /** A request is answered by what another one, alike and under way, brings: a poll that is held, a call that is collapsed. */
-  | { readonly kind: 'shared'; readonly ref: RouteRef; readonly by: 'hold' | 'collapse' }
+  | ({ readonly kind: 'shared'; readonly ref: RouteRef; readonly by: 'hold' | 'collapse' } & OfTrace)
   /** A second attempt beside a slow one: the first to answer well is taken; `denied` when the budget did not allow it. */
-  | { readonly kind: 'hedge'; readonly ref: RouteRef; readonly outcome: HedgeOutcome }
+  | ({ readonly kind: 'hedge'; readonly ref: RouteRef; readonly outcome: HedgeOutcome } & OfTrace)
   /** A pooled connection turned out closed when it was reused, and the request went out on a new one. */
-  | { readonly kind: 'stale_connection'; readonly ref: RouteRef }
-  | {
+  | ({ readonly kind: 'stale_connection'; readonly ref: RouteRef } & OfTrace)
+  /** `trace` is that of the request whose attempt turned it, where it was one. */
+  | ({
       readonly kind: 'breaker'
       readonly upstream: string
       /** The route that declares its own breaker; undefined for the upstream's. */
@@ -100,7 +118,7 @@ export type Event =
       readonly cause: TripCause | undefined
       /** ms until it lets probes through; undefined unless it opened. */
       readonly openMs: number | undefined
-    }
+    } & OfTrace)
   /** An operator has said what a breaker is to do. */
   | {
       readonly kind: 'breaker_mode'
@@ -120,6 +138,10 @@ export type Event =
     }
   /** The checkpoint store's state at first, and each time it changes. */
   | { readonly kind: 'store'; readonly isUp: boolean; readonly error: unknown }
+  /** What became of so many spans. */
+  | { readonly kind: 'spans'; readonly outcome: SpanOutcome; readonly count: number }
+  /** A call to the collector of traces ended; `error` undefined when it took them. */
+  | { readonly kind: 'span_export'; readonly error: Error | undefined }
   /** The configuration says what it may say and will be sorry for; `place` is file, line and column. */
   | {
       readonly kind: 'config_warning'
@@ -173,8 +195,11 @@ export type ConfigChanges = {
   readonly keys: readonly string[]
 }
 
+/** `dropped` when too many waited, `failed` when the collector could not be told, `rejected` when it would not have them. */
+type SpanOutcome = 'exported' | 'dropped' | 'failed' | 'rejected'
+
 /** Whether the hedge was faster than the attempt that it stood beside. */
-type HedgeOutcome = 'won' | 'lost' | 'denied'
+export type HedgeOutcome = 'won' | 'lost' | 'denied'
 
 export type UnkeptCause = 'too_large' | 'disk'
 

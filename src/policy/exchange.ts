@@ -4,7 +4,7 @@ import type { Duplex, Readable } from 'node:stream'
 import type { Clock } from '../clock.ts'
 import type { FaultCode } from '../errors.ts'
 import type { JobOutcome, JobWatch } from './classify.ts'
-import type { Emit, RouteRef } from './events.ts'
+import type { Emit, RouteRef, Trace } from './events.ts'
 
 /** Header fields as they stand on the wire: name, value, name, value, …; latin1, repeated ones kept, in order. */
 export type RawHeaders = readonly string[]
@@ -77,6 +77,8 @@ export type Exchange = {
   readonly jobs: JobWatch | undefined
   /** The path as the client sent it, without the query. */
   readonly path: string
+  /** undefined unless the request is recorded: then each attempt has a `traceparent` of its own. */
+  readonly trace: Trace | undefined
 
   timeouts: Timeouts
   /** Monotonic ms by which a response head must be on its way to the client; set by the deadline policy. */
@@ -116,6 +118,19 @@ export type AttemptRecord = {
   readonly endpoint: string | undefined
   /** What its body told of a job; undefined when nothing, or not yet. */
   job: JobOutcome | undefined
+  /** undefined unless the request that it was made for is recorded. */
+  readonly span: AttemptSpan | undefined
+}
+
+export type AttemptSpan = {
+  /** 16 hexadecimal digits: what the upstream was told as the parent of its own. */
+  readonly id: string
+  /** Of the request that the attempt was made for; others may share what it brought. */
+  readonly trace: Trace
+  /** Of its endpoint. */
+  readonly origin: string
+  /** As the upstream was asked for it, without the query. */
+  readonly path: string
 }
 
 /** The client, as those see it who wait on its behalf. */

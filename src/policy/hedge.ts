@@ -1,6 +1,7 @@
 import type { Timer } from '../clock.ts'
 import { ProxyError } from '../errors.ts'
 import { type Budget, type BudgetSettings, withdraw } from './budget.ts'
+import type { HedgeOutcome } from './events.ts'
 import type { Deps, Exchange, Layer, Reply, RequestBody, Send } from './exchange.ts'
 import { type Latencies, quantile, record } from './latencies.ts'
 import { Link } from './link.ts'
@@ -91,7 +92,7 @@ class Race {
     const body = await copyOf(this.#exchange.body)
     if (this.#underWay.size === 0 || (this.#exchange.body !== undefined && body === undefined)) return
     if (!withdraw(budget, deps.clock.now(), settings.budget)) {
-      return deps.emit({ kind: 'hedge', ref: this.#exchange.route, outcome: 'denied' })
+      return this.#tell('denied')
     }
     this.#start(body)
     this.#arm(afterMs)
@@ -138,7 +139,7 @@ class Race {
     if (this.#poor !== undefined && 'reply' in this.#poor) this.#poor.reply.discard('cancelled')
     if (this.#runners.length > 1) {
       const outcome = winner === first ? 'lost' : 'won'
-      deps.emit({ kind: 'hedge', ref: this.#exchange.route, outcome })
+      this.#tell(outcome)
       // The first was slower than this at least: a percentile of the answers that came alone would fall and fall.
       if (outcome === 'won' && first !== undefined && this.#underWay.has(first)) {
         const now = deps.clock.now()
@@ -153,10 +154,15 @@ class Race {
   #loseWhenLast(runner: Runner): void {
     if (this.#underWay.size > 0) return
     this.#end(runner)
-    if (this.#runners.length > 1) this.#rules.deps.emit({ kind: 'hedge', ref: this.#exchange.route, outcome: 'lost' })
+    if (this.#runners.length > 1) this.#tell('lost')
     if (this.#poor === undefined) return this.#reject(new ProxyError('internal'))
     if ('reply' in this.#poor) this.#resolve(this.#poor.reply)
     else this.#reject(this.#poor.error)
+  }
+
+  #tell(outcome: HedgeOutcome): void {
+    const { route: ref, trace } = this.#exchange
+    this.#rules.deps.emit({ kind: 'hedge', ref, outcome, trace })
   }
 
   /** What the attempts came to goes to the exchange that they were made for. */

@@ -37,7 +37,7 @@ export const holding =
     const key = sameness(exchange, undefined)
     const known = polls.get(key)
     if (known !== undefined) {
-      deps.emit({ kind: 'shared', ref: exchange.route, by: 'hold' })
+      deps.emit({ kind: 'shared', ref: exchange.route, by: 'hold', trace: exchange.trace })
       return known.join(exchange)
     }
     const poll = new Poll(settings, exchange, next, () => void polls.delete(key), deps)

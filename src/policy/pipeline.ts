@@ -82,7 +82,7 @@ function endpointSends(settings: PipelineSettings, { endpoints }: PipelineState,
       breaking(breaker, deps),
     ]
     const name = endpoints.length > 1 ? origin : undefined
-    return { endpoint, send: composed(layers, attempting(transport, name, deps)) }
+    return { endpoint, send: composed(layers, attempting(transport, origin, name, deps)) }
   })
 }
 

@@ -106,11 +106,12 @@ class Resumable implements Reply, BodySink {
     if (this.#end !== undefined) return
     const { settings, budget, deps } = this.#rules
     const { clock, random, emit } = deps
+    const { route: ref, trace } = this.#exchange
     this.#fruitless += 1
     const isAllowed = this.#fruitless < settings.attempts && !this.#exchange.client.gone
     if (!isAllowed || !withdraw(budget, clock.now(), settings.budget)) return this.#giveUp(code)
     const wait = waitMs(this.#fruitless, settings.backoff, random)
-    emit({ kind: 'retry', ref: this.#exchange.route, cause: code, waitMs: wait })
+    emit({ kind: 'retry', ref, cause: code, waitMs: wait, trace })
     this.#timer = clock.after(wait, () => {
       this.#timer = undefined
       void this.#goOn(code)
@@ -139,7 +140,7 @@ class Resumable implements Reply, BodySink {
       reply.discard('cancelled')
       return this.#giveUp(code)
     }
-    deps.emit({ kind: 'resume', ref: this.#exchange.route, resumed: true })
+    deps.emit({ kind: 'resume', ref: this.#exchange.route, resumed: true, trace: this.#exchange.trace })
     this.#current = reply
     reply.pipe(this)
   }
@@ -153,7 +154,8 @@ class Resumable implements Reply, BodySink {
 
   #giveUp(code: FaultCode): void {
     if (this.#end !== undefined) return
-    this.#rules.deps.emit({ kind: 'resume', ref: this.#exchange.route, resumed: false })
+    const { route: ref, trace } = this.#exchange
+    this.#rules.deps.emit({ kind: 'resume', ref, resumed: false, trace })
     this.#sink?.fail(code)
     this.#close(code)
   }

@@ -65,7 +65,7 @@ export const retrying = (
       if (why === undefined && !elsewhere(exchange)) waits += 1
       const denial = why ?? (await untilRepeatable(waits, cause, outcome, exchange, rules))
       if (denial !== undefined) {
-        deps.emit({ kind: 'retry_denied', ref: exchange.route, why: denial })
+        deps.emit({ kind: 'retry_denied', ref: exchange.route, why: denial, trace: exchange.trace })
         return conclude(outcome)
       }
       if ('reply' in outcome && !outcome.reply.ended) {
@@ -88,7 +88,7 @@ async function untilRepeatable(k: number, cause: string, last: Outcome, exchange
   if (now + ms >= exchange.deadlineAt) return 'deadline'
   if (!anyAdmits(breakers, deps)) return 'breaker'
   if (!withdraw(budget, now, settings.budget)) return 'budget'
-  deps.emit({ kind: 'retry', ref: exchange.route, cause, waitMs: ms })
+  deps.emit({ kind: 'retry', ref: exchange.route, cause, waitMs: ms, trace: exchange.trace })
   if (ms > 0) await pause(ms, last, exchange, rules)
   return anyAdmits(breakers, deps) ? undefined : 'breaker'
 }

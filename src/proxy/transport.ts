@@ -64,7 +64,7 @@ export function connectTo(settings: TransportSettings, resolve: Resolve, deps: D
   }
   return {
     send: (exchange, watch) => {
-      const onStale = () => deps.emit({ kind: 'stale_connection', ref: exchange.route })
+      const onStale = () => deps.emit({ kind: 'stale_connection', ref: exchange.route, trace: exchange.trace })
       return new UpstreamCall(exchange, watch, take, onStale)
     },
     open: () => {

@@ -10,6 +10,7 @@ import { Relay } from './relay.ts'
 import { type Route, relocate, routeFor, type Upstream } from './route.ts'
 import { openSpill } from './spill.ts'
 import { climbsOut, originForm, pathOf } from './target.ts'
+import { type Joined, joinTrace, withTrace } from './trace.ts'
 import { joinSockets } from './upgrade.ts'
 
 /** Where a request goes, by the listener it came in on. */
@@ -27,6 +28,8 @@ export type VisitDeps = Deps & {
   readonly isDraining: () => boolean
   /** Asked once for each request. */
   readonly jobs: () => JobShape
+  /** Share of new traces that are recorded, from 0 to 1; undefined while nothing is traced. */
+  readonly sample: number | undefined
   /** Called once, when the response is over or the protocol was switched. */
   readonly onOver: () => void
 }
@@ -54,6 +57,7 @@ export class Visit implements ClientLink {
   readonly #startedAt: number
   readonly #jobs: JobShape
   readonly #waiting: (() => void)[] = []
+  readonly #joined: Joined | undefined
   #continueDue: boolean
   #route: Route | undefined
   #exchange: Exchange | undefined
@@ -73,6 +77,7 @@ export class Visit implements ClientLink {
     this.#startedAt = deps.clock.now()
     this.#jobs = deps.jobs()
     this.#continueDue = manner.awaitsContinue
+    if (deps.sample !== undefined) this.#joined = joinTrace(request.rawHeaders, deps.sample, deps.newId)
     response.on('close', () => this.#leave(response.writableFinished))
   }
 
@@ -105,10 +110,7 @@ export class Visit implements ClientLink {
       if (climbsOut(path)) throw new ProxyError('bad_target', 'the path climbs above its prefix')
       const route = routeFor(destination.upstream, method, path)
       this.#route = route
-      const { newId } = this.#deps
-      const { remoteAddress } = this.#request.socket
-      const sender = { address: remoteAddress ?? 'unknown', httpVersion: this.#request.httpVersion, newId }
-      const fields = readFields(this.#request.rawHeaders, sender)
+      const fields = this.#fields()
       this.#body = this.#bodyOf(route, fields)
       const timeouts = this.#timeoutsOf(route, destination.target)
       const settled = timeouts instanceof Promise ? await timeouts : timeouts
@@ -120,6 +122,14 @@ export class Visit implements ClientLink {
     } catch (error) {
       this.#refuse(error)
     }
+  }
+
+  #fields(): IncomingFields {
+    const { socket, httpVersion, rawHeaders } = this.#request
+    const uuid = this.#joined?.uuid
+    const newId = uuid === undefined ? this.#deps.newId : () => uuid
+    const fields = readFields(rawHeaders, { address: socket.remoteAddress ?? 'unknown', httpVersion, newId })
+    return this.#joined === undefined ? fields : { ...fields, headers: withTrace(fields.headers, this.#joined) }
   }
 
   #open(
@@ -147,6 +157,7 @@ export class Visit implements ClientLink {
       client: this,
       jobs: route.jobs,
       path,
+      trace: this.#joined?.trace,
       deadlineAt: Number.POSITIVE_INFINITY,
       deadlineFault: 'total_timeout',
       attempts: 0,
@@ -284,6 +295,7 @@ export class Visit implements ClientLink {
       bytesOut: this.#relay?.bytes ?? 0,
       startedAt: this.#startedAt,
       history: exchange?.history ?? [],
+      trace: this.#joined?.trace,
     })
   }
 }

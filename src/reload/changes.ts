@@ -19,9 +19,9 @@ export function changesBetween(before: Config, after: Config): ConfigChanges {
   }
 }
 
-const TOP_KEYS = ['service', 'listen', 'control', 'log', 'checkpoints', 'health', 'job', 'timeouts'] as const
+const TOP_KEYS = ['service', 'listen', 'control', 'log', 'checkpoints', 'tracing', 'health', 'job', 'timeouts'] as const
 
-/** What is bound to something that lives as long as the process: the control listeners, the store, the names in log and metrics. */
+/** What is bound to something that lives as long as the process: the control listeners, the store, the names in log and metrics, traces. */
 const FIXED: readonly (readonly [key: string, of: (config: Config) => unknown])[] = [
   ['service', ({ service }) => service],
   ['control.listen', ({ control }) => control.listen],
@@ -30,6 +30,7 @@ const FIXED: readonly (readonly [key: string, of: (config: Config) => unknown])[
   ['checkpoints.tls', ({ checkpoints }) => checkpoints.tls],
   ['checkpoints.ttl', ({ checkpoints }) => checkpoints.ttl],
   ['checkpoints.maxItems', ({ checkpoints }) => checkpoints.maxItems],
+  ['tracing', ({ tracing }) => tracing],
 ]
 
 /** The keys of a new configuration whose values need a restart. */
@@ -38,12 +39,13 @@ export const restartNeeded = (started: Config, wanted: Config): string[] =>
 
 /** The new configuration, with the values of the one that the sidecar was started with where those cannot change. */
 export function applicable(started: Config, wanted: Config): Config {
-  const { service } = started
+  const { service, tracing } = started
   const { listen, metricsListen } = started.control
   const { store, tls, ttl, maxItems } = started.checkpoints
   return {
     ...wanted,
     service,
+    tracing,
     control: { ...wanted.control, listen, metricsListen },
     checkpoints: { ...wanted.checkpoints, store, tls, ttl, maxItems },
   }

@@ -73,6 +73,7 @@ export class SimulatedRequest implements ClientLink, BodySink {
       headMs: undefined,
       tried: [],
       history: [],
+      trace: undefined,
       attemptTimeoutMs: Number.POSITIVE_INFINITY,
       spent: { queueMs: 0, backoffMs: 0, connectMs: 0 },
     }
@@ -156,6 +157,7 @@ export class SimulatedRequest implements ClientLink, BodySink {
       bytesOut: 0,
       startedAt: this.#startedAt,
       history,
+      trace: undefined,
     })
     this.#onOver()
   }

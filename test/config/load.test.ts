@@ -37,6 +37,7 @@ test('the shortest file there is has every default', () => {
       maxItems: 10_000,
       maxBody: 1_048_576,
     },
+    tracing: { endpoint: '', headers: [], sample: 1, timeout: 5_000, interval: 5_000, queue: 2_048 },
     health: {
       timeout: 2_000,
       critical: ['checkpoint_store', 'disk_space'],
@@ -397,6 +398,32 @@ test('a fault shows its line, but no password and no token of it', () => {
   expect(shown).not.toMatch(/hunter/)
   const faulty = loadConfig(`${MINIMAL}\ncheckpoints: { store: "redis://me:hunter2@x/y/z" }`, 'proxy.yaml', {})
   expect(faulty.ok ? '' : formatFaults(faulty.faults)).toMatch(/redis:\/\/me:\*{7}@x/)
+})
+
+test('headers for the collector are read as the environment has them, and never shown', () => {
+  const { tracing } = sound(
+    `${MINIMAL}\ntracing: { endpoint: "http://c:4318/", headers: "authorization=Bearer%20hunter2, x-team = a=b ," }`,
+  )
+  expect(tracing).toMatchObject({
+    endpoint: 'http://c:4318',
+    headers: [
+      ['authorization', 'Bearer hunter2'],
+      ['x-team', 'a=b'],
+    ],
+  })
+  for (const wrong of ['hunter2', 'a=', 'a b=hunter2', 'a=hunter2%zz', 'a=hunter2%0d%0ab: c', '=hunter2']) {
+    const loaded = loadConfig(`${MINIMAL}\ntracing: { headers: "${wrong}" }`, 'proxy.yaml', {})
+    const shown = loaded.ok ? 'sound' : formatFaults(loaded.faults)
+    expect(shown).toContain("tracing.headers: expected '' or name=value,name=value")
+    expect(shown).not.toContain('hunter2')
+  }
+})
+
+test('a collector has no credentials in its address', () => {
+  const loaded = loadConfig(`${MINIMAL}\ntracing: { endpoint: "http://me:hunter2@c:4318" }`, 'proxy.yaml', {})
+  const shown = loaded.ok ? 'sound' : formatFaults(loaded.faults)
+  expect(shown).toContain("expected '' or http://host:4318 or https://…, without credentials")
+  expect(shown).not.toContain('hunter2')
 })
 
 test('a critical check has to be one that there is', () => {

@@ -110,15 +110,15 @@ const LINES: [Event, object | undefined][] = [
     { level: 'debug', ...ref, reason: 'reset', duration_ms: 12, msg: 'attempt' },
   ],
   [
-    { kind: 'retry', ref: JOBS, cause: '503', waitMs: 2_000.12345 },
+    { kind: 'retry', ref: JOBS, cause: '503', waitMs: 2_000.12345, trace: undefined },
     { level: 'debug', ...ref, cause: '503', wait_ms: 2_000.123, msg: 'retry' },
   ],
   [
-    { kind: 'retry_denied', ref: JOBS, why: 'budget' },
+    { kind: 'retry_denied', ref: JOBS, why: 'budget', trace: undefined },
     { level: 'debug', ...ref, why: 'budget', msg: 'retry denied' },
   ],
   [
-    { kind: 'stale_connection', ref: JOBS },
+    { kind: 'stale_connection', ref: JOBS, trace: undefined },
     { level: 'debug', ...ref, msg: 'stale connection' },
   ],
   [

@@ -21,6 +21,7 @@ export const requestEvent = (fields: Partial<RequestEvent> = {}): RequestEvent =
   bytesOut: 0,
   startedAt: 0,
   history: [],
+  trace: undefined,
   ...fields,
 })
 
@@ -47,6 +48,7 @@ export const breakerEvent = (fields: Partial<BreakerEvent> = {}): BreakerEvent =
   to: 'open',
   cause: 'consecutive',
   openMs: 60_000,
+  trace: undefined,
   ...fields,
 })
 

@@ -92,13 +92,15 @@ test('what needs a restart is named, and the rest of the file is in force', asyn
     service: 'other',
     control: { listen: '127.0.0.1:1' },
     checkpoints: { store: 'memory:', ttl: '2h', interval: 7 },
+    tracing: { endpoint: 'http://127.0.0.1:1' },
   }
-  const keys = ['service', 'control.listen', 'checkpoints.ttl']
+  const keys = ['service', 'control.listen', 'checkpoints.ttl', 'tracing']
   const answer = await proxy.reload({ top })
   expect([answer.status, JSON.parse(answer.body.toString()).restart_needed]).toEqual([200, keys])
   const { config, last_reload } = JSON.parse((await ask(`${proxy.controlUrl}/v1/config`)).body.toString())
   expect(last_reload).toMatchObject({ outcome: 'applied', restart_needed: keys })
   expect([config.service, config.checkpoints.ttl, config.checkpoints.interval]).toEqual(['test', 86_400_000, 7])
+  expect(config.tracing.endpoint).toBe('')
   expect(proxy.log.find(({ msg }) => msg === 'restart needed')).toMatchObject({ level: 'warn', keys })
   const back = await proxy.reload({ top: {} })
   expect(JSON.parse(back.body.toString()).restart_needed).toEqual([])
@@ -163,9 +165,11 @@ test('no secret is shown, whatever place it stands in', () => {
   const text = `
 upstreams: { web: { url: "http://127.0.0.1:9" } }
 control: { token: "\${TOKEN}" }
+tracing: { headers: "\${HEADERS}" }
 checkpoints: { store: "\${REDIS_URL}" }
 health: { redis: "\${REDIS_URL}", celery: { broker: "\${REDIS_URL}" } }`
   const secrets = {
+    HEADERS: 'authorization=Bearer%20hunter2-d',
     TOKEN: 'hunter2-a',
     REDIS_URL: 'redis+sentinel://me:hunter2-b@host:1/master/0?sentinel_password=hunter2-c',
   }
@@ -175,6 +179,7 @@ health: { redis: "\${REDIS_URL}", celery: { broker: "\${REDIS_URL}" } }`
   expect(shown).not.toContain('hunter2')
   expect(JSON.parse(shown)).toMatchObject({
     control: { token: '***' },
+    tracing: { headers: [['authorization', '***']] },
     checkpoints: { store: 'redis+sentinel://host:1/master/0' },
     health: { redis: 'redis+sentinel://host:1/master/0', celery: { broker: 'redis+sentinel://host:1/master/0' } },
   })

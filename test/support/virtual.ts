@@ -141,6 +141,7 @@ async function send(
     headMs: undefined,
     tried: [],
     history: [],
+    trace: undefined,
     attemptTimeoutMs: Number.POSITIVE_INFINITY,
     spent: { queueMs: 0, backoffMs: 0, connectMs: 0 },
   }

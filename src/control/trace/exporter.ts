@@ -1,0 +1,138 @@
+import type { Clock, Timer } from '../../clock.ts'
+import type { Emit } from '../../policy/events.ts'
+import { type BackoffSettings, waitMs } from '../../policy/backoff.ts'
+
+/** Takes a batch; tells how many of it the collector would not have. @throws CollectorError */
+export type Post = (spans: readonly string[]) => Promise<{ readonly rejected: number }>
+
+/** Why a batch could not be delivered. Says nothing that the collector or the configuration said. */
+export class CollectorError extends Error {
+  /** Whether another try may do; its own wait in ms, 0 when none was asked for. */
+  readonly retry: { readonly afterMs: number } | undefined
+
+  constructor(message: string, retry: { readonly afterMs: number } | undefined) {
+    super(message)
+    this.name = 'CollectorError'
+    this.retry = retry
+  }
+}
+
+export type ExporterSettings = {
+  /** Spans that may wait; more are dropped. */
+  readonly queue: number
+  /** The longest that a span waits for others to go with it, in ms. */
+  readonly intervalMs: number
+}
+
+/** Of one call to the collector. */
+const BATCH = 512
+/** Calls for one batch, then it is given up. */
+const TRIES = 5
+/** A collector that asks for a longer wait does not get the batch. */
+const LONGEST_WAIT_MS = 60_000
+const BACKOFF: BackoffSettings = { initialMs: 1_000, factor: 2, maxMs: 30_000, jitter: 0.2 }
+
+/**
+ * Sends spans to the collector batch by batch, one at a time, and again when that may do. Whoever hands it a span never
+ * waits: what there is no room for is dropped and counted.
+ */
+export class Exporter {
+  readonly #settings: ExporterSettings
+  readonly #post: Post
+  readonly #clock: Clock
+  readonly #random: () => number
+  readonly #emit: Emit
+  #waiting: string[] = []
+  #timer: Timer | undefined
+  #sending: Promise<void> | undefined
+  /** Ends a wait between two tries. */
+  #endWait: () => void = () => {}
+  #isClosing = false
+
+  constructor(settings: ExporterSettings, post: Post, clock: Clock, random: () => number, emit: Emit) {
+    this.#settings = settings
+    this.#post = post
+    this.#clock = clock
+    this.#random = random
+    this.#emit = emit
+  }
+
+  /** @param span encoded */
+  take(span: string): void {
+    if (this.#waiting.length >= this.#settings.queue) return this.#count('dropped', 1)
+    this.#waiting.push(span)
+    if (this.#sending !== undefined) return
+    if (this.#waiting.length >= BATCH) this.#send()
+    else this.#timer ??= this.#clock.after(this.#settings.intervalMs, () => this.#send())
+  }
+
+  /** Sends what waits, with no second try, for no longer than that. */
+  async finish(withinMs: number): Promise<void> {
+    this.#isClosing = true
+    this.#endWait()
+    const timeUp = Promise.withResolvers<void>()
+    const timer = this.#clock.after(withinMs, timeUp.resolve)
+    await Promise.race([this.#sendAll(), timeUp.promise])
+    this.#clock.cancel(timer)
+  }
+
+  /** What still waits is lost. */
+  close(): void {
+    this.#isClosing = true
+    this.#endWait()
+    if (this.#timer !== undefined) this.#clock.cancel(this.#timer)
+    this.#count('failed', this.#waiting.splice(0).length)
+  }
+
+  async #sendAll(): Promise<void> {
+    while (this.#sending !== undefined || this.#waiting.length > 0) {
+      if (this.#sending === undefined) this.#send()
+      await this.#sending
+    }
+  }
+
+  #send(): void {
+    if (this.#timer !== undefined) this.#clock.cancel(this.#timer)
+    this.#timer = undefined
+    this.#sending = this.#deliver(this.#waiting.splice(0, BATCH)).then(() => {
+      this.#sending = undefined
+      if (this.#waiting.length >= BATCH) this.#send()
+      else if (this.#waiting.length > 0) {
+        this.#timer = this.#clock.after(this.#settings.intervalMs, () => this.#send())
+      }
+    })
+  }
+
+  /** Never rejects: what becomes of the batch is told. */
+  async #deliver(batch: readonly string[]): Promise<void> {
+    for (let k = 1; ; k += 1) {
+      try {
+        const { rejected: told } = await this.#post(batch)
+        const rejected = Math.min(told, batch.length)
+        this.#emit({ kind: 'span_export', error: undefined })
+        this.#count('rejected', rejected)
+        return this.#count('exported', batch.length - rejected)
+      } catch (error) {
+        const known = error instanceof CollectorError ? error : new CollectorError('fault in the exporter', undefined)
+        this.#emit({ kind: 'span_export', error: known })
+        const afterMs = known.retry?.afterMs ?? Number.POSITIVE_INFINITY
+        if (this.#isClosing || k === TRIES || afterMs > LONGEST_WAIT_MS) return this.#count('failed', batch.length)
+        await this.#pause(Math.max(afterMs, waitMs(k, BACKOFF, this.#random)))
+      }
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#clock.after(ms, resolve)
+      this.#endWait = () => {
+        this.#clock.cancel(timer)
+        resolve()
+      }
+    })
+  }
+
+  #count(outcome: 'exported' | 'dropped' | 'failed' | 'rejected', count: number): void {
+    if (count > 0) this.#emit({ kind: 'spans', outcome, count })
+  }
+}

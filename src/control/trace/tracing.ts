@@ -1,0 +1,45 @@
+import type { Clock } from '../../clock.ts'
+import type { Config } from '../../config/schema.ts'
+import type { Emit, Event } from '../../policy/events.ts'
+import { Collector } from './collector.ts'
+import { Exporter } from './exporter.ts'
+import { encodeSpan } from './otlp.ts'
+import { Spans } from './spans.ts'
+
+export type Tracing = {
+  /** Takes one event; neither throws nor waits. */
+  record(event: Event): void
+  /** Sends what is left, for a bounded time. */
+  finish(): Promise<void>
+  /** Ends calls under way. */
+  close(): void
+}
+
+/** How long the end of the process may wait for the collector, in ms. */
+const FINISH_MS = 2_000
+
+/** What is told of this process, and how it tells of itself. */
+type About = { readonly version: string; readonly instance: string }
+type Outside = { readonly clock: Clock; readonly random: () => number; readonly emit: Emit }
+
+/** Spans of what is recorded, sent to the collector of the configuration. */
+export function startTracing(config: Config, about: About, { clock, random, emit }: Outside): Tracing {
+  const { endpoint, headers, timeout, queue, interval } = config.tracing
+  const resource = {
+    'service.name': config.service,
+    'service.version': about.version,
+    'service.instance.id': about.instance,
+    'telemetry.sdk.language': 'nodejs',
+  }
+  const collector = new Collector({ url: `${endpoint}/v1/traces`, headers, timeoutMs: timeout }, resource, clock)
+  const exporter = new Exporter({ queue, intervalMs: interval }, collector.post, clock, random, emit)
+  const spans = new Spans(clock, (span) => exporter.take(encodeSpan(span)))
+  return {
+    record: (event) => spans.record(event),
+    finish: () => exporter.finish(FINISH_MS),
+    close: () => {
+      exporter.close()
+      collector.close()
+    },
+  }
+}
