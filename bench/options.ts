@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 
-export const SCENARIOS = ['get', 'stream', 'reject', 'latency', 'start', 'checkpoints', 'reload'] as const
+export const SCENARIOS = ['get', 'stream', 'reject', 'latency', 'start', 'checkpoints', 'reload', 'trace'] as const
 export type ScenarioName = (typeof SCENARIOS)[number]
 
 export type Options = {

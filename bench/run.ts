@@ -21,9 +21,19 @@ import { reload } from './scenarios/reload.ts'
 import { reject } from './scenarios/reject.ts'
 import { start } from './scenarios/start.ts'
 import { stream } from './scenarios/stream.ts'
+import { trace } from './scenarios/trace.ts'
 
 const CONTESTANTS = [bareUndici, httpProxy, nginx, haproxy, breakwater]
-const SCENARIO: Readonly<Record<ScenarioName, Scenario>> = { get, stream, reject, latency, start, checkpoints, reload }
+const SCENARIO: Readonly<Record<ScenarioName, Scenario>> = {
+  get,
+  stream,
+  reject,
+  latency,
+  start,
+  checkpoints,
+  reload,
+  trace,
+}
 
 const USAGE = `node bench/run.ts [--seconds 4] [--rounds 3] [--only a,e] [--scenario get,start]
 

@@ -12,15 +12,18 @@ type Setup = {
   readonly store?: (place: Place) => string
   /** A free one when not given. */
   readonly controlPort?: number
+  /** Share of the traces that the origin, which takes them for nothing, is sent; none when not given. */
+  readonly sample?: number
 }
 
-const sidecar = (name: string, { defaults, store = () => 'memory:', controlPort }: Setup): Contestant => ({
+const sidecar = (name: string, { defaults, store = () => 'memory:', controlPort, sample }: Setup): Contestant => ({
   letter: 'e',
   name,
   absence: existsSync(fileURLToPath(PROGRAM)) ? undefined : 'bin/breakwater.js does not exist',
   prepare: async (place) => {
     const file = join(place.folder, `breakwater-${place.port}.yaml`)
-    writeFileSync(file, configuration(place, controlPort ?? (await freePort()), store(place), defaults))
+    const text = configuration(place, controlPort ?? (await freePort()), store(place), defaults)
+    writeFileSync(file, sample === undefined ? text : text + tracing(place, sample))
     const { file: node, args } = nodeScript(PROGRAM, 'run', '--config', file)
     return { file: node, args: [...FLAGS, ...args] }
   },
@@ -41,6 +44,13 @@ export const savingBreakwater = (controlPort: number) =>
     store: ({ folder, port }) => `file:${join(folder, `store-${port}`)}`,
     controlPort,
   })
+
+/** The same with so many of its traces recorded. */
+export const tracedBreakwater = (sample: number, controlPort: number) =>
+  sidecar(`Breakwater, ${sample * 100} % of traces recorded`, { defaults: DEFAULTS, sample, controlPort })
+
+const tracing = ({ originPort }: Place, sample: number) =>
+  `tracing: { endpoint: 'http://127.0.0.1:${originPort}', sample: ${sample} }\n`
 
 /** For an upstream that is dead: opens after the first requests and stays open. */
 export const rejectingBreakwater = sidecar('Breakwater, breaker open', {

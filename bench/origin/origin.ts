@@ -30,6 +30,7 @@ function nginxOrigin(nginx: string, port: number, folder: string): Command {
     server {
       listen 127.0.0.1:${port};
       location = /json { default_type application/json; return 200 '${JSON_ANSWER}'; }
+      location = /v1/traces { client_max_body_size 8m; default_type application/json; return 200 '{}'; }
       location /bytes/ { root ${folder}; }
     }`
   const file = join(folder, 'nginx.conf')

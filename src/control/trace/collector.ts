@@ -50,7 +50,7 @@ export class Collector {
     for (const control of this.#underWay) control.abort()
   }
 
-  async #call(body: string, signal: AbortSignal): Promise<number> {
+  async #call(body: Buffer<ArrayBufferLike>, signal: AbortSignal): Promise<number> {
     const { url, headers } = this.#settings
     const response = await fetch(url, {
       method: 'POST',

@@ -3,7 +3,7 @@ import type { Emit } from '../../policy/events.ts'
 import { type BackoffSettings, waitMs } from '../../policy/backoff.ts'
 
 /** Takes a batch; tells how many of it the collector would not have. @throws CollectorError */
-export type Post = (spans: readonly string[]) => Promise<{ readonly rejected: number }>
+export type Post = (spans: readonly Buffer[]) => Promise<{ readonly rejected: number }>
 
 /** Why a batch could not be delivered. Says nothing that the collector or the configuration said. */
 export class CollectorError extends Error {
@@ -42,7 +42,7 @@ export class Exporter {
   readonly #clock: Clock
   readonly #random: () => number
   readonly #emit: Emit
-  #waiting: string[] = []
+  #waiting: Buffer[] = []
   #timer: Timer | undefined
   #sending: Promise<void> | undefined
   /** Ends a wait between two tries. */
@@ -58,7 +58,7 @@ export class Exporter {
   }
 
   /** @param span encoded */
-  take(span: string): void {
+  take(span: Buffer): void {
     if (this.#waiting.length >= this.#settings.queue) return this.#count('dropped', 1)
     this.#waiting.push(span)
     if (this.#sending !== undefined) return
@@ -104,7 +104,7 @@ export class Exporter {
   }
 
   /** Never rejects: what becomes of the batch is told. */
-  async #deliver(batch: readonly string[]): Promise<void> {
+  async #deliver(batch: readonly Buffer[]): Promise<void> {
     for (let k = 1; ; k += 1) {
       try {
         const { rejected: told } = await this.#post(batch)

@@ -32,31 +32,36 @@ export type Span = {
 const KINDS = { server: 2, client: 3 } as const
 const ERROR = 2
 
-export const encodeSpan = (span: Span): string =>
-  JSON.stringify({
-    traceId: span.traceId,
-    spanId: span.spanId,
-    ...(span.parentId === '' ? {} : { parentSpanId: span.parentId }),
-    name: span.name,
-    kind: KINDS[span.kind],
-    startTimeUnixNano: nanoseconds(span.startedAt),
-    endTimeUnixNano: nanoseconds(span.endedAt),
-    attributes: encodeAttributes(span.attributes),
-    events: span.events.map(({ name, at, attributes }) => ({
-      timeUnixNano: nanoseconds(at),
-      name,
-      attributes: encodeAttributes(attributes),
-    })),
-    links: span.links,
-    status: span.error === undefined ? {} : { code: ERROR, message: span.error },
-  })
+/**
+ * Put together as text, for which JSON.stringify takes twice as long; names are ours and need no escaping. Kept as bytes:
+ * text of so many parts, as it waits, is work for the garbage collector with each of its rounds.
+ */
+export function encodeSpan({ traceId, spanId, parentId, kind, name, startedAt, endedAt, ...more }: Span): Buffer {
+  const parent = parentId === '' ? '' : `"parentSpanId":"${parentId}",`
+  const times = `"startTimeUnixNano":"${nanoseconds(startedAt)}","endTimeUnixNano":"${nanoseconds(endedAt)}"`
+  const head = `"traceId":"${traceId}","spanId":"${spanId}",${parent}"name":${quoted(name)},"kind":${KINDS[kind]},${times}`
+  const events = more.events.map(encodeEvent).join(',')
+  const links = more.links.map((link) => `{"traceId":"${link.traceId}","spanId":"${link.spanId}"}`).join(',')
+  const status = more.error === undefined ? '' : `"code":${ERROR},"message":${quoted(more.error)}`
+  const attributes = encodeAttributes(more.attributes)
+  return Buffer.from(
+    `{${head},"attributes":${attributes},"events":[${events}],"links":[${links}],"status":{${status}}}`,
+  )
+}
+
+const encodeEvent = ({ name, at, attributes }: SpanEvent) =>
+  `{"timeUnixNano":"${nanoseconds(at)}","name":"${name}","attributes":${encodeAttributes(attributes)}}`
 
 /** The body of a call to the collector. @param spans encoded ones @param resource what they all are of. */
-export function exportRequest(spans: readonly string[], resource: Attributes): string {
-  const about = JSON.stringify({ attributes: encodeAttributes(resource) })
+export function exportRequest(spans: readonly Buffer[], resource: Attributes): Buffer {
+  const about = `{"attributes":${encodeAttributes(resource)}}`
   const scope = JSON.stringify({ name: 'breakwater', version: resource['service.version'] })
-  return `{"resourceSpans":[{"resource":${about},"scopeSpans":[{"scope":${scope},"spans":[${spans.join(',')}]}]}]}`
+  const before = `{"resourceSpans":[{"resource":${about},"scopeSpans":[{"scope":${scope},"spans":[`
+  const separated = spans.flatMap((span, i) => (i === 0 ? [span] : [COMMA, span]))
+  return Buffer.concat([Buffer.from(before), ...separated, Buffer.from(']}]}]}')])
 }
+
+const COMMA = Buffer.from(',')
 
 /** Whole microseconds: a double of ms since 1970 holds no more. */
 function nanoseconds(wallMs: number): string {
@@ -64,16 +69,19 @@ function nanoseconds(wallMs: number): string {
   return `${microseconds}000`
 }
 
-function encodeAttributes(attributes: Attributes) {
-  const encoded: { key: string; value: object }[] = []
-  for (const [key, value] of Object.entries(attributes)) {
-    if (value !== undefined) encoded.push({ key, value: encodeValue(value) })
+function encodeAttributes(attributes: Attributes): string {
+  let encoded = ''
+  for (const key in attributes) {
+    const value = attributes[key]
+    if (value !== undefined) encoded += `${encoded === '' ? '' : ','}{"key":"${key}","value":${encodeValue(value)}}`
   }
-  return encoded
+  return `[${encoded}]`
 }
 
-function encodeValue(value: string | number | boolean): object {
-  if (typeof value === 'string') return { stringValue: value }
-  if (typeof value === 'boolean') return { boolValue: value }
-  return Number.isInteger(value) ? { intValue: String(value) } : { doubleValue: value }
+function encodeValue(value: string | number | boolean): string {
+  if (typeof value === 'string') return `{"stringValue":${quoted(value)}}`
+  if (typeof value === 'boolean') return `{"boolValue":${value}}`
+  return Number.isInteger(value) ? `{"intValue":"${value}"}` : `{"doubleValue":${value}}`
 }
+
+const quoted = (text: string) => JSON.stringify(text)
