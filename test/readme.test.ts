@@ -17,7 +17,7 @@ test("the README's table of reasons is the one in the code", () => {
 
 test("the README's configurations load, and its defaults are the defaults", () => {
   const all = [...read('README.md').matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text = '']) => text)
-  expect(all).toHaveLength(3)
+  expect(all).toHaveLength(4)
   for (const text of all) expect(loadConfig(text, 'README', {})).toMatchObject({ ok: true })
   const [, full = ''] = all
   const shown = loadConfig(full, 'README', {})

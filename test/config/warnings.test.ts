@@ -219,6 +219,18 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
     web('', 'control: { metricsListen: 0.0.0.0:9464 }\n'),
   ],
   [
+    'tracing-grpc',
+    'tracing.endpoint',
+    web('', 'tracing: { endpoint: "http://127.0.0.1:4317" }\n'),
+    web('', 'tracing: { endpoint: "http://127.0.0.1:4318" }\n'),
+  ],
+  [
+    'tracing-headers-open',
+    'tracing.headers',
+    web('', 'tracing: { endpoint: "http://c:4318", headers: a=b }\n'),
+    web('', 'tracing: { endpoint: "http://[::1]:4318", headers: a=b }\n'),
+  ],
+  [
     'token-short',
     'control.token',
     web('', 'control: { token: 0123456789abcde }\n'),

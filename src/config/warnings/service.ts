@@ -1,7 +1,7 @@
 /** What the sidecar as a whole lets in, keeps and looks at. */
 
 import { computeTimeout, type Inputs } from '../../job/timeouts.ts'
-import { isLoopback } from '../../loopback.ts'
+import { hostname, isLoopback } from '../../loopback.ts'
 import { writtenMs } from '../units.ts'
 import type { FileScope, Rules } from './rule.ts'
 
@@ -25,6 +25,26 @@ export const SERVICE: Rules<FileScope> = {
           at: ['control.token'],
           reason: `the token has fewer than ${TOKEN_CHARS} characters: it can be found by trying`,
           fix: 'a random one from the environment, such as that of openssl rand -hex 32',
+        },
+
+  'tracing-grpc': ({ config: { tracing } }) =>
+    !/:4317$/.test(tracing.endpoint)
+      ? undefined
+      : {
+          at: ['tracing.endpoint'],
+          reason: 'collectors have gRPC on port 4317, and spans are sent over HTTP',
+          fix: 'the port for OTLP/HTTP, by default 4318',
+        },
+
+  'tracing-headers-open': ({ config: { tracing } }) =>
+    tracing.headers.length === 0 ||
+    !/^http:/.test(tracing.endpoint) ||
+    isLoopback(hostname(new URL(tracing.endpoint).host))
+      ? undefined
+      : {
+          at: ['tracing.headers'],
+          reason: 'the headers, and the credentials in them, travel unencrypted to the collector',
+          fix: 'an https:// endpoint, or a collector on this machine that has the credentials',
         },
 
   'checkpoints-in-memory': ({ config: { checkpoints } }) =>
