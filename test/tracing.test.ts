@@ -255,6 +255,28 @@ test('requests that share a call have a span each; the attempt is told of once, 
   expect(all.find(({ spanId }) => spanId === attempt?.parentId)).toMatchObject({ traceId: TRACE, links: [] })
 })
 
+test('an attempt whose own client has left is told of by one who stayed, below the request that it was made for', async (t) => {
+  const gate: { open?: () => void } = {}
+  const scene: Scene = (_, response) => {
+    gate.open = () => void response.end('one')
+  }
+  const { proxy, upstream, url, spans } = await traced(t, [scene], { collapse: true })
+  const { host, port } = new URL(url)
+  const first = openRaw(Number(port))
+  first.send(`GET /jobs/7 HTTP/1.1\r\nhost: ${host}\r\ntraceparent: ${SAMPLED}\r\n\r\n`)
+  await upstream.begun(1)
+  const second = ask(`${url}/jobs/7`, { headers: { traceparent: UNSAMPLED } })
+  await proxy.logged(({ msg }) => msg === 'shared')
+  first.socket.destroy()
+  await proxy.logged(({ msg, reason }) => msg === 'request' && reason === 'client_gone')
+  gate.open?.()
+  await second
+  const { request, attempts } = split(await spans())
+  expect(request.attributes['breakwater.reason']).toBe('client_gone')
+  expect(attempts).toMatchObject([{ traceId: TRACE, parentId: request.spanId, status: { code: 0 } }])
+  expect(parentOf(upstream.arrivals[0])).toEqual([TRACE, attempts[0]?.spanId])
+})
+
 test('a request that finds no upstream is a span, too', async (t) => {
   const { proxy, spans } = await traced(t, [])
   await ask(`${proxy.url}/nowhere/x`, { headers: { traceparent: SAMPLED } })
