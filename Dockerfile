@@ -1,5 +1,6 @@
 # Breakwater. Works with a read-only root file system:
-#   docker run --read-only --tmpfs /tmp -v ./proxy.yaml:/app/proxy.yaml:ro breakwater
+#   docker run --read-only --tmpfs /tmp -v ./my-config:/etc/breakwater:ro breakwater
+# where my-config has a proxy.yaml: a folder, since a file in a mount of its own stays what it was when an editor replaces it.
 # Request bodies that outgrow memory are kept in /tmp, nameless, while they may have to be sent again. Checkpoints and jobs
 # are kept in /data, a volume: give it a name, or a claim, for them to outlive the container.
 FROM node:20-bookworm-slim AS app
@@ -30,4 +31,4 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=2s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:8081/livez').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["node", "--max-semi-space-size=2", "bin/breakwater.js"]
-CMD ["run", "--config", "proxy.yaml"]
+CMD ["run", "--config", "/etc/breakwater/proxy.yaml"]

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { parse, parseAllDocuments } from 'yaml'
+import { parse } from 'yaml'
 import { metricsPage } from '../../docs/print-metrics.ts'
 import { createMetrics } from '../../src/control/metrics.ts'
 import { EMPTY } from '../control/samples.ts'
@@ -75,14 +75,6 @@ test('the panels of the dashboard lie side by side, and each has a title of its 
   )
   expect(new Set(cells).size).toBe(cells.length)
   expect(Math.max(...panels.map(({ gridPos: { x, w } }) => x + w))).toBe(24)
-})
-
-test('the PodMonitor is an object of its kind', () => {
-  const [document] = parseAllDocuments(read('config/prometheus/podmonitor.yaml'))
-  expect(document?.toJSON()).toMatchObject({
-    kind: 'PodMonitor',
-    spec: { podMetricsEndpoints: [{ path: '/metrics' }] },
-  })
 })
 
 needs('prometheus', hasPromtool)

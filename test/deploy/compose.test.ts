@@ -1,0 +1,130 @@
+/** config/compose.yaml, as docker-compose reads it and as its parts refer to each other. */
+
+import { spawnSync } from 'node:child_process'
+import { cpSync, existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { loadConfig } from '../../src/config/load.ts'
+import { temporaryFolder } from '../support/folder.ts'
+import { needs } from '../support/needs.ts'
+
+type Service = {
+  readonly image: string
+  readonly network_mode?: string
+  readonly networks?: readonly string[]
+  readonly depends_on?: readonly string[] | Readonly<Record<string, { readonly condition: string }>>
+  readonly environment?: Readonly<Record<string, string>>
+  readonly volumes?: readonly string[]
+  readonly ports?: readonly string[]
+}
+
+const folder = join(import.meta.dirname, '../../config')
+const read = (name: string) => readFileSync(join(folder, name), 'utf8')
+const compose: { services: Record<string, Service>; volumes: object; networks: object } = parse(read('compose.yaml'))
+const TOKEN = '0123456789abcdef0123456789abcdef'
+const isThere = (program: string) => spawnSync(program, ['--version']).status === 0
+const hasCompose = isThere('docker-compose')
+const hasPromtool = isThere('promtool')
+
+function service(name: string): Service {
+  const found = compose.services[name]
+  if (found === undefined) throw new Error(`no service ${name}`)
+  return found
+}
+
+function configured() {
+  const loaded = loadConfig(read('compose/breakwater/proxy.yaml'), 'proxy.yaml', { BREAKWATER_TOKEN: TOKEN })
+  if (!loaded.ok) throw new Error('faulty')
+  return loaded.config
+}
+
+/** Of `source:target[:ro]`. */
+const mountsOf = (name: string) => (service(name).volumes ?? []).map((mount) => mount.split(':'))
+
+needs('docker-compose', hasCompose)
+needs('prometheus', hasPromtool)
+
+test.runIf(hasCompose)('docker-compose finds every key in its schema, and asks for the token', () => {
+  const check = (env: Record<string, string>) =>
+    spawnSync('docker-compose', ['--file', 'compose.yaml', 'config', '--quiet'], {
+      cwd: folder,
+      env: { PATH: process.env.PATH, ...env },
+      encoding: 'utf8',
+    })
+  expect(check({ BREAKWATER_TOKEN: TOKEN })).toMatchObject({ status: 0, stderr: '' })
+  expect(check({}).stderr).toContain('make one with openssl rand -hex 32')
+})
+
+test('the worker and the sidecar share a network namespace that outlives both', () => {
+  const [pod = ''] = ['breakwater', 'make-video-clip-celery'].map((name) => service(name).network_mode)
+  expect(pod).toBe('service:worker-pod')
+  expect(service('make-video-clip-celery').network_mode).toBe(pod)
+  expect(service('worker-pod').networks).toEqual(['ytcaption-network'])
+})
+
+test('the worker starts once the sidecar serves, and is stopped before it', () => {
+  expect(service('make-video-clip-celery').depends_on).toMatchObject({ breakwater: { condition: 'service_healthy' } })
+})
+
+test("the worker's base URLs are the sidecar's listeners, and nothing but metrics listens beyond the two", () => {
+  const { upstreams, control } = configured()
+  const { environment } = service('make-video-clip-celery')
+  const names = ['YOUTUBE_SEARCH_URL', 'VIDEO_DOWNLOADER_URL', 'AUDIO_TRANSCRIBER_URL']
+  expect(names.map((name) => environment?.[name])).toEqual(
+    upstreams.map(({ listen }) => listen && `http://${listen.host}:${listen.port}`),
+  )
+  expect([control.listen, ...upstreams.map(({ listen }) => listen)].map((address) => address?.host)).toEqual(
+    Array(4).fill('127.0.0.1'),
+  )
+})
+
+test('what is mounted, depended on and joined is there', () => {
+  for (const [name, { depends_on = [], networks = [] }] of Object.entries(compose.services)) {
+    for (const [source = ''] of mountsOf(name)) {
+      if (source.startsWith('.')) expect(existsSync(join(folder, source)), source).toBe(true)
+      else expect(compose.volumes).toHaveProperty([source])
+    }
+    for (const other of Array.isArray(depends_on) ? depends_on : Object.keys(depends_on)) service(other)
+    for (const network of networks) expect(compose.networks).toHaveProperty([network])
+  }
+})
+
+test('what is published is published on this machine alone, and the sidecar publishes nothing', () => {
+  const ports = Object.values(compose.services).flatMap(({ ports = [] }) => ports)
+  expect(ports.filter((port) => !port.startsWith('127.0.0.1:'))).toEqual([])
+  expect(ports).toHaveLength(3)
+  expect(service('breakwater').ports).toBeUndefined()
+})
+
+test('the sidecar finds its folder where the image looks for it', () => {
+  const dockerfile = readFileSync(join(folder, '../Dockerfile'), 'utf8')
+  const [source, target] = mountsOf('breakwater')[0] ?? []
+  expect(source).toBe('./compose/breakwater')
+  expect(dockerfile).toContain(`CMD ["run", "--config", "${target}/proxy.yaml"]`)
+})
+
+test("Prometheus scrapes the sidecar's own listener for metrics", () => {
+  const [job] = parse(read('compose/prometheus.yml')).scrape_configs
+  expect(job.static_configs[0].targets).toEqual([`worker-pod:${configured().control.metricsListen?.port}`])
+})
+
+test.runIf(hasPromtool)('promtool finds the configuration of Prometheus sound as it is mounted', (t) => {
+  const etc = temporaryFolder(t)
+  for (const [source = '', target = ''] of mountsOf('prometheus').filter(([from = '']) => from.startsWith('.')))
+    cpSync(join(folder, source), join(etc, target.replace('/etc/prometheus/', '')))
+  const { stdout, status } = spawnSync('promtool', ['check', 'config', join(etc, 'prometheus.yml')], {
+    encoding: 'utf8',
+  })
+  expect([stdout, status]).toEqual([expect.stringContaining('SUCCESS: 1 rule files found'), 0])
+})
+
+test('Grafana has Prometheus as its data source, and our dashboard in the folder that it reads', () => {
+  const [source] = parse(read('compose/grafana/datasource.yaml')).datasources
+  const { hostname, port } = new URL(source.url)
+  expect(service(hostname).ports).toEqual([`127.0.0.1:${port}:${port}`])
+  const [provider] = parse(read('compose/grafana/dashboards.yaml')).providers
+  const dashboards = mountsOf('grafana').find(([, target]) => target === provider.options.path)?.[0] ?? ''
+  const { templating } = JSON.parse(read(join(dashboards, 'dashboard.json')))
+  expect(templating.list[0]).toMatchObject({ type: 'datasource', query: source.type })
+})

@@ -1,0 +1,199 @@
+/** The manifests as kubectl renders them: each object against its schema, and what holds between them. */
+
+import { execFileSync, spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { PodMonitor } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/PodMonitor'
+import { Deployment } from 'kubernetes-models/apps/v1/Deployment'
+import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicy'
+import { ConfigMap } from 'kubernetes-models/v1/ConfigMap'
+import type { Container } from 'kubernetes-models/v1'
+import { Secret } from 'kubernetes-models/v1/Secret'
+import { Service } from 'kubernetes-models/v1/Service'
+import { describe, expect, test } from 'vitest'
+import { parse, parseAllDocuments } from 'yaml'
+import { formatFaults } from '../../src/config/faults.ts'
+import { loadConfig } from '../../src/config/load.ts'
+import type { Config } from '../../src/config/schema.ts'
+import { formatWarnings, warningsOf } from '../../src/config/warnings.ts'
+import { needs } from '../support/needs.ts'
+import { observedReads } from '../support/observed-reads.ts'
+
+type Named = { readonly apiVersion: string; readonly kind: string; readonly metadata: { readonly name: string } }
+
+const TOKEN = '0123456789abcdef0123456789abcdef'
+const MODELS = [ConfigMap, Deployment, NetworkPolicy, PodMonitor, Secret, Service]
+
+const root = join(import.meta.dirname, '../..')
+const kubectl = (...args: string[]) => execFileSync('kubectl', args, { cwd: root, encoding: 'utf8' })
+const documents = (text: string) => parseAllDocuments(text).map((document) => document.toJSON())
+// Components came with the kustomize of kubectl 1.21; Debian's own kubernetes-client is 1.20.
+const version = spawnSync('kubectl', ['version', '--client', '--output=json'], { encoding: 'utf8' }).stdout ?? ''
+const hasKubectl = Number(/"minor": "(\d+)/.exec(version)?.[1] ?? 0) >= 21
+
+/** Keys that an object's schema does not know. Throws when the object is not what its schema says. */
+function unknownKeys(object: Named): string[] {
+  const model = MODELS.find(({ apiVersion, kind }) => apiVersion === object.apiVersion && kind === object.kind)
+  if (model === undefined) throw new Error(`no schema for ${object.apiVersion} ${object.kind}`)
+  const { observed, unread } = observedReads(object)
+  model.prototype.validate.call(observed)
+  return unread()
+}
+
+needs('kubectl', hasKubectl)
+
+describe.runIf(hasKubectl)('config/kubernetes', () => {
+  const objects = hasKubectl ? documents(kubectl('kustomize', 'config/kubernetes/make-video')) : []
+  const base = hasKubectl ? documents(kubectl('kustomize', 'config/kubernetes/make-video/base')) : []
+  const named = (kind: string, name: string, among = objects) =>
+    among.find((object: Named) => object.kind === kind && object.metadata.name === name)
+  const podOf = (name: string, among = objects) => (named('Deployment', name, among) as Deployment).spec?.template.spec
+  const sidecars = () => podOf('make-video-worker')?.initContainers ?? []
+  const sidecar = () => sidecars()[0] as Container
+  const secret = () => documents(kubectl(...createSecret()))[0]
+
+  /** The guide's own command, which asks no cluster with --dry-run. */
+  function createSecret(): string[] {
+    const guide = readFileSync(join(root, 'docs/guides/make-video-in-a-pod.md'), 'utf8')
+    const [, words = ''] = /^kubectl (.*create secret .*)$/m.exec(guide) ?? []
+    return [...words.replace('"$(openssl rand -hex 32)"', TOKEN).split(' '), '--dry-run=client', '-o', 'yaml']
+  }
+
+  /** The configuration that the sidecar loads, with the environment that it has. */
+  function configured(): Config {
+    const config = named('ConfigMap', 'breakwater')
+    const loaded = loadConfig(config.data['proxy.yaml'], 'proxy.yaml', environment())
+    if (!loaded.ok) throw new Error(formatFaults(loaded.faults))
+    expect(formatWarnings(warningsOf(loaded.config, loaded.origins))).toBe('')
+    return loaded.config
+  }
+
+  function environment(): Record<string, string> {
+    const given = (sidecar().env ?? []).map(({ name, value, valueFrom }) => {
+      const { name: of, key = '' } = valueFrom?.secretKeyRef ?? {}
+      if (of === undefined) return [name, value ?? '']
+      expect(secret().metadata.name).toBe(of)
+      return [name, Buffer.from(secret().data[key], 'base64').toString()]
+    })
+    return Object.fromEntries(given)
+  }
+
+  test.each(objects.map((object: Named) => [`${object.kind} ${object.metadata.name}`, object] as const))(
+    '%s is an object of its kind, without a key that Kubernetes does not know',
+    (_, object) => {
+      expect(unknownKeys(object)).toEqual([])
+    },
+  )
+
+  test('every kind of object is there, and a misspelt key is found', () => {
+    expect(new Set(objects.map(({ kind }: Named) => kind))).toEqual(
+      new Set(['ConfigMap', 'Service', 'Deployment', 'PodMonitor', 'NetworkPolicy']),
+    )
+    const worker = structuredClone(named('Deployment', 'make-video-worker'))
+    worker.spec.template.spec.initContainers[0].startupProb = {}
+    expect(unknownKeys(worker)).toEqual(['/spec/template/spec/initContainers/0/startupProb'])
+    worker.spec.template.spec.initContainers[0].ports[0].containerPort = 'metrics'
+    expect(() => unknownKeys(worker)).toThrow('containerPort must be integer')
+  })
+
+  test('the worker has a native sidecar, before all else; the API and beat, which call nothing, have none', () => {
+    expect(sidecars().map(({ name, restartPolicy }) => [name, restartPolicy])).toEqual([['breakwater', 'Always']])
+    expect(podOf('make-video-worker', base)?.initContainers).toBeUndefined()
+    for (const name of ['make-video-api', 'make-video-beat']) {
+      expect(podOf(name)?.containers).toHaveLength(1)
+      expect(podOf(name)?.initContainers).toBeUndefined()
+    }
+  })
+
+  test('nothing stops the sidecar before the service has ended', () => {
+    expect(sidecar().lifecycle).toBeUndefined()
+    expect(podOf('make-video-worker')?.terminationGracePeriodSeconds).toBeGreaterThan(30)
+  })
+
+  test('its configuration loads without a fault or a warning', () => {
+    expect(configured().upstreams.map(({ name }) => name)).toEqual([
+      'youtube-search',
+      'video-downloader',
+      'audio-transcriber',
+    ])
+    expect(configured().control.token).toBe(TOKEN)
+  })
+
+  test('its probes and Prometheus ask where it listens for them, and nothing else listens beyond the pod', () => {
+    const { control, upstreams, listen } = configured()
+    const [port] = sidecar().ports ?? []
+    expect(control.metricsListen).toEqual({ host: '0.0.0.0', port: port?.containerPort })
+    const { startupProbe, livenessProbe, readinessProbe } = sidecar()
+    expect([startupProbe, livenessProbe, readinessProbe].map((probe) => probe?.httpGet)).toEqual(
+      ['/startupz', '/livez', '/readyz'].map((path) => ({ path, port: port?.name })),
+    )
+    expect(named('PodMonitor', 'breakwater').spec.podMetricsEndpoints).toMatchObject([{ port: port?.name }])
+    const others = [listen, control.listen, ...upstreams.map((upstream) => upstream.listen)]
+    expect(others.map((address) => address?.host)).toEqual(others.map(() => '127.0.0.1'))
+  })
+
+  test("the worker's base URLs are the sidecar's listeners, one for each upstream", () => {
+    const worker = podOf('make-video-worker')?.containers[0]
+    const value = (name: string) => worker?.env?.find((one) => one.name === name)?.value
+    expect(['YOUTUBE_SEARCH_URL', 'VIDEO_DOWNLOADER_URL', 'AUDIO_TRANSCRIBER_URL'].map(value)).toEqual(
+      configured().upstreams.map(({ listen }) => listen && `http://${listen.host}:${listen.port}`),
+    )
+  })
+
+  test('every ConfigMap, Secret and volume that a pod names is there, the configuration as a whole folder', () => {
+    const pods = ['make-video-api', 'make-video-worker', 'make-video-beat'].map((name) => podOf(name))
+    const text = JSON.stringify(pods)
+    const maps = [...text.matchAll(/"(?:configMap|configMapRef)":\{"name":"([^"]+)"\}/g)].map(([, name = '']) => name)
+    expect(maps).toHaveLength(4)
+    expect(maps.filter((name) => named('ConfigMap', name) === undefined)).toEqual([])
+    const secrets = [...text.matchAll(/"secretKeyRef":(\{[^}]+\})/g)].map(([, ref = '']) => JSON.parse(ref))
+    expect(secrets).toEqual([secrets[0], secrets[0]])
+    expect(unknownKeys(secret())).toEqual([])
+    expect([secret().metadata.name, Object.keys(secret().data)]).toEqual([secrets[0].name, [secrets[0].key]])
+    const volumes = podOf('make-video-worker')?.volumes?.map(({ name }) => name)
+    const mounts = sidecar().volumeMounts ?? []
+    expect(mounts.map(({ name }) => name)).toEqual(volumes)
+    expect(mounts.filter(({ subPath }) => subPath !== undefined)).toEqual([])
+  })
+
+  test('it finds its configuration where the folder is mounted, and writes to volumes alone', () => {
+    const [config, ...writable] = sidecar().volumeMounts ?? []
+    expect(sidecar().args).toEqual(['run', '--config', `${config?.mountPath}/proxy.yaml`])
+    expect([...writable.map(({ mountPath }) => mountPath)].sort()).toEqual(['/data', '/tmp'])
+    expect(configured().checkpoints.store).toMatchObject({ kind: 'file', folder: '/data' })
+    expect(sidecar().securityContext).toMatchObject({
+      runAsNonRoot: true,
+      readOnlyRootFilesystem: true,
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ['ALL'] },
+      seccompProfile: { type: 'RuntimeDefault' },
+    })
+  })
+
+  test('/tmp holds the request bodies of several uploads at the same time', () => {
+    const tmp = podOf('make-video-worker')?.volumes?.find(({ name }) => name === 'breakwater-tmp')
+    expect(tmp?.emptyDir?.sizeLimit).toBe('1Gi')
+    const largest = Math.max(...configured().upstreams.map(({ retry }) => retry.bodyBuffer.disk))
+    expect(2 ** 30 / largest).toBeGreaterThanOrEqual(4)
+  })
+
+  test('the pod may reach every upstream, Redis and DNS, and Prometheus may reach its metrics', () => {
+    const { ingress, egress, podSelector } = named('NetworkPolicy', 'make-video-worker').spec
+    const worker: Deployment = named('Deployment', 'make-video-worker')
+    expect(worker.spec?.template.metadata?.labels).toMatchObject(podSelector.matchLabels)
+    type Rule = { ports: { port: number }[]; to: { podSelector: { matchLabels: Record<string, string> } }[] }
+    const allowed = egress.flatMap(({ ports, to }: Rule) =>
+      ports.map(({ port }) => `${Object.values(to[0]?.podSelector.matchLabels ?? {})}:${port}`),
+    )
+    const needed = configured().upstreams.flatMap(({ urls }) => urls.map((url) => new URL(url).host))
+    const { REDIS_URL = '' } = base.find(({ kind }: Named) => kind === 'ConfigMap').data
+    expect(allowed).toEqual(['kube-dns:53', 'kube-dns:53', ...needed, new URL(REDIS_URL).host])
+    expect(ingress).toMatchObject([{ ports: [{ port: configured().control.metricsListen?.port }] }])
+  })
+
+  test('a changed configuration comes to the running sidecar: the ConfigMap keeps its name', () => {
+    const volumes = podOf('make-video-worker')?.volumes ?? []
+    const source = parse(readFileSync(join(root, 'config/kubernetes/make-video/kustomization.yaml'), 'utf8'))
+    expect(volumes[0]?.configMap?.name).toBe(source.configMapGenerator[0].name)
+  })
+})
