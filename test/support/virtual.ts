@@ -36,7 +36,8 @@ export function seeded(seed: number): () => number {
 
 export type Virtual = {
   readonly runtime: Runtime
-  readonly events: readonly Event[]
+  /** Each with the clock's ms at which it came. */
+  readonly events: readonly (Event & { readonly at: number })[]
   /** Sends a GET to the only upstream. @param timeoutMs the client's own limit. */
   get(path: string, timeoutMs?: number): Promise<Got>
 }
@@ -52,13 +53,13 @@ export function virtualSidecar(
   services: Readonly<Record<string, Service>>,
   random: () => number,
 ): Virtual {
-  const events: Event[] = []
+  const events: (Event & { at: number })[] = []
   let ids = 0
   const newId = () => {
     ids += 1
     return String(ids)
   }
-  const deps: Deps = { clock, random, newId, emit: (event) => void events.push(event) }
+  const deps: Deps = { clock, random, newId, emit: (event) => void events.push({ ...event, at: clock.now() }) }
   const config = configOf({ urls: Object.keys(services), ...upstream })
   const runtime = compile(
     config,
