@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { loadConfig } from '../src/config/load.ts'
 
@@ -26,14 +26,31 @@ test("the README's configurations load, and its defaults are the defaults", () =
   expect({ ...shown.config.upstreams[0], routes: [] }).toEqual(bare.config.upstreams[0])
 })
 
+const pagesIn = (folder: string) => readdirSync(join(root, folder)).map((name) => `${folder}/${name}`)
+
+const policies = pagesIn('docs/policies').filter((name) => !name.endsWith('README.md'))
+
+test.each(policies)('the configurations on %s load', (name) => {
+  const all = [...read(name).matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text = '']) => text)
+  for (const text of all) expect(loadConfig(text, name, {})).toMatchObject({ ok: true })
+  expect(all.length).toBeGreaterThan(0)
+})
+
 test.each([
   'README.md',
   'CHANGELOG.md',
-  ...readdirSync(join(root, 'docs/decisions')).map((name) => `docs/decisions/${name}`),
+  'docs/comparison.md',
+  ...pagesIn('docs/decisions'),
+  ...pagesIn('docs/guides'),
+  ...pagesIn('docs/policies'),
 ])('what %s links to or names is there', (name) => {
   const links = [...read(name).matchAll(/\]\(([^)#:]+)\)/g)].map(([, to = '']) => to)
   const sources = [...read(name).matchAll(/`((?:src|test|bench|bin)\/[\w./-]+)`/g)].map(([, to = '']) => to)
-  expect([...links, ...sources].filter((to) => !existsSync(join(root, to)))).toEqual([])
+  const missing = [
+    ...links.filter((to) => !existsSync(join(root, dirname(name), to))),
+    ...sources.filter((to) => !existsSync(join(root, to))),
+  ]
+  expect(missing).toEqual([])
 })
 
 test('the Node for every platform is the same version, and the one that runs this', () => {
