@@ -1,0 +1,34 @@
+/** The Dockerfile, as far as it can be held to its word without building it. */
+
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+
+const root = join(import.meta.dirname, '../..')
+const read = (name: string) => readFileSync(join(root, name), 'utf8')
+const dockerfile = read('Dockerfile')
+
+/** Shared libraries of gcr.io/distroless/cc-debian12: those of libc6, libgcc-s1 and libstdc++6 that Node asks for. */
+const OF_THE_BASE = ['libc.so.6', 'libdl.so.2', 'libgcc_s.so.1', 'libm.so.6', 'libpthread.so.0', 'libstdc++.so.6']
+
+test.runIf(process.platform === 'linux')('the image has every library that the pinned Node asks for', () => {
+  const needed = [...execFileSync('ldd', [process.execPath], { encoding: 'utf8' }).matchAll(/^\s+(lib\S+) =>/gm)]
+  const missing = needed.map(([, name = '']) => name).filter((name) => !OF_THE_BASE.includes(name))
+  const brought = [...dockerfile.matchAll(/^COPY --from=app \/node\/(lib\S+) \/usr\/lib\/$/gm)].map(([, name]) => name)
+  expect(brought).toEqual(missing)
+})
+
+test('what is copied into the image is there, and let through to the build', () => {
+  const sources = [...dockerfile.matchAll(/^COPY (?!--)(.+) \S+$/gm)].flatMap(([, names = '']) => names.split(' '))
+  expect(sources.filter((name) => !existsSync(join(root, name)))).toEqual([])
+  expect(sources.map((name) => `!${name}`).sort()).toEqual(read('.dockerignore').trim().split('\n').slice(1).sort())
+})
+
+test('it starts as an unprivileged user with the file that the command names', () => {
+  expect(dockerfile).toMatch(/^USER nonroot$/m)
+  const [, config = ''] = /^CMD \["run", "--config", "(.*)"\]$/m.exec(dockerfile) ?? []
+  expect(dockerfile).toContain(`COPY proxy.yaml ${config.replace('proxy.yaml', '')}`)
+  const [, script = ''] = /^ENTRYPOINT \[.*"(.*)"\]$/m.exec(dockerfile) ?? []
+  expect(existsSync(join(root, script))).toBe(true)
+})
