@@ -9,6 +9,7 @@ import { createMetrics } from './control/metrics.ts'
 import { explainOperation } from './control/explain-operation.ts'
 import { describing } from './control/openapi.ts'
 import { observationOperations, probeOperations } from './control/observation-operations.ts'
+import { pageOperations } from './control/page-operations.ts'
 import { type ControlTerms, startControl } from './control/server.ts'
 import type { Tracing } from './control/trace/tracing.ts'
 import { type Check, HealthReport } from './control/health/report.ts'
@@ -127,6 +128,7 @@ export async function startApp(given: Given, outside: Outside, source: ConfigSou
     const steadyDoors = (wanted: Config) => doorsOf(wanted, () => current.runtime.upstreams)
     const opening = await listeners.prepare(steadyDoors(config))
     opening.turn(steadyDoors(config))
+    const page = pageOperations()
     const observedNow = { metrics, phase: () => conditions(phase) }
     const checksOf = (wanted: Config, { all }: UpstreamLooks) => healthChecks(wanted, store, all, clients, outside)
     const termsOf = ({ config: wanted, origins }: Given, checks: readonly Check[]): ControlTerms => {
@@ -139,7 +141,7 @@ export async function startApp(given: Given, outside: Outside, source: ConfigSou
         ...configOperations(reloads),
         ...upstreamOperations(overview),
       ]
-      const all = [...operations, describing(operations, version)]
+      const all = [...operations, describing(operations, version), ...page]
       return { token: wanted.control.token, maxBodyBytes: wanted.checkpoints.maxBody, operations: all }
     }
 

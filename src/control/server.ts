@@ -187,10 +187,12 @@ const COMMON = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff
 /** @param streams those that have no end of their own. */
 function send(response: ServerResponse, { status, headers, body }: Reply, streams: Set<ServerResponse>): void {
   if (typeof body === 'function') {
-    response.writeHead(status, { ...headers, ...COMMON })
+    response.writeHead(status, { ...COMMON, ...headers })
     return response.req.method === 'HEAD' ? void response.end() : flow(response, body, streams)
   }
-  response.writeHead(status, { ...headers, ...COMMON, 'content-length': Buffer.byteLength(body) })
+  // Of a 304 it would be the length of what is not sent again (RFC 9110 section 8.6).
+  const length = status === 304 ? {} : { 'content-length': Buffer.byteLength(body) }
+  response.writeHead(status, { ...COMMON, ...headers, ...length })
   response.end(body) // node sends no body in answer to HEAD
 }
 

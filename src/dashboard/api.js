@@ -1,0 +1,87 @@
+/** Calls of the control API, for the page and for `breakwater top`. */
+
+/** @import { ServerEvent } from './shapes.ts' */
+
+/** An answer that was not a success; the message is the problem's own detail. */
+export class ApiError extends Error {
+  /** @param {number} status @param {string} detail */
+  constructor(status, detail) {
+    super(detail)
+    this.status = status
+  }
+}
+
+/** @typedef {ReturnType<typeof createApi>} Api */
+
+/**
+ * @param {string} base what paths such as `v1/jobs` are relative to.
+ * @param {() => string} token '' for none; asked at each call.
+ * @param {() => Promise<boolean>} refused called on a 401; whether there is another token now to try again with.
+ */
+export function createApi(base, token, refused) {
+  /** @param {string} method @param {string} path @param {unknown} [body] @param {AbortSignal} [signal] @returns {Promise<Response>} */
+  async function call(method, path, body, signal) {
+    const held = token()
+    const response = await fetch(new URL(path, base), {
+      method,
+      headers: {
+        ...(held === '' ? {} : { authorization: `Bearer ${held}` }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(signal === undefined ? {} : { signal }),
+    })
+    if (response.status === 401 && (token() !== held || (await refused()))) return call(method, path, body, signal)
+    if (!response.ok) throw new ApiError(response.status, await detailOf(response))
+    return response
+  }
+  return {
+    call,
+    /** @param {string} path @returns {Promise<any>} in one of the shapes of shapes.ts. */
+    get: async (path) => JSON.parse(await (await call('GET', path)).text()),
+    /** Until the connection ends, which it does without an error when the sidecar stops. @param {AbortSignal} signal */
+    events: async function* events(signal) {
+      const { body } = await call('GET', 'v1/events', undefined, signal)
+      if (body !== null) yield* serverEvents(body)
+    },
+  }
+}
+
+/** @param {Response} response */
+async function detailOf(response) {
+  const text = await response.text()
+  if (!response.headers.get('content-type')?.includes('json')) return `HTTP ${response.status}`
+  const { detail } = JSON.parse(text)
+  return typeof detail === 'string' ? detail : `HTTP ${response.status}`
+}
+
+/**
+ * Server-sent events (HTML standard, section 9.2.6) over fetch, since EventSource cannot send a token.
+ * @param {ReadableStream<Uint8Array<ArrayBuffer>>} body
+ * @returns {AsyncGenerator<ServerEvent>}
+ */
+async function* serverEvents(body) {
+  let rest = ''
+  for await (const text of body.pipeThrough(new TextDecoderStream())) {
+    rest += text
+    const blocks = rest.split(/\r?\n\r?\n/)
+    rest = blocks.pop() ?? ''
+    for (const block of blocks) {
+      const event = eventIn(block)
+      if (event !== undefined) yield event
+    }
+  }
+}
+
+/** @param {string} block @returns {ServerEvent | undefined} undefined for a comment alone. */
+function eventIn(block) {
+  let name = 'message'
+  /** @type {string[]} */
+  const data = []
+  for (const line of block.split(/\r?\n/)) {
+    const [, field, value = ''] = /^(\w+): ?(.*)$/.exec(line) ?? []
+    if (field === 'event') name = value
+    if (field === 'data') data.push(value)
+  }
+  return data.length === 0 ? undefined : { name, data: data.join('\n') }
+}

@@ -1,0 +1,87 @@
+/** Figures and states in words, for the page and for `breakwater top`. */
+
+/** @import { BreakerView, UpstreamView, BreakerState, UpstreamSample, Sample, Failure } from './shapes.ts' */
+
+const WHOLE = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 0 })
+const TENTHS = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 1 })
+
+/** What stands for a figure that is not known. */
+export const NONE = '–'
+
+/** @param {number} value */
+export const count = (value) => (Math.abs(value) < 10 ? TENTHS : WHOLE).format(value)
+
+/** @param {number | null} ms */
+export function length(ms) {
+  if (ms === null) return NONE
+  if (ms < 10) return `${TENTHS.format(ms)} ms`
+  return ms < 999.5 ? `${WHOLE.format(ms)} ms` : seconds(ms / 1000)
+}
+
+/** @param {number | null} value */
+export function seconds(value) {
+  if (value === null) return NONE
+  if (value < 60) return `${(value < 10 ? TENTHS : WHOLE).format(value)} s`
+  const whole = Math.round(value)
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`
+}
+
+/** @param {number | null} percent */
+export const share = (percent) => (percent === null ? NONE : `${TENTHS.format(percent)} %`)
+
+/** Of failed requests; null when there were none at all. @param {Pick<UpstreamSample, 'requests' | 'failed'>} sample */
+export const errorPercent = ({ requests, failed }) => (requests === 0 ? null : (failed / requests) * 100)
+
+/** Hours, minutes and seconds, where the reader is. @param {string} iso */
+export const timeOfDay = (iso) => TIME.format(Date.parse(iso))
+const TIME = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' })
+
+/** @type {Readonly<Record<BreakerState, number>>} */
+const GRAVITY = { closed: 0, 'half-open': 1, open: 2 }
+
+/** The state of the worst of its breakers. @param {UpstreamView} upstream @returns {BreakerState} */
+export function worstState({ breakers }) {
+  return breakers.reduce(
+    (worst, { state }) => (GRAVITY[state] > GRAVITY[worst] ? state : worst),
+    /** @type {BreakerState} */ ('closed'),
+  )
+}
+
+/** @param {Pick<BreakerView, 'route' | 'endpoint'>} breaker */
+export const breakerName = ({ route, endpoint }) =>
+  [route ?? 'all routes', ...(endpoint === null ? [] : [endpoint])].join(' at ')
+
+/** @param {BreakerView} breaker */
+export function breakerWords({ mode, state, consecutive_failures, open_for_s, probes_in_flight }) {
+  if (mode === 'forced-open') return 'forced open'
+  if (mode === 'forced-closed') return 'forced closed'
+  /** @type {string[]} */
+  const words = [state]
+  if (state === 'open' && open_for_s > 0) words.push(`probes in ${seconds(open_for_s)}`)
+  if (state === 'half-open') words.push(`${probes_in_flight} probing`)
+  if (state === 'closed' && consecutive_failures > 0) words.push(`${consecutive_failures} failures in a row`)
+  if (mode === 'observe') words.push('observed only')
+  return words.join(', ')
+}
+
+/** What ended it, in the log's own word. @param {Pick<Failure, 'reason' | 'status'>} failure */
+export const causeOf = ({ reason, status }) => reason ?? `HTTP ${status}`
+
+/** @param {number} n @param {string} one @param {string} [several] */
+export const many = (n, one, several = `${one}s`) => `${WHOLE.format(n)} ${n === 1 ? one : several}`
+
+/** Of the last samples, together. @param {readonly Sample[]} samples @param {string} upstream @param {number} seconds */
+export function lately(samples, upstream, seconds) {
+  const sum = { requests: 0, failed: 0, attempts: 0, retries: 0, resumes: 0 }
+  for (const { upstreams } of samples.slice(-seconds)) {
+    const sample = upstreams[upstream]
+    if (sample === undefined) continue
+    sum.requests += sample.requests
+    sum.failed += sample.failed
+    sum.attempts += sample.attempts
+    sum.retries += sample.retries
+    sum.resumes += sample.resumes
+  }
+  return sum
+}

@@ -1,0 +1,173 @@
+/** Joins what is read, what is shown and what is asked. */
+
+import { ApiError, createApi } from './api.js'
+import { configView } from './config-view.js'
+import { askForce, askToken, confirmed } from './dialogs.js'
+import { keyed, mark, say } from './element.js'
+import { failureList } from './failure-list.js'
+import { timeOfDay } from './format.js'
+import { jobList } from './job-list.js'
+import { startReader } from './reader.js'
+import { freshState, jobRows } from './state.js'
+import { overall, upstreamCard } from './upstream-card.js'
+
+/** @import { CheckpointView, UpstreamView } from './shapes.ts' */
+
+/** Where the token is while the tab is open. */
+const TOKEN = 'breakwater.token'
+
+/** @template {HTMLElement} E @param {string} id @param {new () => E} kind @returns {E} */
+function place(id, kind) {
+  const found = document.getElementById(id)
+  if (!(found instanceof kind)) throw new Error(`the page has no ${id}`)
+  return found
+}
+
+const link = place('link', HTMLElement)
+const verdict = place('verdict', HTMLElement)
+const news = place('news', HTMLElement)
+const outcome = place('outcome', HTMLElement)
+const unlock = place('unlock', HTMLButtonElement)
+const upstreams = place('upstream-cards', HTMLElement)
+
+const state = freshState()
+const api = createApi(document.baseURI, () => sessionStorage.getItem(TOKEN) ?? '', newToken)
+
+/** @type {Promise<boolean> | undefined} */
+let asking
+/** One question, however many calls were refused. */
+function newToken() {
+  asking ??= askToken(sessionStorage.getItem(TOKEN) !== null).then((token) => {
+    asking = undefined
+    if (token !== undefined) sessionStorage.setItem(TOKEN, token)
+    return token !== undefined
+  })
+  return asking
+}
+
+const failures = failureList({
+  list: place('failures', HTMLElement),
+  more: place('more-failures', HTMLButtonElement),
+  none: place('no-failures', HTMLElement),
+})
+const jobs = jobList(
+  {
+    list: place('jobs', HTMLElement),
+    more: place('more-jobs', HTMLButtonElement),
+    none: place('no-jobs', HTMLElement),
+    filter: place('job-filter', HTMLInputElement),
+    tally: place('job-tally', HTMLElement),
+  },
+  { load: loadCheckpoint, clear: clearCheckpoint },
+)
+const config = configView({
+  about: place('config-about', HTMLElement),
+  last: place('config-last', HTMLElement),
+  text: place('config-text', HTMLElement),
+})
+
+const reader = startReader(api, state, {
+  changed: schedule,
+  link: (now, detail) => {
+    mark(link, 'data-link', now)
+    say(
+      link,
+      now === 'live' ? 'live' : now === 'lost' ? `not connected: ${detail} Trying again.` : 'locked: a token is needed',
+    )
+    unlock.hidden = now !== 'locked'
+  },
+  trouble: (section, detail) => {
+    const told = place(`trouble-${section}`, HTMLElement)
+    say(told, detail)
+    told.hidden = detail === ''
+  },
+})
+
+unlock.addEventListener('click', () => {
+  void newToken().then((given) => {
+    if (given) reader.unlock()
+  })
+})
+place('reload', HTMLButtonElement).addEventListener('click', () => void reload())
+document.addEventListener('visibilitychange', schedule)
+setInterval(schedule, 1000)
+
+let drawnMs = 0
+let isScheduled = false
+
+/** Draws at most twice a second, and nothing where nobody looks. */
+function schedule() {
+  if (isScheduled || document.hidden) return
+  isScheduled = true
+  setTimeout(() => requestAnimationFrame(draw), Math.max(0, drawnMs + 500 - performance.now()))
+}
+
+function draw() {
+  isScheduled = false
+  drawnMs = performance.now()
+  const { isWell, words } = overall(state.upstreams)
+  say(verdict, words)
+  mark(verdict, 'data-well', String(isWell))
+  document.title = isWell ? 'Breakwater' : `(!) ${words} – Breakwater`
+  const [latest] = state.transitions
+  if (latest !== undefined) say(news, `${timeOfDay(latest.at)} ${latest.upstream}: breaker ${latest.to}`)
+  keyed(upstreams, state.upstreams, ({ name }) => name, makeCard)
+  failures.update(state.failures)
+  jobs.update(jobRows(state, drawnMs))
+  config.update(state.config)
+}
+
+/** @param {UpstreamView} upstream */
+const makeCard = (upstream) => upstreamCard(upstream, state, (name) => void force(name))
+
+/** @param {string} name */
+async function force(name) {
+  const upstream = state.upstreams.find((one) => one.name === name)
+  const order = upstream === undefined ? undefined : await askForce(upstream)
+  if (order === undefined) return
+  await act(`${name}: breaker set to ${order.mode}`, async () => {
+    await api.call('PUT', `v1/upstreams/${encodeURIComponent(name)}/breaker`, order)
+    await reader.refresh('upstreams')
+  })
+}
+
+/** @param {string} job @param {string} stage @returns {Promise<CheckpointView | undefined>} undefined when it is gone. */
+async function loadCheckpoint(job, stage) {
+  try {
+    return await api.get(`v1/checkpoints/${encodeURIComponent(job)}?stage=${encodeURIComponent(stage)}`)
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return undefined
+    throw error
+  }
+}
+
+/** @param {string} job */
+async function clearCheckpoint(job) {
+  const consequence = 'All stages of it are forgotten: the job would begin anew.'
+  if (!(await confirmed(`Clear the checkpoint of ${job}?`, consequence, 'Clear it'))) return false
+  return act(`Checkpoint of ${job} cleared`, async () => {
+    await api.call('DELETE', `v1/checkpoints/${encodeURIComponent(job)}`)
+    state.progress.delete(job)
+  })
+}
+
+async function reload() {
+  const consequence = 'The file is read again and put in force as a whole, or not at all when it has a fault.'
+  if (!(await confirmed('Reload the configuration?', consequence, 'Reload'))) return
+  await act('Configuration reloaded', () => api.call('POST', 'v1/config/reload'))
+  await reader.refresh('config')
+}
+
+/** @param {string} done what is said when it is. @param {() => Promise<unknown>} doIt */
+async function act(done, doIt) {
+  try {
+    await doIt()
+    say(outcome, done)
+    return true
+  } catch (error) {
+    say(outcome, `Not done: ${error instanceof Error ? error.message : String(error)}`)
+    return false
+  } finally {
+    schedule()
+  }
+}

@@ -1,0 +1,252 @@
+/** An upstream's figures over time: small plots, one below the other, in one time axis. */
+
+import { element, say } from './element.js'
+import { count, errorPercent, length, share } from './format.js'
+import { WINDOW_S } from './state.js'
+
+/** @import Plot from 'uplot' */
+/** @import { Sample, UpstreamSample } from './shapes.ts' */
+
+/** @typedef {{ label: string, of: (sample: UpstreamSample) => number | null, colour: string, dash?: number[] }} Line */
+/** @typedef {{ id: string, title: string, says: (value: number | null) => string, axis: (value: number) => string, least: number, lines: Line[] }} Figure */
+
+/** @param {number | null} value */
+const figure = (value) => (value === null ? '–' : count(value))
+/** @param {number} ms */
+const shortLength = (ms) => (ms < 1000 ? `${ms} ms` : `${ms / 1000} s`)
+
+/** `least`: what the vertical axis reaches at least. @type {readonly Figure[]} */
+const FIGURES = [
+  {
+    id: 'rate',
+    title: 'Each second',
+    says: figure,
+    axis: String,
+    least: 4,
+    lines: [
+      { label: 'requests', of: ({ requests }) => requests, colour: '--line-1' },
+      { label: 'attempts', of: ({ attempts }) => attempts, colour: '--line-2', dash: [5, 3] },
+      { label: 'failed', of: ({ failed }) => failed, colour: '--line-3', dash: [2, 2] },
+    ],
+  },
+  {
+    id: 'errors',
+    title: 'Error ratio',
+    says: share,
+    axis: (value) => `${value} %`,
+    least: 4,
+    lines: [{ label: 'of requests', of: errorPercent, colour: '--line-3' }],
+  },
+  {
+    id: 'latency',
+    title: 'Latency',
+    says: length,
+    axis: shortLength,
+    least: 4,
+    lines: [
+      { label: 'p50', of: ({ p50_ms }) => p50_ms, colour: '--line-1' },
+      { label: 'p90', of: ({ p90_ms }) => p90_ms, colour: '--line-2', dash: [5, 3] },
+      { label: 'p99', of: ({ p99_ms }) => p99_ms, colour: '--line-3', dash: [2, 2] },
+    ],
+  },
+  {
+    id: 'load',
+    title: 'Under way',
+    says: figure,
+    axis: String,
+    least: 4,
+    lines: [
+      { label: 'in flight', of: ({ in_flight }) => in_flight, colour: '--line-1' },
+      { label: 'queued', of: ({ queued }) => queued, colour: '--line-3', dash: [2, 2] },
+      { label: 'held polls', of: ({ held }) => held, colour: '--line-2', dash: [5, 3] },
+    ],
+  },
+  {
+    id: 'retries',
+    title: 'Retries',
+    says: figure,
+    axis: String,
+    least: 4,
+    lines: [
+      { label: 'budget', of: ({ retry_budget }) => retry_budget, colour: '--line-1' },
+      { label: 'retries', of: ({ retries }) => retries, colour: '--line-3', dash: [2, 2] },
+      { label: 'resumes', of: ({ resumes }) => resumes, colour: '--line-2', dash: [5, 3] },
+    ],
+  },
+]
+
+const HEIGHT = 58
+const AXIS_HEIGHT = 22
+/** Left of the plotting area, for the labels of the vertical axis; the breaker's strip keeps to it, too. */
+const GUTTER = 46
+
+const COLOURS = ['--line-1', '--line-2', '--line-3', '--grid', '--muted']
+/** Read once: asking for a computed style makes the browser compute all. @type {Readonly<Record<string, string>>} */
+let palette = readPalette()
+/** @type {Set<Plot>} */
+const drawn = new Set()
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+  palette = readPalette()
+  for (const plot of drawn) plot.redraw(false)
+})
+
+function readPalette() {
+  const style = getComputedStyle(document.documentElement)
+  return Object.fromEntries(COLOURS.map((name) => [name, style.getPropertyValue(name)]))
+}
+
+/** @param {string} name */
+const colour = (name) => palette[name] ?? ''
+
+/** @type {Set<() => void>} */
+const waiting = new Set()
+
+/** One plot a frame, so that no frame is long, however many plots there are. @param {() => void} draw */
+function drawSoon(draw) {
+  if (waiting.size === 0) requestAnimationFrame(drawNext)
+  waiting.add(draw)
+}
+
+function drawNext() {
+  const [next] = waiting
+  if (next === undefined) return
+  waiting.delete(next)
+  if (waiting.size > 0) requestAnimationFrame(drawNext)
+  next()
+}
+
+/** @param {string} upstream */
+export function plotsOf(upstream) {
+  const all = FIGURES.map((figure, i) => plotOf(figure, i === FIGURES.length - 1))
+  const root = element('div', { class: 'plots' }, ...all.map(({ root }) => root))
+  return {
+    root,
+    /** @param {readonly Sample[]} samples */
+    update: (samples) => {
+      const known = samples.filter(({ upstreams }) => upstreams[upstream] !== undefined)
+      const at = known.map((sample) => Date.parse(sample.at) / 1000)
+      const own = known.flatMap(({ upstreams }) => upstreams[upstream] ?? [])
+      for (const plot of all) plot.update(at, own)
+    },
+  }
+}
+
+/** @param {Figure} figure @param {boolean} isLast whether the time axis is written below it. */
+function plotOf(figure, isLast) {
+  const values = figure.lines.map(() => element('span', { class: 'value' }))
+  const legend = figure.lines.map(({ label, colour: name }, i) =>
+    element('span', { class: `line ${name.slice(2)}` }, `${label} `, values[i] ?? ''),
+  )
+  const canvas = element('div', { class: 'canvas', 'aria-hidden': 'true' })
+  const root = element(
+    'figure',
+    { 'data-plot': figure.id },
+    element('figcaption', {}, element('span', { class: 'title' }, figure.title), ...legend),
+    canvas,
+  )
+  /** @type {Plot | undefined} */
+  let plot
+  let isVisible = false
+  /** @type {Plot.AlignedData} */
+  let data = [[], ...figure.lines.map(() => [])]
+  const height = HEIGHT + (isLast ? AXIS_HEIGHT : 0)
+
+  /** The values under the pointer, or else the latest. */
+  function tell() {
+    const at = plot?.cursor.idx ?? (data[0]?.length ?? 0) - 1
+    values.forEach((node, i) => {
+      say(node, figure.says(data[i + 1]?.[at] ?? null))
+    })
+  }
+
+  function draw() {
+    if (!isVisible || document.hidden || canvas.clientWidth === 0) return
+    if (plot === undefined) {
+      plot = new uPlot(optionsOf(figure, canvas.clientWidth, height, isLast, tell), data, canvas)
+      drawn.add(plot)
+    } else plot.setData(data)
+  }
+
+  new IntersectionObserver(([entry]) => {
+    isVisible = entry?.isIntersecting ?? false
+    drawSoon(draw)
+  }).observe(root)
+  new ResizeObserver(() => plot?.setSize({ width: canvas.clientWidth, height })).observe(canvas)
+  return {
+    root,
+    /** @param {number[]} at @param {readonly UpstreamSample[]} own */
+    update: (at, own) => {
+      data = [at, ...figure.lines.map(({ of }) => own.map(of))]
+      tell()
+      drawSoon(draw)
+    },
+  }
+}
+
+/**
+ * @param {Figure} figure @param {number} width @param {number} height @param {boolean} isLast @param {() => void} tell
+ * @returns {Plot.Options}
+ */
+function optionsOf({ lines, axis, least }, width, height, isLast, tell) {
+  const grid = { stroke: () => colour('--grid'), width: 1 }
+  const font = '11px system-ui, sans-serif'
+  return {
+    width,
+    height,
+    padding: [6, 4, isLast ? 0 : 4, 0],
+    legend: { show: false },
+    cursor: { y: false, drag: { x: false, y: false }, sync: { key: 'time' }, points: { size: 6 } },
+    hooks: { setCursor: [tell] },
+    scales: {
+      x: { time: true, range: (_, __, max) => [max - WINDOW_S, max] },
+      y: { range: (_, __, max) => [0, Math.max(least, (max ?? 0) * 1.1)] },
+    },
+    axes: [
+      {
+        show: isLast,
+        size: AXIS_HEIGHT,
+        stroke: () => colour('--muted'),
+        font,
+        grid: { show: false },
+        ticks: { ...grid, size: 4 },
+        space: 70,
+        values: (_, splits) => splits.map((at) => HOUR_AND_MINUTE.format(at * 1000)),
+      },
+      {
+        size: GUTTER,
+        gap: 4,
+        stroke: () => colour('--muted'),
+        font,
+        grid,
+        ticks: { show: false },
+        space: 24,
+        values: (_, splits) => splits.map(axis),
+      },
+    ],
+    series: [
+      {},
+      ...lines.map(({ label, colour: name, dash }) => ({
+        label,
+        stroke: () => colour(name),
+        width: 1.5,
+        ...(dash === undefined ? {} : { dash }),
+        points: {
+          show: true,
+          size: 3,
+          fill: () => colour(name),
+          width: 0,
+          filter: (/** @type {Plot} */ plot, /** @type {number} */ series) => lonely(plot.data[series] ?? []),
+        },
+      })),
+    ],
+  }
+}
+
+/** Where a value stands alone, so that no line leads to it. @param {ArrayLike<number | null | undefined>} values */
+function lonely(values) {
+  return Array.from(values, (_, i) => i).filter(
+    (i) => values[i] != null && values[i - 1] == null && values[i + 1] == null,
+  )
+}
+
+const HOUR_AND_MINUTE = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' })

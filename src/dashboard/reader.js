@@ -1,0 +1,146 @@
+/** Keeps the state fresh: reads everything once, follows the events, reads again what they do not tell. */
+
+import { ApiError } from './api.js'
+import { fold, note, stagesKnown } from './state.js'
+
+/** @import { Api } from './api.js' */
+/** @import { CheckpointView, Job } from './shapes.ts' */
+/** @import { State } from './state.js' */
+
+/** How often what no event tells is asked for, in ms. */
+const EVERY_MS = { upstreams: 2_000, failures: 2_000, jobs: 15_000, config: 60_000 }
+/** A sample comes each second: after so many ms without one, the connection is taken for lost. */
+const SILENCE_MS = 10_000
+const AGAIN_MS = 2_000
+const PAGE = 100
+const MOST_JOBS = 1_000
+
+/** @typedef {keyof typeof EVERY_MS} Section */
+
+/**
+ * @param {Api} api
+ * @param {State} state
+ * @param {{ readonly changed: () => void, readonly link: (state: 'live' | 'lost' | 'locked', detail: string) => void, readonly trouble: (section: Section, detail: string) => void }} on
+ */
+export function startReader(api, state, on) {
+  /** @type {Record<Section, number>} when each is due, on the monotonic clock. */
+  const dueMs = { upstreams: 0, failures: 0, jobs: 0, config: 0 }
+  /** @type {Set<Section>} */
+  const underWay = new Set()
+  let isLocked = false
+  let heardMs = performance.now()
+  let connection = new AbortController()
+
+  /** @type {Readonly<Record<Section, () => Promise<void>>>} */
+  const read = {
+    upstreams: async () => {
+      state.upstreams = (await api.get('v1/upstreams')).upstreams
+    },
+    failures: async () => {
+      state.failures = (await api.get('v1/failures')).failures
+    },
+    jobs: async () => {
+      await readJobs(api, state)
+    },
+    config: async () => {
+      state.config = await api.get('v1/config')
+    },
+  }
+
+  /** @param {Section} section */
+  async function refresh(section) {
+    if (underWay.has(section)) return
+    underWay.add(section)
+    dueMs[section] = performance.now() + EVERY_MS[section]
+    try {
+      await read[section]()
+      on.trouble(section, '')
+      on.changed()
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 401) lock(error)
+      else if (error instanceof ApiError) on.trouble(section, error.message)
+      else on.link('lost', 'The sidecar does not answer.') // fetch says no more than that it failed
+    } finally {
+      underWay.delete(section)
+    }
+  }
+
+  /** @param {ApiError} error */
+  function lock(error) {
+    isLocked = true
+    on.link('locked', error.message)
+  }
+
+  async function follow() {
+    for (;;) {
+      if (!isLocked) await followOnce()
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS))
+    }
+  }
+
+  async function followOnce() {
+    connection = new AbortController()
+    heardMs = performance.now()
+    try {
+      for await (const event of api.events(connection.signal)) {
+        heardMs = performance.now()
+        on.link('live', '')
+        const again = fold(state, event)
+        if (again !== undefined) dueMs[again] = 0
+        if (event.name === 'sample') on.changed()
+      }
+      on.link('lost', 'The sidecar ended the connection.')
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 401) lock(error)
+      else on.link('lost', error instanceof ApiError ? error.message : 'The sidecar does not answer.')
+    }
+  }
+
+  setInterval(() => {
+    const now = performance.now()
+    if (now - heardMs > SILENCE_MS) connection.abort()
+    if (isLocked || document.hidden) return
+    for (const section of /** @type {Section[]} */ (Object.keys(dueMs))) {
+      if (dueMs[section] <= now) void refresh(section)
+    }
+  }, 500)
+  void follow()
+  return {
+    refresh,
+    unlock: () => {
+      isLocked = false
+    },
+  }
+}
+
+/** @param {Api} api @param {State} state */
+async function readJobs(api, state) {
+  const readAtMs = performance.now()
+  /** @type {{ jobs: Job[] }} */
+  const { jobs } = await api.get(`v1/jobs?limit=${MOST_JOBS}`)
+  state.jobs = new Map(jobs.map((job) => [job.job_id, { ...job, readAtMs }]))
+  const newest = await readCheckpoints(api, '')
+  const stages = new Set([...stagesKnown(state), ...newest.map(({ stage }) => stage)])
+  const all = await Promise.all([...stages].map((stage) => readCheckpoints(api, `&stage=${encodeURIComponent(stage)}`)))
+  state.progress.clear()
+  for (const record of [...all.flat(), ...newest]) note(state, record.job_id, record.stage, record)
+}
+
+/**
+ * Page by page, so that no single answer is long to make.
+ * @param {Api} api @param {string} filter @returns {Promise<CheckpointView[]>} the first `MOST_JOBS`.
+ */
+async function readCheckpoints(api, filter) {
+  /** @type {CheckpointView[]} */
+  const records = []
+  /** @type {string | null} */
+  let cursor = null
+  do {
+    const after = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`
+    /** @type {{ checkpoints: CheckpointView[], next_cursor: string | null }} */
+    const page = await api.get(`v1/checkpoints?limit=${PAGE}${filter}${after}`)
+    records.push(...page.checkpoints)
+    cursor = page.next_cursor
+  } while (cursor !== null && records.length < MOST_JOBS)
+  return records
+}

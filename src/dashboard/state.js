@@ -1,0 +1,91 @@
+/** What the page knows, and how the control API's events change it. Knows nothing of how it is shown. */
+
+/** @import { BreakerNews, CheckpointNews, CheckpointView, ConfigView, Failure, Job, Sample, ServerEvent, UpstreamView } from './shapes.ts' */
+
+/** Seconds of history that are kept and shown. */
+export const WINDOW_S = 300
+const MOST_TRANSITIONS = 50
+
+/** Items of a stage that are done. @typedef {Pick<CheckpointView, 'completed_items' | 'total_items'>} StageProgress */
+
+export function freshState() {
+  return {
+    /** @type {Sample[]} oldest first */
+    samples: [],
+    /** @type {readonly UpstreamView[]} */
+    upstreams: [],
+    /** @type {BreakerNews[]} newest first */
+    transitions: [],
+    /** @type {readonly Failure[]} newest first */
+    failures: [],
+    /** @type {Map<string, Job & { readonly readAtMs: number }>} by id, with the moment at which its time left held */
+    jobs: new Map(),
+    /** @type {Map<string, Map<string, StageProgress>>} by job and stage */
+    progress: new Map(),
+    /** @type {ConfigView | undefined} */
+    config: undefined,
+  }
+}
+
+/** @typedef {ReturnType<typeof freshState>} State */
+
+/**
+ * @param {State} state
+ * @param {ServerEvent} event
+ * @returns {'upstreams' | 'config' | undefined} what has to be read anew because of it.
+ */
+export function fold(state, { name, data }) {
+  const told = JSON.parse(data)
+  switch (name) {
+    case 'history':
+      state.samples = told.samples.slice(-WINDOW_S)
+      return undefined
+    case 'sample':
+      if (state.samples.at(-1)?.at === told.at) return undefined // the history had it
+      state.samples.push(told)
+      if (state.samples.length > WINDOW_S) state.samples.shift()
+      return undefined
+    case 'breaker':
+      state.transitions.unshift(told)
+      state.transitions.length = Math.min(state.transitions.length, MOST_TRANSITIONS)
+      return 'upstreams'
+    case 'checkpoint':
+      note(state, /** @type {CheckpointNews} */ (told).job, told.stage, told)
+      return undefined
+    case 'reload':
+      return 'config'
+    default:
+      return undefined // of a newer sidecar
+  }
+}
+
+/** @param {State} state @param {string} job @param {string} stage @param {StageProgress} told */
+export function note(state, job, stage, { completed_items, total_items }) {
+  const stages = state.progress.get(job) ?? new Map()
+  stages.set(stage, { completed_items, total_items })
+  state.progress.set(job, stages)
+}
+
+/** Of every job that is known. @param {State} state @returns {string[]} */
+export const stagesKnown = ({ progress }) => [
+  ...new Set([...progress.values()].flatMap((stages) => [...stages.keys()])),
+]
+
+/**
+ * What is registered or has a checkpoint: the nearest deadline first, then those without one.
+ * @param {State} state @param {number} nowMs
+ */
+export function jobRows(state, nowMs) {
+  const ids = new Set([...state.jobs.keys(), ...state.progress.keys()])
+  const rows = [...ids].map((id) => {
+    const job = state.jobs.get(id)
+    const leftS =
+      job === undefined || job.time_left_s === null
+        ? null
+        : Math.max(0, job.time_left_s - (nowMs - job.readAtMs) / 1000)
+    return { id, job, leftS, stages: [...(state.progress.get(id) ?? [])] }
+  })
+  return rows.sort((a, b) => (a.leftS ?? Infinity) - (b.leftS ?? Infinity) || (a.id < b.id ? -1 : 1))
+}
+
+/** @typedef {ReturnType<typeof jobRows>[number]} JobRow */

@@ -1,0 +1,6 @@
+import type Plot from 'uplot'
+
+declare global {
+  /** Of /page/uplot.js, which is no module. */
+  const uPlot: typeof Plot
+}

@@ -1,0 +1,173 @@
+/** One upstream: its state in words, its figures, its plots, what its breakers went through. */
+
+import { breakerStrip } from './breaker-strip.js'
+import { element, keyed, mark, say } from './element.js'
+import {
+  breakerName,
+  breakerWords,
+  causeOf,
+  count,
+  errorPercent,
+  lately,
+  length,
+  many,
+  NONE,
+  seconds,
+  share,
+  timeOfDay,
+  worstState,
+} from './format.js'
+import { plotsOf } from './plots.js'
+
+/** @import { BreakerNews, BreakerView, UpstreamView } from './shapes.ts' */
+/** @import { State } from './state.js' */
+
+/** @type {readonly (readonly [name: string, id: string, of: (upstream: UpstreamView) => string])[]} */
+const FACTS = [
+  ['Requests', 'requests', ({ requests }) => count(requests.total)],
+  ['Failed', 'failed', ({ requests }) => count(requests.failed)],
+  ['Attempts', 'attempts', ({ attempts }) => count(attempts.total)],
+  ['In flight', 'in_flight', ({ in_flight, limit }) => `${in_flight} of ${count(limit)}`],
+  ['Queued', 'queued', ({ queued }) => count(queued)],
+  ['Held polls', 'held', ({ held }) => count(held)],
+  ['Retry budget', 'retry_budget', ({ retry_budget }) => count(retry_budget)],
+  ['Resumes', 'resumes', ({ resumes }) => resumesOf(resumes)],
+  ['Connections', 'connections', ({ connections }) => count(connections)],
+  ['p50', 'p50', ({ latency_ms }) => length(latency_ms.p50)],
+  ['p90', 'p90', ({ latency_ms }) => length(latency_ms.p90)],
+  ['p99', 'p99', ({ latency_ms }) => length(latency_ms.p99)],
+]
+
+/** @param {UpstreamView['resumes']} resumes */
+const resumesOf = ({ resumed, failed }) =>
+  failed === 0 ? count(resumed) : `${count(resumed)}, ${count(failed)} failed`
+
+/**
+ * @param {UpstreamView} upstream
+ * @param {State} state
+ * @param {(upstream: string) => void} askForce
+ */
+export function upstreamCard({ name }, state, askForce) {
+  const badge = element('span', { class: 'badge' })
+  const lead = element('p', { class: 'lead' })
+  const breakers = element('ul', { class: 'breakers' })
+  const endpoints = element('ul', { class: 'endpoints' })
+  const facts = FACTS.map(([label, id]) => ({ label, value: element('dd', { 'data-fact': id }) }))
+  const strip = breakerStrip(name)
+  const plots = plotsOf(name)
+  const lastError = element('p', { class: 'last-error' })
+  const transitions = element('ol', { class: 'transitions' })
+  const told = element('details', {}, element('summary', {}, 'Breaker transitions'), transitions)
+  const root = element(
+    'article',
+    { class: 'card upstream', 'data-upstream': name, 'aria-labelledby': `upstream-${name}` },
+    element(
+      'header',
+      {},
+      element('h3', { id: `upstream-${name}` }, name),
+      badge,
+      element(
+        'button',
+        { type: 'button', class: 'quiet', 'aria-label': `Force a breaker of ${name}`, onclick: () => askForce(name) },
+        'Force…',
+      ),
+    ),
+    element('div', { class: 'status' }, lead, breakers, endpoints, lastError),
+    element(
+      'dl',
+      { class: 'facts' },
+      ...facts.map(({ label, value }) => element('div', {}, element('dt', {}, label), value)),
+    ),
+    strip.root,
+    plots.root,
+    told,
+  )
+  return {
+    root,
+    /** @param {UpstreamView} upstream */
+    update: (upstream) => {
+      const worst = worstState(upstream)
+      mark(root, 'data-state', worst)
+      mark(badge, 'data-state', worst)
+      say(badge, badgeOf(upstream.breakers, worst))
+      say(lead, leadOf(upstream, state))
+      keyed(breakers, upstream.breakers.filter(isUnusual), breakerName, breakerLine)
+      keyed(endpoints, upstream.endpoints.length > 1 ? upstream.endpoints : [], ({ origin }) => origin, endpointLine)
+      facts.forEach(({ value }, i) => {
+        say(value, FACTS[i]?.[2](upstream) ?? NONE)
+      })
+      say(lastError, errorOf(upstream))
+      strip.update(state.samples)
+      plots.update(state.samples)
+      const own = state.transitions.filter((news) => news.upstream === name).slice(0, 12)
+      told.hidden = own.length === 0
+      keyed(transitions, own, (news) => `${news.at} ${breakerName(news)} ${news.to}`, transitionLine)
+    },
+  }
+}
+
+/** @param {readonly BreakerView[]} breakers @param {string} worst */
+function badgeOf(breakers, worst) {
+  const [only] = breakers
+  if (breakers.length === 1 && only !== undefined && only.mode.startsWith('forced')) return breakerWords(only)
+  const so = breakers.filter(({ state }) => state === worst).length
+  return breakers.length === 1 || worst === 'closed' ? worst : `${so} of ${breakers.length} ${worst}`
+}
+
+/** @param {BreakerView} breaker */
+const isUnusual = (breaker) => breakerWords(breaker) !== 'closed'
+
+/** The last minute in a sentence. @param {UpstreamView} upstream @param {State} state */
+function leadOf({ name, latency_ms, slowdown }, { samples }) {
+  const minute = lately(samples, name, 60)
+  if (minute.requests === 0) return 'No requests in the last minute.'
+  const rate = minute.requests / Math.max(1, Math.min(60, samples.length))
+  const slow = slowdown === null || slowdown < 1.5 ? '' : ` ${count(slowdown)} times slower than unloaded.`
+  return `${count(rate)} requests/s, ${share(errorPercent(minute))} failed, p99 ${length(latency_ms.p99)}.${slow}`
+}
+
+/** @param {UpstreamView} upstream */
+function errorOf({ last_error: error }) {
+  return error === null
+    ? 'No failure so far.'
+    : `Last failure ${timeOfDay(error.at)}: ${causeOf(error)} on ${error.route}`
+}
+
+function breakerLine() {
+  const root = element('li')
+  return {
+    root,
+    /** @param {BreakerView} breaker */
+    update: (breaker) => {
+      mark(root, 'data-state', breaker.state)
+      say(root, `${breakerName(breaker)}: ${breakerWords(breaker)}`)
+    },
+  }
+}
+
+function endpointLine() {
+  const root = element('li')
+  return {
+    root,
+    /** @param {UpstreamView['endpoints'][number]} endpoint */
+    update: ({ origin, in_flight, available }) => {
+      say(root, `${origin}: ${available ? '' : 'out, '}${in_flight} in flight`)
+    },
+  }
+}
+
+/** @param {BreakerNews} news */
+function transitionLine(news) {
+  const cause = news.cause === null ? '' : ` (${news.cause})`
+  const open = news.open_ms === null ? '' : `, for ${seconds(news.open_ms / 1000)}`
+  const words = `${timeOfDay(news.at)} ${breakerName(news)}: ${news.from} → ${news.to}${cause}${open}`
+  return { root: element('li', { 'data-state': news.to }, words), update: () => {} }
+}
+
+/** Of all upstreams, for the top of the page and its title. @param {readonly UpstreamView[]} upstreams */
+export function overall(upstreams) {
+  const open = upstreams.filter((upstream) => worstState(upstream) !== 'closed')
+  if (upstreams.length === 0) return { isWell: true, words: 'no upstream known yet' }
+  if (open.length === 0) return { isWell: true, words: `${many(upstreams.length, 'upstream')}, all breakers closed` }
+  return { isWell: false, words: `breaker not closed: ${open.map(({ name }) => name).join(', ')}` }
+}

@@ -1,0 +1,268 @@
+/** The page in a real browser, before the real sidecar. */
+
+import axe from 'axe-core'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { DESKTOP, hasChromium, type Look, launch, openPage, PHONE } from '../support/browser.ts'
+import { ask } from '../support/client.ts'
+import { fakeClock } from '../support/fake-clock.ts'
+import { needs } from '../support/needs.ts'
+import { startProxy } from '../support/proxy.ts'
+import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+
+needs('chromium', hasChromium)
+
+const TOP = {
+  job: { inputs: { shorts_count: { default: 10, min: 0, max: 10_000 } } },
+  timeouts: { total: { base: '60s', per: { shorts_count: '4s' }, min: '30s', max: '1h' } },
+}
+const FAILS: Scene = { status: 503, headers: { connection: 'close' } }
+
+async function before(t: Scope, scenes: readonly Scene[] = [{ body: 'ok' }], top: object = {}) {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, scenes)
+  const settings = { retry: { attempts: 1 }, breaker: { consecutiveFailures: 3, openFor: '10s' } }
+  const proxy = await startProxy(t, {
+    clock,
+    top: { ...TOP, ...top },
+    upstreams: {
+      web: { url: upstream.origin, listen: '127.0.0.1:0', ...settings },
+      'with-routes': { url: upstream.origin, ...settings, routes: [{ match: 'GET /own', breaker: {} }] },
+    },
+  })
+  const tell = (method: string, path: string, body: object, headers = {}) =>
+    ask(`${proxy.controlUrl}/v1/${path}`, { method, headers, body: JSON.stringify(body) })
+  return { clock, upstream, proxy, tell }
+}
+
+describe.skipIf(!hasChromium)('the page', () => {
+  let browser: Browser
+  beforeAll(async () => {
+    browser = await launch()
+  })
+  afterAll(() => browser.close())
+
+  test('shows what the metrics say, and asks nothing of anyone else', async (t) => {
+    const { clock, proxy } = await before(t, [{ body: 'ok' }, { body: 'ok' }, { status: 500 }, { body: 'ok' }])
+    for (let i = 0; i < 5; i += 1) await ask(`${proxy.own('web')}/x`)
+    const { page, problems, asked } = await openPage(t, browser, proxy.controlUrl)
+    await page.getByText('live', { exact: true }).waitFor()
+    await clock.advance(1_000)
+    const card = page.locator('[data-upstream="web"]')
+    await card.locator('[data-plot="rate"] .value', { hasText: '5' }).first().waitFor()
+    const metrics = await proxy.metrics()
+    const sum = (name: string, matches: RegExp) =>
+      [...metrics]
+        .filter(([key]) => key.startsWith(`${name}{`) && matches.test(key))
+        .reduce((n, [, value]) => n + value, 0)
+    const fact = (name: string) => card.locator(`[data-fact="${name}"]`).textContent()
+    const requests = sum('breakwater_requests_total', /upstream="web"/)
+    expect(requests).toBe(5)
+    expect(await fact('requests')).toBe(String(requests))
+    expect(await fact('attempts')).toBe(String(sum('breakwater_attempts_total', /upstream="web"/)))
+    expect(await fact('failed')).toBe(String(sum('breakwater_requests_total', /upstream="web".*class="5xx"/)))
+    expect(await fact('retry_budget')).toBe(String(sum('breakwater_retry_budget', /upstream="web"/)))
+    expect(await card.locator('[data-plot="rate"] .value').allTextContents()).toEqual(['5', '5', '1'])
+    expect(await card.locator('[data-plot="errors"] .value').textContent()).toBe('20 %')
+    expect(problems).toEqual([])
+    expect(asked.filter((url) => !url.startsWith(proxy.controlUrl) && !url.startsWith('data:'))).toEqual([])
+  })
+
+  test('a breaker that opens says so in words, with its cause and its time line', async (t) => {
+    const { clock, proxy } = await before(t, [FAILS])
+    const { page, problems } = await openPage(t, browser, proxy.controlUrl)
+    await page.getByText('2 upstreams, all breakers closed').waitFor()
+    for (let i = 0; i < 3; i += 1) await ask(`${proxy.own('web')}/x`)
+    await clock.advance(2_000)
+    const card = page.locator('[data-upstream="web"]')
+    await card.locator('.badge', { hasText: /^open$/ }).waitFor()
+    await page.getByText('breaker not closed: web').waitFor()
+    expect(await page.title()).toMatch(/^\(!\) breaker not closed: web/)
+    await card.getByText('Breaker transitions').click()
+    await card.getByText(/all routes: closed → open \(consecutive\), for 10 s/).waitFor()
+    await card.getByRole('img', { name: /^Breaker over the last minutes: open \d/ }).waitFor()
+    expect(await card.locator('.run.open').count()).toBe(1)
+    expect(problems).toEqual([])
+  })
+
+  test('a failure opens to its attempts, and its path is text whatever it says', async (t) => {
+    const { proxy } = await before(t, ['reset'])
+    await ask(`${proxy.own('web')}/%3Cimg%20src=x%20onerror=alert(1)%3E`)
+    const { page, problems } = await openPage(t, browser, proxy.controlUrl)
+    const row = page.locator('[data-failure]')
+    await row.locator('summary').click()
+    expect(await row.locator('summary').textContent()).toMatch(/GET \/%3Cimg.*\s*reset\s*1 attempt/)
+    await row.locator('.attempts li').waitFor()
+    expect(await row.locator('.attempts .outcome').allTextContents()).toEqual(['reset'])
+    expect(await page.locator('img').count()).toBe(0)
+    expect(problems).toEqual([])
+  })
+
+  test('a breaker is forced with the keyboard alone, after a question that Escape declines', async (t) => {
+    const { clock, upstream, proxy } = await before(t)
+    const { page, problems } = await openPage(t, browser, proxy.controlUrl)
+    const button = page.getByRole('button', { name: 'Force a breaker of web' })
+    await button.focus()
+    await page.keyboard.press('Enter')
+    await page.getByRole('dialog').waitFor()
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    expect((await ask(`${proxy.own('web')}/x`)).status).toBe(200)
+    expect(await page.evaluate("document.activeElement.getAttribute('aria-label')")).toBe('Force a breaker of web')
+    await page.keyboard.press('Enter')
+    await page.getByRole('radio', { name: /Forced open/ }).focus()
+    await page.keyboard.press('Space')
+    await page.keyboard.press('Enter')
+    await page.getByText('web: breaker set to forced-open').waitFor()
+    await page.locator('[data-upstream="web"] .badge', { hasText: 'forced open' }).waitFor()
+    await clock.advance(3_600_000)
+    expect([(await ask(`${proxy.own('web')}/x`)).status, upstream.arrivals.length]).toEqual([503, 1])
+    expect(problems).toEqual([])
+  })
+
+  test('of several breakers one alone can be forced', async (t) => {
+    const { proxy } = await before(t)
+    const { page } = await openPage(t, browser, proxy.controlUrl)
+    await page.getByRole('button', { name: 'Force a breaker of with-routes' }).click()
+    await page.getByRole('combobox').selectOption('GET /own')
+    await page.getByRole('radio', { name: /Observe only/ }).check()
+    await page.getByRole('button', { name: 'Set the breaker' }).click()
+    await page.getByText('GET /own: closed, observed only').waitFor()
+    const { upstreams } = JSON.parse((await ask(`${proxy.controlUrl}/v1/upstreams`)).body.toString())
+    const modes = upstreams.map(({ breakers }: { breakers: { mode: string }[] }) => breakers.map(({ mode }) => mode))
+    expect(modes).toEqual([['auto'], ['auto', 'observe']])
+  })
+
+  test('jobs have a bar for each stage and their time left; a checkpoint is looked into, and cleared when asked twice', async (t) => {
+    const { proxy, tell } = await before(t)
+    await tell('PUT', 'jobs/job-1', { shorts_count: 5 })
+    await tell('POST', 'checkpoints/job-1/items', { stage: 'downloading', item_ids: ['a', 'b'], total_items: 2 })
+    await tell('POST', 'checkpoints/job-1/items', { stage: 'building', item_ids: ['c'], total_items: 4 })
+    const { page, problems } = await openPage(t, browser, proxy.controlUrl)
+    const job = page.locator('[data-job="job-1"]')
+    await job.getByText('1 of 4').waitFor()
+    expect(await job.locator('.left').textContent()).toMatch(/^1 min (20|19|18) s left$/)
+    await tell('POST', 'checkpoints/job-1/items', { stage: 'building', item_ids: ['d', 'e'], total_items: 4 })
+    await job.getByText('3 of 4').waitFor()
+    expect(await job.getByRole('progressbar', { name: 'building' }).getAttribute('value')).toBe('3')
+    await job.locator('summary').click()
+    await job.getByText('c d e').waitFor()
+    await job.getByRole('button', { name: 'Clear checkpoint…' }).click()
+    await page.getByRole('button', { name: 'Cancel' }).click()
+    expect((await ask(`${proxy.controlUrl}/v1/checkpoints/job-1`)).status).toBe(200)
+    await job.getByRole('button', { name: 'Clear checkpoint…' }).click()
+    await page.getByRole('button', { name: 'Clear it' }).click()
+    await job.getByText('No checkpoint.').waitFor()
+    expect((await ask(`${proxy.controlUrl}/v1/checkpoints/job-1`)).status).toBe(404)
+    expect(problems).toEqual([])
+  })
+
+  test('of 500 jobs those with the least time are shown, more when asked for, and any by its id', async (t) => {
+    const { proxy, tell } = await before(t)
+    for (let i = 0; i < 500; i += 1) await tell('PUT', `jobs/job-${i}`, { shorts_count: 500 - i })
+    const { page } = await openPage(t, browser, proxy.controlUrl)
+    await page.getByText('25 of 500 jobs, nearest deadline first').waitFor()
+    expect(await page.locator('[data-job]').first().getAttribute('data-job')).toBe('job-499')
+    await page.getByRole('button', { name: 'Show 25 more' }).last().click()
+    await page.getByText('50 of 500 jobs').waitFor()
+    expect(await page.locator('[data-job]').count()).toBe(50)
+    await page.getByLabel('Id contains').fill('job-123')
+    await page.getByText('1 of 1 job').waitFor()
+    expect(await page.locator('[data-job]').count()).toBe(1)
+  })
+
+  test('where a token is set it is asked for, kept in the tab alone, and never in an address', async (t) => {
+    const control = { listen: '127.0.0.1:0', token: 'open sesame' }
+    const { proxy } = await before(t, [{}], { control })
+    const { page, asked } = await openPage(t, browser, proxy.controlUrl)
+    await page.locator('input[name=token]').fill('wrong')
+    await page.keyboard.press('Enter')
+    await page.getByText('The token was not accepted.').waitFor()
+    await page.locator('input[name=token]').fill('open sesame')
+    await page.keyboard.press('Enter')
+    await page.locator('[data-upstream="web"]').waitFor()
+    expect(await page.evaluate('[Object.values(sessionStorage), localStorage.length, document.cookie]')).toEqual([
+      ['open sesame'],
+      0,
+      '',
+    ])
+    expect(asked.filter((url) => url.includes('sesame'))).toEqual([])
+    await page.reload()
+    await page.locator('[data-upstream="web"]').waitFor()
+    expect(await page.getByRole('dialog').count()).toBe(0)
+  })
+
+  test('without the token the page shows that it is locked, and a button to go on', async (t) => {
+    const { proxy } = await before(t, [{}], { control: { listen: '127.0.0.1:0', token: 'sesame' } })
+    const { page } = await openPage(t, browser, proxy.controlUrl)
+    await page.getByRole('button', { name: 'Cancel' }).click()
+    await page.getByText('locked: a token is needed').waitFor()
+    expect(await page.getByRole('dialog').count()).toBe(0)
+    await page.getByRole('button', { name: 'Enter the token' }).click()
+    await page.locator('input[name=token]').fill('sesame')
+    await page.keyboard.press('Enter')
+    await page.locator('[data-upstream="web"]').waitFor()
+  })
+
+  test('the configuration, its last reload and what was wrong with it', async (t) => {
+    const { proxy } = await before(t, [{}], { control: { listen: '127.0.0.1:0' }, service: 'shop' })
+    const { page } = await openPage(t, browser, proxy.controlUrl)
+    await page.getByText('Not reloaded since the start.').waitFor()
+    await page.getByText('Show it').click()
+    expect(await page.locator('#config-text').textContent()).toContain('"service": "shop"')
+    proxy.rewrite({ defaults: { retry: { atempts: 3 } } })
+    await page.getByRole('button', { name: 'Reload…' }).click()
+    await page.getByRole('button', { name: 'Reload', exact: true }).click()
+    await page.getByText(/refused: the one from before stays in force/).waitFor()
+    await page.getByText(/defaults\.retry\.atempts: unknown key, did you mean "attempts"/).waitFor()
+  })
+
+  test('when the sidecar is gone the page says so', async (t) => {
+    const { proxy } = await before(t)
+    const { page } = await openPage(t, browser, proxy.controlUrl)
+    await page.getByText('live', { exact: true }).waitFor()
+    await proxy.app.close()
+    await page.getByText(/^not connected: .* Trying again\.$/).waitFor()
+  })
+
+  const LOOKS: readonly (readonly [where: string, look: Look])[] = [
+    ['on a light desktop', DESKTOP],
+    ['on a dark phone', PHONE],
+    ['on a dark desktop', { ...DESKTOP, scheme: 'dark' }],
+    ['on a light phone', { ...PHONE, scheme: 'light' }],
+  ]
+  test.for(LOOKS)(
+    'passes axe %s, rows opened and a question asked, with no sideways scrolling',
+    async ([, look], t) => {
+      const { clock, proxy, tell } = await before(t, [FAILS])
+      await tell('PUT', 'jobs/job-1', { shorts_count: 5 })
+      await tell('POST', 'checkpoints/job-1/items', { stage: 'downloading', item_ids: ['a', 'b'], total_items: 3 })
+      const { page } = await openPage(t, browser, proxy.controlUrl, look)
+      await page.getByText('live', { exact: true }).waitFor()
+      for (let i = 0; i < 3; i += 1) await ask(`${proxy.own('web')}/${'long'.repeat(60)}`)
+      proxy.rewrite({ defaults: { retry: { atempts: 3 } } })
+      await tell('POST', 'config/reload', {})
+      await clock.advance(1_000)
+      await page.locator('[data-failure] summary').first().click()
+      await page.locator('[data-job] summary').click()
+      await page.getByText('Clear checkpoint…').waitFor()
+      await page.getByText('Show it').click()
+      await page.getByText(/refused/).waitFor()
+      await page.locator('[data-upstream="web"] .badge', { hasText: /^open$/ }).waitFor()
+      expect(await faultsIn(page)).toEqual([])
+      expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0)
+      await page.getByRole('button', { name: 'Force a breaker of with-routes' }).click()
+      expect(await faultsIn(page)).toEqual([])
+    },
+  )
+})
+
+/** What axe finds by WCAG 2.2 A and AA, and by its own best practices. */
+async function faultsIn(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source)
+  const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
+  const found: axe.AxeResults = await page.evaluate(`axe.run({ runOnly: ${JSON.stringify(tags)} })`)
+  return found.violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id}: ${html}: ${failureSummary}`),
+  )
+}

@@ -1,0 +1,46 @@
+import { existsSync } from 'node:fs'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Scope } from './scripted-upstream.ts'
+
+const EXECUTABLE = '/usr/bin/chromium'
+const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-component-update']
+const QUIET = ['--disable-background-networking', '--disable-sync']
+
+/** Debian's. */
+export const hasChromium = existsSync(EXECUTABLE)
+
+export const launch = (): Promise<Browser> =>
+  chromium.launch({ executablePath: EXECUTABLE, args: [...FLAGS, ...QUIET] })
+
+export type Look = { readonly width: number; readonly height: number; readonly scheme: 'light' | 'dark' }
+export const DESKTOP: Look = { width: 1360, height: 900, scheme: 'light' }
+export const PHONE: Look = { width: 360, height: 780, scheme: 'dark' }
+
+export type Tab = {
+  readonly page: Page
+  /** What the console said of errors and warnings, uncaught errors included. */
+  readonly problems: readonly string[]
+  /** Addresses asked for so far. */
+  readonly asked: readonly string[]
+}
+
+/** The page of a sidecar in a tab of a context of its own. */
+export async function openPage(t: Scope, browser: Browser, url: string, look: Look = DESKTOP): Promise<Tab> {
+  const { width, height, scheme } = look
+  const context = await browser.newContext({
+    viewport: { width, height },
+    colorScheme: scheme,
+    reducedMotion: 'reduce',
+  })
+  t.onTestFinished(() => context.close())
+  const page = await context.newPage()
+  const problems: string[] = []
+  const asked: string[] = []
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) problems.push(message.text())
+  })
+  page.on('pageerror', (error) => problems.push(error.message))
+  page.on('request', (request) => asked.push(request.url()))
+  await page.goto(`${url}/`)
+  return { page, problems, asked }
+}
