@@ -5,6 +5,7 @@ import type { ExplainOptions } from './commands/explain.ts'
 import type { CopyOptions } from './commands/checkpoints.ts'
 import type { DemoOptions } from './commands/demo.ts'
 import type { SimulateOptions } from './commands/simulate.ts'
+import type { Terminal, TopOptions } from './commands/top.ts'
 import { STORE_FORMS, storePlace } from './checkpoint/place.ts'
 import { durationMs } from './config/units.ts'
 
@@ -27,6 +28,9 @@ const USAGE = `breakwater: an HTTP resilience sidecar
       --patience forever|30s       how long clients wait that did not leave (forever)
       --seed N                     of what is left to chance (1)
       --json, --html FILE          all figures; a page with plots
+  breakwater top [--url http://127.0.0.1:8081] [--token-env NAME] [--once]
+                                   watch a running one at a terminal; NAME: the variable with the token of its control.token
+  breakwater demo                  watch it at work, about a minute, nothing else needed
   breakwater checkpoints copy --from STORE --to STORE [--ca FILE] [--servername NAME] [--ttl 24h]
                                    copy checkpoints and jobs; what the target has already stays as it is.
                                    STORE: file:<folder>, redis://host:6379/0, rediss://…, redis+sentinel://…/master/0,
@@ -38,6 +42,15 @@ exit codes: 0 done, 1 could not start, failed, or (check --strict) warnings, 2 f
 
 const write = (text: string) => void process.stdout.write(text)
 const complain = (text: string) => void process.stderr.write(text)
+
+const terminal: Terminal = {
+  write,
+  isTerminal: () => process.stdout.isTTY && process.stdin.isTTY,
+  size: () => ({ columns: process.stdout.columns ?? 160, rows: process.stdout.rows ?? 40 }),
+  onResize: (draw) => process.stdout.on('resize', draw),
+  onKey: (pressed) => process.stdin.setRawMode(true).on('data', (key) => pressed(key.toString())),
+  release: () => process.stdin.setRawMode(false).pause(),
+}
 
 class UsageError extends Error {}
 
@@ -70,6 +83,10 @@ async function main(argv: string[]): Promise<number> {
     if (command === 'simulate') {
       const { simulate } = await import('./commands/simulate.ts')
       return await simulate(simulateOptions(rest), process.env, write, complain)
+    }
+    if (command === 'top') {
+      const { top } = await import('./commands/top.ts')
+      return await top(topOptions(rest), terminal, complain)
     }
     if (command === 'checkpoints') {
       const { copyCheckpoints } = await import('./commands/checkpoints.ts')
@@ -179,6 +196,22 @@ function fromEnvironment(text: string): string {
 
 function readText(path: string): string {
   return readFileSync(path, 'utf8')
+}
+
+function topOptions(args: string[]): TopOptions {
+  const { values } = parsed({
+    args,
+    options: {
+      url: { type: 'string', default: 'http://127.0.0.1:8081' },
+      'token-env': { type: 'string' },
+      once: { type: 'boolean', default: false },
+    },
+  })
+  const name = values['token-env']
+  const token = name === undefined ? '' : process.env[name]
+  if (token === undefined) throw new UsageError(`--token-env: ${name} is not set`)
+  if (!URL.canParse(values.url)) throw new UsageError('--url: expected one such as http://127.0.0.1:8081')
+  return { url: values.url, token, once: values.once }
 }
 
 function explainOptions(args: string[]): ExplainOptions {

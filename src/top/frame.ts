@@ -1,0 +1,170 @@
+/** One screen of `breakwater top`, as text. */
+
+import {
+  breakerName,
+  breakerWords,
+  causeOf,
+  count,
+  errorPercent,
+  lately,
+  length,
+  many,
+  NONE,
+  share,
+  timeOfDay,
+  worstState,
+} from '../dashboard/format.js'
+import type { BreakerView, Failure, UpstreamView } from '../dashboard/shapes.ts'
+import type { State } from '../dashboard/state.js'
+
+export type Link = 'live' | 'connecting' | `lost: ${string}`
+type Style = 'good' | 'warn' | 'bad' | 'faint' | 'strong'
+/** A piece of a line, padded already. */
+type Span = readonly [text: string, style?: Style]
+type Column = {
+  readonly title: string
+  readonly width: number
+  readonly isRight: boolean
+  readonly of: (upstream: UpstreamView, state: State) => Span
+}
+
+/** Select Graphic Rendition (ECMA-48 section 8.3.117). */
+const CODES: Readonly<Record<Style, number>> = { good: 32, warn: 33, bad: 31, faint: 2, strong: 1 }
+const STATE_STYLES = { closed: 'good', 'half-open': 'warn', open: 'bad' } as const
+/** Seconds that rates are of, and that ratios and the trend are of. */
+const RATE_S = 10
+const TREND_S = 60
+const TREND_WIDTH = 20
+const LEVELS = '▁▂▃▄▅▆▇█'
+
+const figure = (title: string, width: number, of: (upstream: UpstreamView, state: State) => string): Column => ({
+  title,
+  width,
+  isRight: true,
+  of: (upstream, state) => [of(upstream, state)],
+})
+
+/** The most important first: a narrow screen has the first ones. */
+const COLUMNS: readonly Column[] = [
+  { title: 'UPSTREAM', width: 20, isRight: false, of: ({ name }) => [name, 'strong'] },
+  { title: 'BREAKER', width: 13, isRight: false, of: breakerOf },
+  figure('REQ/S', 6, ({ name }, { samples }) => perSecond(samples, name, 'requests')),
+  figure('FAILED', 6, ({ name }, { samples }) => share(errorPercent(lately(samples, name, TREND_S)))),
+  figure('P99', 7, ({ latency_ms }) => length(latency_ms.p99)),
+  figure('FLIGHT', 6, ({ in_flight }) => count(in_flight)),
+  figure('QUEUE', 5, ({ queued }) => count(queued)),
+  figure('BUDGET', 6, ({ retry_budget }) => count(retry_budget)),
+  figure('HELD', 4, ({ held }) => count(held)),
+  figure('ATT/S', 6, ({ name }, { samples }) => perSecond(samples, name, 'attempts')),
+  figure('P50', 7, ({ latency_ms }) => length(latency_ms.p50)),
+  {
+    title: 'LAST MINUTE',
+    width: TREND_WIDTH,
+    isRight: false,
+    of: ({ name }, { samples }) => [trend(samples, name)],
+  },
+]
+
+/** Those that fit whole. */
+function columnsWithin(width: number): Column[] {
+  let taken = 0
+  return COLUMNS.filter((column) => {
+    taken += column.width + 1
+    return taken <= width + 1
+  })
+}
+
+/**
+ * @param about where the sidecar is, and whether it answers.
+ * @param screen in characters; lines are cut, and failures left out, where there is no room.
+ */
+export function frame(
+  state: State,
+  { url, link }: { readonly url: string; readonly link: Link },
+  screen: { readonly columns: number; readonly rows: number; readonly isColoured: boolean },
+): string {
+  const at = state.samples.at(-1)?.at
+  const head: Span[] = [
+    ['breakwater', 'strong'],
+    [`  ${url}  ${at === undefined ? '' : timeOfDay(at)}  `],
+    [link, link === 'live' ? 'good' : 'bad'],
+  ]
+  const columns = columnsWithin(screen.columns)
+  const titles: Span[] = columns.map((column) => [padded(column.title, column), 'faint'])
+  const rows = state.upstreams.map((upstream) => columns.map((column) => cell(column, upstream, state)))
+  const breakers = state.upstreams.flatMap((upstream) =>
+    upstream.breakers
+      .filter((breaker) => breakerWords(breaker) !== 'closed')
+      .map((breaker) => breakerLine(upstream, breaker)),
+  )
+  const failures =
+    state.failures.length === 0 ? [] : [[], [['RECENT FAILURES', 'faint'] as Span], ...state.failures.map(failureLine)]
+  const above = [head, [], titles, ...rows, ...(breakers.length === 0 ? [] : [[], ...breakers]), ...failures]
+  return above
+    .slice(0, Math.max(1, screen.rows))
+    .map((spans) => drawn(spans, screen.columns, screen.isColoured))
+    .join('\n')
+}
+
+function cell(column: Column, upstream: UpstreamView, state: State): Span {
+  const [text, style] = column.of(upstream, state)
+  return style === undefined ? [padded(text, column)] : [padded(text, column), style]
+}
+
+/** With a space after it. */
+function padded(text: string, { width, isRight }: Column): string {
+  const fitting = text.length > width ? `${text.slice(0, width - 1)}…` : text
+  return `${isRight ? fitting.padStart(width) : fitting.padEnd(width)} `
+}
+
+function breakerOf(upstream: UpstreamView): Span {
+  const worst = worstState(upstream)
+  const forced = upstream.breakers.find(({ mode }) => mode !== 'auto')
+  return [forced === undefined ? worst : forced.mode, STATE_STYLES[worst]]
+}
+
+function breakerLine({ name }: UpstreamView, breaker: BreakerView): Span[] {
+  return [[`${name}, ${breakerName(breaker)}: `], [breakerWords(breaker), STATE_STYLES[breaker.state]]]
+}
+
+/** With what its attempts came to. */
+function failureLine(failure: Failure): Span[] {
+  const { at, upstream, method, path, attempts, total_ms, history } = failure
+  const told = history.map(({ outcome, ms }) => `${outcome} ${length(ms)}`).join(', ')
+  return [
+    [`${timeOfDay(at)} `, 'faint'],
+    [`${upstream} ${method} ${path} `],
+    [causeOf(failure), 'bad'],
+    [` ${many(attempts, 'attempt')}, ${length(total_ms)}${told === '' ? '' : ` (${told})`}`, 'faint'],
+  ]
+}
+
+function perSecond(samples: State['samples'], name: string, what: 'requests' | 'attempts'): string {
+  const known = Math.min(RATE_S, samples.length)
+  return known === 0 ? NONE : count(lately(samples, name, RATE_S)[what] / known)
+}
+
+/** Requests a second, each character a twentieth of a minute, against the highest of them. */
+function trend(samples: State['samples'], name: string): string {
+  const minute = samples.slice(-TREND_S)
+  const step = TREND_S / TREND_WIDTH
+  const sums = Array.from({ length: Math.ceil(minute.length / step) }, (_, i) => {
+    const end = minute.length - i * step
+    return lately(minute.slice(Math.max(0, end - step), end), name, step).requests
+  }).reverse()
+  const most = Math.max(1, ...sums)
+  return sums.map((sum) => LEVELS[Math.round((sum / most) * (LEVELS.length - 1))]).join('')
+}
+
+/** What an upstream's or a client's text says of the cursor is not obeyed. */
+function drawn(spans: readonly Span[], columns: number, isColoured: boolean): string {
+  let room = columns
+  return spans
+    .map(([text, style]) => {
+      const shown = text.replace(/\p{Cc}/gu, '�').slice(0, room)
+      room -= shown.length
+      return style === undefined || !isColoured || shown === '' ? shown : `\x1b[${CODES[style]}m${shown}\x1b[0m`
+    })
+    .join('')
+    .trimEnd()
+}
