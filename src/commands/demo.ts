@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Result, type Setting, tell } from '../demo/story.ts'
@@ -13,7 +14,8 @@ const SHIPPED = join(import.meta.dirname, '../../proxy.yaml')
 
 /**
  * Makes videos without the sidecar and then with it, before services that fail in the ways that the real ones do, and
- * shows what came of it side by side. Takes about a minute; needs nothing but this project.
+ * shows what came of it side by side. Takes about a minute; needs nothing but this project. At a terminal the sidecar's page
+ * stays until a signal.
  * @param isTerminal whether progress may rewrite its line.
  * @returns the exit code: 0, 2 when a file cannot be read or written, or 130 when a signal ended it.
  */
@@ -37,23 +39,38 @@ export async function demo(
       'for a while. A client makes videos with them, first directly, then through the sidecar.\n' +
       'One second of theirs lasts a twentieth of one here.\n\n',
   )
+  let page = ''
+  const pageAt = (url: string) => {
+    page = url
+    write(`Watch it: ${url}\n`)
+  }
   const direct = await run('direct     ', undefined)
-  const sidecar = await run('breakwater ', { text, file: config, logTo })
-  if (logFile !== undefined) closeSync(logFile)
+  await direct.close()
+  const sidecar = await run('breakwater ', { text, file: config, logTo, pageAt })
+  const wasToldWhole = !ended.signal.aborted
+  if (wasToldWhole) {
+    write(`\n${table(direct.result, sidecar.result)}`)
+    if (isTerminal) await staying(page, ended.signal)
+  }
   process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
-  if (ended.signal.aborted) return 130
-  write(`\n${table(direct, sidecar)}`)
-  return 0
+  await sidecar.close()
+  if (logFile !== undefined) closeSync(logFile)
+  return wasToldWhole ? 0 : 130
 
-  async function run(name: string, setting: Setting | undefined): Promise<Result> {
+  async function staying(url: string, signal: AbortSignal): Promise<void> {
+    write(`\nThe page stays at ${url} until Ctrl-C.\n`)
+    await once(signal, 'abort')
+  }
+
+  async function run(name: string, setting: Setting | undefined) {
     const progress = (done: number, finished: number, of: number) => {
       const line = `${name} ${bar(done, of)} ${done} of ${of} videos tried, ${finished} finished`
       if (isTerminal) write(`\r${line}`)
       else if (done % 6 === 0) write(`${line}\n`)
     }
-    const result = await tell(setting, progress, ended.signal)
+    const told = await tell(setting, progress, ended.signal)
     if (isTerminal) write('\n')
-    return result
+    return told
   }
 }
 

@@ -1,10 +1,9 @@
 /** The states of an upstream's breaker over the window of the plots, in their time axis. */
 
 import { element, keyed, mark, say } from './element.js'
-import { seconds } from './format.js'
-import { WINDOW_S } from './state.js'
+import { many, seconds } from './format.js'
 
-/** @import { BreakerState, Sample } from './shapes.ts' */
+/** @import { BreakerNews, BreakerState, Sample } from './shapes.ts' */
 
 /** Consecutive seconds in one state, in ms. @typedef {{ state: BreakerState, fromMs: number, toMs: number }} Run */
 
@@ -35,16 +34,23 @@ export function breakerStrip(upstream) {
   )
   return {
     root,
-    /** @param {readonly Sample[]} samples */
-    update: (samples) => {
+    /**
+     * @param {readonly Sample[]} samples
+     * @param {readonly BreakerNews[]} transitions of this upstream: also those that are over before a second is.
+     * @param {number} windowS
+     */
+    update: (samples, transitions, windowS) => {
       const runs = runsOf(samples, upstream)
       const endMs = runs.at(-1)?.toMs ?? 0
-      say(told, summaryOf(runs))
-      mark(track, 'aria-label', `Breaker over the last minutes: ${summaryOf(runs)}`)
+      const openings = transitions.filter(({ to }) => to === 'open').map(({ at }) => Date.parse(at))
+      const marks = openings.map((ms) => ({ state: /** @type {const} */ ('open'), fromMs: ms, toMs: ms }))
+      const summary = summaryOf(runs, openings.length)
+      say(told, summary)
+      mark(track, 'aria-label', `Breaker over the last minutes: ${summary}`)
       keyed(
         track,
-        runs.map((run) => ({ ...run, endMs })),
-        ({ fromMs }) => String(fromMs),
+        [...runs, ...marks].map((run) => ({ ...run, endMs, windowS })),
+        ({ fromMs, toMs }) => `${fromMs} ${fromMs === toMs}`,
         makeRun,
       )
     },
@@ -55,21 +61,25 @@ function makeRun() {
   const root = element('span')
   return {
     root,
-    /** @param {Run & { readonly endMs: number }} run */
-    update: ({ state, fromMs, toMs, endMs }) => {
-      const percent = (/** @type {number} */ ms) => `${((ms / 1000 / WINDOW_S) * 100).toFixed(2)}%`
+    /** @param {Run & { readonly endMs: number, readonly windowS: number }} run */
+    update: ({ state, fromMs, toMs, endMs, windowS }) => {
+      const percent = (/** @type {number} */ ms) => `${((ms / 1000 / windowS) * 100).toFixed(2)}%`
       mark(root, 'class', `run ${state}`)
-      root.style.right = percent(endMs - toMs)
+      root.style.right = percent(Math.max(0, endMs - toMs))
       root.style.width = percent(toMs - fromMs)
     },
   }
 }
 
-/** @param {readonly Run[]} runs */
-function summaryOf(runs) {
+/** @param {readonly Run[]} runs @param {number} openings */
+function summaryOf(runs, openings) {
   const of = (/** @type {BreakerState} */ wanted) =>
     runs.filter(({ state }) => state === wanted).reduce((sum, { fromMs, toMs }) => sum + toMs - fromMs, 0) / 1000
   const [open, probing] = [of('open'), of('half-open')]
-  if (open === 0 && probing === 0) return 'closed throughout'
-  return [`open ${seconds(open)}`, ...(probing === 0 ? [] : [`half-open ${seconds(probing)}`])].join(', ')
+  const words = [
+    ...(openings === 0 ? [] : [`opened ${many(openings, 'time')}`]),
+    ...(open === 0 ? [] : [`open ${seconds(open)}`]),
+    ...(probing === 0 ? [] : [`half-open ${seconds(probing)}`]),
+  ]
+  return words.length === 0 ? 'closed throughout' : words.join(', ')
 }

@@ -2,7 +2,6 @@
 
 import { element, say } from './element.js'
 import { count, errorPercent, length, share } from './format.js'
-import { WINDOW_S } from './state.js'
 
 /** @import Plot from 'uplot' */
 /** @import { Sample, UpstreamSample } from './shapes.ts' */
@@ -19,7 +18,7 @@ const shortLength = (ms) => (ms < 1000 ? `${ms} ms` : `${ms / 1000} s`)
 const FIGURES = [
   {
     id: 'rate',
-    title: 'Each second',
+    title: 'Per second',
     says: figure,
     axis: String,
     least: 4,
@@ -121,12 +120,12 @@ export function plotsOf(upstream) {
   const root = element('div', { class: 'plots' }, ...all.map(({ root }) => root))
   return {
     root,
-    /** @param {readonly Sample[]} samples */
-    update: (samples) => {
+    /** @param {readonly Sample[]} samples @param {number} windowS */
+    update: (samples, windowS) => {
       const known = samples.filter(({ upstreams }) => upstreams[upstream] !== undefined)
       const at = known.map((sample) => Date.parse(sample.at) / 1000)
       const own = known.flatMap(({ upstreams }) => upstreams[upstream] ?? [])
-      for (const plot of all) plot.update(at, own)
+      for (const plot of all) plot.update(at, own, windowS)
     },
   }
 }
@@ -147,6 +146,7 @@ function plotOf(figure, isLast) {
   /** @type {Plot | undefined} */
   let plot
   let isVisible = false
+  let shownS = 0
   /** @type {Plot.AlignedData} */
   let data = [[], ...figure.lines.map(() => [])]
   const height = HEIGHT + (isLast ? AXIS_HEIGHT : 0)
@@ -162,7 +162,11 @@ function plotOf(figure, isLast) {
   function draw() {
     if (!isVisible || document.hidden || canvas.clientWidth === 0) return
     if (plot === undefined) {
-      plot = new uPlot(optionsOf(figure, canvas.clientWidth, height, isLast, tell), data, canvas)
+      plot = new uPlot(
+        optionsOf(figure, canvas.clientWidth, height, isLast, () => shownS, tell),
+        data,
+        canvas,
+      )
       drawn.add(plot)
     } else plot.setData(data)
   }
@@ -174,8 +178,9 @@ function plotOf(figure, isLast) {
   new ResizeObserver(() => plot?.setSize({ width: canvas.clientWidth, height })).observe(canvas)
   return {
     root,
-    /** @param {number[]} at @param {readonly UpstreamSample[]} own */
-    update: (at, own) => {
+    /** @param {number[]} at @param {readonly UpstreamSample[]} own @param {number} windowS */
+    update: (at, own, windowS) => {
+      shownS = windowS
       data = [at, ...figure.lines.map(({ of }) => own.map(of))]
       tell()
       drawSoon(draw)
@@ -184,10 +189,11 @@ function plotOf(figure, isLast) {
 }
 
 /**
- * @param {Figure} figure @param {number} width @param {number} height @param {boolean} isLast @param {() => void} tell
+ * @param {Figure} figure @param {number} width @param {number} height @param {boolean} isLast
+ * @param {() => number} shownS @param {() => void} tell
  * @returns {Plot.Options}
  */
-function optionsOf({ lines, axis, least }, width, height, isLast, tell) {
+function optionsOf({ lines, axis, least }, width, height, isLast, shownS, tell) {
   const grid = { stroke: () => colour('--grid'), width: 1 }
   const font = '11px system-ui, sans-serif'
   return {
@@ -198,7 +204,7 @@ function optionsOf({ lines, axis, least }, width, height, isLast, tell) {
     cursor: { y: false, drag: { x: false, y: false }, sync: { key: 'time' }, points: { size: 6 } },
     hooks: { setCursor: [tell] },
     scales: {
-      x: { time: true, range: (_, __, max) => [max - WINDOW_S, max] },
+      x: { time: true, range: (_, __, max) => [max - shownS(), max] },
       y: { range: (_, __, max) => [0, Math.max(least, (max ?? 0) * 1.1)] },
     },
     axes: [

@@ -12,6 +12,8 @@ const EVERY_MS = { upstreams: 2_000, failures: 2_000, jobs: 15_000, config: 60_0
 /** A sample comes each second: after so many ms without one, the connection is taken for lost. */
 const SILENCE_MS = 10_000
 const AGAIN_MS = 2_000
+const NOW = { upstreams: 0, failures: 0, jobs: 0, config: 0 }
+const NO_ANSWER = 'The sidecar does not answer.'
 const PAGE = 100
 const MOST_JOBS = 1_000
 
@@ -24,10 +26,12 @@ const MOST_JOBS = 1_000
  */
 export function startReader(api, state, on) {
   /** @type {Record<Section, number>} when each is due, on the monotonic clock. */
-  const dueMs = { upstreams: 0, failures: 0, jobs: 0, config: 0 }
+  const dueMs = { ...NOW }
   /** @type {Set<Section>} */
   const underWay = new Set()
   let isLocked = false
+  /** Nothing is asked for while the stream is away: its coming back says that there is someone to ask. */
+  let isLive = true
   let heardMs = performance.now()
   let connection = new AbortController()
 
@@ -59,7 +63,7 @@ export function startReader(api, state, on) {
     } catch (error) {
       if (error instanceof ApiError && error.status === 401) lock(error)
       else if (error instanceof ApiError) on.trouble(section, error.message)
-      else on.link('lost', 'The sidecar does not answer.') // fetch says no more than that it failed
+      else lose(NO_ANSWER) // fetch says no more than that it failed
     } finally {
       underWay.delete(section)
     }
@@ -84,22 +88,30 @@ export function startReader(api, state, on) {
     try {
       for await (const event of api.events(connection.signal)) {
         heardMs = performance.now()
+        if (!isLive) Object.assign(dueMs, NOW)
+        isLive = true
         on.link('live', '')
         const again = fold(state, event)
         if (again !== undefined) dueMs[again] = 0
         if (event.name === 'sample') on.changed()
       }
-      on.link('lost', 'The sidecar ended the connection.')
+      lose('The sidecar ended the connection.')
     } catch (error) {
       if (error instanceof ApiError && error.status === 401) lock(error)
-      else on.link('lost', error instanceof ApiError ? error.message : 'The sidecar does not answer.')
+      else lose(error instanceof ApiError ? error.message : NO_ANSWER)
     }
+  }
+
+  /** @param {string} detail */
+  function lose(detail) {
+    isLive = false
+    on.link('lost', detail)
   }
 
   setInterval(() => {
     const now = performance.now()
     if (now - heardMs > SILENCE_MS) connection.abort()
-    if (isLocked || document.hidden) return
+    if (isLocked || !isLive || document.hidden) return
     for (const section of /** @type {Section[]} */ (Object.keys(dueMs))) {
       if (dueMs[section] <= now) void refresh(section)
     }

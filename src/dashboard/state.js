@@ -2,8 +2,10 @@
 
 /** @import { BreakerNews, CheckpointNews, CheckpointView, ConfigView, Failure, Job, Sample, ServerEvent, UpstreamView } from './shapes.ts' */
 
-/** Seconds of history that are kept and shown. */
-export const WINDOW_S = 300
+/** Seconds of history that are kept. */
+const WINDOW_S = 300
+/** Seconds that are shown at least, however short the history. */
+const LEAST_S = 60
 const MOST_TRANSITIONS = 50
 
 /** Items of a stage that are done. @typedef {Pick<CheckpointView, 'completed_items' | 'total_items'>} StageProgress */
@@ -64,6 +66,13 @@ export function note(state, job, stage, { completed_items, total_items }) {
   const stages = state.progress.get(job) ?? new Map()
   stages.set(stage, { completed_items, total_items })
   state.progress.set(job, stages)
+}
+
+/** What the time axes are of, in s. @param {State} state */
+export function windowOf({ samples }) {
+  const [first, last] = [samples[0], samples.at(-1)]
+  if (first === undefined || last === undefined) return LEAST_S
+  return Math.min(WINDOW_S, Math.max(LEAST_S, (Date.parse(last.at) - Date.parse(first.at)) / 1000))
 }
 
 /** Of every job that is known. @param {State} state @returns {string[]} */

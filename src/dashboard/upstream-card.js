@@ -18,9 +18,13 @@ import {
   worstState,
 } from './format.js'
 import { plotsOf } from './plots.js'
+import { windowOf } from './state.js'
 
 /** @import { BreakerNews, BreakerView, UpstreamView } from './shapes.ts' */
 /** @import { State } from './state.js' */
+
+/** Transitions that are written out. */
+const MOST_TOLD = 12
 
 /** @type {readonly (readonly [name: string, id: string, of: (upstream: UpstreamView) => string])[]} */
 const FACTS = [
@@ -97,11 +101,17 @@ export function upstreamCard({ name }, state, askForce) {
         say(value, FACTS[i]?.[2](upstream) ?? NONE)
       })
       say(lastError, errorOf(upstream))
-      strip.update(state.samples)
-      plots.update(state.samples)
-      const own = state.transitions.filter((news) => news.upstream === name).slice(0, 12)
+      const windowS = windowOf(state)
+      const own = state.transitions.filter((news) => news.upstream === name)
+      strip.update(state.samples, own, windowS)
+      plots.update(state.samples, windowS)
       told.hidden = own.length === 0
-      keyed(transitions, own, (news) => `${news.at} ${breakerName(news)} ${news.to}`, transitionLine)
+      keyed(
+        transitions,
+        own.slice(0, MOST_TOLD),
+        (news) => `${news.at} ${breakerName(news)} ${news.to}`,
+        transitionLine,
+      )
     },
   }
 }

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Answer, type Ask, type HttpClient, nameOf } from './http-client.ts'
+import type { ItemDone } from './video-record.ts'
 
 export type Urls = { readonly search: string; readonly downloader: string; readonly transcriber: string }
 
@@ -25,19 +26,28 @@ const PASSING = new Set([429, 502, 503, 504])
 const UPLOAD_WAITS_MS = [2_000, 4_000, 8_000]
 
 /** @param scale what a second of the real thing is here. */
-export async function makeVideo(number: number, urls: Urls, client: HttpClient, scale: number): Promise<Outcome> {
+export async function makeVideo(
+  number: number,
+  urls: Urls,
+  client: HttpClient,
+  itemDone: ItemDone,
+  scale: number,
+): Promise<Outcome> {
   let stage = 'search'
   const enter = (next: string) => {
     stage = next
   }
   try {
     const found = await search(number, urls.search, client, scale)
+    await itemDone('searching', 'search', 1)
     for (const { url } of found.result?.results.slice(0, SHORTS) ?? []) {
       enter('download')
       await download(url, urls.downloader, client, scale)
+      await itemDone('downloading_shorts', url, SHORTS)
     }
     enter('transcription')
     await transcribe(number, urls.transcriber, client, scale)
+    await itemDone('transcribing', 'audio', 1)
     return { finished: true }
   } catch (error) {
     return { finished: false, stage, error: nameOf(error) }

@@ -13,6 +13,7 @@ import type { ServiceOptions } from './job-service.ts'
 import { makeVideo, type Outcome, type Urls } from './make-video.ts'
 import { scaled } from './scaled.ts'
 import { type Supervised, supervise } from './supervised.ts'
+import { videoRecord } from './video-record.ts'
 
 /** One second of the real thing lasts this many here. */
 const SCALE = 1 / 20
@@ -70,7 +71,12 @@ export type Setting = {
   readonly file: string
   /** Called with each line, at full scale. */
   readonly logTo: (line: string) => void
+  /** Called with the address of its page, once that is there. */
+  readonly pageAt: (url: string) => void
 }
+
+/** What came of a run; its services, and its sidecar's page, are there until it is closed. */
+type Told = { readonly result: Result; readonly close: () => Promise<void> }
 
 /**
  * @param setting undefined for a run without the sidecar.
@@ -80,27 +86,35 @@ export async function tell(
   setting: Setting | undefined,
   progress: (done: number, finished: number, of: number) => void,
   ended: AbortSignal,
-): Promise<Result> {
+): Promise<Told> {
   const search = await supervise({ ...SCRIPT.search, port: 0, fileBytes: 0 })
   const downloader = await supervise({ ...SCRIPT.downloader, port: 0, fileBytes: FILE_BYTES })
   const transcriber = await supervise({ ...SCRIPT.transcriber, port: 0, fileBytes: 0 })
   const services = { search, downloader, transcriber }
   const direct: Urls = { search: search.url, downloader: downloader.url, transcriber: transcriber.url }
   const sidecar = setting && (await startSidecar(direct, setting))
+  if (sidecar !== undefined) setting?.pageAt(`${sidecar.control}/`)
   const client = createHttpClient(SCALE)
-  try {
-    const startedAt = performance.now()
-    const outcomes = await makeVideos(
-      async (number) => makeVideo(number, sidecar?.urls ?? direct, client, SCALE),
-      progress,
-      ended,
-    )
-    const seconds = (performance.now() - startedAt) / 1000
-    return { ...summary(outcomes), ...countsOf(services), breakerOpened: sidecar?.breakerOpened() ?? 0, seconds }
-  } finally {
+  const close = async () => {
     client.close()
     await sidecar?.close()
     await Promise.all(Object.values(services).map(({ stop }) => stop()))
+  }
+  const make = async (number: number) => {
+    const record = await videoRecord(sidecar?.control, number)
+    const outcome = await makeVideo(number, sidecar?.urls ?? direct, client, record.itemDone, SCALE)
+    if (outcome.finished) await record.end()
+    return outcome
+  }
+  try {
+    const startedAt = performance.now()
+    const outcomes = await makeVideos(make, progress, ended)
+    const seconds = (performance.now() - startedAt) / 1000
+    const breakerOpened = sidecar?.breakerOpened() ?? 0
+    return { result: { ...summary(outcomes), ...countsOf(services), breakerOpened, seconds }, close }
+  } catch (error) {
+    await close()
+    throw error
   }
 }
 
@@ -184,6 +198,7 @@ async function startSidecar(urls: Urls, { text, file, logTo: tellLine }: Setting
   const at = (name: string) => `http://127.0.0.1:${app.addresses.upstreams.get(name)?.port}`
   return {
     urls: { search: at('youtube-search'), downloader: at('video-downloader'), transcriber: at('audio-transcriber') },
+    control: `http://127.0.0.1:${app.addresses.control.port}`,
     breakerOpened: () => opened,
     close: app.close,
   }

@@ -31,8 +31,8 @@ export async function supervise(options: ServiceOptions): Promise<Supervised> {
         if (news.isStruggling) struggling += 1
       })
       child.once('exit', (code) => {
-        reject(new Error(`the ${options.kind} service ended with ${code}`))
         if (stopping) return
+        reject(new Error(`the ${options.kind} service ended with ${code}`))
         restarts += 1
         void start(port === 0 ? bound : port)
       })
