@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { chromium, type Page } from 'playwright-core'
 import { type Pace, pace } from './load/pace.ts'
 import { firstAnswer } from './machine/answers.ts'
+import { divideCores } from './machine/cores.ts'
 import { freePort } from './machine/ports.ts'
 import { createProcesses } from './machine/processes.ts'
 import { nodeScript } from './machine/scripts.ts'
@@ -37,6 +38,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => pr
 const say = (text: string) => void process.stdout.write(`${text}\n`)
 
 const saved = new Map<number, number>()
+const cores = divideCores()
 const origin = await startOrigin(processes, folder)
 const [port, controlPort] = [await freePort(), await freePort()]
 const control = `http://127.0.0.1:${controlPort}`
@@ -52,8 +54,11 @@ upstreams:
 ${UPSTREAMS.map((name) => `  ${name}: { url: 'http://127.0.0.1:${origin.port}' }\n`).join('')}`,
 )
 const program = nodeScript(import.meta.resolve('../bin/breakwater.js'), 'run', '--config', file)
-const sidecar = processes.start({ file: program.file, args: ['--max-semi-space-size=2', ...program.args] })
+const sidecar = processes.start(
+  cores.pinned({ file: program.file, args: ['--max-semi-space-size=2', ...program.args] }),
+)
 await firstAnswer(controlPort, '/readyz', 200, sidecar)
+say(`${cores.description}, as is the browser; ${PAIRS} pairs of rounds of ${SECONDS} s`)
 for (let i = 0; i < JOBS; i += 1) {
   await call('PUT', `jobs/job-${i}`, {})
   await save(i)
