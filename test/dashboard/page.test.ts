@@ -166,9 +166,33 @@ describe.skipIf(!hasChromium)('the page', () => {
     await page.getByRole('button', { name: 'Show 25 more' }).last().click()
     await page.getByText('50 of 500 jobs').waitFor()
     expect(await page.locator('[data-job]').count()).toBe(50)
+    expect(await page.evaluate('document.querySelectorAll("*").length')).toBeLessThan(1_500)
     await page.getByLabel('Id contains').fill('job-123')
     await page.getByText('1 of 1 job').waitFor()
     expect(await page.locator('[data-job]').count()).toBe(1)
+  })
+
+  test('a tab that nobody sees draws nothing, and is up to date once it is seen', async (t) => {
+    const { clock, proxy } = await before(t)
+    const { page } = await openPage(t, browser, proxy.controlUrl)
+    const hide = (isHidden: boolean) =>
+      page.evaluate(`Object.defineProperty(document, 'hidden', { configurable: true, get: () => ${isHidden} })
+        document.dispatchEvent(new Event('visibilitychange'))`)
+    const requests = page.locator('[data-upstream="web"] [data-plot="rate"] .value').first()
+    await page.getByText('live', { exact: true }).waitFor()
+    await page.evaluate(`globalThis.heard = []
+      const { parse } = JSON
+      JSON.parse = (text) => { const value = parse(text); if (value.upstreams?.web) heard.push(value.upstreams.web.requests); return value }`)
+    await clock.advance(1_000)
+    await page.locator('[data-plot="rate"] canvas').first().waitFor()
+    await hide(true)
+    for (let i = 0; i < 7; i += 1) await ask(`${proxy.own('web')}/x`)
+    await clock.advance(1_000)
+    await page.waitForFunction('heard.at(-1) === 7')
+    await page.evaluate('new Promise((resolve) => setTimeout(() => requestAnimationFrame(resolve), 600))')
+    expect(await requests.textContent()).toBe('0')
+    await hide(false)
+    await page.locator('[data-upstream="web"] [data-plot="rate"] .value', { hasText: '7' }).first().waitFor()
   })
 
   test('where a token is set it is asked for, kept in the tab alone, and never in an address', async (t) => {
