@@ -110,6 +110,7 @@ async function answer(
 ): Promise<Reply> {
   const { host = '', authorization = '' } = request.headers
   if (guard.loopbackOnly && !isLoopback(hostname(host))) throw new Refusal(403, `not for host ${host}`)
+  if (isFromElsewhere(request)) throw new Refusal(403, 'not for pages of another origin')
   const [path = '', query = ''] = splitOnce(request.url ?? '', '?')
   const here = operationsAt(path)
   if (here.length === 0) throw new Refusal(404, `nothing at ${path}`)
@@ -130,6 +131,14 @@ async function answer(
     return Array.isArray(value) ? value.join(', ') : value
   }
   return operation.answer({ params, query: asked, header, body })
+}
+
+/**
+ * A change that a page of another origin asks for through the browser of whoever works here: without a token nothing else
+ * would keep it out. Browsers name the page's origin on each such request (Fetch Standard, section 3.1).
+ */
+function isFromElsewhere({ method = '', headers: { origin, host } }: IncomingMessage): boolean {
+  return origin !== undefined && !/^(?:GET|HEAD)$/.test(method) && URL.parse(origin)?.host !== host
 }
 
 function notAllowed(path: string, here: readonly Matched[]): Refusal {

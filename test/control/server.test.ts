@@ -275,3 +275,35 @@ test('closing waits for the answer that is under way, and for no more on its con
   assert.match(await text(socket), /^HTTP\/1\.1 200 OK\r\n.*\r\n\r\nthe last\n$/s)
   await closed
 })
+
+test('a page of another origin changes nothing; the own page, and who is no browser, may', async () => {
+  const changed: string[] = []
+  const change: Operation = {
+    ...PLAIN,
+    id: 'change',
+    method: 'POST',
+    path: '/v1/change',
+    summary: '',
+    answers: {},
+    answer: () => {
+      changed.push('once')
+      return json(200, 'changed')
+    },
+  }
+  const { address } = await start({ operations: [change, CLOSED] })
+  const own = `127.0.0.1:${address.port}`
+  const asked = (origin?: string, method = 'POST') =>
+    ask(address, method === 'POST' ? '/v1/change' : '/v1/secret', {
+      method,
+      headers: { host: own, ...(origin === undefined ? {} : { origin }) },
+    })
+  for (const origin of ['http://evil.example', 'null', `http://127.0.0.1:${address.port + 1}`, '']) {
+    assert.equal(problemOf(await asked(origin)), '403 Forbidden: not for pages of another origin')
+  }
+  assert.deepEqual(changed, [])
+  assert.equal((await asked(`http://${own}`)).status, 200)
+  assert.equal((await asked()).status, 200)
+  // What such a page asks to read it is not given by its own browser.
+  assert.equal((await asked('http://evil.example', 'GET')).status, 200)
+  assert.deepEqual(changed, ['once', 'once'])
+})
