@@ -11,7 +11,19 @@ const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf
 const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] = [
   ['src/policy/', ['src/clock', 'src/errors', 'src/job/']],
   ['src/job/', ['src/clock']],
-  ['src/proxy/', ['src/policy/exchange', 'src/policy/events', 'src/errors', 'src/clock', 'src/listen', 'src/job/']],
+  [
+    'src/proxy/',
+    [
+      'src/policy/exchange',
+      'src/policy/ending',
+      'src/policy/link',
+      'src/policy/events',
+      'src/errors',
+      'src/clock',
+      'src/listen',
+      'src/job/',
+    ],
+  ],
   ['src/checkpoint/', ['src/clock', 'src/errors', 'src/job/', 'src/listen']],
   [
     'src/control/',

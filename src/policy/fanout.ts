@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../clock.ts'
 import type { FaultCode } from '../errors.ts'
+import { Ending } from './ending.ts'
 import type { BodyEnd, BodySink, RawHeaders, Reply } from './exchange.ts'
 
 /** Bytes that a reader may lie behind the fastest before all wait for it. */
@@ -87,9 +88,8 @@ class Branch implements Reply, BodySink {
   #flows = true
   #hasAll = false
   #trailers: RawHeaders = []
-  #end: BodyEnd | undefined
+  readonly #ending = new Ending()
   #onData: ((chunk: Buffer) => void) | undefined
-  #onClosed: ((end: BodyEnd) => void)[] = []
   readonly status: number
   readonly statusText: string
   readonly headers: RawHeaders
@@ -107,15 +107,14 @@ class Branch implements Reply, BodySink {
   }
 
   get ended(): boolean {
-    return this.#end !== undefined
+    return this.#ending.how !== undefined
   }
 
   pipe(sink: BodySink): void {
     this.#sink = sink
-    if (this.#end === undefined) return this.#deliver()
-    if (this.#end !== 'complete') return sink.fail(this.#end === 'cancelled' ? 'client_gone' : this.#end)
+    if (!this.ended) return this.#deliver()
     for (const chunk of this.#waiting.splice(0)) sink.data(chunk)
-    sink.end(this.#trailers)
+    this.#ending.tell(sink, this.#trailers)
   }
 
   resume(): void {
@@ -133,8 +132,7 @@ class Branch implements Reply, BodySink {
   }
 
   onClosed(closed: (end: BodyEnd) => void): void {
-    if (this.#end === undefined) this.#onClosed.push(closed)
-    else closed(this.#end)
+    this.#ending.onClosed(closed)
   }
 
   data(chunk: Buffer): boolean {
@@ -154,14 +152,14 @@ class Branch implements Reply, BodySink {
   }
 
   fail(code: FaultCode): void {
-    if (this.#end !== undefined) return
+    if (this.ended) return
     this.#close(code)
     this.#sink?.fail(code)
   }
 
   #deliver(): void {
     const sink = this.#sink
-    if (sink === undefined || this.#end !== undefined) return
+    if (sink === undefined || this.ended) return
     for (let chunk = this.#next(); chunk !== undefined; chunk = this.#next()) this.#flows = sink.data(chunk)
     if (this.#waiting.length === 0 && this.#hasAll) {
       this.#close('complete')
@@ -177,12 +175,10 @@ class Branch implements Reply, BodySink {
   }
 
   #close(end: BodyEnd): void {
-    if (this.#end !== undefined) return
-    this.#end = end
+    if (this.ended) return
     if (end !== 'complete') this.#waiting.length = 0
     this.behind = 0
+    this.#ending.close(end)
     this.#trunk.left(end)
-    for (const closed of this.#onClosed) closed(end)
-    this.#onClosed = []
   }
 }

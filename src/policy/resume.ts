@@ -2,6 +2,7 @@ import type { Timer } from '../clock.ts'
 import type { FaultCode } from '../errors.ts'
 import { waitMs } from './backoff.ts'
 import { type Budget, withdraw } from './budget.ts'
+import { Ending } from './ending.ts'
 import type { BodyEnd, BodySink, Deps, Exchange, Layer, RawHeaders, Reply, Send } from './exchange.ts'
 import { fieldOf } from './fields.ts'
 import type { RetrySettings } from './retry.ts'
@@ -40,8 +41,7 @@ class Resumable implements Reply, BodySink {
   /** Resumes since the last byte. */
   #fruitless = 0
   #timer: Timer | undefined
-  #end: BodyEnd | undefined
-  #onClosed: ((end: BodyEnd) => void)[] = []
+  readonly #ending = new Ending()
   readonly status: number
   readonly statusText: string
   readonly headers: RawHeaders
@@ -62,7 +62,7 @@ class Resumable implements Reply, BodySink {
   }
 
   get ended(): boolean {
-    return this.#end !== undefined
+    return this.#ending.how !== undefined
   }
 
   pipe(sink: BodySink): void {
@@ -71,14 +71,14 @@ class Resumable implements Reply, BodySink {
   }
 
   resume(): void {
-    if (this.#end === undefined) this.#current.resume()
+    if (!this.ended) this.#current.resume()
   }
 
   discard(end: BodyEnd): void {
-    if (this.#end !== undefined) return
+    if (this.ended) return
     if (this.#timer !== undefined) this.#rules.deps.clock.cancel(this.#timer)
     this.#current.discard(end)
-    this.#close(end)
+    this.#ending.close(end)
   }
 
   watch(onData: (chunk: Buffer) => void): void {
@@ -86,8 +86,7 @@ class Resumable implements Reply, BodySink {
   }
 
   onClosed(closed: (end: BodyEnd) => void): void {
-    if (this.#end === undefined) this.#onClosed.push(closed)
-    else closed(this.#end)
+    this.#ending.onClosed(closed)
   }
 
   data(chunk: Buffer): boolean {
@@ -98,12 +97,12 @@ class Resumable implements Reply, BodySink {
 
   end(trailers: RawHeaders): void {
     this.#sink?.end(trailers)
-    this.#close('complete')
+    this.#ending.close('complete')
   }
 
   /** The body broke off here: it goes on after a wait, or it is over. */
   fail(code: FaultCode): void {
-    if (this.#end !== undefined) return
+    if (this.ended) return
     const { settings, budget, deps } = this.#rules
     const { clock, random, emit } = deps
     const { route: ref, trace } = this.#exchange
@@ -135,7 +134,7 @@ class Resumable implements Reply, BodySink {
       return this.#giveUp(code)
     }
     this.#exchange.attempts = exchange.attempts
-    if (this.#end !== undefined) return reply.discard('cancelled')
+    if (this.ended) return reply.discard('cancelled')
     if (!this.#continues(reply)) {
       reply.discard('cancelled')
       return this.#giveUp(code)
@@ -153,18 +152,11 @@ class Resumable implements Reply, BodySink {
   }
 
   #giveUp(code: FaultCode): void {
-    if (this.#end !== undefined) return
+    if (this.ended) return
     const { route: ref, trace } = this.#exchange
     this.#rules.deps.emit({ kind: 'resume', ref, resumed: false, trace })
     this.#sink?.fail(code)
-    this.#close(code)
-  }
-
-  #close(end: BodyEnd): void {
-    if (this.#end !== undefined) return
-    this.#end = end
-    for (const closed of this.#onClosed) closed(end)
-    this.#onClosed = []
+    this.#ending.close(code)
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { Ending } from '../policy/ending.ts'
 import type { BodyEnd, BodySink, Call, CallWatch, Exchange, RawHeaders, Reply } from '../policy/exchange.ts'
 import { codeOf, faultFrom } from './wire-faults.ts'
 
@@ -49,12 +50,11 @@ export class UpstreamCall implements Call, Reply {
   #bodyBegun = false
   #sent = false
   #hasHead = false
-  #end: BodyEnd | undefined
+  readonly #ending = new Ending()
   #sink: BodySink | undefined
   #held: Buffer[] = []
   #heldBytes = 0
   #trailers: RawHeaders = []
-  #onClosed: ((end: BodyEnd) => void)[] = []
   #onData: ((chunk: Buffer) => void) | undefined
 
   status = 0
@@ -73,7 +73,7 @@ export class UpstreamCall implements Call, Reply {
   }
 
   get ended(): boolean {
-    return this.#end !== undefined
+    return this.#ending.how !== undefined
   }
 
   abort(): void {
@@ -81,8 +81,8 @@ export class UpstreamCall implements Call, Reply {
   }
 
   discard(end: BodyEnd): void {
-    if (this.#end !== undefined) return
-    this.#close(end)
+    if (this.ended) return
+    this.#ending.close(end)
     this.socket?.destroy()
     if (this.#control !== undefined) this.#control.abort(GIVEN_UP)
     else if (!this.#line.isOpen) this.#line.drop()
@@ -94,13 +94,12 @@ export class UpstreamCall implements Call, Reply {
     this.#sink = sink
     let flowing = true
     for (const chunk of held) flowing = sink.data(chunk)
-    if (this.#end === 'complete') sink.end(this.#trailers)
-    else if (this.#end !== undefined) sink.fail(this.#end === 'cancelled' ? 'client_gone' : this.#end)
+    if (this.ended) this.#ending.tell(sink, this.#trailers)
     else if (flowing) this.resume()
   }
 
   resume(): void {
-    if (this.#end === undefined) this.#control?.resume()
+    if (!this.ended) this.#control?.resume()
   }
 
   watch(onData: (chunk: Buffer) => void): void {
@@ -109,12 +108,11 @@ export class UpstreamCall implements Call, Reply {
   }
 
   onClosed(closed: (end: BodyEnd) => void): void {
-    if (this.#end === undefined) this.#onClosed.push(closed)
-    else closed(this.#end)
+    this.#ending.onClosed(closed)
   }
 
   onRequestStart(control: WireControl): void {
-    if (this.#end !== undefined) return control.abort(GIVEN_UP)
+    if (this.ended) return control.abort(GIVEN_UP)
     this.#control = control
     this.#isFresh = this.#line.served === 0
     this.#line.served += 1
@@ -128,11 +126,11 @@ export class UpstreamCall implements Call, Reply {
 
   onRequestSent(): void {
     this.#sent = true
-    if (this.#end === undefined && !this.#hasHead) this.#watch.sent()
+    if (!this.ended && !this.#hasHead) this.#watch.sent()
   }
 
   onResponseStart(control: WireControl, status: number, _parsed: unknown, statusText?: string): void {
-    if (this.#end !== undefined) return
+    if (this.ended) return
     const headers = decoded(control.rawHeaders)
     if (status < 200) return this.#exchange.client.inform(status, headers)
     this.#head(status, statusText ?? '', headers)
@@ -141,15 +139,15 @@ export class UpstreamCall implements Call, Reply {
   onRequestUpgrade(control: WireControl, status: number, _parsed: unknown, socket: Duplex): void {
     this.#line.yieldSocket()
     this.#line.giveBack()
-    if (this.#end !== undefined) return void socket.destroy()
+    if (this.ended) return void socket.destroy()
     this.#control = undefined
     this.socket = socket
-    socket.once('close', () => this.#close('complete'))
+    socket.once('close', () => this.#ending.close('complete'))
     this.#head(status, '', decoded(control.rawHeaders))
   }
 
   onResponseData(control: WireControl, chunk: Buffer): void {
-    if (this.#end !== undefined) return
+    if (this.ended) return
     this.#onData?.(chunk)
     if (this.#sink !== undefined) {
       if (!this.#sink.data(chunk)) control.pause()
@@ -162,23 +160,23 @@ export class UpstreamCall implements Call, Reply {
 
   onResponseEnd(control: WireControl): void {
     this.#line.giveBack()
-    if (this.#end !== undefined) return
+    if (this.ended) return
     this.#trailers = decoded(control.rawTrailers)
     this.#sink?.end(this.#trailers)
-    this.#close('complete')
+    this.#ending.close('complete')
   }
 
   onResponseError(_control: WireControl | undefined, error: Error): void {
     const { isTls } = this.#line
     this.#line.giveBack()
-    if (this.#end !== undefined) return
+    if (this.ended) return
     if (this.#hasHead) {
       this.#sink?.fail('body_truncated')
-      return this.#close('body_truncated')
+      return this.#ending.close('body_truncated')
     }
     const code = faultFrom(error, this.#control !== undefined, isTls)
     if (code === 'reset' && this.#isStale(error)) return this.#sendAfresh()
-    this.#close(code)
+    this.#ending.close(code)
     this.#watch.failed(code, error)
   }
 
@@ -189,13 +187,6 @@ export class UpstreamCall implements Call, Reply {
     this.headers = headers
     this.early = this.#exchange.body !== undefined && !this.#sent
     this.#watch.head(this)
-  }
-
-  #close(end: BodyEnd): void {
-    if (this.#end !== undefined) return
-    this.#end = end
-    for (const closed of this.#onClosed) closed(end)
-    this.#onClosed = []
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../clock.ts'
 import type { FaultCode } from '../errors.ts'
+import { Ending } from '../policy/ending.ts'
 import type { BodyEnd, BodySink, Call, CallWatch, RawHeaders, Reply } from '../policy/exchange.ts'
 
 /** What an upstream does with one call. All times in ms. */
@@ -50,9 +51,8 @@ export class SimulatedCall implements Call, Reply {
   readonly #clock: Clock
   readonly #data: Buffer
   #timer: Timer | undefined
-  #end: BodyEnd | undefined
+  readonly #ending = new Ending()
   #sink: BodySink | undefined
-  #onClosed: ((end: BodyEnd) => void)[] | undefined
   readonly status: number
   readonly statusText = ''
   readonly headers: RawHeaders
@@ -73,7 +73,7 @@ export class SimulatedCall implements Call, Reply {
   }
 
   get ended(): boolean {
-    return this.#end !== undefined
+    return this.#ending.how !== undefined
   }
 
   abort(): void {
@@ -81,16 +81,15 @@ export class SimulatedCall implements Call, Reply {
   }
 
   discard(end: BodyEnd): void {
-    if (this.#end !== undefined) return
+    if (this.ended) return
     if (this.#timer !== undefined) this.#clock.cancel(this.#timer)
-    this.#close(end)
+    this.#ending.close(end)
   }
 
   pipe(sink: BodySink): void {
     this.#sink = sink
     if (this.#data.length > 0) sink.data(this.#data)
-    if (this.#end === 'complete') sink.end([])
-    else if (this.#end !== undefined) sink.fail(this.#end === 'cancelled' ? 'client_gone' : this.#end)
+    this.#ending.tell(sink, [])
   }
 
   resume(): void {}
@@ -100,9 +99,7 @@ export class SimulatedCall implements Call, Reply {
   }
 
   onClosed(closed: (end: BodyEnd) => void): void {
-    if (this.#end !== undefined) return closed(this.#end)
-    this.#onClosed ??= []
-    this.#onClosed.push(closed)
+    this.#ending.onClosed(closed)
   }
 
   #connected(): void {
@@ -125,28 +122,21 @@ export class SimulatedCall implements Call, Reply {
   }
 
   #fail(code: FaultCode): void {
-    this.#close(code)
+    this.#ending.close(code)
     this.#watch.failed(code, undefined)
   }
 
   #head(answer: SimulatedReply): void {
     this.#timer = undefined
     if (answer.bodyMs > 0) this.#timer = this.#clock.after(answer.bodyMs, () => this.#finish(answer.bodyEnd))
-    else this.#close(answer.bodyEnd)
+    else this.#ending.close(answer.bodyEnd)
     this.#watch.head(this)
   }
 
   #finish(end: 'complete' | FaultCode): void {
     if (end === 'complete') this.#sink?.end([])
     else this.#sink?.fail(end)
-    this.#close(end)
-  }
-
-  #close(end: BodyEnd): void {
-    if (this.#end !== undefined) return
-    this.#end = end
-    for (const closed of this.#onClosed ?? []) closed(end)
-    this.#onClosed = undefined
+    this.#ending.close(end)
   }
 }
 

@@ -1,0 +1,30 @@
+import type { BodyEnd, BodySink, RawHeaders } from './exchange.ts'
+
+/** The end of a reply's body, of which there is one, and those who wait for it. */
+export class Ending {
+  #waiting: ((end: BodyEnd) => void)[] | undefined
+  /** undefined while the body goes on. */
+  how: BodyEnd | undefined
+
+  onClosed(closed: (end: BodyEnd) => void): void {
+    if (this.how !== undefined) return closed(this.how)
+    this.#waiting ??= []
+    this.#waiting.push(closed)
+  }
+
+  /** To who takes the body when it is over already; nothing while it goes on. */
+  tell(sink: BodySink, trailers: RawHeaders): void {
+    if (this.how === undefined) return
+    if (this.how === 'complete') sink.end(trailers)
+    else sink.fail(this.how === 'cancelled' ? 'client_gone' : this.how)
+  }
+
+  /** Tells those who wait; the first end is the one that counts. */
+  close(end: BodyEnd): void {
+    if (this.how !== undefined) return
+    this.how = end
+    const waiting = this.#waiting
+    this.#waiting = undefined
+    if (waiting !== undefined) for (const closed of waiting) closed(end)
+  }
+}
