@@ -105,6 +105,18 @@ export type Exchange = {
   readonly spent: { queueMs: number; backoffMs: number; connectMs: number }
 }
 
+/** What the policies set of an exchange, before any has. */
+export const untouched = () => ({
+  deadlineAt: Number.POSITIVE_INFINITY,
+  deadlineFault: 'total_timeout' as FaultCode,
+  attempts: 0,
+  headMs: undefined as number | undefined,
+  tried: [] as string[],
+  history: [] as AttemptRecord[],
+  attemptTimeoutMs: Number.POSITIVE_INFINITY,
+  spent: { queueMs: 0, backoffMs: 0, connectMs: 0 },
+})
+
 /** One attempt, as the log and who replays it see it. */
 export type AttemptRecord = {
   /** Monotonic ms. */

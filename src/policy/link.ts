@@ -2,8 +2,8 @@ import type { FaultCode } from '../errors.ts'
 import type { ClientLink, RawHeaders } from './exchange.ts'
 
 /**
- * Stands for the client towards an attempt that is not made for one client alone, or not the only one made for it: whoever
- * makes it says when nobody waits for it any more.
+ * The client, or what stands for it towards an attempt that is not made for one client alone, or not the only one made for
+ * it: whoever has it says when nobody waits any more.
  */
 export class Link implements ClientLink {
   readonly #inform: ClientLink['inform']

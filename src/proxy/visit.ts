@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type FaultCode, ProxyError } from '../errors.ts'
-import type { ClientLink, Deps, Exchange, RawHeaders, Reply, Timeouts } from '../policy/exchange.ts'
+import { type Deps, type Exchange, type RawHeaders, type Reply, type Timeouts, untouched } from '../policy/exchange.ts'
+import { Link } from '../policy/link.ts'
 import { KeptBody } from './body.ts'
 import { type IncomingFields, readFields, towardsClient } from './headers.ts'
 import { inputsOf, type JobShape, jobOf } from './job-shape.ts'
@@ -49,14 +50,14 @@ const REFUSED_METHODS = new Set(['CONNECT', 'TRACE'])
 const LINGER_MS = 5_000
 
 /** One request of a client from its arrival to the end of its response: finds its route, sends it, relays the reply. */
-export class Visit implements ClientLink {
+export class Visit {
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
   readonly #manner: Manner
   readonly #deps: VisitDeps
   readonly #startedAt: number
   readonly #jobs: JobShape
-  readonly #waiting: (() => void)[] = []
+  readonly #client = new Link((status, headers) => this.#inform(status, headers))
   readonly #joined: Joined | undefined
   #continueDue: boolean
   #route: Route | undefined
@@ -66,8 +67,6 @@ export class Visit implements ClientLink {
   #status: number | undefined
   #reason: FaultCode | undefined
   #firstByteMs: number | undefined
-  gone = false
-  readonly goneAs = 'client_gone'
 
   constructor(request: IncomingMessage, response: ServerResponse, manner: Manner, deps: VisitDeps) {
     this.#request = request
@@ -81,17 +80,8 @@ export class Visit implements ClientLink {
     response.on('close', () => this.#leave(response.writableFinished))
   }
 
-  listen(onGone: () => void): void {
-    this.#waiting.push(onGone)
-  }
-
-  unlisten(onGone: () => void): void {
-    const at = this.#waiting.lastIndexOf(onGone)
-    if (at >= 0) this.#waiting.splice(at, 1)
-  }
-
-  inform(status: number, headers: RawHeaders): void {
-    if (this.gone || this.#response.headersSent || this.#request.httpVersion !== '1.1') return
+  #inform(status: number, headers: RawHeaders): void {
+    if (this.#client.gone || this.#response.headersSent || this.#request.httpVersion !== '1.1') return
     this.#response.writeInformation(
       status,
       towardsClient(headers, (location) => location),
@@ -116,7 +106,7 @@ export class Visit implements ClientLink {
       const settled = timeouts instanceof Promise ? await timeouts : timeouts
       const exchange = this.#open(method, destination, path, route, fields, settled)
       const reply = await route.send(exchange)
-      if (this.gone) return reply.discard('cancelled')
+      if (this.#client.gone) return reply.discard('cancelled')
       this.#body?.commit()
       this.#answer(reply, destination, fields.host)
     } catch (error) {
@@ -154,18 +144,11 @@ export class Visit implements ClientLink {
       clientTimeoutMs: fields.timeoutMs,
       jobDeadlineAt: job?.deadlineAt === undefined ? undefined : this.#monotonic(job.deadlineAt),
       timeouts,
-      client: this,
+      client: this.#client,
       jobs: route.jobs,
       path,
       trace: this.#joined?.trace,
-      deadlineAt: Number.POSITIVE_INFINITY,
-      deadlineFault: 'total_timeout',
-      attempts: 0,
-      headMs: undefined,
-      tried: [],
-      history: [],
-      attemptTimeoutMs: Number.POSITIVE_INFINITY,
-      spent: { queueMs: 0, backoffMs: 0, connectMs: 0 },
+      ...untouched(),
     }
     this.#exchange = exchange
     return exchange
@@ -241,7 +224,7 @@ export class Visit implements ClientLink {
     const problem = error instanceof ProxyError ? error : new ProxyError('internal', undefined, { cause: error })
     if (problem.code === 'internal') this.#deps.emit({ kind: 'fault', error, where: 'request' })
     this.#reason = problem.code
-    if (this.gone) return
+    if (this.#client.gone) return
     if (this.#response.headersSent) return void this.#response.socket?.resetAndDestroy()
     this.#status = problem.fault.status
     this.#firstByteMs = this.#deps.clock.now() - this.#startedAt
@@ -254,8 +237,7 @@ export class Visit implements ClientLink {
 
   /** @param finished whether the client has been sent all there was to send. */
   #leave(finished: boolean): void {
-    this.gone = !finished
-    if (!finished) for (const onGone of [...this.#waiting]) onGone()
+    if (!finished) this.#client.leave('client_gone')
     this.#relay?.stop()
     this.#body?.dispose()
     if (finished && !this.#request.complete) this.#linger()

@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream'
 import type { Clock } from '../clock.ts'
 import { type FaultCode, ProxyError } from '../errors.ts'
-import type { BodySink, ClientLink, Deps, Exchange, Reply, RequestBody } from '../policy/exchange.ts'
+import { type BodySink, type Deps, type Exchange, type Reply, type RequestBody, untouched } from '../policy/exchange.ts'
+import { Link } from '../policy/link.ts'
 import type { Inputs } from '../job/timeouts.ts'
 import { type Route, routeFor, type Upstream } from '../proxy/route.ts'
 
@@ -28,20 +29,18 @@ export type SimulatedAsk = {
  * One request from its arrival to the end of its response: what `Visit` is to a request on a socket. The exchange and the
  * event at its end are the same; the rest of a visit is what sockets need.
  */
-export class SimulatedRequest implements ClientLink, BodySink {
+export class SimulatedRequest implements BodySink {
   readonly #ask: SimulatedAsk
   readonly #deps: Deps
   readonly #route: Route
   readonly #startedAt: number
   readonly #exchange: Exchange
   readonly #onOver: () => void
-  readonly #waiting: (() => void)[] = []
+  readonly #client = new Link(() => {})
   #leaving: ReturnType<Clock['after']> | undefined
   #reply: Reply | undefined
   #status: number | undefined
   #firstByteMs: number | undefined
-  gone = false
-  readonly goneAs = 'client_gone'
 
   constructor(ask: SimulatedAsk, upstream: Upstream, inputs: Inputs, deps: Deps, onOver: () => void) {
     this.#ask = ask
@@ -64,18 +63,11 @@ export class SimulatedRequest implements ClientLink, BodySink {
       clientTimeoutMs: ask.clientTimeoutMs,
       jobDeadlineAt: ask.jobLeftMs === undefined ? undefined : this.#startedAt + ask.jobLeftMs,
       timeouts: typeof timeouts === 'function' ? timeouts(inputs) : timeouts,
-      client: this,
+      client: this.#client,
       jobs: route.jobs,
       path: ask.path,
-      deadlineAt: Number.POSITIVE_INFINITY,
-      deadlineFault: 'total_timeout',
-      attempts: 0,
-      headMs: undefined,
-      tried: [],
-      history: [],
       trace: undefined,
-      attemptTimeoutMs: Number.POSITIVE_INFINITY,
-      spent: { queueMs: 0, backoffMs: 0, connectMs: 0 },
+      ...untouched(),
     }
   }
 
@@ -86,30 +78,19 @@ export class SimulatedRequest implements ClientLink, BodySink {
       this.#leaving = this.#deps.clock.after(leavesAfterMs, () => this.#leave())
     try {
       const reply = await this.#route.send(this.#exchange)
-      if (this.gone) return reply.discard('cancelled')
+      if (this.#client.gone) return reply.discard('cancelled')
       this.#reply = reply
       this.#status = reply.status
       this.#firstByteMs = this.#elapsed()
       reply.pipe(this)
     } catch (error) {
       if (!(error instanceof ProxyError)) throw error
-      if (this.gone) return
+      if (this.#client.gone) return
       this.#status = error.fault.status
       this.#firstByteMs = this.#elapsed()
       this.#finish(error.code)
     }
   }
-
-  listen(onGone: () => void): void {
-    this.#waiting.push(onGone)
-  }
-
-  unlisten(onGone: () => void): void {
-    const at = this.#waiting.lastIndexOf(onGone)
-    if (at >= 0) this.#waiting.splice(at, 1)
-  }
-
-  inform(): void {}
 
   data(): boolean {
     return true
@@ -126,8 +107,7 @@ export class SimulatedRequest implements ClientLink, BodySink {
 
   #leave(): void {
     this.#leaving = undefined
-    this.gone = true
-    for (const onGone of [...this.#waiting]) onGone()
+    this.#client.leave('client_gone')
     this.#reply?.discard('cancelled')
     this.#finish('client_gone')
   }

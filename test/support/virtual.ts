@@ -3,7 +3,14 @@ import { loadConfig } from '../../src/config/load.ts'
 import { formatFaults } from '../../src/config/faults.ts'
 import { ProxyError } from '../../src/errors.ts'
 import type { Event } from '../../src/policy/events.ts'
-import type { CallWatch, Deps, Exchange, Timeouts, Transport } from '../../src/policy/exchange.ts'
+import {
+  type CallWatch,
+  type Deps,
+  type Exchange,
+  type Timeouts,
+  type Transport,
+  untouched,
+} from '../../src/policy/exchange.ts'
 import { Link } from '../../src/policy/link.ts'
 import { WholeReply, wholeBody } from '../../src/policy/whole.ts'
 import { routeFor } from '../../src/proxy/route.ts'
@@ -136,15 +143,8 @@ async function send(
     client: new Link(() => {}),
     jobs: route.jobs,
     path,
-    deadlineAt: Number.POSITIVE_INFINITY,
-    deadlineFault: 'total_timeout',
-    attempts: 0,
-    headMs: undefined,
-    tried: [],
-    history: [],
     trace: undefined,
-    attemptTimeoutMs: Number.POSITIVE_INFINITY,
-    spent: { queueMs: 0, backoffMs: 0, connectMs: 0 },
+    ...untouched(),
   }
   const got = await route.send(exchange).then(
     async (reply) => ({
