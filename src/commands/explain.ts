@@ -1,9 +1,7 @@
-import { formatFaults } from '../config/faults.ts'
 import type { Env } from '../config/interpolate.ts'
-import { loadConfig } from '../config/load.ts'
 import { explain as explanationOf, type Question, Unanswerable } from '../explain/explanation.ts'
 import { textOf } from '../explain/text.ts'
-import { readText } from './read-text.ts'
+import { readConfig } from './read-config.ts'
 
 export type ExplainOptions = { readonly file: string; readonly json: boolean; readonly question: Question }
 
@@ -17,18 +15,13 @@ export function explain(
   write: (text: string) => void,
   complain: (text: string) => void,
 ): number {
-  const text = readText(file)
-  if (text instanceof Error) {
-    complain(`breakwater: cannot read ${file}: ${text.message}\n`)
-    return 2
-  }
-  const loaded = loadConfig(text, file, env)
-  if (!loaded.ok) {
-    complain(formatFaults(loaded.faults))
+  const read = readConfig(file, env)
+  if (typeof read === 'string') {
+    complain(read)
     return 2
   }
   try {
-    const explanation = explanationOf(loaded.config, loaded.origins, question)
+    const explanation = explanationOf(read.config, read.origins, question)
     write(json ? `${JSON.stringify(explanation, undefined, 2)}\n` : textOf(explanation))
     return 0
   } catch (error) {

@@ -1,12 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { type App, startApp } from '../app.ts'
 import { systemClock } from '../clock.ts'
-import { formatFaults } from '../config/faults.ts'
-import { loadConfig } from '../config/load.ts'
 import { warningsOf } from '../config/warnings.ts'
 import { systemResolve } from '../proxy/names.ts'
 import { configFile } from '../reload/source.ts'
-import { readText } from './read-text.ts'
+import { readConfig } from './read-config.ts'
 
 /**
  * Serves until SIGTERM or SIGINT, then drains; a second signal ends at once. Reloads when the file changes, and at SIGHUP.
@@ -18,14 +16,9 @@ export async function run(
   env: Readonly<Record<string, string | undefined>>,
   complain: (text: string) => void,
 ): Promise<number> {
-  const text = readText(file)
-  if (text instanceof Error) {
-    complain(`breakwater: cannot read ${file}: ${text.message}\n`)
-    return 2
-  }
-  const loaded = loadConfig(text, file, env)
-  if (!loaded.ok) {
-    complain(formatFaults(loaded.faults))
+  const read = readConfig(file, env)
+  if (typeof read === 'string') {
+    complain(read)
     return 2
   }
   const outside = {
@@ -41,7 +34,7 @@ export async function run(
   // One that comes before it serves asks for nothing: the file has just been read.
   process.on('SIGHUP', () => void app?.reload('signal'))
   try {
-    const { config, origins } = loaded
+    const { config, origins, text } = read
     const given = { config, origins, warnings: warningsOf(config, origins) }
     app = await startApp(given, outside, configFile(file, text, env, systemClock))
     await asked
