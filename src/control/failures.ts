@@ -34,7 +34,7 @@ export class Failures {
 
   /** @param wallNow ms since the Unix epoch. */
   record(event: RequestEvent, wallNow: number): void {
-    if (event.ref === undefined || !isFailure(event)) return
+    if (event.ref === undefined) return
     const { ref, method, path, status, reason = null, attempts, totalMs, history, startedAt, id } = event
     this.#newestLast.push({
       at: isoTime(wallNow),

@@ -1,16 +1,9 @@
 /** Counts what the data plane tells of itself, and shows it as Prometheus text (version 0.0.4) or OpenMetrics (1.0). */
 
-import {
-  Counter,
-  collectDefaultMetrics,
-  Gauge,
-  Histogram,
-  type OpenMetricsContentType,
-  type PrometheusContentType,
-  Registry,
-} from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { type AnyRegistry, createGauges } from './gauges.ts'
 import { METRICS } from './metric-table.ts'
-import type { BreakerState, Event, RequestEvent, RouteRef, Snapshot, UpstreamSnapshot } from '../policy/events.ts'
+import type { Event, RequestEvent, RouteRef, Snapshot } from '../policy/events.ts'
 import { forgetSeries } from './forget-series.ts'
 import { countReloads } from './reload-report.ts'
 
@@ -26,8 +19,6 @@ export type Metrics = {
 
 /** From one millisecond to ten minutes: a cached answer and a rendered video share them. */
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
-
-const STATE_VALUES: Readonly<Record<BreakerState, number>> = { closed: 0, 'half-open': 1, open: 2 }
 
 /** @param snapshot the data plane's state now; asked once a scrape, so that no gauge lags behind it. */
 export function createMetrics(about: { service: string; version: string }, snapshot: () => Snapshot): Metrics {
@@ -58,8 +49,6 @@ export function createMetrics(about: { service: string; version: string }, snaps
     },
   }
 }
-
-type AnyRegistry = Registry<PrometheusContentType | OpenMetricsContentType>
 
 /** The series of one route with their labels already bound: recording an event builds neither strings nor objects. */
 type RouteSeries = ReturnType<ReturnType<typeof createBinder>['to']>
@@ -286,61 +275,6 @@ function createBinder(registry: AnyRegistry) {
   ]
   const ofAttempts = [attempts, attemptSeconds, retries, retriesDenied, bodyFailures, bodiesUnkept, staleConnections]
   return { to, all: [...ofRequests, ...ofAttempts, shared, hedges] }
-}
-
-/** Sets every gauge anew, so that an upstream that a reload took away leaves no series behind. */
-function createGauges(registry: AnyRegistry): (snapshot: Snapshot) => void {
-  const registers = [registry]
-  const byUpstream = {
-    inFlight: new Gauge({ ...METRICS.inFlight, registers }),
-    queued: new Gauge({ ...METRICS.queued, registers }),
-    limit: new Gauge({ ...METRICS.concurrencyLimit, registers }),
-    slowdown: new Gauge({ ...METRICS.slowdown, registers }),
-    held: new Gauge({ ...METRICS.held, registers }),
-    connections: new Gauge({ ...METRICS.connections, registers }),
-    retryBudget: new Gauge({ ...METRICS.retryBudget, registers }),
-  }
-  const breakersForced = new Gauge({ ...METRICS.breakersForced, registers })
-  const breakerState = new Gauge({ ...METRICS.breakerState, registers })
-  const endpointState = new Gauge({ ...METRICS.endpointState, registers })
-  const endpointInFlight = new Gauge({ ...METRICS.endpointInFlight, registers })
-  const available = new Gauge({ ...METRICS.endpointsAvailable, registers })
-  const endpoints = new Gauge({ ...METRICS.endpoints, registers })
-  const clientConnections = new Gauge({ ...METRICS.clientConnections, registers })
-  const ofEndpoints = [endpointState, endpointInFlight, available, endpoints]
-  const all = [...Object.values(byUpstream), breakerState, breakersForced, ...ofEndpoints, clientConnections]
-
-  const showEndpoints = ({ name: upstream, ...state }: UpstreamSnapshot) => {
-    endpoints.set({ upstream }, state.endpoints.length)
-    available.set({ upstream }, state.endpoints.filter(({ isAvailable }) => isAvailable).length)
-    if (state.endpoints.length < 2) return
-    for (const { origin: endpoint, inFlight } of state.endpoints) endpointInFlight.set({ upstream, endpoint }, inFlight)
-    for (const { route = '*', endpoint = '', state: one } of state.breakers)
-      endpointState.set({ upstream, route, endpoint }, STATE_VALUES[one])
-  }
-
-  return ({ upstreams, listeners }) => {
-    for (const one of all) one.reset()
-    for (const { name: listener, connections: open } of listeners) clientConnections.set({ listener }, open)
-    for (const state of upstreams) {
-      const upstream = state.name
-      for (const name of ['inFlight', 'queued', 'limit', 'held', 'connections', 'retryBudget'] as const)
-        byUpstream[name].set({ upstream }, state[name])
-      if (state.slowdown !== undefined) byUpstream.slowdown.set({ upstream }, state.slowdown)
-      breakersForced.set({ upstream }, state.breakers.filter(({ mode }) => mode !== 'auto').length)
-      for (const [route, value] of bestByRoute(state.breakers)) breakerState.set({ upstream, route }, value)
-      showEndpoints(state)
-    }
-  }
-}
-
-/** What requests meet: as long as one endpoint takes them, they are taken. */
-function bestByRoute(breakers: UpstreamSnapshot['breakers']): Map<string, number> {
-  const best = new Map<string, number>()
-  for (const { route = '*', state } of breakers) {
-    best.set(route, Math.min(best.get(route) ?? Number.POSITIVE_INFINITY, STATE_VALUES[state]))
-  }
-  return best
 }
 
 /** Statuses outside 100 to 599 count as 5xx, as RFC 9110 section 15 has clients treat them. */

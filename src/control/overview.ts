@@ -1,7 +1,7 @@
 import type { StoredCheckpoint } from '../checkpoint/record.ts'
 import type { Clock } from '../clock.ts'
 import type { BreakerMode, BreakerSnapshot, Event, UpstreamSnapshot } from '../policy/events.ts'
-import { Failures } from './failures.ts'
+import { Failures, isFailure } from './failures.ts'
 import { Live } from './live.ts'
 import { Recent } from './recent.ts'
 
@@ -32,8 +32,8 @@ export class Overview {
 
   record(event: Event): void {
     this.recent.record(event)
-    if (event.kind === 'request') this.failures.record(event, this.plane.clock.wallNow())
-    else this.live.record(event)
+    if (event.kind !== 'request') this.live.record(event)
+    else if (isFailure(event)) this.failures.record(event, this.plane.clock.wallNow())
   }
 
   saved({ job, checkpoint }: StoredCheckpoint): void {

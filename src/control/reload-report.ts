@@ -1,8 +1,9 @@
 /** What is told of a reload: its line in the log, and its metrics. */
 
 import type { Logger } from 'pino'
-import { Counter, Gauge, type OpenMetricsContentType, type PrometheusContentType, type Registry } from 'prom-client'
+import { Counter, Gauge } from 'prom-client'
 import type { ReloadFault, ReloadReport } from '../policy/events.ts'
+import type { AnyRegistry } from './gauges.ts'
 import { masked } from './masked.ts'
 import { METRICS } from './metric-table.ts'
 
@@ -27,9 +28,7 @@ function faultLine({ line, column, path, message }: ReloadFault): string {
   return masked([line === undefined ? '' : `${line}:${column}`, path, message].filter((part) => part !== '').join(': '))
 }
 
-export function countReloads(
-  registry: Registry<PrometheusContentType | OpenMetricsContentType>,
-): (report: ReloadReport) => void {
+export function countReloads(registry: AnyRegistry): (report: ReloadReport) => void {
   const registers = [registry]
   const successful = new Gauge({ ...METRICS.reloadSuccessful, registers })
   const reloads = new Counter({ ...METRICS.reloads, registers })
