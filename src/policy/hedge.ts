@@ -126,10 +126,10 @@ class Race {
 
   #failed(runner: Runner, error: unknown): void {
     if (!this.#underWay.delete(runner)) return
+    const known = this.#poor
     // What the sidecar itself refused says less than what came of the first.
-    if (this.#poor === undefined || runner === this.#runners[0]) {
-      if (this.#poor === undefined || 'error' in this.#poor) this.#poor = { error }
-    }
+    const saysMore = known !== undefined && 'error' in known && runner === this.#runners[0]
+    if (known === undefined || saysMore) this.#poor = { error }
     this.#loseWhenLast(runner)
   }
 

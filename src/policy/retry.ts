@@ -23,7 +23,6 @@ type Rules = {
   readonly settings: RetrySettings
   readonly budget: Budget
   readonly breakers: readonly Breaker[]
-  readonly elsewhere: (exchange: Exchange) => boolean
   readonly deps: Deps
 }
 
@@ -41,7 +40,7 @@ export const retrying = (
   elsewhere: (exchange: Exchange) => boolean,
   deps: Deps,
 ): Layer => {
-  const rules: Rules = { settings, budget, breakers, elsewhere, deps }
+  const rules: Rules = { settings, budget, breakers, deps }
   return (next) => async (exchange) => {
     deposit(budget, deps.clock.now(), settings.budget)
     let last: Outcome | undefined
@@ -61,9 +60,13 @@ export const retrying = (
       last = outcome
       const cause = causeToRepeat(outcome, settings)
       if (cause === undefined) return conclude(outcome)
-      const why = whyNot(k, outcome, exchange, settings)
-      if (why === undefined && !elsewhere(exchange)) waits += 1
-      const denial = why ?? (await untilRepeatable(waits, cause, outcome, exchange, rules))
+      let denial = whyNot(k, outcome, exchange, settings)
+      if (denial === undefined) {
+        const isElsewhere = elsewhere(exchange)
+        if (!isElsewhere) waits += 1
+        const ms = isElsewhere ? 0 : waitBefore(waits, outcome, rules)
+        denial = await untilRepeatable(ms, cause, outcome, exchange, rules)
+      }
       if (denial !== undefined) {
         deps.emit({ kind: 'retry_denied', ref: exchange.route, why: denial, trace: exchange.trace })
         return conclude(outcome)
@@ -78,13 +81,18 @@ export const retrying = (
 
 /**
  * Waits until the next attempt may start.
- * @param k which wait of the schedule it is, from 1.
+ * @param ms to wait; 0 for not at all.
  * @returns why it may not, without a wait where that is known before it.
  */
-async function untilRepeatable(k: number, cause: string, last: Outcome, exchange: Exchange, rules: Rules) {
-  const { settings, budget, breakers, elsewhere, deps } = rules
+async function untilRepeatable(
+  ms: number,
+  cause: string,
+  last: Outcome,
+  exchange: Exchange,
+  rules: Rules,
+): Promise<RetryDenial | undefined> {
+  const { settings, budget, breakers, deps } = rules
   const now = deps.clock.now()
-  const ms = elsewhere(exchange) ? 0 : waitBefore(k, last, rules)
   if (now + ms >= exchange.deadlineAt) return 'deadline'
   if (!anyAdmits(breakers, deps)) return 'breaker'
   if (!withdraw(budget, now, settings.budget)) return 'budget'
