@@ -176,3 +176,34 @@ test('the health report says how many endpoints are well, and a health path lets
   await expect.poll(() => state(0)).toBe(1)
   expect(await state(1)).toBe(2)
 })
+
+test('an endpoint that an operator shuts while a request waits for a connection to it: the request goes to another', async (t) => {
+  const gates: (() => void)[] = []
+  const held: Scene = (_, response) => void gates.push(() => response.end('held'))
+  const { endpoints, proxy, counts, url } = await before(
+    t,
+    [
+      [held, named('a')],
+      [held, named('b')],
+    ],
+    {
+      connections: { max: 1 },
+    },
+  )
+  const calls = [ask(url), ask(url)]
+  await Promise.all(endpoints.map((endpoint) => endpoint.arrival(1)))
+  const waiting = ask(url)
+  const inFlight = 'breakwater_endpoint_requests_in_flight'
+  const busiest = async () => {
+    const samples = await proxy.metrics()
+    return endpoints.findIndex(({ origin }) => samples.get(`${inFlight}{upstream="web",endpoint="${origin}"}`) === 2)
+  }
+  await expect.poll(busiest).not.toBe(-1)
+  const shut = await busiest()
+  const body = JSON.stringify({ mode: 'forced-open', endpoint: endpoints[shut]?.origin })
+  await ask(`${proxy.controlUrl}/v1/upstreams/web/breaker`, { method: 'PUT', body })
+  for (const open of gates) open()
+  expect((await waiting).body.toString()).toBe(shut === 0 ? 'b' : 'a')
+  expect(counts()[shut]).toBe(1)
+  await Promise.all(calls)
+})

@@ -74,8 +74,8 @@ export function balancing(
       try {
         return await sendTo(choice, exchange, settings, deps)
       } catch (error) {
-        // Its breaker opened, or its last probe went to another, while this one waited for a connection.
-        const isRefused = error instanceof ProxyError && error.code === 'breaker_open'
+        // Its breaker opened or was shut, or its last probe went to another, while this one waited for a connection.
+        const isRefused = error instanceof ProxyError && error.fault.proxyError === 'destination_unavailable'
         if (!isRefused || !isTryLeft(exchange)) throw error
       }
     }
