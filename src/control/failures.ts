@@ -1,5 +1,5 @@
 import { isoTime } from '../clock.ts'
-import type { RequestEvent } from '../policy/events.ts'
+import type { RequestEvent, RouteRef } from '../policy/events.ts'
 
 /** A request that failed, attempt by attempt; as the control API shows it. */
 export type Failure = {
@@ -28,41 +28,59 @@ const MOST = 200
 export const isFailure = ({ status, reason }: RequestEvent) =>
   status >= 500 || (reason !== undefined && reason !== 'client_gone')
 
-/** The newest failures, for who looks at the page rather than into the log. */
+/**
+ * The newest failures, for who looks at the page rather than into the log. Kept as they are told, and put into words when
+ * somebody looks: an upstream whose breaker is open makes thousands of them a second.
+ */
 export class Failures {
-  readonly #newestLast: Failure[] = []
+  readonly #kept: { readonly event: RoutedEvent; readonly wallAt: number }[] = []
+  /** Where the oldest of them stands once there are as many as are kept. */
+  #next = 0
 
-  /** @param wallNow ms since the Unix epoch. */
-  record(event: RequestEvent, wallNow: number): void {
-    if (event.ref === undefined) return
-    const { ref, method, path, status, reason = null, attempts, totalMs, history, startedAt, id } = event
-    this.#newestLast.push({
-      at: isoTime(wallNow),
-      upstream: ref.upstream,
-      route: ref.route,
-      method,
-      path,
-      status,
-      reason,
-      attempts,
-      total_ms: rounded(totalMs),
-      history: history.map(({ startedAt: since, ms, outcome, endpoint = null }) => ({
-        at_ms: rounded(since - startedAt),
-        ms: rounded(ms),
-        outcome: String(outcome),
-        endpoint,
-      })),
-      request_id: id,
-    })
-    if (this.#newestLast.length > MOST) this.#newestLast.shift()
+  /** @param wallAt ms since the Unix epoch. */
+  record(event: RequestEvent, wallAt: number): void {
+    if (!isRouted(event)) return
+    this.#kept[this.#next] = { event, wallAt }
+    this.#next = (this.#next + 1) % MOST
   }
 
   newestFirst(): Failure[] {
-    return this.#newestLast.toReversed()
+    return this.#oldestFirst().toReversed().map(shown)
   }
 
   lastOf(upstream: string): Failure | undefined {
-    return this.#newestLast.findLast((failure) => failure.upstream === upstream)
+    const last = this.#oldestFirst().findLast(({ event }) => event.ref.upstream === upstream)
+    return last && shown(last)
+  }
+
+  #oldestFirst() {
+    return [...this.#kept.slice(this.#next), ...this.#kept.slice(0, this.#next)]
+  }
+}
+
+type RoutedEvent = RequestEvent & { readonly ref: RouteRef }
+
+const isRouted = (event: RequestEvent): event is RoutedEvent => event.ref !== undefined
+
+function shown({ event, wallAt }: { readonly event: RoutedEvent; readonly wallAt: number }): Failure {
+  const { ref, method, path, status, reason = null, attempts, totalMs, history, startedAt, id } = event
+  return {
+    at: isoTime(wallAt),
+    upstream: ref.upstream,
+    route: ref.route,
+    method,
+    path,
+    status,
+    reason,
+    attempts,
+    total_ms: rounded(totalMs),
+    history: history.map(({ startedAt: since, ms, outcome, endpoint = null }) => ({
+      at_ms: rounded(since - startedAt),
+      ms: rounded(ms),
+      outcome: String(outcome),
+      endpoint,
+    })),
+    request_id: id,
   }
 }
 
