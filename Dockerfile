@@ -3,39 +3,41 @@
 # where my-config has a proxy.yaml: a folder, since a file in a mount of its own stays what it was when an editor replaces it.
 # Request bodies that outgrow memory are kept in /tmp, nameless, while they may have to be sent again. Checkpoints and jobs
 # are kept in /data, a volume: give it a name, or a claim, for them to outlive the container.
-FROM node:20-bookworm-slim AS app
+FROM node:24-bookworm-slim AS app
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends binutils libatomic1
 WORKDIR /app
 COPY package.json package-lock.json ./
 # Brings the pinned Node as a package of its own; the Node of this stage only runs npm. Stripped of symbols for debuggers, a
 # fifth of its size.
-RUN npm ci --omit=dev --no-audit --no-fund && mkdir /node && cp -L node_modules/.bin/node /node/ && strip /node/node && \
-    cp -L "$(ldd /node/node | awk '/libatomic/ { print $3 }')" /node/ && \
+RUN npm ci --omit=dev --no-audit --no-fund && mkdir -p /usr-of-image/bin /usr-of-image/lib && \
+    cp -L node_modules/.bin/node /usr-of-image/bin/ && strip /usr-of-image/bin/node && \
+    cp -L "$(ldd /usr-of-image/bin/node | awk '/libatomic/ { print $3 }')" /usr-of-image/lib/ && \
     rm -rf node_modules/node-linux-* node_modules/.bin node_modules/zod/src && \
     find node_modules -name '*.map' -delete -o -name '*.d.?ts' -delete -o -name '*.d.ts' -delete
 COPY LICENSE ./
 COPY bin ./bin
 COPY src ./src
+# `breakwater` on the PATH, for `kubectl exec … -- breakwater top`: without the `env` that its first line asks for elsewhere.
+RUN sed -i '1s|.*|#!/usr/bin/node --max-semi-space-size=2|' bin/breakwater.js && ln -s /app/bin/breakwater.js /usr-of-image/bin/breakwater
 COPY proxy.yaml /etc/breakwater/
 # One start under the later user (65532) leaves the compiled code there: the next ones take half the time.
 RUN mkdir -m 777 node_modules/.cache /data && \
     BREAKWATER_STORE=memory: setpriv --reuid=65532 --regid=65532 --clear-groups \
-      sh -c '/node/node bin/breakwater.js run --config /etc/breakwater/proxy.yaml & sleep 3; kill $!; wait $!'
+      sh -c '/usr-of-image/bin/node bin/breakwater.js run --config /etc/breakwater/proxy.yaml & sleep 3; kill $!; wait $!'
 
 # The pinned Node needs glibc and libstdc++, which this has, and libatomic, which it has not.
 FROM gcr.io/distroless/cc-debian12:nonroot
-WORKDIR /app
-COPY --from=app /node/node /usr/local/bin/
-COPY --from=app /node/libatomic.so.1 /usr/lib/
+# A relative path of the configuration begins here: the default store, file:./data, is the volume.
+WORKDIR /
+COPY --from=app /usr-of-image /usr
 COPY --from=app /etc/breakwater /etc/breakwater
-COPY --from=app /app ./
+COPY --from=app /app /app
 COPY --from=app --chown=nonroot:nonroot /data /data
-ENV BREAKWATER_STORE=file:/data
 VOLUME /data
 USER nonroot
 EXPOSE 8080 8081 9464
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=2s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:8081/livez').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "--max-semi-space-size=2", "bin/breakwater.js"]
+ENTRYPOINT ["breakwater"]
 CMD ["run", "--config", "/etc/breakwater/proxy.yaml"]

@@ -28,11 +28,12 @@ export async function openFileStore(
   settings: StoreSettings,
   clock: Clock,
 ): Promise<CheckpointStore> {
-  if (folder !== undefined) mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const path = folder === undefined ? ':memory:' : join(folder, 'checkpoints.sqlite')
-  const thread = new DatabaseThread(path, settings, clock)
   try {
+    if (folder !== undefined) mkdirSync(folder, { recursive: true, mode: 0o700 })
+    const path = folder === undefined ? ':memory:' : join(folder, 'checkpoints.sqlite')
+    const thread = new DatabaseThread(path, settings, clock)
     await thread.opened
+    return thread.store()
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     const isLocked = /database is locked/.test(why)
@@ -40,7 +41,6 @@ export async function openFileStore(
       cause: error,
     })
   }
-  return thread.store()
 }
 
 class DatabaseThread {

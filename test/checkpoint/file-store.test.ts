@@ -36,6 +36,14 @@ test('a second store on the same folder is refused, and says why', async (t) => 
   )
 })
 
+test('a folder that cannot be made is named, with what it is for', async (t) => {
+  const file = join(temporaryFolder(t), 'file')
+  writeFileSync(file, '')
+  await expect(openFileStore(join(file, 'data'), SETTINGS, fakeClock())).rejects.toThrow(
+    `checkpoints.store file:${file}/data: ENOTDIR`,
+  )
+})
+
 test('a record lives for its time after the last save, and then makes room', async (t) => {
   const { store, clock } = await open(t, temporaryFolder(t))
   await store.append('j', { stage: 's', itemIds: ['a'], totalItems: 1, metadata: undefined }, ALWAYS)

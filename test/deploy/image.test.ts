@@ -2,8 +2,9 @@
 
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
+import { loadConfig } from '../../src/config/load.ts'
 
 const root = join(import.meta.dirname, '../..')
 const read = (name: string) => readFileSync(join(root, name), 'utf8')
@@ -15,8 +16,8 @@ const OF_THE_BASE = ['libc.so.6', 'libdl.so.2', 'libgcc_s.so.1', 'libm.so.6', 'l
 test.runIf(process.platform === 'linux')('the image has every library that the pinned Node asks for', () => {
   const needed = [...execFileSync('ldd', [process.execPath], { encoding: 'utf8' }).matchAll(/^\s+(lib\S+) =>/gm)]
   const missing = needed.map(([, name = '']) => name).filter((name) => !OF_THE_BASE.includes(name))
-  const brought = [...dockerfile.matchAll(/^COPY --from=app \/node\/(lib\S+) \/usr\/lib\/$/gm)].map(([, name]) => name)
-  expect(brought).toEqual(missing)
+  const brought = [...dockerfile.matchAll(/cp -L "\$\(ldd \S+ \| awk '\/(lib\w+)\/ /g)].map(([, name]) => name)
+  expect(brought).toEqual(missing.map((name) => name.split('.')[0]))
 })
 
 test('what is copied into the image is there, and let through to the build', () => {
@@ -29,6 +30,18 @@ test('it starts as an unprivileged user with the file that the command names', (
   expect(dockerfile).toMatch(/^USER nonroot$/m)
   const [, config = ''] = /^CMD \["run", "--config", "(.*)"\]$/m.exec(dockerfile) ?? []
   expect(dockerfile).toContain(`COPY proxy.yaml ${config.replace('proxy.yaml', '')}`)
-  const [, script = ''] = /^ENTRYPOINT \[.*"(.*)"\]$/m.exec(dockerfile) ?? []
+  const [, command = ''] = /^ENTRYPOINT \["(.*)"\]$/m.exec(dockerfile) ?? []
+  const [, script = ''] = / ln -s \/app\/(\S+) \S+\/bin\/(\S+)$/m.exec(dockerfile) ?? []
+  expect(dockerfile).toMatch(new RegExp(` ln -s /app/${script} \\S+/bin/${command}$`, 'm'))
   expect(existsSync(join(root, script))).toBe(true)
+})
+
+test('the store that a configuration has when it names none is the volume', () => {
+  const stage = dockerfile.slice(dockerfile.lastIndexOf('\nFROM '))
+  const [, folder = ''] = /^WORKDIR (\S+)$/m.exec(stage) ?? []
+  const [, volume] = /^VOLUME (\S+)$/m.exec(stage) ?? []
+  const shortest = loadConfig('upstreams: { api: { url: http://api:8000 } }', 'shortest', {})
+  const place = shortest.ok ? shortest.config.checkpoints.store : undefined
+  expect(place).toMatchObject({ kind: 'file' })
+  expect(place?.kind === 'file' && resolve(folder, place.folder)).toBe(volume)
 })
