@@ -24,6 +24,8 @@ const AUDIO_BYTES = 1024 * 1024
 /** Of a call's answer that the client takes for a passing trouble of the transcriber. */
 const PASSING = new Set([429, 502, 503, 504])
 const UPLOAD_WAITS_MS = [2_000, 4_000, 8_000]
+/** Around the whole transcription, whatever ended it. */
+const AGAIN_MS = [2_000, 4_000, 8_000, 16_000]
 
 /** @param scale what a second of the real thing is here. */
 export async function makeVideo(
@@ -46,7 +48,7 @@ export async function makeVideo(
       await itemDone('downloading_shorts', url, SHORTS)
     }
     enter('transcription')
-    await transcribe(number, urls.transcriber, client, scale)
+    await transcribed(number, urls.transcriber, client, scale)
     await itemDone('transcribing', 'audio', 1)
     return { finished: true }
   } catch (error) {
@@ -84,6 +86,16 @@ async function download(url: string, base: string, client: HttpClient, scale: nu
   const { id } = jobOf(await asked(client, `${base}/jobs`, ask))
   await done(client, `${base}/jobs/${id}`, 3_000 * scale, 40)
   await asked(client, `${base}/jobs/${id}/download`)
+}
+
+/** Five tries. */
+async function transcribed(number: number, base: string, client: HttpClient, scale: number): Promise<void> {
+  for (const waitMs of AGAIN_MS) {
+    const failed = await transcribe(number, base, client, scale).then(() => undefined, nameOf)
+    if (failed === undefined) return
+    await pause(waitMs * scale)
+  }
+  await transcribe(number, base, client, scale)
 }
 
 async function transcribe(number: number, base: string, client: HttpClient, scale: number): Promise<void> {

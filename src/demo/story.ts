@@ -43,7 +43,7 @@ const SCRIPT: Readonly<Record<keyof Urls, Omit<ServiceOptions, 'port' | 'fileByt
     blockMs: 3_000 * SCALE,
     faults: { rateLimit: { calls: 100, perMs: 60_000 * SCALE }, resetEvery: 37, restartEvery: 150 },
   },
-  /** Out of workers for a quarter of a minute, which retries can bridge, and for two minutes, which nothing can. */
+  /** Out of workers for a quarter of a minute, which retries bridge, and for two minutes, which only a patient client does. */
   transcriber: {
     kind: 'transcriber',
     pollsToFinish: 3,
