@@ -1,44 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { STORE_FORMS, storePlace } from './checkpoint/place.ts'
 import type { CheckOptions } from './commands/check.ts'
-import type { ExplainOptions } from './commands/explain.ts'
 import type { CopyOptions } from './commands/checkpoints.ts'
 import type { DemoOptions } from './commands/demo.ts'
+import type { ExplainOptions } from './commands/explain.ts'
 import type { SimulateOptions } from './commands/simulate.ts'
 import type { Terminal, TopOptions } from './commands/top.ts'
-import { STORE_FORMS, storePlace } from './checkpoint/place.ts'
 import { durationMs } from './config/units.ts'
-
-const USAGE = `breakwater: an HTTP resilience sidecar
-
-  breakwater run [--config FILE]   serve (FILE: proxy.yaml when not given)
-  breakwater check FILE [--strict] [--json] [--allow WARNING]…
-                                   list every fault of a configuration file, or else what it will be sorry for
-  breakwater explain [METHOD] PATH [--config FILE] [--upstream NAME] [--input NAME=VALUE]… [--json]
-                                   what would be done with a request, and which line says so
-  breakwater schema                print the configuration's JSON Schema, for editors
-  breakwater demo [--config FILE] [--log FILE]
-                                   watch it at work, about a minute, nothing else needed; its log for simulate
-  breakwater simulate --config NEW --log FILE [--against OLD]
-                                   replay an access log (- for stdin) through a configuration, beside what was recorded
-  breakwater simulate --config NEW --scenario FILE [--against OLD]
-                                   the same with traffic and outages that are made up
-      --unseen nearest|ok|fail     what a call that was never made would have been answered (nearest)
-      --late never|30s             when an answer that was given up would have come (never)
-      --patience forever|30s       how long clients wait that did not leave (forever)
-      --seed N                     of what is left to chance (1)
-      --json, --html FILE          all figures; a page with plots
-  breakwater top [--url http://127.0.0.1:8081] [--token-env NAME] [--once]
-                                   watch a running one at a terminal; NAME: the variable with the token of its control.token
-  breakwater demo                  watch it at work, about a minute, nothing else needed
-  breakwater checkpoints copy --from STORE --to STORE [--ca FILE] [--servername NAME] [--ttl 24h]
-                                   copy checkpoints and jobs; what the target has already stays as it is.
-                                   STORE: file:<folder>, redis://host:6379/0, rediss://…, redis+sentinel://…/master/0,
-                                   redis+cluster://…; as '\${NAME}' it is taken from the environment
-  breakwater --version
-
-exit codes: 0 done, 1 could not start, failed, or (check --strict) warnings, 2 faulty configuration or command line
-`
+import { USAGE, usageOf } from './usage.ts'
 
 const write = (text: string) => void process.stdout.write(text)
 const complain = (text: string) => void process.stderr.write(text)
@@ -60,6 +30,7 @@ process.exitCode = await main(process.argv.slice(2))
 async function main(argv: string[]): Promise<number> {
   const [command, ...rest] = argv
   try {
+    if (rest.includes('--help')) return print(usageOf(command))
     if (command === 'run') {
       const { run } = await import('./commands/run.ts')
       return await run(configOption(rest), version(), process.env, complain)
@@ -96,9 +67,9 @@ async function main(argv: string[]): Promise<number> {
     if (command === '--help' || command === 'help') return print(USAGE)
   } catch (error) {
     if (!(error instanceof UsageError)) throw error
-    complain(`${error.message}\n\n`)
+    complain(`breakwater ${command}: ${error.message}\n\n`)
   }
-  complain(USAGE)
+  complain(usageOf(command))
   return 2
 }
 
@@ -184,14 +155,21 @@ function copyOptions([verb, ...args]: string[]): CopyOptions {
 
 /** Not shown when it is wrong: there may be a password in it. */
 function place(option: string, text: string | undefined) {
-  const given = text === undefined ? undefined : storePlace(fromEnvironment(text))
+  const given = text === undefined ? undefined : storePlace(fromEnvironment(option, text))
   if (given === undefined) throw new UsageError(`${option}: expected ${STORE_FORMS}`)
   return given
 }
 
 /** A command line can be read by every user of the machine; the environment cannot. */
-function fromEnvironment(text: string): string {
-  return process.env[/^\$\{(\w+)\}$/.exec(text)?.[1] ?? ''] ?? text
+function fromEnvironment(option: string, text: string): string {
+  const [, name] = /^\$\{(\w+)\}$/.exec(text) ?? []
+  return name === undefined ? text : variable(option, name)
+}
+
+function variable(option: string, name: string): string {
+  const value = process.env[name]
+  if (value === undefined) throw new UsageError(`${option}: ${name} is not set`)
+  return value
 }
 
 function readText(path: string): string {
@@ -208,8 +186,7 @@ function topOptions(args: string[]): TopOptions {
     },
   })
   const name = values['token-env']
-  const token = name === undefined ? '' : process.env[name]
-  if (token === undefined) throw new UsageError(`--token-env: ${name} is not set`)
+  const token = name === undefined ? '' : variable('--token-env', name)
   if (!URL.canParse(values.url)) throw new UsageError('--url: expected one such as http://127.0.0.1:8081')
   return { url: values.url, token, once: values.once }
 }

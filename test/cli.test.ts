@@ -144,9 +144,15 @@ test('a second signal ends it at once', async (t) => {
 })
 
 test('what it does not know it explains, with exit code 2', async (t) => {
-  for (const args of [[], ['fly'], ['check'], ['check', 'a', 'b'], ['run', '--confg', 'x'], ['demo', 'x']]) {
+  for (const args of [[], ['fly']]) {
     const { code, stderr } = await breakwater(t, args).ended
     expect([args, code, stderr]).toEqual([args, 2, expect.stringContaining('breakwater run [--config FILE]')])
+    expect(stderr).toContain('exit codes')
+  }
+  for (const args of [['check'], ['check', 'a', 'b'], ['run', '--confg', 'x'], ['demo', 'x'], ['checkpoints', 'x']]) {
+    const { code, stderr } = await breakwater(t, args).ended
+    expect([args, code, stderr]).toEqual([args, 2, expect.stringContaining(`\n  breakwater ${args[0]} `)])
+    expect(stderr.match(/^ {2}breakwater /gm)).toHaveLength(1)
   }
   expect(await breakwater(t, ['--version']).ended).toMatchObject({
     code: 0,
@@ -155,5 +161,9 @@ test('what it does not know it explains, with exit code 2', async (t) => {
   expect(await breakwater(t, ['--help']).ended).toMatchObject({
     code: 0,
     stdout: expect.stringContaining('exit codes'),
+  })
+  expect(await breakwater(t, ['top', '--help']).ended).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^ {2}breakwater top .*\n {35}watch .*\n$/),
   })
 })

@@ -67,6 +67,8 @@ test('a store that is none, in use or away ends the copy with a clear error, and
   const copy = (from: string, to: string) => breakwater(t, ['checkpoints', 'copy', '--from', from, '--to', to]).ended
   const wrong = await copy('redis:/user:hunter2@x', `file:${folder}`)
   expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('--from: expected file:<folder>, memory:')])
+  const unset = await copy(`file:${folder}`, '${NOT_SET_ANYWHERE}')
+  expect([unset.code, unset.stderr]).toEqual([2, expect.stringContaining('--to: NOT_SET_ANYWHERE is not set')])
   const used = await open(`file:${folder}`)
   t.onTestFinished(() => used.close())
   const busy = await copy(`file:${folder}`, 'memory:')
