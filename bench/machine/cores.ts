@@ -8,7 +8,15 @@ export type Cores = {
   readonly description: string
   /** The command, bound to the core that contestants have for themselves. */
   pinned(command: Command): Command
+  /**
+   * Moves this process, and with it what it starts from now on, to the contestants' core: what was started before has the others for
+   * itself.
+   * @returns how it is now, for the report.
+   */
+  crowd(): string
 }
+
+const UNPINNED = 'nothing pinned: needs taskset and two cores'
 
 /**
  * Gives the first core to the contestant that is being measured, and the others to this process and what it starts
@@ -18,11 +26,17 @@ export function divideCores(): Cores {
   const taskset = findTool('taskset')
   const [first, ...others] = allowedCores()
   if (taskset === undefined || first === undefined || others.length === 0)
-    return { description: 'nothing pinned: needs taskset and two cores', pinned: (command) => command }
-  execFileSync(taskset, ['-a', '-c', '-p', others.join(','), String(process.pid)], { stdio: 'ignore' })
+    return { description: UNPINNED, pinned: (command) => command, crowd: () => UNPINNED }
+  const moveTo = (cores: readonly number[]) =>
+    execFileSync(taskset, ['-a', '-c', '-p', cores.join(','), String(process.pid)], { stdio: 'ignore' })
+  moveTo(others)
   return {
     description: `proxy on core ${first}, load and origin on ${others.join(',')}`,
     pinned: ({ file, args }) => ({ file: taskset, args: ['-c', String(first), file, ...args] }),
+    crowd: () => {
+      moveTo([first])
+      return `proxy, load and origin on core ${first}`
+    },
   }
 }
 
