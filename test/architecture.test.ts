@@ -24,7 +24,7 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
       'src/job/',
     ],
   ],
-  ['src/checkpoint/', ['src/clock', 'src/errors', 'src/job/', 'src/listen']],
+  ['src/checkpoint/', ['src/clock', 'src/errors', 'src/job/', 'src/listen', 'src/percent']],
   [
     'src/control/',
     [
@@ -35,6 +35,7 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
       'src/clock',
       'src/listen',
       'src/loopback',
+      'src/percent',
       'src/checkpoint/',
       'src/job/',
       'src/config/schema',
@@ -46,7 +47,10 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['src/dashboard/', []],
   ['src/top/', ['src/dashboard/']],
   ['src/explain/', ['src/config/', 'src/job/', 'src/policy/backoff', 'src/proxy/route']],
-  ['src/config/', ['src/listen', 'src/loopback', 'src/job/', 'src/checkpoint/place', 'src/policy/backoff']],
+  [
+    'src/config/',
+    ['src/listen', 'src/loopback', 'src/percent', 'src/job/', 'src/checkpoint/place', 'src/policy/backoff'],
+  ],
   [
     'src/simulate/',
     [

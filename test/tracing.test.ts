@@ -300,6 +300,35 @@ test('a method that HTTP does not know is no name of a span', async (t) => {
   })
 })
 
+test('a histogram leads to a trace where one of its bucket was recorded, whichever request came first', async (t) => {
+  const { proxy, url } = await traced(t, [{}])
+  const counted = () => proxy.log.filter(({ msg }) => msg === 'request').length
+  const told = async (...traceparents: string[]) => {
+    const before = counted()
+    for (const value of traceparents) await ask(`${url}/jobs/7`, { headers: ['host', 'h', 'traceparent', value] })
+    await expect.poll(counted).toBe(before + traceparents.length)
+    const headers = { accept: 'application/openmetrics-text' }
+    const text = await (await fetch(`${proxy.controlUrl}/metrics`, { headers })).text()
+    return [...text.matchAll(/^breakwater_request_duration_seconds_bucket.* # \{(.*)\} /gm)].map(
+      ([, labels = '']) => /trace_id="(\w+)"/.exec(labels)?.[1],
+    )
+  }
+  expect(await told(UNSAMPLED, SAMPLED, UNSAMPLED)).toEqual([TRACE])
+  expect(await told(UNSAMPLED)).toEqual([undefined])
+})
+
+test('what the spans are of may be told more of; what is ours stays ours', async (t) => {
+  const resource = 'k8s.pod.name=worker-7f,service.instance.id=mine,service.name=theirs'
+  const { receiver, url, spans } = await traced(t, [{}], {}, { tracing: { resource } })
+  await ask(`${url}/jobs/7`)
+  await spans()
+  expect(receiver.calls[0]?.resource).toMatchObject({
+    'k8s.pod.name': 'worker-7f',
+    'service.instance.id': 'mine',
+    'service.name': 'test',
+  })
+})
+
 test('a caller that does not record is believed: its traceparent goes on as it came, and there is no span', async (t) => {
   const { upstream, receiver, url, spans } = await traced(t, [{}])
   await ask(`${url}/jobs/7`, { headers: ['host', 'h', 'TraceParent', UNSAMPLED, 'tracestate', 'v=1'] })

@@ -1,6 +1,7 @@
 /** Where a store is, from how one writes it: `file:<folder>`, `memory:`, or a Redis as single server, Sentinel or Cluster. */
 
 import type { Address } from '../listen.ts'
+import { percentDecoded } from '../percent.ts'
 
 export type StorePlace =
   | { readonly kind: 'memory' }
@@ -76,15 +77,7 @@ function userInfo(text: string): Pick<RedisTarget, 'username' | 'password'> | un
   return { username: username || undefined, password: password || undefined }
 }
 
-/** undefined also for what is no percent-encoding. */
-function decoded(text: string | undefined): string | undefined {
-  if (text === undefined) return undefined
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return undefined
-  }
-}
+const decoded = (text: string | undefined) => (text === undefined ? undefined : percentDecoded(text))
 
 /** A Redis alone: false for '', which is none. @returns undefined for anything else. */
 export function redisOrNone(text: string): RedisTarget | false | undefined {

@@ -2,13 +2,13 @@
 
 import { z } from 'zod'
 import { redisOrNone, STORE_FORMS, storePlace } from '../checkpoint/place.ts'
-import { duration, flag, integer, listenAddress, listOf, number, offOr, size, text, written } from './kinds.ts'
-import { LOG_LEVEL, ROUTE, ROUTE_ONLY, UPSTREAM } from './policies.ts'
-import { headerPairs } from './header-pairs.ts'
-import { type Block, partial, setting, type Values } from './setting.ts'
 import type { TimeoutRules } from '../job/timeouts.ts'
 import type { Address } from '../listen.ts'
 import { JOB, type JobConfig, TIMEOUTS } from './jobs.ts'
+import { duration, flag, integer, listenAddress, listOf, number, offOr, size, text, written } from './kinds.ts'
+import { attributePairs, headerPairs } from './pairs.ts'
+import { LOG_LEVEL, ROUTE, ROUTE_ONLY, UPSTREAM } from './policies.ts'
+import { type Block, partial, setting, type Values } from './setting.ts'
 
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 
@@ -33,8 +33,9 @@ const collector = text
   .transform((url) => url.replace(/\/+$/, ''))
   .meta({ title: COLLECTOR_FORMS })
 
-const HEADER_FORMS = "'' or name=value,name=value with values percent-encoded"
-const headerList = written(headerPairs, HEADER_FORMS).meta({ type: 'string', title: HEADER_FORMS })
+const PAIR_FORMS = "'' or name=value,name=value with values percent-encoded"
+const headerList = written(headerPairs, PAIR_FORMS).meta({ type: 'string', title: PAIR_FORMS })
+const attributeList = written(attributePairs, PAIR_FORMS).meta({ type: 'string', title: PAIR_FORMS })
 
 /** `GET /jobs/{id}`, `POST /search/*`, `* /health`: see the proxy's routes for what they match. */
 const match = text
@@ -88,6 +89,7 @@ export const TOP = {
   tracing: {
     endpoint: setting(collector, '', 'an OTLP/HTTP receiver of traces, which gets POST /v1/traces; off when empty'),
     headers: setting(headerList, '', 'sent to it with each call'),
+    resource: setting(attributeList, '', 'further attributes of what the spans are of, such as k8s.pod.name'),
     sample: setting(
       number(0, 1),
       1,

@@ -1,10 +1,10 @@
 /** Counts what the data plane tells of itself, and shows it as Prometheus text (version 0.0.4) or OpenMetrics (1.0). */
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import { type AnyRegistry, createGauges } from './gauges.ts'
-import { METRICS } from './metric-table.ts'
 import type { Event, RequestEvent, RouteRef, Snapshot } from '../policy/events.ts'
 import { forgetSeries } from './forget-series.ts'
+import { type AnyRegistry, createGauges } from './gauges.ts'
+import { METRICS } from './metric-table.ts'
 import { countReloads } from './reload-report.ts'
 
 export type Metrics = {
@@ -61,7 +61,7 @@ function createFold(
   const registers = [registry]
   const bind = createBinder(registry)
   const bound = new WeakMap<RouteRef, RouteSeries>()
-  let exemplified = new Set<string>()
+  let exemplified: Exemplified = new Map()
   const unrouted = new Counter({ ...METRICS.unrouted, registers })
   const transitions = new Counter({ ...METRICS.breakerTransitions, registers })
   const inputsRefused = new Counter({ ...METRICS.inputsRefused, registers })
@@ -177,7 +177,7 @@ function createFold(
   return {
     record,
     forgetExemplars: () => {
-      exemplified = new Set()
+      exemplified = new Map()
     },
   }
 }
@@ -193,8 +193,10 @@ const REQUEST_LIMITS: ReadonlySet<string> = new Set([
   'client_stalled',
 ])
 
-/** @param exemplified bucket by bucket, what has its exemplar since the last scrape: one is enough. */
-function countRequest(series: RouteSeries, event: RequestEvent, exemplified: Set<string>): void {
+/** Bucket by bucket, whether its exemplar since the last scrape leads to a trace: one that does is enough. */
+type Exemplified = Map<string, boolean>
+
+function countRequest(series: RouteSeries, event: RequestEvent, exemplified: Exemplified): void {
   const headSent = event.firstByteMs !== undefined
   series
     .requests(classOf(headSent ? event.status : undefined))(event.reason ?? 'none')
@@ -202,10 +204,12 @@ function countRequest(series: RouteSeries, event: RequestEvent, exemplified: Set
   const seconds = event.totalMs / 1000
   const bucket = SECONDS.findIndex((bound) => seconds <= bound)
   const place = `${series.name} ${bucket}`
-  if (exemplified.has(place)) series.requestSeconds.observe(seconds)
+  const leadsToTrace = event.trace !== undefined
+  const there = exemplified.get(place)
+  if (there === true || (there === false && !leadsToTrace)) series.requestSeconds.observe(seconds)
   else {
-    exemplified.add(place)
-    series.observeWithExemplar(seconds, event.id)
+    exemplified.set(place, leadsToTrace)
+    series.observeWithExemplar(seconds, event)
   }
   if (event.reason !== undefined && REQUEST_LIMITS.has(event.reason)) series.timeouts(event.reason).inc()
   if (headSent) series.firstByteSeconds.observe(event.firstByteMs / 1000)
@@ -216,7 +220,7 @@ function countRequest(series: RouteSeries, event: RequestEvent, exemplified: Set
 function createBinder(registry: AnyRegistry) {
   const registers = [registry]
   const requests = new Counter({ ...METRICS.requests, registers })
-  const requestSeconds = new Histogram<'upstream' | 'route' | 'request_id'>({
+  const requestSeconds = new Histogram<'upstream' | 'route' | 'request_id' | 'trace_id'>({
     ...METRICS.requestSeconds,
     buckets: SECONDS,
     enableExemplars: true,
@@ -244,8 +248,8 @@ function createBinder(registry: AnyRegistry) {
     ),
     name: `${upstream} ${route}`,
     requestSeconds: requestSeconds.labels({ upstream, route }),
-    observeWithExemplar: (value: number, id: string) =>
-      requestSeconds.observe({ labels: { upstream, route }, value, exemplarLabels: { request_id: id.slice(0, 100) } }),
+    observeWithExemplar: (value: number, event: RequestEvent) =>
+      requestSeconds.observe({ labels: { upstream, route }, value, exemplarLabels: exemplarOf(event) }),
     resumes: lazily((outcome) => resumes.labels({ upstream, route, outcome })),
     shared: lazily((by) => shared.labels({ upstream, route, by })),
     hedges: lazily((outcome) => hedges.labels({ upstream, route, outcome })),
@@ -276,6 +280,12 @@ function createBinder(registry: AnyRegistry) {
   const ofAttempts = [attempts, attemptSeconds, retries, retriesDenied, bodyFailures, bodiesUnkept, staleConnections]
   return { to, all: [...ofRequests, ...ofAttempts, shared, hedges] }
 }
+
+/** Names and values of an exemplar are 128 characters at most (OpenMetrics 1.0, section "Exemplars"). */
+const exemplarOf = ({ id, trace }: RequestEvent) => ({
+  request_id: id.slice(0, 78),
+  ...(trace === undefined ? {} : { trace_id: trace.traceId }),
+})
 
 /** Statuses outside 100 to 599 count as 5xx, as RFC 9110 section 15 has clients treat them. */
 function classOf(status: number | undefined): '1xx' | '2xx' | '3xx' | '4xx' | '5xx' | 'none' {

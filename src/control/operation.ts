@@ -2,6 +2,7 @@
 
 import { STATUS_CODES } from 'node:http'
 import type { z } from 'zod'
+import { percentDecoded } from '../percent.ts'
 
 /** A body that goes on until the client leaves or the listener closes. @returns what ends it. */
 export type Stream = (push: (text: string) => void) => () => void
@@ -125,16 +126,7 @@ type Segment = { readonly text: string; readonly name: string | undefined }
 function paramsOf(wanted: readonly Segment[], given: readonly string[]): Record<string, string> | undefined {
   if (wanted.length !== given.length) return undefined
   if (wanted.some(({ text, name }, i) => name === undefined && text !== given[i])) return undefined
-  const named = wanted.map(({ name }, i) => [name, decoded(given[i] ?? '')] as const)
+  // What is no percent-encoding stays as it is, and is refused by the parameter's pattern.
+  const named = wanted.map(({ name }, i) => [name, percentDecoded(given[i] ?? '') ?? given[i]] as const)
   return Object.fromEntries(named.filter(([name]) => name !== undefined))
-}
-
-/** What is no percent-encoding stays as it is, and is refused by the parameter's pattern. */
-function decoded(segment: string): string {
-  if (!segment.includes('%')) return segment
-  try {
-    return decodeURIComponent(segment)
-  } catch {
-    return segment
-  }
 }

@@ -37,7 +37,7 @@ test('the shortest file there is has every default', () => {
       maxItems: 10_000,
       maxBody: 1_048_576,
     },
-    tracing: { endpoint: '', headers: [], sample: 1, timeout: 5_000, interval: 5_000, queue: 2_048 },
+    tracing: { endpoint: '', headers: [], resource: [], sample: 1, timeout: 5_000, interval: 5_000, queue: 2_048 },
     health: {
       timeout: 2_000,
       critical: ['checkpoint_store', 'disk_space'],
@@ -416,6 +416,24 @@ test('headers for the collector are read as the environment has them, and never 
     const shown = loaded.ok ? 'sound' : formatFaults(loaded.faults)
     expect(shown).toContain("tracing.headers: expected '' or name=value,name=value")
     expect(shown).not.toContain('hunter2')
+  }
+})
+
+test('what spans are of is read as the environment has it', () => {
+  const { tracing } = sound(
+    `${MINIMAL}\ntracing: { resource: "k8s.pod.name=worker-7f, deployment.environment.name=S%C3%A3o%20Paulo,a/b=c=d" }`,
+  )
+  expect(tracing.resource).toEqual([
+    ['k8s.pod.name', 'worker-7f'],
+    ['deployment.environment.name', 'São Paulo'],
+    ['a/b', 'c=d'],
+  ])
+  for (const wrong of ['pod', 'pod=', '=worker', 'a b=c', 'a=%zz', 'a=%ff', 'a=%00', 'a\\u0022b=c']) {
+    const loaded = loadConfig(`${MINIMAL}\ntracing: { resource: "${wrong}" }`, 'proxy.yaml', {})
+    expect([wrong, loaded.ok ? 'sound' : formatFaults(loaded.faults)]).toEqual([
+      wrong,
+      expect.stringContaining("tracing.resource: expected '' or name=value,name=value"),
+    ])
   }
 })
 

@@ -26,9 +26,10 @@ type Outside = { readonly clock: Clock; readonly random: () => number; readonly 
 export function startTracing(config: Config, about: About, { clock, random, emit }: Outside): Tracing {
   const { endpoint, headers, timeout, queue, interval } = config.tracing
   const resource = {
+    'service.instance.id': about.instance,
+    ...Object.fromEntries(config.tracing.resource),
     'service.name': config.service,
     'service.version': about.version,
-    'service.instance.id': about.instance,
     'telemetry.sdk.language': 'nodejs',
   }
   const collector = new Collector({ url: `${endpoint}/v1/traces`, headers, timeoutMs: timeout }, resource, clock)
