@@ -6,6 +6,7 @@ import logging
 import os
 import time
 import unittest
+from enum import Enum
 
 from breakwater_client import (
     CheckpointData,
@@ -58,6 +59,11 @@ class Sync(unittest.TestCase):
         self.assertIs(self.manager.clear_checkpoint("sync-1"), True)
         self.assertIsNone(self.manager.load_checkpoint("sync-1"))
         self.assertEqual(self.manager.get_remaining_items("sync-1", SHORTS, video_id), SHORTS)
+
+    def test_takes_the_services_own_stages_in_every_call(self):
+        own = Enum("Stage", {"FIRST": "first_stage"}, type=str)
+        self.manager.append_items("sync-own", own.FIRST, ["a"], 2)
+        self.assertEqual(self.manager.load_checkpoint("sync-own", own.FIRST).item_ids, ["a"])
 
     def test_appends_as_a_set_and_by_stage(self):
         self.manager.append_items("sync-2", "first", ["a", "b"], total_items=4)

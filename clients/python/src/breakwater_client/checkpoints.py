@@ -27,7 +27,8 @@ class CheckpointStage(str, Enum):
     COMPLETED = "completed"
 
 
-Stage = Union[CheckpointStage, str]
+#: An enumeration of the service's own is taken for its values.
+Stage = Union[Enum, str]
 
 
 @dataclass
@@ -57,7 +58,7 @@ def _path(job_id: str, rest: str = "") -> str:
 
 
 def _name(stage: Stage) -> str:
-    return stage.value if isinstance(stage, CheckpointStage) else stage
+    return str(stage.value) if isinstance(stage, Enum) else stage
 
 
 def _done(_: httpx.Response) -> bool:
