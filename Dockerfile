@@ -3,7 +3,7 @@
 # where my-config has a proxy.yaml: a folder, since a file in a mount of its own stays what it was when an editor replaces it.
 # Request bodies that outgrow memory are kept in /tmp, nameless, while they may have to be sent again. Checkpoints and jobs
 # are kept in /data, a volume: give it a name, or a claim, for them to outlive the container.
-FROM node:24-bookworm-slim AS app
+FROM node:24-trixie-slim AS app
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends binutils libatomic1
 WORKDIR /app
 COPY package.json package-lock.json ./
@@ -25,8 +25,8 @@ RUN mkdir -m 777 node_modules/.cache /data && \
     BREAKWATER_STORE=memory: setpriv --reuid=65532 --regid=65532 --clear-groups \
       sh -c '/usr-of-image/bin/node bin/breakwater.js run --config /etc/breakwater/proxy.yaml & sleep 3; kill $!; wait $!'
 
-# The pinned Node needs glibc and libstdc++, which this has, and libatomic, which it has not.
-FROM gcr.io/distroless/cc-debian12:nonroot
+# The pinned Node needs glibc and libstdc++, which this has, and libatomic, which it has not: that one comes from the same Debian.
+FROM gcr.io/distroless/cc-debian13:nonroot
 # A relative path of the configuration begins here: the default store, file:./data, is the volume.
 WORKDIR /
 COPY --from=app /usr-of-image /usr

@@ -10,7 +10,7 @@ const root = join(import.meta.dirname, '../..')
 const read = (name: string) => readFileSync(join(root, name), 'utf8')
 const dockerfile = read('Dockerfile')
 
-/** Shared libraries of gcr.io/distroless/cc-debian12: those of libc6, libgcc-s1 and libstdc++6 that Node asks for. */
+/** Shared libraries of gcr.io/distroless/cc-debian13: those of libc6, libgcc-s1 and libstdc++6 that Node asks for. */
 const OF_THE_BASE = ['libc.so.6', 'libdl.so.2', 'libgcc_s.so.1', 'libm.so.6', 'libpthread.so.0', 'libstdc++.so.6']
 
 test.runIf(process.platform === 'linux')('the image has every library that the pinned Node asks for', () => {
@@ -18,6 +18,13 @@ test.runIf(process.platform === 'linux')('the image has every library that the p
   const missing = needed.map(([, name = '']) => name).filter((name) => !OF_THE_BASE.includes(name))
   const brought = [...dockerfile.matchAll(/cp -L "\$\(ldd \S+ \| awk '\/(lib\w+)\/ /g)].map(([, name]) => name)
   expect(brought).toEqual(missing.map((name) => name.split('.')[0]))
+})
+
+test('the library that is brought is of the same Debian as those of the base', () => {
+  const releases: Record<string, string> = { bookworm: '12', trixie: '13' }
+  const [, codename = ''] = /^FROM node:\d+-(\w+)-slim AS app$/m.exec(dockerfile) ?? []
+  const [, release] = /^FROM gcr\.io\/distroless\/cc-debian(\d+):nonroot$/m.exec(dockerfile) ?? []
+  expect(releases[codename]).toBe(release)
 })
 
 test('what is copied into the image is there, and let through to the build', () => {
