@@ -17,6 +17,9 @@ type Service = {
   readonly environment?: Readonly<Record<string, string>>
   readonly volumes?: readonly string[]
   readonly ports?: readonly string[]
+  readonly healthcheck?: { readonly disable?: boolean }
+  readonly tmpfs?: readonly string[]
+  readonly mem_limit?: string
 }
 
 const folder = join(import.meta.dirname, '../../config')
@@ -77,6 +80,25 @@ test("the worker's base URLs are the sidecar's listeners, and nothing but metric
   expect([control.listen, ...upstreams.map(({ listen }) => listen)].map((address) => address?.host)).toEqual(
     Array(4).fill('127.0.0.1'),
   )
+})
+
+test("the health check of make-video's image, which asks the API's port, is left to the API", () => {
+  const ofItsImage = Object.keys(compose.services).filter((name) => service(name).image.includes('MAKE_VIDEO_IMAGE'))
+  expect(ofItsImage.filter((name) => service(name).healthcheck?.disable !== true)).toEqual(['make-video-clip'])
+})
+
+test('the worker finds the files that the API has taken', () => {
+  expect(mountsOf('make-video-clip-celery')).toEqual([['make-video-data', '/app/data']])
+  expect(mountsOf('make-video-clip')).toEqual(mountsOf('make-video-clip-celery'))
+})
+
+test('the sidecar has its memory left when /tmp, which counts as memory, is full of request bodies', () => {
+  const { tmpfs = [], mem_limit = '' } = service('breakwater')
+  const [, tmpMiB] = /^\/tmp:size=(\d+)m$/.exec(tmpfs[0] ?? '') ?? []
+  const [, allMiB] = /^(\d+)m$/.exec(mem_limit) ?? []
+  expect(Number(allMiB) - Number(tmpMiB)).toBeGreaterThanOrEqual(256)
+  const largest = Math.max(...configured().upstreams.map(({ retry }) => retry.bodyBuffer.disk))
+  expect(Number(tmpMiB) * 2 ** 20).toBeGreaterThanOrEqual(largest)
 })
 
 test('what is mounted, depended on and joined is there', () => {
