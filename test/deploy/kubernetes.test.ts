@@ -6,8 +6,9 @@ import { join } from 'node:path'
 import { PodMonitor } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/PodMonitor'
 import { Deployment } from 'kubernetes-models/apps/v1/Deployment'
 import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicy'
-import { ConfigMap } from 'kubernetes-models/v1/ConfigMap'
 import type { Container } from 'kubernetes-models/v1'
+import { ConfigMap } from 'kubernetes-models/v1/ConfigMap'
+import { PersistentVolumeClaim } from 'kubernetes-models/v1/PersistentVolumeClaim'
 import { Secret } from 'kubernetes-models/v1/Secret'
 import { Service } from 'kubernetes-models/v1/Service'
 import { describe, expect, test } from 'vitest'
@@ -22,7 +23,7 @@ import { observedReads } from '../support/observed-reads.ts'
 type Named = { readonly apiVersion: string; readonly kind: string; readonly metadata: { readonly name: string } }
 
 const TOKEN = '0123456789abcdef0123456789abcdef'
-const MODELS = [ConfigMap, Deployment, NetworkPolicy, PodMonitor, Secret, Service]
+const MODELS = [ConfigMap, Deployment, NetworkPolicy, PersistentVolumeClaim, PodMonitor, Secret, Service]
 
 const root = join(import.meta.dirname, '../..')
 const kubectl = (...args: string[]) => execFileSync('kubectl', args, { cwd: root, encoding: 'utf8' })
@@ -87,7 +88,7 @@ describe.runIf(hasKubectl)('config/kubernetes', () => {
 
   test('every kind of object is there, and a misspelt key is found', () => {
     expect(new Set(objects.map(({ kind }: Named) => kind))).toEqual(
-      new Set(['ConfigMap', 'Service', 'Deployment', 'PodMonitor', 'NetworkPolicy']),
+      new Set(['ConfigMap', 'PersistentVolumeClaim', 'Service', 'Deployment', 'PodMonitor', 'NetworkPolicy']),
     )
     const worker = structuredClone(named('Deployment', 'make-video-worker'))
     worker.spec.template.spec.initContainers[0].startupProb = {}
@@ -150,10 +151,42 @@ describe.runIf(hasKubectl)('config/kubernetes', () => {
     expect(secrets).toEqual([secrets[0], secrets[0]])
     expect(unknownKeys(secret())).toEqual([])
     expect([secret().metadata.name, Object.keys(secret().data)]).toEqual([secrets[0].name, [secrets[0].key]])
-    const volumes = podOf('make-video-worker')?.volumes?.map(({ name }) => name)
-    const mounts = sidecar().volumeMounts ?? []
-    expect(mounts.map(({ name }) => name)).toEqual(volumes)
-    expect(mounts.filter(({ subPath }) => subPath !== undefined)).toEqual([])
+    const claims = [...text.matchAll(/"claimName":"([^"]+)"/g)].map(([, name = '']) => name)
+    expect(claims).toHaveLength(2)
+    expect(claims.filter((name) => named('PersistentVolumeClaim', name) === undefined)).toEqual([])
+    for (const pod of pods) {
+      const mounts = [...(pod?.initContainers ?? []), ...(pod?.containers ?? [])].flatMap(
+        (one) => one.volumeMounts ?? [],
+      )
+      expect(mounts.map(({ name }) => name).sort()).toEqual((pod?.volumes ?? []).map(({ name }) => name).sort())
+      expect(mounts.filter(({ subPath }) => subPath !== undefined)).toEqual([])
+    }
+  })
+
+  test('the worker finds the files that the API has taken, under the user that both are', () => {
+    const [api, worker] = ['make-video-api', 'make-video-worker'].map((name) => podOf(name))
+    expect(api?.containers[0]?.volumeMounts).toEqual([{ name: 'make-video-data', mountPath: '/app/data' }])
+    expect(worker?.containers[0]?.volumeMounts).toEqual(api?.containers[0]?.volumeMounts)
+    expect(worker?.securityContext).toMatchObject({ fsGroup: 1000 })
+    expect(api?.securityContext).toEqual(worker?.securityContext)
+  })
+
+  test('every image is the one that the kustomization names, those of the component and the base included', () => {
+    const pods = ['make-video-api', 'make-video-worker', 'make-video-beat'].map((name) => podOf(name))
+    const containers = pods.flatMap((pod) => [...(pod?.initContainers ?? []), ...(pod?.containers ?? [])])
+    expect(new Set(containers.map(({ image }) => image))).toEqual(
+      new Set(['registry.example.com/make-video-clip:1', 'registry.example.com/breakwater:0.1.0']),
+    )
+  })
+
+  test('a variable is put together from those before it: Kubernetes leaves a later one as it stands', () => {
+    const names = (sidecar().env ?? []).map(({ name }) => name)
+    for (const [place, { value = '' }] of (sidecar().env ?? []).entries())
+      for (const [, name = ''] of value.matchAll(/\$\((\w+)\)/g)) expect(names.slice(0, place)).toContain(name)
+    const fields = Object.fromEntries(
+      (sidecar().env ?? []).map((one) => [one.name, one.valueFrom?.fieldRef?.fieldPath]),
+    )
+    expect(fields).toMatchObject({ POD_NAME: 'metadata.name', POD_NAMESPACE: 'metadata.namespace' })
   })
 
   test('it finds its configuration where the folder is mounted, and writes to volumes alone', () => {
@@ -181,13 +214,16 @@ describe.runIf(hasKubectl)('config/kubernetes', () => {
     const { ingress, egress, podSelector } = named('NetworkPolicy', 'make-video-worker').spec
     const worker: Deployment = named('Deployment', 'make-video-worker')
     expect(worker.spec?.template.metadata?.labels).toMatchObject(podSelector.matchLabels)
-    type Rule = { ports: { port: number }[]; to: { podSelector: { matchLabels: Record<string, string> } }[] }
+    type Peer = { podSelector?: { matchLabels: Record<string, string> }; ipBlock?: { cidr: string } }
+    type Rule = { ports: { port: number }[]; to: Peer[] }
+    const written = ({ podSelector, ipBlock }: Peer) => ipBlock?.cidr ?? Object.values(podSelector?.matchLabels ?? {})
     const allowed = egress.flatMap(({ ports, to }: Rule) =>
-      ports.map(({ port }) => `${Object.values(to[0]?.podSelector.matchLabels ?? {})}:${port}`),
+      ports.flatMap(({ port }) => to.map((peer) => `${written(peer)}:${port}`)),
     )
     const needed = configured().upstreams.flatMap(({ urls }) => urls.map((url) => new URL(url).host))
     const { REDIS_URL = '' } = base.find(({ kind }: Named) => kind === 'ConfigMap').data
-    expect(allowed).toEqual(['kube-dns:53', 'kube-dns:53', ...needed, new URL(REDIS_URL).host])
+    const dns = ['kube-dns:53', '169.254.20.10/32:53']
+    expect(allowed).toEqual([...dns, ...dns, ...needed, new URL(REDIS_URL).host, '0.0.0.0/0:443'])
     expect(ingress).toMatchObject([{ ports: [{ port: configured().control.metricsListen?.port }] }])
   })
 
