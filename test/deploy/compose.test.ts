@@ -1,7 +1,9 @@
 /** config/compose.yaml, as docker-compose reads it and as its parts refer to each other. */
 
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { cpSync, existsSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
@@ -17,7 +19,7 @@ type Service = {
   readonly environment?: Readonly<Record<string, string>>
   readonly volumes?: readonly string[]
   readonly ports?: readonly string[]
-  readonly healthcheck?: { readonly disable?: boolean }
+  readonly healthcheck?: { readonly disable?: boolean; readonly test?: readonly string[] }
   readonly tmpfs?: readonly string[]
   readonly mem_limit?: string
 }
@@ -68,6 +70,23 @@ test('the worker and the sidecar share a network namespace that outlives both', 
 
 test('the worker starts once the sidecar serves, and is stopped before it', () => {
   expect(service('make-video-clip-celery').depends_on).toMatchObject({ breakwater: { condition: 'service_healthy' } })
+})
+
+test('the sidecar is healthy when its listeners are there, and not before', async (t) => {
+  const [, program, ...script] = service('breakwater').healthcheck?.test ?? []
+  expect(program).toBe('node')
+  const { host, port } = configured().control.listen
+  let status = 503
+  const control = createServer(({ url }, response) => response.writeHead(url === '/startupz' ? status : 404).end())
+  t.onTestFinished(() => void control.close())
+  await new Promise<void>((resolve) => control.listen(0, '127.0.0.1', resolve))
+  const address = control.address() as AddressInfo
+  const here = script.map((word) => word.replace(`//${host}:${port}/`, `//127.0.0.1:${address.port}/`))
+  const exitCode = () =>
+    new Promise((resolve) => spawn(process.execPath, here, { stdio: 'ignore' }).once('exit', resolve))
+  expect(await exitCode()).toBe(1)
+  status = 200
+  expect(await exitCode()).toBe(0)
 })
 
 test("the worker's base URLs are the sidecar's listeners, and nothing but metrics listens beyond the two", () => {
