@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
-import { openRaw } from './support/client.ts'
+import { ask, openRaw } from './support/client.ts'
 import { fakeClock } from './support/fake-clock.ts'
 import { startProxy } from './support/proxy.ts'
 import { type Scope, scriptedUpstream } from './support/scripted-upstream.ts'
@@ -75,6 +75,18 @@ test('when one side of a WebSocket goes away, so does the other', async (t) => {
   for (const socket of upstream.sockets.clients) socket.terminate()
   const [code] = await once(second, 'close')
   expect(code).toBe(1006)
+})
+
+test('a client that resets its connection while its upgrade is under way is one that left, and the sidecar serves on', async (t) => {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, ['hang', {}])
+  const proxy = await startProxy(t, { clock, upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } } })
+  const raw = openRaw(Number(new URL(proxy.own('web')).port))
+  raw.send('GET /chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+  await upstream.begun(1)
+  raw.socket.resetAndDestroy()
+  expect(await proxy.logged(({ msg }) => msg === 'request')).toMatchObject({ status: 499, reason: 'client_gone' })
+  expect((await ask(proxy.own('web'))).status).toBe(200)
 })
 
 test('a request that offers HTTP/2 over cleartext is served as the HTTP/1.1 that it also is', async (t) => {

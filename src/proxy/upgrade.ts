@@ -11,8 +11,12 @@ export function askedProtocol(request: IncomingMessage): string | undefined {
   return asked === undefined || asked === '' || /^h2c?\b/i.test(asked) ? undefined : asked
 }
 
-/** A response on a socket that Node has handed over to us, for what is not switched after all. Its last one. */
+/**
+ * A response on a socket that Node has handed over to us, for what is not switched after all. Its last one. Node has taken
+ * its own listeners with it: without one of ours a client that resets the connection would end the process.
+ */
 export function responseOn(socket: Duplex, request: IncomingMessage): ServerResponse {
+  socket.on('error', () => socket.destroy())
   const response = new ServerResponse(request)
   response.shouldKeepAlive = false
   // Node hands over the net.Socket of its own server, under a wider type.
