@@ -18,7 +18,7 @@ const service: Scene = (request, response) => {
   response.writeHead(200, JSON_TYPE).end(JSON.stringify({ id, status }))
 }
 
-async function before(t: Scope, scene: Scene = service, rule: object = {}) {
+async function before(t: Scope, scene: Scene = service, rule: object = {}, route: object = {}) {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [scene])
   const other = await scriptedUpstream(t, clock, [{ body: 'ok' }])
@@ -33,6 +33,7 @@ async function before(t: Scope, scene: Scene = service, rule: object = {}) {
           {
             match: 'GET /jobs/{id}',
             failureWhen: { json: '/status', in: ['failed', 'error'], oncePer: 'id', ...rule },
+            ...route,
           },
         ],
       },
@@ -97,6 +98,25 @@ test('a failed job counts once, however often it is asked for; a completed one e
   expect([await seen('failed'), await seen('completed')]).toEqual([4, 1])
   await poll('failed-6')
   expect((await post()).status).toBe(503)
+})
+
+test('a job that fails counts where its poll is held, too, also when the body comes after the head', async (t) => {
+  const headSeen = Promise.withResolvers<void>()
+  const slow: Scene = (_request, response) => {
+    response.writeHead(200, JSON_TYPE).flushHeaders()
+    void headSeen.promise.then(() => response.end('{"status":"failed"}'))
+  }
+  const { proxy, poll, seen } = await before(
+    t,
+    slow,
+    {},
+    { hold: { json: '/status', in: ['queued'], upTo: '20s', every: '2s' } },
+  )
+  const answer = poll('1')
+  await proxy.logged(({ msg }) => msg === 'attempt')
+  headSeen.resolve()
+  expect((await answer).body.toString()).toBe('{"status":"failed"}')
+  expect(await seen('failed')).toBe(1)
 })
 
 test('without oncePer each response counts', async (t) => {

@@ -126,6 +126,19 @@ test('a poll that fails is made up for by the next; one that never went well is 
   expect(problemOf(await ask(dead.url)).type).toBe('urn:breakwater:reset')
 })
 
+test('a poll of a route that resumes downloads is answered, though its status report could be resumed', async (t) => {
+  const fields = { ...JSON_TYPE, 'accept-ranges': 'bytes', etag: '"1"' }
+  const resumable = (body: string): Scene => ({ headers: { ...fields, 'content-length': String(body.length) }, body })
+  const { clock, upstream, url } = await before(t, [resumable('{"status":"queued"}'), resumable('{"status":"done"}')], {
+    routes: [{ match: 'GET /jobs/{id}', hold: HOLD, resume: true }],
+    concurrency: { max: 1 },
+  })
+  const answer = ask(url)
+  await clock.elapse(2_000)
+  expect((await answer).body.toString()).toBe('{"status":"done"}')
+  expect(times(upstream)).toEqual([0, 2_000])
+})
+
 test('an open breaker is not polled: the newest response is passed on when the time is up', async (t) => {
   const { clock, upstream, url } = await before(
     t,

@@ -187,7 +187,7 @@ export type Reply = {
   resume(): void
   /** Gives the rest of the body up; its connection is not used again unless the body had ended. */
   discard(end: BodyEnd): void
-  /** Shows the body's chunks on their way, those that have arrived already at once. They are not to be changed. */
+  /** Shows the body's chunks on their way to each who asks, those that have arrived already at once. They are not to be changed. */
   watch(onData: (chunk: Buffer) => void): void
   /** Calls back once the body has ended, at once when it has. The end of slots, leases and counts. */
   onClosed(closed: (end: BodyEnd) => void): void

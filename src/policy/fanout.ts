@@ -128,7 +128,11 @@ class Branch implements Reply, BodySink {
 
   watch(onData: (chunk: Buffer) => void): void {
     for (const chunk of this.#waiting) onData(chunk)
-    this.#onData = onData
+    const before = this.#onData
+    this.#onData = (chunk) => {
+      before?.(chunk)
+      onData(chunk)
+    }
   }
 
   onClosed(closed: (end: BodyEnd) => void): void {

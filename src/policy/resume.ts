@@ -81,8 +81,12 @@ class Resumable implements Reply, BodySink {
     this.#ending.close(end)
   }
 
+  /** Only what is taken is gone on with: who but reads along hears of the end that the first reply comes to. */
   watch(onData: (chunk: Buffer) => void): void {
     this.#first.watch(onData)
+    this.#first.onClosed((end) => {
+      if (this.#sink === undefined) this.#ending.close(end)
+    })
   }
 
   onClosed(closed: (end: BodyEnd) => void): void {

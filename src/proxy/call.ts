@@ -104,7 +104,11 @@ export class UpstreamCall implements Call, Reply {
 
   watch(onData: (chunk: Buffer) => void): void {
     for (const chunk of this.#held) onData(chunk)
-    this.#onData = onData
+    const before = this.#onData
+    this.#onData = (chunk) => {
+      before?.(chunk)
+      onData(chunk)
+    }
   }
 
   onClosed(closed: (end: BodyEnd) => void): void {
