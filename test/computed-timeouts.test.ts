@@ -73,6 +73,29 @@ test('a value that is no number in range falls back to the default, and that is 
   expect((await proxy.metrics()).get('breakwater_inputs_refused_total{input="items"}')).toBe(5)
 })
 
+test.for(['constructor', '__proto__', 'toString'])(
+  '%s is a word like any other that has no factor',
+  async (word, t) => {
+    const clock = fakeClock()
+    const upstream = await scriptedUpstream(t, clock, ['hang'])
+    const proxy = await startProxy(t, {
+      clock,
+      top: {
+        job: { inputs: { ratio: { header: 'x-ratio', default: '16:9' } } },
+        timeouts: { total: { base: '10s', times: { ratio: { '9:16': 2 } }, min: '2s', max: '60s' } },
+      },
+      upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0', timeout: { total: { computed: 'total' } } } },
+    })
+    const answer = ask(proxy.own('web'), { headers: { 'x-ratio': word } })
+    await upstream.arrival(1)
+    await clock.advance(60_000)
+    expect((await answer).status).toBe(504)
+    expect(await proxy.logged(({ msg }) => msg === 'request')).toMatchObject({ total_ms: 10_000 })
+    const job = await ask(`${proxy.controlUrl}/v1/jobs/1`, { method: 'PUT', body: JSON.stringify({ ratio: word }) })
+    expect([job.status, JSON.parse(job.body.toString()).timeouts]).toEqual([201, { total: 10 }])
+  },
+)
+
 test('a computed timeout may be shared out', async (t) => {
   const { patience } = await before(t, {
     attempt: { computed: 'wait', divideBy: 'items' },

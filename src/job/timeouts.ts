@@ -42,7 +42,7 @@ export function computeTimeout(name: string, rules: TimeoutRules, inputs: Inputs
 
 function unclamped(rule: TimeoutRule, rules: TimeoutRules, inputs: Inputs): number {
   const linear = Object.entries(rule.per).reduce((sum, [input, ms]) => sum + ms * amount(inputs[input]), rule.baseMs)
-  const factor = Object.entries(rule.times).reduce((all, [input, by]) => all * (by[String(inputs[input])] ?? 1), 1)
+  const factor = Object.entries(rule.times).reduce((all, [input, by]) => all * (factorOf(inputs[input], by) ?? 1), 1)
   const others = rule.sum.reduce((sum, other) => sum + unclampedOf(other, rules, inputs), 0)
   return linear * factor + others
 }
@@ -58,12 +58,16 @@ function termsOf(rule: TimeoutRule, rules: TimeoutRules, inputs: Inputs): string
     return `${input} ${value} · ${seconds(ms)} = ${seconds(ms * value)}`
   })
   const times = Object.entries(rule.times).flatMap(([input, by]) => {
-    const factor = by[String(inputs[input])]
+    const factor = factorOf(inputs[input], by)
     return factor === undefined ? [] : [`× ${factor} (${input} ${inputs[input]})`]
   })
   const sum = rule.sum.map((other) => `${other} ${seconds(unclampedOf(other, rules, inputs))}`)
   return [...(rule.baseMs === 0 ? [] : [`base ${seconds(rule.baseMs)}`]), ...per, ...times, ...sum]
 }
+
+/** Values are the client's own words: `constructor` is one that every object knows. */
+const factorOf = (value: number | string | undefined, by: Readonly<Record<string, number>>) =>
+  Object.hasOwn(by, String(value)) ? by[String(value)] : undefined
 
 const amount = (value: number | string | undefined) => (typeof value === 'number' ? value : 0)
 
