@@ -17,6 +17,7 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
       'src/policy/exchange',
       'src/policy/ending',
       'src/policy/link',
+      'src/policy/whole',
       'src/policy/events',
       'src/errors',
       'src/clock',

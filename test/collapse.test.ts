@@ -145,6 +145,21 @@ test('each waits no longer than its own deadline', async (t) => {
   expect((await patient).body.toString()).toBe('late')
 })
 
+test('a client that leaves in its upload takes no place in the queue', async (t) => {
+  const { clock, upstream, proxy, port } = await before(t, ['hang'], true, { concurrency: { max: 1, queue: 1 } })
+  const first = openRaw(port)
+  first.send('GET /jobs HTTP/1.1\r\nHost: x\r\n\r\n')
+  await upstream.begun(1)
+  await clock.advance(1_000)
+  const leaver = openRaw(port)
+  leaver.send('POST /jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf')
+  await clock.armed(25_000)
+  leaver.socket.destroy()
+  await proxy.logged(({ reason }) => reason === 'client_gone')
+  expect((await proxy.metrics()).get('breakwater_requests_queued{upstream="web"}')).toBe(0)
+  first.socket.destroy()
+})
+
 test('a client that stalls in its upload is told so at its deadline, and holds nobody up', async (t) => {
   const { clock, url, port } = await before(t, [{ body: 'made' }])
   const stalled = openRaw(port)

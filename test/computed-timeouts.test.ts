@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ask, problemOf } from './support/client.ts'
+import { ask, openRaw, problemOf } from './support/client.ts'
 import { fakeClock } from './support/fake-clock.ts'
 import { startProxy } from './support/proxy.ts'
 import { type Scope, scriptedUpstream } from './support/scripted-upstream.ts'
@@ -12,7 +12,11 @@ const TOP = {
   timeouts: { wait: { base: '10s', per: { items: '1s' }, min: '2s', max: '60s' } },
 }
 
-async function before(t: Scope, timeout: object = { attempt: { computed: 'wait' }, total: '100s' }) {
+async function before(
+  t: Scope,
+  timeout: object = { attempt: { computed: 'wait' }, total: '100s' },
+  settings: object = {},
+) {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, ['hang'])
   const proxy = await startProxy(t, {
@@ -25,6 +29,7 @@ async function before(t: Scope, timeout: object = { attempt: { computed: 'wait' 
         retry: { attempts: 1 },
         breaker: { consecutiveFailures: 100 },
         timeout,
+        ...settings,
       },
     },
   })
@@ -95,6 +100,33 @@ test.for(['constructor', '__proto__', 'toString'])(
     expect([job.status, JSON.parse(job.body.toString()).timeouts]).toEqual([201, { total: 10 }])
   },
 )
+
+const HALF =
+  'POST /jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 24\r\n\r\n{"job": {"items"'
+
+test('a client that stalls in the body that may tell an input is told so after the total that it has without', async (t) => {
+  const { clock, proxy, upstream } = await before(t, { attempt: '90s', total: { computed: 'wait' } })
+  const stalled = openRaw(Number(new URL(proxy.own('web')).port))
+  stalled.send(HALF)
+  await clock.elapse(15_000)
+  expect(await stalled.until(/client_stalled/)).toMatch(/^HTTP\/1.1 408 /)
+  expect(upstream.arrivals).toEqual([])
+  stalled.socket.destroy()
+})
+
+test('a client that leaves in the body that may tell an input takes no place in the queue', async (t) => {
+  const { clock, proxy, upstream } = await before(t, undefined, { concurrency: { max: 1, queue: 1 } })
+  const first = openRaw(Number(new URL(proxy.own('web')).port))
+  first.send('GET /first HTTP/1.1\r\nHost: x\r\n\r\n')
+  await upstream.begun(1)
+  const leaver = openRaw(Number(new URL(proxy.own('web')).port))
+  leaver.send(HALF)
+  await clock.armed(100_000)
+  leaver.socket.destroy()
+  await proxy.logged(({ reason }) => reason === 'client_gone')
+  expect((await proxy.metrics()).get('breakwater_requests_queued{upstream="web"}')).toBe(0)
+  first.socket.destroy()
+})
 
 test('a computed timeout may be shared out', async (t) => {
   const { patience } = await before(t, {

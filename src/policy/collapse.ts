@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { ProxyError } from '../errors.ts'
-import type { Deps, Exchange, Layer, Reply, RequestBody, Send } from './exchange.ts'
+import type { Deps, Exchange, Layer, Reply, Send } from './exchange.ts'
 import { Fanout } from './fanout.ts'
 import { sameness } from './sameness.ts'
 import { Sharers } from './sharers.ts'
-import { WholeRequestBody } from './whole.ts'
+import { receivedWithin, WholeRequestBody } from './whole.ts'
 
 export type CollapseSettings = {
   /** Fields, lower case, in which requests must agree; undefined for all but those that each request has its own of. */
@@ -26,9 +26,10 @@ export const collapsing =
   (next) =>
   async (exchange) => {
     if (exchange.upgrade !== undefined) return next(exchange)
-    const bytes = exchange.body && (await received(exchange, exchange.body, settings.maxBodyBytes, deps))
-    if (exchange.body !== undefined && bytes === undefined) return next(exchange)
+    const leftMs = exchange.deadlineAt - deps.clock.now()
+    const bytes = exchange.body && (await receivedWithin(leftMs, exchange.body, settings.maxBodyBytes, deps.clock))
     if (exchange.client.gone) throw new ProxyError('client_gone')
+    if (exchange.body !== undefined && bytes === undefined) return next(exchange)
     const digest = bytes === undefined ? '' : createHash('sha256').update(bytes).digest('base64')
     const key = `${sameness(exchange, settings.headers)}\n${digest}`
     const known = flights.get(key)
@@ -43,18 +44,6 @@ export const collapsing =
     void flight.run(next)
     return reply
   }
-
-/** The whole body, as far as it comes before the deadline; undefined when it is too large or its length is not known. */
-function received(exchange: Exchange, body: RequestBody, limitBytes: number, { clock }: Deps) {
-  return new Promise<Buffer | undefined>((resolve, reject) => {
-    const late = () => reject(new ProxyError('client_stalled'))
-    const timer = clock.after(exchange.deadlineAt - clock.now(), late)
-    void body.peek(limitBytes).then((bytes) => {
-      clock.cancel(timer)
-      resolve(bytes)
-    })
-  })
-}
 
 class Flight {
   readonly #exchange: Exchange

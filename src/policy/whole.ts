@@ -1,6 +1,7 @@
 /** Bodies that are there whole: a response's for each of those who asked for it, a request's for each call made of it. */
 
 import { Readable } from 'node:stream'
+import type { Clock } from '../clock.ts'
 import { ProxyError } from '../errors.ts'
 import type { BodyEnd, BodySink, RawHeaders, Reply, RequestBody } from './exchange.ts'
 
@@ -18,6 +19,20 @@ export function wholeBody(reply: Reply, limitBytes: number): Promise<Buffer | un
     reply.onClosed((end) => {
       if (end === 'complete') resolve(Buffer.concat(chunks))
       else reject(new ProxyError(end === 'cancelled' ? 'client_gone' : end))
+    })
+  })
+}
+
+/**
+ * A request's whole body, once it has come.
+ * @returns undefined when it is larger than that, of unknown length, or broke off. @throws ProxyError `client_stalled`
+ */
+export function receivedWithin(ms: number, body: RequestBody, limitBytes: number, clock: Clock) {
+  return new Promise<Buffer | undefined>((resolve, reject) => {
+    const timer = clock.after(ms, () => reject(new ProxyError('client_stalled')))
+    void body.peek(limitBytes).then((bytes) => {
+      clock.cancel(timer)
+      resolve(bytes)
     })
   })
 }

@@ -1,11 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type FaultCode, ProxyError } from '../errors.ts'
+import type { Inputs } from '../job/timeouts.ts'
 import { type Deps, type Exchange, type RawHeaders, type Reply, type Timeouts, untouched } from '../policy/exchange.ts'
 import { Link } from '../policy/link.ts'
 import { KeptBody } from './body.ts'
+import { computedTimeouts } from './computed-timeouts.ts'
 import { type IncomingFields, readFields, towardsClient } from './headers.ts'
-import { inputsOf, type JobShape, jobOf } from './job-shape.ts'
+import { type JobShape, jobOf } from './job-shape.ts'
 import { answerProblem } from './problem.ts'
 import { Relay } from './relay.ts'
 import { type Route, relocate, routeFor, type Upstream } from './route.ts'
@@ -102,8 +104,9 @@ export class Visit {
       this.#route = route
       const fields = this.#fields()
       this.#body = this.#bodyOf(route, fields)
-      const timeouts = this.#timeoutsOf(route, destination.target)
-      const settled = timeouts instanceof Promise ? await timeouts : timeouts
+      const { timeouts } = route
+      const settled = typeof timeouts === 'function' ? await this.#computed(timeouts, route, destination) : timeouts
+      if (this.#client.gone) return
       const exchange = this.#open(method, destination, path, route, fields, settled)
       const reply = await route.send(exchange)
       if (this.#client.gone) return reply.discard('cancelled')
@@ -159,20 +162,9 @@ export class Visit {
     return clock.now() + wallMs - clock.wallNow()
   }
 
-  /** Waits only where a timeout depends on an input that is told in the body. */
-  #timeoutsOf(route: Route, target: string): Timeouts | Promise<Timeouts> {
-    const { timeouts } = route
-    if (typeof timeouts !== 'function') return timeouts
-    const { emit } = this.#deps
-    const jobs = this.#jobs
-    const headers = this.#request.rawHeaders
-    const onRefused = (input: string) => emit({ kind: 'input_refused', ref: route.ref, input })
-    const inputs = inputsOf({ headers, target, body: this.#body }, jobOf(headers, jobs), jobs, onRefused)
-    return inputs.then((known) => {
-      const computed = timeouts(known)
-      emit({ kind: 'timeouts_computed', ref: route.ref, attemptMs: computed.attemptMs, totalMs: computed.totalMs })
-      return computed
-    })
+  #computed(compute: (inputs: Inputs) => Timeouts, { ref }: Route, { target }: Destination): Promise<Timeouts> {
+    const request = { headers: this.#request.rawHeaders, target, body: this.#body }
+    return computedTimeouts(compute, request, this.#jobs, ref, this.#deps)
   }
 
   #bodyOf(route: Route, { transferEncoding, contentLength }: IncomingFields): KeptBody | undefined {

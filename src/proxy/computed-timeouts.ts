@@ -1,0 +1,40 @@
+import type { Inputs } from '../job/timeouts.ts'
+import type { RouteRef } from '../policy/events.ts'
+import type { Deps, RequestBody, Timeouts } from '../policy/exchange.ts'
+import { receivedWithin } from '../policy/whole.ts'
+import { inputsOf, isToldInBody, type JobRequest, type JobShape, jobOf } from './job-shape.ts'
+
+/** A body up to this is waited for and looked into, where an input is told in it. */
+const PEEKED_BYTES = 64 * 1024
+
+/**
+ * The timeouts of a request, by the inputs of its job. Waits only where one may be told in its body, and for that no longer
+ * than the total that the request would have without.
+ * @throws ProxyError `client_stalled`
+ */
+export async function computedTimeouts(
+  compute: (inputs: Inputs) => Timeouts,
+  request: JobRequest & { readonly body: RequestBody | undefined },
+  jobs: JobShape,
+  ref: RouteRef,
+  { clock, emit }: Deps,
+): Promise<Timeouts> {
+  const job = jobOf(request.headers, jobs)
+  let read = inputsOf(request, undefined, jobs, job)
+  if (request.body !== undefined && isToldInBody(request, jobs)) {
+    const bytes = await receivedWithin(compute(read.inputs).totalMs, request.body, PEEKED_BYTES, clock)
+    read = inputsOf(request, parsed(bytes), jobs, job)
+  }
+  for (const input of read.refused) emit({ kind: 'input_refused', ref, input })
+  const computed = compute(read.inputs)
+  emit({ kind: 'timeouts_computed', ref, attemptMs: computed.attemptMs, totalMs: computed.totalMs })
+  return computed
+}
+
+function parsed(bytes: Buffer | undefined): unknown {
+  try {
+    return bytes === undefined ? undefined : JSON.parse(bytes.toString())
+  } catch {
+    return undefined // whether it is JSON is the upstream's to say; it has no input for us
+  }
+}
