@@ -110,6 +110,19 @@ test('forwarding fields are added, and those that are there already are kept', a
   })
 })
 
+test('a forwarding field that Connection names goes no further, and the sidecar sets its own', async (t) => {
+  const { port, upstream } = await before(t, [{}])
+  const raw = openRaw(port)
+  const named = ['X-Forwarded-Proto: https', 'X-Forwarded-Host: h', 'X-Request-Id: mine', 'Traceparent: mine']
+  const names = named.map((field) => field.split(':')[0]).join(', ')
+  raw.send(`GET / HTTP/1.1\r\nHost: x\r\nConnection: close, ${names}\r\n${named.join('\r\n')}\r\n\r\n`)
+  await raw.ended
+  const [arrival] = upstream.arrivals
+  expect(arrival?.headers).toMatchObject({ 'x-forwarded-proto': 'http', 'x-forwarded-host': 'x' })
+  expect(arrival?.headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/)
+  expect(arrival?.headers.traceparent).toMatch(/^00-/)
+})
+
 test('repeated fields stay repeated and in order, and bytes above 0x7F survive, both ways', async (t) => {
   const { port, upstream } = await before(t, [
     { headers: ['Set-Cookie', 'a=1', 'X-B', '\xe9\xff', 'Set-Cookie', 'b=2', 'Content-Length', '0'] },
@@ -300,6 +313,26 @@ test('a body that breaks off is never a clean end, not even for a client that re
   await expect(ask(url)).rejects.toThrow(/aborted|socket hang up|ECONNRESET/)
   const line = await proxy.logged(({ reason }) => reason === 'body_truncated')
   expect(line).toMatchObject({ status: 200, attempts: 1 })
+})
+
+test('a body that breaks off while an earlier response on its connection is still to come is no clean end either', async (t) => {
+  const first = Promise.withResolvers<void>()
+  const { port, upstream, proxy } = await before(t, [
+    (_request, response) => void first.promise.then(() => response.end('whole')),
+    (_request, response) => {
+      response.writeHead(200, { 'content-length': '20' }).write('part of it', () => response.socket?.end())
+    },
+  ])
+  const raw = openRaw(port)
+  raw.send('GET /1 HTTP/1.1\r\nHost: x\r\n\r\n')
+  await upstream.begun(1)
+  raw.send('GET /2 HTTP/1.1\r\nHost: x\r\n\r\n')
+  await upstream.gone(2)
+  await expect.poll(async () => (await proxy.metrics()).get('breakwater_connections{upstream="web"}')).toBe(1)
+  first.resolve()
+  await raw.ended
+  expect(raw.received).toMatch(/whole$/)
+  expect(await proxy.logged(({ reason }) => reason === 'body_truncated')).toMatchObject({ path: '/2' })
 })
 
 test('client connections are kept alive and so are those to the upstream', async (t) => {

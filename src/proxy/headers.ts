@@ -60,6 +60,7 @@ export function readFields(raw: RawHeaders, sender: Sender): IncomingFields {
     const name = raw[i] ?? ''
     const value = raw[i + 1] ?? ''
     const key = name.toLowerCase()
+    const goesOn = !named?.has(key)
     switch (key) {
       case 'host':
         host = value
@@ -74,25 +75,25 @@ export function readFields(raw: RawHeaders, sender: Sender): IncomingFields {
         forwardedFor += forwardedFor === '' ? value : `, ${value}`
         continue
       case 'x-forwarded-proto':
-        forwardedProto = true
+        forwardedProto = goesOn
         break
       case 'x-forwarded-host':
-        forwardedHost = true
+        forwardedHost = goesOn
         break
       case 'traceparent':
-        trace = true
+        trace = goesOn
         break
       case 'x-request-id':
-        requestId = value
+        if (goesOn) requestId = value
         break
       case 'idempotency-key':
-        hasIdempotencyKey = true
+        hasIdempotencyKey = goesOn
         break
       case 'x-request-timeout':
         timeoutMs = /^\d+(?:\.\d+)?$/.test(value) ? Number(value) * 1000 : undefined
         break
     }
-    if (!NOT_FOR_UPSTREAM.has(key) && !named?.has(key)) headers.push(name, value)
+    if (goesOn && !NOT_FOR_UPSTREAM.has(key)) headers.push(name, value)
   }
   headers.push('x-forwarded-for', forwardedFor === '' ? sender.address : `${forwardedFor}, ${sender.address}`)
   if (!forwardedProto) headers.push('x-forwarded-proto', 'http')

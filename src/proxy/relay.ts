@@ -86,7 +86,7 @@ export class Relay implements BodySink {
     this.#watchdog?.stop()
     this.cutBy = code
     this.#reply.discard(code)
-    this.#response.socket?.resetAndDestroy()
+    cut(this.#response)
   }
 
   #onDrain(): void {
@@ -94,6 +94,12 @@ export class Relay implements BodySink {
     this.#progressAt = this.#clock.now()
     this.#reply.resume()
   }
+}
+
+/** By a reset; one that waits for its turn after another on its connection (pipelining) is not begun, once that is over. */
+export function cut(response: ServerResponse): void {
+  if (response.socket === null) response.once('socket', (socket) => socket.destroy())
+  else response.socket.resetAndDestroy()
 }
 
 /** Anything else cannot be written (RFC 9112 section 4). */

@@ -9,7 +9,7 @@ import { computedTimeouts } from './computed-timeouts.ts'
 import { type IncomingFields, readFields, towardsClient } from './headers.ts'
 import { type JobShape, jobOf } from './job-shape.ts'
 import { answerProblem } from './problem.ts'
-import { Relay } from './relay.ts'
+import { cut, Relay } from './relay.ts'
 import { type Route, relocate, routeFor, type Upstream } from './route.ts'
 import { openSpill } from './spill.ts'
 import { climbsOut, originForm, pathOf } from './target.ts'
@@ -217,7 +217,7 @@ export class Visit {
     if (problem.code === 'internal') this.#deps.emit({ kind: 'fault', error, where: 'request' })
     this.#reason = problem.code
     if (this.#client.gone) return
-    if (this.#response.headersSent) return void this.#response.socket?.resetAndDestroy()
+    if (this.#response.headersSent) return cut(this.#response)
     this.#status = problem.fault.status
     this.#firstByteMs = this.#deps.clock.now() - this.#startedAt
     answerProblem(this.#response, problem, {
