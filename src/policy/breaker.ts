@@ -101,7 +101,7 @@ function enter(breaker: Breaker, leaseMs: number, trace: Trace | undefined, deps
   publish(breaker, noticeSlow(breaker.circuit, now, breaker.settings), deps)
   const permit = admit(breaker.circuit, now, leaseMs, breaker.settings)
   if (permit === undefined) throw rejection(breaker, now)
-  publish(breaker, noticeHalfOpen(breaker.circuit), deps, trace)
+  publish(breaker, noticeHalfOpen(breaker.circuit, now), deps, trace)
   return permit
 }
 

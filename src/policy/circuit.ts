@@ -37,7 +37,7 @@ export type Circuit = {
   halfOpenAt: number
   /** Monotonic ms at which it was last closed; -Infinity when it never opened. */
   closedAt: number
-  /** Whether a probe was admitted since it opened. */
+  /** Whether a call was admitted since it is half open. */
   probed: boolean
   probes: Permit[]
   probeSuccesses: number
@@ -158,9 +158,9 @@ export function allowProbes(circuit: Circuit, now: number): void {
   if (stateOf(circuit, now) === 'open') circuit.halfOpenAt = now
 }
 
-/** The first probe since the circuit opened makes the change to half open visible. */
-export function noticeHalfOpen(circuit: Circuit): Transition | undefined {
-  if (!circuit.tripped || circuit.probed) return undefined
+/** The first call since an open circuit's time was up makes the change to half open visible. */
+export function noticeHalfOpen(circuit: Circuit, now: number): Transition | undefined {
+  if (!circuit.tripped || circuit.probed || now < circuit.halfOpenAt) return undefined
   circuit.probed = true
   return { from: 'open', to: 'half-open', cause: undefined, openMs: undefined }
 }

@@ -96,7 +96,7 @@ function callOurs(
   const before = stateOf(circuit, now)
   const permit = admit(circuit, now, Number.POSITIVE_INFINITY, settings)
   if (permit !== undefined) {
-    noticeHalfOpen(circuit)
+    noticeHalfOpen(circuit, now)
     settle(circuit, permit, succeeds ? 'success' : 'failure', now, settings)
   }
   return { before, admitted: permit !== undefined, after: stateOf(circuit, now) }
