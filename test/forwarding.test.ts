@@ -48,7 +48,7 @@ test('an absolute-form target and a foreign Host do not choose the upstream', as
   expect(arrival?.headers.host).toBe(`127.0.0.1:${upstream.port}`)
 })
 
-test.for(['/web/../admin', '/web/a/%2e%2E/%2e./%2e./x', '/web/..%2fx', '/..', '/web/%2e%2e'])(
+test.for(['/web/../admin', '/web/a/%2e%2E/%2e./%2e./x', '/web/..%2fx', '/..', '/web/%2e%2e', '/web/..#x'])(
   'a path that climbs out of its prefix is refused: %s',
   async (path, t) => {
     const { proxy, upstream } = await before(t, [{}])

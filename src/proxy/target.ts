@@ -3,9 +3,11 @@ import { ProxyError } from '../errors.ts'
 /**
  * The path and query of a request target; an absolute-form target loses its scheme and authority, which choose nothing
  * here. The rest stays byte for byte.
- * @throws ProxyError `bad_target` for any other form (RFC 9112 section 3.2).
+ * @throws ProxyError `bad_target` for any other form (RFC 9112 section 3.2), and for one with a fragment, which has none: a
+ *   reader that takes it off would see another path than we did (as Envoy rejects it).
  */
 export function originForm(target: string): string {
+  if (target.includes('#')) throw new ProxyError('bad_target', 'a request target has no fragment')
   if (target.startsWith('/')) return target
   const absolute = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i.exec(target)
   if (absolute === null) throw new ProxyError('bad_target', 'the request target is neither a path nor an absolute URL')
