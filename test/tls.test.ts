@@ -1,13 +1,14 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import type { TLSSocket } from 'node:tls'
+import { getCACertificates, rootCertificates, setDefaultCACertificates, type TLSSocket } from 'node:tls'
 import { expect, test } from 'vitest'
 import { ask, problemOf } from './support/client.ts'
 import { fakeClock } from './support/fake-clock.ts'
 import { startProxy } from './support/proxy.ts'
 import type { Scope } from './support/scripted-upstream.ts'
+import { temporaryFolder } from './support/folder.ts'
 
 const fixtures = join(import.meta.dirname, 'fixtures/tls')
 const CA = join(fixtures, 'ca.pem')
@@ -42,7 +43,7 @@ async function before(t: Scope, tls: object) {
       web: { url: `https://127.0.0.1:${upstream.port}`, listen: '127.0.0.1:0', retry: { attempts: 1 }, tls },
     },
   })
-  return { upstream, url: proxy.own('web') }
+  return { upstream, proxy, url: proxy.own('web') }
 }
 
 test("an https upstream is trusted by the configured authority, under the configured name, not the client's Host", async (t) => {
@@ -59,6 +60,18 @@ test('an https upstream by address needs no name', async (t) => {
   const { upstream, url } = await before(t, { ca: CA })
   expect((await ask(url)).status).toBe(200)
   expect(upstream.names).toEqual([false])
+})
+
+test('an authority of its own is one besides the system ones, for requests and for the health path', async (t) => {
+  const known = getCACertificates('default')
+  setDefaultCACertificates([...known, readFileSync(CA, 'utf8')])
+  t.onTestFinished(() => setDefaultCACertificates(known))
+  const other = join(temporaryFolder(t), 'other.pem')
+  writeFileSync(other, rootCertificates[0] ?? '')
+  const { proxy, url } = await before(t, { ca: other })
+  expect((await ask(url)).status).toBe(200)
+  const health = await ask(`${proxy.controlUrl}/health`)
+  expect(JSON.parse(health.body.toString()).checks.web).toMatchObject({ healthy: true, details: 'HTTP 200' })
 })
 
 test('a certificate of an unknown authority is refused', async (t) => {

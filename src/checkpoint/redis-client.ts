@@ -2,12 +2,13 @@
 
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import CircuitBreaker from 'opossum'
+import { trusting } from '../trust.ts'
 import type { RedisTarget } from './place.ts'
 import type { Script } from './redis-scripts.ts'
 import { StoreDown } from './store.ts'
 
 export type RedisTls = {
-  /** A further authority, PEM text; '' for the system's alone. */
+  /** PEM text of authorities to trust besides Node's and the system's; '' for none. */
   readonly ca: string
   /** Name to ask for and to check; '' for the host's. */
   readonly servername: string
@@ -124,7 +125,7 @@ export class RedisClient {
 
 function clientOf(target: RedisTarget, { ca, servername }: RedisTls): Redis | Cluster {
   const { mode, nodes, master, username, password, sentinelPassword, db } = target
-  const tls = target.tls ? { tls: { ...(ca === '' ? {} : { ca }), ...(servername === '' ? {} : { servername }) } } : {}
+  const tls = target.tls ? { tls: { secureContext: trusting(ca), ...(servername === '' ? {} : { servername }) } } : {}
   const auth = { ...(username === undefined ? {} : { username }), ...(password === undefined ? {} : { password }) }
   const again = (times: number) => Math.min(times * RECONNECT_MS.step, RECONNECT_MS.most)
   const options = { ...FAIL_FAST, ...auth, ...tls }

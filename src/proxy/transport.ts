@@ -1,7 +1,7 @@
 import { isIP, type Socket } from 'node:net'
-import { type ConnectionOptions, getCACertificates } from 'node:tls'
 import { buildConnector, Client } from 'undici'
 import type { Deps, Exchange, Transport } from '../policy/exchange.ts'
+import { trusting } from '../trust.ts'
 import { type Line, UpstreamCall } from './call.ts'
 import { Names, type Resolve } from './names.ts'
 
@@ -39,9 +39,11 @@ type Connect = (options: buildConnector.Options, callback: buildConnector.Callba
  */
 export function connectTo(settings: TransportSettings, resolve: Resolve, deps: Deps): UpstreamConnections {
   const names = new Names(resolve, settings.resolveMs, deps)
-  const { lookup } = names
-  // undici's connector returns the socket that it opens, though its type does not say so.
-  const connect = buildConnector({ ...tlsOptions(settings), lookup, timeout: 0, allowH2: false }) as unknown as Connect
+  let connector: Connect | undefined
+  const connect: Connect = (options, callback) => {
+    connector ??= connectorOf(settings, names)
+    return connector(options, callback)
+  }
   const all = new Set<Connection>()
   const free: Connection[] = []
   let isRetired = false
@@ -84,10 +86,10 @@ export function connectTo(settings: TransportSettings, resolve: Resolve, deps: D
   }
 }
 
-function tlsOptions({ origin, ca }: TransportSettings): Pick<ConnectionOptions, 'ca'> {
-  if (origin.protocol !== 'https:') return {}
-  const own = ca === '' ? [] : [ca]
-  return { ca: [...getCACertificates('default'), ...getCACertificates('system'), ...own] }
+function connectorOf({ origin, ca }: TransportSettings, { lookup }: Names): Connect {
+  const trust = origin.protocol === 'https:' ? { secureContext: trusting(ca) } : {}
+  // undici's connector returns the socket that it opens, though its type does not say so.
+  return buildConnector({ ...trust, lookup, timeout: 0, allowH2: false }) as unknown as Connect
 }
 
 /** At most one socket to the upstream, opened when a call needs it and again when it was lost. */

@@ -2,7 +2,9 @@
 
 import { request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
+import type { SecureContext } from 'node:tls'
 import type { Clock } from '../../clock.ts'
+import { trusting } from '../../trust.ts'
 
 export type UpstreamHealthSettings = {
   /** Scheme, host, port and perhaps a base path. */
@@ -12,7 +14,7 @@ export type UpstreamHealthSettings = {
   readonly timeoutMs: number
   /** Between two questions, in ms, whoever wants to know. */
   readonly intervalMs: number
-  /** PEM text; '' for the system's authorities alone. */
+  /** PEM text of authorities to trust besides Node's and the system's; '' for none. */
   readonly ca: string
   readonly servername: string
 }
@@ -24,6 +26,7 @@ export type UpstreamHealthSettings = {
 export class UpstreamHealth {
   readonly #settings: UpstreamHealthSettings
   readonly #clock: Clock
+  #trust: SecureContext | undefined
   #latest: { readonly answer: Promise<string>; readonly at: number } | undefined
 
   constructor(settings: UpstreamHealthSettings, clock: Clock) {
@@ -45,13 +48,15 @@ export class UpstreamHealth {
   }
 
   #ask(): Promise<string> {
-    const { url, path, timeoutMs, ca, servername } = this.#settings
+    const { url, path, timeoutMs } = this.#settings
     const target = new URL(`${url}${path ?? '/'}`)
-    const request = target.protocol === 'https:' ? requestHttps : requestHttp
-    const tls = { ...(ca === '' ? {} : { ca }), ...(servername === '' ? {} : { servername }) }
+    const options = { agent: false, headers: { 'user-agent': 'breakwater-health' } }
     const isWell = (status: number) => (path === undefined ? status < 500 : status < 400)
     return new Promise((resolve, reject) => {
-      const asking = request(target, { agent: false, headers: { 'user-agent': 'breakwater-health' }, ...tls })
+      const asking =
+        target.protocol === 'https:'
+          ? requestHttps(target, { ...options, ...this.#tls() })
+          : requestHttp(target, options)
       const timer = this.#clock.after(timeoutMs, () =>
         asking.destroy(new Error(`no answer within ${timeoutMs / 1000}s`)),
       )
@@ -65,6 +70,12 @@ export class UpstreamHealth {
       asking.on('close', () => this.#clock.cancel(timer))
       asking.end()
     })
+  }
+
+  #tls() {
+    const { ca, servername } = this.#settings
+    this.#trust ??= trusting(ca)
+    return { secureContext: this.#trust, ...(servername === '' ? {} : { servername }) }
   }
 }
 
