@@ -113,6 +113,12 @@ test("a request is a span below its caller's, its attempt one below that, and th
   expect(receiver.calls[0]?.resource).toMatchObject({ 'service.name': 'test', 'service.version': 'test' })
 })
 
+test('an upstream by its IPv6 address is told of without brackets', async (t) => {
+  const { url, spans } = await traced(t, [], { url: 'http://[::1]:9/', retry: { attempts: 1 } })
+  await ask(url)
+  expect(split(await spans()).attempts[0]?.attributes).toMatchObject({ 'server.address': '::1', 'server.port': 9 })
+})
+
 test('each attempt is a span that the upstream is told as its parent, with a retry between them', async (t) => {
   const scenes: Scene[] = [{ status: 503, headers: { connection: 'close' } }, 'reset', { body: 'done' }]
   const { clock, upstream, url, spans } = await traced(t, scenes, {

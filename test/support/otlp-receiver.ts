@@ -120,6 +120,8 @@ const time = (value: unknown) => BigInt(string(value))
 
 function values(attributes: Json | undefined): Values {
   const read = (attributes ?? []).map(({ key, value }) => [string(key), plain(value ?? ({} as Json))] as const)
+  const whole = attributes?.find(({ key, value }) => string(key).endsWith('_ms') && value?.doubleValue === undefined)
+  if (whole !== undefined) throw new Error(`a time is a double: ${string(whole.key)}`)
   if (new Set(read.map(([key]) => key)).size !== read.length) throw new Error('an attribute stands there twice')
   return Object.fromEntries(read)
 }

@@ -73,15 +73,17 @@ function encodeAttributes(attributes: Attributes): string {
   let encoded = ''
   for (const key in attributes) {
     const value = attributes[key]
-    if (value !== undefined) encoded += `${encoded === '' ? '' : ','}{"key":"${key}","value":${encodeValue(value)}}`
+    if (value !== undefined)
+      encoded += `${encoded === '' ? '' : ','}{"key":"${key}","value":${encodeValue(key, value)}}`
   }
   return `[${encoded}]`
 }
 
-function encodeValue(value: string | number | boolean): string {
+/** A time that is a whole number by chance is of the same type as all others: backends hold an attribute to one. */
+function encodeValue(key: string, value: string | number | boolean): string {
   if (typeof value === 'string') return `{"stringValue":${quoted(value)}}`
   if (typeof value === 'boolean') return `{"boolValue":${value}}`
-  return Number.isInteger(value) ? `{"intValue":"${value}"}` : `{"doubleValue":${value}}`
+  return Number.isInteger(value) && !key.endsWith('_ms') ? `{"intValue":"${value}"}` : `{"doubleValue":${value}}`
 }
 
 const quoted = (text: string) => JSON.stringify(text)

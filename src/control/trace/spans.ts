@@ -115,7 +115,8 @@ export class Spans {
       attributes: {
         ...methodOf(method),
         'url.full': span.origin + span.path.slice(0, MOST_PATH),
-        'server.address': hostname,
+        // Brackets belong to URLs alone.
+        'server.address': hostname.replaceAll(/^\[|\]$/g, ''),
         'server.port': Number(port) || (protocol === 'https:' ? 443 : 80),
         'network.protocol.version': '1.1',
         'http.response.status_code': typeof outcome === 'number' ? outcome : undefined,
