@@ -25,12 +25,15 @@ export function createMetrics(about: { service: string; version: string }, snaps
   const counts = createCounts(registry, () => new Set(snapshot().upstreams.map(({ name }) => name)))
   const show = createGauges(registry)
   new Gauge({ ...METRICS.buildInfo, registers: [registry] }).set({ ...about, node: process.versions.node }, 1)
+  const names = registry.getMetricsAsArray().map((metric) => ({ metric, name: metric.name }))
   const write = async (accept: string) => {
     const isOpen = accept.includes('application/openmetrics-text')
     registry.setContentType(isOpen ? Registry.OPENMETRICS_CONTENT_TYPE : Registry.PROMETHEUS_CONTENT_TYPE)
     show(snapshot())
     const body = await registry.metrics()
     counts.scraped()
+    // For OpenMetrics prom-client takes `_total` off the names of its counters, for good: the text format needs it.
+    for (const { metric, name } of names) metric.name = name
     return { body, contentType: registry.contentType }
   }
   // The registry has one content type at a time: scrapes take turns.

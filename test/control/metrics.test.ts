@@ -72,6 +72,17 @@ test('durations are in seconds, and a request without a response head has no fir
   })
 })
 
+test('a scrape as OpenMetrics changes no name for who reads the text format', async () => {
+  const metrics = createMetrics(ABOUT, () => EMPTY)
+  metrics.record(requestEvent())
+  const namesOf = ({ body }: { readonly body: string }) => body.match(/^# TYPE \S+|^[a-z_]+/gm)
+  const before = namesOf(await metrics.scrape(''))
+  const open = await metrics.scrape('application/openmetrics-text')
+  assert.match(open.body, /^# TYPE breakwater_requests counter$/m)
+  assert.match(open.body, /^breakwater_requests_total\{/m)
+  assert.deepEqual(namesOf(await metrics.scrape('')), before)
+})
+
 test('buckets reach from a millisecond to ten minutes', async () => {
   const series = await scrapeOf([attemptEvent({ durationMs: 0.9 }), attemptEvent({ durationMs: 599_000 })])
   const bucket = (le: string) =>
