@@ -106,12 +106,14 @@ const screen = (lines: string) => `\x1b[H${lines.replaceAll('\n', '\x1b[K\r\n')}
 
 function pause(ended: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const timer = systemClock.after(AGAIN_MS, resolve)
-    ended.addEventListener('abort', () => {
+    const over = () => {
       systemClock.cancel(timer)
+      ended.removeEventListener('abort', over)
       resolve()
-    })
-    if (ended.aborted) resolve()
+    }
+    const timer = systemClock.after(AGAIN_MS, over)
+    ended.addEventListener('abort', over)
+    if (ended.aborted) over()
   })
 }
 
