@@ -2,23 +2,18 @@ import { faultOf, ProxyError } from '../errors.ts'
 import {
   admit,
   admits,
-  answered,
   type Circuit,
   type CircuitSettings,
   force,
   noticeHalfOpen,
-  noticeSlow,
   type Permit,
-  settle,
-  settleJob,
   refuses,
   type Transition,
-  type Verdict,
 } from './circuit.ts'
-
 import { type JobWatch, watchJob } from './classify.ts'
 import type { BreakerMode, Trace } from './events.ts'
 import type { BodyEnd, Deps, Exchange, Layer, Reply } from './exchange.ts'
+import { answered, noticeSlow, settle, settleJob, type Verdict } from './settle.ts'
 
 export type BreakerSettings = CircuitSettings & {
   /** Response statuses that count as failures. */

@@ -8,7 +8,8 @@
 import fc from 'fast-check'
 import CircuitBreaker from 'opossum'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { admit, type CircuitSettings, freshCircuit, noticeHalfOpen, settle, stateOf } from '../../src/policy/circuit.ts'
+import { admit, type CircuitSettings, freshCircuit, noticeHalfOpen, stateOf } from '../../src/policy/circuit.ts'
+import { settle } from '../../src/policy/settle.ts'
 
 const SLOTS = 10
 const SLOT_MS = 100
