@@ -10,9 +10,10 @@ import {
   STAGE,
   type StoredCheckpoint,
 } from '../checkpoint/record.ts'
-import type { CheckpointStore, Precondition, Written } from '../checkpoint/store.ts'
+import type { CheckpointStore, Written } from '../checkpoint/store.ts'
 import { type Clock, isoTime } from '../clock.ts'
-import { type Call, empty, json, type Operation, PLAIN, Refusal, type Reply } from './operation.ts'
+import { etagOf, PRECONDITIONS, precondition } from './checkpoint-tags.ts'
+import { empty, json, type Operation, PLAIN, Refusal, type Reply } from './operation.ts'
 
 export type CheckpointSettings = {
   /** Items between two saves. */
@@ -40,7 +41,6 @@ const RECORD = z.object({
 })
 const SUMMARY = RECORD.omit({ item_ids: true, metadata: true })
 
-const PRECONDITIONS = ['if-match', 'if-none-match']
 const MISMATCH = { what: 'the precondition does not hold', schema: undefined }
 
 export function checkpointOperations(store: CheckpointStore, settings: CheckpointSettings, clock: Clock): Operation[] {
@@ -228,8 +228,6 @@ function summary(record: StoredCheckpoint) {
   return rest
 }
 
-const etagOf = ({ revision }: StoredCheckpoint) => `"${revision}"`
-
 /** @param told what of the record is answered. */
 function written(result: Written, told: (record: StoredCheckpoint) => object): Reply {
   switch (result.outcome) {
@@ -248,21 +246,4 @@ function written(result: Written, told: (record: StoredCheckpoint) => object): R
     default:
       return result satisfies never
   }
-}
-
-function precondition(call: Call, number: number | undefined): Precondition {
-  return {
-    ifMatch: revisionIn(call, 'if-match'),
-    ifNoneMatch: revisionIn(call, 'if-none-match'),
-    attempt: number,
-  }
-}
-
-/** One strong entity tag or `*` (RFC 9110 section 13.1). */
-function revisionIn({ header }: Call, name: string): number | '*' | undefined {
-  const value = header(name)?.trim()
-  if (value === undefined || value === '*') return value
-  const revision = /^"(\d+)"$/.exec(value)?.[1]
-  if (revision === undefined) throw new Refusal(400, `${name}: expected * or an ETag of ours such as "3"`, name)
-  return Number(revision)
 }

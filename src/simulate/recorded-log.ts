@@ -1,10 +1,10 @@
 /** An access log, taken in line by line: what was asked, when, and what became of it. */
 
-import { isMap } from '../config/setting.ts'
 import { type FaultCode, isFaultCode } from '../errors.ts'
 import type { BreakerState, RouteRef } from '../policy/events.ts'
 import { compileMatch } from '../proxy/route.ts'
 import { Columns, Interned } from './columns.ts'
+import { attemptOf, type Fields, number, parsed, stateOf, text, textOrNone } from './log-fields.ts'
 
 /** An attempt of the recorded run, in ms since its request's arrival. */
 export type RecordedAttempt = {
@@ -57,7 +57,6 @@ export type BreakerMark = {
 }
 
 type Place = { readonly ref: RouteRef; readonly matches: (method: string, path: string) => boolean }
-type Fields = Readonly<Record<string, unknown>>
 
 const JOBS = [undefined, 'failed', 'completed'] as const
 
@@ -252,29 +251,3 @@ function withoutPrefix(method: string, path: string, place: Place | undefined): 
 
 /** The log has them in the order of their ends, and hedges overlap. */
 const inOrder = (attempts: readonly RecordedAttempt[]) => attempts.toSorted((a, b) => a.atMs - b.atMs)
-
-function attemptOf(told: unknown): RecordedAttempt[] {
-  if (!isMap(told)) return []
-  const word = String(told.outcome)
-  const outcome = /^\d{3}$/.test(word) ? Number(word) : word
-  if (typeof outcome === 'string' && !isFaultCode(outcome)) return []
-  const endpoint = textOrNone(told.endpoint)
-  return [{ atMs: number(told.at_ms), ms: number(told.ms), outcome, early: told.early === true, endpoint }]
-}
-
-const STATES: readonly BreakerState[] = ['closed', 'open', 'half-open']
-
-const stateOf = (word: unknown) => STATES.find((state) => state === word)
-
-const number = (value: unknown) => (typeof value === 'number' ? value : 0)
-const text = (value: unknown) => (typeof value === 'string' ? value : '')
-const textOrNone = (value: unknown) => (typeof value === 'string' ? value : undefined)
-
-function parsed(line: string): Fields | undefined {
-  try {
-    const value: unknown = JSON.parse(line)
-    return isMap(value) ? value : undefined
-  } catch {
-    return undefined // counted: the last line of a log that is being written need not be whole
-  }
-}
