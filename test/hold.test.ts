@@ -139,6 +139,19 @@ test('a poll of a route that resumes downloads is answered, though its status re
   expect(times(upstream)).toEqual([0, 2_000])
 })
 
+test('who asks to switch protocols is no poll, and shares none', async (t) => {
+  const { upstream, url, port } = await before(t, ['hang'])
+  const raw = openRaw(port)
+  raw.send(`GET /jobs/1 HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`)
+  await upstream.begun(1)
+  const poll = ask(url, { headers: { connection: 'close' } })
+  await upstream.begun(2)
+  raw.socket.destroy()
+  await upstream.gone(1)
+  upstream.dropConnections()
+  expect((await poll).status).toBe(502)
+})
+
 test('an open breaker is not polled: the newest response is passed on when the time is up', async (t) => {
   const { clock, upstream, url } = await before(
     t,

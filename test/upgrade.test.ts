@@ -77,6 +77,44 @@ test('when one side of a WebSocket goes away, so does the other', async (t) => {
   expect(code).toBe(1006)
 })
 
+test('a client that leaves while its upgrade is under way ends the attempt', async (t) => {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, ['hang'])
+  const proxy = await startProxy(t, { clock, upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } } })
+  const raw = openRaw(Number(new URL(proxy.own('web')).port))
+  raw.send('GET /chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+  await upstream.begun(1)
+  raw.socket.end()
+  await upstream.gone(1)
+  expect(await proxy.logged(({ msg }) => msg === 'request')).toMatchObject({ status: 499, reason: 'client_gone' })
+})
+
+test('what a client sends before the switch reaches the upstream after it', async (t) => {
+  const switching = Promise.withResolvers<void>()
+  const server = createServer().on('upgrade', (_request, socket) => {
+    void switching.promise.then(() => {
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n')
+      socket.pipe(socket)
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.onTestFinished(() => void server.close())
+  const { port } = server.address() as AddressInfo
+  const proxy = await startProxy(t, {
+    clock: fakeClock(),
+    upstreams: { web: { url: `http://127.0.0.1:${port}`, listen: '127.0.0.1:0' } },
+  })
+  const raw = openRaw(Number(new URL(proxy.own('web')).port))
+  raw.send('GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n')
+  await once(server, 'upgrade')
+  raw.send('early')
+  switching.resolve()
+  await raw.until(/early$/)
+  raw.send(' and late')
+  await raw.until(/early and late$/)
+  raw.socket.destroy()
+})
+
 test('a client that resets its connection while its upgrade is under way is one that left, and the sidecar serves on', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, ['hang', {}])

@@ -32,7 +32,7 @@ export const holding =
   (settings: HoldSettings, polls: Polls, deps: Deps): Layer =>
   (next) =>
   (exchange) => {
-    if (exchange.method !== 'GET') return next(exchange)
+    if (exchange.method !== 'GET' || exchange.upgrade !== undefined) return next(exchange)
     if (exchange.client.gone) return Promise.reject(new ProxyError('client_gone'))
     const key = sameness(exchange, undefined)
     const known = polls.get(key)

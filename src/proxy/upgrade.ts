@@ -17,6 +17,13 @@ export function askedProtocol(request: IncomingMessage): string | undefined {
  */
 export function responseOn(socket: Duplex, request: IncomingMessage): ServerResponse {
   socket.on('error', () => socket.destroy())
+  // Nor would it be known to have left, as nobody reads: its end is looked for, and what it sends before waits.
+  socket.on('readable', () => {
+    if (socket.readableLength === 0) socket.read(0)
+  })
+  socket.on('end', () => {
+    if (response.socket !== null) socket.destroy()
+  })
   const response = new ServerResponse(request)
   response.shouldKeepAlive = false
   // Node hands over the net.Socket of its own server, under a wider type.
@@ -39,7 +46,7 @@ export function joinSockets(client: Duplex, clientHead: Buffer, upstream: Duplex
   for (let i = 0; i < headers.length; i += 2) lines.push(`${headers[i]}: ${headers[i + 1]}`)
   client.write(`${lines.join('\r\n')}\r\n\r\n`, 'latin1')
   if (clientHead.length > 0) upstream.write(clientHead)
-  client.pipe(upstream)
+  client.removeAllListeners('readable').pipe(upstream)
   upstream.pipe(client)
   const endBoth = () => {
     client.destroy()
