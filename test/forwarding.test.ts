@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
+import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { ask, openRaw, problemOf } from './support/client.ts'
 import { fakeClock } from './support/fake-clock.ts'
@@ -18,6 +19,14 @@ async function before(t: Scope, scenes: readonly Scene[], settings: object = {})
 }
 
 const sha = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
+
+test('a response in a transfer coding besides chunked is refused: without that name its bytes would be garbage', async (t) => {
+  const coded: Scene = { headers: { 'transfer-encoding': 'gzip, chunked' }, body: gzipSync('done') }
+  const { url, upstream } = await before(t, [coded, { headers: { 'transfer-encoding': 'Chunked' }, body: 'done' }])
+  expect(problemOf(await ask(`${url}/`))).toMatchObject({ status: 502, type: 'urn:breakwater:protocol' })
+  expect((await ask(`${url}/`)).body.toString()).toBe('done')
+  expect(upstream.arrivals).toHaveLength(2)
+})
 
 test('the first path segment names the upstream on the shared listener and goes no further', async (t) => {
   const { proxy, upstream } = await before(t, [{ body: 'ok' }])

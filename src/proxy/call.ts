@@ -30,10 +30,13 @@ export type Line = {
   giveBack(): void
 }
 
+const TRANSFER_ENCODING = 'transfer-encoding'
+
 /** Response bytes that wait for their taker before the upstream is told to pause. */
 const HELD_BYTES = 64 * 1024
 
 const GIVEN_UP = new Error('given up by the sidecar')
+const CODED = Object.assign(new Error('a transfer coding besides chunked'), { code: 'UND_ERR_NOT_SUPPORTED' })
 
 /**
  * One exchange on the wire: first a Call without a response head, then the Reply that has it. Its `on…` methods are what
@@ -137,6 +140,7 @@ export class UpstreamCall implements Call, Reply {
     if (this.ended) return
     const headers = decoded(control.rawHeaders)
     if (status < 200) return this.#exchange.client.inform(status, headers)
+    if (isCodedFurther(headers)) return control.abort(CODED)
     this.#head(status, statusText ?? '', headers)
   }
 
@@ -212,6 +216,16 @@ export class UpstreamCall implements Call, Reply {
     this.#line = this.#connect(true)
     this.#line.dispatch(this.#exchange, this)
   }
+}
+
+/** By a coding that is not ours to take off, and not the client's: it has not said that it takes it (RFC 9112 section 6.1). */
+function isCodedFurther(headers: RawHeaders): boolean {
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] ?? ''
+    const isIt = name.length === TRANSFER_ENCODING.length && name.toLowerCase() === TRANSFER_ENCODING
+    if (isIt && headers[i + 1]?.toLowerCase() !== 'chunked') return true
+  }
+  return false
 }
 
 /** Header fields come from the wire as bytes, which are latin1 (RFC 9110 section 5.5: opaque above 0x7F). */

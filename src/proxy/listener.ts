@@ -102,6 +102,8 @@ export async function listen(door: Door, deps: Omit<VisitDeps, 'onOver'>): Promi
       socket.once('close', () => sockets.delete(socket))
     })
   const address = await listenOn(server, door.key, door.address)
+  // Of a connection that could not be accepted: with no listener the event would end the process.
+  server.on('error', (error) => deps.emit({ kind: 'fault', error, where: 'listener' }))
   return {
     address,
     connections: () => sockets.size,

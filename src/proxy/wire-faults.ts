@@ -37,6 +37,7 @@ const BY_CODE: Readonly<Record<string, FaultCode>> = {
   ERR_TLS_CERT_ALTNAME_INVALID: 'tls_certificate',
   UND_ERR_HEADERS_OVERFLOW: 'protocol',
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'protocol',
+  UND_ERR_NOT_SUPPORTED: 'protocol',
   UND_ERR_REQ_CONTENT_LENGTH_MISMATCH: 'client_gone',
 }
 
