@@ -155,6 +155,22 @@ test('the upstreams, their counts, latencies and last error, and what failed, at
   expect(JSON.stringify(failures)).not.toContain('secret')
 })
 
+test('what an open breaker refuses pushes out neither what opened it, nor the last failure of another upstream', async (t) => {
+  const clock = fakeClock()
+  const { origin } = await scriptedUpstream(t, clock, [FAILS])
+  const settings = { url: origin, retry: { attempts: 1 }, breaker: { consecutiveFailures: 2 } }
+  const proxy = await startProxy(t, { clock, upstreams: { other: settings, web: settings } })
+  await ask(`${proxy.url}/other/x`)
+  for (let i = 0; i < 250; i += 1) await ask(`${proxy.url}/web/x`)
+  const { upstreams } = json(await ask(`${proxy.controlUrl}/v1/upstreams`))
+  expect(upstreams.map(({ last_error }: { last_error: { status: number } }) => last_error.status)).toEqual([503, 503])
+  const { failures } = json(await ask(`${proxy.controlUrl}/v1/failures`))
+  expect(failures.slice(0, 100).map(({ reason }: { reason: string }) => reason)).toEqual(
+    Array.from({ length: 100 }, () => 'breaker_open'),
+  )
+  expect(failures.slice(100).map(({ path }: { path: string }) => path)).toEqual(['/web/x', '/web/x', '/other/x'])
+})
+
 test('the stream tells the last minutes, then each second, and what happens; it ends with the sidecar', async (t) => {
   const { clock, proxy, put, url } = await before(t, [{}])
   const port = Number(new URL(proxy.controlUrl).port)

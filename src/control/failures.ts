@@ -22,39 +22,55 @@ export type Failure = {
   readonly request_id: string
 }
 
-const MOST = 200
+/** Of each kind that is kept. */
+const MOST = 100
 
 /** A client that went away is no failure. */
 export const isFailure = ({ status, reason }: RequestEvent) =>
   status >= 500 || (reason !== undefined && reason !== 'client_gone')
 
+type Kept = { readonly event: RoutedEvent; readonly wallAt: number; readonly place: number }
+
 /**
  * The newest failures, for who looks at the page rather than into the log. Kept as they are told, and put into words when
- * somebody looks: an upstream whose breaker is open makes thousands of them a second.
+ * somebody looks. An upstream whose breaker is open makes thousands of them a second: those that came to no attempt are
+ * kept apart, so that they do not push out what opened it.
  */
 export class Failures {
-  readonly #kept: { readonly event: RoutedEvent; readonly wallAt: number }[] = []
-  /** Where the oldest of them stands once there are as many as are kept. */
-  #next = 0
+  readonly #tried = new Newest()
+  readonly #untried = new Newest()
+  readonly #lastOf = new Map<string, Kept>()
+  #count = 0
 
   /** @param wallAt ms since the Unix epoch. */
   record(event: RequestEvent, wallAt: number): void {
     if (!isRouted(event)) return
-    this.#kept[this.#next] = { event, wallAt }
-    this.#next = (this.#next + 1) % MOST
+    this.#count += 1
+    const kept = { event, wallAt, place: this.#count }
+    const alike = event.attempts === 0 ? this.#untried : this.#tried
+    alike.keep(kept)
+    this.#lastOf.set(event.ref.upstream, kept)
   }
 
   newestFirst(): Failure[] {
-    return this.#oldestFirst().toReversed().map(shown)
+    return [...this.#tried.all, ...this.#untried.all].sort((a, b) => b.place - a.place).map(shown)
   }
 
   lastOf(upstream: string): Failure | undefined {
-    const last = this.#oldestFirst().findLast(({ event }) => event.ref.upstream === upstream)
+    const last = this.#lastOf.get(upstream)
     return last && shown(last)
   }
+}
 
-  #oldestFirst() {
-    return [...this.#kept.slice(this.#next), ...this.#kept.slice(0, this.#next)]
+class Newest {
+  /** In no order. */
+  readonly all: Kept[] = []
+  /** Where the oldest of them stands once there are as many as are kept. */
+  #next = 0
+
+  keep(kept: Kept): void {
+    this.all[this.#next] = kept
+    this.#next = (this.#next + 1) % MOST
   }
 }
 
@@ -62,7 +78,7 @@ type RoutedEvent = RequestEvent & { readonly ref: RouteRef }
 
 const isRouted = (event: RequestEvent): event is RoutedEvent => event.ref !== undefined
 
-function shown({ event, wallAt }: { readonly event: RoutedEvent; readonly wallAt: number }): Failure {
+function shown({ event, wallAt }: Kept): Failure {
   const { ref, method, path, status, reason = null, attempts, totalMs, history, startedAt, id } = event
   return {
     at: isoTime(wallAt),

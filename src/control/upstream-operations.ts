@@ -97,7 +97,12 @@ export function upstreamOperations({ plane, recent, failures, live }: Overview):
       method: 'GET',
       path: '/v1/failures',
       summary: 'The newest requests that failed, attempt by attempt',
-      answers: { 200: { what: 'at most 200, newest first', schema: z.object({ failures: z.array(FAILURE) }) } },
+      answers: {
+        200: {
+          what: 'at most 100 that were tried and 100 that were not, newest first',
+          schema: z.object({ failures: z.array(FAILURE) }),
+        },
+      },
       answer: () => json(200, { failures: failures.newestFirst() }),
     },
     {
