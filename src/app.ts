@@ -17,6 +17,7 @@ import { currentFor, handOver } from './current.ts'
 import { healthChecks, type RedisClients, type UpstreamLooks } from './health.ts'
 import { checkpointOperations } from './control/checkpoint-operations.ts'
 import { jobOperations } from './control/job-operations.ts'
+import { progressOperation } from './control/progress-operation.ts'
 import { observed, type StoreWatcher } from './checkpoint/observed.ts'
 import { Overview } from './control/overview.ts'
 import { upstreamOperations } from './control/upstream-operations.ts'
@@ -136,6 +137,7 @@ export async function startApp(given: Given, outside: Outside, source: ConfigSou
       const operations = [
         ...observationOperations({ ...observedNow, health }),
         ...checkpointOperations(store, wanted.checkpoints, clock),
+        progressOperation(store),
         explainOperation(() => ({ config: wanted, origins })),
         ...jobOperations(store, book, { inputs: wanted.job.inputs, timeouts: wanted.timeouts }, clock),
         ...configOperations(reloads),

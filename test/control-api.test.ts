@@ -190,6 +190,27 @@ test('pages of records, and those of one stage', async (t) => {
   expect((await call('GET', '/checkpoints?stage=rare')).told.checkpoints).toHaveLength(1)
 })
 
+test('how far each stage of each job is, page by page and without the items', async (t) => {
+  const { call } = await before(t)
+  for (const stage of ['first', 'second', 'third'])
+    await call('POST', '/checkpoints/a/items', { stage, item_ids: ['x', stage], total_items: 4 })
+  await call('POST', '/checkpoints/b/items', { stage: 'only', item_ids: [] })
+  const first = (await call('GET', '/progress?limit=1')).told
+  expect(first).toEqual({
+    jobs: [
+      {
+        job_id: 'a',
+        stages: ['first', 'second', 'third'].map((stage) => ({ stage, completed_items: 2, total_items: 4 })),
+      },
+    ],
+    next_cursor: 'a',
+  })
+  expect((await call('GET', `/progress?cursor=${first.next_cursor}`)).told).toEqual({
+    jobs: [{ job_id: 'b', stages: [{ stage: 'only', completed_items: 0, total_items: 0 }] }],
+    next_cursor: null,
+  })
+})
+
 test('the timeouts of a shape, and how each came about', async (t) => {
   const { call } = await before(t)
   expect((await call('GET', '/timeouts')).told.timeouts).toEqual({
@@ -292,5 +313,5 @@ test('every operation of the document is there, and answers as the document says
       expect([operationId, answer.status]).toEqual([operationId, expect.toSatisfy((status: number) => status < 300)])
     }
   }
-  expect(seen.length).toBe(24)
+  expect(seen.length).toBe(25)
 })

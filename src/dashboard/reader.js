@@ -1,10 +1,10 @@
 /** Keeps the state fresh: reads everything once, follows the events, reads again what they do not tell. */
 
 import { ApiError } from './api.js'
-import { fold, note, stagesKnown } from './state.js'
+import { fold } from './state.js'
 
 /** @import { Api } from './api.js' */
-/** @import { CheckpointView, Job } from './shapes.ts' */
+/** @import { Job, JobProgress } from './shapes.ts' */
 /** @import { State } from './state.js' */
 
 /** How often what no event tells is asked for, in ms. */
@@ -131,28 +131,24 @@ async function readJobs(api, state) {
   /** @type {{ jobs: Job[] }} */
   const { jobs } = await api.get(`v1/jobs?limit=${MOST_JOBS}`)
   state.jobs = new Map(jobs.map((job) => [job.job_id, { ...job, readAtMs }]))
-  const newest = await readCheckpoints(api, '')
-  const stages = new Set([...stagesKnown(state), ...newest.map(({ stage }) => stage)])
-  const all = await Promise.all([...stages].map((stage) => readCheckpoints(api, `&stage=${encodeURIComponent(stage)}`)))
-  state.progress.clear()
-  for (const record of [...all.flat(), ...newest]) note(state, record.job_id, record.stage, record)
+  const progress = await readProgress(api)
+  state.progress = new Map(
+    progress.map(({ job_id, stages }) => [job_id, new Map(stages.map((stage) => [stage.stage, stage]))]),
+  )
 }
 
-/**
- * Page by page, so that no single answer is long to make.
- * @param {Api} api @param {string} filter @returns {Promise<CheckpointView[]>} the first `MOST_JOBS`.
- */
-async function readCheckpoints(api, filter) {
-  /** @type {CheckpointView[]} */
-  const records = []
+/** Page by page, so that no single answer is long to make. @param {Api} api @returns {Promise<JobProgress[]>} the first `MOST_JOBS`. */
+async function readProgress(api) {
+  /** @type {JobProgress[]} */
+  const jobs = []
   /** @type {string | null} */
   let cursor = null
   do {
     const after = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`
-    /** @type {{ checkpoints: CheckpointView[], next_cursor: string | null }} */
-    const page = await api.get(`v1/checkpoints?limit=${PAGE}${filter}${after}`)
-    records.push(...page.checkpoints)
+    /** @type {{ jobs: JobProgress[], next_cursor: string | null }} */
+    const page = await api.get(`v1/progress?limit=${PAGE}${after}`)
+    jobs.push(...page.jobs)
     cursor = page.next_cursor
-  } while (cursor !== null && records.length < MOST_JOBS)
-  return records
+  } while (cursor !== null && jobs.length < MOST_JOBS)
+  return jobs
 }

@@ -110,6 +110,15 @@ export type Job = {
   readonly time_left_s: number | null
 }
 
+export type StageProgress = {
+  readonly stage: string
+  readonly completed_items: number
+  readonly total_items: number
+}
+
+/** `stages`: the newest last. */
+export type JobProgress = { readonly job_id: string; readonly stages: readonly StageProgress[] }
+
 export type CheckpointView = {
   readonly job_id: string
   readonly stage: string

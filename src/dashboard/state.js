@@ -1,14 +1,12 @@
 /** What the page knows, and how the control API's events change it. Knows nothing of how it is shown. */
 
-/** @import { BreakerNews, CheckpointNews, CheckpointView, ConfigView, Failure, Job, Sample, ServerEvent, UpstreamView } from './shapes.ts' */
+/** @import { BreakerNews, CheckpointNews, ConfigView, Failure, Job, Sample, ServerEvent, StageProgress, UpstreamView } from './shapes.ts' */
 
 /** Seconds of history that are kept. */
 const WINDOW_S = 300
 /** Seconds that are shown at least, however short the history. */
 const LEAST_S = 60
 const MOST_TRANSITIONS = 50
-
-/** Items of a stage that are done. @typedef {Pick<CheckpointView, 'completed_items' | 'total_items'>} StageProgress */
 
 export function freshState() {
   return {
@@ -22,7 +20,7 @@ export function freshState() {
     failures: [],
     /** @type {Map<string, Job & { readonly readAtMs: number }>} by id, with the moment at which its time left held */
     jobs: new Map(),
-    /** @type {Map<string, Map<string, StageProgress>>} by job and stage */
+    /** @type {Map<string, Map<string, Pick<StageProgress, 'completed_items' | 'total_items'>>>} by job and stage */
     progress: new Map(),
     /** @type {ConfigView | undefined} */
     config: undefined,
@@ -52,7 +50,7 @@ export function fold(state, { name, data }) {
       state.transitions.length = Math.min(state.transitions.length, MOST_TRANSITIONS)
       return 'upstreams'
     case 'checkpoint':
-      note(state, /** @type {CheckpointNews} */ (told).job, told.stage, told)
+      note(state, told)
       return undefined
     case 'reload':
       return 'config'
@@ -61,11 +59,11 @@ export function fold(state, { name, data }) {
   }
 }
 
-/** @param {State} state @param {string} job @param {string} stage @param {StageProgress} told */
-export function note(state, job, stage, { completed_items, total_items }) {
-  const stages = state.progress.get(job) ?? new Map()
+/** @param {State} state @param {CheckpointNews} told */
+function note({ progress }, { job, stage, completed_items, total_items }) {
+  const stages = progress.get(job) ?? new Map()
   stages.set(stage, { completed_items, total_items })
-  state.progress.set(job, stages)
+  progress.set(job, stages)
 }
 
 /** What the time axes are of, in s. @param {State} state */
@@ -74,11 +72,6 @@ export function windowOf({ samples }) {
   if (first === undefined || last === undefined) return LEAST_S
   return Math.min(WINDOW_S, Math.max(LEAST_S, (Date.parse(last.at) - Date.parse(first.at)) / 1000))
 }
-
-/** Of every job that is known. @param {State} state @returns {string[]} */
-export const stagesKnown = ({ progress }) => [
-  ...new Set([...progress.values()].flatMap((stages) => [...stages.keys()])),
-]
 
 /**
  * What is registered or has a checkpoint: the nearest deadline first, then those without one.

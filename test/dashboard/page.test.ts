@@ -157,6 +157,17 @@ describe.skipIf(!hasChromium)('the page', () => {
     expect(problems).toEqual([])
   })
 
+  test('a page that is opened late knows all stages of a job, in their order', async (t) => {
+    const { proxy, tell } = await before(t)
+    const stages = ['search', 'downloading', 'validating', 'building', 'cutting', 'mixing', 'uploading']
+    for (const stage of stages)
+      await tell('POST', 'checkpoints/job-1/items', { stage, item_ids: ['a'], total_items: 3 })
+    const { page } = await openPage(t, browser, proxy.controlUrl)
+    const job = page.locator('[data-job="job-1"]')
+    await job.getByText('1 of 3').first().waitFor()
+    expect(await job.locator('.stage').allTextContents()).toEqual(stages)
+  })
+
   test('of 500 jobs those with the least time are shown, more when asked for, and any by its id', async (t) => {
     const { proxy, tell } = await before(t)
     for (let i = 0; i < 500; i += 1) await tell('PUT', `jobs/job-${i}`, { shorts_count: 500 - i })
