@@ -65,36 +65,42 @@ const CHOICES = [
   ['observe', 'Observe only', 'It says when it would open, and lets every call through.'],
 ]
 
-/** @typedef {{ readonly mode: BreakerMode, readonly route?: string, readonly endpoint?: string }} Force */
+/** @typedef {{ readonly mode: BreakerMode, readonly route?: string | null, readonly endpoint?: string }} Force */
 
 /** @param {UpstreamView} upstream @returns {Promise<Force | undefined>} */
 export async function askForce({ name, breakers }) {
-  const now = breakers[0]?.mode ?? 'auto'
-  const modes = CHOICES.map(([mode, label, consequence]) =>
+  const inputs = CHOICES.map(([value]) => element('input', { type: 'radio', name: 'mode', value, required: true }))
+  const modes = CHOICES.map(([, label, consequence], i) =>
     element(
       'label',
       { class: 'choice' },
-      element('input', { type: 'radio', name: 'mode', value: mode, checked: mode === now }),
+      inputs[i] ?? '',
       element('span', {}, element('strong', {}, label), ` ${consequence}`),
     ),
   )
   const which = element('select', { name: 'which' }, element('option', { value: '' }, 'all of them'))
   for (const [i, breaker] of breakers.entries())
-    which.append(element('option', { value: String(i) }, breakerName(breaker)))
+    which.append(element('option', { value: String(i) }, breakerName(breaker, breakers)))
+  const meant = () => breakers.filter((_, i) => which.value === '' || which.value === String(i))
+  /** Checks the mode that they are in; none where they differ. */
+  function checkPresent() {
+    for (const input of inputs) input.checked = meant().every(({ mode }) => mode === input.value)
+  }
+  which.addEventListener('change', checkPresent)
+  checkPresent()
   const content = [
     ...(breakers.length > 1 ? [element('label', {}, 'Which breaker', which)] : []),
     element('fieldset', {}, element('legend', {}, 'Mode'), ...modes),
   ]
   const yes = element('button', { value: 'yes', class: 'danger' }, 'Set the breaker')
   if (!(await ask(`Force a breaker of ${name}?`, content, yes))) return undefined
-  const chosen = modes.findIndex((label) => label.querySelector('input')?.checked)
-  const mode = CHOICES[chosen]?.[0] ?? now
-  const breaker = which.value === '' ? undefined : breakers[Number(which.value)]
-  return { mode, ...placeOf(breaker) }
+  const chosen = CHOICES.find((_, i) => inputs[i]?.checked)
+  const [only] = meant()
+  return chosen && { mode: chosen[0], ...(which.value === '' ? {} : placeOf(only)) }
 }
 
-/** @param {BreakerView | undefined} breaker */
+/** The route of an upstream's own is said, too: without it all are meant. @param {BreakerView | undefined} breaker */
 const placeOf = (breaker) => ({
-  ...(breaker?.route ? { route: breaker.route } : {}),
+  ...(breaker === undefined ? {} : { route: breaker.route }),
   ...(breaker?.endpoint ? { endpoint: breaker.endpoint } : {}),
 })

@@ -48,9 +48,14 @@ export function worstState({ breakers }) {
   )
 }
 
-/** @param {Pick<BreakerView, 'route' | 'endpoint'>} breaker */
-export const breakerName = ({ route, endpoint }) =>
-  [route ?? 'all routes', ...(endpoint === null ? [] : [endpoint])].join(' at ')
+/**
+ * @param {Pick<BreakerView, 'route' | 'endpoint'>} breaker
+ * @param {readonly Pick<BreakerView, 'route'>[]} all those of its upstream: a route that has its own is none of the rest.
+ */
+export function breakerName({ route, endpoint }, all) {
+  const rest = all.some((other) => other.route !== null) ? 'other routes' : 'all routes'
+  return [route ?? rest, ...(endpoint === null ? [] : [endpoint])].join(' at ')
+}
 
 /** @param {BreakerView} breaker */
 export function breakerWords({ mode, state, consecutive_failures, open_for_s, probes_in_flight }) {

@@ -95,7 +95,13 @@ export function upstreamCard({ name }, state, askForce) {
       mark(badge, 'data-state', worst)
       say(badge, badgeOf(upstream.breakers, worst))
       say(lead, leadOf(upstream, state))
-      keyed(breakers, upstream.breakers.filter(isUnusual), breakerName, breakerLine)
+      const nameOf = (/** @type {Pick<BreakerView, 'route' | 'endpoint'>} */ one) => breakerName(one, upstream.breakers)
+      keyed(
+        breakers,
+        upstream.breakers.filter(isUnusual).map((breaker) => ({ breaker, called: nameOf(breaker) })),
+        ({ called }) => called,
+        breakerLine,
+      )
       keyed(endpoints, upstream.endpoints.length > 1 ? upstream.endpoints : [], ({ origin }) => origin, endpointLine)
       facts.forEach(({ value }, i) => {
         say(value, FACTS[i]?.[2](upstream) ?? NONE)
@@ -108,8 +114,8 @@ export function upstreamCard({ name }, state, askForce) {
       told.hidden = own.length === 0
       keyed(
         transitions,
-        own.slice(0, MOST_TOLD),
-        (news) => `${news.at} ${breakerName(news)} ${news.to}`,
+        own.slice(0, MOST_TOLD).map((news) => ({ news, called: nameOf(news) })),
+        ({ news, called }) => `${news.at} ${called} ${news.to}`,
         transitionLine,
       )
     },
@@ -147,10 +153,10 @@ function breakerLine() {
   const root = element('li')
   return {
     root,
-    /** @param {BreakerView} breaker */
-    update: (breaker) => {
+    /** @param {{ readonly breaker: BreakerView, readonly called: string }} line */
+    update: ({ breaker, called }) => {
       mark(root, 'data-state', breaker.state)
-      say(root, `${breakerName(breaker)}: ${breakerWords(breaker)}`)
+      say(root, `${called}: ${breakerWords(breaker)}`)
     },
   }
 }
@@ -166,11 +172,11 @@ function endpointLine() {
   }
 }
 
-/** @param {BreakerNews} news */
-function transitionLine(news) {
+/** @param {{ readonly news: BreakerNews, readonly called: string }} line */
+function transitionLine({ news, called }) {
   const cause = news.cause === null ? '' : ` (${news.cause})`
   const open = news.open_ms === null ? '' : `, for ${seconds(news.open_ms / 1000)}`
-  const words = `${timeOfDay(news.at)} ${breakerName(news)}: ${news.from} → ${news.to}${cause}${open}`
+  const words = `${timeOfDay(news.at)} ${called}: ${news.from} → ${news.to}${cause}${open}`
   return { root: element('li', { 'data-state': news.to }, words), update: () => {} }
 }
 

@@ -123,8 +123,8 @@ function breakerOf(upstream: UpstreamView): Span {
   return [forced === undefined ? worst : forced.mode, STATE_STYLES[worst]]
 }
 
-function breakerLine({ name }: UpstreamView, breaker: BreakerView): Span[] {
-  return [[`${name}, ${breakerName(breaker)}: `], [breakerWords(breaker), STATE_STYLES[breaker.state]]]
+function breakerLine({ name, breakers }: UpstreamView, breaker: BreakerView): Span[] {
+  return [[`${name}, ${breakerName(breaker, breakers)}: `], [breakerWords(breaker), STATE_STYLES[breaker.state]]]
 }
 
 /** With what its attempts came to. */

@@ -128,9 +128,15 @@ describe.skipIf(!hasChromium)('the page', () => {
     await page.getByRole('radio', { name: /Observe only/ }).check()
     await page.getByRole('button', { name: 'Set the breaker' }).click()
     await page.getByText('GET /own: closed, observed only').waitFor()
-    const { upstreams } = JSON.parse((await ask(`${proxy.controlUrl}/v1/upstreams`)).body.toString())
-    const modes = upstreams.map(({ breakers }: { breakers: { mode: string }[] }) => breakers.map(({ mode }) => mode))
-    expect(modes).toEqual([['auto'], ['auto', 'observe']])
+    expect(await modesOf(proxy.controlUrl)).toEqual([['auto'], ['auto', 'observe']])
+    await page.getByRole('button', { name: 'Force a breaker of with-routes' }).click()
+    expect(await page.locator('dialog :checked[type=radio]').count()).toBe(0)
+    await page.getByRole('combobox').selectOption('other routes')
+    expect(await page.getByRole('radio', { name: /Automatic/ }).isChecked()).toBe(true)
+    await page.getByRole('radio', { name: /Forced closed/ }).check()
+    await page.getByRole('button', { name: 'Set the breaker' }).click()
+    await page.getByText('other routes: forced closed').waitFor()
+    expect(await modesOf(proxy.controlUrl)).toEqual([['auto'], ['forced-closed', 'observe']])
   })
 
   test('jobs have a bar for each stage and their time left; a checkpoint is looked into, and cleared when asked twice', async (t) => {
@@ -292,6 +298,12 @@ describe.skipIf(!hasChromium)('the page', () => {
     },
   )
 })
+
+/** Of each upstream's breakers. */
+async function modesOf(controlUrl: string): Promise<string[][]> {
+  const { upstreams } = JSON.parse((await ask(`${controlUrl}/v1/upstreams`)).body.toString())
+  return upstreams.map(({ breakers }: { breakers: { mode: string }[] }) => breakers.map(({ mode }) => mode))
+}
 
 /** What axe finds by WCAG 2.2 A and AA, and by its own best practices. */
 async function faultsIn(page: Page): Promise<string[]> {
