@@ -7,6 +7,7 @@ import type { DemoOptions } from './commands/demo.ts'
 import type { ExplainOptions } from './commands/explain.ts'
 import type { SimulateOptions } from './commands/simulate.ts'
 import type { Terminal, TopOptions } from './commands/top.ts'
+import { systemClock } from './clock.ts'
 import { durationMs } from './config/units.ts'
 import { USAGE, usageOf } from './usage.ts'
 
@@ -15,8 +16,9 @@ const complain = (text: string) => void process.stderr.write(text)
 
 const terminal: Terminal = {
   write,
-  isTerminal: () => process.stdout.isTTY && process.stdin.isTTY,
-  size: () => ({ columns: process.stdout.columns ?? 160, rows: process.stdout.rows ?? 40 }),
+  isTerminal: () => process.stdout.isTTY && process.stdin.isTTY && process.env.TERM !== 'dumb',
+  isColoured: () => process.stdout.hasColors(),
+  size: () => ({ columns: process.stdout.columns ?? Infinity, rows: process.stdout.rows ?? Infinity }),
   onResize: (draw) => process.stdout.on('resize', draw),
   onKey: (pressed) => process.stdin.setRawMode(true).on('data', (key) => pressed(key.toString())),
   release: () => process.stdin.setRawMode(false).pause(),
@@ -57,7 +59,7 @@ async function main(argv: string[]): Promise<number> {
     }
     if (command === 'top') {
       const { top } = await import('./commands/top.ts')
-      return await top(topOptions(rest), terminal, complain)
+      return await top(topOptions(rest), terminal, systemClock, complain)
     }
     if (command === 'checkpoints') {
       const { copyCheckpoints } = await import('./commands/checkpoints.ts')

@@ -1,6 +1,10 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { stripVTControlCharacters } from 'node:util'
 import { expect, test } from 'vitest'
 import { type Terminal, top } from '../src/commands/top.ts'
+import type { UpstreamView } from '../src/dashboard/shapes.ts'
 import { freshState } from '../src/dashboard/state.js'
 import { frame } from '../src/top/frame.ts'
 import { ask } from './support/client.ts'
@@ -10,6 +14,38 @@ import { startProxy } from './support/proxy.ts'
 import { type Scene, type Scope, scriptedUpstream } from './support/scripted-upstream.ts'
 
 const FAILS: Scene = { status: 503, headers: { connection: 'close' } }
+
+const SCREEN = { columns: 160, rows: 40, isColoured: false }
+const FAILURE = {
+  at: '2026-01-01T00:00:00Z',
+  upstream: 'web',
+  route: '*',
+  method: 'GET',
+  path: '/',
+  status: 503,
+  reason: null,
+  attempts: 1,
+  total_ms: 1,
+  history: [],
+  request_id: '1',
+}
+const UPSTREAM: UpstreamView = {
+  name: 'web',
+  endpoints: [],
+  breakers: [],
+  in_flight: 0,
+  queued: 0,
+  limit: 64,
+  slowdown: null,
+  held: 0,
+  connections: 0,
+  retry_budget: 30,
+  requests: { total: 0, failed: 0 },
+  attempts: { total: 0 },
+  resumes: { resumed: 0, failed: 0 },
+  latency_ms: { p50: null, p90: null, p99: null },
+  last_error: null,
+}
 
 async function before(t: Scope, top: object = {}) {
   const clock = fakeClock()
@@ -45,8 +81,8 @@ test('--once prints the upstreams, what is unusual of their breakers, and what f
   expect(lines[4]).toMatch(/^other +closed +0 +– +–/)
   expect(lines[6]).toBe('web, all routes: open, probes in 9 s')
   expect(lines[8]).toBe('RECENT FAILURES')
-  expect(lines[9]).toMatch(/^\d\d:00:00 web GET \/jobs\/7 HTTP 503 1 attempt, 0 ms \(503 0 ms\)$/)
-  expect(lines).toHaveLength(12)
+  expect(lines[9]).toMatch(/^\d\d:00:00 web GET \/jobs\/7 HTTP 503 ×3 1 attempt, 0 ms \(503 0 ms\)$/)
+  expect(lines).toHaveLength(10)
 })
 
 test('the token comes from the environment, and without it top says why there is nothing to show', async (t) => {
@@ -69,7 +105,7 @@ test('where nothing listens it says so, with exit code 1', async (t) => {
 })
 
 /** A terminal of `columns` by 30 whose screens are gathered. */
-function screenOf(columns: number) {
+function screenOf(columns: number, isColoured = true) {
   const written: string[] = []
   const watchers = new Set<() => void>()
   let press = (_: string) => {}
@@ -81,6 +117,7 @@ function screenOf(columns: number) {
       for (const watch of watchers) watch()
     },
     isTerminal: () => true,
+    isColoured: () => isColoured,
     size: () => size,
     onResize: (redraw) => {
       draw = redraw
@@ -116,7 +153,7 @@ function screenOf(columns: number) {
 test('at a terminal it draws each second, fits its width, says when the sidecar is gone, and q leaves it as it was', async (t) => {
   const { clock, proxy } = await before(t)
   const screen = screenOf(200)
-  const done = top({ url: proxy.controlUrl, token: '', once: false }, screen.terminal, () => {})
+  const done = top({ url: proxy.controlUrl, token: '', once: false }, screen.terminal, fakeClock(), () => {})
   await screen.until(/other +closed +[0–]/)
   for (let i = 0; i < 20; i += 1) await ask(`${proxy.own('web')}/${'x'.repeat(90)}`)
   await clock.advance(1_000)
@@ -143,22 +180,67 @@ test('at a terminal it draws each second, fits its width, says when the sidecar 
   ])
 })
 
+test('a sidecar that falls silent is lost after ten seconds, and q ends it even while it waits for an answer', async (t) => {
+  const asked: string[] = []
+  const hanging = createServer(({ url = '' }, response) => {
+    asked.push(url)
+    if (url.endsWith('/v1/events')) response.write('event: history\ndata: {"samples":[]}\n\n')
+  }).listen(0, '127.0.0.1')
+  await once(hanging, 'listening')
+  t.onTestFinished(() => void hanging.close().closeAllConnections())
+  const screen = screenOf(80)
+  const clock = fakeClock()
+  const { port } = hanging.address() as AddressInfo
+  const url = `http://127.0.0.1:${port}/below`
+  const done = top({ url, token: '', once: false }, screen.terminal, clock, () => {})
+  expect(screen.plain()).toContain(`${url}    connecting`)
+  await screen.until(/connecting/)
+  while (asked.length < 3) await once(hanging, 'request')
+  expect(asked).toEqual(['/below/v1/events', '/below/v1/upstreams', '/below/v1/failures'])
+  await clock.elapse(10_000)
+  await screen.until(/lost: silent for 10 s/)
+  await clock.elapse(1_000)
+  while (asked.length < 6) await once(hanging, 'request')
+  screen.press('q')
+  expect(await done).toBe(0)
+})
+
+test('without colours it says the same', async (t) => {
+  const { proxy } = await before(t)
+  const screen = screenOf(80, false)
+  const done = top({ url: proxy.controlUrl, token: '', once: false }, screen.terminal, fakeClock(), () => {})
+  await screen.until(/web +closed/)
+  screen.press('q')
+  await done
+  for (const code of [1, 2, 31, 32, 33]) expect(screen.written.join('')).not.toContain(`\x1b[${code}m`)
+})
+
+test('names that do not fit lose their middle; where there is room they have it; what does not fit below is counted', () => {
+  const named = (name: string) => ({ ...UPSTREAM, name })
+  const upstreams = ['payments-production-eu', 'payments-production-us', 'c', 'd', 'e'].map(named)
+  const lines = (columns: number, rows: number) =>
+    frame({ ...freshState(), upstreams }, { url: '', link: 'live' }, { columns, rows, isColoured: false }).split('\n')
+  expect(lines(80, 24).slice(3, 5)).toEqual([
+    expect.stringMatching(/^payments-p…uction-eu closed /),
+    expect.stringMatching(/^payments-p…uction-us closed /),
+  ])
+  expect(lines(200, 24)[3]).toMatch(/^payments-production-eu closed /)
+  expect(lines(80, 6).slice(-2)).toEqual([expect.stringMatching(/^payments-p…uction-us/), '… 3 more lines'])
+})
+
+test('failures of one kind are one line, the newest, with their number', () => {
+  const kinds = ['reset', 'breaker_open', 'breaker_open', 'reset', 'breaker_open']
+  const failures = kinds.map((reason, i) => ({ ...FAILURE, reason, path: `/${i}` }))
+  const shown = frame({ ...freshState(), failures }, { url: '', link: 'live' }, SCREEN)
+  expect(shown.split('\n').slice(-2)).toEqual([
+    expect.stringMatching(/web GET \/0 reset ×2 1 attempt/),
+    expect.stringMatching(/web GET \/1 breaker_open ×3 1 attempt/),
+  ])
+})
+
 test('what a client makes it show cannot move the cursor', () => {
-  const failure = {
-    at: '2026-01-01T00:00:00Z',
-    upstream: 'web',
-    route: '*',
-    method: 'GET',
-    path: '/\x1b[2J\x9b2J\r\nx',
-    status: 503,
-    reason: null,
-    attempts: 1,
-    total_ms: 1,
-    history: [],
-    request_id: '1',
-  }
-  const state = { ...freshState(), failures: [failure] }
-  const shown = frame(state, { url: 'http://x', link: 'live' }, { columns: 160, rows: 40, isColoured: false })
+  const state = { ...freshState(), failures: [{ ...FAILURE, path: '/\x1b[2J\x9b2J\r\nx' }] }
+  const shown = frame(state, { url: 'http://x', link: 'live' }, SCREEN)
   expect(shown).toContain('GET /�[2J�2J��x HTTP 503')
   expect(shown.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u)
 })

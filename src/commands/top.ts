@@ -1,4 +1,4 @@
-import { systemClock } from '../clock.ts'
+import { type Clock, Watchdog } from '../clock.ts'
 import { ApiError, type Api, createApi } from '../dashboard/api.js'
 import { fold, freshState, type State } from '../dashboard/state.js'
 import { type Link, frame } from '../top/frame.ts'
@@ -16,6 +16,8 @@ export type Terminal = {
   readonly write: (text: string) => void
   /** Whether there are keys to read and a screen to draw on. */
   readonly isTerminal: () => boolean
+  readonly isColoured: () => boolean
+  /** In characters; Infinity where there is no screen. */
   readonly size: () => { readonly columns: number; readonly rows: number }
   readonly onResize: (draw: () => void) => void
   readonly onKey: (pressed: (key: string) => void) => void
@@ -23,6 +25,8 @@ export type Terminal = {
 }
 
 const AGAIN_MS = 1_000
+/** A sample comes each second: after so long without one, the sidecar is taken for lost. */
+const SILENCE_MS = 10_000
 /** The other screen, without a cursor; and back (xterm's control sequences). */
 const ENTER = '\x1b[?1049h\x1b[?25l'
 const LEAVE = '\x1b[?25h\x1b[?1049l'
@@ -31,60 +35,92 @@ const LEAVE = '\x1b[?25h\x1b[?1049l'
  * Shows the upstreams and the latest failures, anew with each second's sample, until q or a signal.
  * @returns the exit code: 0, or 1 when one frame was asked for and the sidecar gave none.
  */
-export async function top(options: TopOptions, terminal: Terminal, complain: (text: string) => void): Promise<number> {
+export async function top(
+  options: TopOptions,
+  terminal: Terminal,
+  clock: Clock,
+  complain: (text: string) => void,
+): Promise<number> {
   const { url, token, once } = options
   const api = createApi(
-    url,
+    url.endsWith('/') ? url : `${url}/`, // what is below a path stays below it
     () => token,
     async () => false,
   )
-  if (!once && terminal.isTerminal()) return watch(api, url, terminal)
+  if (!once && terminal.isTerminal()) return watch(api, url, terminal, clock)
+  const connection = heard(clock)
   try {
-    const state = await readOnce(api)
-    terminal.write(`${frame(state, { url, link: 'live' }, { ...terminal.size(), rows: 40, isColoured: false })}\n`)
+    const state = await readOnce(api, connection.signal)
+    const { columns } = terminal.size()
+    terminal.write(`${frame(state, { url, link: 'live' }, { columns, rows: Infinity, isColoured: false })}\n`)
     return 0
   } catch (error) {
     complain(`breakwater: ${url}: ${reasonOf(error)}\n`)
     return 1
+  } finally {
+    connection.end()
   }
 }
 
-async function readOnce(api: Api): Promise<State> {
+/** A signal that aborts once nothing was heard for too long. */
+function heard(clock: Clock) {
+  let heardAt = clock.now()
+  const silent = new AbortController()
+  const watchdog = new Watchdog(
+    clock,
+    () => heardAt + SILENCE_MS,
+    () => silent.abort(new Error(`silent for ${SILENCE_MS / 1000} s`)),
+  )
+  watchdog.watch()
+  return {
+    signal: silent.signal,
+    again: () => {
+      heardAt = clock.now()
+    },
+    end: () => watchdog.stop(),
+  }
+}
+
+async function readOnce(api: Api, signal: AbortSignal): Promise<State> {
   const state = freshState()
-  const ended = new AbortController()
-  for await (const event of api.events(ended.signal)) {
+  for await (const event of api.events(signal)) {
     fold(state, event)
     break // the first one is the history
   }
-  ended.abort()
-  await refresh(api, state)
+  await refresh(api, state, signal)
   return state
 }
 
-async function refresh(api: Api, state: State): Promise<void> {
-  const [{ upstreams }, { failures }] = await Promise.all([api.get('v1/upstreams'), api.get('v1/failures')])
+async function refresh(api: Api, state: State, signal: AbortSignal): Promise<void> {
+  const read = (path: string) => api.get(path, signal)
+  const [{ upstreams }, { failures }] = await Promise.all([read('v1/upstreams'), read('v1/failures')])
   state.upstreams = upstreams
   state.failures = failures
 }
 
-async function watch(api: Api, url: string, terminal: Terminal): Promise<number> {
+async function watch(api: Api, url: string, terminal: Terminal, clock: Clock): Promise<number> {
   const state = freshState()
   const ended = new AbortController()
+  const isColoured = terminal.isColoured()
   let link: Link = 'connecting'
-  const draw = () => terminal.write(screen(frame(state, { url, link }, { ...terminal.size(), isColoured: true })))
+  const draw = () => terminal.write(screen(frame(state, { url, link }, { ...terminal.size(), isColoured })))
   const end = () => ended.abort()
   terminal.write(ENTER)
+  draw()
   terminal.onResize(draw)
   terminal.onKey((key) => {
     if (key === 'q' || key === '\x03') end()
   })
   process.once('SIGINT', end).once('SIGTERM', end)
   while (!ended.signal.aborted) {
+    const connection = heard(clock)
+    const signal = AbortSignal.any([ended.signal, connection.signal])
     try {
-      for await (const event of api.events(ended.signal)) {
+      for await (const event of api.events(signal)) {
+        connection.again()
         fold(state, event)
         if (event.name !== 'sample' && event.name !== 'history') continue
-        await refresh(api, state)
+        await refresh(api, state, signal)
         link = 'live'
         draw()
       }
@@ -92,8 +128,9 @@ async function watch(api: Api, url: string, terminal: Terminal): Promise<number>
     } catch (error) {
       link = `lost: ${reasonOf(error)}`
     }
+    connection.end()
     draw()
-    await pause(ended.signal)
+    await pause(clock, ended.signal)
   }
   terminal.release()
   terminal.write(LEAVE)
@@ -104,14 +141,14 @@ async function watch(api: Api, url: string, terminal: Terminal): Promise<number>
 /** Line over line, so that nothing flickers. */
 const screen = (lines: string) => `\x1b[H${lines.replaceAll('\n', '\x1b[K\r\n')}\x1b[K\x1b[J`
 
-function pause(ended: AbortSignal): Promise<void> {
+function pause(clock: Clock, ended: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const over = () => {
-      systemClock.cancel(timer)
+      clock.cancel(timer)
       ended.removeEventListener('abort', over)
       resolve()
     }
-    const timer = systemClock.after(AGAIN_MS, over)
+    const timer = clock.after(AGAIN_MS, over)
     ended.addEventListener('abort', over)
     if (ended.aborted) over()
   })

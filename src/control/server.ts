@@ -175,11 +175,15 @@ async function jsonOf(request: IncomingMessage, maxBytes: number): Promise<unkno
   }
 }
 
-/** Compares digests, so that the time taken tells neither content nor length (RFC 6750 section 2.1 for the field). */
+/**
+ * Compares digests, so that the time taken tells neither content nor length (RFC 6750 section 2.1 for the field, whose bytes
+ * are taken for UTF-8).
+ */
 function holdsToken(authorization: string, token: string): boolean {
   if (token === '') return true
-  const digest = (secret: string) => createHash('sha256').update(secret).digest()
-  return timingSafeEqual(digest(/^bearer +(.+)$/i.exec(authorization)?.[1] ?? ''), digest(token))
+  const digest = (secret: Buffer) => createHash('sha256').update(secret).digest()
+  const given = /^bearer +(.+)$/i.exec(authorization)?.[1] ?? ''
+  return timingSafeEqual(digest(Buffer.from(given, 'latin1')), digest(Buffer.from(token)))
 }
 
 /** What a call that came to no answer is told: its own fault, the store's, or ours. */

@@ -25,7 +25,7 @@ export function createApi(base, token, refused) {
     const response = await fetch(new URL(path, base), {
       method,
       headers: {
-        ...(held === '' ? {} : { authorization: `Bearer ${held}` }),
+        ...(held === '' ? {} : { authorization: `Bearer ${bytesOf(held)}` }),
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -37,8 +37,8 @@ export function createApi(base, token, refused) {
   }
   return {
     call,
-    /** @param {string} path @returns {Promise<any>} in one of the shapes of shapes.ts. */
-    get: async (path) => JSON.parse(await (await call('GET', path)).text()),
+    /** @param {string} path @param {AbortSignal} signal @returns {Promise<any>} in one of the shapes of shapes.ts. */
+    get: async (path, signal) => JSON.parse(await (await call('GET', path, undefined, signal)).text()),
     /** Until the connection ends, which it does without an error when the sidecar stops. @param {AbortSignal} signal */
     events: async function* events(signal) {
       const { body } = await call('GET', 'v1/events', undefined, signal)
@@ -46,6 +46,9 @@ export function createApi(base, token, refused) {
     },
   }
 }
+
+/** In UTF-8, as the field's characters: fetch takes none above U+00FF. @param {string} text */
+const bytesOf = (text) => String.fromCharCode(...new TextEncoder().encode(text))
 
 /** @param {Response} response */
 async function detailOf(response) {
@@ -56,20 +59,26 @@ async function detailOf(response) {
 }
 
 /**
- * Server-sent events (HTML standard, section 9.2.6) over fetch, since EventSource cannot send a token.
+ * Server-sent events (HTML standard, section 9.2.6) over fetch, since EventSource cannot send a token. Read by hand, since
+ * Safari cannot iterate over a stream.
  * @param {ReadableStream<Uint8Array<ArrayBuffer>>} body
  * @returns {AsyncGenerator<ServerEvent>}
  */
 async function* serverEvents(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader()
   let rest = ''
-  for await (const text of body.pipeThrough(new TextDecoderStream())) {
-    rest += text
-    const blocks = rest.split(/\r?\n\r?\n/)
-    rest = blocks.pop() ?? ''
-    for (const block of blocks) {
-      const event = eventIn(block)
-      if (event !== undefined) yield event
+  try {
+    for (let read = await reader.read(); !read.done; read = await reader.read()) {
+      rest += read.value
+      const blocks = rest.split(/\r?\n\r?\n/)
+      rest = blocks.pop() ?? ''
+      for (const block of blocks) {
+        const event = eventIn(block)
+        if (event !== undefined) yield event
+      }
     }
+  } finally {
+    await reader.cancel()
   }
 }
 

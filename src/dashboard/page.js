@@ -15,6 +15,8 @@ import { overall, upstreamCard } from './upstream-card.js'
 
 /** Where the token is while the tab is open. */
 const TOKEN = 'breakwater.token'
+/** A reload of a large file may take some seconds. */
+const ANSWER_MS = 20_000
 
 /** @template {HTMLElement} E @param {string} id @param {new () => E} kind @returns {E} */
 function place(id, kind) {
@@ -39,7 +41,7 @@ let asking
 function newToken() {
   asking ??= askToken(sessionStorage.getItem(TOKEN) !== null).then((token) => {
     asking = undefined
-    if (token !== undefined) sessionStorage.setItem(TOKEN, token)
+    if (token !== undefined) sessionStorage.setItem(TOKEN, token.trim())
     return token !== undefined
   })
   return asking
@@ -126,7 +128,7 @@ async function force(name) {
   const order = upstream === undefined ? undefined : await askForce(upstream)
   if (order === undefined) return
   await act(`${name}: breaker set to ${order.mode}`, async () => {
-    await api.call('PUT', `v1/upstreams/${encodeURIComponent(name)}/breaker`, order)
+    await tell('PUT', `v1/upstreams/${encodeURIComponent(name)}/breaker`, order)
     await reader.refresh('upstreams')
   })
 }
@@ -134,7 +136,8 @@ async function force(name) {
 /** @param {string} job @param {string} stage @returns {Promise<CheckpointView | undefined>} undefined when it is gone. */
 async function loadCheckpoint(job, stage) {
   try {
-    return await api.get(`v1/checkpoints/${encodeURIComponent(job)}?stage=${encodeURIComponent(stage)}`)
+    const path = `v1/checkpoints/${encodeURIComponent(job)}?stage=${encodeURIComponent(stage)}`
+    return await api.get(path, AbortSignal.timeout(ANSWER_MS))
   } catch (error) {
     if (error instanceof ApiError && error.status === 404) return undefined
     throw error
@@ -146,7 +149,7 @@ async function clearCheckpoint(job) {
   const consequence = 'All stages of it are forgotten: the job would begin anew.'
   if (!(await confirmed(`Clear the checkpoint of ${job}?`, consequence, 'Clear it'))) return false
   return act(`Checkpoint of ${job} cleared`, async () => {
-    await api.call('DELETE', `v1/checkpoints/${encodeURIComponent(job)}`)
+    await tell('DELETE', `v1/checkpoints/${encodeURIComponent(job)}`)
     state.progress.delete(job)
   })
 }
@@ -154,9 +157,12 @@ async function clearCheckpoint(job) {
 async function reload() {
   const consequence = 'The file is read again and put in force as a whole, or not at all when it has a fault.'
   if (!(await confirmed('Reload the configuration?', consequence, 'Reload'))) return
-  await act('Configuration reloaded', () => api.call('POST', 'v1/config/reload'))
+  await act('Configuration reloaded', () => tell('POST', 'v1/config/reload'))
   await reader.refresh('config')
 }
+
+/** @param {string} method @param {string} path @param {unknown} [body] */
+const tell = (method, path, body) => api.call(method, path, body, AbortSignal.timeout(ANSWER_MS))
 
 /** @param {string} done what is said when it is. @param {() => Promise<unknown>} doIt */
 async function act(done, doIt) {
@@ -165,7 +171,10 @@ async function act(done, doIt) {
     say(outcome, done)
     return true
   } catch (error) {
-    say(outcome, `Not done: ${error instanceof Error ? error.message : String(error)}`)
+    say(
+      outcome,
+      error instanceof ApiError ? `Not done: ${error.message}` : 'No answer: whether it was done is not known.',
+    )
     return false
   } finally {
     schedule()

@@ -12,6 +12,8 @@ const EVERY_MS = { upstreams: 2_000, failures: 2_000, jobs: 15_000, config: 60_0
 /** A sample comes each second: after so many ms without one, the connection is taken for lost. */
 const SILENCE_MS = 10_000
 const AGAIN_MS = 2_000
+/** An answer that takes longer comes to nothing: a sidecar that is stopped would keep the page waiting for ever. */
+const ANSWER_MS = 10_000
 const NOW = { upstreams: 0, failures: 0, jobs: 0, config: 0 }
 const NO_ANSWER = 'The sidecar does not answer.'
 const PAGE = 100
@@ -35,19 +37,22 @@ export function startReader(api, state, on) {
   let heardMs = performance.now()
   let connection = new AbortController()
 
+  /** @param {string} path */
+  const get = (path) => api.get(path, AbortSignal.timeout(ANSWER_MS))
+
   /** @type {Readonly<Record<Section, () => Promise<void>>>} */
   const read = {
     upstreams: async () => {
-      state.upstreams = (await api.get('v1/upstreams')).upstreams
+      state.upstreams = (await get('v1/upstreams')).upstreams
     },
     failures: async () => {
-      state.failures = (await api.get('v1/failures')).failures
+      state.failures = (await get('v1/failures')).failures
     },
     jobs: async () => {
-      await readJobs(api, state)
+      await readJobs(get, state)
     },
     config: async () => {
-      state.config = await api.get('v1/config')
+      state.config = await get('v1/config')
     },
   }
 
@@ -125,20 +130,22 @@ export function startReader(api, state, on) {
   }
 }
 
-/** @param {Api} api @param {State} state */
-async function readJobs(api, state) {
+/** @typedef {(path: string) => Promise<any>} Get */
+
+/** @param {Get} get @param {State} state */
+async function readJobs(get, state) {
   const readAtMs = performance.now()
   /** @type {{ jobs: Job[] }} */
-  const { jobs } = await api.get(`v1/jobs?limit=${MOST_JOBS}`)
+  const { jobs } = await get(`v1/jobs?limit=${MOST_JOBS}`)
   state.jobs = new Map(jobs.map((job) => [job.job_id, { ...job, readAtMs }]))
-  const progress = await readProgress(api)
+  const progress = await readProgress(get)
   state.progress = new Map(
     progress.map(({ job_id, stages }) => [job_id, new Map(stages.map((stage) => [stage.stage, stage]))]),
   )
 }
 
-/** Page by page, so that no single answer is long to make. @param {Api} api @returns {Promise<JobProgress[]>} the first `MOST_JOBS`. */
-async function readProgress(api) {
+/** Page by page, so that no single answer is long to make. @param {Get} get @returns {Promise<JobProgress[]>} the first `MOST_JOBS`. */
+async function readProgress(get) {
   /** @type {JobProgress[]} */
   const jobs = []
   /** @type {string | null} */
@@ -146,7 +153,7 @@ async function readProgress(api) {
   do {
     const after = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`
     /** @type {{ jobs: JobProgress[], next_cursor: string | null }} */
-    const page = await api.get(`v1/progress?limit=${PAGE}${after}`)
+    const page = await get(`v1/progress?limit=${PAGE}${after}`)
     jobs.push(...page.jobs)
     cursor = page.next_cursor
   } while (cursor !== null && jobs.length < MOST_JOBS)

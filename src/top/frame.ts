@@ -35,6 +35,7 @@ const STATE_STYLES = { closed: 'good', 'half-open': 'warn', open: 'bad' } as con
 const RATE_S = 10
 const TREND_S = 60
 const TREND_WIDTH = 20
+const NAME_WIDTH = 20
 const LEVELS = '▁▂▃▄▅▆▇█'
 
 const figure = (title: string, width: number, of: (upstream: UpstreamView, state: State) => string): Column => ({
@@ -44,9 +45,8 @@ const figure = (title: string, width: number, of: (upstream: UpstreamView, state
   of: (upstream, state) => [of(upstream, state)],
 })
 
-/** The most important first: a narrow screen has the first ones. */
+/** Beside the names, the most important first: a narrow screen has the first ones. */
 const COLUMNS: readonly Column[] = [
-  { title: 'UPSTREAM', width: 20, isRight: false, of: ({ name }) => [name, 'strong'] },
   { title: 'BREAKER', width: 13, isRight: false, of: breakerOf },
   figure('REQ/S', 6, ({ name }, { samples }) => perSecond(samples, name, 'requests')),
   figure('FAILED', 6, ({ name }, { samples }) => share(errorPercent(lately(samples, name, TREND_S)))),
@@ -65,13 +65,28 @@ const COLUMNS: readonly Column[] = [
   },
 ]
 
-/** Those that fit whole. */
-function columnsWithin(width: number): Column[] {
+/** Those that fit whole; the names have what no other needs. */
+function columnsWithin(width: number, upstreams: readonly UpstreamView[]): Column[] {
+  const others = COLUMNS.reduce((sum, column) => sum + 1 + column.width, 0)
+  const longest = Math.max(NAME_WIDTH, ...upstreams.map(({ name }) => name.length))
+  const nameWidth = Math.max(NAME_WIDTH, Math.min(longest, width - others))
+  const names: Column = {
+    title: 'UPSTREAM',
+    width: nameWidth,
+    isRight: false,
+    of: ({ name }) => [shortened(name, nameWidth), 'strong'],
+  }
   let taken = 0
-  return COLUMNS.filter((column) => {
+  return [names, ...COLUMNS].filter((column) => {
     taken += column.width + 1
     return taken <= width + 1
   })
+}
+
+/** Without its middle: names often differ at their ends. */
+function shortened(name: string, width: number): string {
+  const tail = Math.floor((width - 1) / 2)
+  return name.length <= width ? name : `${name.slice(0, width - 1 - tail)}…${name.slice(-tail)}`
 }
 
 /**
@@ -89,7 +104,7 @@ export function frame(
     [`  ${url}  ${at === undefined ? '' : timeOfDay(at)}  `],
     [link, link === 'live' ? 'good' : 'bad'],
   ]
-  const columns = columnsWithin(screen.columns)
+  const columns = columnsWithin(screen.columns, state.upstreams)
   const titles: Span[] = columns.map((column) => [padded(column.title, column), 'faint'])
   const rows = state.upstreams.map((upstream) => columns.map((column) => cell(column, upstream, state)))
   const breakers = state.upstreams.flatMap((upstream) =>
@@ -97,13 +112,15 @@ export function frame(
       .filter((breaker) => breakerWords(breaker) !== 'closed')
       .map((breaker) => breakerLine(upstream, breaker)),
   )
-  const failures =
-    state.failures.length === 0 ? [] : [[], [['RECENT FAILURES', 'faint'] as Span], ...state.failures.map(failureLine)]
-  const above = [head, [], titles, ...rows, ...(breakers.length === 0 ? [] : [[], ...breakers]), ...failures]
-  return above
-    .slice(0, Math.max(1, screen.rows))
-    .map((spans) => drawn(spans, screen.columns, screen.isColoured))
-    .join('\n')
+  const kinds = failureKinds(state.failures)
+  const failures = kinds.length === 0 ? [] : [[], [['RECENT FAILURES', 'faint'] as Span], ...kinds.map(failureLine)]
+  const above = [head, [], titles, ...rows, ...(breakers.length === 0 ? [] : [[], ...breakers])]
+  const missing = above.length - screen.rows
+  const shown =
+    missing > 0
+      ? [...above.slice(0, Math.max(0, screen.rows - 1)), [[`… ${many(missing + 1, 'more line')}`, 'faint'] as Span]]
+      : [...above, ...failures].slice(0, screen.rows)
+  return shown.map((spans) => drawn(spans, screen.columns, screen.isColoured)).join('\n')
 }
 
 function cell(column: Column, upstream: UpstreamView, state: State): Span {
@@ -127,14 +144,25 @@ function breakerLine({ name, breakers }: UpstreamView, breaker: BreakerView): Sp
   return [[`${name}, ${breakerName(breaker, breakers)}: `], [breakerWords(breaker), STATE_STYLES[breaker.state]]]
 }
 
-/** With what its attempts came to. */
-function failureLine(failure: Failure): Span[] {
-  const { at, upstream, method, path, attempts, total_ms, history } = failure
+type Kind = { readonly newest: Failure; readonly count: number }
+
+/** One of each upstream, route and cause: what an open breaker refuses is a thousand times the same. */
+function failureKinds(newestFirst: readonly Failure[]): Kind[] {
+  const kinds = Map.groupBy(newestFirst, (failure) => `${failure.upstream} ${failure.route} ${causeOf(failure)}`)
+  return [...kinds.values()].flatMap(([newest, ...older]) =>
+    newest === undefined ? [] : [{ newest, count: older.length + 1 }],
+  )
+}
+
+/** With what the attempts of the newest came to. */
+function failureLine({ newest, count: alike }: Kind): Span[] {
+  const { at, upstream, method, path, attempts, total_ms, history } = newest
   const told = history.map(({ outcome, ms }) => `${outcome} ${length(ms)}`).join(', ')
   return [
     [`${timeOfDay(at)} `, 'faint'],
     [`${upstream} ${method} ${path} `],
-    [causeOf(failure), 'bad'],
+    [causeOf(newest), 'bad'],
+    [alike === 1 ? '' : ` ×${alike}`],
     [` ${many(attempts, 'attempt')}, ${length(total_ms)}${told === '' ? '' : ` (${told})`}`, 'faint'],
   ]
 }

@@ -211,6 +211,12 @@ test('with a token set, what shows data needs it, metrics and probes do not', as
   assert.equal(answer.headers['www-authenticate'], 'Bearer')
 })
 
+test('a token in letters beyond ASCII is taken as its UTF-8 bytes', async () => {
+  const { address } = await start({ token: 'Öffne dich' })
+  const authorization = `Bearer ${Buffer.from('Öffne dich').toString('latin1')}`
+  assert.equal((await ask(address, '/v1/secret', { headers: { authorization } })).status, 200)
+})
+
 test('a scrape that fails is a 500 without its cause, and a fault event with it', async () => {
   const faults: Event[] = []
   const error = new Error('at /home/secret')

@@ -234,6 +234,25 @@ describe.skipIf(!hasChromium)('the page', () => {
     expect(await page.getByRole('dialog').count()).toBe(0)
   })
 
+  test('a token in any letters can be entered, and a wrong one again be replaced', async (t) => {
+    const { proxy } = await before(t, [{}], { control: { listen: '127.0.0.1:0', token: 'Öffne → dich' } })
+    const { page } = await openPage(t, browser, proxy.controlUrl)
+    await page.locator('input[name=token]').fill('öffne → dich')
+    await page.keyboard.press('Enter')
+    await page.getByText('The token was not accepted.').waitFor()
+    await page.locator('input[name=token]').fill(' Öffne → dich ')
+    await page.keyboard.press('Enter')
+    await page.locator('[data-upstream="web"]').waitFor()
+  })
+
+  test('the stream is read in a browser that cannot iterate over one, as Safari', async (t) => {
+    const { proxy } = await before(t)
+    const { page } = await openPage(t, browser, proxy.controlUrl, DESKTOP, [
+      'delete ReadableStream.prototype[Symbol.asyncIterator]; delete ReadableStream.prototype.values',
+    ])
+    await page.getByText('live', { exact: true }).waitFor()
+  })
+
   test('without the token the page shows that it is locked, and a button to go on', async (t) => {
     const { proxy } = await before(t, [{}], { control: { listen: '127.0.0.1:0', token: 'sesame' } })
     const { page } = await openPage(t, browser, proxy.controlUrl)

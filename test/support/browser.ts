@@ -24,8 +24,14 @@ export type Tab = {
   readonly asked: readonly string[]
 }
 
-/** The page of a sidecar in a tab of a context of its own. */
-export async function openPage(t: Scope, browser: Browser, url: string, look: Look = DESKTOP): Promise<Tab> {
+/** The page of a sidecar in a tab of a context of its own. @param before scripts that run before its own. */
+export async function openPage(
+  t: Scope,
+  browser: Browser,
+  url: string,
+  look: Look = DESKTOP,
+  before: readonly string[] = [],
+): Promise<Tab> {
   const { width, height, scheme } = look
   const context = await browser.newContext({
     viewport: { width, height },
@@ -34,6 +40,7 @@ export async function openPage(t: Scope, browser: Browser, url: string, look: Lo
   })
   t.onTestFinished(() => context.close())
   const page = await context.newPage()
+  for (const script of before) await page.addInitScript(script)
   const problems: string[] = []
   const asked: string[] = []
   page.on('console', (message) => {
