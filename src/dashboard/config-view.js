@@ -1,7 +1,7 @@
 /** The configuration in force as text, and how its last reload went. */
 
 import { element, say } from './element.js'
-import { timeOfDay } from './format.js'
+import { moment } from './format.js'
 
 /** @import { ConfigView, Reload } from './shapes.ts' */
 
@@ -15,7 +15,7 @@ export function configView({ about, last, text }) {
       if (config === shown || config === undefined) return
       shown = config
       const { file, version, since, last_reload } = config
-      say(about, `${file === '' ? 'No file' : file}, version ${version}, in force since ${timeOfDay(since)}`)
+      say(about, `${file === '' ? 'No file' : file}, version ${version}, in force since ${moment(since)}`)
       last.replaceChildren(
         ...(last_reload === null ? [element('p', {}, 'Not reloaded since the start.')] : reloadParts(last_reload)),
       )
@@ -29,7 +29,7 @@ export function configView({ about, last, text }) {
 function reloadParts({ at, trigger, outcome, faults, restart_needed }) {
   const verdict = outcome === 'refused' ? 'refused: the one from before stays in force' : outcome
   return [
-    element('p', {}, `Last reload ${timeOfDay(at)} (${trigger}): ${verdict}`),
+    element('p', {}, `Last reload ${moment(at)} (${trigger}): ${verdict}`),
     ...(faults.length === 0
       ? []
       : [element('ul', { class: 'faults' }, ...faults.map((fault) => element('li', {}, faultWords(fault))))]),

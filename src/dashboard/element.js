@@ -54,10 +54,12 @@ export function keyed(parent, items, keyOf, make) {
     after.set(key, part)
   }
   for (const [key, { root }] of before) if (!after.has(key)) root.remove()
+  const held = document.activeElement
   let next = parent.firstElementChild
   for (const { root } of after.values()) {
     if (root === next) next = next.nextElementSibling
     else parent.insertBefore(root, next)
   }
+  if (held instanceof HTMLElement && held !== document.activeElement) held.focus({ preventScroll: true }) // what is moved loses it
   parts.set(parent, after)
 }

@@ -1,48 +1,95 @@
 /** Requests that failed, newest first; a row opens to what each attempt came to, as a line of time. */
 
 import { element, keyed, say } from './element.js'
-import { causeOf, length, many, timeOfDay } from './format.js'
+import { causeOf, length, many, recent } from './format.js'
 
 /** @import { AttemptView, Failure } from './shapes.ts' */
 
 const STEP = 25
 
-/** @param {{ readonly list: Element, readonly more: HTMLButtonElement, readonly none: HTMLElement }} places */
-export function failureList({ list, more, none }) {
+/** @typedef {{ readonly failure: Failure, readonly now: string | undefined }} Row */
+
+/** @param {{ readonly list: Element, readonly more: HTMLButtonElement, readonly none: HTMLElement, readonly filter: HTMLInputElement, readonly tally: Element, readonly newer: HTMLButtonElement }} places */
+export function failureList({ list, more, none, filter, tally, newer }) {
   let shown = STEP
   /** @type {readonly Failure[]} */
   let all = []
+  /** @type {readonly Failure[]} what is read but not shown, while somebody reads. */
+  let latest = []
+  /** @type {string | undefined} */
+  let now
   more.addEventListener('click', () => {
     shown += STEP
     show()
+    if (more.hidden) summaryAt(shown - STEP)?.focus()
+  })
+  filter.addEventListener('input', () => {
+    shown = STEP
+    show()
+  })
+  newer.addEventListener('click', () => {
+    for (const row of list.querySelectorAll('details')) row.open = false
+    all = latest
+    show()
+    summaryAt(0)?.focus()
   })
 
+  /** @param {number} row */
+  const summaryAt = (row) => list.children[row]?.querySelector('summary')
+  /** Heavy failures would push out within a second what somebody reads, or has reached with the keyboard. */
+  const isRead = () => list.querySelector('details[open], :focus-visible') !== null
+
   function show() {
-    none.hidden = all.length > 0
-    more.hidden = all.length <= shown
-    say(more, `Show ${Math.min(STEP, all.length - shown)} more`)
-    keyed(list, all.slice(0, shown), ({ request_id, at }) => `${at} ${request_id}`, failureRow)
+    const wanted = filter.value.trim().toLowerCase()
+    const rows = wanted === '' ? all : all.filter((failure) => textOf(failure).includes(wanted))
+    const waiting = newSince(all, latest)
+    none.hidden = rows.length > 0
+    say(none, all.length === 0 ? 'No request has failed.' : 'No failure has that in it.')
+    say(tally, rows.length === 0 ? '' : `${Math.min(shown, rows.length)} of ${many(rows.length, 'failure')}`)
+    more.hidden = rows.length <= shown
+    say(more, `Show ${Math.min(STEP, rows.length - shown)} more`)
+    newer.hidden = waiting === 0
+    say(newer, `Show ${waiting} newer`)
+    const items = rows.slice(0, shown).map((failure) => ({ failure, now }))
+    keyed(list, items, ({ failure }) => keyOf(failure), failureRow)
   }
   return {
-    /** @param {readonly Failure[]} failures */
-    update: (failures) => {
-      if (failures === all) return
-      all = failures
+    /** @param {readonly Failure[]} failures @param {string | undefined} at now, by the sidecar's clock */
+    update: (failures, at) => {
+      now = at
+      latest = failures
+      if (!isRead()) all = latest
       show()
     },
   }
 }
 
 /** @param {Failure} failure */
-function failureRow(failure) {
+const keyOf = ({ at, request_id }) => `${at} ${request_id}`
+
+/** @param {readonly Failure[]} before @param {readonly Failure[]} after */
+function newSince(before, after) {
+  const known = new Set(before.map(keyOf))
+  return before === after ? 0 : after.filter((failure) => !known.has(keyOf(failure))).length
+}
+
+/** @param {Failure} failure */
+const textOf = (failure) =>
+  [failure.upstream, failure.route, failure.method, failure.path, causeOf(failure), failure.request_id]
+    .join(' ')
+    .toLowerCase()
+
+/** @param {Row} row */
+function failureRow({ failure }) {
   const { at, upstream, method, path, attempts, total_ms } = failure
+  const time = element('time', { datetime: at, title: at })
   const row = element(
     'details',
     { 'data-failure': failure.request_id },
     element(
       'summary',
       {},
-      element('time', { datetime: at }, timeOfDay(at)),
+      time,
       element('span', { class: 'who' }, upstream),
       element('code', {}, `${method} ${path}`),
       element('span', { class: 'cause' }, causeOf(failure)),
@@ -50,7 +97,11 @@ function failureRow(failure) {
     ),
   )
   row.addEventListener('toggle', () => row.append(...historyOf(failure)), { once: true })
-  return { root: element('li', {}, row), update: () => {} }
+  return {
+    root: element('li', {}, row),
+    /** @param {Row} row */
+    update: ({ now }) => say(time, recent(at, now)),
+  }
 }
 
 /** @param {Failure} failure @returns {Node[]} */

@@ -37,10 +37,24 @@ export const errorPercent = ({ requests, failed }) => (requests === 0 ? null : (
 export const timeOfDay = (iso) => TIME.format(Date.parse(iso))
 const TIME = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' })
 
+/** With its day where that is not the day of `now`. @param {string} iso @param {string | undefined} now */
+export const recent = (iso, now) =>
+  now !== undefined && dayOf(iso) === dayOf(now) ? timeOfDay(iso) : `${DAY.format(Date.parse(iso))} ${timeOfDay(iso)}`
+const DAY = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' })
+
+/** With its day and year. @param {string} iso */
+export const moment = (iso) => `${dayOf(iso)} ${timeOfDay(iso)}`
+/** @param {string} iso */
+const dayOf = (iso) => DAY_AND_YEAR.format(Date.parse(iso))
+const DAY_AND_YEAR = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric' })
+
+/** That of all times that are shown, as `Europe/Berlin`. */
+export const zone = () => TIME.resolvedOptions().timeZone
+
 /** @type {Readonly<Record<BreakerState, number>>} */
 const GRAVITY = { closed: 0, 'half-open': 1, open: 2 }
 
-/** The state of the worst of its breakers. @param {UpstreamView} upstream @returns {BreakerState} */
+/** The state of the worst of its breakers. @param {Pick<UpstreamView, 'breakers'>} upstream @returns {BreakerState} */
 export function worstState({ breakers }) {
   return breakers.reduce(
     (worst, { state }) => (GRAVITY[state] > GRAVITY[worst] ? state : worst),
@@ -68,6 +82,18 @@ export function breakerWords({ mode, state, consecutive_failures, open_for_s, pr
   if (state === 'closed' && consecutive_failures > 0) words.push(`${consecutive_failures} failures in a row`)
   if (mode === 'observe') words.push('observed only')
   return words.join(', ')
+}
+
+/** All its breakers together, in a few words. @param {Pick<UpstreamView, 'breakers'>} upstream */
+export function stateWords({ breakers }) {
+  const worst = worstState({ breakers })
+  const alike = breakers.filter(({ state }) => state === worst).length
+  const words = worst === 'closed' || breakers.length === 1 ? worst : `${alike} of ${breakers.length} ${worst}`
+  const held = breakers.filter(({ mode }) => mode !== 'auto').length
+  const [mode = 'auto', ...others] = new Set(breakers.map((breaker) => breaker.mode))
+  if (held === 0) return words
+  if (others.length > 0) return `${words}, ${held} not automatic`
+  return mode === 'observe' ? `${words}, observed only` : mode.replace('-', ' ')
 }
 
 /** What ended it, in the log's own word. @param {Pick<Failure, 'reason' | 'status'>} failure */

@@ -1,7 +1,7 @@
 /** Jobs with their stages and the time they have left; a row opens to its checkpoints, which can be cleared. */
 
 import { element, keyed, mark, say } from './element.js'
-import { many, NONE, seconds, timeOfDay } from './format.js'
+import { many, moment, NONE, seconds } from './format.js'
 
 /** @import { CheckpointView, Job } from './shapes.ts' */
 /** @import { JobRow } from './state.js' */
@@ -23,6 +23,7 @@ export function jobList({ list, more, none, filter, tally }, checkpoints) {
   more.addEventListener('click', () => {
     shown += STEP
     show()
+    if (more.hidden) list.children[shown - STEP]?.querySelector('summary')?.focus()
   })
   filter.addEventListener('input', () => {
     shown = STEP
@@ -40,7 +41,7 @@ export function jobList({ list, more, none, filter, tally }, checkpoints) {
       tally,
       rows.length === 0 ? '' : `${Math.min(shown, rows.length)} of ${many(rows.length, 'job')}, nearest deadline first`,
     )
-    keyed(list, rows.slice(0, shown), ({ id }) => id, jobRow(checkpoints))
+    keyed(list, rows.slice(0, shown), ({ id }) => id, jobRow(checkpoints, filter))
   }
   return {
     /** @param {readonly JobRow[]} rows */
@@ -51,37 +52,41 @@ export function jobList({ list, more, none, filter, tally }, checkpoints) {
   }
 }
 
-/** @param {Checkpoints} checkpoints @returns {(row: JobRow) => import('./element.js').Part<JobRow>} */
-const jobRow = (checkpoints) => (first) => {
+/** @param {Checkpoints} checkpoints @param {HTMLElement} above @returns {(row: JobRow) => import('./element.js').Part<JobRow>} */
+const jobRow = (checkpoints, above) => (first) => {
   const left = element('span', { class: 'left' })
   const stages = element('span', { class: 'stages' })
-  const inside = element('div', { class: 'inside' })
-  const name = element('span', { class: 'name' }, element('code', {}, first.id), inputsOf(first))
-  const row = element('details', { 'data-job': first.id }, element('summary', {}, name, left, stages), inside)
+  const inputs = element('span', { class: 'inputs' })
+  const name = element('span', { class: 'name' }, element('code', {}, first.id), inputs)
+  const summary = element('summary', {}, name, left, stages)
   let latest = first
-  row.addEventListener('toggle', () => {
-    if (row.open) void look(latest, inside, checkpoints)
-  })
+  let lookedAt = ''
+  const inside = jobInside(checkpoints, (isGone) => (isGone ? above : summary).focus())
+  const row = element('details', { 'data-job': first.id }, summary, inside.root)
+  function look() {
+    if (!row.open) return
+    lookedAt = JSON.stringify(latest.stages)
+    void inside.look(latest)
+  }
+  row.addEventListener('toggle', look)
   return {
     root: element('li', {}, row),
     update: (now) => {
       latest = now
+      say(inputs, inputsOf(now))
       say(left, leftOf(now))
       mark(left, 'data-left', now.leftS === 0 ? 'none' : now.leftS !== null && now.leftS < 60 ? 'little' : 'enough')
       keyed(stages, now.stages, ([stage]) => stage, stageBar)
+      if (JSON.stringify(now.stages) !== lookedAt) look()
     },
   }
 }
 
 /** @param {JobRow} row */
 const inputsOf = ({ job }) =>
-  element(
-    'span',
-    { class: 'inputs' },
-    Object.entries(job?.inputs ?? {})
-      .map(([name, value]) => `${name} ${value}`)
-      .join(', '),
-  )
+  Object.entries(job?.inputs ?? {})
+    .map(([name, value]) => `${name} ${value}`)
+    .join(', ')
 
 /** @param {JobRow} row */
 function leftOf({ job, leftS }) {
@@ -107,50 +112,71 @@ function stageBar() {
   }
 }
 
-/** @param {JobRow} row @param {Element} inside @param {Checkpoints} checkpoints */
-async function look({ id, job, stages }, inside, { load, clear }) {
-  const found = await Promise.all(stages.map(([stage]) => load(id, stage)))
-  show(found.filter((record) => record !== undefined))
+/**
+ * What a row opens to.
+ * @param {Checkpoints} checkpoints
+ * @param {(isGone: boolean) => void} cleared called when the button is gone, and perhaps the row, for it is where the focus was.
+ */
+function jobInside({ load, clear }, cleared) {
+  const start = element('p')
+  const trouble = element('p', { class: 'trouble' })
+  const none = element('p', {}, 'No checkpoint.')
+  const records = element('div')
+  const button = element('button', { type: 'button', class: 'danger' }, 'Clear checkpoint…')
+  /** @type {JobRow | undefined} */
+  let job
+  button.addEventListener('click', async () => {
+    if (job === undefined || !(await clear(job.id))) return
+    show([])
+    cleared(job.job === undefined)
+  })
+  for (const part of [start, trouble, none, button]) part.hidden = true
 
-  /** @param {readonly CheckpointView[]} records */
-  function show(records) {
-    const clearAll = async () => {
-      if (await clear(id)) show([])
-    }
-    inside.replaceChildren(
-      ...(job === undefined ? [] : [element('p', {}, startOf(job))]),
-      ...records.map(recordView),
-      records.length === 0
-        ? element('p', {}, 'No checkpoint.')
-        : element('button', { type: 'button', class: 'danger', onclick: () => void clearAll() }, 'Clear checkpoint…'),
-    )
+  /** @param {readonly CheckpointView[]} found */
+  function show(found) {
+    records.replaceChildren(...found.map(recordView))
+    none.hidden = found.length > 0
+    button.hidden = found.length === 0
+  }
+  return {
+    root: element('div', { class: 'inside' }, start, trouble, records, none, button),
+    /** @param {JobRow} row */
+    look: async (row) => {
+      job = row
+      start.hidden = row.job === undefined
+      say(start, row.job === undefined ? '' : startOf(row.job))
+      try {
+        const found = await Promise.all(row.stages.map(([stage]) => load(row.id, stage)))
+        if (job === row) show(found.filter((record) => record !== undefined))
+        say(trouble, '')
+      } catch (error) {
+        say(trouble, `Not read: ${error instanceof Error ? error.message : String(error)}`)
+      }
+      trouble.hidden = trouble.textContent === ''
+    },
   }
 }
 
 /** @param {Job} job */
 function startOf({ started_at, timeouts }) {
   const told = Object.entries(timeouts).map(([name, s]) => `${name} ${seconds(s)}`)
-  return `Started ${timeOfDay(started_at)}; timeouts: ${told.join(', ') || NONE}`
+  return `Started ${moment(started_at)}; timeouts: ${told.join(', ') || NONE}`
 }
 
 /** @param {CheckpointView} record */
 function recordView({ stage, item_ids, metadata, timestamp, revision, expires_at }) {
-  const told = item_ids.slice(0, MOST_ITEMS).join(' ')
+  const told = item_ids.slice(0, MOST_ITEMS).flatMap((id) => [element('code', {}, id), ' '])
   const more = item_ids.length - MOST_ITEMS
   return element(
     'section',
     { class: 'record' },
     element('h3', {}, stage),
-    element(
-      'p',
-      {},
-      `Saved ${timeOfDay(timestamp)}, revision ${revision}, expires ${expires_at.slice(0, 16).replace('T', ' ')} UTC`,
-    ),
+    element('p', {}, `Saved ${moment(timestamp)}, revision ${revision}, expires ${moment(expires_at)}`),
     element(
       'p',
       { class: 'items' },
-      item_ids.length === 0 ? 'No item ids.' : element('code', {}, told),
-      more > 0 ? ` and ${more} more` : '',
+      ...(item_ids.length === 0 ? ['No item ids.'] : told),
+      more > 0 ? `and ${more} more` : '',
     ),
     ...(Object.keys(metadata).length === 0 ? [] : [element('pre', {}, JSON.stringify(metadata, undefined, 2))]),
   )

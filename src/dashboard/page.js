@@ -5,18 +5,21 @@ import { configView } from './config-view.js'
 import { askForce, askToken, confirmed } from './dialogs.js'
 import { keyed, mark, say } from './element.js'
 import { failureList } from './failure-list.js'
-import { timeOfDay } from './format.js'
+import { timeOfDay, zone } from './format.js'
 import { jobList } from './job-list.js'
 import { startReader } from './reader.js'
-import { freshState, jobRows } from './state.js'
-import { overall, upstreamCard } from './upstream-card.js'
+import { freshState, jobRows, nowOf } from './state.js'
+import { upstreamCard } from './upstream-card.js'
+import { concernsOf, titleOf, verdict } from './verdict.js'
 
+/** @import { Link } from './reader.js' */
 /** @import { CheckpointView, UpstreamView } from './shapes.ts' */
 
 /** Where the token is while the tab is open. */
 const TOKEN = 'breakwater.token'
 /** A reload of a large file may take some seconds. */
 const ANSWER_MS = 20_000
+const OUTCOME_MS = 60_000
 
 /** @template {HTMLElement} E @param {string} id @param {new () => E} kind @returns {E} */
 function place(id, kind) {
@@ -26,10 +29,12 @@ function place(id, kind) {
 }
 
 const link = place('link', HTMLElement)
-const verdict = place('verdict', HTMLElement)
+const top = verdict(place('verdict', HTMLElement))
+const main = place('main', HTMLElement)
 const news = place('news', HTMLElement)
 const outcome = place('outcome', HTMLElement)
 const unlock = place('unlock', HTMLButtonElement)
+const pause = place('pause', HTMLButtonElement)
 const upstreams = place('upstream-cards', HTMLElement)
 
 const state = freshState()
@@ -51,6 +56,9 @@ const failures = failureList({
   list: place('failures', HTMLElement),
   more: place('more-failures', HTMLButtonElement),
   none: place('no-failures', HTMLElement),
+  filter: place('failure-filter', HTMLInputElement),
+  tally: place('failure-tally', HTMLElement),
+  newer: place('newer-failures', HTMLButtonElement),
 })
 const jobs = jobList(
   {
@@ -68,15 +76,16 @@ const config = configView({
   text: place('config-text', HTMLElement),
 })
 
+/** @type {{ readonly now: Link, readonly detail: string }} */
+let linked = { now: 'lost', detail: '' }
+let isPaused = false
+
 const reader = startReader(api, state, {
   changed: schedule,
   link: (now, detail) => {
-    mark(link, 'data-link', now)
-    say(
-      link,
-      now === 'live' ? 'live' : now === 'lost' ? `not connected: ${detail} Trying again.` : 'locked: a token is needed',
-    )
-    unlock.hidden = now !== 'locked'
+    linked = { now, detail }
+    showLink()
+    schedule()
   },
   trouble: (section, detail) => {
     const told = place(`trouble-${section}`, HTMLElement)
@@ -85,36 +94,63 @@ const reader = startReader(api, state, {
   },
 })
 
+function showLink() {
+  const { now, detail } = linked
+  const words = {
+    live: 'live',
+    lost: `not connected: ${detail} Trying again.`,
+    locked: 'locked: a token is needed',
+  }
+  say(link, now === 'live' && isPaused ? 'paused' : words[now])
+  mark(link, 'data-link', now === 'live' && isPaused ? 'paused' : now)
+  mark(main, 'data-stale', String(now !== 'live'))
+  unlock.hidden = now !== 'locked'
+}
+
 unlock.addEventListener('click', () => {
   void newToken().then((given) => {
     if (given) reader.unlock()
   })
 })
+pause.addEventListener('click', () => stand(!isPaused))
 place('reload', HTMLButtonElement).addEventListener('click', () => void reload())
 document.addEventListener('visibilitychange', schedule)
 setInterval(schedule, 1000)
+say(place('zone', HTMLElement), zone())
+
+/** @param {boolean} still whether what is shown stays as it is. */
+function stand(still) {
+  isPaused = still
+  mark(pause, 'aria-pressed', String(still))
+  showLink()
+  schedule()
+}
 
 let drawnMs = 0
 let isScheduled = false
 
-/** Draws at most twice a second, and nothing where nobody looks. */
+/** Draws at most twice a second; where nobody looks the title alone. */
 function schedule() {
-  if (isScheduled || document.hidden) return
+  if (document.hidden) return entitle()
+  if (isScheduled || isPaused) return
   isScheduled = true
   setTimeout(() => requestAnimationFrame(draw), Math.max(0, drawnMs + 500 - performance.now()))
+}
+
+function entitle() {
+  const words = titleOf(concernsOf(state), state, linked.now === 'live')
+  if (document.title !== words) document.title = words
 }
 
 function draw() {
   isScheduled = false
   drawnMs = performance.now()
-  const { isWell, words } = overall(state.upstreams)
-  say(verdict, words)
-  mark(verdict, 'data-well', String(isWell))
-  document.title = isWell ? 'Breakwater' : `(!) ${words} – Breakwater`
-  const [latest] = state.transitions
+  entitle()
+  top.update(concernsOf(state), state, linked.now === 'live')
+  const latest = state.transitions.find(({ to }) => to !== 'half-open')
   if (latest !== undefined) say(news, `${timeOfDay(latest.at)} ${latest.upstream}: breaker ${latest.to}`)
   keyed(upstreams, state.upstreams, ({ name }) => name, makeCard)
-  failures.update(state.failures)
+  failures.update(state.failures, nowOf(state))
   jobs.update(jobRows(state, drawnMs))
   config.update(state.config)
 }
@@ -164,17 +200,25 @@ async function reload() {
 /** @param {string} method @param {string} path @param {unknown} [body] */
 const tell = (method, path, body) => api.call(method, path, body, AbortSignal.timeout(ANSWER_MS))
 
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let forgetting
+/** Over all else, for a minute. @param {string} words */
+function tellOutcome(words) {
+  clearTimeout(forgetting)
+  say(outcome, words)
+  forgetting = setTimeout(() => say(outcome, ''), OUTCOME_MS)
+}
+
 /** @param {string} done what is said when it is. @param {() => Promise<unknown>} doIt */
 async function act(done, doIt) {
+  stand(false)
   try {
     await doIt()
-    say(outcome, done)
+    tellOutcome(done)
     return true
   } catch (error) {
-    say(
-      outcome,
-      error instanceof ApiError ? `Not done: ${error.message}` : 'No answer: whether it was done is not known.',
-    )
+    const isAnswer = error instanceof ApiError
+    tellOutcome(isAnswer ? `Not done: ${error.message}` : 'No answer: whether it was done is not known.')
     return false
   } finally {
     schedule()

@@ -20,11 +20,12 @@ const PAGE = 100
 const MOST_JOBS = 1_000
 
 /** @typedef {keyof typeof EVERY_MS} Section */
+/** @typedef {'live' | 'lost' | 'locked'} Link */
 
 /**
  * @param {Api} api
  * @param {State} state
- * @param {{ readonly changed: () => void, readonly link: (state: 'live' | 'lost' | 'locked', detail: string) => void, readonly trouble: (section: Section, detail: string) => void }} on
+ * @param {{ readonly changed: () => void, readonly link: (state: Link, detail: string) => void, readonly trouble: (section: Section, detail: string) => void }} on
  */
 export function startReader(api, state, on) {
   /** @type {Record<Section, number>} when each is due, on the monotonic clock. */
@@ -58,7 +59,10 @@ export function startReader(api, state, on) {
 
   /** @param {Section} section */
   async function refresh(section) {
-    if (underWay.has(section)) return
+    if (underWay.has(section)) {
+      dueMs[section] = 0 // what is under way may have been asked too early
+      return
+    }
     underWay.add(section)
     dueMs[section] = performance.now() + EVERY_MS[section]
     try {
@@ -97,7 +101,7 @@ export function startReader(api, state, on) {
         isLive = true
         on.link('live', '')
         const again = fold(state, event)
-        if (again !== undefined) dueMs[again] = 0
+        if (again !== undefined) void refresh(again) // also for the title of a tab that nobody sees
         if (event.name === 'sample') on.changed()
       }
       lose('The sidecar ended the connection.')
@@ -118,7 +122,7 @@ export function startReader(api, state, on) {
     if (now - heardMs > SILENCE_MS) connection.abort()
     if (isLocked || !isLive || document.hidden) return
     for (const section of /** @type {Section[]} */ (Object.keys(dueMs))) {
-      if (dueMs[section] <= now) void refresh(section)
+      if (dueMs[section] <= now && !underWay.has(section)) void refresh(section)
     }
   }, 500)
   void follow()

@@ -66,6 +66,9 @@ function note({ progress }, { job, stage, completed_items, total_items }) {
   progress.set(job, stages)
 }
 
+/** The sidecar's time at the latest sample. @param {State} state */
+export const nowOf = ({ samples }) => samples.at(-1)?.at
+
 /** What the time axes are of, in s. @param {State} state */
 export function windowOf({ samples }) {
   const [first, last] = [samples[0], samples.at(-1)]
@@ -74,20 +77,28 @@ export function windowOf({ samples }) {
 }
 
 /**
- * What is registered or has a checkpoint: the nearest deadline first, then those without one.
+ * What is registered or has a checkpoint: the nearest deadline first, then those without one, then those whose deadline
+ * has passed, which may be there for a day.
  * @param {State} state @param {number} nowMs
  */
 export function jobRows(state, nowMs) {
   const ids = new Set([...state.jobs.keys(), ...state.progress.keys()])
   const rows = [...ids].map((id) => {
     const job = state.jobs.get(id)
-    const leftS =
-      job === undefined || job.time_left_s === null
-        ? null
-        : Math.max(0, job.time_left_s - (nowMs - job.readAtMs) / 1000)
-    return { id, job, leftS, stages: [...(state.progress.get(id) ?? [])] }
+    const endS = job === undefined || job.time_left_s === null ? null : job.time_left_s - (nowMs - job.readAtMs) / 1000
+    return { id, job, leftS: endS === null ? null : Math.max(0, endS), stages: [...(state.progress.get(id) ?? [])] }
   })
-  return rows.sort((a, b) => (a.leftS ?? Infinity) - (b.leftS ?? Infinity) || (a.id < b.id ? -1 : 1))
+  const rank = (/** @type {(typeof rows)[number]} */ { leftS }) => (leftS === 0 ? 2 : leftS === null ? 1 : 0)
+  const latest = (/** @type {(typeof rows)[number]} */ { job }) => job?.deadline_at ?? ''
+  return rows.sort(
+    (a, b) =>
+      rank(a) - rank(b) ||
+      (rank(a) === 2 ? compared(latest(b), latest(a)) : (a.leftS ?? 0) - (b.leftS ?? 0)) ||
+      compared(a.id, b.id),
+  )
 }
+
+/** @param {string} a @param {string} b */
+const compared = (a, b) => (a < b ? -1 : Number(a > b))
 
 /** @typedef {ReturnType<typeof jobRows>[number]} JobRow */

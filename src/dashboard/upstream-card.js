@@ -10,15 +10,16 @@ import {
   errorPercent,
   lately,
   length,
-  many,
   NONE,
+  recent,
   seconds,
   share,
+  stateWords,
   timeOfDay,
   worstState,
 } from './format.js'
 import { plotsOf } from './plots.js'
-import { windowOf } from './state.js'
+import { nowOf, windowOf } from './state.js'
 
 /** @import { BreakerNews, BreakerView, UpstreamView } from './shapes.ts' */
 /** @import { State } from './state.js' */
@@ -91,9 +92,11 @@ export function upstreamCard({ name }, state, askForce) {
     /** @param {UpstreamView} upstream */
     update: (upstream) => {
       const worst = worstState(upstream)
-      mark(root, 'data-state', worst)
-      mark(badge, 'data-state', worst)
-      say(badge, badgeOf(upstream.breakers, worst))
+      const words = stateWords(upstream)
+      const look = worst === 'closed' && words !== 'closed' ? 'held' : worst
+      mark(root, 'data-state', look)
+      mark(badge, 'data-state', look)
+      say(badge, words)
       say(lead, leadOf(upstream, state))
       const nameOf = (/** @type {Pick<BreakerView, 'route' | 'endpoint'>} */ one) => breakerName(one, upstream.breakers)
       keyed(
@@ -106,7 +109,7 @@ export function upstreamCard({ name }, state, askForce) {
       facts.forEach(({ value }, i) => {
         say(value, FACTS[i]?.[2](upstream) ?? NONE)
       })
-      say(lastError, errorOf(upstream))
+      say(lastError, errorOf(upstream, nowOf(state)))
       const windowS = windowOf(state)
       const own = state.transitions.filter((news) => news.upstream === name)
       strip.update(state.samples, own, windowS)
@@ -122,14 +125,6 @@ export function upstreamCard({ name }, state, askForce) {
   }
 }
 
-/** @param {readonly BreakerView[]} breakers @param {string} worst */
-function badgeOf(breakers, worst) {
-  const [only] = breakers
-  if (breakers.length === 1 && only !== undefined && only.mode.startsWith('forced')) return breakerWords(only)
-  const so = breakers.filter(({ state }) => state === worst).length
-  return breakers.length === 1 || worst === 'closed' ? worst : `${so} of ${breakers.length} ${worst}`
-}
-
 /** @param {BreakerView} breaker */
 const isUnusual = (breaker) => breakerWords(breaker) !== 'closed'
 
@@ -142,11 +137,11 @@ function leadOf({ name, latency_ms, slowdown }, { samples }) {
   return `${count(rate)} requests/s, ${share(errorPercent(minute))} failed, p99 ${length(latency_ms.p99)}.${slow}`
 }
 
-/** @param {UpstreamView} upstream */
-function errorOf({ last_error: error }) {
+/** @param {UpstreamView} upstream @param {string | undefined} now */
+function errorOf({ last_error: error }, now) {
   return error === null
     ? 'No failure so far.'
-    : `Last failure ${timeOfDay(error.at)}: ${causeOf(error)} on ${error.route}`
+    : `Last failure ${recent(error.at, now)}: ${causeOf(error)} on ${error.route}`
 }
 
 function breakerLine() {
@@ -178,12 +173,4 @@ function transitionLine({ news, called }) {
   const open = news.open_ms === null ? '' : `, for ${seconds(news.open_ms / 1000)}`
   const words = `${timeOfDay(news.at)} ${called}: ${news.from} → ${news.to}${cause}${open}`
   return { root: element('li', { 'data-state': news.to }, words), update: () => {} }
-}
-
-/** Of all upstreams, for the top of the page and its title. @param {readonly UpstreamView[]} upstreams */
-export function overall(upstreams) {
-  const open = upstreams.filter((upstream) => worstState(upstream) !== 'closed')
-  if (upstreams.length === 0) return { isWell: true, words: 'no upstream known yet' }
-  if (open.length === 0) return { isWell: true, words: `${many(upstreams.length, 'upstream')}, all breakers closed` }
-  return { isWell: false, words: `breaker not closed: ${open.map(({ name }) => name).join(', ')}` }
 }

@@ -76,8 +76,11 @@ describe.skipIf(!hasChromium)('the page', () => {
     await clock.advance(2_000)
     const card = page.locator('[data-upstream="web"]')
     await card.locator('.badge', { hasText: /^open$/ }).waitFor()
-    await page.getByText('breaker not closed: web').waitFor()
-    expect(await page.title()).toMatch(/^\(!\) breaker not closed: web/)
+    await page.getByRole('link', { name: 'web open' }).click()
+    expect(await page.title()).toBe('(!) web open – Breakwater')
+    expect(await page.evaluate("document.getElementById('upstream-web').getBoundingClientRect().top")).toBeGreaterThan(
+      40,
+    )
     await card.getByText('Breaker transitions').click()
     await card.getByText(/all routes: closed → open \(consecutive\), for 10 s/).waitFor()
     await card.getByRole('img', { name: /^Breaker over the last minutes: opened 1 time, open \d/ }).waitFor()
@@ -275,15 +278,149 @@ describe.skipIf(!hasChromium)('the page', () => {
     await page.getByRole('button', { name: 'Reload…' }).click()
     await page.getByRole('button', { name: 'Reload', exact: true }).click()
     await page.getByText(/refused: the one from before stays in force/).waitFor()
+    await page.getByRole('link', { name: 'last reload refused' }).waitFor()
     await page.getByText(/defaults\.retry\.atempts: unknown key, did you mean "attempts"/).waitFor()
   })
 
-  test('when the sidecar is gone the page says so', async (t) => {
-    const { proxy } = await before(t)
+  test('when the sidecar is gone the page says so, and of when it is what is shown', async (t) => {
+    const { clock, proxy } = await before(t)
     const { page } = await openPage(t, browser, proxy.controlUrl)
     await page.getByText('live', { exact: true }).waitFor()
+    await clock.advance(1_000)
+    await page.locator('[data-plot="rate"] .value', { hasText: '0' }).first().waitFor()
     await proxy.app.close()
     await page.getByText(/^not connected: .* Trying again\.$/).waitFor()
+    await page.getByText(/^As of .*: 2 upstreams, all breakers closed$/).waitFor()
+    await page.locator('#verdict[data-well=unknown]').waitFor()
+    expect(await page.title()).toBe('(?) not connected – Breakwater')
+    expect(await page.evaluate("getComputedStyle(document.querySelector('main')).filter")).toBe('grayscale(1)')
+  })
+
+  test('what an operator has forced, and what fails without opening a breaker, needs a look', async (t) => {
+    const { clock, proxy, tell } = await before(t, [{ status: 503, body: 'no' }])
+    await tell('PUT', 'upstreams/web/breaker', { mode: 'forced-closed' })
+    const { page } = await openPage(t, browser, proxy.controlUrl)
+    await page.getByRole('link', { name: 'web forced closed' }).waitFor()
+    expect(await page.locator('#verdict').getAttribute('data-well')).toBe('false')
+    await ask(`${proxy.url}/with-routes/x`)
+    await clock.advance(1_000)
+    await page.getByRole('link', { name: 'with-routes 100 % failed' }).waitFor()
+    await page.locator('[data-upstream="web"] .badge[data-state=held]').waitFor()
+  })
+
+  test('the title of a tab that nobody sees tells of a breaker that opens', async (t) => {
+    const { proxy } = await before(t, [FAILS])
+    const { page } = await openPage(t, browser, proxy.controlUrl)
+    await page.getByText('2 upstreams, all breakers closed').waitFor()
+    await page.evaluate("Object.defineProperty(document, 'hidden', { get: () => true })")
+    for (let i = 0; i < 3; i += 1) await ask(`${proxy.own('web')}/x`)
+    await page.waitForFunction("document.title === '(!) web open – Breakwater'")
+    expect(await page.locator('#verdict').textContent()).toBe('2 upstreams, all breakers closed')
+  })
+
+  test('a failure that is read stays, however many come after it; the newer ones are counted', async (t) => {
+    const { proxy } = await before(t, ['reset'])
+    const fail = async (path: string) => ask(`${proxy.own('web')}/${path}`)
+    await fail('first')
+    const { page } = await openPage(t, browser, proxy.controlUrl)
+    await page.locator('[data-failure] summary').click()
+    for (let i = 0; i < 30; i += 1) await fail('later')
+    await page.getByRole('button', { name: 'Show 30 newer' }).waitFor()
+    expect(await page.locator('[data-failure]').count()).toBe(1)
+    await page.getByRole('button', { name: 'Show 30 newer' }).click()
+    await page.getByText('25 of 31 failures').waitFor()
+    await page.getByLabel('Containing').fill('FIRST')
+    await page.getByText('1 of 1 failure').waitFor()
+    expect(await page.locator('[data-failure]').textContent()).toContain('/first')
+    await page.getByLabel('Containing').fill('nothing of the kind')
+    await page.getByText('No failure has that in it.').waitFor()
+  })
+
+  test('held still, it shows what was so until it goes on', async (t) => {
+    const { clock, proxy } = await before(t)
+    const { page } = await openPage(t, browser, proxy.controlUrl)
+    const requests = page.locator('[data-upstream="web"] [data-plot="rate"] .value').first()
+    await page.getByText('live', { exact: true }).waitFor()
+    await clock.advance(1_000)
+    await requests.getByText('0').waitFor()
+    const pause = page.getByRole('button', { name: 'Pause' })
+    await pause.click()
+    await page.getByText('paused', { exact: true }).waitFor()
+    const heard = page.waitForResponse(/v1\/upstreams/)
+    await ask(`${proxy.own('web')}/x`)
+    await clock.advance(1_000)
+    await heard
+    expect([await requests.textContent(), await pause.getAttribute('aria-pressed')]).toEqual(['0', 'true'])
+    await pause.click()
+    await requests.getByText('1').waitFor()
+  })
+
+  test('what came of an action is seen wherever the page is scrolled to', async (t) => {
+    const { proxy } = await before(t)
+    const { page } = await openPage(t, browser, proxy.controlUrl, PHONE)
+    await page.getByRole('button', { name: 'Force a breaker of with-routes' }).click()
+    await page.getByRole('radio', { name: /Observe only/ }).check()
+    await page.getByRole('button', { name: 'Set the breaker' }).click()
+    await page.getByText('with-routes: breaker set to observe').waitFor()
+    expect(await page.evaluate("document.getElementById('outcome').getBoundingClientRect().bottom")).toBe(PHONE.height)
+    expect(await page.evaluate('scrollY')).toBeGreaterThan(0)
+  })
+
+  test('a checkpoint that cannot be read says why', async (t) => {
+    const { proxy, tell } = await before(t)
+    await tell('POST', 'checkpoints/job-1/items', { stage: 'building', item_ids: ['c'] })
+    const { page } = await openPage(t, browser, proxy.controlUrl)
+    await page.route('**/v1/checkpoints/job-1*', (route) =>
+      route.fulfill({ status: 503, json: { detail: 'the checkpoint store is down' } }),
+    )
+    await page.locator('[data-job] summary').click()
+    await page.getByText('Not read: the checkpoint store is down').waitFor()
+  })
+
+  test('an open checkpoint is that of now, each id stands for itself, and focus goes on when it is cleared', async (t) => {
+    const { proxy, tell } = await before(t)
+    const append = (ids: string[]) => tell('POST', 'checkpoints/job-1/items', { stage: 'building', item_ids: ids })
+    await append(['\u202Ereversed', '<b>bold</b>'])
+    const { page } = await openPage(t, browser, proxy.controlUrl)
+    await page.locator('[data-job] summary').click()
+    const ids = page.locator('[data-job] .items code')
+    await ids.nth(1).waitFor()
+    await append(['third'])
+    await ids.nth(2).waitFor()
+    expect(await ids.allTextContents()).toEqual(['\u202Ereversed', '<b>bold</b>', 'third'])
+    expect(await page.evaluate("getComputedStyle(document.querySelector('.items code')).unicodeBidi")).toBe('isolate')
+    await page.getByRole('button', { name: 'Clear checkpoint…' }).click()
+    await page.getByRole('button', { name: 'Clear it' }).click()
+    await page.getByText('No job is registered, and there is no checkpoint.').waitFor()
+    expect(await page.evaluate('document.activeElement.id')).toBe('job-filter')
+  })
+
+  test('a row that changes its place keeps the focus', async (t) => {
+    const { proxy } = await before(t)
+    const { page } = await openPage(t, browser, proxy.controlUrl)
+    const focused = await page.evaluate(`import('/page/element.js').then(({ keyed, element }) => {
+      const list = element('ul')
+      document.body.append(list)
+      const make = (id) => ({ root: element('li', {}, element('button', {}, id)), update: () => {} })
+      const show = (ids) => keyed(list, ids, (id) => id, make)
+      show(['a', 'b'])
+      list.querySelectorAll('button')[1].focus()
+      show(['b', 'a'])
+      return [document.activeElement.textContent, list.textContent]
+    })`)
+    expect(focused).toEqual(['b', 'ba'])
+  })
+
+  test('in forced colours the breaker still has its time line, and a stage its bar', async (t) => {
+    const { clock, proxy } = await before(t)
+    const { page } = await openPage(t, browser, proxy.controlUrl)
+    await page.emulateMedia({ forcedColors: 'active' })
+    await clock.advance(1_000)
+    await page.locator('.run').first().waitFor()
+    const [bar, text]: string[] = await page.evaluate(
+      "[getComputedStyle(document.querySelector('.run')).backgroundColor, getComputedStyle(document.body).color]",
+    )
+    expect(bar).toBe(text)
   })
 
   const LOOKS: readonly (readonly [where: string, look: Look])[] = [
@@ -297,6 +434,7 @@ describe.skipIf(!hasChromium)('the page', () => {
     async ([, look], t) => {
       const { clock, proxy, tell } = await before(t, [FAILS])
       await tell('PUT', 'jobs/job-1', { shorts_count: 5 })
+      await tell('PUT', `jobs/${'long'.repeat(32)}`, { shorts_count: 50 })
       await tell('POST', 'checkpoints/job-1/items', { stage: 'downloading', item_ids: ['a', 'b'], total_items: 3 })
       const { page } = await openPage(t, browser, proxy.controlUrl, look)
       await page.getByText('live', { exact: true }).waitFor()
@@ -305,10 +443,10 @@ describe.skipIf(!hasChromium)('the page', () => {
       await tell('POST', 'config/reload', {})
       await clock.advance(1_000)
       await page.locator('[data-failure] summary').first().click()
-      await page.locator('[data-job] summary').click()
-      await page.getByText('Clear checkpoint…').waitFor()
+      await page.locator('[data-job=job-1] summary').click()
+      await page.locator('[data-job=job-1]').getByText('Clear checkpoint…').waitFor()
       await page.getByText('Show it').click()
-      await page.getByText(/refused/).waitFor()
+      await page.getByText(/refused:/).waitFor()
       await page.locator('[data-upstream="web"] .badge', { hasText: /^open$/ }).waitFor()
       expect(await faultsIn(page)).toEqual([])
       expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0)

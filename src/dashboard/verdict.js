@@ -1,0 +1,80 @@
+/** What needs a look, for the top of the page and its title. */
+
+import { element, mark, say } from './element.js'
+import { errorPercent, lately, many, recent, share, stateWords, worstState } from './format.js'
+import { nowOf } from './state.js'
+
+/** @import { UpstreamView } from './shapes.ts' */
+/** @import { State } from './state.js' */
+
+/** @typedef {{ readonly words: string, readonly at: string }} Concern what it is, and the id of where it is shown */
+
+/** Of the last minute's requests, in percent: more is worth a look also where no breaker has opened. */
+const MOST_FAILED = 10
+/** Named one by one. */
+const MOST_NAMED = 3
+
+/** The worst first. @param {State} state @returns {Concern[]} */
+export function concernsOf(state) {
+  const upstreams = state.upstreams.flatMap((upstream) => {
+    const failed = errorPercent(lately(state.samples, upstream.name, 60)) ?? 0
+    const isUsual = upstream.breakers.every(({ mode, state: now }) => mode === 'auto' && now === 'closed')
+    if (isUsual && failed <= MOST_FAILED) return []
+    const words = isUsual ? `${share(failed)} failed` : stateWords(upstream)
+    return [
+      { gravity: gravityOf(upstream, failed), words: `${upstream.name} ${words}`, at: `upstream-${upstream.name}` },
+    ]
+  })
+  const isRefused = state.config?.last_reload?.outcome === 'refused'
+  return [
+    ...upstreams.sort((a, b) => b.gravity - a.gravity),
+    ...(isRefused ? [{ words: 'last reload refused', at: 'config-title' }] : []),
+  ]
+}
+
+/** @param {UpstreamView} upstream @param {number} failed in percent */
+const gravityOf = (upstream, failed) => (worstState(upstream) === 'open' ? 200 : failed)
+
+/**
+ * @param {readonly Concern[]} concerns
+ * @param {State} state
+ * @param {boolean} isLive whether what is known is of now.
+ */
+export function titleOf(concerns, state, isLive) {
+  if (!isLive) return '(?) not connected – Breakwater'
+  return concerns.length === 0 || state.upstreams.length === 0 ? 'Breakwater' : `(!) ${wordsOf(concerns)} – Breakwater`
+}
+
+/** @param {readonly Concern[]} concerns */
+const wordsOf = (concerns) =>
+  [...concerns.slice(0, MOST_NAMED).map(({ words }) => words), ...furtherOf(concerns)].join(', ')
+
+/** @param {readonly Concern[]} concerns */
+const furtherOf = ({ length }) => (length > MOST_NAMED ? [`${length - MOST_NAMED} more`] : [])
+
+/** Each concern leads to where it is shown. @param {Element} place */
+export function verdict(place) {
+  let shown = ''
+  return {
+    /** @param {readonly Concern[]} concerns @param {State} state @param {boolean} isLive */
+    update: (concerns, state, isLive) => {
+      const isKnown = state.upstreams.length > 0
+      const now = nowOf(state)
+      mark(place, 'data-well', !isLive || !isKnown ? 'unknown' : String(concerns.length === 0))
+      const stale = isLive || now === undefined ? '' : `As of ${recent(now, undefined)}: `
+      const well = isKnown
+        ? `${many(state.upstreams.length, 'upstream')}, all breakers closed`
+        : 'no upstream known yet'
+      if (!isKnown || concerns.length === 0) {
+        shown = ''
+        return say(place, stale + well)
+      }
+      const told = stale + JSON.stringify(concerns)
+      if (told === shown) return
+      shown = told
+      const links = concerns.slice(0, MOST_NAMED).map(({ words, at }) => element('a', { href: `#${at}` }, words))
+      const parts = [...links, ...furtherOf(concerns)]
+      place.replaceChildren(stale, ...parts.flatMap((part, i) => (i === 0 ? [part] : [', ', part])))
+    },
+  }
+}

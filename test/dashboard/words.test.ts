@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest'
+import { moment, recent, stateWords } from '../../src/dashboard/format.js'
+import type { BreakerMode, BreakerState, BreakerView, Job } from '../../src/dashboard/shapes.ts'
+import { freshState, jobRows } from '../../src/dashboard/state.js'
+
+test('a time of another day has its day', () => {
+  const at = '2026-03-09T12:00:00Z'
+  expect(recent(at, '2026-03-09T12:30:00Z')).toMatch(/^\d\d:00:00$/)
+  expect(recent(at, '2026-03-11T12:00:00Z')).toMatch(/^9 Mar \d\d:00:00$/)
+  expect(recent(at, undefined)).toMatch(/^9 Mar \d\d:00:00$/)
+  expect(moment(at)).toMatch(/^9 Mar 2026 \d\d:00:00$/)
+})
+
+const breaker = (state: BreakerState, mode: BreakerMode = 'auto'): BreakerView => ({
+  route: null,
+  endpoint: null,
+  mode,
+  state,
+  consecutive_failures: 0,
+  open_for_s: 0,
+  probes_in_flight: 0,
+})
+
+test.for([
+  ['closed', [breaker('closed'), breaker('closed')]],
+  ['open', [breaker('open')]],
+  ['1 of 2 half-open', [breaker('closed'), breaker('half-open')]],
+  ['forced open', [breaker('open', 'forced-open'), breaker('open', 'forced-open')]],
+  ['forced closed', [breaker('closed', 'forced-closed')]],
+  ['open, observed only', [breaker('open', 'observe')]],
+  ['closed, 1 not automatic', [breaker('closed'), breaker('closed', 'forced-closed')]],
+  ['1 of 2 open, 1 not automatic', [breaker('open'), breaker('closed', 'observe')]],
+] as const)('breakers together are said to be %s', ([words, breakers]) => {
+  expect(stateWords({ breakers })).toBe(words)
+})
+
+test('of jobs the nearest deadline comes first; a deadline that has passed is the last that needs a look', () => {
+  const job = (id: string, leftS: number | null): Job => ({
+    job_id: id,
+    inputs: {},
+    timeouts: {},
+    started_at: '2026-01-01T00:00:00Z',
+    deadline_at: leftS === null ? null : new Date(Date.UTC(2026, 0, 1) + leftS * 1000).toISOString(),
+    time_left_s: leftS === null ? null : Math.max(0, leftS),
+  })
+  const told = [job('over-long-ago', -900), job('over', -5), job('far', 900), job('near', 9), job('free', null)]
+  const jobs = new Map(told.map((one) => [one.job_id, { ...one, readAtMs: 0 }]))
+  const progress = new Map([['unregistered', new Map()]])
+  const ids = (nowMs: number) => jobRows({ ...freshState(), jobs, progress }, nowMs).map(({ id }) => id)
+  expect(ids(0)).toEqual(['near', 'far', 'free', 'unregistered', 'over', 'over-long-ago'])
+  expect(ids(9_000)).toEqual(['far', 'free', 'unregistered', 'near', 'over', 'over-long-ago'])
+})
