@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { stripVTControlCharacters } from 'node:util'
 import { expect, test } from 'vitest'
 import { type Terminal, top } from '../src/commands/top.ts'
-import type { UpstreamView } from '../src/dashboard/shapes.ts'
+import type { BreakerView, UpstreamView } from '../src/dashboard/shapes.ts'
 import { freshState } from '../src/dashboard/state.js'
 import { frame } from '../src/top/frame.ts'
 import { ask } from './support/client.ts'
@@ -226,6 +226,23 @@ test('names that do not fit lose their middle; where there is room they have it;
   ])
   expect(lines(200, 24)[3]).toMatch(/^payments-production-eu closed /)
   expect(lines(80, 6).slice(-2)).toEqual([expect.stringMatching(/^payments-p…uction-us/), '… 3 more lines'])
+})
+
+test('of several breakers it says how many are open, and one that an operator holds shows', () => {
+  const breaker = { endpoint: null, consecutive_failures: 0, open_for_s: 0, probes_in_flight: 0 } as const
+  const breakers: BreakerView[] = [
+    { ...breaker, route: null, mode: 'auto', state: 'open' },
+    { ...breaker, route: 'GET /own', mode: 'auto', state: 'closed' },
+  ]
+  const held: BreakerView[] = [{ ...breaker, route: null, mode: 'forced-closed', state: 'closed' }]
+  const upstreams = [
+    { ...UPSTREAM, name: 'some', breakers },
+    { ...UPSTREAM, name: 'held', breakers: held },
+  ]
+  const shown = frame({ ...freshState(), upstreams }, { url: '', link: 'live' }, { ...SCREEN, isColoured: true })
+  expect(shown).toContain('\x1b[31m1 of 2 open ')
+  expect(shown).toContain('\x1b[33mforced closed ')
+  expect(stripVTControlCharacters(shown)).toContain('some, other routes: open')
 })
 
 test('failures of one kind are one line, the newest, with their number', () => {

@@ -134,7 +134,8 @@ function jobInside({ load, clear }, cleared) {
 
   /** @param {readonly CheckpointView[]} found */
   function show(found) {
-    records.replaceChildren(...found.map(recordView))
+    const shown = found.map((record, i) => ({ record, isNewest: i === found.length - 1 }))
+    keyed(records, shown, ({ record }) => record.stage, recordPart)
     none.hidden = found.length > 0
     button.hidden = found.length === 0
   }
@@ -163,21 +164,27 @@ function startOf({ started_at, timeouts }) {
   return `Started ${moment(started_at)}; timeouts: ${told.join(', ') || NONE}`
 }
 
-/** @param {CheckpointView} record */
-function recordView({ stage, item_ids, metadata, timestamp, revision, expires_at }) {
-  const told = item_ids.slice(0, MOST_ITEMS).flatMap((id) => [element('code', {}, id), ' '])
-  const more = item_ids.length - MOST_ITEMS
-  return element(
-    'section',
-    { class: 'record' },
-    element('h3', {}, stage),
-    element('p', {}, `Saved ${moment(timestamp)}, revision ${revision}, expires ${moment(expires_at)}`),
-    element(
-      'p',
-      { class: 'items' },
-      ...(item_ids.length === 0 ? ['No item ids.'] : told),
-      more > 0 ? `and ${more} more` : '',
-    ),
-    ...(Object.keys(metadata).length === 0 ? [] : [element('pre', {}, JSON.stringify(metadata, undefined, 2))]),
-  )
+/** The newest stage is open at first. @param {{ readonly record: CheckpointView, readonly isNewest: boolean }} shown */
+function recordPart({ record: { stage }, isNewest }) {
+  const about = element('p')
+  const items = element('p', { class: 'items' })
+  const pre = element('pre')
+  let revision = 0
+  return {
+    root: element('details', { class: 'record', open: isNewest }, element('summary', {}, stage), about, items, pre),
+    /** @param {{ readonly record: CheckpointView }} shown */
+    update: ({ record }) => {
+      if (record.revision === revision) return
+      revision = record.revision
+      const { item_ids, metadata, timestamp, expires_at } = record
+      const more = item_ids.length - MOST_ITEMS
+      say(about, `Saved ${moment(timestamp)}, revision ${revision}, expires ${moment(expires_at)}`)
+      items.replaceChildren(
+        ...item_ids.slice(0, MOST_ITEMS).flatMap((id) => [element('code', {}, id), ' ']),
+        item_ids.length === 0 ? 'No item ids.' : more > 0 ? `and ${more} more` : '',
+      )
+      pre.hidden = Object.keys(metadata).length === 0
+      say(pre, JSON.stringify(metadata, undefined, 2))
+    },
+  }
 }

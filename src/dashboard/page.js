@@ -46,9 +46,11 @@ let asking
 function newToken() {
   asking ??= askToken(sessionStorage.getItem(TOKEN) !== null).then((token) => {
     asking = undefined
+    showLink()
     if (token !== undefined) sessionStorage.setItem(TOKEN, token.trim())
     return token !== undefined
   })
+  showLink()
   return asking
 }
 
@@ -95,7 +97,8 @@ const reader = startReader(api, state, {
 })
 
 function showLink() {
-  const { now, detail } = linked
+  const { detail } = linked
+  const now = asking === undefined ? linked.now : 'locked'
   const words = {
     live: 'live',
     lost: `not connected: ${detail} Trying again.`,

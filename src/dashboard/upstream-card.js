@@ -38,9 +38,9 @@ const FACTS = [
   ['Retry budget', 'retry_budget', ({ retry_budget }) => count(retry_budget)],
   ['Resumes', 'resumes', ({ resumes }) => resumesOf(resumes)],
   ['Connections', 'connections', ({ connections }) => count(connections)],
-  ['p50', 'p50', ({ latency_ms }) => length(latency_ms.p50)],
-  ['p90', 'p90', ({ latency_ms }) => length(latency_ms.p90)],
-  ['p99', 'p99', ({ latency_ms }) => length(latency_ms.p99)],
+  ['p50, 1 min', 'p50', ({ latency_ms }) => length(latency_ms.p50)],
+  ['p90, 1 min', 'p90', ({ latency_ms }) => length(latency_ms.p90)],
+  ['p99, 1 min', 'p99', ({ latency_ms }) => length(latency_ms.p99)],
 ]
 
 /** @param {UpstreamView['resumes']} resumes */

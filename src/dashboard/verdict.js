@@ -1,16 +1,17 @@
 /** What needs a look, for the top of the page and its title. */
 
 import { element, mark, say } from './element.js'
-import { errorPercent, lately, many, recent, share, stateWords, worstState } from './format.js'
+import { errorPercent, lately, many, recent, share, stateWords } from './format.js'
 import { nowOf } from './state.js'
 
-/** @import { UpstreamView } from './shapes.ts' */
 /** @import { State } from './state.js' */
 
 /** @typedef {{ readonly words: string, readonly at: string }} Concern what it is, and the id of where it is shown */
 
 /** Of the last minute's requests, in percent: more is worth a look also where no breaker has opened. */
 const MOST_FAILED = 10
+/** The gravity of an upstream that nothing reaches; over any share of failures. */
+const ALL = 101
 /** Named one by one. */
 const MOST_NAMED = 3
 
@@ -18,12 +19,15 @@ const MOST_NAMED = 3
 export function concernsOf(state) {
   const upstreams = state.upstreams.flatMap((upstream) => {
     const failed = errorPercent(lately(state.samples, upstream.name, 60)) ?? 0
-    const isUsual = upstream.breakers.every(({ mode, state: now }) => mode === 'auto' && now === 'closed')
-    if (isUsual && failed <= MOST_FAILED) return []
-    const words = isUsual ? `${share(failed)} failed` : stateWords(upstream)
-    return [
-      { gravity: gravityOf(upstream, failed), words: `${upstream.name} ${words}`, at: `upstream-${upstream.name}` },
+    const { name, breakers } = upstream
+    const isUsual = breakers.every(({ mode, state: now }) => mode === 'auto' && now === 'closed')
+    const isOpen = breakers.every(({ state: now }) => now === 'open') // that then all fails goes without saying
+    const words = [
+      ...(isUsual ? [] : [stateWords(upstream)]),
+      ...(failed > MOST_FAILED && !isOpen ? [`${share(failed)} failed`] : []),
     ]
+    if (words.length === 0) return []
+    return [{ gravity: isOpen ? ALL : failed, words: `${name} ${words.join(', ')}`, at: `upstream-${name}` }]
   })
   const isRefused = state.config?.last_reload?.outcome === 'refused'
   return [
@@ -31,9 +35,6 @@ export function concernsOf(state) {
     ...(isRefused ? [{ words: 'last reload refused', at: 'config-title' }] : []),
   ]
 }
-
-/** @param {UpstreamView} upstream @param {number} failed in percent */
-const gravityOf = (upstream, failed) => (worstState(upstream) === 'open' ? 200 : failed)
 
 /**
  * @param {readonly Concern[]} concerns
@@ -47,7 +48,7 @@ export function titleOf(concerns, state, isLive) {
 
 /** @param {readonly Concern[]} concerns */
 const wordsOf = (concerns) =>
-  [...concerns.slice(0, MOST_NAMED).map(({ words }) => words), ...furtherOf(concerns)].join(', ')
+  [...concerns.slice(0, MOST_NAMED).map(({ words }) => words), ...furtherOf(concerns)].join('; ')
 
 /** @param {readonly Concern[]} concerns */
 const furtherOf = ({ length }) => (length > MOST_NAMED ? [`${length - MOST_NAMED} more`] : [])
@@ -74,7 +75,7 @@ export function verdict(place) {
       shown = told
       const links = concerns.slice(0, MOST_NAMED).map(({ words, at }) => element('a', { href: `#${at}` }, words))
       const parts = [...links, ...furtherOf(concerns)]
-      place.replaceChildren(stale, ...parts.flatMap((part, i) => (i === 0 ? [part] : [', ', part])))
+      place.replaceChildren(stale, ...parts.flatMap((part, i) => (i === 0 ? [part] : ['; ', part])))
     },
   }
 }

@@ -10,7 +10,9 @@ import {
   length,
   many,
   NONE,
+  recent,
   share,
+  stateWords,
   timeOfDay,
   worstState,
 } from '../dashboard/format.js'
@@ -47,7 +49,7 @@ const figure = (title: string, width: number, of: (upstream: UpstreamView, state
 
 /** Beside the names, the most important first: a narrow screen has the first ones. */
 const COLUMNS: readonly Column[] = [
-  { title: 'BREAKER', width: 13, isRight: false, of: breakerOf },
+  { title: 'BREAKER', width: 16, isRight: false, of: breakerOf },
   figure('REQ/S', 6, ({ name }, { samples }) => perSecond(samples, name, 'requests')),
   figure('FAILED', 6, ({ name }, { samples }) => share(errorPercent(lately(samples, name, TREND_S)))),
   figure('P99', 7, ({ latency_ms }) => length(latency_ms.p99)),
@@ -113,7 +115,10 @@ export function frame(
       .map((breaker) => breakerLine(upstream, breaker)),
   )
   const kinds = failureKinds(state.failures)
-  const failures = kinds.length === 0 ? [] : [[], [['RECENT FAILURES', 'faint'] as Span], ...kinds.map(failureLine)]
+  const failures =
+    kinds.length === 0
+      ? []
+      : [[], [['RECENT FAILURES', 'faint'] as Span], ...kinds.map((kind) => failureLine(kind, at))]
   const above = [head, [], titles, ...rows, ...(breakers.length === 0 ? [] : [[], ...breakers])]
   const missing = above.length - screen.rows
   const shown =
@@ -135,9 +140,9 @@ function padded(text: string, { width, isRight }: Column): string {
 }
 
 function breakerOf(upstream: UpstreamView): Span {
+  const words = stateWords(upstream)
   const worst = worstState(upstream)
-  const forced = upstream.breakers.find(({ mode }) => mode !== 'auto')
-  return [forced === undefined ? worst : forced.mode, STATE_STYLES[worst]]
+  return [words, worst === 'closed' && words !== 'closed' ? 'warn' : STATE_STYLES[worst]]
 }
 
 function breakerLine({ name, breakers }: UpstreamView, breaker: BreakerView): Span[] {
@@ -155,11 +160,11 @@ function failureKinds(newestFirst: readonly Failure[]): Kind[] {
 }
 
 /** With what the attempts of the newest came to. */
-function failureLine({ newest, count: alike }: Kind): Span[] {
+function failureLine({ newest, count: alike }: Kind, now: string | undefined): Span[] {
   const { at, upstream, method, path, attempts, total_ms, history } = newest
   const told = history.map(({ outcome, ms }) => `${outcome} ${length(ms)}`).join(', ')
   return [
-    [`${timeOfDay(at)} `, 'faint'],
+    [`${recent(at, now)} `, 'faint'],
     [`${upstream} ${method} ${path} `],
     [causeOf(newest), 'bad'],
     [alike === 1 ? '' : ` ×${alike}`],

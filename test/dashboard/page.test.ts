@@ -220,6 +220,7 @@ describe.skipIf(!hasChromium)('the page', () => {
     const control = { listen: '127.0.0.1:0', token: 'open sesame' }
     const { proxy } = await before(t, [{}], { control })
     const { page, asked } = await openPage(t, browser, proxy.controlUrl)
+    await page.getByText('locked: a token is needed').waitFor()
     await page.locator('input[name=token]').fill('wrong')
     await page.keyboard.press('Enter')
     await page.getByText('The token was not accepted.').waitFor()
