@@ -184,7 +184,7 @@ test('a sidecar that falls silent is lost after ten seconds, and q ends it even 
   const asked: string[] = []
   const hanging = createServer(({ url = '' }, response) => {
     asked.push(url)
-    if (url.endsWith('/v1/events')) response.write('event: history\ndata: {"samples":[]}\n\n')
+    if (url.endsWith('/v1/events')) response.write('event: history\ndata: {"samples":[],"breakers":[]}\n\n')
   }).listen(0, '127.0.0.1')
   await once(hanging, 'listening')
   t.onTestFinished(() => void hanging.close().closeAllConnections())

@@ -9,15 +9,19 @@ const SAMPLE_MS = 1_000
 const HEARTBEAT_MS = 15_000
 /** Pages open at the same time. */
 const MOST_LISTENERS = 20
+/** Of the latest breaker changes, for who comes to look after them. */
+const MOST_CHANGES = 50
 
 /**
- * What the page is told as it happens, as server-sent events (WHATWG HTML, section 9.2): first the last five minutes, then each
- * second, breaker changes, reloads and checkpoints. There is no timer while nobody listens.
+ * What the page is told as it happens, as server-sent events (WHATWG HTML, section 9.2): first the last five minutes and
+ * the latest breaker changes, then each second, breaker changes, reloads and checkpoints. There is no timer while nobody listens.
  */
 export class Live {
   readonly #recent: Recent
   readonly #clock: Clock
   readonly #listeners = new Set<(text: string) => void>()
+  /** Oldest first. */
+  readonly #changes: object[] = []
   #timer: Timer | undefined
   #lastBeat = 0
 
@@ -31,7 +35,7 @@ export class Live {
     if (this.#listeners.size >= MOST_LISTENERS) return undefined
     return (push) => {
       this.#listeners.add(push)
-      push(message('history', { samples: this.#recent.samples() }))
+      push(message('history', { samples: this.#recent.samples(), breakers: this.#changes }))
       if (this.#timer === undefined) this.#tick()
       return () => {
         this.#listeners.delete(push)
@@ -43,14 +47,17 @@ export class Live {
   }
 
   record(event: Event): void {
-    if (this.#listeners.size === 0) return
     if (event.kind === 'reload') this.tell('reload', shownReload(event))
     if (event.kind !== 'breaker') return
     const { upstream, route = null, endpoint = null, from, to, cause = null, openMs = null } = event
-    this.tell('breaker', { upstream, route, endpoint, from, to, cause, open_ms: openMs })
+    const at = isoTime(this.#clock.wallNow())
+    const change = { at, upstream, route, endpoint, from, to, cause, open_ms: openMs }
+    this.#changes.push(change)
+    if (this.#changes.length > MOST_CHANGES) this.#changes.shift()
+    this.tell('breaker', change)
   }
 
-  /** @param what the event's fields; its time is added. */
+  /** @param what the event's fields; its time is added where it has none. */
   tell(name: 'breaker' | 'reload' | 'checkpoint', what: object): void {
     if (this.#listeners.size === 0) return
     const text = message(name, { at: isoTime(this.#clock.wallNow()), ...what })

@@ -110,7 +110,8 @@ export function upstreamOperations({ plane, recent, failures, live }: Overview):
       id: 'watchEvents',
       method: 'GET',
       path: '/v1/events',
-      summary: 'Server-sent events: the last five minutes, then each second, breaker changes, reloads and checkpoints',
+      summary:
+        'Server-sent events: the last five minutes and the latest breaker changes, then each second, breaker changes, reloads and checkpoints',
       answers: { 200: { what: 'a stream without an end', schema: undefined } },
       answer: () => {
         const stream = live.open()

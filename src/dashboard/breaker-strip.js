@@ -42,7 +42,9 @@ export function breakerStrip(upstream) {
     update: (samples, transitions, windowS) => {
       const runs = runsOf(samples, upstream)
       const endMs = runs.at(-1)?.toMs ?? 0
-      const openings = transitions.filter(({ to }) => to === 'open').map(({ at }) => Date.parse(at))
+      const openings = transitions
+        .filter(({ to, at }) => to === 'open' && Date.parse(at) > endMs - windowS * 1000)
+        .map(({ at }) => Date.parse(at))
       const marks = openings.map((ms) => ({ state: /** @type {const} */ ('open'), fromMs: ms, toMs: ms }))
       const summary = summaryOf(runs, openings.length)
       say(told, summary)

@@ -130,6 +130,8 @@ function stand(still) {
 }
 
 let drawnMs = 0
+/** What was before is no news. @type {string | undefined} */
+let newsSince
 let isScheduled = false
 
 /** Draws at most twice a second; where nobody looks the title alone. */
@@ -150,7 +152,8 @@ function draw() {
   drawnMs = performance.now()
   entitle()
   top.update(concernsOf(state), state, linked.now === 'live')
-  const latest = state.transitions.find(({ to }) => to !== 'half-open')
+  newsSince ??= nowOf(state)
+  const latest = state.transitions.find(({ to, at }) => to !== 'half-open' && at > (newsSince ?? at))
   if (latest !== undefined) say(news, `${timeOfDay(latest.at)} ${latest.upstream}: breaker ${latest.to}`)
   keyed(upstreams, state.upstreams, ({ name }) => name, makeCard)
   failures.update(state.failures, nowOf(state))

@@ -39,6 +39,7 @@ export function fold(state, { name, data }) {
   switch (name) {
     case 'history':
       state.samples = told.samples.slice(-WINDOW_S)
+      state.transitions = told.breakers.toReversed()
       return undefined
     case 'sample':
       if (state.samples.at(-1)?.at === told.at) return undefined // the history had it

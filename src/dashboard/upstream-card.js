@@ -15,7 +15,6 @@ import {
   seconds,
   share,
   stateWords,
-  timeOfDay,
   worstState,
 } from './format.js'
 import { plotsOf } from './plots.js'
@@ -117,7 +116,7 @@ export function upstreamCard({ name }, state, askForce) {
       told.hidden = own.length === 0
       keyed(
         transitions,
-        own.slice(0, MOST_TOLD).map((news) => ({ news, called: nameOf(news) })),
+        own.slice(0, MOST_TOLD).map((news) => ({ news, called: nameOf(news), now: nowOf(state) })),
         ({ news, called }) => `${news.at} ${called} ${news.to}`,
         transitionLine,
       )
@@ -167,10 +166,10 @@ function endpointLine() {
   }
 }
 
-/** @param {{ readonly news: BreakerNews, readonly called: string }} line */
-function transitionLine({ news, called }) {
+/** @param {{ readonly news: BreakerNews, readonly called: string, readonly now: string | undefined }} line */
+function transitionLine({ news, called, now }) {
   const cause = news.cause === null ? '' : ` (${news.cause})`
   const open = news.open_ms === null ? '' : `, for ${seconds(news.open_ms / 1000)}`
-  const words = `${timeOfDay(news.at)} ${called}: ${news.from} → ${news.to}${cause}${open}`
+  const words = `${recent(news.at, now)} ${called}: ${news.from} → ${news.to}${cause}${open}`
   return { root: element('li', { 'data-state': news.to }, words), update: () => {} }
 }

@@ -88,6 +88,19 @@ describe.skipIf(!hasChromium)('the page', () => {
     expect(problems).toEqual([])
   })
 
+  test('who comes after a breaker has opened sees when and why; what is over is not read out', async (t) => {
+    const { clock, proxy } = await before(t, [FAILS])
+    for (let i = 0; i < 3; i += 1) await ask(`${proxy.own('web')}/x`)
+    await clock.advance(400_000)
+    const { page } = await openPage(t, browser, proxy.controlUrl)
+    await clock.advance(1_000)
+    const card = page.locator('[data-upstream="web"]')
+    await card.getByText('Breaker transitions').click()
+    await card.getByText(/all routes: closed → open \(consecutive\), for 10 s/).waitFor()
+    await card.getByRole('img', { name: /^Breaker over the last minutes: half-open \d/ }).waitFor()
+    expect(await page.locator('#news').textContent()).toBe('')
+  })
+
   test('a failure opens to its attempts, and its path is text whatever it says', async (t) => {
     const { proxy } = await before(t, ['reset'])
     await ask(`${proxy.own('web')}/%3Cimg%20src=x%20onerror=alert(1)%3E`)
