@@ -20,6 +20,7 @@ export function jobList({ list, more, none, filter, tally }, checkpoints) {
   let shown = STEP
   /** @type {readonly JobRow[]} */
   let all = []
+  let unread = 0
   more.addEventListener('click', () => {
     shown += STEP
     show()
@@ -37,16 +38,16 @@ export function jobList({ list, more, none, filter, tally }, checkpoints) {
     more.hidden = rows.length <= shown
     say(none, all.length === 0 ? 'No job is registered, and there is no checkpoint.' : 'No job has that in its id.')
     say(more, `Show ${Math.min(STEP, rows.length - shown)} more`)
-    say(
-      tally,
-      rows.length === 0 ? '' : `${Math.min(shown, rows.length)} of ${many(rows.length, 'job')}, nearest deadline first`,
-    )
+    const older = unread > 0 ? `; ${many(unread, 'older one')} not read` : ''
+    const told = `${Math.min(shown, rows.length)} of ${many(rows.length, 'job')}, nearest deadline first`
+    say(tally, (rows.length === 0 ? '' : told) + older)
     keyed(list, rows.slice(0, shown), ({ id }) => id, jobRow(checkpoints, filter))
   }
   return {
-    /** @param {readonly JobRow[]} rows */
-    update: (rows) => {
+    /** @param {readonly JobRow[]} rows @param {number} beyond registered, and too many to be read. */
+    update: (rows, beyond) => {
       all = rows
+      unread = beyond
       show()
     },
   }

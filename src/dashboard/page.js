@@ -157,7 +157,7 @@ function draw() {
   if (latest !== undefined) say(news, `${timeOfDay(latest.at)} ${latest.upstream}: breaker ${latest.to}`)
   keyed(upstreams, state.upstreams, ({ name }) => name, makeCard)
   failures.update(state.failures, nowOf(state))
-  jobs.update(jobRows(state, drawnMs))
+  jobs.update(jobRows(state, drawnMs), state.jobsInAll - state.jobs.size)
   config.update(state.config)
 }
 

@@ -139,9 +139,10 @@ export function startReader(api, state, on) {
 /** @param {Get} get @param {State} state */
 async function readJobs(get, state) {
   const readAtMs = performance.now()
-  /** @type {{ jobs: Job[] }} */
-  const { jobs } = await get(`v1/jobs?limit=${MOST_JOBS}`)
+  /** @type {{ jobs: Job[], total: number }} */
+  const { jobs, total } = await get(`v1/jobs?limit=${MOST_JOBS}`)
   state.jobs = new Map(jobs.map((job) => [job.job_id, { ...job, readAtMs }]))
+  state.jobsInAll = total
   const progress = await readProgress(get)
   state.progress = new Map(
     progress.map(({ job_id, stages }) => [job_id, new Map(stages.map((stage) => [stage.stage, stage]))]),

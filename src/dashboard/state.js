@@ -20,6 +20,8 @@ export function freshState() {
     failures: [],
     /** @type {Map<string, Job & { readonly readAtMs: number }>} by id, with the moment at which its time left held */
     jobs: new Map(),
+    /** Jobs that are registered, with those that are too many to be read. */
+    jobsInAll: 0,
     /** @type {Map<string, Map<string, Pick<StageProgress, 'completed_items' | 'total_items'>>>} by job and stage */
     progress: new Map(),
     /** @type {ConfigView | undefined} */

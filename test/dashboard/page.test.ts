@@ -205,6 +205,19 @@ describe.skipIf(!hasChromium)('the page', () => {
     expect(await page.locator('[data-job]').count()).toBe(1)
   })
 
+  test('jobs that are too many to be read are counted', async (t) => {
+    const { proxy, tell } = await before(t)
+    await tell('PUT', 'jobs/job-1', { shorts_count: 1 })
+    const { page } = await openPage(t, browser, proxy.controlUrl, DESKTOP, [
+      `const real = fetch
+      fetch = (url, init) => real(String(url).replace('limit=1000', 'limit=1'), init)`,
+    ])
+    await page.getByText('1 of 1 job, nearest deadline first', { exact: true }).waitFor()
+    await tell('PUT', 'jobs/job-2', { shorts_count: 1 })
+    await page.reload()
+    await page.getByText('1 of 1 job, nearest deadline first; 1 older one not read').waitFor()
+  })
+
   test('a tab that nobody sees draws nothing, and is up to date once it is seen', async (t) => {
     const { clock, proxy } = await before(t)
     const { page } = await openPage(t, browser, proxy.controlUrl)
