@@ -101,7 +101,7 @@ function showLink() {
   const now = asking === undefined ? linked.now : 'locked'
   const words = {
     live: 'live',
-    lost: `not connected: ${detail} Trying again.`,
+    lost: `not connected: ${detail}; trying again`,
     locked: 'locked: a token is needed',
   }
   say(link, now === 'live' && isPaused ? 'paused' : words[now])
@@ -156,8 +156,8 @@ function draw() {
   const latest = state.transitions.find(({ to, at }) => to !== 'half-open' && at > (newsSince ?? at))
   if (latest !== undefined) say(news, `${timeOfDay(latest.at)} ${latest.upstream}: breaker ${latest.to}`)
   keyed(upstreams, state.upstreams, ({ name }) => name, makeCard)
-  failures.update(state.failures, nowOf(state))
-  jobs.update(jobRows(state, drawnMs), state.jobsInAll - state.jobs.size)
+  if (state.read.has('failures')) failures.update(state.failures, nowOf(state))
+  if (state.read.has('jobs')) jobs.update(jobRows(state, drawnMs), state.jobsInAll - state.jobs.size)
   config.update(state.config)
 }
 

@@ -15,7 +15,7 @@ const AGAIN_MS = 2_000
 /** An answer that takes longer comes to nothing: a sidecar that is stopped would keep the page waiting for ever. */
 const ANSWER_MS = 10_000
 const NOW = { upstreams: 0, failures: 0, jobs: 0, config: 0 }
-const NO_ANSWER = 'The sidecar does not answer.'
+const NO_ANSWER = 'the sidecar does not answer'
 const PAGE = 100
 const MOST_JOBS = 1_000
 
@@ -67,6 +67,7 @@ export function startReader(api, state, on) {
     dueMs[section] = performance.now() + EVERY_MS[section]
     try {
       await read[section]()
+      state.read.add(section)
       on.trouble(section, '')
       on.changed()
     } catch (error) {
@@ -104,7 +105,7 @@ export function startReader(api, state, on) {
         if (again !== undefined) void refresh(again) // also for the title of a tab that nobody sees
         if (event.name === 'sample') on.changed()
       }
-      lose('The sidecar ended the connection.')
+      lose('the sidecar ended the connection')
     } catch (error) {
       if (error instanceof ApiError && error.status === 401) lock(error)
       else lose(error instanceof ApiError ? error.message : NO_ANSWER)

@@ -20,6 +20,8 @@ export function freshState() {
     failures: [],
     /** @type {Map<string, Job & { readonly readAtMs: number }>} by id, with the moment at which its time left held */
     jobs: new Map(),
+    /** What has been read at least once: that there is nothing of the rest is not known. @type {Set<'upstreams' | 'failures' | 'jobs' | 'config'>} */
+    read: new Set(),
     /** Jobs that are registered, with those that are too many to be read. */
     jobsInAll: 0,
     /** @type {Map<string, Map<string, Pick<StageProgress, 'completed_items' | 'total_items'>>>} by job and stage */
