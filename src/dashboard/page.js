@@ -47,7 +47,7 @@ function newToken() {
   asking ??= askToken(sessionStorage.getItem(TOKEN) !== null).then((token) => {
     asking = undefined
     showLink()
-    if (token !== undefined) sessionStorage.setItem(TOKEN, token.trim())
+    if (token !== undefined) sessionStorage.setItem(TOKEN, token)
     return token !== undefined
   })
   showLink()
@@ -149,6 +149,7 @@ function entitle() {
 
 function draw() {
   isScheduled = false
+  if (document.hidden || isPaused) return // since it was scheduled
   drawnMs = performance.now()
   entitle()
   top.update(concernsOf(state), state, linked.now === 'live')

@@ -226,16 +226,17 @@ describe.skipIf(!hasChromium)('the page', () => {
         document.dispatchEvent(new Event('visibilitychange'))`)
     const requests = page.locator('[data-upstream="web"] [data-plot="rate"] .value').first()
     await page.getByText('live', { exact: true }).waitFor()
-    await page.evaluate(`globalThis.heard = []
+    await page.evaluate(`void (globalThis.heardSeven = new Promise((done) => {
       const { parse } = JSON
-      JSON.parse = (text) => { const value = parse(text); if (value.upstreams?.web) heard.push(value.upstreams.web.requests); return value }`)
+      JSON.parse = (text) => { const value = parse(text); if (value.upstreams?.web?.requests === 7) done(); return value }
+    }))`)
     await clock.advance(1_000)
     await page.locator('[data-plot="rate"] canvas').first().waitFor()
     await page.clock.install()
     await hide(true)
     for (let i = 0; i < 7; i += 1) await ask(`${proxy.own('web')}/x`)
     await clock.advance(1_000)
-    await page.waitForFunction('heard.at(-1) === 7')
+    await page.evaluate('heardSeven')
     await page.clock.runFor(5_000)
     expect(await requests.textContent()).toBe('0')
     await hide(false)
@@ -343,7 +344,11 @@ describe.skipIf(!hasChromium)('the page', () => {
     await page.getByText('2 upstreams, all breakers closed').waitFor()
     await page.evaluate("Object.defineProperty(document, 'hidden', { get: () => true })")
     for (let i = 0; i < 3; i += 1) await ask(`${proxy.own('web')}/x`)
-    await page.waitForFunction("document.title === '(!) web open – Breakwater'")
+    await page.evaluate(`new Promise((done) => {
+      const look = () => { if (document.title === '(!) web open – Breakwater') done() }
+      new MutationObserver(look).observe(document.querySelector('title'), { childList: true })
+      look()
+    })`)
     expect(await page.locator('#verdict').textContent()).toBe('2 upstreams, all breakers closed')
   })
 
