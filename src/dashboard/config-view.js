@@ -15,7 +15,8 @@ export function configView({ about, last, text }) {
       if (config === shown || config === undefined) return
       shown = config
       const { file, version, since, last_reload } = config
-      say(about, `${file === '' ? 'No file' : file}, version ${version}, in force since ${moment(since)}`)
+      const source = file === '' ? 'No file' : `${file}, version ${version}`
+      say(about, `${source}, in force since ${moment(since)}`)
       last.replaceChildren(
         ...(last_reload === null ? [element('p', {}, 'Not reloaded since the start.')] : reloadParts(last_reload)),
       )

@@ -12,6 +12,8 @@ const EVERY_MS = { upstreams: 2_000, failures: 2_000, jobs: 15_000, config: 60_0
 /** A sample comes each second: after so many ms without one, the connection is taken for lost. */
 const SILENCE_MS = 10_000
 const AGAIN_MS = 2_000
+/** Jobs are many, and new ones come in crowds: one reading is for all of them. */
+const CROWD_MS = 2_000
 /** An answer that takes longer comes to nothing: a sidecar that is stopped would keep the page waiting for ever. */
 const ANSWER_MS = 10_000
 const NOW = { upstreams: 0, failures: 0, jobs: 0, config: 0 }
@@ -102,7 +104,8 @@ export function startReader(api, state, on) {
         isLive = true
         on.link('live', '')
         const again = fold(state, event)
-        if (again !== undefined) void refresh(again) // also for the title of a tab that nobody sees
+        if (again === 'jobs') dueMs.jobs = Math.min(dueMs.jobs, heardMs + CROWD_MS)
+        else if (again !== undefined) void refresh(again) // also for the title of a tab that nobody sees
         if (event.name === 'sample') on.changed()
       }
       lose('the sidecar ended the connection')

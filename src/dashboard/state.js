@@ -36,7 +36,7 @@ export function freshState() {
 /**
  * @param {State} state
  * @param {ServerEvent} event
- * @returns {'upstreams' | 'config' | undefined} what has to be read anew because of it.
+ * @returns {'upstreams' | 'config' | 'jobs' | undefined} what has to be read anew because of it.
  */
 export function fold(state, { name, data }) {
   const told = JSON.parse(data)
@@ -54,9 +54,11 @@ export function fold(state, { name, data }) {
       state.transitions.unshift(told)
       state.transitions.length = Math.min(state.transitions.length, MOST_TRANSITIONS)
       return 'upstreams'
-    case 'checkpoint':
+    case 'checkpoint': {
+      const isKnown = state.progress.has(told.job) || state.jobs.has(told.job)
       note(state, told)
-      return undefined
+      return isKnown ? undefined : 'jobs'
+    }
     case 'reload':
       return 'config'
     default:

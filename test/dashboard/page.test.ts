@@ -190,6 +190,16 @@ describe.skipIf(!hasChromium)('the page', () => {
     expect(await job.locator('.stage').allTextContents()).toEqual(stages)
   })
 
+  test('a job that is new while somebody looks has its time left soon after its first checkpoint', async (t) => {
+    const { proxy, tell } = await before(t)
+    const { page } = await openPage(t, browser, proxy.controlUrl)
+    await page.getByText('No job is registered').waitFor()
+    await tell('PUT', 'jobs/job-9', { shorts_count: 10 })
+    await tell('POST', 'checkpoints/job-9/items', { stage: 'search', item_ids: ['a'], total_items: 3 })
+    // Well before jobs are read anew by themselves.
+    await page.locator('[data-job="job-9"]', { hasText: 'left' }).waitFor({ timeout: 10_000 })
+  })
+
   test('of 500 jobs those with the least time are shown, more when asked for, and any by its id', async (t) => {
     const { proxy, tell } = await before(t)
     for (let i = 0; i < 500; i += 1) await tell('PUT', `jobs/job-${i}`, { shorts_count: 500 - i })
