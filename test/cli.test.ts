@@ -122,6 +122,16 @@ test('SIGTERM lets a request under way end, and then ends it with 0', async (t) 
   expect(stdout).toMatch(/"path":"\/web\/slow","status":200[\s\S]*"msg":"drained"/)
 })
 
+test('one whose configuration was read again ends as soon as it is drained, too', async (t) => {
+  const file = configFile(t, `${ON_FREE_PORTS}upstreams: { web: { url: "http://127.0.0.1:1" } }`)
+  const running = breakwater(t, ['run', '--config', file])
+  await running.until(/"name":"control.listen"/)
+  running.child.kill('SIGHUP')
+  await running.until(/"msg":"configuration reloaded"/)
+  running.child.kill('SIGTERM')
+  expect((await running.ended).code).toBe(0)
+})
+
 test('a second signal ends it at once', async (t) => {
   const upstream = createServer(() => {})
   await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve))

@@ -40,7 +40,6 @@ export class ConfigThread {
 
   #begin(): Worker {
     const worker = new Worker(new URL('./load-thread.ts', import.meta.url))
-    worker.unref()
     worker.on('message', (answer: ThreadAnswer) => {
       this.#pending?.resolve(answer)
       this.#idle = this.#clock.after(KEPT_MS, () => {
@@ -55,6 +54,8 @@ export class ConfigThread {
     }
     worker.on('error', lose)
     worker.on('exit', () => lose(new Error('the thread that reads the configuration has ended')))
+    // Only now: a listener for its messages would hold up the end of the process again.
+    worker.unref()
     this.#worker = worker
     return worker
   }
