@@ -108,7 +108,13 @@ function plotOf(figure, isLast) {
     isVisible = entry?.isIntersecting ?? false
     drawSoon(draw)
   }).observe(root)
-  new ResizeObserver(() => plot?.setSize({ width: canvas.clientWidth, height })).observe(canvas)
+  new ResizeObserver(() => {
+    if (plot === undefined) return
+    if (canvas.isConnected) return plot.setSize({ width: canvas.clientWidth, height })
+    drawn.delete(plot)
+    plot.destroy() // the plots that share a cursor would keep it
+    plot = undefined
+  }).observe(canvas)
   return {
     root,
     /** @param {number[]} at @param {readonly UpstreamSample[]} own @param {number} windowS */

@@ -253,6 +253,18 @@ describe.skipIf(!hasChromium)('the page', () => {
     await page.locator('[data-upstream="web"] [data-plot="rate"] .value', { hasText: '7' }).first().waitFor()
   })
 
+  test('nothing is kept of the plots of an upstream that a reload has taken away', async (t) => {
+    const { clock, upstream, proxy } = await before(t)
+    const { page } = await openPage(t, browser, proxy.controlUrl)
+    await page.getByText('live', { exact: true }).waitFor()
+    await clock.advance(1_000)
+    await page.locator('[data-upstream="with-routes"] canvas').first().waitFor()
+    await proxy.reload({ upstreams: { web: { url: upstream.origin } } })
+    await page.locator('[data-upstream="with-routes"]').waitFor({ state: 'detached' })
+    const kept = () => page.evaluate("uPlot.sync('time').plots.filter(({ root }) => !root.isConnected).length")
+    await expect.poll(kept).toBe(0)
+  })
+
   test('where a token is set it is asked for, kept in the tab alone, and never in an address', async (t) => {
     const control = { listen: '127.0.0.1:0', token: 'open sesame' }
     const { proxy } = await before(t, [{}], { control })
