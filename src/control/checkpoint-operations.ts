@@ -13,7 +13,7 @@ import {
 import type { CheckpointStore, Written } from '../checkpoint/store.ts'
 import { type Clock, isoTime } from '../clock.ts'
 import { etagOf, PRECONDITIONS, precondition } from './checkpoint-tags.ts'
-import { empty, json, type Operation, PLAIN, Refusal, type Reply } from './operation.ts'
+import { empty, json, limitUpTo, type Operation, PLAIN, Refusal, type Reply } from './operation.ts'
 
 export type CheckpointSettings = {
   /** Items between two saves. */
@@ -200,7 +200,7 @@ export function checkpointOperations(store: CheckpointStore, settings: Checkpoin
       summary: 'A page of records, in order of job',
       query: {
         stage: stage.optional(),
-        limit: z.coerce.number().pipe(z.int().min(1).max(1000)).optional(),
+        limit: limitUpTo(1000),
         cursor: job.optional(),
       },
       answers: {

@@ -7,7 +7,7 @@ import { type Clock, isoTime } from '../clock.ts'
 import type { JobBook, JobRecord } from '../job/book.ts'
 import { accept, type InputRule } from '../job/inputs.ts'
 import { computeTimeout, type Inputs, type TimeoutRules } from '../job/timeouts.ts'
-import { empty, json, type Operation, PLAIN, Refusal } from './operation.ts'
+import { empty, json, limitUpTo, type Operation, PLAIN, Refusal } from './operation.ts'
 
 export type JobSettings = { readonly inputs: readonly InputRule[]; readonly timeouts: TimeoutRules }
 
@@ -78,7 +78,7 @@ export function jobOperations(store: CheckpointStore, book: JobBook, settings: J
       method: 'GET',
       path: '/v1/jobs',
       summary: 'The jobs that are registered, the newest first',
-      query: { limit: z.coerce.number().pipe(z.int().min(1).max(1000)).optional() },
+      query: { limit: limitUpTo(1000) },
       answers: { 200: { what: 'the newest of them', schema: z.object({ jobs: z.array(RECORD), total: z.int() }) } },
       answer: ({ query }) =>
         json(200, { jobs: book.newest(Number(query.get('limit') ?? 100)).map(shown), total: book.size }),

@@ -54,13 +54,16 @@ export class Live {
     const change = { at, upstream, route, endpoint, from, to, cause, open_ms: openMs }
     this.#changes.push(change)
     if (this.#changes.length > MOST_CHANGES) this.#changes.shift()
-    this.tell('breaker', change)
+    this.#push('breaker', change)
   }
 
-  /** @param what the event's fields; its time is added where it has none. */
-  tell(name: 'breaker' | 'reload' | 'checkpoint', what: object): void {
-    if (this.#listeners.size === 0) return
-    const text = message(name, { at: isoTime(this.#clock.wallNow()), ...what })
+  /** @param what the event's fields; its time is added. */
+  tell(name: 'reload' | 'checkpoint', what: object): void {
+    if (this.#listeners.size > 0) this.#push(name, { at: isoTime(this.#clock.wallNow()), ...what })
+  }
+
+  #push(name: string, what: object): void {
+    const text = message(name, what)
     for (const push of this.#listeners) push(text)
   }
 

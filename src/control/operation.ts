@@ -1,7 +1,7 @@
 /** A call of the control API: how it is asked for, what may be in it, and what answers it. The API's document is made of these. */
 
 import { STATUS_CODES } from 'node:http'
-import type { z } from 'zod'
+import { z } from 'zod'
 import { percentDecoded } from '../percent.ts'
 
 /** A body that goes on until the client leaves or the listener closes. @returns what ends it. */
@@ -42,6 +42,9 @@ export type Operation = {
 
 /** What most operations have none of. */
 export const PLAIN = { open: false, params: {}, query: {}, headers: [], body: undefined } as const
+
+/** How many of a list are asked for. */
+export const limitUpTo = (most: number) => z.coerce.number().pipe(z.int().min(1).max(most)).optional()
 
 /** An answer that says what is wrong with a call; nothing was changed by it. */
 export class Refusal extends Error {

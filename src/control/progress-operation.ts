@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import { type Checkpoint, JOB_ID } from '../checkpoint/record.ts'
 import type { CheckpointStore } from '../checkpoint/store.ts'
-import { json, type Operation, PLAIN } from './operation.ts'
+import { json, limitUpTo, type Operation, PLAIN } from './operation.ts'
 
 const MOST = 100
 
@@ -32,7 +32,7 @@ export function progressOperation(store: CheckpointStore): Operation {
     path: '/v1/progress',
     summary: 'A page of the jobs that have a checkpoint, in order of job: how much of each stage is done',
     query: {
-      limit: z.coerce.number().pipe(z.int().min(1).max(MOST)).optional(),
+      limit: limitUpTo(MOST),
       cursor: z.string().regex(JOB_ID, { error: 'no cursor of ours' }).optional(),
     },
     answers: { 200: { what: 'a page', schema: PAGE } },

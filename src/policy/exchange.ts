@@ -193,6 +193,17 @@ export type Reply = {
   onClosed(closed: (end: BodyEnd) => void): void
 }
 
+type Reader = (chunk: Buffer) => void
+
+/** Who reads a body along, and who asked for it before; that one first. */
+export const both = (before: Reader | undefined, onData: Reader): Reader =>
+  before === undefined
+    ? onData
+    : (chunk) => {
+        before(chunk)
+        onData(chunk)
+      }
+
 /** What a transport tells of a call while it has no response head. Nothing is told after `head` or `failed`. */
 export type CallWatch = {
   /** The request's first byte is about to be sent. @param connectMs of a new connection; undefined for a reused one. */

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../clock.ts'
 import type { FaultCode } from '../errors.ts'
 import { Ending } from './ending.ts'
-import type { BodyEnd, BodySink, RawHeaders, Reply } from './exchange.ts'
+import { type BodyEnd, type BodySink, both, type RawHeaders, type Reply } from './exchange.ts'
 
 /** Bytes that a reader may lie behind the fastest before all wait for it. */
 const MOST_BEHIND = 1024 * 1024
@@ -128,11 +128,7 @@ class Branch implements Reply, BodySink {
 
   watch(onData: (chunk: Buffer) => void): void {
     for (const chunk of this.#waiting) onData(chunk)
-    const before = this.#onData
-    this.#onData = (chunk) => {
-      before?.(chunk)
-      onData(chunk)
-    }
+    this.#onData = both(this.#onData, onData)
   }
 
   onClosed(closed: (end: BodyEnd) => void): void {

@@ -1,6 +1,15 @@
 import type { Duplex } from 'node:stream'
 import { Ending } from '../policy/ending.ts'
-import type { BodyEnd, BodySink, Call, CallWatch, Exchange, RawHeaders, Reply } from '../policy/exchange.ts'
+import {
+  type BodyEnd,
+  type BodySink,
+  both,
+  type Call,
+  type CallWatch,
+  type Exchange,
+  type RawHeaders,
+  type Reply,
+} from '../policy/exchange.ts'
 import { codeOf, faultFrom } from './wire-faults.ts'
 
 /** The reins of a request on the wire. */
@@ -107,11 +116,7 @@ export class UpstreamCall implements Call, Reply {
 
   watch(onData: (chunk: Buffer) => void): void {
     for (const chunk of this.#held) onData(chunk)
-    const before = this.#onData
-    this.#onData = (chunk) => {
-      before?.(chunk)
-      onData(chunk)
-    }
+    this.#onData = both(this.#onData, onData)
   }
 
   onClosed(closed: (end: BodyEnd) => void): void {
