@@ -65,11 +65,12 @@ const jobRow = (checkpoints, above) => (first) => {
   const inside = jobInside(checkpoints, (isGone) => (isGone ? above : summary).focus())
   const row = element('details', { 'data-job': first.id }, summary, inside.root)
   function look() {
-    if (!row.open) return
     lookedAt = JSON.stringify(latest.stages)
     void inside.look(latest)
   }
-  row.addEventListener('toggle', look)
+  row.addEventListener('toggle', () => {
+    if (row.open) look()
+  })
   return {
     root: element('li', {}, row),
     update: (now) => {
@@ -78,7 +79,7 @@ const jobRow = (checkpoints, above) => (first) => {
       say(left, leftOf(now))
       mark(left, 'data-left', now.leftS === 0 ? 'none' : now.leftS !== null && now.leftS < 60 ? 'little' : 'enough')
       keyed(stages, now.stages, ([stage]) => stage, stageBar)
-      if (JSON.stringify(now.stages) !== lookedAt) look()
+      if (row.open && JSON.stringify(now.stages) !== lookedAt) look()
     },
   }
 }

@@ -136,14 +136,15 @@ let isScheduled = false
 
 /** Draws at most twice a second; where nobody looks the title alone. */
 function schedule() {
-  if (document.hidden) return entitle()
+  if (document.hidden) return entitle(concernsOf(state))
   if (isScheduled || isPaused) return
   isScheduled = true
   setTimeout(() => requestAnimationFrame(draw), Math.max(0, drawnMs + 500 - performance.now()))
 }
 
-function entitle() {
-  const words = titleOf(concernsOf(state), state, linked.now === 'live')
+/** @param {ReturnType<typeof concernsOf>} concerns */
+function entitle(concerns) {
+  const words = titleOf(concerns, state, linked.now === 'live')
   if (document.title !== words) document.title = words
 }
 
@@ -151,8 +152,9 @@ function draw() {
   isScheduled = false
   if (document.hidden || isPaused) return // since it was scheduled
   drawnMs = performance.now()
-  entitle()
-  top.update(concernsOf(state), state, linked.now === 'live')
+  const concerns = concernsOf(state)
+  entitle(concerns)
+  top.update(concerns, state, linked.now === 'live')
   newsSince ??= nowOf(state)
   const latest = state.transitions.find(({ to, at }) => to !== 'half-open' && at > (newsSince ?? at))
   if (latest !== undefined) say(news, `${timeOfDay(latest.at)} ${latest.upstream}: breaker ${latest.to}`)
