@@ -1,4 +1,4 @@
-import { ProxyError } from '../errors.ts'
+import { isBreakerRefusal, ProxyError } from '../errors.ts'
 import { type Breaker, wouldAdmit } from './breaker.ts'
 import type { Deps, Exchange, Reply, Send } from './exchange.ts'
 
@@ -75,7 +75,7 @@ export function balancing(
         return await sendTo(choice, exchange, settings, deps)
       } catch (error) {
         // Its breaker opened or was shut, or its last probe went to another, while this one waited for a connection.
-        const isRefused = error instanceof ProxyError && error.fault.proxyError === 'destination_unavailable'
+        const isRefused = error instanceof ProxyError && isBreakerRefusal(error.code)
         if (!isRefused || !isTryLeft(exchange)) throw error
       }
     }
@@ -108,7 +108,7 @@ async function sendTo(choice: Choice, exchange: Exchange, settings: BalanceSetti
     return reply
   } catch (error) {
     leave()
-    if (error instanceof ProxyError && error.fault.blame === 'failure') learn(true)
+    if (error instanceof ProxyError && error.fault.whose === 'upstream') learn(true)
     throw error
   } finally {
     delay.unanswered.delete(call)

@@ -1,4 +1,4 @@
-import { faultOf, ProxyError } from '../errors.ts'
+import { type FaultCode, faultOf, ProxyError } from '../errors.ts'
 import {
   admit,
   admits,
@@ -86,7 +86,7 @@ export const breaking =
       else conclude(breaker, permit, verdict, trace, deps)
       return reply
     } catch (error) {
-      conclude(breaker, permit, error instanceof ProxyError ? error.fault.blame : 'neutral', trace, deps)
+      conclude(breaker, permit, error instanceof ProxyError ? verdictOnFault(error.code) : 'neutral', trace, deps)
       throw error
     }
   }
@@ -143,8 +143,10 @@ function verdictOnHead(status: number, { jobs, path }: Exchange, settings: Break
 function verdictOnBody(end: BodyEnd): Verdict {
   if (end === 'complete') return 'success'
   if (end === 'cancelled') return 'neutral'
-  return faultOf(end).blame
+  return verdictOnFault(end)
 }
+
+const verdictOnFault = (code: FaultCode): Verdict => (faultOf(code).whose === 'upstream' ? 'failure' : 'neutral')
 
 function rejection(breaker: Breaker, now: number): ProxyError {
   const who = [breaker.upstream, breaker.route, breaker.endpoint].filter((name) => name !== undefined).join(' ')

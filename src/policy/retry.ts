@@ -101,8 +101,8 @@ async function untilRepeatable(
   return anyAdmits(breakers, deps) ? undefined : 'breaker'
 }
 
-/** The breaker or the connection limit has refused the repetition: the attempt before it is what the client gets. */
-const refusedByUs = (outcome: Outcome) => 'error' in outcome && outcome.error.fault.status === 503
+/** The sidecar itself turned the repetition away: the client gets the attempt before it, which says more. */
+const refusedByUs = (outcome: Outcome) => 'error' in outcome && outcome.error.fault.whose === 'sidecar'
 
 function conclude(outcome: Outcome): Reply {
   if ('error' in outcome) throw outcome.error
