@@ -76,6 +76,10 @@ export const faultOf = (code: FaultCode) => FAULTS[code]
 /** Whether a breaker turned the attempt away: then another endpoint, whose breaker admits, may take it. */
 export const isBreakerRefusal = (code: FaultCode) => code === 'breaker_open' || code === 'breaker_forced'
 
+/** Whether the time for the whole request was up, by the route's total, the client's own limit or the job's deadline. */
+export const isDeadline = (code: FaultCode) =>
+  code === 'total_timeout' || code === 'client_deadline' || code === 'job_deadline'
+
 export const isFaultCode = (word: string): word is FaultCode => Object.hasOwn(FAULTS, word)
 
 /**

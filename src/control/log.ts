@@ -202,6 +202,7 @@ function writeAccess(logger: Logger, event: RequestEvent): void {
     total_ms: ms(event.totalMs),
     bytes_in: event.bytesIn,
     bytes_out: event.bytesOut,
+    shared: event.shared || undefined,
     job: event.history.findLast(({ job }) => job !== undefined)?.job,
     history: historyOf(event),
     request_id: event.id,

@@ -1,6 +1,16 @@
 import { Watchdog } from '../clock.ts'
 import { type FaultCode, ProxyError } from '../errors.ts'
-import type { AttemptSpan, Call, CallWatch, Deps, Exchange, Reply, Send, Transport } from './exchange.ts'
+import {
+  type AttemptSpan,
+  type Call,
+  type CallWatch,
+  type Deps,
+  type Exchange,
+  fork,
+  type Reply,
+  type Send,
+  type Transport,
+} from './exchange.ts'
 
 /**
  * One try: sends the exchange once and bounds each phase of it: connecting by `connect`, sending by `idle`, waiting for
@@ -136,7 +146,5 @@ const spanOf = ({ trace, target }: Exchange, origin: string, { newId }: Deps): A
   trace && { id: newId().replaceAll('-', '').slice(16), trace, origin, path: target.replace(/[?#].*$/s, '') }
 
 /** The same with the attempt for the parent of what the upstream does: only where it is recorded is anything copied. */
-const told = (exchange: Exchange, { id, trace }: AttemptSpan): Exchange => ({
-  ...exchange,
-  headers: [...exchange.headers, 'traceparent', `00-${trace.traceId}-${id}-${trace.flags}`],
-})
+const told = (exchange: Exchange, { id, trace }: AttemptSpan): Exchange =>
+  fork(exchange, { headers: [...exchange.headers, 'traceparent', `00-${trace.traceId}-${id}-${trace.flags}`] })

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { ProxyError } from '../errors.ts'
-import type { Deps, Exchange, Layer, Reply, Send } from './exchange.ts'
+import { type Deps, type Exchange, fork, type Layer, type Reply, type RequestBody, type Send } from './exchange.ts'
 import { Fanout } from './fanout.ts'
 import { sameness } from './sameness.ts'
 import { Sharers } from './sharers.ts'
@@ -37,8 +37,10 @@ export const collapsing =
       deps.emit({ kind: 'shared', ref: exchange.route, by: 'collapse', trace: exchange.trace })
       return known.join(exchange)
     }
-    const model = { ...exchange, body: bytes && new WholeRequestBody(bytes) }
-    const flight = new Flight(model, () => void flights.delete(key), deps)
+    const over = () => {
+      if (flights.get(key) === flight) flights.delete(key)
+    }
+    const flight = new Flight(exchange, bytes && new WholeRequestBody(bytes), over, deps)
     flights.set(key, flight)
     const reply = flight.join(exchange)
     void flight.run(next)
@@ -46,55 +48,52 @@ export const collapsing =
   }
 
 class Flight {
-  readonly #exchange: Exchange
+  readonly #call: Exchange
   readonly #over: () => void
   readonly #deps: Deps
   readonly #sharers: Sharers
-  /** What is still to come is its clients' own. */
+  /** Whether there is a response head: what is still to come is each client's own. */
   #answered = false
 
-  constructor(model: Exchange, over: () => void, deps: Deps) {
+  /** @param over called once no other request may join. */
+  constructor(model: Exchange, body: RequestBody | undefined, over: () => void, deps: Deps) {
     this.#over = over
     this.#deps = deps
-    this.#sharers = new Sharers(() => {
+    this.#sharers = new Sharers((as) => {
       over()
-      if (!this.#answered) this.#sharers.link.leave('client_gone')
+      if (!this.#answered) this.#sharers.link.leave(as)
     }, deps)
-    this.#exchange = { ...model, client: this.#sharers.link, history: [] }
+    this.#call = fork(model, { body, client: this.#sharers.link })
+    this.#sharers.await(this.#call)
   }
 
   join(exchange: Exchange): Promise<Reply> {
-    this.#exchange.deadlineAt = Math.max(this.#exchange.deadlineAt, exchange.deadlineAt)
     return this.#sharers.join(exchange, exchange.deadlineAt, (sharer) => this.#sharers.expire(sharer))
   }
 
   async run(next: Send): Promise<void> {
     try {
-      const reply = await next(this.#exchange)
-      this.#over()
+      const reply = await next(this.#call)
+      this.#land()
       if (reply.socket !== undefined || this.#sharers.size === 0) return this.#refuse(reply)
       const fanout = new Fanout(reply, this.#deps.clock)
-      this.#tell((resolve) => resolve(fanout.branch()))
+      this.#sharers.settle(({ resolve }) => resolve(fanout.branch()))
       fanout.start()
     } catch (error) {
-      this.#over()
-      this.#tell((_, reject) => reject(error))
+      this.#land()
+      this.#sharers.refuse(error)
     }
   }
 
-  /** Nobody is left for it, or it is a protocol switch that nobody asked for. */
-  #refuse(reply: Reply): void {
-    reply.discard('cancelled')
-    this.#tell((_, reject) => reject(new ProxyError('protocol')))
+  #land(): void {
+    this.#over()
+    this.#answered = true
+    this.#sharers.land()
   }
 
-  #tell(then: (resolve: (reply: Reply) => void, reject: (error: unknown) => void) => void): void {
-    const { attempts, history } = this.#exchange
-    this.#answered = true
-    this.#sharers.settle(({ exchange, resolve, reject }) => {
-      exchange.attempts = attempts
-      exchange.history.push(...history)
-      then(resolve, reject)
-    })
+  /** No client is left for it, or it is a protocol switch that none asked for. */
+  #refuse(reply: Reply): void {
+    reply.discard('cancelled')
+    this.#sharers.refuse(new ProxyError('protocol'))
   }
 }

@@ -59,6 +59,8 @@ export type RequestEvent = {
   readonly startedAt: number
   /** What each attempt came to, in the order of their ends. */
   readonly history: readonly Readonly<AttemptRecord>[]
+  /** Whether the call that answered it was made for other requests as well (hold, collapse). */
+  readonly shared: boolean
   /** undefined unless the request is recorded. */
   readonly trace: Trace | undefined
 }

@@ -51,11 +51,12 @@ export type Timeouts = {
   readonly idleMs: number
 }
 
-/** One request of a client on its way through the policies; mutable only in the fields that say so. */
-export type Exchange = {
+/** What a client's request brings to its exchange. */
+export type ExchangeRequest = {
   readonly id: string
-  readonly route: RouteRef
   readonly method: string
+  /** The path as the client sent it, without the query. */
+  readonly path: string
   /** Origin-form target for the upstream, byte for byte as the client sent it, its prefix gone. */
   readonly target: string
   /** For the upstream: end-to-end fields only, without Host. */
@@ -64,26 +65,49 @@ export type Exchange = {
   readonly body: RequestBody | undefined
   /** The protocol asked for by an upgrade request, e.g. `websocket`. */
   readonly upgrade: string | undefined
-  /** Whether a repetition is harmless whatever the outcome: by its method, its route or an Idempotency-Key. */
-  readonly idempotent: boolean
-  /** Monotonic ms. */
+  readonly hasIdempotencyKey: boolean
+  /** Monotonic ms of its arrival. */
   readonly startedAt: number
   /** The most that the client allows for the response head, in ms; undefined when it does not say. */
   readonly clientTimeoutMs: number | undefined
   /** Monotonic ms by which the job that it belongs to must be done; undefined when it belongs to none. */
   readonly jobDeadlineAt: number | undefined
+  readonly timeouts: Timeouts
   readonly client: ClientLink
-  /** What its route watches jobs by; undefined when it does not. */
-  readonly jobs: JobWatch | undefined
-  /** The path as the client sent it, without the query. */
-  readonly path: string
   /** undefined unless the request is recorded: then each attempt has a `traceparent` of its own. */
   readonly trace: Trace | undefined
+}
 
+/** What a route brings to the exchanges of its requests. */
+export type ExchangeRoute = {
+  readonly ref: RouteRef
+  /** Whether the route says that its requests may be repeated. */
+  readonly idempotent: boolean
+  /** Methods, upper case, whose requests may be repeated. */
+  readonly idempotentMethods: ReadonlySet<string>
+  /** What the route watches jobs by; undefined when it does not. */
+  readonly jobs: JobWatch | undefined
+}
+
+/** ms spent in each kind of wait. */
+export type Spent = { queueMs: number; backoffMs: number; connectMs: number }
+
+/**
+ * One request on its way through the policies, or one call made on behalf of it or of several (a fork). Made by
+ * `newExchange` and `fork` alone. The fields below the line are the policies' to set.
+ */
+export type Exchange = Omit<ExchangeRequest, 'hasIdempotencyKey' | 'timeouts'> & {
+  readonly route: RouteRef
+  readonly jobs: JobWatch | undefined
+  /** Whether a repetition is harmless whatever the outcome: by its method, its route or an Idempotency-Key. */
+  readonly idempotent: boolean
+  /** Attempts made before this call was forked, by its parent and its siblings; 0 for a client's own request. */
+  readonly attemptsBefore: number
+  // ————
   timeouts: Timeouts
   /** Monotonic ms by which a response head must be on its way to the client; set by the deadline policy. */
   deadlineAt: number
-  /** What an exchange that its deadline ends is told as. */
+  /** The fault of an exchange that its deadline ends: it says whose deadline that is. */
   deadlineFault: FaultCode
   /** Attempts started so far. */
   attempts: number
@@ -97,25 +121,104 @@ export type Exchange = {
    * none got that far.
    */
   headMs: number | undefined
-  /** Endpoints that attempts went to, in order; of an upstream with several. Shared with its hedges. */
+  /** Origins that attempts went to, in order; of an upstream with several endpoints. */
   readonly tried: string[]
-  /** What its attempts came to, in the order of their ends. Shared with its hedges. */
+  /** The attempts that are over, in the order of their ends. */
   readonly history: AttemptRecord[]
-  /** ms spent waiting for slots, in back-off, and in the connects of all attempts. */
-  readonly spent: { queueMs: number; backoffMs: number; connectMs: number }
+  readonly spent: Spent
+  /** Whether the call that answers it was made for other requests as well. */
+  isShared: boolean
 }
 
-/** What the policies set of an exchange, before any has. */
-export const untouched = () => ({
+/** The exchange of a client's request. */
+export const newExchange = (request: ExchangeRequest, route: ExchangeRoute): Exchange => ({
+  id: request.id,
+  method: request.method,
+  path: request.path,
+  target: request.target,
+  headers: request.headers,
+  body: request.body,
+  upgrade: request.upgrade,
+  startedAt: request.startedAt,
+  clientTimeoutMs: request.clientTimeoutMs,
+  jobDeadlineAt: request.jobDeadlineAt,
+  client: request.client,
+  trace: request.trace,
+  route: route.ref,
+  jobs: route.jobs,
+  idempotent: route.idempotent || request.hasIdempotencyKey || route.idempotentMethods.has(request.method),
+  attemptsBefore: 0,
+  timeouts: request.timeouts,
   deadlineAt: Number.POSITIVE_INFINITY,
-  deadlineFault: 'total_timeout' as FaultCode,
+  deadlineFault: 'total_timeout',
   attempts: 0,
-  headMs: undefined as number | undefined,
-  tried: [] as string[],
-  history: [] as AttemptRecord[],
   attemptTimeoutMs: Number.POSITIVE_INFINITY,
+  headMs: undefined,
+  tried: [],
+  history: [],
   spent: { queueMs: 0, backoffMs: 0, connectMs: 0 },
+  isShared: false,
 })
+
+/** In what a fork differs from its parent. */
+type Fork = {
+  readonly headers?: string[]
+  readonly body?: RequestBody | undefined
+  readonly client?: ClientLink
+  readonly startedAt?: number
+  readonly deadlineAt?: number
+  readonly deadlineFault?: FaultCode
+  readonly attemptsBefore?: number
+  /** Given where the fork's attempts are to avoid the endpoints of its parent and siblings. */
+  readonly tried?: string[]
+}
+
+/**
+ * A call made on behalf of an exchange, or of several that are alike (hold, collapse, hedge, resume). It counts its own
+ * attempts, waits and history; `join` tells them to the exchange that it answers.
+ */
+export const fork = (parent: Exchange, own: Fork): Exchange => ({
+  id: parent.id,
+  method: parent.method,
+  path: parent.path,
+  target: parent.target,
+  headers: own.headers ?? parent.headers,
+  body: 'body' in own ? own.body : parent.body,
+  upgrade: parent.upgrade,
+  startedAt: own.startedAt ?? parent.startedAt,
+  clientTimeoutMs: parent.clientTimeoutMs,
+  jobDeadlineAt: parent.jobDeadlineAt,
+  client: own.client ?? parent.client,
+  trace: parent.trace,
+  route: parent.route,
+  jobs: parent.jobs,
+  idempotent: parent.idempotent,
+  attemptsBefore: own.attemptsBefore ?? parent.attemptsBefore,
+  timeouts: parent.timeouts,
+  deadlineAt: own.deadlineAt ?? parent.deadlineAt,
+  deadlineFault: own.deadlineFault ?? parent.deadlineFault,
+  attempts: 0,
+  attemptTimeoutMs: parent.attemptTimeoutMs,
+  headMs: undefined,
+  tried: own.tried ?? [],
+  history: [],
+  spent: { queueMs: 0, backoffMs: 0, connectMs: 0 },
+  isShared: false,
+})
+
+/**
+ * Tells an exchange what a fork has come to so far. To be called once for each fork and each exchange that it answers.
+ * @param waited whether the exchange waited through the fork: not for an attempt that another one overtook.
+ */
+export function join(exchange: Exchange, { attempts, history, headMs, spent }: Exchange, waited = true): void {
+  exchange.attempts += attempts
+  exchange.history.push(...history)
+  if (!waited) return
+  exchange.headMs = headMs
+  exchange.spent.queueMs += spent.queueMs
+  exchange.spent.backoffMs += spent.backoffMs
+  exchange.spent.connectMs += spent.connectMs
+}
 
 /** One attempt, as the log and who replays it see it. */
 export type AttemptRecord = {

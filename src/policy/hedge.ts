@@ -1,8 +1,17 @@
 import type { Timer } from '../clock.ts'
-import { ProxyError } from '../errors.ts'
+import { type FaultCode, ProxyError } from '../errors.ts'
 import { type Budget, type BudgetSettings, withdraw } from './budget.ts'
 import type { HedgeOutcome } from './events.ts'
-import type { Deps, Exchange, Layer, Reply, RequestBody, Send } from './exchange.ts'
+import {
+  type Deps,
+  type Exchange,
+  fork,
+  join,
+  type Layer,
+  type Reply,
+  type RequestBody,
+  type Send,
+} from './exchange.ts'
 import { type Latencies, quantile, record } from './latencies.ts'
 import { Link } from './link.ts'
 import { WholeRequestBody } from './whole.ts'
@@ -45,7 +54,7 @@ export const hedging =
     return new Race(exchange, { settings, latencies, budget, next, deps }).run(afterMs)
   }
 
-type Runner = { readonly exchange: Exchange; readonly link: Link; readonly startedAt: number }
+type Runner = { readonly exchange: Exchange; readonly link: Link; readonly startedAt: number; isJoined: boolean }
 
 class Race {
   readonly #exchange: Exchange
@@ -59,13 +68,13 @@ class Race {
   #resolve: (reply: Reply) => void = () => {}
   #reject: (error: unknown) => void = () => {}
   readonly #onGone = () => {
-    for (const { link } of this.#underWay) link.leave(this.#exchange.client.goneAs)
+    for (const runner of [...this.#underWay]) this.#stop(runner, this.#exchange.client.goneAs)
   }
 
   constructor(exchange: Exchange, rules: Rules) {
     this.#exchange = exchange
     this.#rules = rules
-    this.#attemptsBefore = exchange.attempts
+    this.#attemptsBefore = exchange.attemptsBefore + exchange.attempts
   }
 
   run(afterMs: number): Promise<Reply> {
@@ -88,7 +97,7 @@ class Race {
     this.#timer = undefined
     const { budget, settings, deps } = this.#rules
     // What still waits for a connection is not slow but one too many.
-    if (this.#runners.some(({ exchange }) => exchange.attempts === this.#attemptsBefore)) return this.#arm(afterMs)
+    if (this.#runners.some(({ exchange }) => exchange.attempts === 0)) return this.#arm(afterMs)
     const body = await copyOf(this.#exchange.body)
     if (this.#underWay.size === 0 || (this.#exchange.body !== undefined && body === undefined)) return
     if (!withdraw(budget, deps.clock.now(), settings.budget)) {
@@ -99,14 +108,14 @@ class Race {
   }
 
   #start(body: RequestBody | undefined): void {
-    const { client, spent } = this.#exchange
-    const link = new Link((status, headers) => client.inform(status, headers))
-    const attempts = this.#attemptsBefore + this.#runners.length
-    const exchange = { ...this.#exchange, body, client: link, attempts, spent: { ...spent } }
-    const runner = { exchange, link, startedAt: this.#rules.deps.clock.now() }
+    const parent = this.#exchange
+    const link = new Link((status, headers) => parent.client.inform(status, headers))
+    const attemptsBefore = this.#attemptsBefore + this.#runners.length
+    const exchange = fork(parent, { body, client: link, attemptsBefore, tried: parent.tried })
+    const runner = { exchange, link, startedAt: this.#rules.deps.clock.now(), isJoined: false }
     this.#runners.push(runner)
     this.#underWay.add(runner)
-    this.#rules.next(exchange).then(
+    Promise.try(this.#rules.next, exchange).then(
       (reply) => this.#answered(runner, reply),
       (error: unknown) => this.#failed(runner, error),
     )
@@ -115,22 +124,24 @@ class Race {
   #answered(runner: Runner, reply: Reply): void {
     if (!this.#underWay.delete(runner)) return reply.discard('cancelled')
     const isPoor = this.#rules.settings.poor.has(reply.status)
+    this.#join(runner, !isPoor || this.#underWay.size === 0)
     if (!isPoor) {
       this.#win(runner)
       return this.#resolve(reply)
     }
     if (this.#poor === undefined || 'error' in this.#poor) this.#poor = { reply }
     else reply.discard('cancelled')
-    this.#loseWhenLast(runner)
+    this.#loseWhenLast()
   }
 
   #failed(runner: Runner, error: unknown): void {
     if (!this.#underWay.delete(runner)) return
+    this.#join(runner, this.#underWay.size === 0)
     const known = this.#poor
     // What the sidecar itself refused says less than what came of the first.
     const saysMore = known !== undefined && 'error' in known && runner === this.#runners[0]
     if (known === undefined || saysMore) this.#poor = { error }
-    this.#loseWhenLast(runner)
+    this.#loseWhenLast()
   }
 
   #win(winner: Runner): void {
@@ -147,13 +158,13 @@ class Race {
       }
     }
     const losers = [...this.#underWay]
-    this.#end(winner)
-    for (const { link } of losers) link.leave('hedge_lost')
+    this.#end()
+    for (const loser of losers) this.#stop(loser, 'hedge_lost')
   }
 
-  #loseWhenLast(runner: Runner): void {
+  #loseWhenLast(): void {
     if (this.#underWay.size > 0) return
-    this.#end(runner)
+    this.#end()
     if (this.#runners.length > 1) this.#tell('lost')
     if (this.#poor === undefined) return this.#reject(new ProxyError('internal'))
     if ('reply' in this.#poor) this.#resolve(this.#poor.reply)
@@ -165,16 +176,23 @@ class Race {
     this.#rules.deps.emit({ kind: 'hedge', ref, outcome, trace })
   }
 
-  /** What the attempts came to goes to the exchange that they were made for. */
-  #end(last: Runner): void {
-    const { client, spent } = this.#exchange
+  /** Ends an attempt that nobody waits for any more. */
+  #stop(runner: Runner, as: FaultCode): void {
+    runner.link.leave(as)
+    this.#join(runner, false)
+  }
+
+  /** @param waited whether the exchange waited through it, rather than for another one beside it. */
+  #join(runner: Runner, waited: boolean): void {
+    if (runner.isJoined) return
+    runner.isJoined = true
+    join(this.#exchange, runner.exchange, waited)
+  }
+
+  #end(): void {
     if (this.#timer !== undefined) this.#rules.deps.clock.cancel(this.#timer)
-    client.unlisten(this.#onGone)
+    this.#exchange.client.unlisten(this.#onGone)
     this.#underWay.clear()
-    const made = this.#runners.map(({ exchange }, i) => exchange.attempts - this.#attemptsBefore - i)
-    this.#exchange.attempts = this.#attemptsBefore + made.reduce((sum, count) => sum + count, 0)
-    this.#exchange.headMs = last.exchange.headMs
-    Object.assign(spent, last.exchange.spent)
   }
 }
 

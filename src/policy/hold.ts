@@ -1,7 +1,7 @@
 import type { Timer } from '../clock.ts'
 import { ProxyError } from '../errors.ts'
 import { LOOKED_AT, statusIn } from './classify.ts'
-import type { Deps, Exchange, Layer, Reply, Send } from './exchange.ts'
+import { type Deps, type Exchange, fork, type Layer, type Reply, type Send } from './exchange.ts'
 import { sameness } from './sameness.ts'
 import { type Sharer, Sharers } from './sharers.ts'
 import { WholeReply, wholeBody } from './whole.ts'
@@ -45,7 +45,7 @@ export const holding =
     return poll.join(exchange)
   }
 
-/** What came of one poll: a response with its whole body. */
+/** A response to one poll, with its whole body. */
 type Held = { readonly reply: Reply; readonly body: Buffer }
 
 class Poll {
@@ -54,8 +54,6 @@ class Poll {
   readonly #next: Send
   readonly #deps: Deps
   readonly #sharers: Sharers
-  readonly #history: Exchange['history'] = []
-  #attempts = 0
   #latest: Held | undefined
   #wait: Timer | undefined
 
@@ -64,12 +62,12 @@ class Poll {
     this.#model = model
     this.#next = next
     this.#deps = deps
-    this.#sharers = new Sharers(() => {
+    this.#sharers = new Sharers((as) => {
       over()
       if (this.#wait !== undefined) deps.clock.cancel(this.#wait)
-      this.#sharers.link.leave('client_gone')
+      this.#sharers.link.leave(as)
     }, deps)
-    // After whoever began it has joined.
+    // After the client that began it has joined.
     queueMicrotask(() => void this.#ask())
   }
 
@@ -86,22 +84,17 @@ class Poll {
     })
   }
 
+  /** Polls the upstream once: answers all when the job has ended, and comes back after `every` when it has not. */
   async #ask(): Promise<void> {
     this.#wait = undefined
-    const startedAt = this.#deps.clock.now()
-    const exchange: Exchange = {
-      ...this.#model,
-      client: this.#sharers.link,
-      startedAt,
-      deadlineAt: this.#sharers.latestDeadline(startedAt),
-      attempts: 0,
-      tried: [],
-      history: this.#history,
-    }
+    const { link } = this.#sharers
+    if (link.gone) return
+    const poll = fork(this.#model, { client: link, startedAt: this.#deps.clock.now() })
+    this.#sharers.await(poll)
     try {
-      const reply = await this.#next(exchange)
-      const body = await wholeBody(reply, LOOKED_AT)
-      this.#attempts += exchange.attempts
+      const reply = await this.#next(poll)
+      const body = await wholeBody(reply, LOOKED_AT, poll, this.#deps.clock)
+      this.#sharers.land()
       if (body === undefined) return this.#passOn(reply)
       const held = { reply, body }
       this.#latest = held
@@ -109,41 +102,29 @@ class Poll {
       if (status === undefined || !this.#settings.pending.has(status))
         return this.#sharers.settle((sharer) => this.#answer(sharer, held))
     } catch (error) {
-      this.#attempts += exchange.attempts
-      if (!(error instanceof ProxyError) || this.#latest === undefined) {
-        return this.#sharers.settle((sharer) => {
-          this.#account(sharer)
-          sharer.reject(error)
-        })
-      }
-      // The newest response is still the newest; the next poll may fare better.
+      this.#sharers.land()
+      // A pending answer is worth more than a poll that failed, and the next poll may fare better.
+      if (!(error instanceof ProxyError) || this.#latest === undefined) return this.#sharers.refuse(error)
     }
     if (this.#sharers.size > 0) this.#wait = this.#deps.clock.after(this.#settings.everyMs, () => void this.#ask())
   }
 
-  /** A body that is too large to be held is no status report: it goes to one of them, the others ask for themselves. */
+  /** A body that is too large to be held is no status report: one sharer gets it, the others ask for themselves. */
   #passOn(reply: Reply): void {
     let taken = false
     this.#sharers.settle((sharer) => {
-      if (taken) return void this.#next(sharer.exchange).then(sharer.resolve, sharer.reject)
+      if (taken) return void Promise.try(this.#next, sharer.exchange).then(sharer.resolve, sharer.reject)
       taken = true
-      this.#account(sharer)
       sharer.resolve(reply)
     })
     if (!taken) reply.discard('cancelled')
   }
 
   #tell(sharer: Sharer, held: Held): void {
-    this.#sharers.drop(sharer, () => this.#answer(sharer, held))
+    this.#sharers.drop(sharer, 'client_gone', () => this.#answer(sharer, held))
   }
 
   #answer(sharer: Sharer, { reply, body }: Held): void {
-    this.#account(sharer)
     sharer.resolve(new WholeReply(reply, body))
-  }
-
-  #account({ exchange }: Sharer): void {
-    exchange.attempts = this.#attempts
-    exchange.history.push(...this.#history)
   }
 }

@@ -1,3 +1,4 @@
+import { Watchdog } from '../clock.ts'
 import { ProxyError } from '../errors.ts'
 import type { Deps, Exchange, Layer } from './exchange.ts'
 
@@ -65,7 +66,7 @@ function turn(settings: LimitSettings, slots: Slots, exchange: Exchange, { clock
   return new Promise((resolve, reject) => {
     const since = clock.now()
     const leave = () => {
-      clock.cancel(timer)
+      watchdog.stop()
       exchange.client.unlisten(onGone)
       exchange.spent.queueMs += clock.now() - since
     }
@@ -79,8 +80,13 @@ function turn(settings: LimitSettings, slots: Slots, exchange: Exchange, { clock
       reject(error)
     }
     const onGone = () => giveUp(new ProxyError('client_gone'))
-    const patienceMs = Math.min(settings.queueTimeoutMs, exchange.deadlineAt - since)
-    const timer = clock.after(patienceMs, () => giveUp(new ProxyError('queue_timeout')))
+    // The deadline of a call that several share moves with those who share it.
+    const watchdog = new Watchdog(
+      clock,
+      () => Math.min(since + settings.queueTimeoutMs, exchange.deadlineAt),
+      () => giveUp(new ProxyError('queue_timeout')),
+    )
+    watchdog.watch()
     slots.waiting.push(onTurn)
     exchange.client.listen(onGone)
   })

@@ -31,7 +31,7 @@ export type Pace = {
 type Waiter = {
   readonly onTurn: () => void
   /** Monotonic ms: a turn that comes later is none. */
-  readonly untilAt: number
+  readonly untilAt: () => number
   readonly refuse: (waitMs: number) => void
 }
 
@@ -58,7 +58,7 @@ export function repace(pace: Pace, rate: RateLimit, { clock }: Deps): void {
   const now = clock.now()
   for (const waiter of pace.waiting.splice(0)) {
     const waitMs = freeAt(pace, pace.waiting.length) - now
-    if (now + waitMs < waiter.untilAt) pace.waiting.push(waiter)
+    if (now + waitMs < waiter.untilAt()) pace.waiting.push(waiter)
     else waiter.refuse(waitMs)
   }
   if (pace.timer !== undefined) clock.cancel(pace.timer)
@@ -78,7 +78,8 @@ export const pacing =
   (settings: PaceSettings, pace: Pace, paced: Paced, refusal: () => ProxyError | undefined, deps: Deps): Layer =>
   (next) =>
   async (exchange) => {
-    if (exchange.attempts > 0 === (paced === 'repetitions')) {
+    const isRepetition = exchange.attemptsBefore + exchange.attempts > 0
+    if (isRepetition === (paced === 'repetitions')) {
       const refused = refusal()
       if (refused !== undefined) throw refused
       await turn(settings, pace, exchange, deps)
@@ -101,7 +102,7 @@ function turn(settings: PaceSettings, pace: Pace, exchange: Exchange, { clock }:
         leave()
         resolve()
       },
-      untilAt: Math.min(now + settings.queueTimeoutMs, exchange.deadlineAt),
+      untilAt: () => Math.min(now + settings.queueTimeoutMs, exchange.deadlineAt),
       refuse: (longerMs) => {
         leave()
         reject(refusedFor(longerMs))

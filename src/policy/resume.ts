@@ -1,9 +1,20 @@
 import type { Timer } from '../clock.ts'
-import type { FaultCode } from '../errors.ts'
+import { type FaultCode, ProxyError } from '../errors.ts'
 import { waitMs } from './backoff.ts'
 import { type Budget, withdraw } from './budget.ts'
 import { Ending } from './ending.ts'
-import type { BodyEnd, BodySink, Deps, Exchange, Layer, RawHeaders, Reply, Send } from './exchange.ts'
+import {
+  type BodyEnd,
+  type BodySink,
+  type Deps,
+  type Exchange,
+  fork,
+  join,
+  type Layer,
+  type RawHeaders,
+  type Reply,
+  type Send,
+} from './exchange.ts'
 import { fieldOf } from './fields.ts'
 import type { RetrySettings } from './retry.ts'
 
@@ -41,6 +52,8 @@ class Resumable implements Reply, BodySink {
   /** Resumes since the last byte. */
   #fruitless = 0
   #timer: Timer | undefined
+  /** The call for the rest of the body, while it has no response head. */
+  #underWay: Exchange | undefined
   readonly #ending = new Ending()
   readonly status: number
   readonly statusText: string
@@ -78,7 +91,13 @@ class Resumable implements Reply, BodySink {
     if (this.ended) return
     if (this.#timer !== undefined) this.#rules.deps.clock.cancel(this.#timer)
     this.#current.discard(end)
+    this.#joinUnderWay()
     this.#ending.close(end)
+  }
+
+  #joinUnderWay(): void {
+    if (this.#underWay !== undefined) join(this.#exchange, this.#underWay)
+    this.#underWay = undefined
   }
 
   /** Only what is taken is gone on with: who but reads along hears of the end that the first reply comes to. */
@@ -128,16 +147,19 @@ class Resumable implements Reply, BodySink {
     const startedAt = deps.clock.now()
     const deadlineAt = startedAt + this.#exchange.timeouts.idleMs
     const deadlineFault = 'idle_timeout'
-    const exchange: Exchange = { ...this.#exchange, headers, startedAt, deadlineAt, deadlineFault, tried: [] }
-    let reply: Reply | undefined
+    const attemptsBefore = this.#exchange.attemptsBefore + this.#exchange.attempts
+    const call = fork(this.#exchange, { headers, startedAt, deadlineAt, deadlineFault, attemptsBefore })
+    this.#underWay = call
+    let reply: Reply
     try {
-      reply = await next(exchange)
-    } catch {
-      // Why there was none is told of by the attempt itself; to the client it is the body that broke off.
-      this.#exchange.attempts = exchange.attempts
+      reply = await next(call)
+    } catch (error) {
+      this.#joinUnderWay()
+      if (!(error instanceof ProxyError)) deps.emit({ kind: 'fault', error, where: 'resume' })
+      // The attempt itself has said why it failed; to the client it is the body that broke off.
       return this.#giveUp(code)
     }
-    this.#exchange.attempts = exchange.attempts
+    this.#joinUnderWay()
     if (this.ended) return reply.discard('cancelled')
     if (!this.#continues(reply)) {
       reply.discard('cancelled')

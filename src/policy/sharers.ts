@@ -1,9 +1,9 @@
 import type { Timer } from '../clock.ts'
-import { ProxyError } from '../errors.ts'
-import type { Deps, Exchange, RawHeaders, Reply } from './exchange.ts'
+import { type FaultCode, isDeadline, ProxyError } from '../errors.ts'
+import { type Deps, type Exchange, join, type RawHeaders, type Reply } from './exchange.ts'
 import { Link } from './link.ts'
 
-/** One of those who wait for the same. */
+/** One of the exchanges that wait for the same call. */
 export type Sharer = {
   readonly exchange: Exchange
   readonly resolve: (reply: Reply) => void
@@ -13,18 +13,22 @@ export type Sharer = {
 }
 
 /**
- * The exchanges that one call of the upstream is made for. Each waits no longer than its own time; one whose client leaves
- * takes nothing from the others; with the last one the call itself is given up.
+ * The exchanges that one call to the upstream is made for. The call belongs to none of them: it lasts until the latest of
+ * their deadlines, and is judged as if the most patient of them had made it. Each sharer waits no longer than its own
+ * deadline, is told its own reason, and learns what the call came to; one whose client leaves takes nothing from the others.
+ * The last one's leaving ends the call.
  */
 export class Sharers {
   readonly #all = new Set<Sharer>()
   readonly #deps: Deps
-  readonly #onNone: () => void
-  /** The client that the call is made for. */
+  readonly #onNone: (as: FaultCode) => void
+  /** The call that they wait for; undefined between two polls of a hold. */
+  #call: Exchange | undefined
+  /** Stands for all of them as the client of the call. */
   readonly link: Link
 
-  /** @param onNone called when the last one is told or has left. */
-  constructor(onNone: () => void, deps: Deps) {
+  /** @param onNone called when the last one has been answered or has left, with the fault that ends the call. */
+  constructor(onNone: (as: FaultCode) => void, deps: Deps) {
     this.#onNone = onNone
     this.#deps = deps
     this.link = new Link((status, headers) => this.#inform(status, headers))
@@ -34,17 +38,27 @@ export class Sharers {
     return this.#all.size
   }
 
-  /** Monotonic ms by which the last of them gives up; `now` when there is none. */
-  latestDeadline(now: number): number {
-    return Math.max(now, ...[...this.#all].map(({ exchange }) => exchange.deadlineAt))
+  /** They wait for this call from now on. */
+  await(call: Exchange): void {
+    this.#call = call
+    this.#bound()
   }
 
-  /** @param onDue called at `dueAt` (monotonic ms) while it still waits. */
+  /** The call is over: each sharer that is left learns what it came to. */
+  land(): void {
+    const call = this.#call
+    this.#call = undefined
+    if (call !== undefined) for (const { exchange } of this.#all) join(exchange, call)
+  }
+
+  /** @param onDue called at `dueAt` (monotonic ms) while the sharer still waits. */
   join(exchange: Exchange, dueAt: number, onDue: (sharer: Sharer) => void): Promise<Reply> {
     return new Promise((resolve, reject) => {
-      const onGone = () => this.drop(sharer, () => reject(new ProxyError('client_gone')))
+      const onGone = () => this.drop(sharer, 'client_gone', () => reject(new ProxyError('client_gone')))
       const sharer: Sharer = { exchange, resolve, reject, onGone, timer: undefined }
       this.#all.add(sharer)
+      if (this.#all.size > 1) for (const one of this.#all) one.exchange.isShared = true
+      this.#bound()
       exchange.client.listen(onGone)
       this.arm(sharer, dueAt, onDue)
     })
@@ -55,23 +69,48 @@ export class Sharers {
     sharer.timer = clock.after(dueAt - clock.now(), () => onDue(sharer))
   }
 
-  /** Its deadline has come with nothing to tell. */
+  /** The sharer's deadline has come before there was an answer. */
   expire(sharer: Sharer): void {
-    this.drop(sharer, () => sharer.reject(new ProxyError(sharer.exchange.deadlineFault)))
+    const { deadlineFault } = sharer.exchange
+    this.drop(sharer, deadlineFault, () => sharer.reject(new ProxyError(deadlineFault)))
   }
 
-  /** Takes one out and does what becomes of it, unless it is out already. */
-  drop(sharer: Sharer, then: () => void): void {
+  /**
+   * Takes a sharer out and answers it, unless it is out already.
+   * @param as the fault that ends the call, where this sharer is the last.
+   */
+  drop(sharer: Sharer, as: FaultCode, answer: () => void): void {
     if (!this.#all.delete(sharer)) return
     if (sharer.timer !== undefined) this.#deps.clock.cancel(sharer.timer)
     sharer.exchange.client.unlisten(sharer.onGone)
-    then()
-    if (this.#all.size === 0) this.#onNone()
+    // The call ends first, so that its last attempt is in what the sharer learns of it.
+    if (this.#all.size === 0) this.#onNone(as)
+    else this.#bound()
+    if (this.#call !== undefined) join(sharer.exchange, this.#call)
+    answer()
   }
 
-  /** Takes all out, those who came first first. */
-  settle(then: (sharer: Sharer) => void): void {
-    for (const sharer of [...this.#all]) this.drop(sharer, () => then(sharer))
+  /** Answers all, in the order in which they came. */
+  settle(answer: (sharer: Sharer) => void): void {
+    for (const sharer of [...this.#all]) this.drop(sharer, 'client_gone', () => answer(sharer))
+  }
+
+  /** The call has failed. A call that ran out of time did so for each sharer by the sharer's own deadline. */
+  refuse(error: unknown): void {
+    const ranOut = error instanceof ProxyError && isDeadline(error.code)
+    this.settle(({ exchange, reject }) => reject(ranOut ? new ProxyError(exchange.deadlineFault) : error))
+  }
+
+  /** The call has as long as its most patient sharer. */
+  #bound(): void {
+    const call = this.#call
+    if (call === undefined) return
+    const [first, ...others] = this.#all
+    if (first === undefined) return
+    let patient = first.exchange
+    for (const { exchange } of others) if (exchange.deadlineAt > patient.deadlineAt) patient = exchange
+    call.deadlineAt = patient.deadlineAt
+    call.deadlineFault = patient.deadlineFault
   }
 
   #inform(status: number, headers: RawHeaders): void {

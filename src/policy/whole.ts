@@ -1,25 +1,52 @@
 /** Bodies that are there whole: a response's for each of those who asked for it, a request's for each call made of it. */
 
 import { Readable } from 'node:stream'
-import type { Clock } from '../clock.ts'
+import { type Clock, Watchdog } from '../clock.ts'
 import { ProxyError } from '../errors.ts'
-import type { BodyEnd, BodySink, RawHeaders, Reply, RequestBody } from './exchange.ts'
+import type { BodyEnd, BodySink, Exchange, RawHeaders, Reply, RequestBody } from './exchange.ts'
 
-/** @returns undefined when it is larger than that, or switches protocols. @throws ProxyError when it breaks off. */
-export function wholeBody(reply: Reply, limitBytes: number): Promise<Buffer | undefined> {
+/**
+ * The whole body of a response that is not relayed while it arrives. A body that makes no progress for `idle` is given up,
+ * and so is one that no client waits for any more.
+ * @param call that the response answers: its idle timeout and its client bound the wait.
+ * @returns undefined when it is larger than `limitBytes`, or switches protocols. @throws ProxyError when it breaks off.
+ */
+export function wholeBody(
+  reply: Reply,
+  limitBytes: number,
+  { client, timeouts }: Pick<Exchange, 'client' | 'timeouts'>,
+  clock: Clock,
+): Promise<Buffer | undefined> {
   if (reply.socket !== undefined) return Promise.resolve(undefined)
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let bytes = 0
+    let progressAt = clock.now()
+    const watchdog = new Watchdog(
+      clock,
+      () => progressAt + timeouts.idleMs,
+      () => reply.discard('idle_timeout'),
+    )
+    const onGone = () => reply.discard(client.goneAs === 'client_gone' ? 'cancelled' : client.goneAs)
+    const stop = () => {
+      watchdog.stop()
+      client.unlisten(onGone)
+    }
+    client.listen(onGone)
+    watchdog.watch()
     reply.watch((chunk) => {
+      progressAt = clock.now()
       bytes += chunk.length
-      if (bytes <= limitBytes) chunks.push(chunk)
-      else resolve(undefined)
+      if (bytes <= limitBytes) return void chunks.push(chunk)
+      stop()
+      resolve(undefined)
     })
     reply.onClosed((end) => {
+      stop()
       if (end === 'complete') resolve(Buffer.concat(chunks))
       else reject(new ProxyError(end === 'cancelled' ? 'client_gone' : end))
     })
+    if (client.gone) onGone()
   })
 }
 

@@ -1,19 +1,11 @@
 import type { Inputs } from '../job/timeouts.ts'
-import type { RouteRef } from '../policy/events.ts'
-import type { Exchange, Send, Timeouts } from '../policy/exchange.ts'
+import type { ExchangeRoute, Send, Timeouts } from '../policy/exchange.ts'
 import type { BodyLimits } from './body.ts'
 
 /** What a request to one route of an upstream is done with; compiled once, then only read. */
-export type Route = {
-  readonly ref: RouteRef
+export type Route = ExchangeRoute & {
   readonly send: Send
-  /** Methods, upper case, whose requests may be repeated whatever the outcome. */
-  readonly idempotentMethods: ReadonlySet<string>
-  /** The route vouches for the rest. */
-  readonly idempotent: boolean
   readonly bodyLimits: BodyLimits
-  /** undefined when its responses say nothing of jobs. */
-  readonly jobs: Exchange['jobs']
   /** A function where they are computed from the inputs of the job. */
   readonly timeouts: Timeouts | ((inputs: Inputs) => Timeouts)
 }

@@ -2,7 +2,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type FaultCode, ProxyError } from '../errors.ts'
 import type { Inputs } from '../job/timeouts.ts'
-import { type Deps, type Exchange, type RawHeaders, type Reply, type Timeouts, untouched } from '../policy/exchange.ts'
+import {
+  type Deps,
+  type Exchange,
+  type ExchangeRequest,
+  newExchange,
+  type RawHeaders,
+  type Reply,
+  type Timeouts,
+} from '../policy/exchange.ts'
 import { Link } from '../policy/link.ts'
 import { KeptBody } from './body.ts'
 import { computedTimeouts } from './computed-timeouts.ts'
@@ -134,27 +142,24 @@ export class Visit {
     timeouts: Timeouts,
   ): Exchange {
     const job = jobOf(this.#request.rawHeaders, this.#jobs)
-    const exchange: Exchange = {
+    const request: ExchangeRequest = {
       id: fields.requestId,
-      route: route.ref,
       method,
+      path,
       target: destination.upstream.basePath + destination.target,
       headers: fields.headers,
       body: this.#body,
       upgrade: this.#manner.upgrade?.protocol,
-      idempotent: route.idempotent || fields.hasIdempotencyKey || route.idempotentMethods.has(method),
+      hasIdempotencyKey: fields.hasIdempotencyKey,
       startedAt: this.#startedAt,
       clientTimeoutMs: fields.timeoutMs,
       jobDeadlineAt: job?.deadlineAt === undefined ? undefined : this.#monotonic(job.deadlineAt),
       timeouts,
       client: this.#client,
-      jobs: route.jobs,
-      path,
       trace: this.#joined?.trace,
-      ...untouched(),
     }
-    this.#exchange = exchange
-    return exchange
+    this.#exchange = newExchange(request, route)
+    return this.#exchange
   }
 
   #monotonic(wallMs: number): number {
@@ -269,6 +274,7 @@ export class Visit {
       bytesOut: this.#relay?.bytes ?? 0,
       startedAt: this.#startedAt,
       history: exchange?.history ?? [],
+      shared: exchange?.isShared ?? false,
       trace: this.#joined?.trace,
     })
   }

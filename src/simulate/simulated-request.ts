@@ -1,7 +1,14 @@
 import { Readable } from 'node:stream'
 import type { Clock } from '../clock.ts'
 import { type FaultCode, ProxyError } from '../errors.ts'
-import { type BodySink, type Deps, type Exchange, type Reply, type RequestBody, untouched } from '../policy/exchange.ts'
+import {
+  type BodySink,
+  type Deps,
+  type Exchange,
+  newExchange,
+  type Reply,
+  type RequestBody,
+} from '../policy/exchange.ts'
 import { Link } from '../policy/link.ts'
 import type { Inputs } from '../job/timeouts.ts'
 import { type Route, routeFor, type Upstream } from '../proxy/route.ts'
@@ -50,25 +57,23 @@ export class SimulatedRequest implements BodySink {
     const route = routeFor(upstream, ask.method, ask.path)
     this.#route = route
     const { timeouts } = route
-    this.#exchange = {
+    const request = {
       id: ask.id,
-      route: route.ref,
       method: ask.method,
+      path: ask.path,
       target: upstream.basePath + ask.target,
       headers: [],
       body: ask.bodyBytes > 0 ? bodyOf(ask, route) : undefined,
       upgrade: undefined,
-      idempotent: route.idempotent || route.idempotentMethods.has(ask.method),
+      hasIdempotencyKey: false,
       startedAt: this.#startedAt,
       clientTimeoutMs: ask.clientTimeoutMs,
       jobDeadlineAt: ask.jobLeftMs === undefined ? undefined : this.#startedAt + ask.jobLeftMs,
       timeouts: typeof timeouts === 'function' ? timeouts(inputs) : timeouts,
       client: this.#client,
-      jobs: route.jobs,
-      path: ask.path,
       trace: undefined,
-      ...untouched(),
     }
+    this.#exchange = newExchange(request, route)
   }
 
   /** Never rejects but for a defect. */
@@ -118,7 +123,7 @@ export class SimulatedRequest implements BodySink {
 
   #finish(reason: FaultCode | undefined): void {
     if (this.#leaving !== undefined) this.#deps.clock.cancel(this.#leaving)
-    const { attempts, spent, history } = this.#exchange
+    const { attempts, spent, history, isShared } = this.#exchange
     this.#deps.emit({
       kind: 'request',
       ref: this.#route.ref,
@@ -137,6 +142,7 @@ export class SimulatedRequest implements BodySink {
       bytesOut: 0,
       startedAt: this.#startedAt,
       history,
+      shared: isShared,
       trace: undefined,
     })
     this.#onOver()

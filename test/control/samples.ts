@@ -21,6 +21,7 @@ export const requestEvent = (fields: Partial<RequestEvent> = {}): RequestEvent =
   bytesOut: 0,
   startedAt: 0,
   history: [],
+  shared: false,
   trace: undefined,
   ...fields,
 })

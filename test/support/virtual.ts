@@ -7,9 +7,9 @@ import {
   type CallWatch,
   type Deps,
   type Exchange,
+  newExchange,
   type Timeouts,
   type Transport,
-  untouched,
 } from '../../src/policy/exchange.ts'
 import { Link } from '../../src/policy/link.ts'
 import { WholeReply, wholeBody } from '../../src/policy/whole.ts'
@@ -127,29 +127,27 @@ async function send(
   if (upstream === undefined) throw new Error('no upstream')
   const route = routeFor(upstream, 'GET', path)
   const startedAt = clock.now()
-  const exchange: Exchange = {
+  const request = {
     id,
-    route: route.ref,
     method: 'GET',
+    path,
     target: path,
     headers: [],
     body: undefined,
     upgrade: undefined,
-    idempotent: true,
+    hasIdempotencyKey: false,
     startedAt,
     clientTimeoutMs: timeoutMs,
     jobDeadlineAt: undefined,
     timeouts: route.timeouts as Timeouts,
     client: new Link(() => {}),
-    jobs: route.jobs,
-    path,
     trace: undefined,
-    ...untouched(),
   }
+  const exchange = newExchange(request, route)
   const got = await route.send(exchange).then(
     async (reply) => ({
       outcome: reply.status,
-      body: String(await wholeBody(reply, 1_000_000)),
+      body: String(await wholeBody(reply, 1_000_000, exchange, clock)),
       retryAfterS: undefined,
     }),
     (error: unknown) => {

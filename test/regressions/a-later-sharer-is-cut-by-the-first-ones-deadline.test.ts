@@ -1,0 +1,89 @@
+/** A client that joined a call under way was cut by the deadline of the client that had begun it, and told that one's reason. */
+
+import { expect, test } from 'vitest'
+import { ask, problemOf } from '../support/client.ts'
+import { fakeClock } from '../support/fake-clock.ts'
+import { startProxy } from '../support/proxy.ts'
+import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+
+const POLICIES = {
+  collapse: { collapse: true },
+  hold: { hold: { json: '/state', in: ['busy'], upTo: '60s', every: '5s' } },
+}
+const KINDS = ['collapse', 'hold'] as const
+
+async function before(t: Scope, policy: keyof typeof POLICIES, scenes: readonly Scene[]) {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, scenes)
+  const proxy = await startProxy(t, {
+    clock,
+    defaults: { retry: { attempts: 1 }, timeout: { attempt: '10s', total: '3s' } },
+    upstreams: {
+      web: { url: upstream.origin, listen: '127.0.0.1:0', routes: [{ match: 'GET /r', ...POLICIES[policy] }] },
+    },
+  })
+  const url = `${proxy.own('web')}/r`
+  const lines = () => proxy.log.filter(({ msg }) => msg === 'request')
+  const joined = () => proxy.logged(({ msg }) => msg === 'shared')
+  return { clock, upstream, proxy, url, lines, joined }
+}
+
+/** Answers once it is told to. */
+function answering() {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const scene: Scene = (_, response) => {
+    void promise.then(() => {
+      response.writeHead(200, { 'content-type': 'application/json' })
+      response.end('{"state":"done"}')
+    })
+  }
+  return { scene, answer: resolve }
+}
+
+test.for(KINDS)('%s: a later client is answered within its own total', async (policy, t) => {
+  const { scene, answer } = answering()
+  const { clock, upstream, url, joined } = await before(t, policy, [scene])
+  const first = ask(url)
+  await upstream.begun(1)
+  await clock.advance(2_200)
+  const second = ask(url, { headers: { 'x-request-id': 'second' } })
+  await joined()
+  await clock.elapse(800)
+  expect(problemOf(await first).type).toBe('urn:breakwater:total_timeout')
+  await clock.advance(1_100)
+  answer()
+  expect((await second).body.toString()).toBe('{"state":"done"}')
+  expect(upstream.arrivals).toHaveLength(1)
+})
+
+test.for(KINDS)('%s: each client is told of its own limit', async (policy, t) => {
+  const { clock, upstream, url, joined, lines } = await before(t, policy, ['hang'])
+  const hasty = ask(url, { headers: { 'x-request-timeout': '0.4' } })
+  await upstream.begun(1)
+  const patient = ask(url)
+  await joined()
+  await clock.elapse(400)
+  expect(problemOf(await hasty).type).toBe('urn:breakwater:client_deadline')
+  await clock.elapse(2_600)
+  expect(problemOf(await patient).type).toBe('urn:breakwater:total_timeout')
+  expect(lines()).toMatchObject([
+    { reason: 'client_deadline', attempts: 1, shared: true, total_ms: 400 },
+    { reason: 'total_timeout', attempts: 1, shared: true, total_ms: 3_000 },
+  ])
+})
+
+test.for(KINDS)('%s: what the call came to is in the log line of each client', async (policy, t) => {
+  const { scene, answer } = answering()
+  const { upstream, proxy, url, joined, lines } = await before(t, policy, ['reset', scene])
+  await ask(`${url}?warm`)
+  const both = [ask(url), ask(url)]
+  await upstream.begun(2)
+  await joined()
+  answer()
+  expect((await Promise.all(both)).map(({ status }) => status)).toEqual([200, 200])
+  await proxy.logged((line) => line === lines()[2])
+  expect(lines().slice(1)).toMatchObject([
+    { attempts: 1, shared: true },
+    { attempts: 1, shared: true },
+  ])
+})
