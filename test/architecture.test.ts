@@ -103,7 +103,7 @@ const BANS: readonly (readonly [pattern: RegExp, only: readonly string[], why: s
   [/\bas any\b|: any\b|@ts-ignore|@ts-expect-error|biome-ignore/, [], 'types carry what is known'],
   [/import \{[^}]*\} from '[^']*\/trace\/tracing/, [], 'the code for traces is read only where there is a collector'],
   [/from '[^']*\/index\.ts'/, [], 'no barrel files'],
-  [/\.\.\.[\w.#]*[eE]xchange\b/, [], 'an exchange is made by newExchange and fork alone'],
+  [/\.\.\.[\w.#]*[eE]xchange\b(?!\.)/, [], 'an exchange is made by newExchange and fork alone'],
 ]
 
 const importsOf = (name: string, text: string) =>

@@ -90,7 +90,7 @@ export type ExchangeRoute = {
 }
 
 /** ms spent in each kind of wait. */
-export type Spent = { queueMs: number; backoffMs: number; connectMs: number }
+type Spent = { queueMs: number; backoffMs: number; connectMs: number }
 
 /**
  * One request on its way through the policies, or one call made on behalf of it or of several (a fork). Made by
