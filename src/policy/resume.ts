@@ -112,15 +112,28 @@ class Resumable implements Reply, BodySink {
     this.#ending.onClosed(closed)
   }
 
+  /** Delivers no byte past the extent: an upstream that sends more than it said cannot be trusted with the rest either. */
   data(chunk: Buffer): boolean {
+    if (this.ended) return false
+    if (chunk.length > this.#missing()) {
+      this.#current.discard('protocol')
+      this.#giveUp('protocol')
+      return false
+    }
     this.#delivered += chunk.length
     this.#fruitless = 0
     return this.#sink?.data(chunk) ?? false
   }
 
+  /** A part that ends before its extent does has broken off, however cleanly. */
   end(trailers: RawHeaders): void {
+    if (this.#missing() > 0) return this.fail('body_truncated')
     this.#sink?.end(trailers)
     this.#ending.close('complete')
+  }
+
+  #missing(): number {
+    return this.#extent.last - this.#extent.first + 1 - this.#delivered
   }
 
   /** The body broke off here: it goes on after a wait, or it is over. */
@@ -170,11 +183,13 @@ class Resumable implements Reply, BodySink {
     reply.pipe(this)
   }
 
+  /** Whether a reply is the rest of the same representation: by its range, its length, its validator, its coding and its type. */
   #continues(reply: Reply): boolean {
     if (reply.status !== 206 || strongValidator(reply.headers) !== this.#validator) return false
     const extent = extentOf(reply)
     const { first, last, total } = this.#extent
-    return extent?.first === first + this.#delivered && extent.last === last && extent.total === total
+    const isTheRest = extent?.first === first + this.#delivered && extent.last === last && extent.total === total
+    return isTheRest && SAME_IN_EACH_PART.every((name) => fieldOf(reply.headers, name) === fieldOf(this.headers, name))
   }
 
   #giveUp(code: FaultCode): void {
@@ -186,13 +201,18 @@ class Resumable implements Reply, BodySink {
   }
 }
 
-/** Of a reply that says what it has, to the byte, and that the rest could be asked for. */
+/** Fields that describe the representation: parts that differ in one of them are not parts of the same bytes. */
+const SAME_IN_EACH_PART = ['content-encoding', 'content-type'] as const
+
+/** The extent of a reply that says it to the byte, and the rest of which could be asked for. */
 function extentOf({ status, headers }: Reply): Extent | undefined {
-  if (status === 206) {
-    const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(fieldOf(headers, 'content-range')) ?? []
-    return first === undefined ? undefined : { first: Number(first), last: Number(last), total: Number(total) }
-  }
   const length = fieldOf(headers, 'content-length')
+  if (status === 206) {
+    const [, ...digits] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(fieldOf(headers, 'content-range')) ?? []
+    const [first = Number.NaN, last = Number.NaN, total = Number.NaN] = digits.map(Number)
+    const isSound = first <= last && last < total && (length === '' || Number(length) === last - first + 1)
+    return isSound ? { first, last, total } : undefined
+  }
   if (status !== 200 || fieldOf(headers, 'accept-ranges') !== 'bytes' || !/^\d+$/.test(length)) return undefined
   return { first: 0, last: Number(length) - 1, total: Number(length) }
 }

@@ -23,6 +23,8 @@ export class Relay implements BodySink {
   #clientIsSlow = false
   /** The beginning of a body that may yet prove small. */
   #small = ''
+  /** Bytes that the head announces; Infinity where it does not say, or says it of a body that is not sent. */
+  #announced = Number.POSITIVE_INFINITY
   bytes = 0
   /** Why the client's connection was cut; undefined when it was not. */
   cutBy: FaultCode | undefined
@@ -37,6 +39,8 @@ export class Relay implements BodySink {
 
   start(headers: string[]): void {
     const { status, statusText } = this.#reply
+    const hasNoBody = this.#response.req.method === 'HEAD' || status === 204 || status === 304
+    if (!hasNoBody) this.#announced = announcedLength(headers)
     this.#response.writeHead(status, isReasonPhrase(status, statusText) ? statusText : '', headers)
     this.#reply.pipe(this)
     if (this.#reply.ended) return
@@ -57,7 +61,13 @@ export class Relay implements BodySink {
     this.#reply.discard('cancelled')
   }
 
+  /** Writes no byte past the announced length: on a connection that is kept, the client would take it for its next response. */
   data(chunk: Buffer): boolean {
+    if (this.cutBy !== undefined) return false
+    if (this.bytes + chunk.length > this.#announced) {
+      this.fail('protocol')
+      return false
+    }
     this.bytes += chunk.length
     if (this.#reply.ended && this.bytes <= ONE_WRITE_BYTES) {
       this.#small += chunk.toString('latin1')
@@ -75,6 +85,7 @@ export class Relay implements BodySink {
   }
 
   end(trailers: RawHeaders): void {
+    if (this.bytes < this.#announced && this.#announced !== Number.POSITIVE_INFINITY) return this.fail('body_truncated')
     // What is left to write of a long body is still bounded: by the client's reading.
     this.#clientIsSlow = true
     this.#progressAt = this.#clock.now()
@@ -94,6 +105,13 @@ export class Relay implements BodySink {
     this.#progressAt = this.#clock.now()
     this.#reply.resume()
   }
+}
+
+function announcedLength(headers: readonly string[]): number {
+  for (let i = 0; i < headers.length; i += 2) {
+    if (headers[i]?.toLowerCase() === 'content-length') return Number(headers[i + 1])
+  }
+  return Number.POSITIVE_INFINITY
 }
 
 /** By a reset; one that waits for its turn after another on its connection (pipelining) is not begun, once that is over. */
