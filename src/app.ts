@@ -106,6 +106,10 @@ export async function startApp(given: Given, outside: Outside, source: ConfigSou
     setMode: (upstream, meant, mode) => current.runtime.setMode(upstream, meant, mode),
     clock,
   })
+  const unwatch = clock.watch({
+    stalled: (ms) => emit({ kind: 'stalled', ms }),
+    fault: (error) => emit({ kind: 'fault', error, where: 'timer' }),
+  })
   let clients: RedisClients = new Map()
   const open: { close(): Promise<void> }[] = [
     { close: () => current.runtime.close() },
@@ -116,6 +120,7 @@ export async function startApp(given: Given, outside: Outside, source: ConfigSou
     phase.draining = true
     current.earlyProbes.close()
     await Promise.all(open.splice(0).map((room) => room.close()))
+    unwatch()
     tracing?.close()
     log.flush()
   }

@@ -9,23 +9,119 @@ export type Clock = {
   /** Wall-clock time in ms since the Unix epoch: for dates that people or other machines read. */
   wallNow(): number
   /**
-   * Calls `fire` once, `delayMs` from now (soon, but never synchronously, when that is not positive).
+   * ms that the process has stood still so far, stopped or starved, as far as its timers have noticed: grows only. A limit
+   * that was passed while this grew says nothing about the other side.
+   */
+  stalledMs(): number
+  /**
+   * Calls `fire` once, `delayMs` from now (soon, but never synchronously, when that is not positive). A timer that is late
+   * by a stall lets one turn of I/O pass first, so that an answer which has waited in its socket meanwhile can cancel it.
    * Does not keep the process alive by itself.
    */
   after(delayMs: number, fire: () => void): Timer
   /** Forgets a timer; one that has fired or was cancelled before is no error. */
   cancel(timer: Timer): void
+  /** @returns ends the watch. */
+  watch(watcher: ClockWatcher): () => void
 }
 
-/** What setTimeout can hold; a longer delay would fire at once. */
-const LONGEST_DELAY_MS = 2 ** 31 - 1
-
-export const systemClock: Clock = {
-  now: () => performance.now(),
-  wallNow: () => Date.now(),
-  after: (delayMs, fire) => setTimeout(fire, Math.min(Math.ceil(delayMs), LONGEST_DELAY_MS)).unref(),
-  cancel: (timer) => clearTimeout(timer as NodeJS.Timeout),
+export type ClockWatcher = {
+  /** The process stood still for so many ms. */
+  readonly stalled: (ms: number) => void
+  /** The function of a timer threw; with no watcher the error is thrown on. */
+  readonly fault: (error: unknown) => void
 }
+
+/** A longer delay than setTimeout can hold would fire at once. */
+const MAX_DELAY_MS = 2 ** 31 - 1
+/** A timer that is later than this was kept from firing by a stall: the load of a busy loop makes it no more than half as late. */
+const STALL_MS = 100
+/** A stall is noticed by timers that it makes late: this one is there where no other is. */
+const HEARTBEAT_MS = 250
+
+class SystemTimer {
+  readonly fire: () => void
+  readonly dueAt: number
+  timeout: NodeJS.Timeout | undefined
+  immediate: NodeJS.Immediate | undefined
+
+  constructor(fire: () => void, dueAt: number) {
+    this.fire = fire
+    this.dueAt = dueAt
+  }
+}
+
+class SystemClock implements Clock {
+  readonly #watchers = new Set<ClockWatcher>()
+  #stalledMs = 0
+  #noticedAt = 0
+  #heartbeat: Timer | undefined
+  readonly #onDue = (timer: SystemTimer) => {
+    const now = performance.now()
+    if (now - timer.dueAt <= STALL_MS) return this.#run(timer)
+    this.#notice(timer.dueAt, now)
+    timer.immediate = setImmediate(() => this.#run(timer)).unref()
+  }
+
+  now(): number {
+    return performance.now()
+  }
+
+  wallNow(): number {
+    return Date.now()
+  }
+
+  stalledMs(): number {
+    return this.#stalledMs
+  }
+
+  after(delayMs: number, fire: () => void): Timer {
+    const ms = Math.max(1, Math.min(Math.ceil(delayMs), MAX_DELAY_MS))
+    const timer = new SystemTimer(fire, performance.now() + ms)
+    timer.timeout = setTimeout(this.#onDue, ms, timer).unref()
+    return timer
+  }
+
+  cancel(timer: Timer): void {
+    const { timeout, immediate } = timer as SystemTimer
+    clearTimeout(timeout)
+    clearImmediate(immediate)
+  }
+
+  watch(watcher: ClockWatcher): () => void {
+    this.#watchers.add(watcher)
+    if (this.#heartbeat === undefined) this.#beat()
+    return () => {
+      this.#watchers.delete(watcher)
+      if (this.#watchers.size > 0 || this.#heartbeat === undefined) return
+      this.cancel(this.#heartbeat)
+      this.#heartbeat = undefined
+    }
+  }
+
+  #beat(): void {
+    this.#heartbeat = this.after(HEARTBEAT_MS, () => this.#beat())
+  }
+
+  /** One stall makes many timers late: what an earlier one has counted is not counted again. */
+  #notice(dueAt: number, now: number): void {
+    const ms = now - Math.max(dueAt, this.#noticedAt)
+    this.#noticedAt = now
+    this.#stalledMs += ms
+    if (ms > STALL_MS) for (const { stalled } of this.#watchers) stalled(ms)
+  }
+
+  #run({ fire }: SystemTimer): void {
+    try {
+      fire()
+    } catch (error) {
+      if (this.#watchers.size === 0) throw error
+      for (const { fault } of this.#watchers) fault(error)
+    }
+  }
+}
+
+export const systemClock: Clock = new SystemClock()
 
 /**
  * One timer for a due time that moves: putting it off costs nothing until the timer fires and finds that it is early.

@@ -90,14 +90,17 @@ export class ProxyError extends Error {
   readonly code: FaultCode
   /** For a 503: whole seconds after which asking again makes sense. */
   readonly retryAfterS: number | undefined
+  /** The table's word, unless more is known of this one: a limit that was passed while the sidecar stood still is its own. */
+  readonly whose: Whose
 
-  constructor(code: FaultCode, detail?: string, options?: ErrorOptions & { retryAfterS?: number }) {
+  constructor(code: FaultCode, detail?: string, options?: ErrorOptions & { retryAfterS?: number; whose?: Whose }) {
     const { stackTraceLimit } = Error
     Error.stackTraceLimit = 0
     super(detail ?? FAULTS[code].title, options)
     Error.stackTraceLimit = stackTraceLimit
     this.code = code
     this.retryAfterS = options?.retryAfterS
+    this.whose = options?.whose ?? FAULTS[code].whose
   }
 
   get fault() {

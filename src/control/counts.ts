@@ -25,6 +25,8 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
   const inputsRefused = new Counter({ ...METRICS.inputsRefused, registers })
   const nameResolutions = new Counter({ ...METRICS.nameResolutions, registers })
   const faults = new Counter({ ...METRICS.faults, registers })
+  const stalls = new Counter({ ...METRICS.stalls, registers })
+  const stalledSeconds = new Counter({ ...METRICS.stalledSeconds, registers })
   const spans = new Counter({ ...METRICS.spans, registers })
   const spanExports = new Counter({ ...METRICS.spanExports, registers })
   const storeCalls = new Counter({ ...METRICS.storeCalls, registers })
@@ -105,6 +107,10 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
         return
       case 'span_export':
         spanExports.inc({ outcome: event.error === undefined ? 'done' : 'failed' })
+        return
+      case 'stalled':
+        stalls.inc()
+        stalledSeconds.inc(event.ms / 1000)
         return
       case 'fault':
         faults.inc()

@@ -174,6 +174,9 @@ function createFold(logger: Logger, asked: boolean, bursts: Bursts): Pick<Log, '
       case 'span_export':
         if (event.error !== undefined) summarised('warn', {}, event.error, 'spans not taken')
         return
+      case 'stalled':
+        bursts.tell('loop stalled', (repeats) => logger.warn({ ms: ms(event.ms), repeats }, 'loop stalled'))
+        return
       case 'fault':
         summarised('error', { where: event.where }, event.error, 'fault')
         return

@@ -61,6 +61,8 @@ export const METRICS = {
   ]),
   spanExports: counter('span_exports_total', 'Calls to the collector of traces', ['outcome']),
   faults: counter('faults_total', 'Faults inside the sidecar that no request was told of', []),
+  stalls: counter('loop_stalls_total', 'Times that the process stood still for over 100 ms, stopped or starved', []),
+  stalledSeconds: counter('loop_stalled_seconds_total', 'Time in which the process stood still', []),
   inFlight: gauge('requests_in_flight', 'Requests that hold a slot of the upstream', ['upstream']),
   queued: gauge('requests_queued', 'Requests that wait for a slot', ['upstream']),
   concurrencyLimit: gauge('concurrency_limit', 'Requests that the upstream gets at once, as of now', ['upstream']),

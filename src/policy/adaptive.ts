@@ -103,7 +103,7 @@ export const gauging =
       if (isOverload || ms !== undefined) sample(adaptive, exchange.route, ms, startedAt, clock.now())
       return reply
     } catch (error) {
-      const isOverload = error instanceof ProxyError && error.fault.whose === 'upstream'
+      const isOverload = error instanceof ProxyError && error.whose === 'upstream'
       if (isOverload) sample(adaptive, exchange.route, undefined, startedAt, clock.now())
       throw error
     }

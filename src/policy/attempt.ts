@@ -1,5 +1,5 @@
 import { Watchdog } from '../clock.ts'
-import { type FaultCode, ProxyError } from '../errors.ts'
+import { type FaultCode, ProxyError, type Whose } from '../errors.ts'
 import {
   type AttemptSpan,
   type Call,
@@ -40,6 +40,8 @@ class Attempt implements CallWatch {
   readonly #onGone = () => this.#giveUp(this.#exchange.client.goneAs)
   #phase: Phase = 'connecting'
   #phaseSince: number
+  /** The clock's `stalledMs` at that moment. */
+  #stalledBefore: number
   #connectMs: number | undefined
   #call: Call | undefined
   #over = false
@@ -59,10 +61,11 @@ class Attempt implements CallWatch {
     this.#startedAt = deps.clock.now()
     this.#span = spanOf(exchange, origin, deps)
     this.#phaseSince = this.#startedAt
+    this.#stalledBefore = deps.clock.stalledMs()
     this.#watchdog = new Watchdog(
       deps.clock,
       () => this.#dueAt(),
-      () => this.#giveUp(this.#lateness()),
+      () => this.#giveUp(this.#lateness(), this.#stalledMs() > 0 ? 'sidecar' : undefined),
     )
   }
 
@@ -80,7 +83,7 @@ class Attempt implements CallWatch {
   }
 
   progressed(): void {
-    this.#phaseSince = this.#deps.clock.now()
+    this.#since()
   }
 
   sent(): void {
@@ -99,8 +102,18 @@ class Attempt implements CallWatch {
 
   #enter(phase: Phase): void {
     this.#phase = phase
-    this.#phaseSince = this.#deps.clock.now()
+    this.#since()
     if (this.#call !== undefined) this.#watchdog.watch()
+  }
+
+  #since(): void {
+    this.#phaseSince = this.#deps.clock.now()
+    this.#stalledBefore = this.#deps.clock.stalledMs()
+  }
+
+  /** ms of the phase in which the sidecar stood still. */
+  #stalledMs(): number {
+    return this.#deps.clock.stalledMs() - this.#stalledBefore
   }
 
   #phaseEndsAt(): number {
@@ -120,10 +133,11 @@ class Attempt implements CallWatch {
     return this.#exchange.body?.starved ? 'client_stalled' : 'idle_timeout'
   }
 
-  #giveUp(code: FaultCode): void {
+  /** @param whose given where it is not the one that the fault says. */
+  #giveUp(code: FaultCode, whose?: Whose): void {
     this.#finish(undefined, code, false)
     this.#call?.abort()
-    this.#reject(new ProxyError(code))
+    this.#reject(new ProxyError(code, undefined, whose && { whose }))
   }
 
   #finish(status: number | undefined, reason: FaultCode | undefined, early: boolean): void {
@@ -134,7 +148,7 @@ class Attempt implements CallWatch {
     const durationMs = now - this.#startedAt
     const { route: ref, history } = this.#exchange
     const [startedAt, endpoint, span] = [this.#startedAt, this.#endpoint, this.#span]
-    if (this.#phase === 'waiting') this.#exchange.headMs = now - this.#phaseSince
+    if (this.#phase === 'waiting') this.#exchange.headMs = now - this.#phaseSince - this.#stalledMs()
     const outcome = status ?? reason ?? 'internal'
     history.push({ startedAt, ms: durationMs, outcome, early, endpoint, job: undefined, span })
     this.#deps.emit({ kind: 'attempt', ref, status, reason, durationMs, connectMs: this.#connectMs })

@@ -92,9 +92,10 @@ async function sendTo(choice: Choice, exchange: Exchange, settings: BalanceSetti
   const { endpoint, delay } = choice
   const { load, breaker } = endpoint
   const call = { startedAt: deps.clock.now() }
+  const stalledBefore = deps.clock.stalledMs()
   const learn = (isFailure: boolean) => {
     const now = deps.clock.now()
-    see(delay, now - call.startedAt, isFailure, now, settings)
+    see(delay, now - call.startedAt - (deps.clock.stalledMs() - stalledBefore), isFailure, now, settings)
   }
   load.inFlight += 1
   delay.unanswered.add(call)
@@ -108,7 +109,7 @@ async function sendTo(choice: Choice, exchange: Exchange, settings: BalanceSetti
     return reply
   } catch (error) {
     leave()
-    if (error instanceof ProxyError && error.fault.whose === 'upstream') learn(true)
+    if (error instanceof ProxyError && error.whose === 'upstream') learn(true)
     throw error
   } finally {
     delay.unanswered.delete(call)

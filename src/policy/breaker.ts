@@ -1,4 +1,4 @@
-import { type FaultCode, faultOf, ProxyError } from '../errors.ts'
+import { faultOf, ProxyError, type Whose } from '../errors.ts'
 import {
   admit,
   admits,
@@ -41,7 +41,7 @@ export function refusalOf(breakers: readonly Breaker[], deps: Deps): ProxyError 
   const now = deps.clock.now()
   let first: Breaker | undefined
   for (const breaker of breakers) {
-    publish(breaker, noticeSlow(breaker.circuit, now, breaker.settings), deps)
+    lookForSlow(breaker, now, deps)
     if (!refuses(breaker.circuit, now)) return undefined
     if (first === undefined || breaker.circuit.halfOpenAt < first.circuit.halfOpenAt) first = breaker
   }
@@ -55,7 +55,7 @@ export const anyAdmits = (breakers: readonly Breaker[], deps: Deps): boolean =>
 /** Whether an attempt made now would be let through, as a probe or otherwise. */
 export function wouldAdmit(breaker: Breaker, deps: Deps): boolean {
   const now = deps.clock.now()
-  publish(breaker, noticeSlow(breaker.circuit, now, breaker.settings), deps)
+  lookForSlow(breaker, now, deps)
   return admits(breaker.circuit, now, breaker.settings)
 }
 
@@ -86,30 +86,36 @@ export const breaking =
       else conclude(breaker, permit, verdict, trace, deps)
       return reply
     } catch (error) {
-      conclude(breaker, permit, error instanceof ProxyError ? verdictOnFault(error.code) : 'neutral', trace, deps)
+      conclude(breaker, permit, error instanceof ProxyError ? verdictOn(error.whose) : 'neutral', trace, deps)
       throw error
     }
   }
 
 function enter(breaker: Breaker, leaseMs: number, trace: Trace | undefined, deps: Deps): Permit {
   const now = deps.clock.now()
-  publish(breaker, noticeSlow(breaker.circuit, now, breaker.settings), deps)
-  const permit = admit(breaker.circuit, now, leaseMs, breaker.settings)
+  lookForSlow(breaker, now, deps)
+  const permit = admit(breaker.circuit, now, leaseMs, deps.clock.stalledMs(), breaker.settings)
   if (permit === undefined) throw rejection(breaker, now)
   publish(breaker, noticeHalfOpen(breaker.circuit, now), deps, trace)
   return permit
 }
 
+/** Counts the calls that have become slow by now, before anything else is asked of the circuit or told to it. */
+function lookForSlow(breaker: Breaker, now: number, deps: Deps): void {
+  if (!breaker.settings.slowCalls) return
+  publish(breaker, noticeSlow(breaker.circuit, now, deps.clock.stalledMs(), breaker.settings), deps)
+}
+
 function leaveAtHead(breaker: Breaker, permit: Permit, deps: Deps): void {
   if (!breaker.settings.slowCalls) return
   const now = deps.clock.now()
-  publish(breaker, noticeSlow(breaker.circuit, now, breaker.settings), deps)
+  lookForSlow(breaker, now, deps)
   answered(breaker.circuit, permit, now)
 }
 
 function conclude(breaker: Breaker, permit: Permit, verdict: Verdict, trace: Trace | undefined, deps: Deps): void {
   const now = deps.clock.now()
-  publish(breaker, noticeSlow(breaker.circuit, now, breaker.settings), deps)
+  lookForSlow(breaker, now, deps)
   publish(breaker, settle(breaker.circuit, permit, verdict, now, breaker.settings), deps, trace)
 }
 
@@ -143,10 +149,10 @@ function verdictOnHead(status: number, { jobs, path }: Exchange, settings: Break
 function verdictOnBody(end: BodyEnd): Verdict {
   if (end === 'complete') return 'success'
   if (end === 'cancelled') return 'neutral'
-  return verdictOnFault(end)
+  return verdictOn(faultOf(end).whose)
 }
 
-const verdictOnFault = (code: FaultCode): Verdict => (faultOf(code).whose === 'upstream' ? 'failure' : 'neutral')
+const verdictOn = (whose: Whose): Verdict => (whose === 'upstream' ? 'failure' : 'neutral')
 
 function rejection(breaker: Breaker, now: number): ProxyError {
   const who = [breaker.upstream, breaker.route, breaker.endpoint].filter((name) => name !== undefined).join(' ')

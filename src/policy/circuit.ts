@@ -51,6 +51,8 @@ const UNCOUNTED = -1
 export type Permit = {
   readonly generation: number
   readonly admittedAt: number
+  /** The clock's `stalledMs` at that moment. */
+  readonly stalledMs: number
   /** A probe's slot is free again after this, whatever became of the call. Infinity for a call that is no probe. */
   readonly leaseUntil: number
   settled: boolean
@@ -132,15 +134,22 @@ export function force(
 }
 
 /**
+ * @param stalledMs the clock's, so that a stall makes no call slow.
  * @param leaseMs after which a probe's slot is free again though the call has not ended.
  * @returns undefined when the call is rejected.
  */
-export function admit(circuit: Circuit, now: number, leaseMs: number, settings: CircuitSettings): Permit | undefined {
+export function admit(
+  circuit: Circuit,
+  now: number,
+  leaseMs: number,
+  stalledMs: number,
+  settings: CircuitSettings,
+): Permit | undefined {
   if (!admits(circuit, now, settings)) return undefined
   const isCounted = circuit.mode !== 'forced-closed' && isRegular(circuit, now, settings)
-  if (!isCounted) return { generation: UNCOUNTED, admittedAt: now, leaseUntil: now, settled: true }
+  if (!isCounted) return { generation: UNCOUNTED, admittedAt: now, stalledMs, leaseUntil: now, settled: true }
   const leaseUntil = circuit.tripped ? now + leaseMs : Number.POSITIVE_INFINITY
-  const permit: Permit = { generation: circuit.generation, admittedAt: now, leaseUntil, settled: false }
+  const permit: Permit = { generation: circuit.generation, admittedAt: now, stalledMs, leaseUntil, settled: false }
   if (circuit.tripped) {
     circuit.probes = circuit.probes.filter((probe) => probe.leaseUntil > now)
     circuit.probes.push(permit)

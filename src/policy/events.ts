@@ -160,6 +160,8 @@ export type Event =
   | ({ readonly kind: 'reload' } & ReloadReport)
   | { readonly kind: 'draining'; readonly inFlight: number }
   | { readonly kind: 'drained' }
+  /** The process stood still for so long, stopped or starved: limits that were passed meanwhile say nothing of an upstream. */
+  | { readonly kind: 'stalled'; readonly ms: number }
   /** Something inside went wrong that no request can be told of. */
   | { readonly kind: 'fault'; readonly error: unknown; readonly where: string }
 

@@ -54,7 +54,13 @@ export const hedging =
     return new Race(exchange, { settings, latencies, budget, next, deps }).run(afterMs)
   }
 
-type Runner = { readonly exchange: Exchange; readonly link: Link; readonly startedAt: number; isJoined: boolean }
+type Runner = {
+  readonly exchange: Exchange
+  readonly link: Link
+  readonly startedAt: number
+  readonly stalledMs: number
+  isJoined: boolean
+}
 
 class Race {
   readonly #exchange: Exchange
@@ -112,7 +118,8 @@ class Race {
     const link = new Link((status, headers) => parent.client.inform(status, headers))
     const attemptsBefore = this.#attemptsBefore + this.#runners.length
     const exchange = fork(parent, { body, client: link, attemptsBefore, tried: parent.tried })
-    const runner = { exchange, link, startedAt: this.#rules.deps.clock.now(), isJoined: false }
+    const { clock } = this.#rules.deps
+    const runner = { exchange, link, startedAt: clock.now(), stalledMs: clock.stalledMs(), isJoined: false }
     this.#runners.push(runner)
     this.#underWay.add(runner)
     Promise.try(this.#rules.next, exchange).then(
@@ -153,8 +160,8 @@ class Race {
       this.#tell(outcome)
       // The first was slower than this at least: a percentile of the answers that came alone would fall and fall.
       if (outcome === 'won' && first !== undefined && this.#underWay.has(first)) {
-        const now = deps.clock.now()
-        record(latencies, now - first.startedAt, now)
+        const [now, stalledMs] = [deps.clock.now(), deps.clock.stalledMs() - first.stalledMs]
+        record(latencies, now - first.startedAt - stalledMs, now)
       }
     }
     const losers = [...this.#underWay]

@@ -23,7 +23,7 @@ export const observing =
       if (exchange.headMs !== undefined && !poor.has(reply.status)) record(latencies, exchange.headMs, clock.now())
       return reply
     } catch (error) {
-      const isLate = error instanceof ProxyError && error.code === 'attempt_timeout'
+      const isLate = error instanceof ProxyError && error.code === 'attempt_timeout' && error.whose === 'upstream'
       if (isLate && exchange.headMs !== undefined) record(latencies, exchange.headMs, clock.now())
       throw error
     }

@@ -10,11 +10,19 @@ import { count, exceeds } from './window.ts'
 /** How an admitted call ended: `limited` is a 429, which tells of overload but not of a broken upstream. */
 export type Verdict = 'success' | 'failure' | 'limited' | 'neutral'
 
-/** Counts the calls that have become slow by now. To be asked before anything else is asked or told. */
-export function noticeSlow(circuit: Circuit, now: number, settings: CircuitSettings): Transition | undefined {
+/**
+ * Counts in-flight calls past `slowerThan`. Call before reading or updating the circuit.
+ * @param stalledMs the clock's: time in which the sidecar stood still is not the upstream's.
+ */
+export function noticeSlow(
+  circuit: Circuit,
+  now: number,
+  stalledMs: number,
+  settings: CircuitSettings,
+): Transition | undefined {
   if (!settings.slowCalls) return undefined
   for (const permit of circuit.waiting) {
-    const slowAt = permit.admittedAt + settings.slowCalls.slowerThanMs
+    const slowAt = permit.admittedAt + settings.slowCalls.slowerThanMs + (stalledMs - permit.stalledMs)
     if (slowAt > now) return undefined
     circuit.waiting.delete(permit)
     if (permit.generation !== circuit.generation) continue

@@ -22,10 +22,16 @@ export function wholeBody(
     const chunks: Buffer[] = []
     let bytes = 0
     let progressAt = clock.now()
+    let stalledBefore = clock.stalledMs()
+    let late: ProxyError | undefined
     const watchdog = new Watchdog(
       clock,
       () => progressAt + timeouts.idleMs,
-      () => reply.discard('idle_timeout'),
+      () => {
+        const isOurs = clock.stalledMs() > stalledBefore
+        late = new ProxyError('idle_timeout', undefined, isOurs ? { whose: 'sidecar' } : {})
+        reply.discard(isOurs ? 'cancelled' : 'idle_timeout')
+      },
     )
     const onGone = () => reply.discard(client.goneAs === 'client_gone' ? 'cancelled' : client.goneAs)
     const stop = () => {
@@ -36,6 +42,7 @@ export function wholeBody(
     watchdog.watch()
     reply.watch((chunk) => {
       progressAt = clock.now()
+      stalledBefore = clock.stalledMs()
       bytes += chunk.length
       if (bytes <= limitBytes) return void chunks.push(chunk)
       stop()
@@ -44,7 +51,7 @@ export function wholeBody(
     reply.onClosed((end) => {
       stop()
       if (end === 'complete') resolve(Buffer.concat(chunks))
-      else reject(new ProxyError(end === 'cancelled' ? 'client_gone' : end))
+      else reject(late ?? new ProxyError(end === 'cancelled' ? client.goneAs : end))
     })
     if (client.gone) onGone()
   })

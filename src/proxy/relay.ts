@@ -20,6 +20,8 @@ export class Relay implements BodySink {
   readonly #idleTimeoutMs: number
   #watchdog: Watchdog | undefined
   #progressAt = 0
+  /** The clock's `stalledMs` at that moment. */
+  #stalledBefore = 0
   #clientIsSlow = false
   /** The beginning of a body that may yet prove small. */
   #small = ''
@@ -44,11 +46,11 @@ export class Relay implements BodySink {
     this.#response.writeHead(status, isReasonPhrase(status, statusText) ? statusText : '', headers)
     this.#reply.pipe(this)
     if (this.#reply.ended) return
-    this.#progressAt = this.#clock.now()
+    this.#progressed()
     this.#watchdog = new Watchdog(
       this.#clock,
       () => this.#progressAt + this.#idleTimeoutMs,
-      () => this.fail(this.#clientIsSlow ? 'client_stalled' : 'idle_timeout'),
+      () => this.#late(),
     )
     this.#watchdog.watch()
     // Not flushHeaders(), which writes the head as UTF-8 and so spoils its bytes above 0x7F.
@@ -75,7 +77,7 @@ export class Relay implements BodySink {
     }
     if (this.#small !== '') this.#response.write(this.#small, 'latin1')
     this.#small = ''
-    this.#progressAt = this.#clock.now()
+    this.#progressed()
     if (this.#response.write(chunk)) return true
     if (!this.#clientIsSlow) {
       this.#clientIsSlow = true
@@ -88,7 +90,7 @@ export class Relay implements BodySink {
     if (this.bytes < this.#announced && this.#announced !== Number.POSITIVE_INFINITY) return this.fail('body_truncated')
     // What is left to write of a long body is still bounded: by the client's reading.
     this.#clientIsSlow = true
-    this.#progressAt = this.#clock.now()
+    this.#progressed()
     if (trailers.length > 0) this.#response.addTrailers(pairs(trailers))
     this.#response.end(this.#small, 'latin1')
   }
@@ -100,9 +102,20 @@ export class Relay implements BodySink {
     cut(this.#response)
   }
 
+  #progressed(): void {
+    this.#progressAt = this.#clock.now()
+    this.#stalledBefore = this.#clock.stalledMs()
+  }
+
+  /** Neither side has moved for `idle`. Where the sidecar stood still meanwhile, the upstream's end says nothing of it. */
+  #late(): void {
+    if (this.#clock.stalledMs() > this.#stalledBefore) this.#reply.discard('cancelled')
+    this.fail(this.#clientIsSlow ? 'client_stalled' : 'idle_timeout')
+  }
+
   #onDrain(): void {
     this.#clientIsSlow = false
-    this.#progressAt = this.#clock.now()
+    this.#progressed()
     this.#reply.resume()
   }
 }

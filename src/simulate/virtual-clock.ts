@@ -36,6 +36,15 @@ export class VirtualClock implements Clock {
     return this.#epochMs + this.#now
   }
 
+  /** It never stands still. */
+  stalledMs(): number {
+    return 0
+  }
+
+  watch(): () => void {
+    return () => {}
+  }
+
   after(delayMs: number, fire: () => void): Timer {
     const timer: Pending = { dueAt: this.#now + Math.max(0, delayMs), order: this.#made, fire, place: -1 }
     this.#made += 1

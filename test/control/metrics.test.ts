@@ -146,6 +146,8 @@ test('what happens on the way of a request is counted under its cause', async ()
     'breakwater_checkpoint_operations_total{operation="append",outcome="down"}': 1,
     breakwater_checkpoint_store_up: 1,
     breakwater_faults_total: 1,
+    breakwater_loop_stalled_seconds_total: 0,
+    breakwater_loop_stalls_total: 0,
     'breakwater_breaker_transitions_total{upstream="youtube-search",route="*",from="closed",to="open",cause="consecutive"}': 1,
     [`breakwater_breaker_transitions_total{${jobs},from="half-open",to="closed",cause="none"}`]: 1,
   })
@@ -180,7 +182,7 @@ test('gauges show the state at the moment of the scrape, and an upstream that is
   const gauges = (series: Record<string, number>) =>
     Object.fromEntries(
       Object.entries(series).filter(
-        ([key]) => !/^breakwater_(?:build_info|faults_total|checkpoint_store_up|config_)/.test(key),
+        ([key]) => !/^breakwater_(?:build_info|faults_total|loop_|checkpoint_store_up|config_)/.test(key),
       ),
     )
   let now: Snapshot = {

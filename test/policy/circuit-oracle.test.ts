@@ -95,7 +95,7 @@ function callOurs(
   now: number,
 ): Observed {
   const before = stateOf(circuit, now)
-  const permit = admit(circuit, now, Number.POSITIVE_INFINITY, settings)
+  const permit = admit(circuit, now, Number.POSITIVE_INFINITY, 0, settings)
   if (permit !== undefined) {
     noticeHalfOpen(circuit, now)
     settle(circuit, permit, succeeds ? 'success' : 'failure', now, settings)

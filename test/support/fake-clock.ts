@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import type { Clock } from '../../src/clock.ts'
+import type { Clock, ClockWatcher } from '../../src/clock.ts'
 
 type Pending = { dueAt: number; fire: () => void }
 
@@ -11,6 +11,8 @@ export type FakeClock = Clock & {
   armed(ms: number): Promise<void>
   /** The same, then moves on by as much: the delay itself is asserted. */
   elapse(ms: number): Promise<void>
+  /** Stands still for `ms`, more than 100: timers that fell due meanwhile fire late, after a turn of I/O. */
+  stall(ms: number): Promise<void>
   /** Delays, from now, of the timers that are set. */
   pending(): number[]
 }
@@ -23,6 +25,16 @@ export function fakeClock(): FakeClock {
   const timers = new Set<Pending>()
   const watchers = new Set<() => void>()
   const isDueIn = (ms: number) => [...timers].some(({ dueAt }) => Math.abs(dueAt - now - ms) < 1e-6)
+  let stalled = 0
+  const observers = new Set<ClockWatcher>()
+  const run = ({ fire }: Pending) => {
+    try {
+      fire()
+    } catch (error) {
+      if (observers.size === 0) throw error
+      for (const { fault } of observers) fault(error)
+    }
+  }
   const advance = async (ms: number) => {
     const until = now + ms
     for (;;) {
@@ -30,7 +42,7 @@ export function fakeClock(): FakeClock {
       if (due === undefined) break
       timers.delete(due)
       now = Math.max(now, due.dueAt)
-      due.fire()
+      run(due)
       await turn()
     }
     now = until
@@ -49,6 +61,20 @@ export function fakeClock(): FakeClock {
   return {
     now: () => now,
     wallNow: () => EPOCH_MS + now,
+    stalledMs: () => stalled,
+    watch: (watcher) => {
+      observers.add(watcher)
+      return () => observers.delete(watcher)
+    },
+    stall: async (ms) => {
+      now += ms
+      stalled += ms
+      for (const watcher of observers) watcher.stalled(ms)
+      // Two, since the first may come in the same turn of the loop.
+      await turn()
+      await turn()
+      await advance(0)
+    },
     after: (delayMs, fire) => {
       const timer = { dueAt: now + Math.max(0, delayMs), fire }
       timers.add(timer)
