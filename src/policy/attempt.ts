@@ -8,6 +8,7 @@ import {
   type Exchange,
   fork,
   type Reply,
+  remember,
   type Send,
   type Transport,
 } from './exchange.ts'
@@ -72,7 +73,11 @@ class Attempt implements CallWatch {
   start(transport: Transport): void {
     this.#exchange.attempts += 1
     this.#exchange.client.listen(this.#onGone)
-    this.#call = transport(this.#span === undefined ? this.#exchange : told(this.#exchange, this.#span), this)
+    try {
+      this.#call = transport(this.#span === undefined ? this.#exchange : told(this.#exchange, this.#span), this)
+    } catch (error) {
+      if (!this.#over) this.failed('internal', error)
+    }
     if (!this.#over) this.#watchdog.watch()
   }
 
@@ -146,11 +151,11 @@ class Attempt implements CallWatch {
     this.#exchange.client.unlisten(this.#onGone)
     const now = this.#deps.clock.now()
     const durationMs = now - this.#startedAt
-    const { route: ref, history } = this.#exchange
+    const { route: ref } = this.#exchange
     const [startedAt, endpoint, span] = [this.#startedAt, this.#endpoint, this.#span]
     if (this.#phase === 'waiting') this.#exchange.headMs = now - this.#phaseSince - this.#stalledMs()
     const outcome = status ?? reason ?? 'internal'
-    history.push({ startedAt, ms: durationMs, outcome, early, endpoint, job: undefined, span })
+    remember(this.#exchange, { startedAt, ms: durationMs, outcome, early, endpoint, job: undefined, span })
     this.#deps.emit({ kind: 'attempt', ref, status, reason, durationMs, connectMs: this.#connectMs })
   }
 }

@@ -1,4 +1,5 @@
 import { faultOf, ProxyError, type Whose } from '../errors.ts'
+import { callEach } from './call-each.ts'
 import {
   admit,
   admits,
@@ -170,5 +171,5 @@ function publish(breaker: Breaker, transition: Transition | undefined, deps: Dep
   if (transition === undefined) return
   const { upstream, route, endpoint } = breaker
   deps.emit({ kind: 'breaker', upstream, route, endpoint, ...transition, trace })
-  if (transition.to === 'open') for (const wake of [...breaker.onOpen]) wake()
+  if (transition.to === 'open') callEach([...breaker.onOpen])
 }

@@ -1,5 +1,6 @@
 /** What a response says of a job in its body: services that work by jobs report a failed one inside a 200. */
 
+import { createHash } from 'node:crypto'
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
 import { pointed } from '../job/pointer.ts'
 import type { Reply } from './exchange.ts'
@@ -26,7 +27,9 @@ export type JobOutcome = 'failed' | 'completed'
 /** What of a body is looked at, as sent and as unpacked, in bytes. */
 export const LOOKED_AT = 64 * 1024
 /** Ids that are remembered: the oldest is forgotten first. */
-const MOST_IDS = 10_000
+const MAX_IDS = 10_000
+/** A longer id is remembered by its digest, so that 10,000 of them take no more than a few MB. */
+const MAX_ID_LENGTH = 200
 
 /** A set that holds no more than the newest so many. */
 export class SeenIds {
@@ -34,10 +37,11 @@ export class SeenIds {
 
   /** @returns whether it is new. */
   add(id: string): boolean {
-    if (this.#ids.has(id)) return false
+    const key = id.length <= MAX_ID_LENGTH ? id : createHash('sha256').update(id).digest('base64')
+    if (this.#ids.has(key)) return false
     const [oldest] = this.#ids
-    if (this.#ids.size >= MOST_IDS && oldest !== undefined) this.#ids.delete(oldest)
-    this.#ids.add(id)
+    if (this.#ids.size >= MAX_IDS && oldest !== undefined) this.#ids.delete(oldest)
+    this.#ids.add(key)
     return true
   }
 }

@@ -1,3 +1,4 @@
+import { callEach } from './call-each.ts'
 import type { BodyEnd, BodySink, RawHeaders } from './exchange.ts'
 
 /** The end of a reply's body, of which there is one, and those who wait for it. */
@@ -25,6 +26,6 @@ export class Ending {
     this.how = end
     const waiting = this.#waiting
     this.#waiting = undefined
-    if (waiting !== undefined) for (const closed of waiting) closed(end)
+    if (waiting !== undefined) callEach(waiting, end)
   }
 }

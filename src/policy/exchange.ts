@@ -206,13 +206,22 @@ export const fork = (parent: Exchange, own: Fork): Exchange => ({
   isShared: false,
 })
 
+/** A download that is continued over and over has no end of attempts: the first and the newest are kept. */
+const MAX_RECORDS = 200
+
+/** Adds to an exchange's history an attempt that is over. */
+export function remember({ history }: Exchange, record: AttemptRecord): void {
+  history.push(record)
+  if (history.length > MAX_RECORDS) history.splice(MAX_RECORDS / 2, 1)
+}
+
 /**
  * Tells an exchange what a fork has come to so far. To be called once for each fork and each exchange that it answers.
  * @param waited whether the exchange waited through the fork: not for an attempt that another one overtook.
  */
 export function join(exchange: Exchange, { attempts, history, headMs, spent }: Exchange, waited = true): void {
   exchange.attempts += attempts
-  exchange.history.push(...history)
+  for (const record of history) remember(exchange, record)
   if (!waited) return
   exchange.headMs = headMs
   exchange.spent.queueMs += spent.queueMs

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../clock.ts'
 import type { FaultCode } from '../errors.ts'
+import { callEach } from './call-each.ts'
 import { Ending } from './ending.ts'
 import { type BodyEnd, type BodySink, both, type RawHeaders, type Reply } from './exchange.ts'
 
@@ -39,18 +40,31 @@ export class Fanout implements BodySink {
   }
 
   data(chunk: Buffer): boolean {
-    for (const branch of [...this.#branches]) branch.data(chunk)
+    this.#each((branch) => branch.data(chunk))
     this.#paused = this.#isHeldUp()
     if (this.#paused) this.#timer ??= this.#clock.after(PATIENCE_MS, () => this.#cut())
     return !this.#paused
   }
 
   end(trailers: RawHeaders): void {
-    for (const branch of [...this.#branches]) branch.end(trailers)
+    this.#each((branch) => branch.end(trailers))
   }
 
   fail(code: FaultCode): void {
-    for (const branch of [...this.#branches]) branch.fail(code)
+    this.#each((branch) => branch.fail(code))
+  }
+
+  /** A reader that throws is cut off by itself; the others go on. */
+  #each(act: (branch: Branch) => void): void {
+    const guarded = [...this.#branches].map((branch) => () => {
+      try {
+        act(branch)
+      } catch (error) {
+        branch.discard('internal')
+        throw error
+      }
+    })
+    callEach(guarded)
   }
 
   #isHeldUp(): boolean {

@@ -1,6 +1,6 @@
 import { Watchdog } from '../clock.ts'
 import { ProxyError } from '../errors.ts'
-import type { Deps, Exchange, Layer } from './exchange.ts'
+import type { Deps, Exchange, Layer, Reply } from './exchange.ts'
 
 export type LimitSettings = {
   /** Exchanges that may wait for a place. */
@@ -38,17 +38,17 @@ export const limit =
       slots.inUse -= 1
       letIn(slots)
     }
-    const inside = (exchange: Exchange) =>
-      next(exchange).then(
-        (reply) => {
-          reply.onClosed(release)
-          return reply
-        },
-        (error: unknown) => {
-          release()
-          throw error
-        },
-      )
+    const inside = async (exchange: Exchange) => {
+      let reply: Reply
+      try {
+        reply = await next(exchange)
+      } catch (error) {
+        release()
+        throw error
+      }
+      reply.onClosed(release)
+      return reply
+    }
     return (exchange) => {
       const refused = refusal()
       if (refused !== undefined) return Promise.reject(refused)

@@ -1,4 +1,5 @@
 import type { FaultCode } from '../errors.ts'
+import { callEach } from './call-each.ts'
 import type { ClientLink, RawHeaders } from './exchange.ts'
 
 /**
@@ -33,6 +34,6 @@ export class Link implements ClientLink {
     if (this.gone) return
     this.gone = true
     this.goneAs = as
-    for (const onGone of [...this.#listeners]) onGone()
+    callEach([...this.#listeners])
   }
 }

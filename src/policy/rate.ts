@@ -28,6 +28,9 @@ export type Pace = {
   timer: Timer | undefined
 }
 
+/** Requests that wait for their turn at one upstream. */
+const MAX_WAITING = 10_000
+
 type Waiter = {
   readonly onTurn: () => void
   /** Monotonic ms: a turn that comes later is none. */
@@ -91,7 +94,8 @@ function turn(settings: PaceSettings, pace: Pace, exchange: Exchange, { clock }:
   const now = clock.now()
   const waitMs = freeAt(pace, pace.waiting.length) - now
   if (waitMs <= 0) return take(pace, now)
-  if (waitMs > settings.queueTimeoutMs || now + waitMs >= exchange.deadlineAt) throw refusedFor(waitMs)
+  const isTooLong = waitMs > settings.queueTimeoutMs || now + waitMs >= exchange.deadlineAt
+  if (isTooLong || pace.waiting.length >= MAX_WAITING) throw refusedFor(waitMs)
   return new Promise((resolve, reject) => {
     const leave = () => {
       exchange.client.unlisten(onGone)

@@ -1,0 +1,67 @@
+/** An error thrown in one request's policies took its slot with it, or kept those who were called after it from theirs. */
+
+import { expect, test } from 'vitest'
+import { Ending } from '../../src/policy/ending.ts'
+import { Link } from '../../src/policy/link.ts'
+import { ask, problemOf } from '../support/client.ts'
+import { fakeClock } from '../support/fake-clock.ts'
+import { startProxy } from '../support/proxy.ts'
+import { scriptedUpstream } from '../support/scripted-upstream.ts'
+
+test.for([
+  ['the choice of an endpoint', {}],
+  ['a collapsed call', { collapse: true }],
+  ['a held poll', { hold: { json: '/status', in: ['running'], upTo: '5s', every: '1s' } }],
+  ['a hedged attempt', { hedge: { after: '1s', max: 1 } }],
+] as const)('policy: an error in %s ends that request alone', async ([, route], t) => {
+  const clock = fakeClock()
+  const upstreams = [
+    await scriptedUpstream(t, clock, [{ body: 'a' }]),
+    await scriptedUpstream(t, clock, [{ body: 'b' }]),
+  ]
+  let broken = true
+  const random = () => {
+    if (broken) throw new Error('no chance')
+    return 0
+  }
+  const proxy = await startProxy(t, {
+    clock,
+    random,
+    upstreams: {
+      web: {
+        urls: upstreams.map(({ origin }) => origin),
+        concurrency: { max: 1, queue: 0 },
+        routes: [{ match: 'GET /r/{id}', ...route }],
+      },
+    },
+  })
+  expect(problemOf(await ask(`${proxy.url}/web/r/1`))).toMatchObject({ status: 500, type: 'urn:breakwater:internal' })
+  expect(await proxy.logged(({ msg }) => msg === 'fault')).toMatchObject({ err: { message: 'no chance' } })
+  broken = false
+  expect((await ask(`${proxy.url}/web/r/2`)).status).toBe(200)
+  expect((await proxy.metrics()).get('breakwater_requests_in_flight{upstream="web"}')).toBe(0)
+})
+
+const failing = () => {
+  throw new Error('first')
+}
+
+test('ending: a callback that throws keeps none from hearing of the end', () => {
+  const heard: string[] = []
+  const ending = new Ending()
+  ending.onClosed(failing)
+  ending.onClosed((end) => heard.push(end))
+  expect(() => ending.close('complete')).toThrow('first')
+  expect(heard).toEqual(['complete'])
+})
+
+test('link: a listener that throws keeps none from hearing that the client left', () => {
+  let heard = 0
+  const link = new Link(() => {})
+  link.listen(failing)
+  link.listen(() => {
+    heard += 1
+  })
+  expect(() => link.leave('client_gone')).toThrow('first')
+  expect(heard).toBe(1)
+})
