@@ -3,6 +3,10 @@
 import module from 'node:module'
 import { fileURLToPath } from 'node:url'
 
+// Node answers SIGUSR1 with an inspector on 127.0.0.1:9229, where whoever shares the loopback runs code. A listener takes its
+// place. `--disable-sigusr1` would do the same, but a Node too old to know it says only "bad option", not what is below.
+process.on('SIGUSR1', () => {})
+
 const NEEDED = [26, 2]
 const [major, minor] = process.versions.node.split('.').map(Number)
 if (major < NEEDED[0] || (major === NEEDED[0] && minor < NEEDED[1])) {

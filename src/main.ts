@@ -51,7 +51,7 @@ async function main(argv: string[]): Promise<number> {
     }
     if (command === 'demo') {
       const { demo } = await import('./commands/demo.ts')
-      return await demo(demoOptions(rest), write, process.stdout.isTTY)
+      return await demo(demoOptions(rest), process.env, write, process.stdout.isTTY)
     }
     if (command === 'simulate') {
       const { simulate } = await import('./commands/simulate.ts')

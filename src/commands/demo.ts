@@ -1,7 +1,9 @@
 import { once } from 'node:events'
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { systemClock } from '../clock.ts'
 import { type Result, type Setting, tell } from '../demo/story.ts'
+import { npxEnd } from './npx.ts'
 
 export type DemoOptions = {
   /** The configuration's file; undefined for the shipped one. */
@@ -16,11 +18,13 @@ const SHIPPED = join(import.meta.dirname, '../../proxy.yaml')
  * Makes videos without the sidecar and then with it, before services that fail in the ways that the real ones do, and
  * shows what came of it side by side. Takes about a minute; needs nothing but this project. At a terminal the sidecar's page
  * stays until a signal.
+ * @param env tells whether npx started it: the demo ends with its npx.
  * @param isTerminal whether progress may rewrite its line.
  * @returns the exit code: 0, 2 when a file cannot be read or written, or 130 when a signal ended it.
  */
 export async function demo(
   { config = SHIPPED, log }: DemoOptions,
+  env: Readonly<Record<string, string | undefined>>,
   write: (text: string) => void,
   isTerminal: boolean,
 ): Promise<number> {
@@ -34,6 +38,7 @@ export async function demo(
   const ended = new AbortController()
   const onSignal = () => ended.abort()
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
+  void npxEnd(env, systemClock).then(onSignal)
   write(
     'Three services as make-video knows them: they restart, block, limit, reset connections, and one runs out of workers\n' +
       'for a while. A client makes videos with them, first directly, then through the sidecar.\n' +

@@ -4,10 +4,12 @@ import { systemClock } from '../clock.ts'
 import { warningsOf } from '../config/warnings.ts'
 import { systemResolve } from '../proxy/names.ts'
 import { configFile } from '../reload/source.ts'
+import { npxEnd } from './npx.ts'
 import { readConfig } from './read-config.ts'
 
 /**
- * Serves until SIGTERM or SIGINT, then drains; a second signal ends at once. Reloads when the file changes, and at SIGHUP.
+ * Serves until SIGTERM or SIGINT, or until the npx that started it ends, then drains; a second signal ends at once. Reloads
+ * when the file changes, and at SIGHUP.
  * @returns the exit code: 0 after a drain, 1 when it could not start, 2 when the configuration is faulty.
  */
 export async function run(
@@ -29,7 +31,7 @@ export async function run(
     resolve: systemResolve,
     logTo: undefined,
   }
-  const asked = firstSignal()
+  const asked = Promise.race([firstSignal(), npxEnd(env, systemClock)])
   let app: App | undefined
   // One that comes before it serves asks for nothing: the file has just been read.
   process.on('SIGHUP', () => void app?.reload('signal'))

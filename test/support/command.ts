@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { temporaryFolder } from './folder.ts'
 import type { Scope } from './scripted-upstream.ts'
 
-const BIN = join(import.meta.dirname, '../../bin/breakwater.js')
+const ROOT = join(import.meta.dirname, '../..')
+const BIN = join(ROOT, 'bin/breakwater.js')
 
 /**
  * The command as a user starts it, its output gathered.
@@ -17,9 +18,13 @@ export function breakwater(
   env: Record<string, string> = {},
   through: readonly string[] = [],
 ) {
-  const [program = '', ...words] = [...through, process.execPath, BIN, ...args]
-  const child: ChildProcess = spawn(program, words, { env: { ...process.env, ...env } })
-  t.onTestFinished(() => child.kill('SIGKILL'))
+  return started(t, [...through, process.execPath, BIN, ...args], env)
+}
+
+/** A command in the project's folder, its output gathered. Ends with the test, and whatever it has started ends with it. */
+export function started(t: Scope, [program = '', ...words]: readonly string[], env: Record<string, string> = {}) {
+  const child: ChildProcess = spawn(program, words, { cwd: ROOT, env: { ...process.env, ...env }, detached: true })
+  t.onTestFinished(() => endGroup(child))
   let stdout = ''
   let stderr = ''
   const watchers: (() => void)[] = []
@@ -48,6 +53,16 @@ export function breakwater(
         await new Promise<void>((resolve) => watchers.push(resolve))
       }
     },
+  }
+}
+
+/** A child that was started as the leader of its own group; its members may outlive it. */
+function endGroup(leader: ChildProcess): void {
+  if (leader.pid === undefined) return
+  try {
+    process.kill(-leader.pid, 'SIGKILL')
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
   }
 }
 

@@ -1,0 +1,20 @@
+import type { Clock } from '../clock.ts'
+
+/** How often the parent is looked at, in ms. */
+const LOOK_MS = 250
+
+/**
+ * Resolves once the npx that started this process is gone; never for a process that npx did not start. npx runs a command in
+ * a shell and signals that shell alone, which hands nothing on: without this the command would outlive both.
+ */
+export function npxEnd(env: Readonly<Record<string, string | undefined>>, clock: Clock): Promise<void> {
+  return new Promise((resolve) => {
+    if (env.npm_lifecycle_event !== 'npx') return
+    const parent = process.ppid
+    const look = () => {
+      if (process.ppid !== parent) resolve()
+      else clock.after(LOOK_MS, look)
+    }
+    look()
+  })
+}
