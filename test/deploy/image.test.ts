@@ -20,10 +20,28 @@ test.runIf(process.platform === 'linux')('the image has every library that the p
   expect(brought).toEqual(missing.map((name) => name.split('.')[0]))
 })
 
+test('every image that it begins with is named by its digest', () => {
+  const bases = [...dockerfile.matchAll(/^FROM (\S+)/gm)].map(([, image = '']) => image)
+  expect(bases).toHaveLength(2)
+  expect(bases.filter((image) => !/^[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}$/.test(image))).toEqual([])
+})
+
+test('its Node is that of the official image, of the pinned version, and no package brings another one', () => {
+  const [, version] = /^FROM node:([\d.]+)-\w+-slim@\S+ AS app$/m.exec(dockerfile) ?? []
+  expect(new Set(Object.values(JSON.parse(read('package.json')).optionalDependencies))).toEqual(new Set([version]))
+  expect(dockerfile).toMatch(/ npm ci --omit=dev --omit=optional /)
+  expect(dockerfile).toContain(' cp /usr/local/bin/node /usr-of-image/bin/ ')
+})
+
+test('its Node takes no signal for a reason to open an inspector', () => {
+  const [, options = ''] = /^ENV NODE_OPTIONS=(.*)$/m.exec(dockerfile) ?? []
+  expect(options.split(' ')).toContain('--disable-sigusr1')
+})
+
 test('the library that is brought is of the same Debian as those of the base', () => {
   const releases: Record<string, string> = { bookworm: '12', trixie: '13' }
-  const [, codename = ''] = /^FROM node:\d+-(\w+)-slim AS app$/m.exec(dockerfile) ?? []
-  const [, release] = /^FROM gcr\.io\/distroless\/cc-debian(\d+):nonroot$/m.exec(dockerfile) ?? []
+  const [, codename = ''] = /^FROM node:[\d.]+-(\w+)-slim@\S+ AS app$/m.exec(dockerfile) ?? []
+  const [, release] = /^FROM gcr\.io\/distroless\/cc-debian(\d+):nonroot@\S+$/m.exec(dockerfile) ?? []
   expect(releases[codename]).toBe(release)
 })
 
