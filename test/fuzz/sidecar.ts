@@ -1,0 +1,93 @@
+/** The whole sidecar as a process of its own, so that its end is seen as one, and what it holds can be looked at. */
+
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+const BIN = join(import.meta.dirname, '../../bin/breakwater.js')
+const KEPT_LINES = 200
+
+export type RunningSidecar = {
+  readonly pid: number
+  /** Of the shared listener. */
+  readonly port: number
+  readonly controlPort: number
+  /** How it ended, with what it said; undefined while it runs. */
+  readonly ending: () => string | undefined
+  /** Open files by what they lead to. */
+  readonly openFiles: () => string[]
+  /** In MiB; the most so far. */
+  readonly peakMemory: () => number
+  readonly temporaryFolder: string
+  readonly stop: () => Promise<void>
+  readonly kill: () => Promise<void>
+}
+
+export async function runSidecar(config: object): Promise<RunningSidecar> {
+  const folder = mkdtempSync(join(tmpdir(), 'breakwater-fuzz-'))
+  const file = join(folder, 'proxy.yaml')
+  writeFileSync(file, JSON.stringify(config))
+  const child = spawn(process.execPath, [BIN, 'run', '--config', file], {
+    env: { ...process.env, TMPDIR: folder },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let said = ''
+  const lines: string[] = []
+  let ending: string | undefined
+  const listening = Promise.withResolvers<void>()
+  const ports = new Map<string, number>()
+  let rest = ''
+  child.stdout.on('data', (text: Buffer) => {
+    const [last = '', ...whole] = `${rest}${text}`.split('\n').reverse()
+    rest = last
+    for (const line of whole.reverse()) {
+      const [, name, port] = /"name":"([^"]+)","address":"[^"]*:(\d+)","msg":"listening"/.exec(line) ?? []
+      if (name !== undefined) ports.set(name, Number(port))
+      if (name === 'control.listen') listening.resolve()
+      lines.push(line)
+      if (lines.length > KEPT_LINES) lines.shift()
+    }
+  })
+  child.stderr.on('data', (text) => {
+    said = `${said}${text}`.slice(0, 4_000)
+  })
+  const exited = new Promise<void>((resolve) => {
+    child.once('exit', (code, signal) => {
+      ending = `it ended with ${code ?? signal}: ${said}\n${lines.slice(-3).join('\n')}`
+      resolve()
+    })
+  })
+  await Promise.race([listening.promise, exited])
+  const { pid } = child
+  if (ending !== undefined || pid === undefined) throw new Error(`the sidecar did not start: ${ending}`)
+  const end = async (signal: NodeJS.Signals) => {
+    child.kill(signal)
+    await exited
+    rmSync(folder, { recursive: true, force: true })
+  }
+  return {
+    pid,
+    port: ports.get('listen') ?? 0,
+    controlPort: ports.get('control.listen') ?? 0,
+    ending: () => ending,
+    openFiles: () => openFilesOf(pid),
+    peakMemory: () =>
+      Math.round(Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024),
+    temporaryFolder: folder,
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
+  }
+}
+
+/** One that closes while it is looked at is left out. */
+function openFilesOf(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/${pid}/fd/${fd}`)]
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+      throw error
+    }
+  })
+}
