@@ -109,6 +109,8 @@ function compileUpstream(state: UpstreamState, rules: TimeoutRules, deps: Deps):
       idempotentMethods: new Set(route.retry.methods),
       idempotent: route.idempotent,
       bodyLimits: route.retry.bodyBuffer,
+      upgrades: new Set(route.upgrades.map((name) => name.toLowerCase())),
+      tunnelMs: route.timeout.tunnel,
       timeouts: timeoutsOf(route.timeout, rules),
       jobs: jobsOf(match, route.failureWhen, record.counted),
     }

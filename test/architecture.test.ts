@@ -16,6 +16,7 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
     [
       'src/policy/exchange',
       'src/policy/ending',
+      'src/policy/fields',
       'src/policy/link',
       'src/policy/whole',
       'src/policy/events',

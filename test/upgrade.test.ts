@@ -44,8 +44,9 @@ test('a WebSocket is passed through in both directions, text and binary', async 
   client.send(payload)
   const [echoed, isBinary] = await once(client, 'message')
   expect([isBinary, payload.equals(echoed)]).toEqual([true, true])
+  const [atUpstream] = [...upstream.sockets.clients]
   client.close(4000, 'bye')
-  const [code] = await once(client, 'close')
+  const [[code]] = await Promise.all([once(client, 'close'), atUpstream && once(atUpstream, 'close')])
   expect(code).toBe(4000)
   expect(await proxy.logged(({ msg, status }) => msg === 'request' && status === 101)).toMatchObject({
     path: '/chat',
@@ -102,7 +103,7 @@ test('what a client sends before the switch reaches the upstream after it', asyn
   const { port } = server.address() as AddressInfo
   const proxy = await startProxy(t, {
     clock: fakeClock(),
-    upstreams: { web: { url: `http://127.0.0.1:${port}`, listen: '127.0.0.1:0' } },
+    upstreams: { web: { url: `http://127.0.0.1:${port}`, listen: '127.0.0.1:0', upgrades: ['echo'] } },
   })
   const raw = openRaw(Number(new URL(proxy.own('web')).port))
   raw.send('GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n')

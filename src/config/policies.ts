@@ -19,6 +19,10 @@ import {
 } from './kinds.ts'
 import { type Block, setting, switchable } from './setting.ts'
 
+const protocol = text.regex(/^[!#$%&'*+.^_`|~\w-]+(?:\/[!#$%&'*+.^_`|~\w-]+)?$/, {
+  error: 'expected the name of a protocol such as websocket',
+})
+
 const pointer = text.regex(/^\//, { error: 'expected a JSON Pointer such as /status' })
 
 /** A timeout that is computed from the job's shape. */
@@ -63,6 +67,7 @@ export const ROUTE = {
     ),
     total: setting(timeout('1ms', '1d'), '25s', 'all attempts and waits, to the response head that is relayed'),
     idle: setting(timeout('1ms', '1d'), '60s', 'between two chunks of a body, either way'),
+    tunnel: setting(duration('1s', '7d'), '1h', 'an upgraded connection without a byte'),
   },
   clientTimeout: setting(
     duration('1ms', '1d'),
@@ -116,6 +121,11 @@ export const ROUTE = {
     ),
     false,
     'a second attempt beside a slow first one',
+  ),
+  upgrades: setting(
+    listOf(protocol),
+    ['websocket'],
+    'protocols that a request without content may switch to; other offers are served as plain requests',
   ),
 } as const satisfies Block
 

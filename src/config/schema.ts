@@ -191,6 +191,7 @@ export type RouteConfig = {
   readonly failureWhen: Values<typeof ROUTE_ONLY.failureWhen>
   readonly collapse: Policies['collapse']
   readonly hedge: Policies['hedge']
+  readonly upgrades: Policies['upgrades']
   readonly timeout: Timeouts
   /** In ms; for check and explain alone. */
   readonly clientTimeout: number
@@ -225,6 +226,7 @@ export type UpstreamConfig = {
   /** For requests that match no route. */
   readonly collapse: Policies['collapse']
   readonly hedge: Policies['hedge']
+  readonly upgrades: Policies['upgrades']
   /** In the order of the file: the first that matches wins. */
   readonly routes: readonly RouteConfig[]
 }

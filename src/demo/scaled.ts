@@ -13,11 +13,12 @@ export function scaled(config: Config, scale: number): Config {
     typeof attempt === 'number' || !('observed' in attempt)
       ? length(attempt)
       : { ...attempt, min: attempt.min * scale, max: length(attempt.max) }
-  const timeout = ({ connect, attempt, total, idle }: Timeouts): Timeouts => ({
+  const timeout = ({ connect, attempt, total, idle, tunnel }: Timeouts): Timeouts => ({
     connect: length(connect),
     attempt: attemptLength(attempt),
     total: length(total),
     idle: length(idle),
+    tunnel: tunnel * scale,
   })
   const retry = (rules: Retry): Retry => ({
     ...rules,

@@ -39,13 +39,20 @@ export type Line = {
   giveBack(): void
 }
 
+const PROCESSING = 102
+
 const TRANSFER_ENCODING = 'transfer-encoding'
 
 /** Response bytes that wait for their taker before the upstream is told to pause. */
 const HELD_BYTES = 64 * 1024
 
+/** Interim responses that one attempt may bring; the next is no HTTP that anybody asked for. */
+const MAX_INTERIM = 100
+
 const GIVEN_UP = new Error('given up by the sidecar')
-const CODED = Object.assign(new Error('a transfer coding besides chunked'), { code: 'UND_ERR_NOT_SUPPORTED' })
+const unsupported = (what: string) => Object.assign(new Error(what), { code: 'UND_ERR_NOT_SUPPORTED' })
+const CODED = unsupported('a transfer coding besides chunked')
+const CHATTY = unsupported(`over ${MAX_INTERIM} interim responses`)
 
 /**
  * One exchange on the wire: first a Call without a response head, then the Reply that has it. Its `on…` methods are what
@@ -62,6 +69,7 @@ export class UpstreamCall implements Call, Reply {
   #bodyBegun = false
   #sent = false
   #hasHead = false
+  #interim = 0
   readonly #ending = new Ending()
   #sink: BodySink | undefined
   #held: Buffer[] = []
@@ -144,7 +152,7 @@ export class UpstreamCall implements Call, Reply {
   onResponseStart(control: WireControl, status: number, _parsed: unknown, statusText?: string): void {
     if (this.ended) return
     const headers = decoded(control.rawHeaders)
-    if (status < 200) return this.#exchange.client.inform(status, headers)
+    if (status < 200) return this.#onInterim(control, status, headers)
     if (isCodedFurther(headers)) return control.abort(CODED)
     this.#head(status, statusText ?? '', headers)
   }
@@ -191,6 +199,14 @@ export class UpstreamCall implements Call, Reply {
     if (code === 'reset' && this.#isStale(error)) return this.#sendAfresh()
     this.#ending.close(code)
     this.#watch.failed(code, error)
+  }
+
+  #onInterim(control: WireControl, status: number, headers: RawHeaders): void {
+    this.#interim += 1
+    if (this.#interim > MAX_INTERIM) return control.abort(CHATTY)
+    // Processing goes on at the upstream (RFC 2518 section 10.1): the attempt's time begins anew.
+    if (status === PROCESSING && this.#sent) this.#watch.progressed()
+    this.#exchange.client.inform(status, headers)
   }
 
   #head(status: number, statusText: string, headers: RawHeaders): void {

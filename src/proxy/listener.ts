@@ -1,12 +1,12 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, ServerResponse } from 'node:http'
 import { Server as NetServer, type Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
 import { ProxyError } from '../errors.ts'
 import { type Address, listenOn } from '../listen.ts'
-import type { Upstream } from './route.ts'
-import { splitPrefix } from './target.ts'
-import { askedProtocol, responseOn } from './upgrade.ts'
-import { type Destination, type Manner, Visit, type VisitDeps } from './visit.ts'
+import { ClientConnection } from './client-connection.ts'
+import { routeFor, type Upstream } from './route.ts'
+import { originForm, pathOf, splitPrefix } from './target.ts'
+import { answerOn, askedProtocol } from './upgrade.ts'
+import { type Asked, type Destination, Visit, type VisitDeps } from './visit.ts'
 
 /** Where requests come in: an address, and how it tells their upstream. */
 export type Door = {
@@ -41,9 +41,6 @@ const KEEP_ALIVE_MS = 65_000
 /** A client that takes longer than this to send its request's head is none. */
 const HEAD_TIMEOUT_MS = 60_000
 
-const PLAIN: Manner = { awaitsContinue: false, upgrade: undefined }
-const AWAITS_CONTINUE: Manner = { awaitsContinue: true, upgrade: undefined }
-
 /** The shared listener: the first path segment names the upstream and goes no further. */
 export const byPrefix =
   (upstreams: () => ReadonlyMap<string, Upstream>) =>
@@ -63,13 +60,31 @@ export const byListener =
     return { upstream, target, prefix: '' }
   }
 
+const NONE: ReadonlySet<string> = new Set()
+
+/** Protocols that the route of a request may switch to; none where it finds no route, which its Visit answers. */
+function upgradesFor({ method = '', url = '' }: IncomingMessage, find: Door['find']): ReadonlySet<string> {
+  try {
+    const { upstream, target } = find(originForm(url))
+    return routeFor(upstream, method, pathOf(target)).upgrades
+  } catch (error) {
+    if (error instanceof ProxyError) return NONE
+    throw error
+  }
+}
+
 /** @throws Error naming the key when it cannot listen there. */
 export async function listen(door: Door, deps: Omit<VisitDeps, 'onOver'>): Promise<Listener> {
   let { find } = door
   let isRetired = false
   let inFlight = 0
   let onIdle = () => {}
-  const sockets = new Set<Socket>()
+  const connections = new Map<Socket, ClientConnection>()
+  const connectionOf = (socket: Socket) => {
+    const known = connections.get(socket)
+    if (known === undefined) throw new Error('a request on a connection that is closed')
+    return known
+  }
   const visitDeps: VisitDeps = {
     ...deps,
     isDraining: () => isRetired || deps.isDraining(),
@@ -78,35 +93,48 @@ export async function listen(door: Door, deps: Omit<VisitDeps, 'onOver'>): Promi
       if (inFlight === 0) onIdle()
     },
   }
-  const serve = (request: IncomingMessage, response: ServerResponse, manner: Manner) => {
+  const begin = (asked: Asked) => {
     inFlight += 1
-    void new Visit(request, response, manner, visitDeps).run(find)
+    return new Visit(asked, visitDeps)
   }
-  const serveOnSocket = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const upgrade = { protocol: askedProtocol(request) ?? '', socket, head }
-    serve(request, responseOn(socket, request), { awaitsContinue: false, upgrade })
+  const serve = (request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean) => {
+    const connection = connectionOf(request.socket)
+    void begin({ request, response, connection, awaitsContinue, upgrade: undefined }).run(find)
   }
+  const serveOnSocket = (request: IncomingMessage, head: Buffer) => {
+    const { socket } = request
+    const connection = connectionOf(socket)
+    const response = new ServerResponse(request)
+    const upgrade = { protocol: protocolOf(request) ?? '', socket, head }
+    const visit = begin({ request, response, connection, awaitsContinue: false, upgrade })
+    connection.takeOver()
+    connection.onTurn(() => {
+      answerOn(socket, response)
+      void visit.run(find)
+    })
+  }
+  const protocolOf = (request: IncomingMessage) => askedProtocol(request, upgradesFor(request, find))
   const server = createServer({
     keepAliveTimeout: KEEP_ALIVE_MS,
     headersTimeout: HEAD_TIMEOUT_MS,
     requestTimeout: 0,
     optimizeEmptyRequests: true,
-    shouldUpgradeCallback: (request) => askedProtocol(request) !== undefined,
+    shouldUpgradeCallback: (request) => protocolOf(request) !== undefined,
   })
-    .on('request', (request, response) => serve(request, response, PLAIN))
-    .on('checkContinue', (request, response) => serve(request, response, AWAITS_CONTINUE))
-    .on('upgrade', serveOnSocket)
-    .on('connect', serveOnSocket)
+    .on('request', (request, response) => serve(request, response, false))
+    .on('checkContinue', (request, response) => serve(request, response, true))
+    .on('upgrade', (request, _socket, head) => serveOnSocket(request, head))
+    .on('connect', (request, _socket, head) => serveOnSocket(request, head))
     .on('connection', (socket: Socket) => {
-      sockets.add(socket)
-      socket.once('close', () => sockets.delete(socket))
+      connections.set(socket, new ClientConnection(socket))
+      socket.once('close', () => connections.delete(socket))
     })
   const address = await listenOn(server, door.key, door.address)
   // Of a connection that could not be accepted: with no listener the event would end the process.
   server.on('error', (error) => deps.emit({ kind: 'fault', error, where: 'listener' }))
   return {
     address,
-    connections: () => sockets.size,
+    connections: () => connections.size,
     inFlight: () => inFlight,
     lead: (to) => {
       find = to
@@ -127,10 +155,10 @@ export async function listen(door: Door, deps: Omit<VisitDeps, 'onOver'>): Promi
     },
     close: () =>
       new Promise((resolve) => {
-        if (!server.listening && sockets.size === 0) return resolve()
+        if (!server.listening && connections.size === 0) return resolve()
         server.once('close', () => resolve())
         server.close()
-        for (const socket of sockets) socket.destroy()
+        for (const socket of connections.keys()) socket.destroy()
       }),
   }
 }

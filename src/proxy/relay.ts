@@ -1,4 +1,6 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http'
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { type Clock, Watchdog } from '../clock.ts'
 import type { FaultCode } from '../errors.ts'
 import type { BodySink, RawHeaders, Reply } from '../policy/exchange.ts'
@@ -127,10 +129,19 @@ function announcedLength(headers: readonly string[]): number {
   return Number.POSITIVE_INFINITY
 }
 
-/** By a reset; one that waits for its turn after another on its connection (pipelining) is not begun, once that is over. */
+/**
+ * By a reset. A response that waits for its turn after another on its connection (pipelining) is not begun: the
+ * connection ends once the other has been delivered.
+ */
 export function cut(response: ServerResponse): void {
-  if (response.socket === null) response.once('socket', (socket) => socket.destroy())
-  else response.socket.resetAndDestroy()
+  if (response.socket === null) response.once('socket', (socket) => socket.destroySoon())
+  else reset(response.socket)
+}
+
+/** Sockets that wrap another cannot reset it. */
+const reset = (socket: Duplex) => {
+  if (socket instanceof Socket) socket.resetAndDestroy()
+  else socket.destroy()
 }
 
 /** Anything else cannot be written (RFC 9112 section 4). */

@@ -6,6 +6,10 @@ import type { BodyLimits } from './body.ts'
 export type Route = ExchangeRoute & {
   readonly send: Send
   readonly bodyLimits: BodyLimits
+  /** Protocols that its requests may switch to, in lower case. */
+  readonly upgrades: ReadonlySet<string>
+  /** A tunnel without a byte ends after this, in ms. */
+  readonly tunnelMs: number
   /** A function where they are computed from the inputs of the job. */
   readonly timeouts: Timeouts | ((inputs: Inputs) => Timeouts)
 }

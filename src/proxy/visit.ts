@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type FaultCode, ProxyError } from '../errors.ts'
 import type { Inputs } from '../job/timeouts.ts'
@@ -11,8 +12,10 @@ import {
   type Reply,
   type Timeouts,
 } from '../policy/exchange.ts'
+import { fieldOf } from '../policy/fields.ts'
 import { Link } from '../policy/link.ts'
 import { KeptBody } from './body.ts'
+import type { ClientConnection } from './client-connection.ts'
 import { computedTimeouts } from './computed-timeouts.ts'
 import { type IncomingFields, readFields, towardsClient } from './headers.ts'
 import { type JobShape, jobOf } from './job-shape.ts'
@@ -22,7 +25,7 @@ import { type Route, relocate, routeFor, type Upstream } from './route.ts'
 import { openSpill } from './spill.ts'
 import { climbsOut, originForm, pathOf } from './target.ts'
 import { type Joined, joinTrace, withTrace } from './trace.ts'
-import { joinSockets } from './upgrade.ts'
+import { openTunnel } from './tunnel.ts'
 
 /** Where a request goes, by the listener it came in on. */
 export type Destination = {
@@ -41,16 +44,19 @@ export type VisitDeps = Deps & {
   readonly jobs: () => JobShape
   /** Share of new traces that are recorded, from 0 to 1; undefined while nothing is traced. */
   readonly sample: number | undefined
-  /** Called once, when the response is over or the protocol was switched. */
+  /** Called once, when the response is over, or the tunnel that an upgrade became. */
   readonly onOver: () => void
 }
 
-/** How the client asks, beyond a plain request. */
-export type Manner = {
+/** A request as it came in. */
+export type Asked = {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly connection: ClientConnection
   /** It waits for `100 Continue` before it sends its body. */
   readonly awaitsContinue: boolean
   /** It asks to switch protocols, on a socket that is ours since then, with the bytes that followed the request. */
-  readonly upgrade: { readonly protocol: string; readonly socket: Duplex; readonly head: Buffer } | undefined
+  readonly upgrade: { readonly protocol: string; readonly socket: Socket; readonly head: Buffer } | undefined
 }
 
 /** Methods that make no sense through a gateway (RFC 9110 sections 9.3.6 and 9.3.8). */
@@ -62,8 +68,7 @@ const LINGER_MS = 5_000
 /** One request of a client from its arrival to the end of its response: finds its route, sends it, relays the reply. */
 export class Visit {
   readonly #request: IncomingMessage
-  readonly #response: ServerResponse
-  readonly #manner: Manner
+  readonly #asked: Asked
   readonly #deps: VisitDeps
   readonly #startedAt: number
   readonly #jobs: JobShape
@@ -77,22 +82,29 @@ export class Visit {
   #status: number | undefined
   #reason: FaultCode | undefined
   #firstByteMs: number | undefined
+  #isOver = false
+  readonly response: ServerResponse
 
-  constructor(request: IncomingMessage, response: ServerResponse, manner: Manner, deps: VisitDeps) {
+  constructor(asked: Asked, deps: VisitDeps) {
+    const { request, response, connection } = asked
     this.#request = request
-    this.#response = response
-    this.#manner = manner
+    this.response = response
+    this.#asked = asked
     this.#deps = deps
     this.#startedAt = deps.clock.now()
     this.#jobs = deps.jobs()
-    this.#continueDue = manner.awaitsContinue
+    this.#continueDue = asked.awaitsContinue
     if (deps.sample !== undefined) this.#joined = joinTrace(request.rawHeaders, deps.sample, deps.newId)
-    response.on('close', () => this.#leave(response.writableFinished))
+    response.on('close', () => this.leave())
+    connection.began(this)
   }
 
+  /** Dropped while the client does not keep up, and before its turn has come: nothing of an interim response is queued. */
   #inform(status: number, headers: RawHeaders): void {
-    if (this.#client.gone || this.#response.headersSent || this.#request.httpVersion !== '1.1') return
-    this.#response.writeInformation(
+    const { socket } = this.response
+    if (this.#client.gone || this.response.headersSent || this.#request.httpVersion !== '1.1') return
+    if (socket === null || socket.writableNeedDrain) return
+    this.response.writeInformation(
       status,
       towardsClient(headers, (location) => location),
     )
@@ -149,7 +161,7 @@ export class Visit {
       target: destination.upstream.basePath + destination.target,
       headers: fields.headers,
       body: this.#body,
-      upgrade: this.#manner.upgrade?.protocol,
+      upgrade: this.#asked.upgrade?.protocol,
       hasIdempotencyKey: fields.hasIdempotencyKey,
       startedAt: this.#startedAt,
       clientTimeoutMs: fields.timeoutMs,
@@ -176,7 +188,7 @@ export class Visit {
     if (transferEncoding !== '' && transferEncoding !== 'chunked') throw new ProxyError('coding_refused')
     const hasBody = transferEncoding !== '' || (contentLength ?? 0) > 0
     // What follows a request to switch protocols is no body but the new protocol.
-    return hasBody && this.#manner.upgrade === undefined ? this.#keepBody(route, contentLength) : undefined
+    return hasBody && this.#asked.upgrade === undefined ? this.#keepBody(route, contentLength) : undefined
   }
 
   #keepBody(route: Route, declaredBytes: number | undefined): KeptBody {
@@ -185,7 +197,7 @@ export class Visit {
       stream: this.#request,
       declaredBytes,
       onStart: () => {
-        if (this.#continueDue) this.#response.writeContinue()
+        if (this.#continueDue) this.response.writeContinue()
         this.#continueDue = false
       },
       onUnkept: (why: 'too_large' | 'disk', error: unknown) =>
@@ -201,20 +213,23 @@ export class Visit {
     if (attempts > 1) headers.push('x-breakwater-attempts', String(attempts))
     this.#status = reply.status
     this.#firstByteMs = this.#deps.clock.now() - this.#startedAt
-    if (reply.socket !== undefined && this.#manner.upgrade !== undefined) return this.#switch(reply.socket, headers)
+    if (reply.socket !== undefined) return this.#switch(reply.socket, fieldOf(reply.headers, 'upgrade'), headers)
     if (this.#deps.isDraining()) headers.push('connection', 'close')
-    this.#relay = new Relay(reply, this.#response, this.#exchange?.timeouts.idleMs ?? 0, this.#deps.clock)
+    this.#relay = new Relay(reply, this.response, this.#exchange?.timeouts.idleMs ?? 0, this.#deps.clock)
     this.#relay.start(headers)
   }
 
-  #switch(upstreamSocket: Duplex, headers: string[]): void {
-    const { protocol, socket, head } = this.#manner.upgrade ?? {}
-    if (protocol === undefined || socket === undefined || head === undefined) return
+  /** @param protocol that the upstream chose. */
+  #switch(upstreamSocket: Duplex, protocol: string, headers: string[]): void {
+    const { connection, upgrade } = this.#asked
+    if (upgrade === undefined) return
     headers.push('connection', 'upgrade', 'upgrade', protocol)
-    this.#response.detachSocket(this.#request.socket)
-    socket.once('close', () => this.#report(true))
-    joinSockets(socket, head, upstreamSocket, headers)
-    this.#deps.onOver()
+    this.response.detachSocket(upgrade.socket)
+    connection.letGo()
+    const { socket: client, head: clientHead } = upgrade
+    const idleMs = this.#route?.tunnelMs ?? 0
+    const onOver = () => this.#end(true)
+    openTunnel({ client, upstream: upstreamSocket, headers, clientHead, idleMs, onOver }, this.#deps.clock)
   }
 
   #refuse(error: unknown): void {
@@ -222,23 +237,33 @@ export class Visit {
     if (problem.code === 'internal') this.#deps.emit({ kind: 'fault', error, where: 'request' })
     this.#reason = problem.code
     if (this.#client.gone) return
-    if (this.#response.headersSent) return cut(this.#response)
+    if (this.response.headersSent) return cut(this.response)
     this.#status = problem.fault.status
     this.#firstByteMs = this.#deps.clock.now() - this.#startedAt
-    answerProblem(this.#response, problem, {
+    answerProblem(this.response, problem, {
       upstream: this.#route?.ref.upstream,
       attempts: this.#exchange?.attempts ?? 0,
       close: this.#continueDue || this.#deps.isDraining(),
     })
   }
 
-  /** @param finished whether the client has been sent all there was to send. */
-  #leave(finished: boolean): void {
+  /** The response is over, or its client is gone. */
+  leave(): void {
+    if (this.#isOver) return
+    const finished = this.response.writableFinished
     if (!finished) this.#client.leave('client_gone')
     this.#relay?.stop()
     this.#body?.dispose()
     if (finished && !this.#request.complete) this.#linger()
+    this.#end(finished)
+  }
+
+  /** @param finished whether the client has been sent all there was to send. */
+  #end(finished: boolean): void {
+    if (this.#isOver) return
+    this.#isOver = true
     this.#report(finished)
+    this.#asked.connection.over(this)
     this.#deps.onOver()
   }
 

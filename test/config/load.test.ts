@@ -54,7 +54,7 @@ test('the shortest file there is has every default', () => {
         listen: undefined,
         health: { path: undefined, timeout: 2_000, interval: 15_000 },
         tls: { ca: '', servername: '' },
-        timeout: { connect: 5_000, attempt: 12_000, total: 25_000, idle: 60_000 },
+        timeout: { connect: 5_000, attempt: 12_000, total: 25_000, idle: 60_000, tunnel: 3_600_000 },
         clientTimeout: 30_000,
         retry: {
           attempts: 5,
@@ -80,6 +80,7 @@ test('the shortest file there is has every default', () => {
         balance: { decay: 10_000, slowStart: 30_000 },
         collapse: false,
         hedge: false,
+        upgrades: ['websocket'],
         rate: false,
         routes: [],
       },
@@ -106,13 +107,13 @@ upstreams:
 `)
   const [web] = upstreams
   expect(web?.urls).toEqual(['http://localhost:9000'])
-  expect(web?.timeout).toEqual({ connect: 5_000, attempt: 3_000, total: 8_000, idle: 60_000 })
+  expect(web?.timeout).toEqual({ connect: 5_000, attempt: 3_000, total: 8_000, idle: 60_000, tunnel: 3_600_000 })
   expect(web?.retry).toMatchObject({ attempts: 4, on: [503], backoff: { initial: 1_000, factor: 3, max: 60_000 } })
   expect(web?.breaker.failureRate).toEqual({ threshold: 0.9, window: 30_000, minimumRequests: 20 })
   expect(web?.breaker.slowCalls).toEqual({ slowerThan: 2_000, threshold: 0.8, window: 60_000, minimumRequests: 20 })
   const [a, b] = web?.routes ?? []
   expect(a).toMatchObject({ match: 'GET /a/{id}', idempotent: false, breaker: undefined })
-  expect(a?.timeout).toEqual({ connect: 5_000, attempt: 2_000, total: 8_000, idle: 60_000 })
+  expect(a?.timeout).toEqual({ connect: 5_000, attempt: 2_000, total: 8_000, idle: 60_000, tunnel: 3_600_000 })
   expect(a?.retry).toMatchObject({ attempts: 1, on: [503], backoff: { initial: 1_000, factor: 3, max: 5_000 } })
   expect(a?.retry.budget).toEqual(web?.retry.budget)
   expect(b).toMatchObject({ idempotent: true, breaker: { consecutiveFailures: 7, openFor: 1_000, failureRate: false } })
@@ -344,6 +345,7 @@ test('job inputs and computed timeouts are taken apart', () => {
     attempt: { computed: 'part', divideBy: 'n' },
     total: { computed: 'all' },
     idle: 60_000,
+    tunnel: 3_600_000,
   })
 })
 

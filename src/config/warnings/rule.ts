@@ -42,8 +42,14 @@ export function lengthsOf(timeout: Timeouts, rules: TimeoutRules, inputs: Inputs
     if (typeof length === 'number') return length
     return 'observed' in length ? lengthOf(length.max) : computedMs(length.computed, length.divideBy, rules, inputs)
   }
-  const { connect, attempt, total, idle } = timeout
-  return { connect: lengthOf(connect), attempt: lengthOf(attempt), total: lengthOf(total), idle: lengthOf(idle) }
+  const { connect, attempt, total, idle, tunnel } = timeout
+  return {
+    connect: lengthOf(connect),
+    attempt: lengthOf(attempt),
+    total: lengthOf(total),
+    idle: lengthOf(idle),
+    tunnel,
+  }
 }
 
 export const backoffOf = ({ backoff }: RouteConfig['retry']): BackoffSettings => ({

@@ -1,0 +1,88 @@
+import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+
+/** A request of the connection whose response is not over. */
+type UnderWay = {
+  readonly response: ServerResponse
+  /** The client is gone: also told where the response had no socket yet, as its turn had not come. */
+  leave(): void
+}
+
+/**
+ * One client's connection and the requests on it that are not answered yet. Node answers pipelined requests in order, but
+ * for an upgrade and for CONNECT it hands the socket over at once and takes its own listeners off, whatever is under way
+ * before: this class keeps the turns and stands in for those listeners.
+ */
+export class ClientConnection {
+  readonly #socket: Socket
+  readonly #underWay = new Set<UnderWay>()
+  #onFree: (() => void) | undefined
+  /** Whether node can read no further request from it, since it met bytes that are no HTTP. */
+  isSpoilt = false
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+    socket.once('close', () => {
+      for (const one of [...this.#underWay]) one.leave()
+    })
+  }
+
+  /** The request that came last, when its response is not over. */
+  get last(): UnderWay | undefined {
+    return [...this.#underWay].at(-1)
+  }
+
+  began(one: UnderWay): void {
+    this.#underWay.add(one)
+  }
+
+  over(one: UnderWay): void {
+    this.#underWay.delete(one)
+    const onFree = this.#onFree
+    if (onFree === undefined || this.#underWay.size > 1 || !this.#socket.writable) return
+    this.#onFree = undefined
+    onFree()
+  }
+
+  /**
+   * Calls back once the requests that came before the last one are answered; never, when the connection ends before that.
+   * To be asked for the last request of a connection alone: after an upgrade, CONNECT or a fault node reads no other.
+   */
+  onTurn(turn: () => void): void {
+    if (this.#underWay.size <= 1) turn()
+    else this.#onFree = turn
+  }
+
+  /** Stands in for node's listeners on a socket that node has handed over. */
+  takeOver(): void {
+    this.#socket.on('error', this.#onError)
+    this.#socket.on('drain', this.#onDrain)
+    // A socket that nobody reads does not tell its end: it is looked for, and what the client sends before waits.
+    this.#socket.on('readable', this.#onReadable)
+    this.#socket.on('end', this.#onEnd)
+  }
+
+  /** The socket belongs to a tunnel from now on. */
+  letGo(): void {
+    this.#socket.off('error', this.#onError)
+    this.#socket.off('drain', this.#onDrain)
+    this.#socket.off('readable', this.#onReadable)
+    this.#socket.off('end', this.#onEnd)
+  }
+
+  readonly #onError = () => void this.#socket.destroy()
+
+  /** An earlier response that waits for its slow client goes on. */
+  readonly #onDrain = () => {
+    for (const { response } of this.#underWay) {
+      if (response.socket === this.#socket && response.writableLength === 0) response.emit('drain')
+    }
+  }
+
+  readonly #onReadable = () => {
+    if (this.#socket.readableLength === 0) this.#socket.read(0)
+  }
+
+  /** As node does: what is written goes out, and the connection ends. */
+  readonly #onEnd = () => void this.#socket.end()
+}

@@ -1,0 +1,63 @@
+import { expect, test } from 'vitest'
+import { ask, openRaw } from '../support/client.ts'
+import { fakeClock } from '../support/fake-clock.ts'
+import { startProxy } from '../support/proxy.ts'
+import { scriptedUpstream } from '../support/scripted-upstream.ts'
+
+const OFFERS = [
+  { upgrade: 'TLS/1.2', connection: 'Upgrade' },
+  { upgrade: 'TLS/1.3, TLS/1.2', connection: 'keep-alive, Upgrade' },
+  { upgrade: 'websocket', connection: 'Upgrade' },
+  { upgrade: 'websocket, foo', connection: 'Upgrade' },
+  { upgrade: 'h2c', connection: 'Upgrade, HTTP2-Settings', 'http2-settings': 'AAMAAABkAAQAAP__' },
+]
+
+test.for(OFFERS)('a POST that offers $upgrade arrives with its body', async ({ upgrade, ...others }, t) => {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, [{ status: 201, body: 'made' }])
+  const proxy = await startProxy(t, { clock, upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } } })
+  const raw = openRaw(Number(new URL(proxy.own('web')).port))
+  const head = Object.entries({ host: 'x', upgrade, ...others }).map(([name, value]) => `${name}: ${value}`)
+  for (const [n, body] of ['first body', 'another one'].entries()) {
+    raw.send(`POST /jobs HTTP/1.1\r\n${head.join('\r\n')}\r\ncontent-length: ${body.length}\r\n\r\n`)
+    if (n === 0) raw.send(body.slice(0, 4))
+    raw.send(n === 0 ? body.slice(4) : body)
+    const arrival = await upstream.arrival(n + 1)
+    expect([arrival.body.toString(), arrival.headers.upgrade]).toEqual([body, undefined])
+  }
+  await raw.until(/201[\s\S]*made[\s\S]*201[\s\S]*made/)
+  expect(upstream.connections()).toBe(1)
+  raw.socket.destroy()
+})
+
+test('an offer that is not listed is a plain request to hold, collapse and hedge', async (t) => {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, [{ body: 'one for both' }])
+  const proxy = await startProxy(t, {
+    clock,
+    upstreams: { web: { url: upstream.origin, routes: [{ match: 'GET /same', collapse: true }] } },
+  })
+  const headers = { connection: 'Upgrade', upgrade: 'TLS/1.2' }
+  const answers = await Promise.all([1, 2].map(() => ask(`${proxy.url}/web/same`, { headers })))
+  expect(answers.map(({ body }) => String(body))).toEqual(['one for both', 'one for both'])
+  expect(upstream.arrivals).toHaveLength(1)
+})
+
+test('a broken answer to a request with an offer and a body still on its way ends that request alone', async (t) => {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, [
+    (_request, response) => {
+      response.writeHead(200, { 'content-length': 100 })
+      response.write('part', () => response.socket?.resetAndDestroy())
+    },
+    { body: 'well' },
+  ])
+  const proxy = await startProxy(t, { clock, upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } } })
+  const raw = openRaw(Number(new URL(proxy.own('web')).port))
+  raw.send(
+    'POST / HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\ncontent-length: 2000\r\n\r\nsome of it',
+  )
+  expect(await proxy.logged(({ msg }) => msg === 'request')).toMatchObject({ reason: 'body_truncated' })
+  expect(String((await ask(proxy.own('web'))).body)).toBe('well')
+  raw.socket.destroy()
+})
