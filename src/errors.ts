@@ -58,6 +58,11 @@ const FAULTS = {
   client_gone: fault(499, 'http_request_error', 'never', 'client', 'Client went away'),
   /** Another attempt for the same exchange answered first. */
   hedge_lost: fault(499, 'http_request_error', 'never', 'peer attempt', 'Another attempt was faster'),
+  /** The sidecar ended with its request under way: the client's connection is cut and no status is sent. */
+  shutdown: fault(503, 'connection_terminated', 'never', 'sidecar', 'Sidecar shut down before the response was over'),
+  bad_request: fault(400, 'http_request_error', 'never', 'client', 'Request is not valid HTTP/1.1'),
+  head_too_large: fault(431, 'http_request_error', 'never', 'client', 'Request head too large'),
+  expectation_failed: fault(417, 'http_request_error', 'never', 'client', 'Expectation not supported'),
   client_stalled: fault(408, 'http_request_error', 'never', 'client', 'Client stopped sending or reading'),
   bad_target: fault(400, 'http_request_error', 'never', 'client', 'Request target not acceptable'),
   unknown_upstream: fault(404, 'destination_not_found', 'never', 'client', 'No such upstream'),

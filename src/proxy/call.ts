@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import type { Emit } from '../policy/events.ts'
 import { Ending } from '../policy/ending.ts'
 import {
   type BodyEnd,
@@ -55,14 +56,14 @@ const CODED = unsupported('a transfer coding besides chunked')
 const CHATTY = unsupported(`over ${MAX_INTERIM} interim responses`)
 
 /**
- * One exchange on the wire: first a Call without a response head, then the Reply that has it. Its `on…` methods are what
- * the wire calls. When a pooled connection proves dead it goes out once more on a fresh one.
+ * One exchange on the wire: first a Call without a response head, then the Reply that has it. The wire tells it of what
+ * happens through a WireHandler. When a pooled connection proves dead it goes out once more on a fresh one.
  */
 export class UpstreamCall implements Call, Reply {
   readonly #exchange: Exchange
   readonly #watch: CallWatch
   readonly #connect: (fresh: boolean) => Line
-  readonly #onStale: () => void
+  readonly #emit: Emit
   #line: Line
   #control: WireControl | undefined
   #isFresh = false
@@ -83,11 +84,11 @@ export class UpstreamCall implements Call, Reply {
   socket: Duplex | undefined
   early = false
 
-  constructor(exchange: Exchange, watch: CallWatch, connect: (fresh: boolean) => Line, onStale: () => void) {
+  constructor(exchange: Exchange, watch: CallWatch, connect: (fresh: boolean) => Line, emit: Emit) {
     this.#exchange = exchange
     this.#watch = watch
     this.#connect = connect
-    this.#onStale = onStale
+    this.#emit = emit
     this.#line = connect(false)
     this.#line.dispatch(exchange, this)
   }
@@ -131,7 +132,18 @@ export class UpstreamCall implements Call, Reply {
     this.#ending.onClosed(closed)
   }
 
-  onRequestStart(control: WireControl): void {
+  /** A defect of ours costs this call alone, and says nothing about the upstream. */
+  lose(error: unknown): void {
+    this.#emit({ kind: 'fault', error, where: 'attempt' })
+    if (this.ended) return
+    this.#ending.close('internal')
+    this.#control?.abort(GIVEN_UP)
+    this.socket?.destroy()
+    if (this.#hasHead) this.#sink?.fail('internal')
+    else this.#watch.failed('internal', error)
+  }
+
+  start(control: WireControl): void {
     if (this.ended) return control.abort(GIVEN_UP)
     this.#control = control
     this.#isFresh = this.#line.served === 0
@@ -139,25 +151,25 @@ export class UpstreamCall implements Call, Reply {
     this.#watch.started(this.#isFresh ? this.#line.connectMs : undefined)
   }
 
-  onBodySent(): void {
+  bodySent(): void {
     this.#bodyBegun = true
     this.#watch.progressed()
   }
 
-  onRequestSent(): void {
+  requestSent(): void {
     this.#sent = true
     if (!this.ended && !this.#hasHead) this.#watch.sent()
   }
 
-  onResponseStart(control: WireControl, status: number, _parsed: unknown, statusText?: string): void {
+  begin(control: WireControl, status: number, statusText: string): void {
     if (this.ended) return
     const headers = decoded(control.rawHeaders)
     if (status < 200) return this.#onInterim(control, status, headers)
     if (isCodedFurther(headers)) return control.abort(CODED)
-    this.#head(status, statusText ?? '', headers)
+    this.#head(status, statusText, headers)
   }
 
-  onRequestUpgrade(control: WireControl, status: number, _parsed: unknown, socket: Duplex): void {
+  switchTo(control: WireControl, status: number, socket: Duplex): void {
     this.#line.yieldSocket()
     this.#line.giveBack()
     if (this.ended) return void socket.destroy()
@@ -167,7 +179,7 @@ export class UpstreamCall implements Call, Reply {
     this.#head(status, '', decoded(control.rawHeaders))
   }
 
-  onResponseData(control: WireControl, chunk: Buffer): void {
+  data(control: WireControl, chunk: Buffer): void {
     if (this.ended) return
     this.#onData?.(chunk)
     if (this.#sink !== undefined) {
@@ -179,7 +191,7 @@ export class UpstreamCall implements Call, Reply {
     if (this.#heldBytes > HELD_BYTES) control.pause()
   }
 
-  onResponseEnd(control: WireControl): void {
+  end(control: WireControl): void {
     this.#line.giveBack()
     if (this.ended) return
     this.#trailers = decoded(control.rawTrailers)
@@ -187,7 +199,7 @@ export class UpstreamCall implements Call, Reply {
     this.#ending.close('complete')
   }
 
-  onResponseError(_control: WireControl | undefined, error: Error): void {
+  fail(error: Error): void {
     const { isTls } = this.#line
     this.#line.giveBack()
     if (this.ended) return
@@ -230,7 +242,7 @@ export class UpstreamCall implements Call, Reply {
   }
 
   #sendAfresh(): void {
-    this.#onStale()
+    this.#emit({ kind: 'stale_connection', ref: this.#exchange.route, trace: this.#exchange.trace })
     this.#control = undefined
     this.#sent = false
     this.#bodyBegun = false

@@ -25,6 +25,7 @@ export class Names {
   readonly #known = new Map<string, Known>()
   readonly #first = new Map<string, Promise<readonly LookupAddress[]>>()
   #turn = 0
+  readonly #onFault = (error: unknown) => this.#deps.emit({ kind: 'fault', error, where: 'resolver' })
 
   constructor(resolve: Resolve, everyMs: number, deps: Deps) {
     this.#resolve = resolve
@@ -42,7 +43,7 @@ export class Names {
         else callback(null, first.address, first.family)
       },
       (error: NodeJS.ErrnoException) => callback(error, '', 0),
-    )
+    ).catch(this.#onFault)
   }
 
   /** Whether an address that was connected to is still one of the name's, as far as is known. */
@@ -85,7 +86,7 @@ export class Names {
   #refreshLater(host: string, known: Known): void {
     known.timer = this.#deps.clock.after(this.#everyMs, () => {
       known.timer = undefined
-      if (known.isUsed) void this.#refresh(host, known)
+      if (known.isUsed) this.#refresh(host, known).catch(this.#onFault)
       else this.#known.delete(host)
     })
   }

@@ -4,6 +4,7 @@ import type { Deps, Exchange, Transport } from '../policy/exchange.ts'
 import { trusting } from '../trust.ts'
 import { type Line, UpstreamCall } from './call.ts'
 import { Names, type Resolve } from './names.ts'
+import { WireHandler } from './wire-handler.ts'
 
 export type TransportSettings = {
   /** Scheme, host and port of the upstream. */
@@ -66,8 +67,7 @@ export function connectTo(settings: TransportSettings, resolve: Resolve, deps: D
   }
   return {
     send: (exchange, watch) => {
-      const onStale = () => deps.emit({ kind: 'stale_connection', ref: exchange.route, trace: exchange.trace })
-      return new UpstreamCall(exchange, watch, take, onStale)
+      return new UpstreamCall(exchange, watch, take, deps.emit)
     },
     open: () => {
       let open = 0
@@ -104,7 +104,7 @@ class Connection implements Line {
   connectMs = 0
   served = 0
 
-  constructor(settings: TransportSettings, connect: Connect, { clock }: Deps, giveBack: () => void) {
+  constructor(settings: TransportSettings, connect: Connect, { clock, emit }: Deps, giveBack: () => void) {
     const { origin, idleMs, servername } = settings
     this.giveBack = giveBack
     this.isTls = origin.protocol === 'https:'
@@ -124,8 +124,13 @@ class Connection implements Line {
         this.#isUp = false
         this.#socket = connect(options, (...outcome) => {
           this.#isUp = outcome[0] === null
-          this.connectMs = clock.now() - since
-          callback(...outcome)
+          try {
+            this.connectMs = clock.now() - since
+            callback(...outcome)
+          } catch (error) {
+            emit({ kind: 'fault', error, where: 'connect' })
+            this.#socket?.destroy()
+          }
         })
       },
     })
@@ -151,7 +156,7 @@ class Connection implements Line {
         upgrade: exchange.upgrade ?? null,
         ...(this.#servername === undefined ? {} : { servername: this.#servername }),
       },
-      call,
+      new WireHandler(call),
     )
   }
 
