@@ -14,6 +14,7 @@ import { type ControlTerms, startControl } from './control/server.ts'
 import type { Tracing } from './control/trace/tracing.ts'
 import { type Check, HealthReport } from './control/health/report.ts'
 import { currentFor, handOver } from './current.ts'
+import { emitTo } from './emit.ts'
 import { healthChecks, type RedisClients, type UpstreamLooks } from './health.ts'
 import { checkpointOperations } from './control/checkpoint-operations.ts'
 import { jobOperations } from './control/job-operations.ts'
@@ -57,6 +58,8 @@ export type App = {
   }
   /** Reads the configuration again and puts it in force, whole or not at all. Never rejects. */
   readonly reload: (trigger: ReloadTrigger) => Promise<ReloadReport | undefined>
+  /** Logs and counts an error that reached the process. */
+  readonly tell: (error: unknown) => void
   /**
    * Stops in order: not ready at once, no new connections after `drainDelayMs`, every request under way to its end,
    * then all closed.
@@ -79,13 +82,13 @@ export async function startApp(given: Given, outside: Outside, source: ConfigSou
   const { clock, random, newId, version } = outside
   const log = createLog({ ...config.log, service: config.service }, outside.clock, outside.logTo)
   let tracing: Tracing | undefined
-  const emit: Emit = (event) => {
-    metrics.record(event)
-    log.record(event)
-    overview.record(event)
-    current.earlyProbes.record(event)
-    tracing?.record(event)
-  }
+  const emit = emitTo([
+    (event) => metrics.record(event),
+    (event) => log.record(event),
+    (event) => overview.record(event),
+    (event) => current.earlyProbes.record(event),
+    (event) => tracing?.record(event),
+  ])
   const deps: Deps = { clock, random, newId, emit }
   const book = new JobBook(config.checkpoints.ttl, clock)
   const connect = (settings: TransportSettings) => connectTo(settings, outside.resolve, deps)
@@ -233,7 +236,8 @@ export async function startApp(given: Given, outside: Outside, source: ConfigSou
         )
       },
     }
-    return { addresses, reload: (trigger) => reloads.request(trigger), drain, close }
+    const tell = (error: unknown) => emit({ kind: 'fault', error, where: 'process' })
+    return { addresses, reload: (trigger) => reloads.request(trigger), tell, drain, close }
   } catch (error) {
     await close()
     throw error

@@ -21,6 +21,7 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
       'src/policy/whole',
       'src/policy/events',
       'src/errors',
+      'src/guard',
       'src/trust',
       'src/clock',
       'src/listen',

@@ -39,6 +39,7 @@ export async function run(
     const { config, origins, text } = read
     const given = { config, origins, warnings: warningsOf(config, origins) }
     app = await startApp(given, outside, configFile(file, text, env, systemClock))
+    process.on('uncaughtException', app.tell)
     await asked
     await app.drain()
     return 0

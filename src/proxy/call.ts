@@ -53,6 +53,7 @@ const MAX_INTERIM = 100
 const GIVEN_UP = new Error('given up by the sidecar')
 const unsupported = (what: string) => Object.assign(new Error(what), { code: 'UND_ERR_NOT_SUPPORTED' })
 const CODED = unsupported('a transfer coding besides chunked')
+const NO_STATUS = unsupported('a status below 100')
 const CHATTY = unsupported(`over ${MAX_INTERIM} interim responses`)
 
 /**
@@ -70,6 +71,8 @@ export class UpstreamCall implements Call, Reply {
   #bodyBegun = false
   #sent = false
   #hasHead = false
+  /** Whether the watch has taken the head: after that it is told nothing. */
+  #isTold = false
   #interim = 0
   readonly #ending = new Ending()
   #sink: BodySink | undefined
@@ -139,7 +142,7 @@ export class UpstreamCall implements Call, Reply {
     this.#ending.close('internal')
     this.#control?.abort(GIVEN_UP)
     this.socket?.destroy()
-    if (this.#hasHead) this.#sink?.fail('internal')
+    if (this.#isTold) this.#sink?.fail('internal')
     else this.#watch.failed('internal', error)
   }
 
@@ -164,6 +167,7 @@ export class UpstreamCall implements Call, Reply {
   begin(control: WireControl, status: number, statusText: string): void {
     if (this.ended) return
     const headers = decoded(control.rawHeaders)
+    if (status < 100) return control.abort(NO_STATUS)
     if (status < 200) return this.#onInterim(control, status, headers)
     if (isCodedFurther(headers)) return control.abort(CODED)
     this.#head(status, statusText, headers)
@@ -228,6 +232,7 @@ export class UpstreamCall implements Call, Reply {
     this.headers = headers
     this.early = this.#exchange.body !== undefined && !this.#sent
     this.#watch.head(this)
+    this.#isTold = true
   }
 
   /**

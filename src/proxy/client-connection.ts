@@ -1,11 +1,17 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { FaultCode } from '../errors.ts'
+import { guarded } from '../guard.ts'
 
 /** A request of the connection whose response is not over. */
 type UnderWay = {
   readonly response: ServerResponse
+  /** Whether its last byte has been read. */
+  readonly isWhole: boolean
   /** The client is gone: also told where the response had no socket yet, as its turn had not come. */
   leave(): void
+  /** The rest of it cannot be read: it is refused, or cut where its answer has begun. */
+  spoil(code: FaultCode): void
 }
 
 /**
@@ -14,16 +20,22 @@ type UnderWay = {
  * before: this class keeps the turns and stands in for those listeners.
  */
 export class ClientConnection {
-  readonly #socket: Socket
+  readonly socket: Socket
   readonly #underWay = new Set<UnderWay>()
+  readonly #lose: (error: unknown) => void
   #onFree: (() => void) | undefined
   /** Whether node can read no further request from it, since it met bytes that are no HTTP. */
   isSpoilt = false
 
-  constructor(socket: Socket) {
-    this.#socket = socket
+  /** @param onFault told of what its own listeners throw; the connection ends with it. */
+  constructor(socket: Socket, onFault: (error: unknown) => void) {
+    this.socket = socket
+    this.#lose = (error) => {
+      onFault(error)
+      socket.destroy()
+    }
     socket.once('close', () => {
-      for (const one of [...this.#underWay]) one.leave()
+      for (const one of [...this.#underWay]) guarded(() => one.leave(), onFault)()
     })
   }
 
@@ -39,9 +51,9 @@ export class ClientConnection {
   over(one: UnderWay): void {
     this.#underWay.delete(one)
     const onFree = this.#onFree
-    if (onFree === undefined || this.#underWay.size > 1 || !this.#socket.writable) return
+    if (onFree === undefined || this.#underWay.size > 1 || !this.socket.writable) return
     this.#onFree = undefined
-    onFree()
+    guarded(onFree, this.#lose)()
   }
 
   /**
@@ -55,34 +67,37 @@ export class ClientConnection {
 
   /** Stands in for node's listeners on a socket that node has handed over. */
   takeOver(): void {
-    this.#socket.on('error', this.#onError)
-    this.#socket.on('drain', this.#onDrain)
+    this.socket.on('error', this.#onError)
+    this.socket.on('drain', this.#onDrain)
     // A socket that nobody reads does not tell its end: it is looked for, and what the client sends before waits.
-    this.#socket.on('readable', this.#onReadable)
-    this.#socket.on('end', this.#onEnd)
+    this.socket.on('readable', this.#onReadable)
+    this.socket.on('end', this.#onEnd)
   }
 
   /** The socket belongs to a tunnel from now on. */
   letGo(): void {
-    this.#socket.off('error', this.#onError)
-    this.#socket.off('drain', this.#onDrain)
-    this.#socket.off('readable', this.#onReadable)
-    this.#socket.off('end', this.#onEnd)
+    this.socket.off('error', this.#onError)
+    this.socket.off('drain', this.#onDrain)
+    this.socket.off('readable', this.#onReadable)
+    this.socket.off('end', this.#onEnd)
   }
 
-  readonly #onError = () => void this.#socket.destroy()
+  readonly #onError = () => void this.socket.destroy()
 
   /** An earlier response that waits for its slow client goes on. */
-  readonly #onDrain = () => {
-    for (const { response } of this.#underWay) {
-      if (response.socket === this.#socket && response.writableLength === 0) response.emit('drain')
-    }
-  }
+  readonly #onDrain = guarded(
+    () => {
+      for (const { response } of this.#underWay) {
+        if (response.socket === this.socket && response.writableLength === 0) response.emit('drain')
+      }
+    },
+    (error) => this.#lose(error),
+  )
 
   readonly #onReadable = () => {
-    if (this.#socket.readableLength === 0) this.#socket.read(0)
+    if (this.socket.readableLength === 0) this.socket.read(0)
   }
 
   /** As node does: what is written goes out, and the connection ends. */
-  readonly #onEnd = () => void this.#socket.end()
+  readonly #onEnd = () => void this.socket.end()
 }

@@ -30,6 +30,8 @@ export type IncomingFields = {
   readonly requestId: string
   /** '' when the client sent none. */
   readonly host: string
+  /** How often it is there. */
+  readonly hosts: number
   /** Bytes; undefined without a Content-Length. */
   readonly contentLength: number | undefined
   /** In lower case; '' when there is none. */
@@ -47,6 +49,7 @@ export function readFields(raw: RawHeaders, sender: Sender): IncomingFields {
   const named = namedByConnection(raw)
   const headers: string[] = []
   let host = ''
+  let hosts = 0
   let forwardedFor = ''
   let forwardedProto = false
   let forwardedHost = false
@@ -64,6 +67,7 @@ export function readFields(raw: RawHeaders, sender: Sender): IncomingFields {
     switch (key) {
       case 'host':
         host = value
+        hosts += 1
         break
       case 'transfer-encoding':
         transferEncoding = value.toLowerCase()
@@ -107,7 +111,7 @@ export function readFields(raw: RawHeaders, sender: Sender): IncomingFields {
       headers.push('x-request-id', id)
     }
   }
-  return { headers, requestId, host, contentLength, transferEncoding, hasIdempotencyKey, timeoutMs }
+  return { headers, requestId, host, hosts, contentLength, transferEncoding, hasIdempotencyKey, timeoutMs }
 }
 
 /**

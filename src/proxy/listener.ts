@@ -1,8 +1,12 @@
-import { createServer, type IncomingMessage, ServerResponse } from 'node:http'
-import { Server as NetServer, type Socket } from 'node:net'
-import { ProxyError } from '../errors.ts'
+import { createServer, IncomingMessage, ServerResponse } from 'node:http'
+import { Server as NetServer, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { type FaultCode, ProxyError } from '../errors.ts'
+import { guarded } from '../guard.ts'
 import { type Address, listenOn } from '../listen.ts'
 import { ClientConnection } from './client-connection.ts'
+import { answerProblem } from './problem.ts'
+import { cut } from './relay.ts'
 import { routeFor, type Upstream } from './route.ts'
 import { originForm, pathOf, splitPrefix } from './target.ts'
 import { answerOn, askedProtocol } from './upgrade.ts'
@@ -73,6 +77,22 @@ function upgradesFor({ method = '', url = '' }: IncomingMessage, find: Door['fin
   }
 }
 
+/** The client ended its direction in the middle of a message. */
+const CUT_SHORT = 'HPE_INVALID_EOF_STATE'
+
+/** What node's refusal to read on is told as; undefined for an error of the connection itself, on which nothing can be answered. */
+function refusalOf({ code = '' }: { readonly code?: string }): FaultCode | undefined {
+  if (code === 'HPE_HEADER_OVERFLOW' || code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW') return 'head_too_large'
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'client_stalled'
+  return code.startsWith('HPE_') ? 'bad_request' : undefined
+}
+
+/** For what comes to no Visit. */
+function refuseAtOnce(response: ServerResponse, code: FaultCode): void {
+  if (response.headersSent) return cut(response)
+  answerProblem(response, new ProxyError(code), { upstream: undefined, attempts: 0, close: true })
+}
+
 /** @throws Error naming the key when it cannot listen there. */
 export async function listen(door: Door, deps: Omit<VisitDeps, 'onOver'>): Promise<Listener> {
   let { find } = door
@@ -94,44 +114,107 @@ export async function listen(door: Door, deps: Omit<VisitDeps, 'onOver'>): Promi
     },
   }
   const begin = (asked: Asked) => {
+    const visit = new Visit(asked, visitDeps)
     inFlight += 1
-    return new Visit(asked, visitDeps)
+    return visit
   }
-  const serve = (request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean) => {
-    const connection = connectionOf(request.socket)
-    void begin({ request, response, connection, awaitsContinue, upgrade: undefined }).run(find)
-  }
-  const serveOnSocket = (request: IncomingMessage, head: Buffer) => {
-    const { socket } = request
-    const connection = connectionOf(socket)
-    const response = new ServerResponse(request)
-    const upgrade = { protocol: protocolOf(request) ?? '', socket, head }
-    const visit = begin({ request, response, connection, awaitsContinue: false, upgrade })
-    connection.takeOver()
-    connection.onTurn(() => {
-      answerOn(socket, response)
-      void visit.run(find)
+  const tell = (error: unknown) => deps.emit({ kind: 'fault', error, where: 'listener' })
+  /** An entry point: a throw costs what it was called for. */
+  const guard = <A extends unknown[]>(run: (...args: A) => void, lose: (...args: A) => void) =>
+    guarded(run, (error, ...args: A) => {
+      tell(error)
+      lose(...args)
     })
-  }
+  const serve = (awaitsContinue: boolean) =>
+    guard(
+      (request: IncomingMessage, response: ServerResponse) => {
+        const connection = connectionOf(request.socket)
+        void begin({ request, response, connection, awaitsContinue, upgrade: undefined }).run(find)
+      },
+      (_request, response) => refuseAtOnce(response, 'internal'),
+    )
+  const serveOnSocket = guard(
+    (request: IncomingMessage, _socket: Duplex, head: Buffer) => {
+      const { socket } = request
+      const connection = connectionOf(socket)
+      connection.takeOver()
+      const response = new ServerResponse(request)
+      const upgrade = { protocol: protocolOf(request) ?? '', socket, head }
+      const visit = begin({ request, response, connection, awaitsContinue: false, upgrade })
+      connection.onTurn(() => {
+        answerOn(socket, response)
+        void visit.run(find)
+      })
+    },
+    (_request, socket) => socket.destroy(),
+  )
+  const refuseUnread = guard(
+    (error: Error & { readonly code?: string }, socket: Duplex) => {
+      const code = refusalOf(error)
+      const connection = socket instanceof Socket ? connections.get(socket) : undefined
+      if (code === undefined || connection === undefined || !socket.writable) return void socket.destroy()
+      if (connection.isSpoilt) return
+      // A connection that was opened for later and has not brought a byte is no request.
+      if (connection.socket.bytesRead === 0) return void socket.destroy()
+      connection.isSpoilt = true
+      const { last } = connection
+      if (last !== undefined && !last.isWhole)
+        return error.code === CUT_SHORT ? void socket.destroy() : last.spoil(code)
+      const request = new IncomingMessage(connection.socket)
+      const response = new ServerResponse(request)
+      const visit = begin({ request, response, connection, awaitsContinue: false, upgrade: undefined })
+      connection.onTurn(() => {
+        answerOn(connection.socket, response)
+        visit.spoil(code)
+      })
+    },
+    (_error, socket) => void socket.destroy(),
+  )
   const protocolOf = (request: IncomingMessage) => askedProtocol(request, upgradesFor(request, find))
+  const isTunnelled = (request: IncomingMessage): boolean => {
+    try {
+      return protocolOf(request) !== undefined
+    } catch (error) {
+      tell(error)
+      return false
+    }
+  }
   const server = createServer({
     keepAliveTimeout: KEEP_ALIVE_MS,
     headersTimeout: HEAD_TIMEOUT_MS,
     requestTimeout: 0,
     optimizeEmptyRequests: true,
-    shouldUpgradeCallback: (request) => protocolOf(request) !== undefined,
+    requireHostHeader: false,
+    shouldUpgradeCallback: isTunnelled,
   })
-    .on('request', (request, response) => serve(request, response, false))
-    .on('checkContinue', (request, response) => serve(request, response, true))
-    .on('upgrade', (request, _socket, head) => serveOnSocket(request, head))
-    .on('connect', (request, _socket, head) => serveOnSocket(request, head))
-    .on('connection', (socket: Socket) => {
-      connections.set(socket, new ClientConnection(socket))
-      socket.once('close', () => connections.delete(socket))
-    })
+    .on('request', serve(false))
+    .on('checkContinue', serve(true))
+    .on(
+      'checkExpectation',
+      guard(
+        (request: IncomingMessage, response: ServerResponse) => {
+          const connection = connectionOf(request.socket)
+          begin({ request, response, connection, awaitsContinue: true, upgrade: undefined }).spoil('expectation_failed')
+        },
+        (_request, response) => refuseAtOnce(response, 'internal'),
+      ),
+    )
+    .on('upgrade', serveOnSocket)
+    .on('connect', serveOnSocket)
+    .on('clientError', refuseUnread)
+    .on(
+      'connection',
+      guard(
+        (socket: Socket) => {
+          connections.set(socket, new ClientConnection(socket, tell))
+          socket.once('close', () => connections.delete(socket))
+        },
+        (socket) => void socket.destroy(),
+      ),
+    )
   const address = await listenOn(server, door.key, door.address)
   // Of a connection that could not be accepted: with no listener the event would end the process.
-  server.on('error', (error) => deps.emit({ kind: 'fault', error, where: 'listener' }))
+  server.on('error', tell)
   return {
     address,
     connections: () => connections.size,

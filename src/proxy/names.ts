@@ -35,15 +35,17 @@ export class Names {
 
   /** As node:net calls it. */
   readonly lookup: LookupFunction = (host, options, callback) => {
-    this.#addressesOf(host).then(
-      (addresses) => {
-        const [first] = addresses
-        if (first === undefined) return callback(notFound(host), '', 0)
-        if (options.all === true) callback(null, [...addresses])
-        else callback(null, first.address, first.family)
-      },
-      (error: NodeJS.ErrnoException) => callback(error, '', 0),
-    ).catch(this.#onFault)
+    this.#addressesOf(host)
+      .then(
+        (addresses) => {
+          const [first] = addresses
+          if (first === undefined) return callback(notFound(host), '', 0)
+          if (options.all === true) callback(null, [...addresses])
+          else callback(null, first.address, first.family)
+        },
+        (error: NodeJS.ErrnoException) => callback(error, '', 0),
+      )
+      .catch(this.#onFault)
   }
 
   /** Whether an address that was connected to is still one of the name's, as far as is known. */

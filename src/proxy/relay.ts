@@ -3,6 +3,7 @@ import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type Clock, Watchdog } from '../clock.ts'
 import type { FaultCode } from '../errors.ts'
+import { guarded } from '../guard.ts'
 import type { BodySink, RawHeaders, Reply } from '../policy/exchange.ts'
 
 /** A body this small that has arrived with its head goes out with it in one write: measured, a tenth of the CPU time. */
@@ -20,6 +21,7 @@ export class Relay implements BodySink {
   readonly #response: ServerResponse
   readonly #clock: Clock
   readonly #idleTimeoutMs: number
+  readonly #onDrain: () => void
   #watchdog: Watchdog | undefined
   #progressAt = 0
   /** The clock's `stalledMs` at that moment. */
@@ -34,11 +36,26 @@ export class Relay implements BodySink {
   cutBy: FaultCode | undefined
 
   /** @param idleTimeoutMs between two chunks, whichever side is waited for. */
-  constructor(reply: Reply, response: ServerResponse, idleTimeoutMs: number, clock: Clock) {
+  constructor(
+    reply: Reply,
+    response: ServerResponse,
+    idleTimeoutMs: number,
+    clock: Clock,
+    onFault: (error: unknown) => void,
+  ) {
     this.#reply = reply
     this.#response = response
     this.#clock = clock
     this.#idleTimeoutMs = idleTimeoutMs
+    const lose = (error: unknown) => {
+      onFault(error)
+      this.fail('internal')
+    }
+    this.#onDrain = guarded(() => {
+      this.#clientIsSlow = false
+      this.#progressAt = clock.now()
+      reply.resume()
+    }, lose)
   }
 
   start(headers: string[]): void {
@@ -83,7 +100,7 @@ export class Relay implements BodySink {
     if (this.#response.write(chunk)) return true
     if (!this.#clientIsSlow) {
       this.#clientIsSlow = true
-      this.#response.once('drain', () => this.#onDrain())
+      this.#response.once('drain', this.#onDrain)
     }
     return false
   }
@@ -113,12 +130,6 @@ export class Relay implements BodySink {
   #late(): void {
     if (this.#clock.stalledMs() > this.#stalledBefore) this.#reply.discard('cancelled')
     this.fail(this.#clientIsSlow ? 'client_stalled' : 'idle_timeout')
-  }
-
-  #onDrain(): void {
-    this.#clientIsSlow = false
-    this.#progressed()
-    this.#reply.resume()
   }
 }
 

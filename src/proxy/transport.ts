@@ -1,6 +1,7 @@
 import { isIP, type Socket } from 'node:net'
 import { buildConnector, Client } from 'undici'
 import type { Deps, Exchange, Transport } from '../policy/exchange.ts'
+import { guarded } from '../guard.ts'
 import { trusting } from '../trust.ts'
 import { type Line, UpstreamCall } from './call.ts'
 import { Names, type Resolve } from './names.ts'
@@ -50,7 +51,7 @@ export function connectTo(settings: TransportSettings, resolve: Resolve, deps: D
   let isRetired = false
   const discard = (connection: Connection) => {
     all.delete(connection)
-    void connection.end()
+    connection.end().catch((error: unknown) => deps.emit({ kind: 'fault', error, where: 'connect' }))
   }
   const opened = () => {
     const connection = new Connection(settings, connect, deps, () => {
@@ -122,15 +123,16 @@ class Connection implements Line {
         const since = clock.now()
         this.served = 0
         this.#isUp = false
+        const lose = (error: unknown) => {
+          emit({ kind: 'fault', error, where: 'connect' })
+          this.#socket?.destroy()
+        }
         this.#socket = connect(options, (...outcome) => {
           this.#isUp = outcome[0] === null
-          try {
+          guarded(() => {
             this.connectMs = clock.now() - since
-            callback(...outcome)
-          } catch (error) {
-            emit({ kind: 'fault', error, where: 'connect' })
-            this.#socket?.destroy()
-          }
+          }, lose)()
+          guarded(() => callback(...outcome), lose)()
         })
       },
     })

@@ -13,6 +13,7 @@ import {
   type Timeouts,
 } from '../policy/exchange.ts'
 import { fieldOf } from '../policy/fields.ts'
+import { guarded } from '../guard.ts'
 import { Link } from '../policy/link.ts'
 import { KeptBody } from './body.ts'
 import type { ClientConnection } from './client-connection.ts'
@@ -123,6 +124,8 @@ export class Visit {
       const route = routeFor(destination.upstream, method, path)
       this.#route = route
       const fields = this.#fields()
+      if (fields.hosts > 1 || (fields.hosts === 0 && this.#request.httpVersion === '1.1'))
+        throw new ProxyError('bad_request', 'a request has exactly one Host')
       this.#body = this.#bodyOf(route, fields)
       const { timeouts } = route
       const settled = typeof timeouts === 'function' ? await this.#computed(timeouts, route, destination) : timeouts
@@ -133,7 +136,7 @@ export class Visit {
       this.#body?.commit()
       this.#answer(reply, destination, fields.host)
     } catch (error) {
-      this.#refuse(error)
+      guarded(() => this.#refuse(error), this.#lose)()
     }
   }
 
@@ -215,7 +218,7 @@ export class Visit {
     this.#firstByteMs = this.#deps.clock.now() - this.#startedAt
     if (reply.socket !== undefined) return this.#switch(reply.socket, fieldOf(reply.headers, 'upgrade'), headers)
     if (this.#deps.isDraining()) headers.push('connection', 'close')
-    this.#relay = new Relay(reply, this.response, this.#exchange?.timeouts.idleMs ?? 0, this.#deps.clock)
+    this.#relay = new Relay(reply, this.response, this.#exchange?.timeouts.idleMs ?? 0, this.#deps.clock, this.#tell)
     this.#relay.start(headers)
   }
 
@@ -234,27 +237,53 @@ export class Visit {
 
   #refuse(error: unknown): void {
     const problem = error instanceof ProxyError ? error : new ProxyError('internal', undefined, { cause: error })
-    if (problem.code === 'internal') this.#deps.emit({ kind: 'fault', error, where: 'request' })
+    if (problem !== error) this.#tell(error)
+    if (this.#client.gone) {
+      this.#reason ??= problem.code
+      return
+    }
     this.#reason = problem.code
-    if (this.#client.gone) return
     if (this.response.headersSent) return cut(this.response)
     this.#status = problem.fault.status
     this.#firstByteMs = this.#deps.clock.now() - this.#startedAt
     answerProblem(this.response, problem, {
       upstream: this.#route?.ref.upstream,
       attempts: this.#exchange?.attempts ?? 0,
-      close: this.#continueDue || this.#deps.isDraining(),
+      close: this.#continueDue || !this.#request.complete || this.#deps.isDraining(),
     })
   }
 
-  /** The response is over, or its client is gone. */
-  leave(): void {
+  readonly #tell = (error: unknown) => this.#deps.emit({ kind: 'fault', error, where: 'request' })
+
+  /** What no answer can tell of any more: the client's connection is cut. */
+  readonly #lose = (error: unknown) => {
+    this.#tell(error)
+    this.#reason = 'internal'
+    cut(this.response)
+  }
+
+  get isWhole(): boolean {
+    return this.#request.complete
+  }
+
+  spoil(code: FaultCode): void {
+    if (this.#isOver) return
+    guarded(() => this.#refuse(new ProxyError(code)), this.#lose)()
+    this.#client.leave(code)
+  }
+
+  /** The response is over, or its client is gone. @param as what a response that is not over is told as. */
+  leave(as: FaultCode = 'client_gone'): void {
     if (this.#isOver) return
     const finished = this.response.writableFinished
-    if (!finished) this.#client.leave('client_gone')
-    this.#relay?.stop()
-    this.#body?.dispose()
-    if (finished && !this.#request.complete) this.#linger()
+    try {
+      if (!finished) this.#client.leave(as)
+      this.#relay?.stop()
+      this.#body?.dispose()
+      if (finished && !this.#request.complete) this.#linger()
+    } catch (error) {
+      this.#tell(error)
+    }
     this.#end(finished)
   }
 
@@ -262,7 +291,11 @@ export class Visit {
   #end(finished: boolean): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#report(finished)
+    try {
+      this.#report(finished)
+    } catch (error) {
+      this.#tell(error)
+    }
     this.#asked.connection.over(this)
     this.#deps.onOver()
   }
@@ -288,7 +321,7 @@ export class Visit {
       method: this.#request.method ?? '',
       path: pathOf(this.#request.url ?? ''),
       status: this.#status ?? 499,
-      reason: cut ?? this.#reason ?? (finished ? undefined : 'client_gone'),
+      reason: cut ?? this.#reason ?? (finished ? undefined : this.#client.goneAs),
       attempts: exchange?.attempts ?? 0,
       queueMs: exchange?.spent.queueMs ?? 0,
       backoffMs: exchange?.spent.backoffMs ?? 0,

@@ -41,6 +41,8 @@ export type ProxyOptions = {
   readonly newId?: () => string
   /** Addresses of upstreams' names; those of the machine when not given. */
   readonly resolve?: Resolve
+  /** Called with each line before it is taken; may throw. */
+  readonly onLine?: (line: LogLine) => void
 }
 
 /** The whole sidecar on free ports, from the text of a configuration file on. */
@@ -52,7 +54,12 @@ export async function startProxy(t: Scope, options: ProxyOptions): Promise<Sidec
   const watchers = new Set<() => void>()
   const logTo = {
     write: (text: string) => {
-      for (const line of text.split('\n')) if (line !== '') log.push(JSON.parse(line))
+      for (const line of text.split('\n')) {
+        if (line === '') continue
+        const parsed: LogLine = JSON.parse(line)
+        options.onLine?.(parsed)
+        log.push(parsed)
+      }
       for (const watch of watchers) watch()
     },
   }

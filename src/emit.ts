@@ -1,0 +1,15 @@
+import type { Emit } from './policy/events.ts'
+
+/** Tells each of the folds. A throw of one costs the others nothing and is told to all as a fault, once. */
+export function emitTo(folds: readonly Emit[]): Emit {
+  const emit: Emit = (event) => {
+    for (const fold of folds) {
+      try {
+        fold(event)
+      } catch (error) {
+        if (event.kind !== 'fault' || event.where !== 'events') emit({ kind: 'fault', error, where: 'events' })
+      }
+    }
+  }
+  return emit
+}
