@@ -53,7 +53,7 @@ export class Relay implements BodySink {
     }
     this.#onDrain = guarded(() => {
       this.#clientIsSlow = false
-      this.#progressAt = clock.now()
+      this.#progressed()
       reply.resume()
     }, lose)
   }
