@@ -24,6 +24,7 @@ import { Overview } from './control/overview.ts'
 import { upstreamOperations } from './control/upstream-operations.ts'
 import type { StoredCheckpoint } from './checkpoint/record.ts'
 import { openStore } from './checkpoint/open.ts'
+import type { StoreNews } from './checkpoint/store.ts'
 import { restoreJobs } from './checkpoint/restore.ts'
 import { JobBook } from './job/book.ts'
 import { type Address, written } from './listen.ts'
@@ -80,8 +81,6 @@ const DRAIN_DELAY_MS = 1_000
 export async function startApp(given: Given, outside: Outside, source: ConfigSource = UNFILED): Promise<App> {
   const { config } = given
   const { clock, random, newId, version } = outside
-  const log = createLog({ ...config.log, service: config.service }, outside.clock, outside.logTo)
-  let tracing: Tracing | undefined
   const emit = emitTo([
     (event) => metrics.record(event),
     (event) => log.record(event),
@@ -89,6 +88,8 @@ export async function startApp(given: Given, outside: Outside, source: ConfigSou
     (event) => current.earlyProbes.record(event),
     (event) => tracing?.record(event),
   ])
+  const log = createLog({ ...config.log, service: config.service }, clock, outside.logTo)
+  let tracing: Tracing | undefined
   const deps: Deps = { clock, random, newId, emit }
   const book = new JobBook(config.checkpoints.ttl, clock)
   const connect = (settings: TransportSettings) => connectTo(settings, outside.resolve, deps)
@@ -131,7 +132,7 @@ export async function startApp(given: Given, outside: Outside, source: ConfigSou
   try {
     tracing = await tracingOf(config, { version, instance: newId() }, deps)
     const watcher = { ...storeWatcher(emit), saved: (record: StoredCheckpoint) => overview.saved(record) }
-    const store = observed(await openConfigured(config.checkpoints, clock), clock, watcher)
+    const store = observed(await openConfigured(config.checkpoints, clock, storeNews(emit)), clock, watcher)
     open.push(store)
     open.push(await restoreJobs(store, book, clock, (error) => emit({ kind: 'fault', error, where: 'jobs' })))
     const steadyDoors = (wanted: Config) => doorsOf(wanted, () => current.runtime.upstreams)
@@ -139,7 +140,8 @@ export async function startApp(given: Given, outside: Outside, source: ConfigSou
     opening.turn(steadyDoors(config))
     const page = pageOperations()
     const observedNow = { metrics, phase: () => conditions(phase) }
-    const checksOf = (wanted: Config, { all }: UpstreamLooks) => healthChecks(wanted, store, all, clients, outside)
+    const checksOf = (wanted: Config, { all }: UpstreamLooks) =>
+      healthChecks(wanted, store, all, clients, { clock, newId })
     const termsOf = ({ config: wanted, origins }: Given, checks: readonly Check[]): ControlTerms => {
       const health = new HealthReport(checks, { service: wanted.service, version }, clock)
       const operations = [
@@ -270,14 +272,25 @@ async function tracingOf(config: Config, about: { version: string; instance: str
   return startTracing(config, about, deps)
 }
 
-function openConfigured({ store, ttl, maxItems, tls }: Config['checkpoints'], clock: Clock) {
+function openConfigured(
+  { store, ttl, maxItems, tls }: Config['checkpoints'],
+  clock: Clock,
+  tell: (news: StoreNews) => void,
+) {
   const ca = tls.ca === '' ? '' : readFileSync(tls.ca, 'utf8')
-  return openStore(store, { ttlMs: ttl, maxItems }, { ca, servername: tls.servername }, clock)
+  return openStore(store, { ttlMs: ttl, maxItems }, { ca, servername: tls.servername }, clock, tell)
+}
+
+const storeNews = (emit: Emit) => (news: StoreNews) => {
+  if (news.kind === 'set_aside') emit({ ...news, kind: 'store_set_aside' })
+  else if (news.kind === 'fault') emit({ ...news, where: 'store' })
+  else emit(news)
 }
 
 const storeWatcher = (emit: Emit): Omit<StoreWatcher, 'saved'> => ({
   called: (operation, isDown, durationMs) => emit({ kind: 'store_call', operation, isDown, durationMs }),
   turned: (isUp, error) => emit({ kind: 'store', isUp, error }),
+  fault: (error) => emit({ kind: 'fault', error, where: 'observer' }),
 })
 
 const conditions = ({ listening, draining }: { readonly listening: boolean; readonly draining: boolean }) => ({

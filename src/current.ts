@@ -29,7 +29,8 @@ export function currentFor(config: Config, before: Current | undefined, around: 
   const { book, connect, readText, deps } = around
   const runtime = compile(config, before?.runtime.carried ?? new Map(), connect, readText, deps)
   const looks = upstreamHealth(config, before?.looks.known ?? new Map(), readText, deps.clock)
-  const earlyProbes = new EarlyProbes(looks.watched, runtime.isOpen, runtime.allowProbes, deps.clock)
+  const fault = (error: unknown) => deps.emit({ kind: 'fault', error, where: 'timer' })
+  const earlyProbes = new EarlyProbes(looks.watched, runtime.isOpen, runtime.allowProbes, deps.clock, fault)
   return { runtime, jobs: { ...config.job, book }, looks, earlyProbes }
 }
 

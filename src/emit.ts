@@ -7,7 +7,7 @@ export function emitTo(folds: readonly Emit[]): Emit {
       try {
         fold(event)
       } catch (error) {
-        if (event.kind !== 'fault' || event.where !== 'events') emit({ kind: 'fault', error, where: 'events' })
+        if (event.kind !== 'fault' || event.where !== 'observer') emit({ kind: 'fault', error, where: 'observer' })
       }
     }
   }

@@ -69,7 +69,7 @@ export async function healthChecks(
   const clients = new Map<string, RedisClient>()
   const connected = async (purpose: string, target: RedisTarget) => {
     const key = `${purpose} ${JSON.stringify(target)}`
-    const client = before.get(key) ?? (await opened(target))
+    const client = before.get(key) ?? (await opened(target, clock))
     clients.set(key, client)
     return client
   }
@@ -102,9 +102,9 @@ export async function healthChecks(
   return { list, clients }
 }
 
-async function opened(target: RedisTarget): Promise<RedisClient> {
+async function opened(target: RedisTarget, clock: Clock): Promise<RedisClient> {
   const { RedisClient } = await import('./checkpoint/redis-client.ts')
-  const client = new RedisClient(target, { ca: '', servername: '' })
+  const client = new RedisClient(target, { ca: '', servername: '' }, clock)
   void client.connect()
   return client
 }

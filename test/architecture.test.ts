@@ -82,7 +82,11 @@ const BANS: readonly (readonly [pattern: RegExp, only: readonly string[], why: s
   ],
   [/\bMath\.random\b|\brandomUUID\b/, ['src/commands/', 'src/demo/'], 'chance and names are injected'],
   [/from 'undici'/, ['src/proxy/transport.ts'], 'only transport.ts names undici'],
-  [/from 'ioredis'/, ['src/checkpoint/redis-client.ts'], 'only redis-client.ts names ioredis'],
+  [
+    /from 'ioredis'/,
+    ['src/checkpoint/redis-client.ts', 'src/checkpoint/redis-connection.ts'],
+    'only the client of Redis and its connection name ioredis',
+  ],
   [/\bconsole\./, [], 'only the log writes'],
   [/process\.(stdout|stderr)/, ['src/main.ts', 'src/control/log.ts'], 'only main and the log write'],
   [

@@ -1,8 +1,9 @@
-/** What crosses the thread boundary of the embedded store: calls by name, and what came of them. */
+/** Messages between the main thread and the thread of the embedded store. */
 
 import type { JobRecord } from '../job/book.ts'
 import type { CheckpointDatabase } from './database.ts'
 import type { Append, Checkpoint } from './record.ts'
+import { isDiskFault } from './sqlite-faults.ts'
 import type { Precondition } from './store.ts'
 
 export type StoreCall =
@@ -21,22 +22,52 @@ export type StoreCall =
       readonly stage: string | undefined
       readonly limit: number
       readonly after: string | undefined
+      readonly withItems: boolean
     }
+  | { readonly kind: 'progress'; readonly limit: number; readonly after: string | undefined }
   | { readonly kind: 'saveJob'; readonly record: JobRecord }
   | { readonly kind: 'removeJob'; readonly id: string }
   | { readonly kind: 'jobs' }
   | { readonly kind: 'sweep' }
+  | { readonly kind: 'shift'; readonly byMs: number }
 
-/** Calls that become durable together. @param now wall-clock ms, the main thread's. */
-export type Batch = { readonly calls: readonly StoreCall[]; readonly now: number }
+/** To the thread. `again` asks for the outcomes of the last batch, each in a message of its own. */
+export type ToThread =
+  /** Calls that become durable together. `now` is in ms, of the clock by which records expire. */
+  | { readonly kind: 'batch'; readonly calls: readonly StoreCall[]; readonly now: number }
+  | { readonly kind: 'again' | 'close' }
 
-export type BatchResult = { readonly results: readonly unknown[] } | { readonly failure: string }
+export type FromThread =
+  | { readonly kind: 'open' }
+  /** The file was malformed: it has this name now, and a new one was begun. */
+  | { readonly kind: 'set_aside'; readonly path: string; readonly why: string }
+  /** The batch could not be read from its message: nothing of it was done. */
+  | { readonly kind: 'unread' }
+  /** Of the next calls of the batch, in its order. */
+  | { readonly kind: 'outcomes'; readonly outcomes: readonly Outcome[] }
+  /** The disk failed: nothing of the batch was done. */
+  | { readonly kind: 'failed'; readonly why: string }
+
+/** A fault is one call's own: its neighbours in the batch are done. */
+export type Outcome = { readonly result: unknown } | { readonly fault: string }
 
 /** Records taken out by one sweep at the most, so that it holds nobody up. */
 export const SWEPT_AT_ONCE = 200
 
-/** Runs one call inside the transaction of its batch. */
-export function execute(database: CheckpointDatabase, call: StoreCall, now: number): unknown {
+/** Runs a batch as one transaction, and each call so that its fault undoes that call alone. @throws when the disk fails. */
+export const execute = (database: CheckpointDatabase, calls: readonly StoreCall[], now: number): Outcome[] =>
+  database.together(() =>
+    calls.map((call) => {
+      try {
+        return { result: database.alone(() => executeOne(database, call, now)) }
+      } catch (error) {
+        if (isDiskFault(error) || !database.isInTransaction) throw error
+        return { fault: error instanceof Error ? error.message : String(error) }
+      }
+    }),
+  )
+
+function executeOne(database: CheckpointDatabase, call: StoreCall, now: number): unknown {
   switch (call.kind) {
     case 'save':
       return database.save(call.job, call.checkpoint, call.precondition, now)
@@ -49,7 +80,9 @@ export function execute(database: CheckpointDatabase, call: StoreCall, now: numb
     case 'clear':
       return database.clear(call.job, call.precondition, now)
     case 'list':
-      return database.list(call.stage, call.limit, call.after, now)
+      return database.list(call.stage, call.limit, call.after, call.withItems, now)
+    case 'progress':
+      return database.progress(call.limit, call.after, now)
     case 'saveJob':
       return database.saveJob(call.record, now)
     case 'removeJob':
@@ -58,6 +91,8 @@ export function execute(database: CheckpointDatabase, call: StoreCall, now: numb
       return database.jobs(now)
     case 'sweep':
       return database.sweep(now, SWEPT_AT_ONCE)
+    case 'shift':
+      return database.shift(call.byMs)
     default:
       return call satisfies never
   }

@@ -3,8 +3,10 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { isoTime } from '../clock.ts'
 import { type JobRecord, keptUntil } from '../job/book.ts'
-import { type Append, appended, type Checkpoint, type StoredCheckpoint } from './record.ts'
-import { holds, type Page, type Precondition, type StoreSettings, type Written } from './store.ts'
+import { listed, progressed } from './pages.ts'
+import { type Append, appended, type Checkpoint, inOrder, type StoredCheckpoint } from './record.ts'
+import { holds, type Page, type Precondition, type ProgressPage, type StoreSettings, type Written } from './store.ts'
+import { readCheckpoint, readJob } from './stored-text.ts'
 
 /** Of the tables; a file of a later one is refused, of an earlier one brought up to date. */
 const VERSION = 1
@@ -31,11 +33,22 @@ export class CheckpointDatabase {
   constructor(path: string, settings: StoreSettings) {
     this.#settings = settings
     this.#database = new DatabaseSync(path)
-    // FULL: the log is fsynced before COMMIT returns. EXCLUSIVE: a second process is refused; a dead one's lock is gone.
-    this.#database.exec('PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE; PRAGMA auto_vacuum = INCREMENTAL')
-    this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 16777216')
+    try {
+      this.#prepare()
+    } catch (error) {
+      this.#database.close()
+      throw error
+    }
+  }
+
+  #prepare(): void {
+    this.#database.exec('PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE')
     const { user_version: version } = this.#database.prepare('PRAGMA user_version').get() ?? {}
     if (Number(version) > VERSION) throw new Error(`the file is of a later version (${version}) than this program`)
+    // FULL: the log is fsynced before COMMIT returns. EXCLUSIVE: a second process is refused; a dead one's lock is gone.
+    this.#database.exec(
+      'PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 16777216',
+    )
     if (version === 0) this.#database.exec(`BEGIN; ${TABLES} PRAGMA user_version = ${VERSION}; COMMIT`)
   }
 
@@ -52,17 +65,40 @@ export class CheckpointDatabase {
     }
   }
 
+  /** A step of those that are run together, undone by itself when it throws. */
+  alone<R>(step: () => R): R {
+    this.#database.exec('SAVEPOINT step')
+    try {
+      const result = step()
+      this.#database.exec('RELEASE step')
+      return result
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK TO step; RELEASE step')
+      throw error
+    }
+  }
+
+  /** SQLite ends a transaction by itself when the disk fails. */
+  get isInTransaction(): boolean {
+    return this.#database.isTransaction
+  }
+
   save(job: string, checkpoint: Checkpoint, precondition: Precondition, now: number): Written {
-    return this.#write(job, precondition, now, () => checkpoint)
+    return this.#write(job, precondition, now, () => inOrder(checkpoint))
   }
 
   append(job: string, append: Append, precondition: Precondition, now: number): Written {
-    return this.#write(job, precondition, now, () => appended(this.#stage(job, append.stage), append, isoTime(now)))
+    return this.#write(job, precondition, now, () => {
+      const text = this.#stage(job, append.stage)
+      const before = text === undefined ? undefined : readCheckpoint(text)
+      return text !== undefined && before === undefined ? undefined : appended(before, append, isoTime(now))
+    })
   }
 
   load(job: string, stage: string | undefined, now: number): StoredCheckpoint | undefined {
     const head = this.#head(job, now)
-    const checkpoint = head && this.#stage(job, stage ?? head.stage)
+    const text = head && this.#stage(job, stage ?? head.stage)
+    const checkpoint = text === undefined ? undefined : readCheckpoint(text)
     return head && checkpoint && stored(job, head, checkpoint)
   }
 
@@ -79,18 +115,22 @@ export class CheckpointDatabase {
     return true
   }
 
-  list(stage: string | undefined, limit: number, after: string | undefined, now: number): Page {
-    const rows = this.#all(
+  list(stage: string | undefined, limit: number, after: string | undefined, withItems: boolean, now: number): Page {
+    const rows = this.#prepared(
       `SELECT h.job, h.stage, h.revision, h.attempt, h.expires_at, s.checkpoint FROM heads h
        JOIN stages s ON s.job = h.job AND s.stage = coalesce(?, h.stage)
        WHERE h.job > ? AND h.expires_at > ? ORDER BY h.job LIMIT ?`,
-      stage ?? null,
-      after ?? '',
-      now,
-      limit + 1,
-    )
-    const records = rows.slice(0, limit).map((row) => stored(String(row.job), headOf(row), parsed(row.checkpoint)))
-    return { records, next: rows.length > limit ? records.at(-1)?.job : undefined }
+    ).iterate(stage ?? null, after ?? '', now, limit + 1)
+    return listed(rows, limit, withItems)
+  }
+
+  progress(limit: number, after: string | undefined, now: number): ProgressPage {
+    const rows = this.#prepared(
+      `SELECT s.job, substr(s.checkpoint, 1, ?) AS beginning FROM
+       (SELECT job, stage FROM heads WHERE job > ? AND expires_at > ? ORDER BY job LIMIT ?) h
+       JOIN stages s ON s.job = h.job ORDER BY s.job, s.stage = h.stage, s.rowid`,
+    ).iterate(BEGINNING_CHARS, after ?? '', now, limit + 1)
+    return progressed(rows, limit)
   }
 
   saveJob(record: JobRecord, now: number): void {
@@ -103,9 +143,8 @@ export class CheckpointDatabase {
   }
 
   jobs(now: number): JobRecord[] {
-    return this.#all('SELECT record FROM jobs WHERE expires_at > ?', now).map(({ record }) =>
-      JSON.parse(String(record)),
-    )
+    const records = this.#all('SELECT record FROM jobs WHERE expires_at > ?', now)
+    return records.map(({ record }) => readJob(String(record))).filter((record) => record !== undefined)
   }
 
   /** Takes out some of what has expired and gives some free pages back to the file system. @returns how many records. */
@@ -117,18 +156,24 @@ export class CheckpointDatabase {
     return expired.length
   }
 
+  /** Moves the end of every record, in ms: the clock by which they expire was moved by as much. */
+  shift(byMs: number): void {
+    for (const table of ['heads', 'jobs']) this.#run(`UPDATE ${table} SET expires_at = expires_at + ?`, byMs)
+  }
+
   close(): void {
     this.#statements.clear()
     this.#database.close()
   }
 
-  #write(job: string, precondition: Precondition, now: number, next: () => Checkpoint): Written {
+  #write(job: string, precondition: Precondition, now: number, next: () => Checkpoint | undefined): Written {
     const head = this.#head(job, now)
     if (!holds(precondition, head?.revision)) return { outcome: 'mismatch' }
     const attempt = precondition.attempt ?? head?.attempt ?? 0
     if (head !== undefined && attempt < head.attempt) return { outcome: 'older_attempt', attempt: head.attempt }
     if (head === undefined) this.#forget(job)
     const checkpoint = next()
+    if (checkpoint === undefined) return { outcome: 'unreadable' }
     const count = checkpoint.item_ids.length
     if (count > this.#settings.maxItems) return { outcome: 'too_many', count }
     const { stage } = checkpoint
@@ -153,9 +198,10 @@ export class CheckpointDatabase {
     return row && headOf(row)
   }
 
-  #stage(job: string, stage: string): Checkpoint | undefined {
+  /** The text of a stage's checkpoint. */
+  #stage(job: string, stage: string): string | undefined {
     const [row] = this.#all('SELECT checkpoint FROM stages WHERE job = ? AND stage = ?', job, stage)
-    return row && parsed(row.checkpoint)
+    return row && String(row.checkpoint)
   }
 
   #all(sql: string, ...values: (string | number | null)[]) {
@@ -173,16 +219,15 @@ export class CheckpointDatabase {
   }
 }
 
-type Row = Readonly<Record<string, unknown>>
+/** Holds all fields of a checkpoint's text that come before its items. */
+const BEGINNING_CHARS = 512
 
-const headOf = (row: Row): Head => ({
+const headOf = (row: Readonly<Record<string, unknown>>): Head => ({
   stage: String(row.stage),
   revision: Number(row.revision),
   attempt: Number(row.attempt),
   expires_at: Number(row.expires_at),
 })
-
-const parsed = (checkpoint: unknown): Checkpoint => JSON.parse(String(checkpoint))
 
 const stored = (
   job: string,

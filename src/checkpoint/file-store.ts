@@ -1,149 +1,186 @@
-import { mkdirSync } from 'node:fs'
+/** The embedded store: SQLite in a thread of its own, which is begun anew whenever it ends. */
+
 import { join } from 'node:path'
-import { Worker } from 'node:worker_threads'
 import type { Clock, Timer } from '../clock.ts'
 import type { JobRecord } from '../job/book.ts'
-import { type Batch, type BatchResult, type StoreCall, SWEPT_AT_ONCE } from './calls.ts'
+import { type StoreCall, SWEPT_AT_ONCE } from './calls.ts'
 import type { StoredCheckpoint } from './record.ts'
-import { type CheckpointStore, type Page, StoreDown, type StoreSettings, type Written } from './store.ts'
+import { SteadyTime } from './steady-time.ts'
+import { StoreThread } from './store-thread.ts'
+import {
+  type CheckpointStore,
+  type Page,
+  type ProgressPage,
+  StoreDown,
+  type StoreNews,
+  type StoreSettings,
+  type Written,
+} from './store.ts'
 
 /** A call is given up after this: a disk that stands still must not hold a client. What it wrote may yet be there. */
 const PATIENCE_MS = 2_000
 /** Between two looks for what has expired. */
 const SWEEP_EVERY_MS = 60_000
-
-type Pending = {
-  readonly call: StoreCall
-  readonly resolve: (result: unknown) => void
-  readonly reject: (error: StoreDown) => void
-}
+/** Between two attempts to open the file, in ms: doubles up to the second. */
+const REOPEN_MS = { first: 1_000, most: 30_000 }
 
 /**
- * Opens the embedded store: SQLite in a thread of its own.
+ * Opens the embedded store. Where its file cannot be opened, calls reject with StoreDown until it can be.
  * @param folder where its file is, made when missing; undefined for one that lives in memory alone.
- * @throws Error naming the folder when it cannot be written, or another process has it open.
+ * @throws Error naming the folder when another process has the file open.
  */
 export async function openFileStore(
   folder: string | undefined,
   settings: StoreSettings,
   clock: Clock,
+  tell: (news: StoreNews) => void = () => {},
 ): Promise<CheckpointStore> {
+  const store = new FileStore(folder, settings, clock, tell)
+  const late = Promise.withResolvers<void>()
+  const timer = clock.after(PATIENCE_MS, late.resolve)
   try {
-    if (folder !== undefined) mkdirSync(folder, { recursive: true, mode: 0o700 })
-    const path = folder === undefined ? ':memory:' : join(folder, 'checkpoints.sqlite')
-    const thread = new DatabaseThread(path, settings, clock)
-    await thread.opened
-    return thread.store()
+    await Promise.race([store.open(), late.promise])
+    return store
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
-    const isLocked = /database is locked/.test(why)
-    throw new Error(`checkpoints.store file:${folder}: ${isLocked ? 'another process has it open' : why}`, {
-      cause: error,
-    })
+    await store.close()
+    throw error
+  } finally {
+    clock.cancel(timer)
   }
 }
 
-class DatabaseThread {
-  readonly opened: Promise<void>
+class FileStore implements CheckpointStore {
+  readonly #path: string
+  readonly #name: string
+  readonly #settings: StoreSettings
   readonly #clock: Clock
-  readonly #worker: Worker
-  readonly #closed: Promise<void>
-  #waiting: Pending[] = []
-  #underWay: readonly Pending[] = []
+  readonly #tell: (news: StoreNews) => void
+  readonly #time: SteadyTime
+  #thread: StoreThread | undefined
+  #down = new StoreDown('the file is being opened')
+  #failures = 0
+  #reopen: Timer | undefined
   #sweep: Timer | undefined
-  #down: StoreDown | undefined
+  #isClosed = false
 
-  constructor(path: string, settings: StoreSettings, clock: Clock) {
+  constructor(folder: string | undefined, settings: StoreSettings, clock: Clock, tell: (news: StoreNews) => void) {
+    this.#path = folder === undefined ? ':memory:' : join(folder, 'checkpoints.sqlite')
+    this.#name = folder === undefined ? 'memory:' : `file:${folder}`
+    this.#settings = settings
     this.#clock = clock
-    this.#worker = new Worker(new URL('./database-thread.ts', import.meta.url), { workerData: { path, settings } })
-    this.opened = new Promise((resolve, reject) => {
-      this.#worker.once('message', () => resolve())
-      this.#worker.once('error', reject)
-    })
-    this.#closed = new Promise((resolve) => this.#worker.once('exit', () => resolve()))
-    void this.opened.then(
-      () => {
-        this.#worker.on('message', (result: BatchResult) => this.#answered(result))
-        this.#worker.on('error', (error: Error) => this.#fail(new StoreDown(error.message, { cause: error })))
-        this.#worker.unref()
-        this.#scheduleSweep()
-      },
-      () => {},
-    )
+    this.#tell = tell
+    this.#time = new SteadyTime(clock, (byMs) => tell({ kind: 'clock_jump', byMs }))
+    this.#scheduleSweep()
   }
 
-  store(): CheckpointStore {
-    return {
-      save: (job, checkpoint, precondition) => this.#ask<Written>({ kind: 'save', job, checkpoint, precondition }),
-      append: (job, append, precondition) => this.#ask<Written>({ kind: 'append', job, append, precondition }),
-      load: (job, stage) => this.#ask<StoredCheckpoint | undefined>({ kind: 'load', job, stage }),
-      stages: (job) => this.#ask<string[]>({ kind: 'stages', job }),
-      clear: (job, precondition) => this.#ask<boolean>({ kind: 'clear', job, precondition }),
-      list: (stage, limit, after) => this.#ask<Page>({ kind: 'list', stage, limit, after }),
-      saveJob: (record) => this.#ask<void>({ kind: 'saveJob', record }),
-      removeJob: (id) => this.#ask<void>({ kind: 'removeJob', id }),
-      jobs: () => this.#ask<JobRecord[]>({ kind: 'jobs' }),
-      close: () => this.#close(),
+  save: CheckpointStore['save'] = (job, checkpoint, precondition) =>
+    this.#ask<Written>({ kind: 'save', job, checkpoint, precondition })
+  append: CheckpointStore['append'] = (job, append, precondition) =>
+    this.#ask<Written>({ kind: 'append', job, append, precondition })
+  load: CheckpointStore['load'] = (job, stage) => this.#ask<StoredCheckpoint | undefined>({ kind: 'load', job, stage })
+  stages: CheckpointStore['stages'] = (job) => this.#ask<string[]>({ kind: 'stages', job })
+  clear: CheckpointStore['clear'] = (job, precondition) => this.#ask<boolean>({ kind: 'clear', job, precondition })
+  list: CheckpointStore['list'] = (stage, limit, after, withItems = false) =>
+    this.#ask<Page>({ kind: 'list', stage, limit, after, withItems })
+  progress: CheckpointStore['progress'] = (limit, after) => this.#ask<ProgressPage>({ kind: 'progress', limit, after })
+  saveJob: CheckpointStore['saveJob'] = (record) => this.#ask<void>({ kind: 'saveJob', record })
+  removeJob: CheckpointStore['removeJob'] = (id) => this.#ask<void>({ kind: 'removeJob', id })
+  jobs: CheckpointStore['jobs'] = () => this.#ask<JobRecord[]>({ kind: 'jobs' })
+
+  close: CheckpointStore['close'] = async () => {
+    this.#isClosed = true
+    this.#down = new StoreDown('the store is closed')
+    for (const timer of [this.#sweep, this.#reopen]) if (timer !== undefined) this.#clock.cancel(timer)
+    const thread = this.#thread
+    this.#thread = undefined
+    await thread?.close()
+  }
+
+  /** Tries once; where that fails, goes on trying in the background. @throws Error when another process has the file. */
+  async open(): Promise<void> {
+    const thread: StoreThread = new StoreThread(this.#path, this.#settings, this.#clock, () => this.#time.now(), {
+      setAside: (path, why) => this.#tell({ kind: 'set_aside', path, why }),
+      died: (error) => this.#died(thread, error),
+    })
+    try {
+      await thread.opened
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error)
+      const isLocked = /database is locked/.test(why)
+      const told = `checkpoints.store ${this.#name}: ${isLocked ? 'another process has it open' : why}`
+      this.#openLater(new StoreDown(told, { cause: error }))
+      if (isLocked) throw new Error(told, { cause: error })
+      return
     }
+    if (this.#isClosed) return thread.close()
+    this.#thread = thread
+    this.#failures = 0
   }
 
-  /** @template R what `execute` returns for this kind of call. */
-  #ask<R>(call: StoreCall): Promise<R> {
-    if (this.#down !== undefined) return Promise.reject(this.#down)
-    return new Promise((resolve, reject) => {
-      const timer = this.#clock.after(PATIENCE_MS, () => reject(new StoreDown('the disk does not answer')))
-      const settled =
-        <A extends unknown[]>(act: (...args: A) => void) =>
-        (...args: A) => {
-          this.#clock.cancel(timer)
-          act(...args)
-        }
-      this.#waiting.push({ call, resolve: settled((result) => resolve(result as R)), reject: settled(reject) })
-      if (this.#underWay.length === 0) this.#post()
+  #openLater(down: StoreDown): void {
+    if (this.#isClosed) return
+    this.#down = down
+    const delayMs = Math.min(REOPEN_MS.first * 2 ** this.#failures, REOPEN_MS.most)
+    this.#failures += 1
+    this.#reopen = this.#clock.after(delayMs, () => {
+      this.open().catch((error: Error) => {
+        this.#down = new StoreDown(error.message, { cause: error })
+      })
     })
   }
 
-  /** Everything that came while the batch before was written goes as one. */
-  #post(): void {
-    this.#underWay = this.#waiting
-    this.#waiting = []
-    if (this.#underWay.length === 0) return
-    const batch: Batch = { calls: this.#underWay.map(({ call }) => call), now: this.#clock.wallNow() }
-    this.#worker.ref()
-    this.#worker.postMessage(batch)
-  }
-
-  #answered(result: BatchResult): void {
-    const pending = this.#underWay
-    this.#underWay = []
-    this.#worker.unref()
-    if ('failure' in result) for (const { reject } of pending) reject(new StoreDown(result.failure))
-    else for (const [i, { resolve }] of pending.entries()) resolve(result.results[i])
-    this.#post()
-  }
-
-  #fail(error: StoreDown): void {
-    this.#down = error
-    for (const { reject } of [...this.#underWay, ...this.#waiting]) reject(error)
-    this.#underWay = []
-    this.#waiting = []
+  /** The next thread waits until the operating system has let go of the file. */
+  #died(thread: StoreThread, error: Error): void {
+    if (this.#thread !== thread) return
+    this.#thread = undefined
+    this.#down = new StoreDown(error.message, { cause: error })
+    this.#tell({ kind: 'fault', error })
+    void thread.exited.then(() => this.#openLater(this.#down))
   }
 
   /** Nobody waits for a sweep: one that failed is made up for by the next. One that left something goes on at once. */
   #scheduleSweep(inMs = SWEEP_EVERY_MS): void {
+    if (this.#isClosed) return
     this.#sweep = this.#clock.after(inMs, () => {
-      this.#ask<number>({ kind: 'sweep' }).then(
+      this.#sweepOnce().then(
         (swept) => this.#scheduleSweep(swept === SWEPT_AT_ONCE ? 0 : SWEEP_EVERY_MS),
-        () => this.#scheduleSweep(),
+        (error) => {
+          if (!(error instanceof StoreDown)) this.#tell({ kind: 'fault', error })
+          this.#scheduleSweep()
+        },
       )
     })
   }
 
-  async #close(): Promise<void> {
-    if (this.#sweep !== undefined) this.#clock.cancel(this.#sweep)
-    this.#down ??= new StoreDown('the store is closed')
-    this.#worker.ref()
-    this.#worker.postMessage('close')
-    await this.#closed
+  async #sweepOnce(): Promise<number> {
+    const byMs = this.#time.settle()
+    if (byMs !== 0) await this.#ask<void>({ kind: 'shift', byMs })
+    return this.#ask<number>({ kind: 'sweep' })
+  }
+
+  /** @template R what the database returns for this kind of call. */
+  #ask<R>(call: StoreCall): Promise<R> {
+    const thread = this.#thread
+    if (thread === undefined) return Promise.reject(this.#down)
+    return new Promise((resolve, reject) => {
+      let isGivenUp = false
+      const timer = this.#clock.after(PATIENCE_MS, () => {
+        isGivenUp = true
+        reject(new StoreDown('the disk does not answer'))
+      })
+      const settled =
+        <A>(act: (outcome: A) => void) =>
+        (outcome: A) => {
+          this.#clock.cancel(timer)
+          act(outcome)
+        }
+      thread.ask({
+        call,
+        resolve: settled((result) => resolve(result as R)),
+        reject: settled(reject),
+        isGivenUp: () => isGivenUp,
+        isAwaited: call.kind !== 'sweep' && call.kind !== 'shift',
+      })
+    })
   }
 }

@@ -9,6 +9,8 @@ export type StoreWatcher = {
   readonly turned: (isUp: boolean, error: unknown) => void
   /** A checkpoint was written; the record as it is now. */
   readonly saved: (record: StoredCheckpoint) => void
+  /** Of `saved`: the call that wrote the checkpoint is none the worse for it. */
+  readonly fault: (error: unknown) => void
 }
 
 /** While the store is down it is asked this often, in ms: nobody else may be asking. */
@@ -56,7 +58,11 @@ export function observed(store: CheckpointStore, clock: Clock, watcher: StoreWat
     <A extends unknown[]>(write: (...args: A) => Promise<Written>) =>
     async (...args: A): Promise<Written> => {
       const written = await write(...args)
-      if (written.outcome === 'saved') watcher.saved(written.record)
+      try {
+        if (written.outcome === 'saved') watcher.saved(written.record)
+      } catch (error) {
+        watcher.fault(error)
+      }
       return written
     }
 
@@ -67,6 +73,7 @@ export function observed(store: CheckpointStore, clock: Clock, watcher: StoreWat
     stages: watched('stages', store.stages),
     clear: watched('clear', store.clear),
     list: watched('list', store.list),
+    progress: watched('progress', store.progress),
     saveJob: watched('saveJob', store.saveJob),
     removeJob: watched('removeJob', store.removeJob),
     jobs: watched('jobs', store.jobs),

@@ -26,7 +26,8 @@ export type StoredCheckpoint = {
   readonly expiresAt: number
 }
 
-export const JOB_ID = /^[A-Za-z0-9._:-]{1,128}$/
+/** `.` and `..` are left out: a client takes them, as a segment of a path, for another path (RFC 3986 section 5.2.4). */
+export const JOB_ID = /^(?!\.{1,2}$)[A-Za-z0-9._:-]{1,128}$/
 export const STAGE = /^[a-z0-9_]{1,64}$/
 
 export const progressOf = (completed: number, total: number) => (total > 0 ? completed / total : 0)
@@ -81,3 +82,14 @@ export function remaining(checkpoint: Checkpoint | undefined, items: readonly It
 /** Whether it is time to save: at every `interval` items, 0 included, and at the end. */
 export const isDue = (completed: number, total: number, interval: number) =>
   completed % interval === 0 || completed === total
+
+/** The fields in the order in which the existing service writes them; item ids and metadata come after the counts. */
+export const inOrder = (checkpoint: Checkpoint): Checkpoint => ({
+  stage: checkpoint.stage,
+  progress: checkpoint.progress,
+  completed_items: checkpoint.completed_items,
+  total_items: checkpoint.total_items,
+  item_ids: checkpoint.item_ids,
+  metadata: checkpoint.metadata,
+  timestamp: checkpoint.timestamp,
+})

@@ -1,39 +1,18 @@
 /** A connection to Redis that fails fast: a server that is away, or stands still, costs a caller a second at the most. */
 
-import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import { Cluster, type Redis } from 'ioredis'
 import CircuitBreaker from 'opossum'
-import { trusting } from '../trust.ts'
+import type { Clock, Timer } from '../clock.ts'
+import { connectionOf, CONNECT_MS, type RedisTls, SENTINEL_MS } from './redis-connection.ts'
 import type { RedisTarget } from './place.ts'
 import type { Script } from './redis-scripts.ts'
 import { StoreDown } from './store.ts'
 
-export type RedisTls = {
-  /** PEM text of authorities to trust besides Node's and the system's; '' for none. */
-  readonly ca: string
-  /** Name to ask for and to check; '' for the host's. */
-  readonly servername: string
-}
-
-/** For one command, in ms. A script that has to be loaded takes two. */
-const COMMAND_MS = 800
-const CONNECT_MS = 1_000
-/** Between two attempts to connect, in ms: grows to the second. */
-const RECONNECT_MS = { step: 50, most: 500 }
-
 /**
- * Nothing is queued while the connection is away, and nothing is sent twice: the library's defaults wait for ever, and
- * resend what may have been executed.
+ * Between two connections, in ms. One is given up for another when it ends, when a command on it is not answered, and when
+ * it is not there in time: no state of the library's may be the last.
  */
-const FAIL_FAST = {
-  enableOfflineQueue: false,
-  maxRetriesPerRequest: 0,
-  autoResendUnfulfilledCommands: false,
-  commandTimeout: COMMAND_MS,
-  connectTimeout: CONNECT_MS,
-  connectionName: 'breakwater',
-  // A master that became a replica says so: connect anew, to whom the sentinels now name.
-  reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
-} satisfies RedisOptions
+const RENEW_MS = 1_000
 
 /** After five failures, half of all, Redis is left alone for a second; then one call finds out whether it is back. */
 const BREAKER = {
@@ -45,59 +24,68 @@ const BREAKER = {
   rollingCountBuckets: 5,
   rollingPercentilesEnabled: false,
   // Redis answered; that this key is of another type says nothing about the next.
-  errorFilter: (error: Error) => /^(?:WRONGTYPE|ERR) /.test(error.message),
+  errorFilter: (error: Error) => isRefusal(error),
 } as const
 
 type Command = () => Promise<unknown>
 
-export class RedisClient {
-  readonly #redis: Redis | Cluster
-  readonly #breaker: CircuitBreaker<[Command], unknown>
-  #lastError = ''
+/** Redis answered, with an error: it is there, and says no. */
+export class RedisRefusal extends StoreDown {}
 
-  constructor(target: RedisTarget, tls: RedisTls) {
-    this.#redis = clientOf(target, tls)
-    this.#redis.on('error', (error: Error) => {
-      this.#lastError = error.message
-    })
-    this.#redis.on('ready', () => {
-      this.#lastError = ''
-    })
+export class RedisClient {
+  readonly #target: RedisTarget
+  readonly #tls: RedisTls
+  readonly #clock: Clock
+  readonly #breaker: CircuitBreaker<[Command], unknown>
+  #redis: Redis | Cluster
+  #begunAt: number
+  #renewal: Timer | undefined
+  /** Runs while there is no connection. */
+  #overdue: Timer | undefined
+  #lastError = ''
+  #isClosed = false
+
+  constructor(target: RedisTarget, tls: RedisTls, clock: Clock) {
+    this.#target = target
+    this.#tls = tls
+    this.#clock = clock
     this.#breaker = new CircuitBreaker((command: Command) => command(), BREAKER)
-    // Commands that were not answered stay in the connection's queue: a new connection has none.
-    this.#breaker.on('open', () => this.#redis.disconnect(true))
+    this.#redis = connectionOf(target, tls, [])
+    this.#begunAt = clock.now()
   }
 
   /** Starts connecting. @returns once connected, or once it is clear that this will take longer. */
   async connect(): Promise<void> {
     const first = new Promise<void>((resolve) => {
-      for (const event of ['ready', 'error', 'close', 'node error']) this.#redis.once(event, () => resolve())
+      for (const event of ['ready', 'error', 'close', 'node error', 'sentinelError'])
+        this.#redis.once(event, () => resolve())
     })
-    // What the first attempt comes to is told by the events; the client goes on by itself.
-    this.#redis.connect().catch((error: Error) => {
-      this.#lastError ||= error.message
-    })
+    this.#begin(this.#redis)
     await first
   }
 
   /** @throws StoreDown. Its message has no argument of any command: there may be a password among them. */
   async ask<R>(command: (redis: Redis | Cluster) => Promise<R>): Promise<R> {
+    const asked = this.#redis
     try {
-      return (await this.#breaker.fire(() => command(this.#redis))) as R
+      return (await this.#breaker.fire(() => command(asked))) as R
     } catch (error) {
       const told = error instanceof Error ? error.message : String(error)
+      if (told === TIMED_OUT && asked === this.#redis) this.#renewSoon()
+      if (isRefusal(error)) throw new RedisRefusal(`Redis: ${told}`)
       const why = told.includes('enableOfflineQueue') ? 'not connected' : told
       throw new StoreDown(`Redis: ${this.#lastError === '' ? why : `${why} (${this.#lastError})`}`)
     }
   }
 
+  /** Strings of the answer are bytes: other programs may have written what is no UTF-8. */
   run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
     return this.ask(async (redis) => {
       try {
-        return await redis.evalsha(script.sha, keys.length, ...keys, ...args)
+        return await redis.callBuffer('EVALSHA', script.sha, keys.length, ...keys, ...args)
       } catch (error) {
         if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error
-        return await redis.eval(script.text, keys.length, ...keys, ...args)
+        return await redis.callBuffer('EVAL', script.text, keys.length, ...keys, ...args)
       }
     })
   }
@@ -118,40 +106,73 @@ export class RedisClient {
   }
 
   close(): void {
+    this.#isClosed = true
+    for (const timer of [this.#renewal, this.#overdue]) if (timer !== undefined) this.#clock.cancel(timer)
     this.#breaker.shutdown()
-    this.#redis.disconnect()
+    discard(this.#redis)
+  }
+
+  #begin(redis: Redis | Cluster): void {
+    this.#begunAt = this.#clock.now()
+    const isCurrent = () => redis === this.#redis && !this.#isClosed
+    redis.on('error', (error: Error) => {
+      if (isCurrent()) this.#lastError = error.message
+    })
+    redis.on('ready', () => {
+      if (!isCurrent()) return
+      this.#lastError = ''
+      if (this.#overdue !== undefined) this.#clock.cancel(this.#overdue)
+      this.#overdue = undefined
+      this.#breaker.close()
+    })
+    redis.on('close', () => {
+      if (isCurrent()) this.#expectConnection()
+    })
+    redis.on('end', () => {
+      if (isCurrent()) this.#renewSoon()
+    })
+    this.#expectConnection()
+    // The events tell how it goes, and each end but `ready` has another connection begun.
+    redis.connect().catch((error: Error) => {
+      if (isCurrent()) this.#lastError ||= error.message
+    })
+  }
+
+  #expectConnection(): void {
+    if (this.#overdue !== undefined) this.#clock.cancel(this.#overdue)
+    this.#overdue = this.#clock.after(connectPatienceMs(this.#target), () => {
+      this.#overdue = undefined
+      this.#renewSoon()
+    })
+  }
+
+  #renewSoon(): void {
+    if (this.#renewal !== undefined || this.#isClosed) return
+    this.#renewal = this.#clock.after(this.#begunAt + RENEW_MS - this.#clock.now(), () => {
+      this.#renewal = undefined
+      const before = this.#redis
+      this.#redis = connectionOf(this.#target, this.#tls, nodesOf(before))
+      this.#begin(this.#redis)
+      discard(before)
+    })
   }
 }
 
-function clientOf(target: RedisTarget, { ca, servername }: RedisTls): Redis | Cluster {
-  const { mode, nodes, master, username, password, sentinelPassword, db } = target
-  const tls = target.tls ? { tls: { secureContext: trusting(ca), ...(servername === '' ? {} : { servername }) } } : {}
-  const auth = { ...(username === undefined ? {} : { username }), ...(password === undefined ? {} : { password }) }
-  const again = (times: number) => Math.min(times * RECONNECT_MS.step, RECONNECT_MS.most)
-  const options = { ...FAIL_FAST, ...auth, ...tls }
-  if (mode === 'cluster') {
-    const { enableOfflineQueue: _, ...redisOptions } = options
-    return new Cluster([...nodes], {
-      lazyConnect: true,
-      enableOfflineQueue: false,
-      redisOptions,
-      slotsRefreshTimeout: CONNECT_MS,
-      clusterRetryStrategy: again,
-      maxRedirections: 4,
-      retryDelayOnFailover: 50,
-      retryDelayOnClusterDown: 50,
-    })
-  }
-  const common = { ...options, db, lazyConnect: true, retryStrategy: again }
-  if (mode === 'single') return new Redis({ ...common, ...nodes[0] })
-  return new Redis({
-    ...common,
-    name: master,
-    sentinels: [...nodes],
-    sentinelRetryStrategy: again,
-    sentinelReconnectStrategy: again,
-    failoverDetector: true,
-    ...(sentinelPassword === undefined ? {} : { sentinelPassword }),
-    ...(target.tls ? { enableTLSForSentinelMode: true, sentinelTLS: tls.tls } : {}),
-  })
+/** The library's word for a command that was not answered within its time. */
+const TIMED_OUT = 'Command timed out'
+
+const isRefusal = (error: unknown) => error instanceof Error && /^(?:WRONGTYPE|ERR) /.test(error.message)
+
+/** Each node may take its whole time before the next is asked. */
+const connectPatienceMs = ({ mode, nodes }: RedisTarget) =>
+  3 * CONNECT_MS + (mode === 'single' ? 0 : nodes.length * (CONNECT_MS + SENTINEL_MS))
+
+/** The nodes of a cluster as it knew them last: those of the configuration may be gone. */
+const nodesOf = (redis: Redis | Cluster) =>
+  redis instanceof Cluster ? redis.nodes('all').map(({ options: { host = '', port = 6379 } }) => ({ host, port })) : []
+
+/** Twice: a connection that was being made has its subscriptions to the sentinels only when it is there, and ends. */
+function discard(redis: Redis | Cluster): void {
+  redis.once('end', () => redis.disconnect())
+  redis.disconnect()
 }

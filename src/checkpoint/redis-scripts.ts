@@ -111,6 +111,61 @@ if not text then return false end
 return {text, revision, attempt, left}
 `)
 
+/** The fields up to the counts, as the existing service and the sidecar write them, with the item ids after them. */
+const IN_ORDER = `
+local HEAD = '^%s*{%s*"stage"%s*:%s*"([%w_]+)"%s*,%s*"progress"%s*:%s*[^,]+,%s*"completed_items"%s*:%s*(%d+)%s*,%s*"total_items"%s*:%s*(%d+)%s*,()'
+`
+
+/** ARGV: stage or ''. Answers {text without the item ids, revision, attempt, ms left}, {'unreadable'}, or nothing. */
+export const SUMMARY = script(`
+${IN_ORDER}
+if not current then return false end
+local text = current
+if ARGV[1] ~= '' then
+  local newest = string.match(string.sub(current, 1, 512), HEAD) or (recordOf(current) or {}).name
+  if newest ~= ARGV[1] then text = redis.call('HGET', own, 'stage:' .. ARGV[1]) end
+end
+if not text then return false end
+local left = redis.call('PTTL', main)
+local _, _, _, after = string.match(string.sub(text, 1, 512), HEAD)
+-- Quotes within an id are escaped, so that this cannot be found in one.
+local _, from = string.find(text, '^%s*"item_ids"%s*:%s*%[', after or 1)
+local _, stop = string.find(text, '%]%s*,%s*"metadata"%s*:', from or 1)
+if after and from and stop then
+  return {string.sub(text, 1, after - 1) .. '"metadata":' .. string.sub(text, stop + 1), revision, attempt, left}
+end
+local record = recordOf(text)
+if not record then return {'unreadable'} end
+local fields = {'"stage":' .. record.stage}
+for _, name in ipairs({'progress', 'completed_items', 'total_items', 'metadata', 'timestamp'}) do
+  if record[name] then fields[#fields + 1] = '"' .. name .. '":' .. record[name] end
+end
+return {'{' .. table.concat(fields, ',') .. '}', revision, attempt, left}
+`)
+
+/** Answers {stage, completed, total} of each stage, the newest last; {} for what is no checkpoint; or nothing. */
+export const PROGRESS = script(`
+${IN_ORDER}
+if not current then return false end
+local function counts(text)
+  local stage, completed, total = string.match(string.sub(text, 1, 512), HEAD)
+  if stage then return {stage, completed, total} end
+  local record = recordOf(text)
+  local number = function(value) return string.match(value or '0', '%d+') or '0' end
+  return record and {record.name, number(record.completed_items), number(record.total_items)}
+end
+local newest = counts(current)
+if not newest then return {} end
+local all = {}
+for _, field in ipairs(redis.call('HKEYS', own)) do
+  local name = string.match(field, '^stage:(.*)$')
+  local older = name and name ~= newest[1] and counts(redis.call('HGET', own, field))
+  if older then all[#all + 1] = older end
+end
+all[#all + 1] = newest
+return all
+`)
+
 /** ARGV: If-Match, If-None-Match, attempt (each '' for none), ttl in ms, stage, text. */
 export const SAVE = script(`
 return refusal(ARGV[1], ARGV[2], ARGV[3]) or write(ARGV[6], ARGV[5], ARGV[3], ARGV[4])

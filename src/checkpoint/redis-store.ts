@@ -3,30 +3,20 @@
  * wrote; what only the sidecar needs stands under keys of its own.
  */
 
+import { isUtf8 } from 'node:buffer'
 import type { Clock } from '../clock.ts'
 import { type JobRecord, keptUntil } from '../job/book.ts'
 import { isoTime } from '../clock.ts'
 import type { RedisClient } from './redis-client.ts'
-import { type Append, type Checkpoint, progressOf, type StoredCheckpoint } from './record.ts'
+import { type Append, type Checkpoint, inOrder, type StoredCheckpoint } from './record.ts'
+import { keysOf, redisPages } from './redis-pages.ts'
 import { APPEND, CLEAR, LOAD, SAVE } from './redis-scripts.ts'
-import {
-  type CheckpointStore,
-  type Page,
-  type Precondition,
-  StoreDown,
-  type StoreSettings,
-  type Written,
-} from './store.ts'
+import { readCheckpoint, readJob } from './stored-text.ts'
+import type { CheckpointStore, Precondition, StoreSettings, Written } from './store.ts'
 
-const RECORD = 'checkpoint:granular:'
 const JOB = 'breakwater:job:'
 /** Before the name of an older stage, in the hash of ours. */
 const STAGE = 'stage:'
-/** A page is made of all keys there are: beyond this it is given up, in ms. */
-const LIST_MS = 1_500
-
-/** A hash tag keeps a job's two keys on one node of a cluster. */
-const keysOf = (job: string) => [`${RECORD}${job}`, `breakwater:{${RECORD}${job}}`]
 
 const conditions = ({ ifMatch, ifNoneMatch, attempt }: Precondition) => [
   ifMatch ?? '',
@@ -38,7 +28,8 @@ export function redisStore(redis: RedisClient, settings: StoreSettings, clock: C
   const { ttlMs, maxItems } = settings
 
   const written = (job: string, answer: unknown): Written => {
-    const [outcome, ...rest] = answer as [string, ...unknown[]]
+    const [word, ...rest] = answer as [Buffer, ...unknown[]]
+    const outcome = String(word)
     if (outcome === 'mismatch' || outcome === 'unreadable') return { outcome }
     if (outcome === 'older_attempt') return { outcome, attempt: Number(rest[0]) }
     if (outcome === 'too_many') return { outcome, count: Number(rest[0]) }
@@ -76,8 +67,8 @@ export function redisStore(redis: RedisClient, settings: StoreSettings, clock: C
   const load = async (job: string, stage: string | undefined): Promise<StoredCheckpoint | undefined> => {
     const answer = await redis.run(LOAD, keysOf(job), [stage ?? ''])
     if (answer === null) return undefined
-    const [text, revision, attempt, leftMs] = answer as [string, number, number, number]
-    const checkpoint = read(text)
+    const [text, revision, attempt, leftMs] = answer as [Buffer, number, number, number]
+    const checkpoint = isUtf8(text) ? readCheckpoint(text.toString()) : undefined
     const expiresAt = clock.wallNow() + (leftMs < 0 ? ttlMs : leftMs)
     return checkpoint && { job, checkpoint, revision, attempt, expiresAt }
   }
@@ -90,22 +81,6 @@ export function redisStore(redis: RedisClient, settings: StoreSettings, clock: C
     return [...fields.filter((field) => field.startsWith(STAGE)).map((field) => field.slice(STAGE.length)), newest]
   }
 
-  const list = async (stage: string | undefined, limit: number, after: string | undefined): Promise<Page> => {
-    const startedAt = clock.now()
-    const jobs = (await redis.keys(`${RECORD}*`)).map((key) => key.slice(RECORD.length)).sort()
-    const records: StoredCheckpoint[] = []
-    let from = after === undefined ? 0 : jobs.findIndex((job) => job > after)
-    while (from >= 0 && from < jobs.length && records.length <= limit) {
-      if (clock.now() - startedAt > LIST_MS) throw new StoreDown('Redis: too many keys to go through')
-      const some = jobs.slice(from, from + limit + 1)
-      const loaded = await Promise.all(some.map((job) => load(job, stage)))
-      records.push(...loaded.filter((record) => record !== undefined))
-      from += some.length
-    }
-    const page = records.slice(0, limit)
-    return { records: page, next: records.length > limit ? page.at(-1)?.job : undefined }
-  }
-
   const saveJob = async (record: JobRecord): Promise<void> => {
     const now = clock.wallNow()
     const lifeMs = Math.ceil(keptUntil(record, now, ttlMs) - now)
@@ -115,7 +90,7 @@ export function redisStore(redis: RedisClient, settings: StoreSettings, clock: C
   const jobs = async (): Promise<JobRecord[]> => {
     const keys = await redis.keys(`${JOB}*`)
     const texts = await Promise.all(keys.map((key) => redis.ask((client) => client.get(key))))
-    return texts.filter((text) => text !== null).map((text) => JSON.parse(text))
+    return texts.map((text) => (text === null ? undefined : readJob(text))).filter((record) => record !== undefined)
   }
 
   return {
@@ -125,7 +100,7 @@ export function redisStore(redis: RedisClient, settings: StoreSettings, clock: C
     stages,
     clear: async (job, { ifMatch, ifNoneMatch }) =>
       (await redis.run(CLEAR, keysOf(job), [ifMatch ?? '', ifNoneMatch ?? ''])) === 1,
-    list,
+    ...redisPages(redis, load, settings, clock),
     saveJob,
     removeJob: async (id) => {
       await redis.ask((client) => client.del(`${JOB}${id}`))
@@ -134,44 +109,3 @@ export function redisStore(redis: RedisClient, settings: StoreSettings, clock: C
     close: async () => redis.close(),
   }
 }
-
-/** Exactly the seven fields, as the existing service writes them. */
-const inOrder = (checkpoint: Checkpoint): Checkpoint => ({
-  stage: checkpoint.stage,
-  progress: checkpoint.progress,
-  completed_items: checkpoint.completed_items,
-  total_items: checkpoint.total_items,
-  item_ids: checkpoint.item_ids,
-  metadata: checkpoint.metadata,
-  timestamp: checkpoint.timestamp,
-})
-
-/** What another writer left may lack a field; undefined when it is no checkpoint at all. */
-function read(text: string): Checkpoint | undefined {
-  const said = parsed(text)
-  if (typeof said?.stage !== 'string') return undefined
-  const itemIds = Array.isArray(said.item_ids) ? said.item_ids.map(String) : []
-  const completed = Number(said.completed_items ?? itemIds.length)
-  const total = Number(said.total_items ?? 0)
-  return {
-    stage: said.stage,
-    progress: Number(said.progress ?? progressOf(completed, total)),
-    completed_items: completed,
-    total_items: total,
-    item_ids: itemIds,
-    metadata: isObject(said.metadata) ? said.metadata : {},
-    timestamp: String(said.timestamp ?? ''),
-  }
-}
-
-function parsed(text: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isObject(value) ? value : undefined
-  } catch {
-    return undefined
-  }
-}
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)

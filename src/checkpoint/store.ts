@@ -23,7 +23,37 @@ export type Written =
   /** The set would be larger than allowed. */
   | { readonly outcome: 'too_many'; readonly count: number }
 
-export type Page = { readonly records: readonly StoredCheckpoint[]; readonly next: string | undefined }
+/** A record in a list; its item ids are left out unless they were asked for. */
+export type ListedCheckpoint = Omit<StoredCheckpoint, 'checkpoint'> & {
+  readonly checkpoint: Omit<Checkpoint, 'item_ids'> & Partial<Pick<Checkpoint, 'item_ids'>>
+}
+
+type PageEnd = {
+  /** The last job looked at, when there are more. */
+  readonly next: string | undefined
+  /** Records that were left out: they are no checkpoints, or of a kind that is no longer accepted. */
+  readonly unreadable: number
+}
+
+export type Page = { readonly records: readonly ListedCheckpoint[] } & PageEnd
+
+export type StageProgress = Pick<Checkpoint, 'stage' | 'completed_items' | 'total_items'>
+
+/** All stages of a job, the newest last. */
+export type JobProgress = { readonly job: string; readonly stages: readonly StageProgress[] }
+
+export type ProgressPage = { readonly jobs: readonly JobProgress[] } & PageEnd
+
+/** A page of a list ends once it has so much text, in bytes, however few records that are. */
+export const MAX_PAGE_BYTES = 4 * 1024 * 1024
+
+/** Something about a store that no caller is told of. */
+export type StoreNews =
+  /** A malformed file was given the name `path`, and a new one begun. */
+  | { readonly kind: 'set_aside'; readonly path: string; readonly why: string }
+  /** The wall clock jumped against the monotonic one; negative for back. */
+  | { readonly kind: 'clock_jump'; readonly byMs: number }
+  | { readonly kind: 'fault'; readonly error: unknown }
 
 export type CheckpointStore = {
   /** @throws StoreDown, from every call, when the store cannot be reached or cannot write. */
@@ -35,8 +65,10 @@ export type CheckpointStore = {
   clear(job: string, precondition: Precondition): Promise<boolean>
   /** The stages that were written, the newest last. */
   stages(job: string): Promise<string[]>
-  /** In order of job; `after` is the last job of the page before. */
-  list(stage: string | undefined, limit: number, after: string | undefined): Promise<Page>
+  /** In order of job; `after` is `next` of the page before. @param withItems whether item ids are wanted; false when left out. */
+  list(stage: string | undefined, limit: number, after: string | undefined, withItems?: boolean): Promise<Page>
+  /** The same, of all stages, and without loading the records. */
+  progress(limit: number, after: string | undefined): Promise<ProgressPage>
   saveJob(record: JobRecord): Promise<void>
   removeJob(id: string): Promise<void>
   /** All that have not expired. */

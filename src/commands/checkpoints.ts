@@ -19,7 +19,7 @@ const ALWAYS = { ifMatch: undefined, ifNoneMatch: undefined, attempt: undefined 
 /**
  * Copies checkpoints with all their stages, and jobs. What the target has already is left alone, so that a copy that was
  * broken off can be run again.
- * @returns the exit code: 0 when all are there, 1 when a store could not be opened or went away.
+ * @returns the exit code: 0 when all are there, 1 when a store could not be opened or went away, or a record not be read.
  */
 export async function copyCheckpoints(
   { from, to, caFile, servername, ttlMs }: CopyOptions,
@@ -28,10 +28,16 @@ export async function copyCheckpoints(
   complain: (text: string) => void,
 ): Promise<number> {
   const opened: CheckpointStore[] = []
+  let isWhole = true
   const open = async (place: StorePlace) => {
     const settings = { ttlMs, maxItems: Number.MAX_SAFE_INTEGER }
     const ca = caFile === '' ? '' : readText(caFile)
-    const store = await openStore(place, settings, { ca, servername }, systemClock)
+    const store = await openStore(place, settings, { ca, servername }, systemClock, (news) => {
+      isWhole = false
+      if (news.kind === 'set_aside')
+        complain(`breakwater: the file was malformed (${news.why}): it is ${news.path} now\n`)
+      if (news.kind === 'fault') complain(`breakwater: ${String(news.error)}\n`)
+    })
     opened.push(store)
     return store
   }
@@ -39,16 +45,18 @@ export async function copyCheckpoints(
     const source = await open(from)
     const target = await open(to)
     write(`from ${placeName(from)} to ${placeName(to)}\n`)
-    const counts = { copied: 0, there: 0 }
+    const counts = { copied: 0, there: 0, unreadable: 0 }
     let after: string | undefined
     do {
       const page = await source.list(undefined, PAGE, after)
       for (const { job } of page.records) counts[await copyRecord(job, source, target)] += 1
       after = page.next
-      write(`${counts.copied} checkpoints copied, ${counts.there} there already\n`)
+      counts.unreadable += page.unreadable
+      const leftOut = counts.unreadable === 0 ? '' : `, ${counts.unreadable} left out: they cannot be read`
+      write(`${counts.copied} checkpoints copied, ${counts.there} there already${leftOut}\n`)
     } while (after !== undefined)
     write(`${await copyJobs(source, target)} jobs copied\n`)
-    return 0
+    return isWhole && counts.unreadable === 0 ? 0 : 1
   } catch (error) {
     complain(`breakwater: ${error instanceof Error ? error.message : String(error)}\n`)
     if (error instanceof StoreDown) complain('what was copied is there: run it again for the rest\n')

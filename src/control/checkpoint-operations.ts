@@ -10,9 +10,10 @@ import {
   STAGE,
   type StoredCheckpoint,
 } from '../checkpoint/record.ts'
-import type { CheckpointStore, Written } from '../checkpoint/store.ts'
+import type { CheckpointStore, ListedCheckpoint, Written } from '../checkpoint/store.ts'
 import { type Clock, isoTime } from '../clock.ts'
 import { etagOf, PRECONDITIONS, precondition } from './checkpoint-tags.ts'
+import { CURSOR, PAGE_END, pageEnd } from './listing.ts'
 import { empty, json, limitUpTo, type Operation, PLAIN, Refusal, type Reply } from './operation.ts'
 
 export type CheckpointSettings = {
@@ -40,6 +41,11 @@ const RECORD = z.object({
   expires_at: z.iso.datetime(),
 })
 const SUMMARY = RECORD.omit({ item_ids: true, metadata: true })
+
+const PAGE = z.object({
+  checkpoints: z.array(RECORD.partial({ item_ids: true })).describe('item_ids with `?items=true` alone'),
+  ...PAGE_END,
+})
 
 const MISMATCH = { what: 'the precondition does not hold', schema: undefined }
 
@@ -201,21 +207,21 @@ export function checkpointOperations(store: CheckpointStore, settings: Checkpoin
       query: {
         stage: stage.optional(),
         limit: limitUpTo(1000),
-        cursor: job.optional(),
+        cursor: CURSOR,
+        items: z.enum(['true', 'false']).optional().describe('whether item_ids are wanted: there may be thousands'),
       },
-      answers: {
-        200: { what: 'a page', schema: z.object({ checkpoints: z.array(RECORD), next_cursor: z.string().nullable() }) },
-      },
+      answers: { 200: { what: 'a page: of `limit` records, or of 4 MiB', schema: PAGE } },
       answer: async ({ query }) => {
         const limit = Number(query.get('limit') ?? 100)
-        const page = await store.list(query.get('stage') ?? undefined, limit, query.get('cursor') ?? undefined)
-        return json(200, { checkpoints: page.records.map(shown), next_cursor: page.next ?? null })
+        const [named, cursor] = [query.get('stage') ?? undefined, query.get('cursor') ?? undefined]
+        const page = await store.list(named, limit, cursor, query.get('items') === 'true')
+        return json(200, { checkpoints: page.records.map(shown), ...pageEnd(page) })
       },
     },
   ]
 }
 
-const shown = ({ job: id, checkpoint, revision, expiresAt }: StoredCheckpoint) => ({
+const shown = ({ job: id, checkpoint, revision, expiresAt }: ListedCheckpoint) => ({
   job_id: id,
   ...checkpoint,
   revision,

@@ -1,7 +1,7 @@
 /** Counts what the data plane tells of itself. */
 
 import { Counter, Gauge, Histogram } from 'prom-client'
-import type { Event, RequestEvent } from '../policy/events.ts'
+import { type Event, FAULT_PLACES, type RequestEvent } from '../policy/events.ts'
 import { forgetSeries } from './forget-series.ts'
 import type { AnyRegistry } from './gauges.ts'
 import { METRICS, SECONDS } from './metric-table.ts'
@@ -27,6 +27,10 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
   const faults = new Counter({ ...METRICS.faults, registers })
   const stalls = new Counter({ ...METRICS.stalls, registers })
   const stalledSeconds = new Counter({ ...METRICS.stalledSeconds, registers })
+  // From 0 on, so that the first one is an increase.
+  for (const where of FAULT_PLACES) faults.inc({ where }, 0)
+  const setAside = new Counter({ ...METRICS.storesSetAside, registers })
+  const clockJumps = new Counter({ ...METRICS.clockJumps, registers })
   const spans = new Counter({ ...METRICS.spans, registers })
   const spanExports = new Counter({ ...METRICS.spanExports, registers })
   const storeCalls = new Counter({ ...METRICS.storeCalls, registers })
@@ -34,7 +38,7 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
   const storeUp = new Gauge({ ...METRICS.storeUp, registers })
   const countReload = countReloads(registry)
 
-  const fault = () => faults.inc()
+  const fault = () => faults.inc({ where: 'observer' })
   const record = (event: Event): void => {
     switch (event.kind) {
       case 'request':
@@ -113,7 +117,13 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
         stalledSeconds.inc(event.ms / 1000)
         return
       case 'fault':
-        faults.inc()
+        faults.inc({ where: event.where })
+        return
+      case 'store_set_aside':
+        setAside.inc()
+        return
+      case 'clock_jump':
+        clockJumps.inc()
         return
       case 'reload':
         countReload(event)

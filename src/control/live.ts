@@ -69,13 +69,13 @@ export class Live {
 
   #tick(): void {
     this.#timer = this.#clock.after(SAMPLE_MS, () => {
+      this.#tick()
       const sample = this.#recent.samples().at(-1)
       const now = this.#clock.now()
       const isBeatDue = now - this.#lastBeat >= HEARTBEAT_MS
       if (isBeatDue) this.#lastBeat = now
       const text = (sample === undefined ? '' : message('sample', sample)) + (isBeatDue ? ': still here\n\n' : '')
       for (const push of this.#listeners) push(text)
-      this.#tick()
     })
   }
 }

@@ -177,6 +177,15 @@ function createFold(logger: Logger, asked: boolean, bursts: Bursts): Pick<Log, '
       case 'stalled':
         bursts.tell('loop stalled', (repeats) => logger.warn({ ms: ms(event.ms), repeats }, 'loop stalled'))
         return
+      case 'store_set_aside':
+        logger.error(
+          { path: event.path, why: event.why },
+          'checkpoint store set aside: its file was malformed, a new one was begun',
+        )
+        return
+      case 'clock_jump':
+        logger.warn({ by_ms: event.byMs }, 'wall clock jumped: checkpoints expire by the time from before for an hour')
+        return
       case 'fault':
         summarised('error', { where: event.where }, event.error, 'fault')
         return

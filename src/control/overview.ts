@@ -36,6 +36,7 @@ export class Overview {
     else if (isFailure(event)) this.failures.record(event, this.plane.clock.wallNow())
   }
 
+  /** Takes a checkpoint that was saved. */
   saved({ job, checkpoint }: StoredCheckpoint): void {
     const { stage, completed_items, total_items } = checkpoint
     this.live.tell('checkpoint', { job, stage, completed_items, total_items })

@@ -6,6 +6,7 @@ import { StoreDown } from '../checkpoint/store.ts'
 import { type Address, listenOn } from '../listen.ts'
 import type { Emit } from '../policy/events.ts'
 import { hostname, isLoopback } from '../loopback.ts'
+import { jsonOf } from './json-body.ts'
 import {
   checked,
   compileOperations,
@@ -16,6 +17,7 @@ import {
   type Reply,
   type Stream,
 } from './operation.ts'
+import { queryOf } from './query.ts'
 
 export type ControlOptions = Address &
   ControlTerms & {
@@ -59,7 +61,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
   const server = createServer(LIMITS)
   server.timeout = SOCKET_IDLE_MS
   const address = await listenOn(server, options.key, options)
-  const fault = (error: unknown) => options.emit({ kind: 'fault', error, where: 'control' })
+  const fault: Fault = (error, where = 'control') => options.emit({ kind: 'fault', error, where })
   const loopbackOnly = isLoopback(address.host)
   const served = ({ token, maxBodyBytes, operations }: ControlTerms) => ({
     operationsAt: compileOperations(operations),
@@ -71,20 +73,28 @@ export async function startControl(options: ControlOptions): Promise<Control> {
   const hangUpWhenDone = () => {
     if (!server.listening && answering === 0) server.closeAllConnections()
   }
-  server.on('error', fault)
+  server.on('error', (error) => fault(error))
   server.on('request', (request, response) => {
     answering += 1
     response.once('close', () => {
       answering -= 1
       hangUpWhenDone()
     })
-    void answer(request, current.operationsAt, current.guard)
-      .catch((error: unknown) => refused(error, fault))
-      .then((reply) => {
-        send(response, reply, streams)
-        if (!request.complete) request.resume()
-      })
+    // For what is written to a response that has ended or was cut.
+    response.on('error', (error) => fault(error, 'stream'))
+    void respond(request, response)
   })
+  const respond = async (request: IncomingMessage, response: ServerResponse) => {
+    const { operationsAt, guard } = current
+    const reply = await answer(request, operationsAt, guard).catch((error: unknown) => refused(error, fault))
+    try {
+      send(response, reply, streams, fault)
+    } catch (error) {
+      if (response.headersSent) response.destroy()
+      else send(response, refused(error, fault), streams, fault)
+    }
+    if (!request.complete) request.resume()
+  }
   const close = () =>
     new Promise<void>((resolve) => {
       server.close(() => resolve())
@@ -96,6 +106,8 @@ export async function startControl(options: ControlOptions): Promise<Control> {
   }
   return { address, serve, close }
 }
+
+type Fault = (error: unknown, where?: 'control' | 'stream') => void
 
 type Guard = { readonly loopbackOnly: boolean; readonly token: string; readonly maxBodyBytes: number }
 
@@ -111,7 +123,10 @@ async function answer(
   const { host = '', authorization = '' } = request.headers
   if (guard.loopbackOnly && !isLoopback(hostname(host))) throw new Refusal(403, `not for host ${host}`)
   if (isFromElsewhere(request)) throw new Refusal(403, 'not for pages of another origin')
-  const [path = '', query = ''] = splitOnce(request.url ?? '', '?')
+  const target = request.url ?? ''
+  // Node reads each byte as a character of latin-1: in UTF-8 they are others.
+  if (/[^!-~]/.test(target)) throw new Refusal(400, 'the target has bytes outside ASCII: percent-encode them')
+  const [path = '', query = ''] = splitOnce(target, '?')
   const here = operationsAt(path)
   if (here.length === 0) throw new Refusal(404, `nothing at ${path}`)
   const method = request.method === 'HEAD' ? 'GET' : request.method
@@ -121,7 +136,7 @@ async function answer(
   if (!operation.open && !holdsToken(authorization, guard.token)) {
     throw new Refusal(401, `${path} needs the token of control.token`, undefined, { 'www-authenticate': 'Bearer' })
   }
-  const asked = new URLSearchParams(query)
+  const asked = queryOf(query)
   for (const [name, schema] of Object.entries(operation.params)) checked(schema, params[name], name)
   for (const [name, schema] of Object.entries(operation.query)) checked(schema, asked.get(name) ?? undefined, name)
   const body =
@@ -151,30 +166,6 @@ function splitOnce(whole: string, separator: string): string[] {
   return at < 0 ? [whole] : [whole.slice(0, at), whole.slice(at + 1)]
 }
 
-/** @throws Refusal when it is too large or no JSON. */
-async function jsonOf(request: IncomingMessage, maxBytes: number): Promise<unknown> {
-  const tooLarge = () => new Refusal(413, `the body is larger than ${maxBytes} bytes`)
-  if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge()
-  const chunks: Buffer[] = []
-  let bytes = 0
-  await new Promise<void>((resolve, reject) => {
-    request.on('data', (chunk: Buffer) => {
-      bytes += chunk.length
-      if (bytes <= maxBytes) chunks.push(chunk)
-      else reject(tooLarge())
-    })
-    request.on('end', resolve)
-    request.on('close', () => {
-      if (!request.complete) reject(new Refusal(400, 'the body ended early'))
-    })
-  })
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString())
-  } catch (error) {
-    throw new Refusal(400, `the body is not JSON: ${error instanceof Error ? error.message : error}`)
-  }
-}
-
 /**
  * Compares digests, so that the time taken tells neither content nor length (RFC 6750 section 2.1 for the field, whose bytes
  * are taken for UTF-8).
@@ -187,7 +178,7 @@ function holdsToken(authorization: string, token: string): boolean {
 }
 
 /** What a call that came to no answer is told: its own fault, the store's, or ours. */
-function refused(error: unknown, fault: (error: unknown) => void): Reply {
+function refused(error: unknown, fault: Fault): Reply {
   if (error instanceof Refusal) return problem(error.status, error.message, error.headers, { field: error.field })
   if (error instanceof StoreDown)
     return problem(503, `the checkpoint store is down: ${error.message}`, { 'retry-after': '1' })
@@ -198,10 +189,15 @@ function refused(error: unknown, fault: (error: unknown) => void): Reply {
 const COMMON = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
 
 /** @param streams those that have no end of their own. */
-function send(response: ServerResponse, { status, headers, body }: Reply, streams: Set<ServerResponse>): void {
+function send(
+  response: ServerResponse,
+  { status, headers, body }: Reply,
+  streams: Set<ServerResponse>,
+  fault: Fault,
+): void {
   if (typeof body === 'function') {
     response.writeHead(status, { ...COMMON, ...headers })
-    return response.req.method === 'HEAD' ? void response.end() : flow(response, body, streams)
+    return response.req.method === 'HEAD' ? void response.end() : flow(response, body, streams, fault)
   }
   // Of a 304 it would be the length of what is not sent again (RFC 9110 section 8.6).
   const length = status === 304 ? {} : { 'content-length': Buffer.byteLength(body) }
@@ -212,14 +208,27 @@ function send(response: ServerResponse, { status, headers, body }: Reply, stream
 /** What a reader of a stream may leave unread, in bytes: one that reads no more is cut off. */
 const MOST_UNREAD = 1024 * 1024
 
-function flow(response: ServerResponse, stream: Stream, streams: Set<ServerResponse>): void {
+/** A stream whose source throws is cut: its head says that all is well. */
+function flow(response: ServerResponse, stream: Stream, streams: Set<ServerResponse>, fault: Fault): void {
   streams.add(response)
-  const stop = stream((text) => {
-    if (response.writableLength > MOST_UNREAD) response.destroy()
-    else response.write(text)
-  })
+  const guarded = (act: () => void) => {
+    try {
+      act()
+    } catch (error) {
+      fault(error, 'stream')
+      response.destroy()
+    }
+  }
+  let stop: (() => void) | undefined
   response.once('close', () => {
     streams.delete(response)
-    stop()
+    if (stop !== undefined) guarded(stop)
+  })
+  guarded(() => {
+    stop = stream((text) => {
+      if (response.writableEnded || response.destroyed) return
+      if (response.writableLength > MOST_UNREAD) response.destroy()
+      else response.write(text)
+    })
   })
 }

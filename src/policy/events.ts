@@ -163,7 +163,11 @@ export type Event =
   /** The process stood still for so long, stopped or starved: limits that were passed meanwhile say nothing of an upstream. */
   | { readonly kind: 'stalled'; readonly ms: number }
   /** Something inside went wrong that no request can be told of. */
-  | { readonly kind: 'fault'; readonly error: unknown; readonly where: string }
+  | { readonly kind: 'fault'; readonly error: unknown; readonly where: FaultPlace }
+  /** A malformed file of the checkpoint store has the name `path` now, and a new one was begun. */
+  | { readonly kind: 'store_set_aside'; readonly path: string; readonly why: string }
+  /** The wall clock jumped against the monotonic one, in ms; negative for back. */
+  | { readonly kind: 'clock_jump'; readonly byMs: number }
 
 /** What had the configuration read: the start, a changed file, SIGHUP, or a call of the control API. */
 export type ReloadTrigger = 'start' | 'file' | 'signal' | 'api'
@@ -211,6 +215,29 @@ export type UnkeptCause = 'too_large' | 'disk'
 export type RetryDenial = 'attempts' | 'deadline' | 'budget' | 'breaker' | 'method' | 'body' | 'early_response'
 
 /** Neither throws nor waits. */
+/**
+ * Entry points: what throws in one is a fault of the sidecar's, costs that one call and is counted by this name.
+ * `attempt` is a callback of a call to an upstream, `observer` a fold over events, `timer` anything that a timer begins,
+ * `stream` an event stream of the page, `process` an error that no guard has caught.
+ */
+export const FAULT_PLACES = [
+  'request',
+  'listener',
+  'attempt',
+  'connect',
+  'resolver',
+  'resume',
+  'control',
+  'stream',
+  'observer',
+  'timer',
+  'store',
+  'jobs',
+  'watch',
+  'process',
+] as const
+type FaultPlace = (typeof FAULT_PLACES)[number]
+
 export type Emit = (event: Event) => void
 
 /** The state of the data plane at one moment, derived from the clock when asked. */

@@ -7,6 +7,8 @@ import type { Given, GivenOrFaults } from './source.ts'
 
 /** A thread takes ten times as long to begin as to read a file, and some megabytes as long as it is there. */
 const KEPT_MS = 60_000
+/** For a configuration to be read, in ms: whatever it says, that takes about a second. */
+const PATIENCE_MS = 30_000
 
 export type LoadOrder = { readonly text: string; readonly file: string; readonly env: Env }
 
@@ -30,10 +32,11 @@ export class ConfigThread {
   async load({ text, file, env }: LoadOrder): Promise<GivenOrFaults> {
     if (this.#idle !== undefined) this.#clock.cancel(this.#idle)
     const worker = this.#worker ?? this.#begin()
+    const late = this.#clock.after(PATIENCE_MS, () => this.#lose(worker, 'does not answer'))
     const answer = await new Promise<ThreadAnswer>((resolve, reject) => {
       this.#pending = { resolve, reject }
       worker.postMessage({ text, file, env: { ...env } })
-    })
+    }).finally(() => this.#clock.cancel(late))
     // A copy of what is frozen there is not frozen here.
     return answer.ok ? { ...answer, config: frozen(answer.config), origins: originsOf(text, file) } : answer
   }
@@ -47,16 +50,20 @@ export class ConfigThread {
         void worker.terminate()
       })
     })
-    const lose = (error: Error) => {
-      if (this.#worker !== worker) return
-      this.#worker = undefined
-      this.#pending?.reject(error)
-    }
-    worker.on('error', lose)
-    worker.on('exit', () => lose(new Error('the thread that reads the configuration has ended')))
+    worker.on('error', (cause: Error) => this.#lose(worker, 'failed', cause))
+    worker.on('messageerror', (cause: Error) => this.#lose(worker, 'has an answer that cannot be read', cause))
+    worker.on('exit', () => this.#lose(worker, 'has ended'))
     // Only now: a listener for its messages would hold up the end of the process again.
     worker.unref()
     this.#worker = worker
     return worker
+  }
+
+  /** The next one is read in a new thread. */
+  #lose(worker: Worker, how: string, cause?: Error): void {
+    if (this.#worker !== worker) return
+    this.#worker = undefined
+    void worker.terminate()
+    this.#pending?.reject(new Error(`the thread that reads the configuration ${how}`, { cause }))
   }
 }

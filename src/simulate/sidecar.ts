@@ -63,6 +63,9 @@ export class SimulatedSidecar {
       (upstream, origin) => !this.#isOver() && this.#runtime.isOpen(upstream, origin),
       this.#runtime.allowProbes,
       clock,
+      (error) => {
+        throw error
+      },
     )
     this.#inputs = Object.fromEntries(config.job.inputs.map(({ name, byDefault }) => [name, byDefault]))
   }

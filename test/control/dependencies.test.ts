@@ -48,7 +48,7 @@ function python(t: TestContext, program: string, env: Record<string, string>): C
 async function client(t: TestContext, url: string): Promise<RedisClient> {
   const place = storePlace(url)
   if (place?.kind !== 'redis') throw new Error(`${url} is no Redis`)
-  const redis = new RedisClient(place.target, { ca: '', servername: '' })
+  const redis = new RedisClient(place.target, { ca: '', servername: '' }, systemClock)
   t.onTestFinished(() => redis.close())
   await redis.connect()
   return redis

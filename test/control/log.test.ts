@@ -169,8 +169,8 @@ const LINES: [Event, object | undefined][] = [
   ],
   [{ kind: 'drained' }, { level: 'info', msg: 'drained' }],
   [
-    { kind: 'fault', error: 'thrown text', where: 'relay' },
-    { level: 'error', where: 'relay', err: { type: 'string', message: 'thrown text' }, msg: 'fault' },
+    { kind: 'fault', error: 'thrown text', where: 'request' },
+    { level: 'error', where: 'request', err: { type: 'string', message: 'thrown text' }, msg: 'fault' },
   ],
 ]
 
@@ -182,7 +182,7 @@ for (const [event, line] of LINES) {
 
 test('a fault brings its stack and those of its causes', () => {
   const cause = new TypeError('the root')
-  const text = textOf([{ kind: 'fault', error: new Error('the tip', { cause }), where: 'relay' }])
+  const text = textOf([{ kind: 'fault', error: new Error('the tip', { cause }), where: 'request' }])
   const { err } = JSON.parse(text)
   assert.equal(err.message, 'the tip')
   assert.match(err.stack, /^Error: the tip\n {4}at .*\ncaused by TypeError: the root\n {4}at /s)
@@ -192,7 +192,7 @@ test('an error that is its own cause, and a thing that is no error, are told of 
   const circle = new Error('round')
   circle.cause = circle
   for (const error of [circle, Object.create(null), undefined, null, Symbol('s')]) {
-    assert.equal(linesOf([{ kind: 'fault', error, where: 'test' }]).length, 1)
+    assert.equal(linesOf([{ kind: 'fault', error, where: 'control' }]).length, 1)
   }
 })
 
@@ -203,8 +203,8 @@ test('no line holds credentials of a URL or what a library hangs on its errors',
     url: '/search?key=hunter2',
   })
   const text = textOf([
-    { kind: 'fault', error, where: 'relay' },
-    { kind: 'fault', error: 'http://bob:hunter2@h/a@b', where: 'relay' },
+    { kind: 'fault', error, where: 'request' },
+    { kind: 'fault', error: 'http://bob:hunter2@h/a@b', where: 'request' },
     { kind: 'body_unkept', ref: JOBS, why: 'disk', error },
   ])
   assert.doesNotMatch(text, /hunter2|admin|bob|er2@/)
@@ -226,7 +226,7 @@ test('a burst of the same error is one line, and another one later that says how
   const log = createLog({ level: 'info', access: true, service: 's' }, clock, {
     write: (line: string) => lines.push(JSON.parse(line)),
   })
-  const fault = (message: string): Event => ({ kind: 'fault', error: new Error(message), where: 'relay' })
+  const fault = (message: string): Event => ({ kind: 'fault', error: new Error(message), where: 'request' })
   for (let i = 0; i < 10_000; i += 1) log.record(fault('the same'))
   log.record(fault('another'))
   for (let i = 0; i < 3; i += 1) log.record({ kind: 'body_failed', ref: JOBS, end: 'body_truncated' })

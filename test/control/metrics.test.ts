@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'vitest'
 import { METRICS } from '../../src/control/metric-table.ts'
 import { createMetrics } from '../../src/control/metrics.ts'
-import type { BreakerState, Event, RouteRef, Snapshot } from '../../src/policy/events.ts'
+import { type BreakerState, type Event, FAULT_PLACES, type RouteRef, type Snapshot } from '../../src/policy/events.ts'
 import { attemptEvent, breakerEvent, EMPTY, JOBS, requestEvent, SEARCH, upstreamSnapshot } from './samples.ts'
 
 const ABOUT = { service: 'make-video', version: '0.1.0' }
@@ -126,7 +126,7 @@ test('what happens on the way of a request is counted under its cause', async ()
     { kind: 'store_call', operation: 'append', isDown: false, durationMs: 3 },
     { kind: 'store_call', operation: 'append', isDown: true, durationMs: 800 },
     { kind: 'store', isUp: true, error: undefined },
-    { kind: 'fault', error: new Error('odd'), where: 'test' },
+    { kind: 'fault', error: new Error('odd'), where: 'control' },
     breakerEvent(),
     breakerEvent({ route: JOBS.route, from: 'half-open', to: 'closed', cause: undefined, openMs: undefined }),
   ])
@@ -145,9 +145,12 @@ test('what happens on the way of a request is counted under its cause', async ()
     'breakwater_checkpoint_operations_total{operation="append",outcome="done"}': 1,
     'breakwater_checkpoint_operations_total{operation="append",outcome="down"}': 1,
     breakwater_checkpoint_store_up: 1,
-    breakwater_faults_total: 1,
     breakwater_loop_stalled_seconds_total: 0,
     breakwater_loop_stalls_total: 0,
+    ...Object.fromEntries(FAULT_PLACES.map((where) => [`breakwater_faults_total{where="${where}"}`, 0])),
+    'breakwater_faults_total{where="control"}': 1,
+    breakwater_checkpoint_files_set_aside_total: 0,
+    breakwater_clock_jumps_total: 0,
     'breakwater_breaker_transitions_total{upstream="youtube-search",route="*",from="closed",to="open",cause="consecutive"}': 1,
     [`breakwater_breaker_transitions_total{${jobs},from="half-open",to="closed",cause="none"}`]: 1,
   })
@@ -182,7 +185,8 @@ test('gauges show the state at the moment of the scrape, and an upstream that is
   const gauges = (series: Record<string, number>) =>
     Object.fromEntries(
       Object.entries(series).filter(
-        ([key]) => !/^breakwater_(?:build_info|faults_total|loop_|checkpoint_store_up|config_)/.test(key),
+        ([key]) =>
+          !/^breakwater_(?:build_info|faults_total|loop_|checkpoint_(?:store_up|files)|clock_jumps|config_)/.test(key),
       ),
     )
   let now: Snapshot = {

@@ -82,7 +82,7 @@ test('a line that cannot be written costs nobody an answer', async (t) => {
   const answers = await Promise.all([1, 2, 3].map(() => ask(`${proxy.url}/web/`)))
   expect(answers.map(({ status, body }) => [status, String(body)])).toEqual([1, 2, 3].map(() => [200, 'well']))
   expect(await proxy.logged(({ msg }) => msg === 'fault')).toMatchObject({
-    where: 'events',
+    where: 'observer',
     err: { message: 'no room for lines' },
   })
 })

@@ -21,14 +21,23 @@ export class EarlyProbes {
   readonly #isOpen: OfEndpoint<boolean>
   readonly #allowProbes: OfEndpoint<void>
   readonly #clock: Clock
+  readonly #fault: (error: unknown) => void
   readonly #timers = new Map<Watched, Timer>()
   #isClosed = false
 
-  constructor(endpoints: readonly Watched[], isOpen: OfEndpoint<boolean>, allowProbes: OfEndpoint<void>, clock: Clock) {
+  /** @param fault told what `allowProbes` throws. */
+  constructor(
+    endpoints: readonly Watched[],
+    isOpen: OfEndpoint<boolean>,
+    allowProbes: OfEndpoint<void>,
+    clock: Clock,
+    fault: (error: unknown) => void,
+  ) {
     this.#endpoints = endpoints
     this.#isOpen = isOpen
     this.#allowProbes = allowProbes
     this.#clock = clock
+    this.#fault = fault
   }
 
   /** Goes on with those whose breaker is open already. */
@@ -57,10 +66,13 @@ export class EarlyProbes {
       this.#timers.delete(watched)
       if (!this.#isOpen(upstream, origin)) return
       // Not well is no news: it is asked again in the next interval.
-      health.look().then(
-        () => this.#allowProbes(upstream, origin),
-        () => this.#schedule(watched),
-      )
+      health
+        .look()
+        .then(
+          () => this.#allowProbes(upstream, origin),
+          () => this.#schedule(watched),
+        )
+        .catch(this.#fault)
     })
     this.#timers.set(watched, timer)
   }

@@ -1,0 +1,79 @@
+/** Pages of a list, made from rows one by one: no more than a page is ever held. */
+
+import type { StageProgress } from './store.ts'
+import { type JobProgress, type ListedCheckpoint, MAX_PAGE_BYTES, type Page, type ProgressPage } from './store.ts'
+import { canBeNamed, readCheckpoint } from './stored-text.ts'
+
+type Row = Readonly<Record<string, unknown>>
+
+/** @param rows in order of job: the record's columns, and its text as `checkpoint`. */
+export function listed(rows: Iterable<Row>, limit: number, withItems: boolean): Page {
+  const records: ListedCheckpoint[] = []
+  let [looked, bytes, unreadable] = [0, 0, 0]
+  let last: string | undefined
+  for (const row of rows) {
+    if (looked === limit || bytes >= MAX_PAGE_BYTES) return { records, next: last, unreadable }
+    const job = String(row.job)
+    const record = recordOf(job, row, withItems)
+    if (record === undefined) unreadable += 1
+    else records.push(record)
+    bytes += withItems ? Buffer.byteLength(String(row.checkpoint)) : bytesOf(record)
+    looked += 1
+    last = job
+  }
+  return { records, next: undefined, unreadable }
+}
+
+const bytesOf = (record: ListedCheckpoint | undefined) =>
+  record === undefined ? 0 : Buffer.byteLength(JSON.stringify(record.checkpoint))
+
+function recordOf(job: string, row: Row, withItems: boolean): ListedCheckpoint | undefined {
+  const whole = readCheckpoint(String(row.checkpoint))
+  if (whole === undefined || !canBeNamed(job)) return undefined
+  const { item_ids, ...rest } = whole
+  return {
+    job,
+    checkpoint: withItems ? { ...rest, item_ids } : rest,
+    revision: Number(row.revision),
+    attempt: Number(row.attempt),
+    expiresAt: Number(row.expires_at),
+  }
+}
+
+/** Bytes of a stage in an answer, about. */
+const STAGE_BYTES = 128
+
+/** @param rows in order of job, its newest stage last, each with the beginning of the stage's text. */
+export function progressed(rows: Iterable<Row>, limit: number): ProgressPage {
+  const jobs: JobProgress[] = []
+  let [looked, bytes, unreadable] = [0, 0, 0]
+  let last: string | undefined
+  let stages: StageProgress[] = []
+  const conclude = () => {
+    if (last === undefined) return
+    if (stages.length > 0 && canBeNamed(last)) jobs.push({ job: last, stages })
+    else unreadable += 1
+    looked += 1
+    bytes += stages.length * STAGE_BYTES
+    stages = []
+  }
+  for (const row of rows) {
+    const job = String(row.job)
+    if (job !== last) {
+      conclude()
+      if (looked === limit || bytes >= MAX_PAGE_BYTES) return { jobs, next: last, unreadable }
+      last = job
+    }
+    const stage = progressIn(String(row.beginning))
+    if (stage !== undefined) stages.push(stage)
+  }
+  conclude()
+  return { jobs, next: undefined, unreadable }
+}
+
+/** The counts as our own text has them (`inOrder`): its items need not be read for that. */
+function progressIn(beginning: string): StageProgress | undefined {
+  const [, stage, completed, total] =
+    /^\{"stage":"(\w+)","progress":[^,]+,"completed_items":(\d+),"total_items":(\d+),/.exec(beginning) ?? []
+  return stage === undefined ? undefined : { stage, completed_items: Number(completed), total_items: Number(total) }
+}

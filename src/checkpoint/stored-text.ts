@@ -1,0 +1,49 @@
+/** What a store has kept as text, read again. Another program, or an earlier version, may have written it. */
+
+import type { JobRecord } from '../job/book.ts'
+import { jsonFault } from './json-fault.ts'
+import { type Checkpoint, progressOf } from './record.ts'
+
+/** Fields may be missing. @returns undefined when it is no checkpoint, or one that is no longer accepted. */
+export function readCheckpoint(text: string): Checkpoint | undefined {
+  const said = parsed(text)
+  if (typeof said?.stage !== 'string') return undefined
+  const itemIds = Array.isArray(said.item_ids) ? said.item_ids.map(String) : []
+  const completed = Number(said.completed_items ?? itemIds.length)
+  const total = Number(said.total_items ?? 0)
+  return {
+    stage: said.stage,
+    progress: Number(said.progress ?? progressOf(completed, total)),
+    completed_items: completed,
+    total_items: total,
+    item_ids: itemIds,
+    metadata: isObject(said.metadata) ? said.metadata : {},
+    timestamp: String(said.timestamp ?? ''),
+  }
+}
+
+/** @returns undefined when it is none. */
+export function readJob(text: string): JobRecord | undefined {
+  const said = parsed(text)
+  if (typeof said?.id !== 'string' || typeof said.startedAt !== 'number' || !isObject(said.inputs)) return undefined
+  const inputs = Object.entries(said.inputs).filter(
+    (input): input is [string, string | number] => typeof input[1] === 'string' || typeof input[1] === 'number',
+  )
+  const deadlineAt = typeof said.deadlineAt === 'number' ? said.deadlineAt : undefined
+  return { id: said.id, inputs: Object.fromEntries(inputs), startedAt: said.startedAt, deadlineAt }
+}
+
+/** An id that is a whole segment of a path cannot be asked for. */
+export const canBeNamed = (job: string) => job !== '.' && job !== '..'
+
+function parsed(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isObject(value) && jsonFault(value) === undefined ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
