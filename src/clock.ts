@@ -51,77 +51,68 @@ class SystemTimer {
   }
 }
 
-class SystemClock implements Clock {
-  readonly #watchers = new Set<ClockWatcher>()
-  #stalledMs = 0
-  #noticedAt = 0
-  #heartbeat: Timer | undefined
-  readonly #onDue = (timer: SystemTimer) => {
+function createSystemClock(): Clock {
+  const watchers = new Set<ClockWatcher>()
+  let stalledMs = 0
+  let noticedAt = 0
+  let heartbeat: Timer | undefined
+
+  const run = ({ fire }: SystemTimer) => {
+    try {
+      fire()
+    } catch (error) {
+      if (watchers.size === 0) throw error
+      for (const { fault } of watchers) fault(error)
+    }
+  }
+  /** One stall makes many timers late: what an earlier one has counted is not counted again. */
+  const notice = (dueAt: number, now: number) => {
+    const ms = now - Math.max(dueAt, noticedAt)
+    noticedAt = now
+    stalledMs += ms
+    if (ms > STALL_MS) for (const { stalled } of watchers) stalled(ms)
+  }
+  const onDue = (timer: SystemTimer) => {
     const now = performance.now()
-    if (now - timer.dueAt <= STALL_MS) return this.#run(timer)
-    this.#notice(timer.dueAt, now)
-    timer.immediate = setImmediate(() => this.#run(timer)).unref()
+    if (now - timer.dueAt <= STALL_MS) return run(timer)
+    notice(timer.dueAt, now)
+    timer.immediate = setImmediate(() => run(timer)).unref()
   }
-
-  now(): number {
-    return performance.now()
-  }
-
-  wallNow(): number {
-    return Date.now()
-  }
-
-  stalledMs(): number {
-    return this.#stalledMs
-  }
-
-  after(delayMs: number, fire: () => void): Timer {
+  const after = (delayMs: number, fire: () => void): Timer => {
     const ms = Math.max(1, Math.min(Math.ceil(delayMs), MAX_DELAY_MS))
     const timer = new SystemTimer(fire, performance.now() + ms)
-    timer.timeout = setTimeout(this.#onDue, ms, timer).unref()
+    timer.timeout = setTimeout(onDue, ms, timer).unref()
     return timer
   }
-
-  cancel(timer: Timer): void {
+  const cancel = (timer: Timer) => {
     const { timeout, immediate } = timer as SystemTimer
     clearTimeout(timeout)
     clearImmediate(immediate)
   }
-
-  watch(watcher: ClockWatcher): () => void {
-    this.#watchers.add(watcher)
-    if (this.#heartbeat === undefined) this.#beat()
+  const beat = () => {
+    heartbeat = after(HEARTBEAT_MS, beat)
+  }
+  const watch = (watcher: ClockWatcher) => {
+    watchers.add(watcher)
+    if (heartbeat === undefined) beat()
     return () => {
-      this.#watchers.delete(watcher)
-      if (this.#watchers.size > 0 || this.#heartbeat === undefined) return
-      this.cancel(this.#heartbeat)
-      this.#heartbeat = undefined
+      watchers.delete(watcher)
+      if (watchers.size > 0 || heartbeat === undefined) return
+      cancel(heartbeat)
+      heartbeat = undefined
     }
   }
-
-  #beat(): void {
-    this.#heartbeat = this.after(HEARTBEAT_MS, () => this.#beat())
-  }
-
-  /** One stall makes many timers late: what an earlier one has counted is not counted again. */
-  #notice(dueAt: number, now: number): void {
-    const ms = now - Math.max(dueAt, this.#noticedAt)
-    this.#noticedAt = now
-    this.#stalledMs += ms
-    if (ms > STALL_MS) for (const { stalled } of this.#watchers) stalled(ms)
-  }
-
-  #run({ fire }: SystemTimer): void {
-    try {
-      fire()
-    } catch (error) {
-      if (this.#watchers.size === 0) throw error
-      for (const { fault } of this.#watchers) fault(error)
-    }
+  return {
+    now: () => performance.now(),
+    wallNow: () => Date.now(),
+    stalledMs: () => stalledMs,
+    after,
+    cancel,
+    watch,
   }
 }
 
-export const systemClock: Clock = new SystemClock()
+export const systemClock: Clock = createSystemClock()
 
 /**
  * One timer for a due time that moves: putting it off costs nothing until the timer fires and finds that it is early.

@@ -6,7 +6,6 @@ import type { RedisTarget } from './checkpoint/place.ts'
 import type { RedisClient } from './checkpoint/redis-client.ts'
 import type { CheckpointStore } from './checkpoint/store.ts'
 import type { Clock } from './clock.ts'
-import { isoTime } from './clock.ts'
 import { lookAtCelery } from './control/health/celery.ts'
 import { lookAtDisk } from './control/health/disk.ts'
 import { lookAtRedis } from './control/health/redis.ts'
@@ -81,7 +80,7 @@ export async function healthChecks(
     look,
   })
   const list = [
-    check('checkpoint_store', () => lookAtStore(store, isoTime(clock.wallNow()))),
+    check('checkpoint_store', () => lookAtStore(store, newId())),
     check('disk_space', () => lookAtDisk(health.disk), health.timeout, false),
     ...upstreams.map((upstream) => {
       const endpoints = looks.get(upstream.name) ?? []

@@ -28,6 +28,7 @@ export type StoreCall =
   | { readonly kind: 'saveJob'; readonly record: JobRecord }
   | { readonly kind: 'removeJob'; readonly id: string }
   | { readonly kind: 'jobs' }
+  | { readonly kind: 'probe'; readonly value: string }
   | { readonly kind: 'sweep' }
   | { readonly kind: 'shift'; readonly byMs: number }
 
@@ -89,6 +90,8 @@ function executeOne(database: CheckpointDatabase, call: StoreCall, now: number):
       return database.removeJob(call.id)
     case 'jobs':
       return database.jobs(now)
+    case 'probe':
+      return database.probe(call.value, now)
     case 'sweep':
       return database.sweep(now, SWEPT_AT_ONCE)
     case 'shift':

@@ -147,6 +147,15 @@ export class CheckpointDatabase {
     return records.map(({ record }) => readJob(String(record))).filter((record) => record !== undefined)
   }
 
+  /** Writes a row, reads it and takes it out again, as one step. */
+  probe(value: string, now: number): boolean {
+    const id = `probe ${value}` // no id of a job: those have no spaces
+    this.#run('INSERT OR REPLACE INTO jobs VALUES (?, ?, ?)', id, value, now)
+    const [row] = this.#all('SELECT record FROM jobs WHERE id = ?', id)
+    this.removeJob(id)
+    return row?.record === value
+  }
+
   /** Takes out some of what has expired and gives some free pages back to the file system. @returns how many records. */
   sweep(now: number, most: number): number {
     const expired = this.#all('SELECT job FROM heads WHERE expires_at <= ? LIMIT ?', now, most)

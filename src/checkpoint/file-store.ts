@@ -87,6 +87,8 @@ class FileStore implements CheckpointStore {
   removeJob: CheckpointStore['removeJob'] = (id) => this.#ask<void>({ kind: 'removeJob', id })
   jobs: CheckpointStore['jobs'] = () => this.#ask<JobRecord[]>({ kind: 'jobs' })
 
+  probe: CheckpointStore['probe'] = (value) => this.#ask<boolean>({ kind: 'probe', value })
+
   close: CheckpointStore['close'] = async () => {
     this.#isClosed = true
     this.#down = new StoreDown('the store is closed')

@@ -9,8 +9,12 @@ const MAX_SET_ASIDE = 3
 /** What SQLite keeps beside a database, under the same name. */
 const COMPANIONS = ['', '-wal', '-shm']
 
-export const makeFolder = (path: string): void => {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+/** Makes the folder of a file, and those above it. Not by `recursive`, which never ends where the system makes no folders (/proc). */
+export function makeFolder(path: string): void {
+  const folder = dirname(path)
+  if (existsSync(folder)) return
+  makeFolder(folder)
+  mkdirSync(folder, { mode: 0o700 })
 }
 
 /**

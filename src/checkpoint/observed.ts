@@ -77,6 +77,7 @@ export function observed(store: CheckpointStore, clock: Clock, watcher: StoreWat
     saveJob: watched('saveJob', store.saveJob),
     removeJob: watched('removeJob', store.removeJob),
     jobs: watched('jobs', store.jobs),
+    probe: watched('probe', store.probe),
     close: () => {
       isClosed = true
       if (probe !== undefined) clock.cancel(probe)

@@ -15,6 +15,8 @@ import { readCheckpoint, readJob } from './stored-text.ts'
 import type { CheckpointStore, Precondition, StoreSettings, Written } from './store.ts'
 
 const JOB = 'breakwater:job:'
+const PROBE = 'breakwater:probe:'
+const PROBE_LIFE_MS = 10_000
 /** Before the name of an older stage, in the hash of ours. */
 const STAGE = 'stage:'
 
@@ -106,6 +108,13 @@ export function redisStore(redis: RedisClient, settings: StoreSettings, clock: C
       await redis.ask((client) => client.del(`${JOB}${id}`))
     },
     jobs,
+    probe: async (value) => {
+      const key = `${PROBE}${value}`
+      await redis.ask((client) => client.set(key, value, 'PX', PROBE_LIFE_MS))
+      const read = await redis.ask((client) => client.get(key))
+      await redis.ask((client) => client.del(key))
+      return read === value
+    },
     close: async () => redis.close(),
   }
 }

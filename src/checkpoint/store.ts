@@ -73,6 +73,11 @@ export type CheckpointStore = {
   removeJob(id: string): Promise<void>
   /** All that have not expired. */
   jobs(): Promise<JobRecord[]>
+  /**
+   * Writes under a key of its own, reads and deletes it; a key that is left behind is gone within a minute.
+   * @param value that no other sidecar uses. @returns whether it was read as it was written.
+   */
+  probe(value: string): Promise<boolean>
   close(): Promise<void>
 }
 

@@ -32,13 +32,15 @@ export function jobOperations(store: CheckpointStore, book: JobBook, settings: J
   const names = Object.keys(timeouts)
   const secondsOf = (inputs: Inputs) =>
     Object.fromEntries(names.map((name) => [name, computeTimeout(name, timeouts, inputs).seconds]))
+  /** 0 once it is over, also when it was forgotten meanwhile. */
+  const secondsLeft = (job: string) => Math.max(0, ((book.deadlineOf(job) ?? 0) - clock.now()) / 1000)
   const shown = ({ id: job, inputs, startedAt, deadlineAt }: JobRecord) => ({
     job_id: job,
     inputs,
     timeouts: secondsOf(inputs),
     started_at: isoTime(startedAt),
     deadline_at: deadlineAt === undefined ? null : isoTime(deadlineAt),
-    time_left_s: deadlineAt === undefined ? null : Math.max(0, (deadlineAt - clock.wallNow()) / 1000),
+    time_left_s: deadlineAt === undefined ? null : secondsLeft(job),
   })
   const path = '/v1/jobs/{id}'
   const found = {

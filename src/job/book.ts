@@ -16,10 +16,19 @@ export type JobRecord = {
 export const keptUntil = ({ deadlineAt }: JobRecord, now: number, ttlMs: number) =>
   Math.max(now + ttlMs, deadlineAt ?? 0)
 
+/** A job, with what is so of it in this process alone. */
+type Kept = {
+  readonly record: JobRecord
+  /** Monotonic ms, of `startedAt`: a jump of the wall clock moves no deadline. */
+  readonly startedNow: number
+  /** Monotonic ms at which it is forgotten. */
+  readonly until: number
+}
+
 /** Holds them in memory, so that a look-up never waits for a store; what makes them durable is the control side's. */
 export class JobBook {
   /** In the order in which they were put down, which is about that in which they are forgotten. */
-  readonly #kept = new Map<string, { readonly record: JobRecord; readonly until: number }>()
+  readonly #kept = new Map<string, Kept>()
   readonly #clock: Clock
   readonly #ttlMs: number
 
@@ -34,7 +43,7 @@ export class JobBook {
 
   /** Those that are not over, the newest first. */
   newest(limit: number): JobRecord[] {
-    const now = this.#clock.wallNow()
+    const now = this.#clock.now()
     return [...this.#kept.values()]
       .filter(({ until }) => until > now)
       .slice(-limit)
@@ -43,21 +52,39 @@ export class JobBook {
   }
 
   find(id: string): JobRecord | undefined {
-    const kept = this.#kept.get(id)
-    return kept !== undefined && kept.until > this.#clock.wallNow() ? kept.record : undefined
+    return this.#find(id)?.record
+  }
+
+  /** Monotonic ms of a job's deadline; undefined when it has none, or is not known. */
+  deadlineOf(id: string): number | undefined {
+    const kept = this.#find(id)
+    return kept && deadlineIn(kept)
   }
 
   put(record: JobRecord): void {
-    const now = this.#clock.wallNow()
+    const now = this.#clock.now()
     for (const [id, { until }] of this.#kept) {
       if (until > now) break
       this.#kept.delete(id)
     }
+    const known = this.#find(record.id)
+    // Of a job from before this process, the wall clock alone tells when it began.
+    const startedNow =
+      known?.record.startedAt === record.startedAt ? known.startedNow : now - (this.#clock.wallNow() - record.startedAt)
+    const until = Math.max(now + this.#ttlMs, deadlineIn({ record, startedNow }) ?? 0)
     this.#kept.delete(record.id)
-    this.#kept.set(record.id, { record, until: keptUntil(record, now, this.#ttlMs) })
+    this.#kept.set(record.id, { record, startedNow, until })
   }
 
   remove(id: string): void {
     this.#kept.delete(id)
   }
+
+  #find(id: string): Kept | undefined {
+    const kept = this.#kept.get(id)
+    return kept !== undefined && kept.until > this.#clock.now() ? kept : undefined
+  }
 }
+
+const deadlineIn = ({ record, startedNow }: Pick<Kept, 'record' | 'startedNow'>) =>
+  record.deadlineAt === undefined ? undefined : startedNow + record.deadlineAt - record.startedAt

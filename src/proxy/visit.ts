@@ -168,18 +168,13 @@ export class Visit {
       hasIdempotencyKey: fields.hasIdempotencyKey,
       startedAt: this.#startedAt,
       clientTimeoutMs: fields.timeoutMs,
-      jobDeadlineAt: job?.deadlineAt === undefined ? undefined : this.#monotonic(job.deadlineAt),
+      jobDeadlineAt: job === undefined ? undefined : this.#jobs.book.deadlineOf(job.id),
       timeouts,
       client: this.#client,
       trace: this.#joined?.trace,
     }
     this.#exchange = newExchange(request, route)
     return this.#exchange
-  }
-
-  #monotonic(wallMs: number): number {
-    const { clock } = this.#deps
-    return clock.now() + wallMs - clock.wallNow()
   }
 
   #computed(compute: (inputs: Inputs) => Timeouts, { ref }: Route, { target }: Destination): Promise<Timeouts> {

@@ -13,6 +13,8 @@ export type FakeClock = Clock & {
   elapse(ms: number): Promise<void>
   /** Stands still for `ms`, more than 100: timers that fell due meanwhile fire late, after a turn of I/O. */
   stall(ms: number): Promise<void>
+  /** Sets the wall clock forward, or back, against the monotonic one: no timer notices. */
+  jumpWall(ms: number): void
   /** Delays, from now, of the timers that are set. */
   pending(): number[]
 }
@@ -22,6 +24,7 @@ export const EPOCH_MS = Date.UTC(2026, 0, 1)
 
 export function fakeClock(): FakeClock {
   let now = 0
+  let wallAhead = EPOCH_MS
   const timers = new Set<Pending>()
   const watchers = new Set<() => void>()
   const isDueIn = (ms: number) => [...timers].some(({ dueAt }) => Math.abs(dueAt - now - ms) < 1e-6)
@@ -60,7 +63,6 @@ export function fakeClock(): FakeClock {
   }
   return {
     now: () => now,
-    wallNow: () => EPOCH_MS + now,
     stalledMs: () => stalled,
     watch: (watcher) => {
       observers.add(watcher)
@@ -74,6 +76,10 @@ export function fakeClock(): FakeClock {
       await turn()
       await turn()
       await advance(0)
+    },
+    wallNow: () => wallAhead + now,
+    jumpWall: (ms) => {
+      wallAhead += ms
     },
     after: (delayMs, fire) => {
       const timer = { dueAt: now + Math.max(0, delayMs), fire }

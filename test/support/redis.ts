@@ -87,16 +87,34 @@ export async function startCluster(t: Scope): Promise<RedisServer[]> {
   return nodes
 }
 
-/** A sentinel that watches a master by the name `main`, and alone decides that it is down. */
-export async function startSentinel(t: Scope, masterPort: number): Promise<RedisServer> {
+/**
+ * A sentinel that watches a master by the name `main`.
+ * @param quorum of sentinels that decide together that it is down; 1 when not given.
+ */
+export async function startSentinel(
+  t: Scope,
+  masterPort: number,
+  { quorum = 1, port }: { readonly quorum?: number; readonly port?: number } = {},
+): Promise<RedisServer> {
   const file = join(temporaryFolder(t), 'sentinel.conf')
   const lines = [
-    `monitor main 127.0.0.1 ${masterPort} 1`,
+    `monitor main 127.0.0.1 ${masterPort} ${quorum}`,
     'down-after-milliseconds main 500',
     'failover-timeout main 3000',
   ]
   writeFileSync(file, lines.map((line) => `sentinel ${line}\n`).join(''))
-  return startRedis(t, { file, config: ['--sentinel'] })
+  return startRedis(t, { file, config: ['--sentinel'], ...(port === undefined ? {} : { port }) })
+}
+
+/** A master, one replica that has all of it, and three sentinels of which two decide. */
+export async function startGuardedMaster(t: Scope) {
+  const master = await startRedis(t)
+  const replica = await startRedis(t, { config: ['--replicaof', '127.0.0.1', `${master.port}`] })
+  await until(async () => String(await master.command('INFO', 'replication')).includes('state=online'))
+  const sentinels = await Promise.all([1, 2, 3].map(() => startSentinel(t, master.port, { quorum: 2 })))
+  for (const sentinel of sentinels)
+    await until(async () => /slaves=1,sentinels=3/.test(String(await sentinel.command('INFO', 'sentinel'))))
+  return { master, replica, sentinels }
 }
 
 /** A port that nothing listens on, just now. */

@@ -1,14 +1,18 @@
 import type { RedisClient } from '../../checkpoint/redis-client.ts'
 
-/** make-video's own. */
-const KEY = 'health:check:test'
+/** Begins as make-video's own key does. */
+const KEY = 'health:check:'
 const LIFE_S = 10
 
-/** PING, SET and GET, as make-video checks it. */
+/**
+ * PING, SET and GET, as make-video checks it.
+ * @param value that nobody else sets. It is part of the key: several sidecars look at one Redis at the same time.
+ */
 export async function lookAtRedis(redis: RedisClient, value: string): Promise<string> {
+  const key = `${KEY}${value}`
   await redis.ask((client) => client.ping())
-  await redis.ask((client) => client.set(KEY, value, 'EX', LIFE_S))
-  const read = await redis.ask((client) => client.get(KEY))
+  await redis.ask((client) => client.set(key, value, 'EX', LIFE_S))
+  const read = await redis.ask((client) => client.get(key))
   if (read !== value) throw new Error('what was set was not read back')
   return 'PING, SET and GET ok'
 }
