@@ -33,6 +33,7 @@ import { doorsOf, Listeners, ownKey, SHARED } from './listeners.ts'
 import type { Emit, ReloadReport, ReloadTrigger } from './policy/events.ts'
 import type { Deps } from './policy/exchange.ts'
 import type { Resolve } from './proxy/names.ts'
+import { connectionsWithin, descriptorLimit, openDescriptors } from './proxy/descriptors.ts'
 import { connectTo, type TransportSettings } from './proxy/transport.ts'
 import { Reloads } from './reload/reloads.ts'
 import { type ConfigSource, type Given, UNFILED } from './reload/source.ts'
@@ -97,8 +98,14 @@ export async function startApp(given: Given, outside: Outside, source: ConfigSou
   let current = currentFor(config, undefined, around)
   const phase = { listening: false, draining: false }
   const isDraining = () => phase.draining
+  const descriptors = descriptorLimit()
+  const mostConnections = connectionsWithin(descriptors, openDescriptors())
+  const fullBy = (open: number) => {
+    if (open >= current.maxConnections) return 'maxConnections'
+    return listeners.allConnections() >= mostConnections ? 'descriptors' : undefined
+  }
   const listeners = new Listeners(
-    { ...deps, spillFolder: tmpdir(), isDraining, jobs: () => current.jobs, sample: sampleOf(config) },
+    { ...deps, spillFolder: tmpdir(), isDraining, fullBy, jobs: () => current.jobs, sample: sampleOf(config) },
     emit,
   )
   const metrics = createMetrics({ service: config.service, version }, () => ({
@@ -129,6 +136,8 @@ export async function startApp(given: Given, outside: Outside, source: ConfigSou
     log.flush()
   }
   warn(given, emit)
+  if (descriptors !== undefined && mostConnections < config.maxConnections)
+    emit({ kind: 'few_descriptors', descriptors, connections: mostConnections })
   try {
     tracing = await tracingOf(config, { version, instance: newId() }, deps)
     const watcher = { ...storeWatcher(emit), saved: (record: StoredCheckpoint) => overview.saved(record) }

@@ -13,6 +13,8 @@ export type Current = {
   readonly jobs: JobShape
   readonly looks: UpstreamLooks
   readonly earlyProbes: EarlyProbes
+  /** Clients of one listener. */
+  readonly maxConnections: number
 }
 
 /** What is the same for every configuration. */
@@ -31,7 +33,7 @@ export function currentFor(config: Config, before: Current | undefined, around: 
   const looks = upstreamHealth(config, before?.looks.known ?? new Map(), readText, deps.clock)
   const fault = (error: unknown) => deps.emit({ kind: 'fault', error, where: 'timer' })
   const earlyProbes = new EarlyProbes(looks.watched, runtime.isOpen, runtime.allowProbes, deps.clock, fault)
-  return { runtime, jobs: { ...config.job, book }, looks, earlyProbes }
+  return { runtime, jobs: { ...config.job, book }, looks, earlyProbes, maxConnections: config.maxConnections }
 }
 
 /** To be called with the assignment. */

@@ -47,6 +47,11 @@ export class Listeners {
     return this.#open.map(({ door, listener }) => ({ name: door.key, connections: listener.connections() }))
   }
 
+  /** Sockets of clients, also of listeners that accept no more. */
+  allConnections(): number {
+    return this.#all().reduce((sum, { connections }) => sum + connections(), 0)
+  }
+
   inFlight(): number {
     return this.#all().reduce((sum, { inFlight }) => sum + inFlight(), 0)
   }

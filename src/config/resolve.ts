@@ -40,6 +40,7 @@ export function resolve(raw: unknown, said: z.infer<typeof FILE>): Config {
   return {
     service: top.service,
     listen: orUndefined(top.listen),
+    maxConnections: top.maxConnections,
     control: { ...top.control, metricsListen: orUndefined(top.control.metricsListen) },
     log: top.log,
     checkpoints: top.checkpoints,

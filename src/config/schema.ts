@@ -62,6 +62,11 @@ export const TOP = {
     'named in the logs and the metrics',
   ),
   listen: setting(listener, '127.0.0.1:8080', 'shared listener: the first path segment names the upstream'),
+  maxConnections: setting(
+    integer(1, 1_000_000),
+    10_000,
+    'clients of one listener; fewer where the process has too few descriptors',
+  ),
   control: {
     listen: setting(listenAddress, '127.0.0.1:8081', 'metrics and probes'),
     token: setting(text, '', 'bearer token for what shows data or changes something'),
@@ -236,6 +241,8 @@ export type Config = {
   readonly service: string
   /** undefined when the shared listener is off. */
   readonly listen: Address | undefined
+  /** Of one listener. */
+  readonly maxConnections: number
   readonly control: {
     readonly listen: Address
     readonly token: string

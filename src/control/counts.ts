@@ -25,6 +25,7 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
   const inputsRefused = new Counter({ ...METRICS.inputsRefused, registers })
   const nameResolutions = new Counter({ ...METRICS.nameResolutions, registers })
   const faults = new Counter({ ...METRICS.faults, registers })
+  const turnedAway = new Counter({ ...METRICS.turnedAway, registers })
   const stalls = new Counter({ ...METRICS.stalls, registers })
   const stalledSeconds = new Counter({ ...METRICS.stalledSeconds, registers })
   // From 0 on, so that the first one is an increase.
@@ -112,6 +113,9 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
       case 'span_export':
         spanExports.inc({ outcome: event.error === undefined ? 'done' : 'failed' })
         return
+      case 'turned_away':
+        turnedAway.inc({ limit: event.limit })
+        return
       case 'stalled':
         stalls.inc()
         stalledSeconds.inc(event.ms / 1000)
@@ -130,6 +134,7 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
         if (event.changes.removed.length > 0) forgetSeries([...routes.all, transitions], present()).catch(fault)
         return
       case 'config_warning':
+      case 'few_descriptors':
       case 'breaker_mode':
       case 'listening':
       case 'closing':

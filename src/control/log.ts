@@ -174,6 +174,15 @@ function createFold(logger: Logger, asked: boolean, bursts: Bursts): Pick<Log, '
       case 'span_export':
         if (event.error !== undefined) summarised('warn', {}, event.error, 'spans not taken')
         return
+      case 'turned_away':
+        summarised('warn', { listener: event.listener, limit: event.limit }, undefined, 'connection turned away')
+        return
+      case 'few_descriptors':
+        logger.warn(
+          { descriptors: event.descriptors, connections: event.connections },
+          'descriptor limit bounds connections of clients',
+        )
+        return
       case 'stalled':
         bursts.tell('loop stalled', (repeats) => logger.warn({ ms: ms(event.ms), repeats }, 'loop stalled'))
         return

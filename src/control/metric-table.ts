@@ -60,6 +60,11 @@ export const METRICS = {
     'outcome',
   ]),
   spanExports: counter('span_exports_total', 'Calls to the collector of traces', ['outcome']),
+  turnedAway: counter(
+    'connections_turned_away_total',
+    'Connections of clients for which a limit of the sidecar left no room',
+    ['limit'],
+  ),
   stalls: counter('loop_stalls_total', 'Times that the process stood still for over 100 ms, stopped or starved', []),
   stalledSeconds: counter('loop_stalled_seconds_total', 'Time in which the process stood still', []),
   storesSetAside: counter('checkpoint_files_set_aside_total', 'Malformed files of the checkpoint store', []),

@@ -160,6 +160,10 @@ export type Event =
   | ({ readonly kind: 'reload' } & ReloadReport)
   | { readonly kind: 'draining'; readonly inFlight: number }
   | { readonly kind: 'drained' }
+  /** A client's connection was turned away: a limit of the sidecar's own leaves no room for it. */
+  | { readonly kind: 'turned_away'; readonly listener: string; readonly limit: LocalLimit }
+  /** The descriptors of the process bound the connections of clients below `maxConnections`. */
+  | { readonly kind: 'few_descriptors'; readonly descriptors: number; readonly connections: number }
   /** The process stood still for so long, stopped or starved: limits that were passed meanwhile say nothing of an upstream. */
   | { readonly kind: 'stalled'; readonly ms: number }
   /** Something inside went wrong that no request can be told of. */
@@ -208,6 +212,9 @@ type SpanOutcome = 'exported' | 'dropped' | 'failed' | 'rejected'
 
 /** Whether the hedge was faster than the attempt that it stood beside. */
 export type HedgeOutcome = 'won' | 'lost' | 'denied'
+
+/** The key `maxConnections`, or what the system lets the process open. */
+export type LocalLimit = 'maxConnections' | 'descriptors'
 
 export type UnkeptCause = 'too_large' | 'disk'
 

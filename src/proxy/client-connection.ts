@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FaultCode } from '../errors.ts'
+import type { LocalLimit } from '../policy/events.ts'
 import { guarded } from '../guard.ts'
 
 /** A request of the connection whose response is not over. */
@@ -26,6 +27,8 @@ export class ClientConnection {
   #onFree: (() => void) | undefined
   /** Whether node can read no further request from it, since it met bytes that are no HTTP. */
   isSpoilt = false
+  /** The limit that leaves no room for this connection: its first request is refused, and it ends. undefined for all others. */
+  overLimit: LocalLimit | undefined
 
   /** @param onFault told of what its own listeners throw; the connection ends with it. */
   constructor(socket: Socket, onFault: (error: unknown) => void) {

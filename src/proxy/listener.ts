@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import { type FaultCode, ProxyError } from '../errors.ts'
 import { guarded } from '../guard.ts'
 import { type Address, listenOn } from '../listen.ts'
+import type { LocalLimit } from '../policy/events.ts'
 import { ClientConnection } from './client-connection.ts'
 import { answerProblem } from './problem.ts'
 import { cut } from './relay.ts'
@@ -66,6 +67,15 @@ export const byListener =
 
 const NONE: ReadonlySet<string> = new Set()
 
+/** Connections over a limit that may wait for their refusal, and how long, in ms; further ones are reset. */
+const MAX_OVER_LIMIT = 16
+const OVER_LIMIT_MS = 5_000
+
+const DETAILS: Readonly<Record<LocalLimit, string>> = {
+  maxConnections: 'the listener has as many connections as maxConnections allows',
+  descriptors: 'the process has no descriptor left for a further connection',
+}
+
 /** Protocols that the route of a request may switch to; none where it finds no route, which its Visit answers. */
 function upgradesFor({ method = '', url = '' }: IncomingMessage, find: Door['find']): ReadonlySet<string> {
   try {
@@ -98,6 +108,8 @@ export async function listen(door: Door, deps: Omit<VisitDeps, 'onOver'>): Promi
   let { find } = door
   let isRetired = false
   let inFlight = 0
+  /** Connections over a limit that wait for their first request. */
+  let overLimits = 0
   let onIdle = () => {}
   const connections = new Map<Socket, ClientConnection>()
   const connectionOf = (socket: Socket) => {
@@ -118,6 +130,11 @@ export async function listen(door: Door, deps: Omit<VisitDeps, 'onOver'>): Promi
     inFlight += 1
     return visit
   }
+  /** A connection over a limit gets its refusal in answer to its first request, so that the client can read why. */
+  const refusedFor = (visit: Visit, { overLimit }: ClientConnection): boolean => {
+    if (overLimit !== undefined) visit.spoil('local_limit', DETAILS[overLimit])
+    return overLimit !== undefined
+  }
   const tell = (error: unknown) => deps.emit({ kind: 'fault', error, where: 'listener' })
   /** An entry point: a throw costs what it was called for. */
   const guard = <A extends unknown[]>(run: (...args: A) => void, lose: (...args: A) => void) =>
@@ -129,7 +146,8 @@ export async function listen(door: Door, deps: Omit<VisitDeps, 'onOver'>): Promi
     guard(
       (request: IncomingMessage, response: ServerResponse) => {
         const connection = connectionOf(request.socket)
-        void begin({ request, response, connection, awaitsContinue, upgrade: undefined }).run(find)
+        const visit = begin({ request, response, connection, awaitsContinue, upgrade: undefined })
+        if (!refusedFor(visit, connection)) void visit.run(find)
       },
       (_request, response) => refuseAtOnce(response, 'internal'),
     )
@@ -143,7 +161,7 @@ export async function listen(door: Door, deps: Omit<VisitDeps, 'onOver'>): Promi
       const visit = begin({ request, response, connection, awaitsContinue: false, upgrade })
       connection.onTurn(() => {
         answerOn(socket, response)
-        void visit.run(find)
+        if (!refusedFor(visit, connection)) void visit.run(find)
       })
     },
     (_request, socket) => socket.destroy(),
@@ -206,15 +224,34 @@ export async function listen(door: Door, deps: Omit<VisitDeps, 'onOver'>): Promi
       'connection',
       guard(
         (socket: Socket) => {
-          connections.set(socket, new ClientConnection(socket, tell))
-          socket.once('close', () => connections.delete(socket))
+          const overLimit = deps.fullBy(connections.size - overLimits)
+          if (overLimit !== undefined) {
+            deps.emit({ kind: 'turned_away', listener: door.key, limit: overLimit })
+            if (overLimits >= MAX_OVER_LIMIT) return void socket.resetAndDestroy()
+            overLimits += 1
+          }
+          const connection = new ClientConnection(socket, tell)
+          connection.overLimit = overLimit
+          connections.set(socket, connection)
+          const patience = overLimit && deps.clock.after(OVER_LIMIT_MS, () => socket.destroy())
+          socket.once('close', () => {
+            connections.delete(socket)
+            if (patience === undefined) return
+            deps.clock.cancel(patience)
+            overLimits -= 1
+          })
         },
         (socket) => void socket.destroy(),
       ),
     )
   const address = await listenOn(server, door.key, door.address)
-  // Of a connection that could not be accepted: with no listener the event would end the process.
-  server.on('error', tell)
+  // A connection that could not be accepted: with no listener the event would end the process. Where descriptors are used up
+  // libuv takes the connection by one that it has in reserve, and closes it.
+  server.on('error', (error: Error & { readonly code?: string }) => {
+    if (error.code === 'EMFILE' || error.code === 'ENFILE')
+      deps.emit({ kind: 'turned_away', listener: door.key, limit: 'descriptors' })
+    else tell(error)
+  })
   return {
     address,
     connections: () => connections.size,

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { LocalLimit } from '../policy/events.ts'
 import { type FaultCode, ProxyError } from '../errors.ts'
 import type { Inputs } from '../job/timeouts.ts'
 import {
@@ -40,6 +41,8 @@ export type Destination = {
 export type VisitDeps = Deps & {
   /** Where bodies that outgrow memory are kept. */
   readonly spillFolder: string
+  /** The limit that leaves no room for one more connection. @param open those of the listener that asks. */
+  readonly fullBy: (open: number) => LocalLimit | undefined
   readonly isDraining: () => boolean
   /** Asked once for each request. */
   readonly jobs: () => JobShape
@@ -244,8 +247,13 @@ export class Visit {
     answerProblem(this.response, problem, {
       upstream: this.#route?.ref.upstream,
       attempts: this.#exchange?.attempts ?? 0,
-      close: this.#continueDue || !this.#request.complete || this.#deps.isDraining(),
+      close: this.#endsConnection(),
     })
+  }
+
+  #endsConnection(): boolean {
+    const isUnread = this.#continueDue || !this.#request.complete
+    return isUnread || this.#asked.connection.overLimit !== undefined || this.#deps.isDraining()
   }
 
   readonly #tell = (error: unknown) => this.#deps.emit({ kind: 'fault', error, where: 'request' })
@@ -261,9 +269,9 @@ export class Visit {
     return this.#request.complete
   }
 
-  spoil(code: FaultCode): void {
+  spoil(code: FaultCode, detail?: string): void {
     if (this.#isOver) return
-    guarded(() => this.#refuse(new ProxyError(code)), this.#lose)()
+    guarded(() => this.#refuse(new ProxyError(code, detail)), this.#lose)()
     this.#client.leave(code)
   }
 
