@@ -27,6 +27,8 @@ export type Line = {
   readonly isTls: boolean
   /** Whether its socket is up, its TLS handshake included. */
   readonly isOpen: boolean
+  /** Whether its socket has ended by an error. */
+  readonly isReset: boolean
   /** ms that connecting its socket took. */
   readonly connectMs: number
   /** Calls that began on its socket; counted up by each. */
@@ -50,6 +52,7 @@ const HELD_BYTES = 64 * 1024
 /** Interim responses that one attempt may bring; the next is no HTTP that anybody asked for. */
 const MAX_INTERIM = 100
 
+const RESET = Object.assign(new Error('the connection was reset before the end of the body'), { code: 'ECONNRESET' })
 const GIVEN_UP = new Error('given up by the sidecar')
 const unsupported = (what: string) => Object.assign(new Error(what), { code: 'UND_ERR_NOT_SUPPORTED' })
 const CODED = unsupported('a transfer coding besides chunked')
@@ -196,6 +199,8 @@ export class UpstreamCall implements Call, Reply {
   }
 
   end(control: WireControl): void {
+    // undici takes the reset of a connection for the end of a body that nothing else delimits.
+    if (this.#line.isReset) return this.fail(RESET)
     this.#line.giveBack()
     if (this.ended) return
     this.#trailers = decoded(control.rawTrailers)

@@ -62,7 +62,10 @@ export class Relay implements BodySink {
     const { status, statusText } = this.#reply
     const hasNoBody = this.#response.req.method === 'HEAD' || status === 204 || status === 304
     if (!hasNoBody) this.#announced = announcedLength(headers)
-    this.#response.writeHead(status, isReasonPhrase(status, statusText) ? statusText : '', headers)
+    const isChunked =
+      !hasNoBody && this.#announced === Number.POSITIVE_INFINITY && this.#response.req.httpVersion === '1.1'
+    const fields = isChunked ? headers : withoutTrailer(headers)
+    this.#response.writeHead(status, isReasonPhrase(status, statusText) ? statusText : '', fields)
     this.#reply.pipe(this)
     if (this.#reply.ended) return
     this.#progressed()
@@ -132,6 +135,10 @@ export class Relay implements BodySink {
     this.fail(this.#clientIsSlow ? 'client_stalled' : 'idle_timeout')
   }
 }
+
+/** Only a chunked body can have trailers (RFC 9110 section 6.5): node refuses to announce them for another. */
+const withoutTrailer = (headers: readonly string[]) =>
+  headers.filter((_, i) => headers[i - (i % 2)]?.toLowerCase() !== 'trailer')
 
 function announcedLength(headers: readonly string[]): number {
   for (let i = 0; i < headers.length; i += 2) {

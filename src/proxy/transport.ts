@@ -102,6 +102,7 @@ class Connection implements Line {
   readonly #host: string
   #socket: Socket | undefined
   #isUp = false
+  isReset = false
   connectMs = 0
   served = 0
 
@@ -123,6 +124,7 @@ class Connection implements Line {
         const since = clock.now()
         this.served = 0
         this.#isUp = false
+        this.isReset = false
         const lose = (error: unknown) => {
           emit({ kind: 'fault', error, where: 'connect' })
           this.#socket?.destroy()
@@ -133,6 +135,10 @@ class Connection implements Line {
             this.connectMs = clock.now() - since
           }, lose)()
           guarded(() => callback(...outcome), lose)()
+        })
+        const socket = this.#socket
+        socket.on('error', () => {
+          if (socket === this.#socket) this.isReset = true
         })
       },
     })

@@ -114,6 +114,21 @@ export class Visit {
     )
   }
 
+  /**
+   * Asks the client for its body. Before its turn on the connection a response has no socket, and node writes its head before
+   * what was written for it until then: the 100 would land in the body.
+   */
+  #sayContinue(): void {
+    const { response } = this
+    if (response.headersSent) return
+    if (response.socket === null)
+      response.once(
+        'socket',
+        guarded(() => this.#sayContinue(), this.#lose),
+      )
+    else response.writeContinue()
+  }
+
   /** Never rejects: what goes wrong is answered, or its client is gone. */
   async run(find: (target: string) => Destination): Promise<void> {
     try {
@@ -198,7 +213,7 @@ export class Visit {
       stream: this.#request,
       declaredBytes,
       onStart: () => {
-        if (this.#continueDue) this.response.writeContinue()
+        if (this.#continueDue) this.#sayContinue()
         this.#continueDue = false
       },
       onUnkept: (why: 'too_large' | 'disk', error: unknown) =>

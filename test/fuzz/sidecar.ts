@@ -46,6 +46,7 @@ export async function runSidecar(config: object): Promise<RunningSidecar> {
       if (name !== undefined) ports.set(name, Number(port))
       if (name === 'control.listen') listening.resolve()
       lines.push(line)
+      if (process.env.FUZZ_FAULTS !== undefined && line.includes('"msg":"fault"')) process.stderr.write(`${line}\n`)
       if (lines.length > KEPT_LINES) lines.shift()
     }
   })
