@@ -160,7 +160,7 @@ export async function listen(door: Door, deps: Omit<VisitDeps, 'onOver'>): Promi
       const upgrade = { protocol: protocolOf(request) ?? '', socket, head }
       const visit = begin({ request, response, connection, awaitsContinue: false, upgrade })
       connection.onTurn(() => {
-        answerOn(socket, response)
+        answerOn(socket, response, deps.clock)
         if (!refusedFor(visit, connection)) void visit.run(find)
       })
     },
@@ -182,7 +182,7 @@ export async function listen(door: Door, deps: Omit<VisitDeps, 'onOver'>): Promi
       const response = new ServerResponse(request)
       const visit = begin({ request, response, connection, awaitsContinue: false, upgrade: undefined })
       connection.onTurn(() => {
-        answerOn(connection.socket, response)
+        answerOn(connection.socket, response, deps.clock)
         visit.spoil(code)
       })
     },

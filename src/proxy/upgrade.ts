@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Clock } from '../clock.ts'
 
 /**
  * The protocol that a request asks to switch to and that makes sense through a gateway. A request with content, one that
@@ -16,13 +17,22 @@ export function askedProtocol(
   return hasContent ? undefined : asked
 }
 
-/** Gives a response a socket that node has handed over; the connection ends with it. */
-export function answerOn(socket: Socket, response: ServerResponse): void {
+/** How long a client may go on sending once its last response has been written, in ms. */
+const LINGER_MS = 5_000
+
+/**
+ * Gives a response a socket that node has handed over; the connection ends with it. What the client still sends is read and
+ * dropped, so that its end is seen, but for five seconds alone.
+ */
+export function answerOn(socket: Socket, response: ServerResponse, clock: Clock): void {
   response.shouldKeepAlive = false
   response.assignSocket(socket)
   response.once('finish', () => {
     response.detachSocket(socket)
+    socket.removeAllListeners('readable').resume()
     socket.end()
+    const timer = clock.after(LINGER_MS, () => socket.destroy())
+    socket.once('close', () => clock.cancel(timer))
     response.emit('close')
   })
 }
