@@ -167,7 +167,7 @@ export async function listen(door: Door, deps: Omit<VisitDeps, 'onOver'>): Promi
     (_request, socket) => socket.destroy(),
   )
   const refuseUnread = guard(
-    (error: Error & { readonly code?: string }, socket: Duplex) => {
+    (error: Error & { readonly code?: string; readonly rawPacket?: Buffer }, socket: Duplex) => {
       const code = refusalOf(error)
       const connection = socket instanceof Socket ? connections.get(socket) : undefined
       if (code === undefined || connection === undefined || !socket.writable) return void socket.destroy()
@@ -179,6 +179,8 @@ export async function listen(door: Door, deps: Omit<VisitDeps, 'onOver'>): Promi
       if (last !== undefined && !last.isWhole)
         return error.code === CUT_SHORT ? void socket.destroy() : last.spoil(code)
       const request = new IncomingMessage(connection.socket)
+      // A client that asked by HEAD would take the body of the refusal for its next response.
+      if (error.rawPacket?.subarray(0, 5).toString('latin1') === 'HEAD ') request.method = 'HEAD'
       const response = new ServerResponse(request)
       const visit = begin({ request, response, connection, awaitsContinue: false, upgrade: undefined })
       connection.onTurn(() => {

@@ -73,6 +73,9 @@ export class ResponseReader {
       case 'tunnel':
         return this.#taken(this.#rest.length)
       case 'over':
+        // The refusal of a head that could not be read has a body: its method may have been HEAD, which nobody knows.
+        if (this.#rest.toString('latin1').startsWith('{"type":"urn:breakwater:bad_request"'))
+          return this.#taken(this.#rest.length)
         this.#fault(`bytes after the last response: ${shown(this.#rest)}`)
         return false
       default:

@@ -98,7 +98,7 @@ function configFor([url = '', other = '']: readonly string[]): object {
     checkpoints: { store: 'memory:' },
     log: { level: 'info', access: true },
     defaults: {
-      timeout: { connect: '500ms', attempt: '400ms', total: '1s', idle: '400ms' },
+      timeout: { connect: '500ms', attempt: '400ms', total: '1s', idle: '400ms', tunnel: '1s' },
       clientTimeout: '2s',
       retry: {
         attempts: 3,
