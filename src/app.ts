@@ -34,6 +34,7 @@ import type { Emit, ReloadReport, ReloadTrigger } from './policy/events.ts'
 import type { Deps } from './policy/exchange.ts'
 import type { Resolve } from './proxy/names.ts'
 import { connectionsWithin, descriptorLimit, openDescriptors } from './proxy/descriptors.ts'
+import type { KeptBytes } from './proxy/kept-bytes.ts'
 import { connectTo, type TransportSettings } from './proxy/transport.ts'
 import { Reloads } from './reload/reloads.ts'
 import { type ConfigSource, type Given, UNFILED } from './reload/source.ts'
@@ -98,6 +99,7 @@ export async function startApp(given: Given, outside: Outside, source: ConfigSou
   let current = currentFor(config, undefined, around)
   const phase = { listening: false, draining: false }
   const isDraining = () => phase.draining
+  const keptBytes: KeptBytes = { memory: 0, disk: 0, limits: () => current.bodies }
   const descriptors = descriptorLimit()
   const mostConnections = connectionsWithin(descriptors, openDescriptors())
   const fullBy = (open: number) => {
@@ -105,11 +107,20 @@ export async function startApp(given: Given, outside: Outside, source: ConfigSou
     return listeners.allConnections() >= mostConnections ? 'descriptors' : undefined
   }
   const listeners = new Listeners(
-    { ...deps, spillFolder: tmpdir(), isDraining, fullBy, jobs: () => current.jobs, sample: sampleOf(config) },
+    {
+      ...deps,
+      spillFolder: tmpdir(),
+      keptBytes,
+      isDraining,
+      fullBy,
+      jobs: () => current.jobs,
+      sample: sampleOf(config),
+    },
     emit,
   )
   const metrics = createMetrics({ service: config.service, version }, () => ({
     ...current.runtime.snapshot(),
+    bodies: keptBytes,
     listeners: listeners.connections(),
   }))
   const overview = new Overview({
@@ -228,8 +239,11 @@ export async function startApp(given: Given, outside: Outside, source: ConfigSou
       watch.close()
       emit({ kind: 'draining', inFlight: listeners.inFlight() })
       await new Promise<void>((resolve) => clock.after(DRAIN_DELAY_MS, resolve))
-      await listeners.finish()
-      emit({ kind: 'drained' })
+      const late = Promise.withResolvers<void>()
+      const timer = clock.after(current.shutdownMs, late.resolve)
+      await Promise.race([listeners.finish(), late.promise])
+      clock.cancel(timer)
+      emit({ kind: 'drained', cut: listeners.inFlight() })
       await tracing?.finish()
       await close()
     }

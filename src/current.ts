@@ -13,6 +13,10 @@ export type Current = {
   readonly jobs: JobShape
   readonly looks: UpstreamLooks
   readonly earlyProbes: EarlyProbes
+  /** Bytes of request bodies that may be kept, all together. */
+  readonly bodies: Config['bodies']
+  /** The longest drain, in ms. */
+  readonly shutdownMs: number
   /** Clients of one listener. */
   readonly maxConnections: number
 }
@@ -33,7 +37,15 @@ export function currentFor(config: Config, before: Current | undefined, around: 
   const looks = upstreamHealth(config, before?.looks.known ?? new Map(), readText, deps.clock)
   const fault = (error: unknown) => deps.emit({ kind: 'fault', error, where: 'timer' })
   const earlyProbes = new EarlyProbes(looks.watched, runtime.isOpen, runtime.allowProbes, deps.clock, fault)
-  return { runtime, jobs: { ...config.job, book }, looks, earlyProbes, maxConnections: config.maxConnections }
+  return {
+    runtime,
+    jobs: { ...config.job, book },
+    looks,
+    earlyProbes,
+    bodies: config.bodies,
+    shutdownMs: config.shutdown,
+    maxConnections: config.maxConnections,
+  }
 }
 
 /** To be called with the assignment. */

@@ -40,6 +40,8 @@ export function resolve(raw: unknown, said: z.infer<typeof FILE>): Config {
   return {
     service: top.service,
     listen: orUndefined(top.listen),
+    bodies: top.bodies,
+    shutdown: top.shutdown,
     maxConnections: top.maxConnections,
     control: { ...top.control, metricsListen: orUndefined(top.control.metricsListen) },
     log: top.log,

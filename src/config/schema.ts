@@ -62,11 +62,20 @@ export const TOP = {
     'named in the logs and the metrics',
   ),
   listen: setting(listener, '127.0.0.1:8080', 'shared listener: the first path segment names the upstream'),
+  bodies: {
+    memory: setting(size('0B', '100GiB'), '64MiB', 'all request bodies kept in memory for replay, together'),
+    disk: setting(
+      size('0B', '1000GB'),
+      '1GiB',
+      "all that are kept on disk, together: unlinked files, which count towards no emptyDir's sizeLimit",
+    ),
+  },
   maxConnections: setting(
     integer(1, 1_000_000),
     10_000,
     'clients of one listener; fewer where the process has too few descriptors',
   ),
+  shutdown: setting(duration('0ms', '1d'), '25s', 'how long a drain may take; then what is left is cut'),
   control: {
     listen: setting(listenAddress, '127.0.0.1:8081', 'metrics and probes'),
     token: setting(text, '', 'bearer token for what shows data or changes something'),
@@ -241,6 +250,9 @@ export type Config = {
   readonly service: string
   /** undefined when the shared listener is off. */
   readonly listen: Address | undefined
+  readonly bodies: Values<typeof TOP.bodies>
+  /** The longest drain, in ms. */
+  readonly shutdown: number
   /** Of one listener. */
   readonly maxConnections: number
   readonly control: {

@@ -25,6 +25,7 @@ export function createGauges(registry: AnyRegistry): (snapshot: Snapshot) => voi
   const available = new Gauge({ ...METRICS.endpointsAvailable, registers })
   const endpoints = new Gauge({ ...METRICS.endpoints, registers })
   const clientConnections = new Gauge({ ...METRICS.clientConnections, registers })
+  const bodiesKept = new Gauge({ ...METRICS.bodiesKept, registers })
   const ofEndpoints = [endpointState, endpointInFlight, available, endpoints]
   const all = [...Object.values(byUpstream), breakerState, breakersForced, ...ofEndpoints, clientConnections]
 
@@ -37,8 +38,9 @@ export function createGauges(registry: AnyRegistry): (snapshot: Snapshot) => voi
       endpointState.set({ upstream, route, endpoint }, STATE_VALUES[one])
   }
 
-  return ({ upstreams, listeners }) => {
+  return ({ upstreams, listeners, bodies }) => {
     for (const one of all) one.reset()
+    for (const place of ['memory', 'disk'] as const) bodiesKept.set({ place }, bodies[place])
     for (const { name: listener, connections: open } of listeners) clientConnections.set({ listener }, open)
     for (const state of upstreams) {
       const upstream = state.name

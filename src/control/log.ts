@@ -165,7 +165,8 @@ function createFold(logger: Logger, asked: boolean, bursts: Bursts): Pick<Log, '
         logger.info({ in_flight: event.inFlight }, 'draining')
         return
       case 'drained':
-        logger.info('drained')
+        if (event.cut > 0) logger.warn({ cut: event.cut }, 'drained')
+        else logger.info('drained')
         return
       case 'spans':
         if (event.outcome === 'exported') return

@@ -65,6 +65,7 @@ export const METRICS = {
     'Connections of clients for which a limit of the sidecar left no room',
     ['limit'],
   ),
+  bodiesKept: gauge('bodies_kept_bytes', 'Request bodies kept for a repetition', ['place']),
   stalls: counter('loop_stalls_total', 'Times that the process stood still for over 100 ms, stopped or starved', []),
   stalledSeconds: counter('loop_stalled_seconds_total', 'Time in which the process stood still', []),
   storesSetAside: counter('checkpoint_files_set_aside_total', 'Malformed files of the checkpoint store', []),

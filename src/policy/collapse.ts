@@ -27,7 +27,9 @@ export const collapsing =
   async (exchange) => {
     if (exchange.upgrade !== undefined) return next(exchange)
     const leftMs = exchange.deadlineAt - deps.clock.now()
-    const bytes = exchange.body && (await receivedWithin(leftMs, exchange.body, settings.maxBodyBytes, deps.clock))
+    const bytes =
+      exchange.body &&
+      (await receivedWithin(leftMs, exchange.timeouts.idleMs, exchange.body, settings.maxBodyBytes, deps.clock))
     if (exchange.client.gone) throw new ProxyError('client_gone')
     if (exchange.body !== undefined && bytes === undefined) return next(exchange)
     const digest = bytes === undefined ? '' : createHash('sha256').update(bytes).digest('base64')

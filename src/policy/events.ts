@@ -159,7 +159,8 @@ export type Event =
   /** A configuration was put in force, or refused. */
   | ({ readonly kind: 'reload' } & ReloadReport)
   | { readonly kind: 'draining'; readonly inFlight: number }
-  | { readonly kind: 'drained' }
+  /** `cut` requests and tunnels were still under way when the time for it was up. */
+  | { readonly kind: 'drained'; readonly cut: number }
   /** A client's connection was turned away: a limit of the sidecar's own leaves no room for it. */
   | { readonly kind: 'turned_away'; readonly listener: string; readonly limit: LocalLimit }
   /** The descriptors of the process bound the connections of clients below `maxConnections`. */
@@ -216,7 +217,8 @@ export type HedgeOutcome = 'won' | 'lost' | 'denied'
 /** The key `maxConnections`, or what the system lets the process open. */
 export type LocalLimit = 'maxConnections' | 'descriptors'
 
-export type UnkeptCause = 'too_large' | 'disk'
+/** Over the route's `bodyBuffer`, refused by the disk, or over `bodies`, the total of all requests. */
+export type UnkeptCause = 'too_large' | 'disk' | 'total'
 
 /** Why a repeatable outcome was not repeated: the set of `retry_denied`. */
 export type RetryDenial = 'attempts' | 'deadline' | 'budget' | 'breaker' | 'method' | 'body' | 'early_response'
@@ -249,6 +251,8 @@ export type Emit = (event: Event) => void
 
 /** The state of the data plane at one moment, derived from the clock when asked. */
 export type Snapshot = {
+  /** Request bodies that are kept for a repetition, in bytes. */
+  readonly bodies: { readonly memory: number; readonly disk: number }
   readonly listeners: readonly { readonly name: string; readonly connections: number }[]
   readonly upstreams: readonly UpstreamSnapshot[]
 }

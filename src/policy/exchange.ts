@@ -130,6 +130,12 @@ export type Exchange = Omit<ExchangeRequest, 'hasIdempotencyKey' | 'timeouts'> &
   isShared: boolean
 }
 
+/** Whether a repetition of a request is harmless whatever the outcome: by its route, its method or an Idempotency-Key. */
+export const isRepeatable = (
+  { idempotent, idempotentMethods }: ExchangeRoute,
+  { method, hasIdempotencyKey }: Pick<ExchangeRequest, 'method' | 'hasIdempotencyKey'>,
+) => idempotent || hasIdempotencyKey || idempotentMethods.has(method)
+
 /** The exchange of a client's request. */
 export const newExchange = (request: ExchangeRequest, route: ExchangeRoute): Exchange => ({
   id: request.id,
@@ -146,7 +152,7 @@ export const newExchange = (request: ExchangeRequest, route: ExchangeRoute): Exc
   trace: request.trace,
   route: route.ref,
   jobs: route.jobs,
-  idempotent: route.idempotent || request.hasIdempotencyKey || route.idempotentMethods.has(request.method),
+  idempotent: isRepeatable(route, request),
   attemptsBefore: 0,
   timeouts: request.timeouts,
   deadlineAt: Number.POSITIVE_INFINITY,

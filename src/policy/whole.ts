@@ -58,16 +58,26 @@ export function wholeBody(
 }
 
 /**
- * A request's whole body, once it has come.
+ * A request's whole body, once it has come. Waits no longer than `ms`, nor longer than `idleMs` without progress.
  * @returns undefined when it is larger than that, of unknown length, or broke off. @throws ProxyError `client_stalled`
  */
-export function receivedWithin(ms: number, body: RequestBody, limitBytes: number, clock: Clock) {
+export function receivedWithin(ms: number, idleMs: number, body: RequestBody, limitBytes: number, clock: Clock) {
   return new Promise<Buffer | undefined>((resolve, reject) => {
-    const timer = clock.after(ms, () => reject(new ProxyError('client_stalled')))
+    const untilAt = clock.now() + ms
+    let received = body.received
+    let progressAt = clock.now()
+    // The body does not tell of its progress: it is looked at when it seems to be late.
+    const dueAt = () => {
+      if (body.received > received) progressAt = clock.now()
+      received = body.received
+      return Math.min(untilAt, progressAt + idleMs)
+    }
+    const watchdog = new Watchdog(clock, dueAt, () => reject(new ProxyError('client_stalled')))
+    watchdog.watch()
     void body.peek(limitBytes).then((bytes) => {
-      clock.cancel(timer)
+      watchdog.stop()
       resolve(bytes)
-    })
+    }, reject)
   })
 }
 

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import type { UnkeptCause } from '../policy/events.ts'
 import type { RequestBody } from '../policy/exchange.ts'
+import { type KeptBytes, type KeptPlace, takeRoom } from './kept-bytes.ts'
 import type { Spill } from './spill.ts'
 
 export type BodyLimits = {
@@ -14,6 +15,8 @@ export type BodySource = {
   readonly stream: Readable
   /** From Content-Length; undefined when the length is not known beforehand. */
   readonly declaredBytes: number | undefined
+  /** Whether its request may be sent again once a byte of it is out. */
+  readonly isRepeatable: boolean
   /** Called before the first byte is read: the moment for `100 Continue`. */
   readonly onStart: () => void
   /** Called when the body cannot be kept for a repetition; `error` is the disk's. */
@@ -54,6 +57,7 @@ class Reader extends Readable {
 export class KeptBody implements RequestBody {
   readonly #source: BodySource
   readonly #limits: BodyLimits
+  readonly #total: KeptBytes
   readonly #openSpill: () => Promise<Spill>
   readonly #memory: Buffer[] = []
   #memoryBytes = 0
@@ -63,6 +67,9 @@ export class KeptBody implements RequestBody {
   #reader: Reader | undefined
   #started = false
   #kept: boolean
+  #opened = false
+  /** Of this body, in `#total`. */
+  readonly #taken = { memory: 0, disk: 0 }
   #failure: Error | undefined
   #peeking = false
   #onPeeked = () => {}
@@ -70,16 +77,17 @@ export class KeptBody implements RequestBody {
   received = 0
   complete = false
 
-  constructor(source: BodySource, limits: BodyLimits, openSpill: () => Promise<Spill>) {
+  constructor(source: BodySource, limits: BodyLimits, total: KeptBytes, openSpill: () => Promise<Spill>) {
     this.#source = source
     this.#limits = limits
+    this.#total = total
     this.#openSpill = openSpill
     this.#kept = (source.declaredBytes ?? 0) <= limits.memory + limits.disk
-    if (!this.#kept) source.onUnkept('too_large', undefined)
+    if (!this.#kept && source.isRepeatable) source.onUnkept('too_large', undefined)
   }
 
   get replayable(): boolean {
-    return this.#kept
+    return this.#kept || this.received === 0
   }
 
   get starved(): boolean {
@@ -87,7 +95,8 @@ export class KeptBody implements RequestBody {
   }
 
   open(): Readable {
-    if (this.#started && !this.#kept) throw new Error('a body that was not kept cannot be sent again')
+    if (this.#opened && !this.replayable) throw new Error('a body that was not kept cannot be sent again')
+    this.#opened = true
     this.#reader?.destroy()
     const reader = new Reader((hungry) => this.#feed(hungry))
     reader.once('close', () => {
@@ -114,7 +123,8 @@ export class KeptBody implements RequestBody {
       if (this.complete || this.#failure !== undefined) resolve()
     })
     this.#peeking = false
-    return this.complete ? Buffer.concat(this.#memory) : undefined
+    if (!this.#isWanted()) stream.pause()
+    return this.complete && this.#kept ? Buffer.concat(this.#memory) : undefined
   }
 
   commit(): void {
@@ -152,21 +162,50 @@ export class KeptBody implements RequestBody {
     const isLive = this.#isLive()
     this.received += chunk.length
     if (reader !== undefined && isLive) reader.give(chunk)
-    if (this.#kept) this.#keep(chunk)
+    if (this.#kept || this.#peeking) this.#keep(chunk)
     if (!this.#isWanted() && !this.#peeking) this.#source.stream.pause()
   }
 
   #keep(chunk: Buffer): void {
+    if (this.#peeking) return this.#keepForPeek(chunk)
+    // Once a byte is out a request that must not be repeated is never sent again.
+    if (!this.#source.isRepeatable) return this.commit()
     const onDisk = this.received - this.#memoryBytes
     if (onDisk === chunk.length && this.#memoryBytes + chunk.length <= this.#limits.memory) {
-      this.#memory.push(chunk)
-      this.#memoryBytes += chunk.length
+      if (!this.#takeRoom('memory', chunk.length)) return this.#unkeep('total')
+      this.#push(chunk)
     } else if (onDisk <= this.#limits.disk) {
+      if (!this.#takeRoom('disk', chunk.length)) return this.#unkeep('total')
       this.#writing = this.#write(chunk)
     } else {
-      this.#source.onUnkept('too_large', undefined)
-      this.commit()
+      this.#unkeep('too_large')
     }
+  }
+
+  /** No attempt has been given these bytes yet: where the total has no room for them, they wait, and no more are read. */
+  #keepForPeek(chunk: Buffer): void {
+    this.#push(chunk)
+    if (this.#kept && this.#takeRoom('memory', chunk.length)) return
+    if (this.#kept) this.#source.onUnkept('total', undefined)
+    this.#kept = false
+    this.#source.stream.pause()
+    this.#onPeeked()
+  }
+
+  #push(chunk: Buffer): void {
+    this.#memory.push(chunk)
+    this.#memoryBytes += chunk.length
+  }
+
+  #takeRoom(place: KeptPlace, bytes: number): boolean {
+    const isTaken = takeRoom(this.#total, place, bytes)
+    if (isTaken) this.#taken[place] += bytes
+    return isTaken
+  }
+
+  #unkeep(why: UnkeptCause): void {
+    this.#source.onUnkept(why, undefined)
+    this.commit()
   }
 
   /** A full or forbidden disk costs the request its retries, not its life: it is told of, and the body streams on. */
@@ -232,6 +271,10 @@ export class KeptBody implements RequestBody {
     if (this.#writing !== undefined || (this.#reader !== undefined && !this.#reader.destroyed && !this.#isLive()))
       return
     this.#memory.length = 0
+    for (const place of ['memory', 'disk'] as const) {
+      this.#total[place] -= this.#taken[place]
+      this.#taken[place] = 0
+    }
     const spill = this.#spill
     this.#spill = undefined
     spill?.close().catch((error: unknown) => this.#source.onUnkept('disk', error))

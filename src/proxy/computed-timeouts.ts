@@ -22,7 +22,8 @@ export async function computedTimeouts(
   const job = jobOf(request.headers, jobs)
   let read = inputsOf(request, undefined, jobs, job)
   if (request.body !== undefined && isToldInBody(request, jobs)) {
-    const bytes = await receivedWithin(compute(read.inputs).totalMs, request.body, PEEKED_BYTES, clock)
+    const { totalMs, idleMs } = compute(read.inputs)
+    const bytes = await receivedWithin(totalMs, idleMs, request.body, PEEKED_BYTES, clock)
     read = inputsOf(request, parsed(bytes), jobs, job)
   }
   for (const input of read.refused) emit({ kind: 'input_refused', ref, input })

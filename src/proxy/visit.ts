@@ -1,13 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { LocalLimit } from '../policy/events.ts'
+import type { LocalLimit, UnkeptCause } from '../policy/events.ts'
 import { type FaultCode, ProxyError } from '../errors.ts'
 import type { Inputs } from '../job/timeouts.ts'
 import {
   type Deps,
   type Exchange,
   type ExchangeRequest,
+  isRepeatable,
   newExchange,
   type RawHeaders,
   type Reply,
@@ -17,6 +18,7 @@ import { fieldOf } from '../policy/fields.ts'
 import { guarded } from '../guard.ts'
 import { Link } from '../policy/link.ts'
 import { KeptBody } from './body.ts'
+import type { KeptBytes } from './kept-bytes.ts'
 import type { ClientConnection } from './client-connection.ts'
 import { computedTimeouts } from './computed-timeouts.ts'
 import { type IncomingFields, readFields, towardsClient } from './headers.ts'
@@ -41,6 +43,8 @@ export type Destination = {
 export type VisitDeps = Deps & {
   /** Where bodies that outgrow memory are kept. */
   readonly spillFolder: string
+  /** Of all requests together. */
+  readonly keptBytes: KeptBytes
   /** The limit that leaves no room for one more connection. @param open those of the listener that asks. */
   readonly fullBy: (open: number) => LocalLimit | undefined
   readonly isDraining: () => boolean
@@ -200,26 +204,28 @@ export class Visit {
     return computedTimeouts(compute, request, this.#jobs, ref, this.#deps)
   }
 
-  #bodyOf(route: Route, { transferEncoding, contentLength }: IncomingFields): KeptBody | undefined {
+  #bodyOf(route: Route, { transferEncoding, contentLength, hasIdempotencyKey }: IncomingFields): KeptBody | undefined {
     if (transferEncoding !== '' && transferEncoding !== 'chunked') throw new ProxyError('coding_refused')
     const hasBody = transferEncoding !== '' || (contentLength ?? 0) > 0
     // What follows a request to switch protocols is no body but the new protocol.
-    return hasBody && this.#asked.upgrade === undefined ? this.#keepBody(route, contentLength) : undefined
+    if (!hasBody || this.#asked.upgrade !== undefined) return undefined
+    const method = this.#request.method ?? ''
+    return this.#keepBody(route, contentLength, isRepeatable(route, { method, hasIdempotencyKey }))
   }
 
-  #keepBody(route: Route, declaredBytes: number | undefined): KeptBody {
-    const { emit, newId, spillFolder } = this.#deps
+  #keepBody(route: Route, declaredBytes: number | undefined, repeatable: boolean): KeptBody {
+    const { emit, newId, spillFolder, keptBytes } = this.#deps
     const source = {
       stream: this.#request,
       declaredBytes,
+      isRepeatable: repeatable,
       onStart: () => {
         if (this.#continueDue) this.#sayContinue()
         this.#continueDue = false
       },
-      onUnkept: (why: 'too_large' | 'disk', error: unknown) =>
-        emit({ kind: 'body_unkept', ref: route.ref, why, error }),
+      onUnkept: (why: UnkeptCause, error: unknown) => emit({ kind: 'body_unkept', ref: route.ref, why, error }),
     }
-    return new KeptBody(source, route.bodyLimits, () => openSpill(spillFolder, newId()))
+    return new KeptBody(source, route.bodyLimits, keptBytes, () => openSpill(spillFolder, newId()))
   }
 
   #answer(reply: Reply, { upstream, prefix }: Destination, host: string): void {

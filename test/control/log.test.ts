@@ -167,7 +167,10 @@ const LINES: [Event, object | undefined][] = [
     { kind: 'draining', inFlight: 4 },
     { level: 'info', in_flight: 4, msg: 'draining' },
   ],
-  [{ kind: 'drained' }, { level: 'info', msg: 'drained' }],
+  [
+    { kind: 'drained', cut: 0 },
+    { level: 'info', msg: 'drained' },
+  ],
   [
     { kind: 'fault', error: 'thrown text', where: 'request' },
     { level: 'error', where: 'request', err: { type: 'string', message: 'thrown text' }, msg: 'fault' },

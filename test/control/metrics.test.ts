@@ -190,6 +190,7 @@ test('gauges show the state at the moment of the scrape, and an upstream that is
       ),
     )
   let now: Snapshot = {
+    bodies: { memory: 10, disk: 20 },
     listeners: [{ name: 'listen', connections: 4 }],
     upstreams: [
       upstreamSnapshot({
@@ -204,6 +205,8 @@ test('gauges show the state at the moment of the scrape, and an upstream that is
   const metrics = createMetrics(ABOUT, () => now)
   assert.deepEqual(gauges(parse((await metrics.scrape('')).body)), {
     'breakwater_client_connections{listener="listen"}': 4,
+    'breakwater_bodies_kept_bytes{place="memory"}': 10,
+    'breakwater_bodies_kept_bytes{place="disk"}': 20,
     'breakwater_requests_in_flight{upstream="youtube-search"}': 3,
     'breakwater_requests_queued{upstream="youtube-search"}': 2,
     'breakwater_concurrency_limit{upstream="youtube-search"}': 64,
@@ -217,6 +220,7 @@ test('gauges show the state at the moment of the scrape, and an upstream that is
     'breakwater_breaker_state{upstream="youtube-search",route="GET /jobs/{id}"}': 1,
   })
   now = {
+    bodies: { memory: 0, disk: 0 },
     listeners: [],
     upstreams: [
       upstreamSnapshot({

@@ -117,7 +117,7 @@ test('events: an observer that throws costs itself the event, and the others hea
     (event) => heard.push(event),
   ])
   emit({ kind: 'draining', inFlight: 0 })
-  emit({ kind: 'drained' })
+  emit({ kind: 'drained', cut: 0 })
   expect(heard.map((event) => (event.kind === 'fault' ? `fault ${event.where}` : event.kind))).toEqual([
     'fault observer',
     'draining',

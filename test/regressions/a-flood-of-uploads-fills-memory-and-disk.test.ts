@@ -1,0 +1,101 @@
+/**
+ * Request bodies were kept for a repetition without a bound on all of them together, also those of requests that are never
+ * repeated, and those that a collapsing route reads before any limit: uploads that never end filled memory and disk.
+ */
+
+import { expect, test } from 'vitest'
+import { ask, openRaw } from '../support/client.ts'
+import { fakeClock } from '../support/fake-clock.ts'
+import { startProxy } from '../support/proxy.ts'
+import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+import { until } from '../support/until.ts'
+
+const KIB = 1024
+
+async function before(t: Scope, scenes: readonly Scene[], route: object = {}, bodies: object = {}) {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, scenes)
+  const proxy = await startProxy(t, {
+    clock,
+    top: { bodies: { memory: '64KiB', disk: '128KiB', ...bodies } },
+    defaults: { retry: { bodyBuffer: { memory: '32KiB', disk: '1MiB' } }, timeout: { idle: '7s' } },
+    upstreams: {
+      web: { url: upstream.origin, listen: '127.0.0.1:0', routes: [{ match: '* /up', ...route }] },
+    },
+  })
+  const kept = async () => {
+    const metrics = await proxy.metrics()
+    return ['memory', 'disk'].map((place) => metrics.get(`breakwater_bodies_kept_bytes{place="${place}"}`))
+  }
+  const unkept = async () =>
+    (await proxy.metrics()).get('breakwater_bodies_unkept_total{upstream="web",route="* /up",why="total"}') ?? 0
+  const url = `${proxy.own('web')}/up`
+  /** Announces 400 KiB and sends some of them. */
+  const upload = (method: string, bytes: number) => {
+    const client = openRaw(Number(new URL(url).port))
+    client.send(`${method} /up HTTP/1.1\r\nhost: x\r\ncontent-length: ${400 * KIB}\r\n\r\n${'u'.repeat(bytes)}`)
+    return client
+  }
+  return { clock, upstream, proxy, kept, unkept, url, upload }
+}
+
+test('bodies: what is kept stays under the total in memory and on disk, and is given back', async (t) => {
+  const { upstream, kept, unkept, upload } = await before(t, ['hang'])
+  const clients = Array.from({ length: 6 }, () => upload('PUT', 200 * KIB))
+  await upstream.begun(6)
+  await until(async () => (await unkept()) >= 4)
+  const [memory = 0, disk = 0] = await kept()
+  expect([memory <= 64 * KIB, disk <= 128 * KIB]).toEqual([true, true])
+  for (const { socket } of clients) socket.destroy()
+  await until(async () => (await kept()).join() === '0,0')
+})
+
+test('bodies: one that is over the total goes on, whole', async (t) => {
+  const { upstream, url, unkept } = await before(t, [{ body: 'taken' }], {}, { memory: '0B', disk: '0B' })
+  const body = 'b'.repeat(300 * KIB)
+  expect((await ask(url, { method: 'PUT', body })).body.toString()).toBe('taken')
+  expect(upstream.arrivals[0]?.body.toString()).toBe(body)
+  expect(await unkept()).toBe(1)
+})
+
+test('bodies: that of a request which is never repeated is not kept at all', async (t) => {
+  const { upstream, kept, upload } = await before(t, ['hang'])
+  const client = upload('POST', 200 * KIB)
+  await upstream.begun(1)
+  await until(async () => (await kept()).join() === '0,0')
+  client.send('u'.repeat(200 * KIB))
+  await upstream.arrival(1)
+  expect(await kept()).toEqual([0, 0])
+  client.socket.destroy()
+})
+
+test('bodies: a POST of which nothing was taken is tried again after a refused connection', async (t) => {
+  const { clock, upstream, url } = await before(t, [{ body: 'taken' }])
+  const { port } = upstream
+  await upstream.close()
+  const answer = ask(url, { method: 'POST', body: 'p'.repeat(2 * 1024 * KIB) })
+  await clock.armed(2_000)
+  const again = await scriptedUpstream(t, clock, [{ body: 'taken' }], port)
+  await clock.elapse(2_000)
+  expect((await answer).body.toString()).toBe('taken')
+  expect(again.arrivals[0]?.body).toHaveLength(2 * 1024 * KIB)
+})
+
+test('collapse: a body that the total has no room for is sent by itself, and whole', async (t) => {
+  const { upstream, url, unkept } = await before(t, [{ body: 'taken' }], { collapse: true }, { memory: '8KiB' })
+  const body = 'c'.repeat(30 * KIB)
+  const both = await Promise.all([ask(url, { method: 'PUT', body }), ask(url, { method: 'PUT', body })])
+  expect(both.map(({ status }) => status)).toEqual([200, 200])
+  expect(upstream.arrivals.map((one) => one.body.toString() === body)).toEqual([true, true])
+  expect(await unkept()).toBe(2)
+})
+
+test('collapse: an upload without progress ends after idle', async (t) => {
+  const { clock, proxy } = await before(t, [{ body: 'taken' }], { collapse: true })
+  const client = openRaw(Number(new URL(proxy.own('web')).port))
+  client.send(`PUT /up HTTP/1.1\r\nhost: x\r\ncontent-length: 20000\r\n\r\nsome`)
+  await clock.armed(7_000)
+  await clock.advance(7_000)
+  await clock.advance(7_000)
+  expect(await client.until(/\}$/)).toMatch(/^HTTP\/1\.1 408 [\s\S]*client_stalled/)
+})
