@@ -16,6 +16,9 @@ export type JobRecord = {
 export const keptUntil = ({ deadlineAt }: JobRecord, now: number, ttlMs: number) =>
   Math.max(now + ttlMs, deadlineAt ?? 0)
 
+/** The oldest is forgotten where more are registered. */
+const MAX_JOBS = 100_000
+
 /** A job, with what is so of it in this process alone. */
 type Kept = {
   readonly record: JobRecord
@@ -74,6 +77,8 @@ export class JobBook {
     const until = Math.max(now + this.#ttlMs, deadlineIn({ record, startedNow }) ?? 0)
     this.#kept.delete(record.id)
     this.#kept.set(record.id, { record, startedNow, until })
+    const [oldest] = this.#kept.keys()
+    if (this.#kept.size > MAX_JOBS && oldest !== undefined) this.#kept.delete(oldest)
   }
 
   remove(id: string): void {

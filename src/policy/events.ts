@@ -214,8 +214,8 @@ type SpanOutcome = 'exported' | 'dropped' | 'failed' | 'rejected'
 /** Whether the hedge was faster than the attempt that it stood beside. */
 export type HedgeOutcome = 'won' | 'lost' | 'denied'
 
-/** The key `maxConnections`, or what the system lets the process open. */
-export type LocalLimit = 'maxConnections' | 'descriptors'
+/** The key `maxConnections`, what the system lets the process open, or the requests that one connection may have under way. */
+export type LocalLimit = 'maxConnections' | 'descriptors' | 'pipeline'
 
 /** Over the route's `bodyBuffer`, refused by the disk, or over `bodies`, the total of all requests. */
 export type UnkeptCause = 'too_large' | 'disk' | 'total'

@@ -28,7 +28,7 @@ export class ClientConnection {
   /** Whether node can read no further request from it, since it met bytes that are no HTTP. */
   isSpoilt = false
   /** The limit that leaves no room for this connection: its first request is refused, and it ends. undefined for all others. */
-  overLimit: LocalLimit | undefined
+  overLimit: Exclude<LocalLimit, 'pipeline'> | undefined
 
   /** @param onFault told of what its own listeners throw; the connection ends with it. */
   constructor(socket: Socket, onFault: (error: unknown) => void) {
@@ -45,6 +45,11 @@ export class ClientConnection {
   /** The request that came last, when its response is not over. */
   get last(): UnderWay | undefined {
     return [...this.#underWay].at(-1)
+  }
+
+  /** Requests whose response is not over. */
+  get size(): number {
+    return this.#underWay.size
   }
 
   began(one: UnderWay): void {

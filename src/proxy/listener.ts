@@ -71,7 +71,10 @@ const NONE: ReadonlySet<string> = new Set()
 const MAX_OVER_LIMIT = 16
 const OVER_LIMIT_MS = 5_000
 
-const DETAILS: Readonly<Record<LocalLimit, string>> = {
+/** Requests that may be under way on one connection: no client that pipelines needs more. */
+const MAX_PIPELINED = 1_000
+
+const DETAILS: Readonly<Record<Exclude<LocalLimit, 'pipeline'>, string>> = {
   maxConnections: 'the listener has as many connections as maxConnections allows',
   descriptors: 'the process has no descriptor left for a further connection',
 }
@@ -146,6 +149,10 @@ export async function listen(door: Door, deps: Omit<VisitDeps, 'onOver'>): Promi
     guard(
       (request: IncomingMessage, response: ServerResponse) => {
         const connection = connectionOf(request.socket)
+        if (connection.size >= MAX_PIPELINED) {
+          deps.emit({ kind: 'turned_away', listener: door.key, limit: 'pipeline' })
+          return void request.socket.destroy()
+        }
         const visit = begin({ request, response, connection, awaitsContinue, upgrade: undefined })
         if (!refusedFor(visit, connection)) void visit.run(find)
       },

@@ -46,7 +46,7 @@ export type VisitDeps = Deps & {
   /** Of all requests together. */
   readonly keptBytes: KeptBytes
   /** The limit that leaves no room for one more connection. @param open those of the listener that asks. */
-  readonly fullBy: (open: number) => LocalLimit | undefined
+  readonly fullBy: (open: number) => Exclude<LocalLimit, 'pipeline'> | undefined
   readonly isDraining: () => boolean
   /** Asked once for each request. */
   readonly jobs: () => JobShape
@@ -272,9 +272,10 @@ export class Visit {
     })
   }
 
+  /** A client that is still sending is read to its end instead, or it would lose the answer to a reset. */
   #endsConnection(): boolean {
-    const isUnread = this.#continueDue || !this.#request.complete
-    return isUnread || this.#asked.connection.overLimit !== undefined || this.#deps.isDraining()
+    const { isSpoilt, overLimit } = this.#asked.connection
+    return this.#continueDue || isSpoilt || overLimit !== undefined || this.#deps.isDraining()
   }
 
   readonly #tell = (error: unknown) => this.#deps.emit({ kind: 'fault', error, where: 'request' })

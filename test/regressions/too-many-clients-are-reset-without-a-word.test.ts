@@ -63,6 +63,20 @@ test('listener: a client over the limit that asks nothing is gone after five sec
   first.socket.destroy()
 })
 
+test('listener: a client with over a thousand requests under way on one connection is cut', async (t) => {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, ['hang'])
+  const proxy = await startProxy(t, {
+    clock,
+    upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0', routes: [{ match: 'GET /', collapse: true }] } },
+  })
+  const client = openRaw(Number(new URL(proxy.own('web')).port))
+  client.send(REQUEST.repeat(1_001))
+  expect(await client.ended).toMatch(/end|reset/)
+  expect(await proxy.logged(({ msg }) => msg === 'connection turned away')).toMatchObject({ limit: 'pipeline' })
+  expect((await proxy.metrics()).get('breakwater_requests_in_flight{upstream="web"}')).toBe(0)
+})
+
 test('descriptors: a quarter of those that are left is reserved, and two are for each client', () => {
   expect([connectionsWithin(undefined, 30), connectionsWithin(1024, 24), connectionsWithin(64, 32)]).toEqual([
     Number.POSITIVE_INFINITY,
