@@ -79,7 +79,7 @@ test('whatever fails, and whatever is kept: an upstream that takes a request to 
     }),
     { numRuns: 300 },
   )
-}, 60_000)
+}, 180_000)
 
 test('any response body, in any chunks and however fast it comes, arrives byte for byte', async (t) => {
   let parts: Buffer[] = []
