@@ -30,10 +30,12 @@ export class ResponseReader {
   #head: Head | undefined
   #left = 0
   #bodyBytes = 0
-  #text = ''
   /** Final responses that arrived whole. */
   answers = 0
   readonly faults: string[] = []
+  /** Of the newest final response: its status, and its body as far as it is not a pattern, in latin1. */
+  status = 0
+  text = ''
 
   /** @param asked in order; may grow while responses come. @param onAnswer after each whole final response, and after a fault. */
   constructor(asked: readonly Asked[], onAnswer: () => void) {
@@ -149,7 +151,7 @@ export class ResponseReader {
 
   #begin({ method }: Asked, status: number, fields: Fields): void {
     this.#bodyBytes = 0
-    this.#text = ''
+    this.text = ''
     const lengths = fields.get('content-length') ?? []
     const codings = fields.get('transfer-encoding') ?? []
     if (lengths.length + codings.length > 1) return this.#fault('two lengths of one response')
@@ -206,7 +208,7 @@ export class ResponseReader {
         const there = bytes.subarray(wrong - from - this.#bodyBytes)
         this.#fault(`byte ${wrong} of the body of ${id} is another one's: ${shown(there)}`)
       }
-    } else if (this.#text.length < 65_536) this.#text += bytes.toString('latin1')
+    } else if (this.text.length < 65_536) this.text += bytes.toString('latin1')
     this.#bodyBytes += bytes.length
   }
 
@@ -217,8 +219,9 @@ export class ResponseReader {
     const length = fields.get('x-length')?.[0]
     if (hasBody && length !== undefined && Number(length) !== this.#bodyBytes)
       this.#fault(`a body of ${this.#bodyBytes} bytes that ended as if whole; it has ${length}`)
-    if (/urn:breakwater:internal"/.test(this.#text)) this.#fault(`the sidecar's own fault: ${this.#text}`)
+    if (/urn:breakwater:internal"/.test(this.text)) this.#fault(`the sidecar's own fault: ${this.text}`)
     this.answers += 1
+    this.status = status
     if (asked?.isSound === false) this.#state = 'lost'
     if (this.#state !== 'lost') this.#state = closes(fields) || this.#state === 'to-end' ? 'over' : 'head'
     this.#onAnswer()

@@ -24,6 +24,7 @@ export type RunningSidecar = {
   readonly kill: () => Promise<void>
 }
 
+/** @throws Error with what it said when it ends before it serves. */
 export async function runSidecar(config: object): Promise<RunningSidecar> {
   const folder = mkdtempSync(join(tmpdir(), 'breakwater-fuzz-'))
   const file = join(folder, 'proxy.yaml')
