@@ -19,7 +19,8 @@ export async function carryOut(talk: Talk, port: number, registry: Registry): Pr
     waiting.clear()
   }
   let isEnded = false
-  const reader = new ResponseReader(talk.requests, wake)
+  const asked = talk.requests.map((sent) => ({ ...sent, isSound: sent.isSound && sent.isWhole }))
+  const reader = new ResponseReader(asked, wake)
   const over = () => {
     isEnded = true
     wake()

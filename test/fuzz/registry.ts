@@ -7,6 +7,8 @@ export type Sent = Asked & {
   readonly bodyBytes: number
   /** Whether every byte up to its end is as it should be: such a request is answered, and its body arrives or it is not whole. */
   readonly isSound: boolean
+  /** Whether the client sends it to its end: of a part, the sidecar may not know whose it is, nor by which method. */
+  readonly isWhole: boolean
 }
 
 /** What both ends tell of a round: for the report of a finding, and to compare. */

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 
 const BIN = join(import.meta.dirname, '../../bin/breakwater.js')
 const KEPT_LINES = 200
+const KEPT_FAULTS = 5
 
 export type RunningSidecar = {
   readonly pid: number
@@ -15,6 +16,8 @@ export type RunningSidecar = {
   readonly controlPort: number
   /** How it ended, with what it said; undefined while it runs. */
   readonly ending: () => string | undefined
+  /** The newest lines of its log that tell of a fault inside it. */
+  readonly faults: () => readonly string[]
   /** Open files by what they lead to. */
   readonly openFiles: () => string[]
   /** In MiB; the most so far. */
@@ -35,6 +38,7 @@ export async function runSidecar(config: object): Promise<RunningSidecar> {
   })
   let said = ''
   const lines: string[] = []
+  const faults: string[] = []
   let ending: string | undefined
   const listening = Promise.withResolvers<void>()
   const ports = new Map<string, number>()
@@ -47,7 +51,8 @@ export async function runSidecar(config: object): Promise<RunningSidecar> {
       if (name !== undefined) ports.set(name, Number(port))
       if (name === 'control.listen') listening.resolve()
       lines.push(line)
-      if (process.env.FUZZ_FAULTS !== undefined && line.includes('"msg":"fault"')) process.stderr.write(`${line}\n`)
+      if (line.includes('"msg":"fault')) faults.push(line)
+      if (faults.length > KEPT_FAULTS) faults.shift()
       if (lines.length > KEPT_LINES) lines.shift()
     }
   })
@@ -73,6 +78,7 @@ export async function runSidecar(config: object): Promise<RunningSidecar> {
     port: ports.get('listen') ?? 0,
     controlPort: ports.get('control.listen') ?? 0,
     ending: () => ending,
+    faults: () => faults,
     openFiles: () => openFilesOf(pid),
     peakMemory: () =>
       Math.round(Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024),

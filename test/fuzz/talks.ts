@@ -74,16 +74,35 @@ export function talk(number: number, chance: Chance, without: ReadonlySet<Featur
   const patient: Step = { kind: 'answers', count: sent.length }
   if (stalls) {
     const kept = steps.slice(0, chance.between(1, steps.length))
-    return { number, requests: sent, steps: [...kept, { kind: 'wait', ms: 1_500 }], isOwedAnswers: false }
+    return {
+      number,
+      requests: cutShort(requests, kept),
+      steps: [...kept, { kind: 'wait', ms: 1_500 }],
+      isOwedAnswers: false,
+    }
   }
   if (end !== undefined) {
     const kept = steps.slice(0, chance.between(1, steps.length))
     const wait: Step = { kind: 'wait', ms: chance.oneOf([0, 1, 10, 100]) }
     const after: Step[] = end === 'end' ? [patient] : []
-    return { number, requests: sent, steps: [...unread, ...kept, wait, { kind: end }, ...after], isOwedAnswers: false }
+    return {
+      number,
+      requests: cutShort(requests, kept),
+      steps: [...unread, ...kept, wait, { kind: end }, ...after],
+      isOwedAnswers: false,
+    }
   }
   const isOwedAnswers = sent.every(({ isSound }) => isSound)
   return { number, requests: sent, steps: [...unread, ...steps, patient], isOwedAnswers }
+}
+
+/** Those of which these steps write less than the whole are so. */
+function cutShort(requests: readonly Request[], kept: readonly Step[]): Sent[] {
+  let left = kept.reduce((sum, step) => sum + (step.kind === 'write' ? step.bytes.length : 0), 0)
+  return requests.map(({ sent, bytes }) => {
+    left -= bytes.length
+    return { ...sent, isWhole: left >= 0 }
+  })
 }
 
 type Request = { readonly sent: Sent; readonly bytes: Buffer }
@@ -119,12 +138,15 @@ function requestOf(ownId: string, chance: Chance, may: May, isLast: boolean): Re
   else if (takesBody) lines.push(`Content-Length: ${bodyBytes}`)
   const head = Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1')
   const bytes = Buffer.concat([head, isChunked ? chunks(body, chance) : body])
-  return { sent: { id, upstream, method, offersUpgrade, bodyBytes, isSound: true }, bytes }
+  return { sent: { id, upstream, method, offersUpgrade, bodyBytes, isSound: true, isWhole: true }, bytes }
 }
 
 function connectOf(id: string, upstream: string): Request {
   const bytes = Buffer.from(`CONNECT ${upstream}:443 HTTP/1.1\r\nHost: ${upstream}:443\r\n\r\n`)
-  return { sent: { id, upstream, method: 'CONNECT', offersUpgrade: false, bodyBytes: 0, isSound: true }, bytes }
+  return {
+    sent: { id, upstream, method: 'CONNECT', offersUpgrade: false, bodyBytes: 0, isSound: true, isWhole: true },
+    bytes,
+  }
 }
 
 function chunks(body: Buffer, chance: Chance): Buffer {
