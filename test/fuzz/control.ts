@@ -81,7 +81,7 @@ async function judged(
   if (status >= 300 || document === undefined || method === 'GET' || method === 'DELETE') return []
   if (!document.isJson) return [`${status} for a body that is not JSON`]
   if (ownJob === undefined || target.includes('/remaining')) return []
-  const sent: { item_ids?: string[] } = JSON.parse(document.bytes.toString())
+  const sent: { item_ids?: string[] } = JSON.parse(document.bytes.toString().replace('\uFEFF', ''))
   const read = await ask(`http://127.0.0.1:${port}/v1/checkpoints/${ownJob}`)
   if (read.status !== 200) return [`${status}, but reading it is answered with ${read.status}`]
   const kept: { item_ids: string[] } = JSON.parse(read.body.toString())

@@ -65,7 +65,8 @@ export function documentOf(chance: Chance, path: string): Document {
     case 'long':
       return json(text.replace('"item-', `"${'x'.repeat(chance.oneOf([512, 513, 100_000, 1_200_000]))}-`))
     case 'bom':
-      return { bytes: Buffer.from(`\uFEFF${text}`), isJson: false }
+      // A reader may pass over it, or not (RFC 8259 section 8.1).
+      return json(`\uFEFF${text}`)
   }
 }
 
