@@ -6,7 +6,7 @@ import { type JobRecord, keptUntil } from '../job/book.ts'
 import { listed, progressed } from './pages.ts'
 import { type Append, appended, type Checkpoint, inOrder, type StoredCheckpoint } from './record.ts'
 import { holds, type Page, type Precondition, type ProgressPage, type StoreSettings, type Written } from './store.ts'
-import { readCheckpoint, readJob } from './stored-text.ts'
+import { areSound, readCheckpoint, readJob } from './stored-text.ts'
 
 /** Of the tables; a file of a later one is refused, of an earlier one brought up to date. */
 const VERSION = 1
@@ -99,7 +99,8 @@ export class CheckpointDatabase {
     const head = this.#head(job, now)
     const text = head && this.#stage(job, stage ?? head.stage)
     const checkpoint = text === undefined ? undefined : readCheckpoint(text)
-    return head && checkpoint && stored(job, head, checkpoint)
+    if (head === undefined || checkpoint === undefined) return undefined
+    return areSound(head.revision, head.attempt, head.expires_at) ? stored(job, head, checkpoint) : undefined
   }
 
   stages(job: string, now: number): string[] {

@@ -2,7 +2,7 @@
 
 import type { StageProgress } from './store.ts'
 import { type JobProgress, type ListedCheckpoint, MAX_PAGE_BYTES, type Page, type ProgressPage } from './store.ts'
-import { canBeNamed, readCheckpoint } from './stored-text.ts'
+import { areSound, canBeNamed, readCheckpoint } from './stored-text.ts'
 
 type Row = Readonly<Record<string, unknown>>
 
@@ -29,15 +29,10 @@ const bytesOf = (record: ListedCheckpoint | undefined) =>
 
 function recordOf(job: string, row: Row, withItems: boolean): ListedCheckpoint | undefined {
   const whole = readCheckpoint(String(row.checkpoint))
-  if (whole === undefined || !canBeNamed(job)) return undefined
+  const [revision, attempt, expiresAt] = [Number(row.revision), Number(row.attempt), Number(row.expires_at)]
+  if (whole === undefined || !canBeNamed(job) || !areSound(revision, attempt, expiresAt)) return undefined
   const { item_ids, ...rest } = whole
-  return {
-    job,
-    checkpoint: withItems ? { ...rest, item_ids } : rest,
-    revision: Number(row.revision),
-    attempt: Number(row.attempt),
-    expiresAt: Number(row.expires_at),
-  }
+  return { job, checkpoint: withItems ? { ...rest, item_ids } : rest, revision, attempt, expiresAt }
 }
 
 /** Bytes of a stage in an answer, about. */

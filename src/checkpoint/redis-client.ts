@@ -32,6 +32,9 @@ type Command = () => Promise<unknown>
 /** Redis answered, with an error: it is there, and says no. */
 export class RedisRefusal extends StoreDown {}
 
+/** Another program keeps a value of another type under the key. */
+export class RedisWrongType extends RedisRefusal {}
+
 export class RedisClient {
   readonly #target: RedisTarget
   readonly #tls: RedisTls
@@ -72,6 +75,7 @@ export class RedisClient {
     } catch (error) {
       const told = error instanceof Error ? error.message : String(error)
       if (told === TIMED_OUT && asked === this.#redis) this.#renewSoon()
+      if (told.startsWith('WRONGTYPE')) throw new RedisWrongType(`Redis: ${told}`)
       if (isRefusal(error)) throw new RedisRefusal(`Redis: ${told}`)
       const why = told.includes('enableOfflineQueue') ? 'not connected' : told
       throw new StoreDown(`Redis: ${this.#lastError === '' ? why : `${why} (${this.#lastError})`}`)

@@ -7,7 +7,7 @@ import { isUtf8 } from 'node:buffer'
 import type { Clock } from '../clock.ts'
 import { type JobRecord, keptUntil } from '../job/book.ts'
 import { isoTime } from '../clock.ts'
-import type { RedisClient } from './redis-client.ts'
+import { type RedisClient, RedisWrongType } from './redis-client.ts'
 import { type Append, type Checkpoint, inOrder, type StoredCheckpoint } from './record.ts'
 import { keysOf, redisPages } from './redis-pages.ts'
 import { APPEND, CLEAR, LOAD, SAVE } from './redis-scripts.ts'
@@ -48,7 +48,7 @@ export function redisStore(redis: RedisClient, settings: StoreSettings, clock: C
     const count = checkpoint.item_ids.length
     if (count > maxItems) return { outcome: 'too_many', count }
     const args = [...conditions(precondition), ttlMs, checkpoint.stage, JSON.stringify(inOrder(checkpoint))]
-    return written(job, await redis.run(SAVE, keysOf(job), args))
+    return written(job, await unlessWrongType(redis.run(SAVE, keysOf(job), args), UNREADABLE))
   }
 
   const append = async (job: string, added: Append, precondition: Precondition): Promise<Written> => {
@@ -63,11 +63,11 @@ export function redisStore(redis: RedisClient, settings: StoreSettings, clock: C
       JSON.stringify(isoTime(clock.wallNow())),
       maxItems,
     ]
-    return written(job, await redis.run(APPEND, keysOf(job), args))
+    return written(job, await unlessWrongType(redis.run(APPEND, keysOf(job), args), UNREADABLE))
   }
 
   const load = async (job: string, stage: string | undefined): Promise<StoredCheckpoint | undefined> => {
-    const answer = await redis.run(LOAD, keysOf(job), [stage ?? ''])
+    const answer = await unlessWrongType(redis.run(LOAD, keysOf(job), [stage ?? '']), null)
     if (answer === null) return undefined
     const [text, revision, attempt, leftMs] = answer as [Buffer, number, number, number]
     const checkpoint = isUtf8(text) ? readCheckpoint(text.toString()) : undefined
@@ -77,7 +77,10 @@ export function redisStore(redis: RedisClient, settings: StoreSettings, clock: C
 
   const stages = async (job: string): Promise<string[]> => {
     const [, own = ''] = keysOf(job)
-    const fields = await redis.ask((client) => client.hkeys(own))
+    const fields = await unlessWrongType(
+      redis.ask((client) => client.hkeys(own)),
+      [],
+    )
     const newest = (await load(job, undefined))?.checkpoint.stage
     if (newest === undefined) return []
     return [...fields.filter((field) => field.startsWith(STAGE)).map((field) => field.slice(STAGE.length)), newest]
@@ -116,5 +119,18 @@ export function redisStore(redis: RedisClient, settings: StoreSettings, clock: C
       return read === value
     },
     close: async () => redis.close(),
+  }
+}
+
+/** As the scripts answer it. */
+const UNREADABLE = ['unreadable']
+
+/** A key of another type holds no checkpoint: that says nothing of the store. */
+async function unlessWrongType<R, F>(answer: Promise<R>, otherwise: F): Promise<R | F> {
+  try {
+    return await answer
+  } catch (error) {
+    if (error instanceof RedisWrongType) return otherwise
+    throw error
   }
 }

@@ -36,6 +36,13 @@ export function readJob(text: string): JobRecord | undefined {
 /** An id that is a whole segment of a path cannot be asked for. */
 export const canBeNamed = (job: string) => job !== '.' && job !== '..'
 
+/** Beyond this no date can be written (ECMA-262, section 21.4.1.1), in ms since the Unix epoch. */
+const MAX_TIME_MS = 8.64e15
+
+/** Counts and a time as the sidecar writes them; another program may have put anything there. */
+export const areSound = (revision: number, attempt: number, expiresAt: number) =>
+  Number.isSafeInteger(revision) && Number.isSafeInteger(attempt) && Math.abs(expiresAt) <= MAX_TIME_MS
+
 function parsed(text: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(text)
