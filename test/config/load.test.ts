@@ -27,6 +27,8 @@ test('the shortest file there is has every default', () => {
   expect(config).toEqual({
     service: 'breakwater',
     listen: { host: '127.0.0.1', port: 8080 },
+    bodies: { memory: 64 * 1024 * 1024, disk: 1024 * 1024 * 1024 },
+    shutdown: 25_000,
     maxConnections: 10_000,
     control: { listen: { host: '127.0.0.1', port: 8081 }, token: '', metricsListen: undefined },
     log: { level: 'info', access: true },

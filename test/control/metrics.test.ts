@@ -145,6 +145,8 @@ test('what happens on the way of a request is counted under its cause', async ()
     'breakwater_checkpoint_operations_total{operation="append",outcome="done"}': 1,
     'breakwater_checkpoint_operations_total{operation="append",outcome="down"}': 1,
     breakwater_checkpoint_store_up: 1,
+    'breakwater_bodies_kept_bytes{place="memory"}': 0,
+    'breakwater_bodies_kept_bytes{place="disk"}': 0,
     breakwater_loop_stalled_seconds_total: 0,
     breakwater_loop_stalls_total: 0,
     ...Object.fromEntries(FAULT_PLACES.map((where) => [`breakwater_faults_total{where="${where}"}`, 0])),
@@ -240,6 +242,8 @@ test('gauges show the state at the moment of the scrape, and an upstream that is
     ],
   }
   assert.deepEqual(gauges(parse((await metrics.scrape('')).body)), {
+    'breakwater_bodies_kept_bytes{place="memory"}': 0,
+    'breakwater_bodies_kept_bytes{place="disk"}': 0,
     'breakwater_requests_in_flight{upstream="video-downloader"}': 0,
     'breakwater_requests_queued{upstream="video-downloader"}': 0,
     'breakwater_connections{upstream="video-downloader"}': 0,
