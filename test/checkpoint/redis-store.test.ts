@@ -120,7 +120,9 @@ describe.runIf(hasRedis)('Redis', () => {
     expect(await store.save('j', checkpoint('s', ['a']), ALWAYS)).toMatchObject({ outcome: 'saved' })
     await redis.command('DEL', 'checkpoint:granular:j')
     await redis.command('LPUSH', 'checkpoint:granular:j', 'a list')
-    for (let i = 0; i < 10; i += 1) await expect(store.load('j', undefined)).rejects.toThrow('WRONGTYPE')
+    for (let i = 0; i < 10; i += 1) expect(await store.load('j', undefined)).toBeUndefined()
+    expect(await store.append('j', append('a'), ALWAYS)).toEqual({ outcome: 'unreadable' })
+    expect(await redis.command('LRANGE', 'checkpoint:granular:j', 0, -1)).toEqual(['a list'])
     expect(await store.load('another', undefined)).toBeUndefined()
   })
 
