@@ -275,7 +275,8 @@ export class Visit {
   /** A client that is still sending is read to its end instead, or it would lose the answer to a reset. */
   #endsConnection(): boolean {
     const { isSpoilt, overLimit } = this.#asked.connection
-    return this.#continueDue || isSpoilt || overLimit !== undefined || this.#deps.isDraining()
+    const isRefused = isSpoilt || overLimit !== undefined || this.#reason === 'bad_request'
+    return this.#continueDue || isRefused || this.#deps.isDraining()
   }
 
   readonly #tell = (error: unknown) => this.#deps.emit({ kind: 'fault', error, where: 'request' })
