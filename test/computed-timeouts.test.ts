@@ -115,7 +115,9 @@ test('a client that stalls in the body that may tell an input is told so after t
 })
 
 test('a client that leaves in the body that may tell an input takes no place in the queue', async (t) => {
-  const { clock, proxy, upstream } = await before(t, undefined, { concurrency: { max: 1, queue: 1 } })
+  // With an idle timeout over the total, the wait for the body is bounded by the total.
+  const timeout = { attempt: { computed: 'wait' }, total: '100s', idle: '150s' }
+  const { clock, proxy, upstream } = await before(t, timeout, { concurrency: { max: 1, queue: 1 } })
   const first = openRaw(Number(new URL(proxy.own('web')).port))
   first.send('GET /first HTTP/1.1\r\nHost: x\r\n\r\n')
   await upstream.begun(1)
