@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import { guarded } from '../guard.ts'
 import type { UnkeptCause } from '../policy/events.ts'
 import type { RequestBody } from '../policy/exchange.ts'
 import { type KeptBytes, type KeptPlace, takeRoom } from './kept-bytes.ts'
@@ -21,6 +22,8 @@ export type BodySource = {
   readonly onStart: () => void
   /** Called when the body cannot be kept for a repetition; `error` is the disk's. */
   readonly onUnkept: (why: UnkeptCause, error: unknown) => void
+  /** Told of a defect met while the body was read or written; the body breaks off. */
+  readonly onFault: (error: unknown) => void
 }
 
 /** A stream of the body for one attempt. */
@@ -73,7 +76,10 @@ export class KeptBody implements RequestBody {
   #failure: Error | undefined
   #peeking = false
   #onPeeked = () => {}
-  readonly #onData = (chunk: Buffer) => this.#take(chunk)
+  readonly #onData = guarded(
+    (chunk: Buffer) => this.#take(chunk),
+    (error) => this.#lose(error),
+  )
   received = 0
   complete = false
 
@@ -145,16 +151,36 @@ export class KeptBody implements RequestBody {
     this.#source.onStart()
     const { stream } = this.#source
     stream.on('data', this.#onData)
-    stream.on('end', () => {
-      this.complete = true
-      this.#onPeeked()
-      if (this.#reader !== undefined) this.#feed(this.#reader)
-    })
-    stream.on('error', (error) => this.#break(error))
-    stream.on('close', () => {
-      if (!this.complete) this.#break(new Error('request body broke off'))
-    })
+    stream.on(
+      'end',
+      guarded(() => this.#complete(), this.#lose),
+    )
+    stream.on(
+      'error',
+      guarded(
+        (error: Error) => this.#break(error),
+        (defect: unknown) => this.#lose(defect),
+      ),
+    )
+    stream.on(
+      'close',
+      guarded(() => {
+        if (!this.complete) this.#break(new Error('request body broke off'))
+      }, this.#lose),
+    )
     stream.pause()
+  }
+
+  #complete(): void {
+    this.complete = true
+    this.#onPeeked()
+    if (this.#reader !== undefined) this.#feed(this.#reader)
+  }
+
+  /** A throw in a callback of a stream costs this body alone. */
+  readonly #lose = (error: unknown) => {
+    this.#source.onFault(error)
+    this.#break(new Error('the body was lost by a defect', { cause: error }))
   }
 
   #take(chunk: Buffer): void {
@@ -176,7 +202,7 @@ export class KeptBody implements RequestBody {
       this.#push(chunk)
     } else if (onDisk <= this.#limits.disk) {
       if (!this.#takeRoom('disk', chunk.length)) return this.#unkeep('total')
-      this.#writing = this.#write(chunk)
+      this.#writing = this.#write(chunk).catch(this.#lose)
     } else {
       this.#unkeep('too_large')
     }

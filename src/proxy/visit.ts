@@ -224,6 +224,7 @@ export class Visit {
         this.#continueDue = false
       },
       onUnkept: (why: UnkeptCause, error: unknown) => emit({ kind: 'body_unkept', ref: route.ref, why, error }),
+      onFault: this.#tell,
     }
     return new KeptBody(source, route.bodyLimits, keptBytes, () => openSpill(spillFolder, newId()))
   }
@@ -268,15 +269,17 @@ export class Visit {
     answerProblem(this.response, problem, {
       upstream: this.#route?.ref.upstream,
       attempts: this.#exchange?.attempts ?? 0,
-      close: this.#endsConnection(),
+      close: this.#endsConnection(problem.code),
     })
   }
 
-  /** A client that is still sending is read to its end instead, or it would lose the answer to a reset. */
-  #endsConnection(): boolean {
+  /**
+   * After a message that two readers could take differently nothing that follows is trusted. A client that is still sending
+   * is read to its end otherwise, or it would lose the answer to a reset.
+   */
+  #endsConnection(code: FaultCode): boolean {
     const { isSpoilt, overLimit } = this.#asked.connection
-    const isRefused = isSpoilt || overLimit !== undefined || this.#reason === 'bad_request'
-    return this.#continueDue || isRefused || this.#deps.isDraining()
+    return code === 'bad_request' || this.#continueDue || isSpoilt || overLimit !== undefined || this.#deps.isDraining()
   }
 
   readonly #tell = (error: unknown) => this.#deps.emit({ kind: 'fault', error, where: 'request' })
