@@ -64,8 +64,8 @@ export type App = {
   /** Logs and counts an error that reached the process. */
   readonly tell: (error: unknown) => void
   /**
-   * Stops in order: not ready at once, no new connections after `drainDelayMs`, every request under way to its end,
-   * then all closed.
+   * Stops in order: not ready at once, no new connections after `drainDelayMs`, every request under way to its end
+   * or, after `shutdown`, cut, then all closed.
    */
   readonly drain: () => Promise<void>
   /** Closes everything now; requests under way are cut. */
@@ -74,6 +74,9 @@ export type App = {
 
 /** Time for whoever watches `/readyz` to look away before connections are refused, in ms. */
 const DRAIN_DELAY_MS = 1_000
+
+/** Time for the last answers of those that are cut to go out, in ms. */
+const CUT_MS = 1_000
 
 /**
  * Joins the rooms and starts serving.
@@ -234,16 +237,22 @@ export async function startApp(given: Given, outside: Outside, source: ConfigSou
       (error) => emit({ kind: 'fault', error, where: 'watch' }),
     )
     open.push({ close: async () => watch.close() })
+    /** Resolves when no request is under way, or after so long. */
+    const finished = async (ms: number) => {
+      const late = Promise.withResolvers<void>()
+      const timer = clock.after(ms, late.resolve)
+      await Promise.race([listeners.finish(), late.promise])
+      clock.cancel(timer)
+    }
     const drain = async () => {
       phase.draining = true
       watch.close()
       emit({ kind: 'draining', inFlight: listeners.inFlight() })
       await new Promise<void>((resolve) => clock.after(DRAIN_DELAY_MS, resolve))
-      const late = Promise.withResolvers<void>()
-      const timer = clock.after(current.shutdownMs, late.resolve)
-      await Promise.race([listeners.finish(), late.promise])
-      clock.cancel(timer)
+      await finished(current.shutdownMs)
       emit({ kind: 'drained', cut: listeners.inFlight() })
+      listeners.cut()
+      await finished(CUT_MS)
       await tracing?.finish()
       await close()
     }

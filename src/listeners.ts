@@ -98,6 +98,11 @@ export class Listeners {
     await Promise.all(this.#all().map((listener) => listener.finish()))
   }
 
+  /** Ends the requests that are under way. */
+  cut(): void {
+    for (const listener of this.#all()) listener.cut()
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#all().map((listener) => listener.close()))
   }

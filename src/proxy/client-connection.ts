@@ -13,6 +13,8 @@ type UnderWay = {
   leave(): void
   /** The rest of it cannot be read: it is refused, or cut where its answer has begun. */
   spoil(code: FaultCode): void
+  /** The sidecar ends: it is refused, or cut where its answer has begun. */
+  shutDown(): void
 }
 
 /**
@@ -62,6 +64,11 @@ export class ClientConnection {
     if (onFree === undefined || this.#underWay.size > 1 || !this.socket.writable) return
     this.#onFree = undefined
     guarded(onFree, this.#lose)()
+  }
+
+  /** Ends each request under way on account of the sidecar's own end. */
+  shutDown(): void {
+    for (const one of [...this.#underWay]) guarded(() => one.shutDown(), this.#lose)()
   }
 
   /**

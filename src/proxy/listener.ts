@@ -7,7 +7,7 @@ import { type Address, listenOn } from '../listen.ts'
 import type { LocalLimit } from '../policy/events.ts'
 import { ClientConnection } from './client-connection.ts'
 import { answerProblem } from './problem.ts'
-import { cut } from './relay.ts'
+import { cut as cutResponse } from './relay.ts'
 import { routeFor, type Upstream } from './route.ts'
 import { originForm, pathOf, splitPrefix } from './target.ts'
 import { answerOn, askedProtocol } from './upgrade.ts'
@@ -37,7 +37,9 @@ export type Listener = {
   readonly retire: (onClosed: () => void) => void
   /** Accepts no more connections, closes the idle ones, and resolves when the last request under way is over. */
   readonly finish: () => Promise<void>
-  /** Resolves when the last connection is closed; cuts those that are open. */
+  /** Ends the requests under way: with 503 `shutdown` where no answer has begun, else by a cut. */
+  readonly cut: () => void
+  /** Resolves when the last connection is closed; ends those that are open, and the requests on them. */
   readonly close: () => Promise<void>
 }
 
@@ -102,7 +104,7 @@ function refusalOf({ code = '' }: { readonly code?: string }): FaultCode | undef
 
 /** For what comes to no Visit. */
 function refuseAtOnce(response: ServerResponse, code: FaultCode): void {
-  if (response.headersSent) return cut(response)
+  if (response.headersSent) return cutResponse(response)
   answerProblem(response, new ProxyError(code), { upstream: undefined, attempts: 0, close: true })
 }
 
@@ -253,6 +255,9 @@ export async function listen(door: Door, deps: Omit<VisitDeps, 'onOver'>): Promi
         (socket) => void socket.destroy(),
       ),
     )
+  const cut = () => {
+    for (const connection of connections.values()) connection.shutDown()
+  }
   const address = await listenOn(server, door.key, door.address)
   // A connection that could not be accepted: with no listener the event would end the process. Where descriptors are used up
   // libuv takes the connection by one that it has in reserve, and closes it.
@@ -282,11 +287,13 @@ export async function listen(door: Door, deps: Omit<VisitDeps, 'onOver'>): Promi
       server.close()
       return inFlight === 0 ? Promise.resolve() : new Promise((resolve) => (onIdle = resolve))
     },
+    cut,
     close: () =>
       new Promise((resolve) => {
         if (!server.listening && connections.size === 0) return resolve()
         server.once('close', () => resolve())
         server.close()
+        cut()
         for (const socket of connections.keys()) socket.destroy()
       }),
   }

@@ -91,6 +91,7 @@ export class Visit {
   #reason: FaultCode | undefined
   #firstByteMs: number | undefined
   #isOver = false
+  #isTunnel = false
   readonly response: ServerResponse
 
   constructor(asked: Asked, deps: VisitDeps) {
@@ -246,6 +247,7 @@ export class Visit {
   #switch(upstreamSocket: Duplex, protocol: string, headers: string[]): void {
     const { connection, upgrade } = this.#asked
     if (upgrade === undefined) return
+    this.#isTunnel = true
     headers.push('connection', 'upgrade', 'upgrade', protocol)
     this.response.detachSocket(upgrade.socket)
     connection.letGo()
@@ -299,6 +301,17 @@ export class Visit {
     if (this.#isOver) return
     guarded(() => this.#refuse(new ProxyError(code, detail)), this.#lose)()
     this.#client.leave(code)
+  }
+
+  shutDown(): void {
+    if (this.#isTunnel) {
+      this.#reason = 'shutdown'
+      return void this.#asked.upgrade?.socket.destroy()
+    }
+    if (this.#relay === undefined) return this.spoil('shutdown')
+    if (this.#isOver) return
+    this.#relay.fail('shutdown')
+    this.#client.leave('shutdown')
   }
 
   /** The response is over, or its client is gone. @param as what a response that is not over is told as. */

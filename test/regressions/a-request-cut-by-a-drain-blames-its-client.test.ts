@@ -1,0 +1,56 @@
+/** A request that a drain had to cut was told as a client that left, and one that still waited got no answer at all. */
+
+import { expect, test } from 'vitest'
+import { openRaw } from '../support/client.ts'
+import { fakeClock } from '../support/fake-clock.ts'
+import { startProxy } from '../support/proxy.ts'
+import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+
+const GET = 'GET /slow HTTP/1.1\r\nhost: x\r\n\r\n'
+const UPGRADE = 'GET /chat HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n'
+
+const endless: Scene = (_, response) => {
+  response.writeHead(200, { 'content-type': 'text/plain' })
+  response.write('beginning')
+}
+const chat: Scene = ({ socket }) =>
+  void socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\nwelcome')
+
+/** The sidecar with one request under way, once its drain is over. @param sign of the client's bytes by which it is under way. */
+async function afterDrain(t: Scope, scene: Scene, request: string, sign: RegExp | undefined) {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, [scene])
+  const proxy = await startProxy(t, {
+    clock,
+    top: { shutdown: '4s' },
+    upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } },
+  })
+  const client = openRaw(Number(new URL(proxy.own('web')).port))
+  client.send(request)
+  await upstream.begun(1)
+  if (sign !== undefined) await client.until(sign)
+  const drained = proxy.app.drain()
+  await clock.elapse(1_000)
+  await clock.elapse(4_000)
+  await drained
+  const line = await proxy.logged(({ msg }) => msg === 'request')
+  return { client, line, how: await client.ended }
+}
+
+test('drain: a request without a response head is answered 503 shutdown', async (t) => {
+  const { client, line } = await afterDrain(t, 'hang', GET, undefined)
+  expect(client.received).toMatch(/^HTTP\/1\.1 503 [\s\S]*urn:breakwater:shutdown/)
+  expect(line).toMatchObject({ status: 503, reason: 'shutdown', history: [{ outcome: 'shutdown' }] })
+})
+
+test('drain: a response that is cut ends by a reset and is told as shutdown', async (t) => {
+  // To a client of HTTP/1.0 the body ends with the connection: a clean end would make it whole.
+  const { line, how } = await afterDrain(t, endless, 'GET /slow HTTP/1.0\r\n\r\n', /beginning/)
+  expect(how).toBe('reset')
+  expect(line).toMatchObject({ status: 200, reason: 'shutdown' })
+})
+
+test('drain: a tunnel that is cut is told as shutdown', async (t) => {
+  const { line } = await afterDrain(t, chat, UPGRADE, /welcome/)
+  expect(line).toMatchObject({ status: 101, reason: 'shutdown' })
+})
