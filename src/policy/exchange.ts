@@ -23,9 +23,10 @@ export type Deps = {
 export type RequestBody = {
   /**
    * The whole body without taking it from anybody; waits for its end.
+   * @param onProgress called with each part that arrives.
    * @returns undefined when it is larger than that, of unknown length, or not kept in memory.
    */
-  peek(limitBytes: number): Promise<Buffer | undefined>
+  peek(limitBytes: number, onProgress?: () => void): Promise<Buffer | undefined>
   /** Whether a further attempt could send every byte from the first; false once the limits are exceeded. */
   readonly replayable: boolean
   /** Whether the client has sent the last byte. */

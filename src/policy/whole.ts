@@ -64,17 +64,14 @@ export function wholeBody(
 export function receivedWithin(ms: number, idleMs: number, body: RequestBody, limitBytes: number, clock: Clock) {
   return new Promise<Buffer | undefined>((resolve, reject) => {
     const untilAt = clock.now() + ms
-    let received = body.received
     let progressAt = clock.now()
-    // The body does not tell of its progress: it is looked at when it seems to be late.
-    const dueAt = () => {
-      if (body.received > received) progressAt = clock.now()
-      received = body.received
-      return Math.min(untilAt, progressAt + idleMs)
-    }
+    const dueAt = () => Math.min(untilAt, progressAt + idleMs)
     const watchdog = new Watchdog(clock, dueAt, () => reject(new ProxyError('client_stalled')))
     watchdog.watch()
-    void body.peek(limitBytes).then((bytes) => {
+    const onProgress = () => {
+      progressAt = clock.now()
+    }
+    void body.peek(limitBytes, onProgress).then((bytes) => {
       watchdog.stop()
       resolve(bytes)
     }, reject)

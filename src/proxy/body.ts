@@ -76,6 +76,7 @@ export class KeptBody implements RequestBody {
   #failure: Error | undefined
   #peeking = false
   #onPeeked = () => {}
+  #onProgress = () => {}
   readonly #onData = guarded(
     (chunk: Buffer) => this.#take(chunk),
     (error) => this.#lose(error),
@@ -117,12 +118,13 @@ export class KeptBody implements RequestBody {
    * The whole body without taking it from anybody: kept, it is sent from its first byte all the same. Waits for its end.
    * @returns undefined when it is larger than that, of unknown length, or not kept in memory.
    */
-  async peek(limitBytes: number): Promise<Buffer | undefined> {
+  async peek(limitBytes: number, onProgress = () => {}): Promise<Buffer | undefined> {
     const { declaredBytes, stream } = this.#source
     const fits = declaredBytes !== undefined && declaredBytes <= Math.min(limitBytes, this.#limits.memory)
     if (!fits || !this.#kept) return undefined
     if (!this.#started) this.#start()
     this.#peeking = true
+    this.#onProgress = onProgress
     stream.resume()
     await new Promise<void>((resolve) => {
       this.#onPeeked = resolve
@@ -210,6 +212,7 @@ export class KeptBody implements RequestBody {
 
   /** No attempt has been given these bytes yet: where the total has no room for them, they wait, and no more are read. */
   #keepForPeek(chunk: Buffer): void {
+    this.#onProgress()
     this.#push(chunk)
     if (this.#kept && this.#takeRoom('memory', chunk.length)) return
     if (this.#kept) this.#source.onUnkept('total', undefined)

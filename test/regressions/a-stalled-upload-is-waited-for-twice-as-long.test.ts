@@ -1,0 +1,31 @@
+/** A policy that needs a whole request body gave up up to two `idle` after the last byte: progress was dated when it was looked at. */
+
+import { expect, test } from 'vitest'
+import { openRaw } from '../support/client.ts'
+import { fakeClock } from '../support/fake-clock.ts'
+import { startProxy } from '../support/proxy.ts'
+import { scriptedUpstream } from '../support/scripted-upstream.ts'
+import { until } from '../support/until.ts'
+
+test('collapse: an upload ends idle after its last byte', async (t) => {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, [{ body: 'taken' }])
+  const proxy = await startProxy(t, {
+    clock,
+    defaults: { timeout: { idle: '11s', total: '90s' } },
+    upstreams: {
+      web: { url: upstream.origin, listen: '127.0.0.1:0', routes: [{ match: 'PUT /film', collapse: true }] },
+    },
+  })
+  const kept = async () => (await proxy.metrics()).get('breakwater_bodies_kept_bytes{place="memory"}')
+  const client = openRaw(Number(new URL(proxy.own('web')).port))
+  client.send('PUT /film HTTP/1.1\r\nhost: x\r\ncontent-length: 900\r\n\r\n')
+  await clock.armed(11_000)
+  await clock.advance(3_000)
+  client.send('abc')
+  await until(async () => (await kept()) === 3)
+  await clock.advance(11_000)
+  client.socket.end()
+  const line = await proxy.logged(({ msg }) => msg === 'request')
+  expect(line).toMatchObject({ reason: 'client_stalled', total_ms: 14_000 })
+})
