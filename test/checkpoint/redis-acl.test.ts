@@ -1,0 +1,119 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Redis } from 'ioredis'
+import { describe, expect, type TestContext, test } from 'vitest'
+import { systemClock } from '../../src/clock.ts'
+import { openStore } from '../../src/checkpoint/open.ts'
+import { storePlace } from '../../src/checkpoint/place.ts'
+import { RedisClient } from '../../src/checkpoint/redis-client.ts'
+import { lookAtCelery } from '../../src/control/health/celery.ts'
+import { lookAtRedis } from '../../src/control/health/redis.ts'
+import { fakeClock } from '../support/fake-clock.ts'
+import { needs } from '../support/needs.ts'
+import { hasRedis, type RedisServer, startCluster, startRedis } from '../support/redis.ts'
+import { until } from '../support/until.ts'
+import { ALWAYS, checkpoint, SETTINGS, storeContract } from './store-contract.ts'
+
+needs('redis-server', hasRedis)
+
+const PAGE = readFileSync(join(import.meta.dirname, '../../docs/redis-acl.md'), 'utf8')
+/** The words after `ACL SETUSER breakwater`, by the heading above them. */
+const RULES = new Map(
+  [...PAGE.matchAll(/^## (.+)\n\n```\nACL SETUSER breakwater ([\s\S]*?)```/gm)].map(([, heading = '', words = '']) => [
+    heading.replaceAll('`', ''),
+    words.trim().split(/\s+/),
+  ]),
+)
+const rulesOf = (...headings: string[]) => headings.flatMap((heading) => RULES.get(heading) ?? [])
+const commandsIn = (rules: readonly string[]) =>
+  rules
+    .filter((word) => word.startsWith('+'))
+    .map((word) => word.slice(1))
+    .sort()
+
+const admit = (redis: RedisServer, rules: readonly string[]) =>
+  redis.command('ACL', 'SETUSER', 'breakwater', ...rules, 'resetpass', '>secret')
+
+/** Commands that the server has counted, but for the test's own and those that need no right (HELLO, AUTH). */
+async function countedBy(redis: RedisServer): Promise<string[]> {
+  const own = new Set(['acl|setuser', 'auth', 'config|resetstat', 'hello', 'subscribe'])
+  const told = String(await redis.command('INFO', 'commandstats'))
+  return [...told.matchAll(/cmdstat_([^:]+):calls/g)].map(([, name = '']) => name).filter((name) => !own.has(name))
+}
+
+const deniedBy = async (redis: RedisServer) => JSON.stringify(await redis.command('ACL', 'LOG'))
+
+async function open(t: TestContext, url: string) {
+  const place = storePlace(url)
+  if (place?.kind !== 'redis') throw new Error(`${url} is no Redis`)
+  const store = await openStore(place, SETTINGS, { ca: '', servername: '' }, systemClock)
+  t.onTestFinished(() => store.close())
+  return { store, target: place.target }
+}
+
+/** Each operation of a store, along each path of its scripts that calls another command. */
+async function useAll({ store }: Awaited<ReturnType<typeof open>>, leaveWithoutEnd: (job: string) => Promise<unknown>) {
+  const append = (stage: string, id: string) => ({ stage, itemIds: [id], totalItems: undefined, metadata: undefined })
+  await store.save('j', checkpoint('first', ['a']), ALWAYS)
+  await store.append('j', append('second', 'b'), ALWAYS)
+  await store.load('j', 'first')
+  await store.stages('j')
+  await leaveWithoutEnd('foreign')
+  await store.load('foreign', undefined)
+  await store.list(undefined, 10, undefined)
+  await store.list('first', 10, undefined, true)
+  await store.progress(10, undefined)
+  await store.saveJob({ id: 'job', startedAt: 0, deadlineAt: 1, inputs: {} })
+  await store.jobs()
+  await store.removeJob('job')
+  await store.probe('value')
+  await store.clear('j', ALWAYS)
+}
+
+describe.runIf(hasRedis)('docs/redis-acl.md', () => {
+  storeContract('a Redis store whose user has no more than the rights of the page', async (t) => {
+    const redis = await startRedis(t)
+    await admit(redis, rulesOf('checkpoints.store'))
+    const { store } = await open(t, `redis://breakwater:secret@127.0.0.1:${redis.port}/3`)
+    return { store, clock: fakeClock() }
+  })
+
+  test('redis-acl: store and health checks use each right of the page, and no other', async (t) => {
+    const redis = await startRedis(t)
+    const rules = rulesOf('checkpoints.store', 'health.redis', 'health.celery.broker')
+    await admit(redis, rules)
+    const worker = new Redis({ port: redis.port, host: '127.0.0.1', enableReadyCheck: false })
+    t.onTestFinished(() => worker.disconnect())
+    await worker.subscribe('/3.celery.pidbox')
+    await redis.command('CONFIG', 'RESETSTAT')
+    const opened = await open(t, `redis://breakwater:secret@127.0.0.1:${redis.port}/3`)
+    const foreign = new Redis({ port: redis.port, host: '127.0.0.1', db: 3 })
+    t.onTestFinished(() => foreign.disconnect())
+    await useAll(opened, (job) => foreign.set(`checkpoint:granular:${job}`, JSON.stringify(checkpoint('first', ['a']))))
+    const client = new RedisClient(opened.target, { ca: '', servername: '' }, systemClock)
+    t.onTestFinished(() => client.close())
+    await client.connect()
+    expect(await lookAtRedis(client, 'value')).toBe('PING, SET and GET ok')
+    const asked = lookAtCelery(client, { db: 3, timeoutMs: 50 }, () => 'an-id', systemClock)
+    await expect(asked).rejects.toThrow('none of 1 worker(s) answered')
+    expect(await deniedBy(redis)).toBe('[]')
+    expect((await countedBy(redis)).filter((name) => !name.startsWith('acl|')).sort()).toEqual(commandsIn(rules))
+  })
+
+  test('redis-acl: a cluster needs the rights of its section besides', async (t) => {
+    const nodes = await startCluster(t)
+    const rules = rulesOf('checkpoints.store', 'Redis Cluster')
+    for (const node of nodes) await admit(node, rules)
+    for (const node of nodes) await node.command('CONFIG', 'RESETSTAT')
+    const opened = await open(t, `redis+cluster://breakwater:secret@127.0.0.1:${nodes[0]?.port}`)
+    await until(async () => {
+      const asked = await opened.store.load('none', undefined).catch((error: Error) => error)
+      return !(asked instanceof Error)
+    })
+    await useAll(opened, async () => {})
+    for (const node of nodes) expect(await deniedBy(node)).toBe('[]')
+    const counted = new Set((await Promise.all(nodes.map(countedBy))).flat())
+    for (const name of commandsIn(rulesOf('Redis Cluster'))) expect(counted).toContain(name)
+    expect([...counted].filter((name) => !name.startsWith('acl|') && !commandsIn(rules).includes(name))).toEqual([])
+  })
+})
