@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PodMonitor } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/PodMonitor'
 import { Deployment } from 'kubernetes-models/apps/v1/Deployment'
+import { CronJob } from 'kubernetes-models/batch/v1/CronJob'
 import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicy'
 import type { Container } from 'kubernetes-models/v1'
 import { ConfigMap } from 'kubernetes-models/v1/ConfigMap'
@@ -23,7 +24,7 @@ import { observedReads } from '../support/observed-reads.ts'
 type Named = { readonly apiVersion: string; readonly kind: string; readonly metadata: { readonly name: string } }
 
 const TOKEN = '0123456789abcdef0123456789abcdef'
-const MODELS = [ConfigMap, Deployment, NetworkPolicy, PersistentVolumeClaim, PodMonitor, Secret, Service]
+const MODELS = [ConfigMap, CronJob, Deployment, NetworkPolicy, PersistentVolumeClaim, PodMonitor, Secret, Service]
 
 const root = join(import.meta.dirname, '../..')
 const kubectl = (...args: string[]) => execFileSync('kubectl', args, { cwd: root, encoding: 'utf8' })
@@ -40,6 +41,16 @@ function unknownKeys(object: Named): string[] {
   model.prototype.validate.call(observed)
   return unread()
 }
+
+test('docs/kubernetes-jobs.md: the CronJob is one, and has the sidecar of the component', () => {
+  const [, text = ''] = /```yaml\n([\s\S]*?)```/.exec(readFileSync(join(root, 'docs/kubernetes-jobs.md'), 'utf8')) ?? []
+  const shown = parse(text)
+  expect(unknownKeys(shown)).toEqual([])
+  const component = parse(readFileSync(join(root, 'config/kubernetes/component/sidecar.yaml'), 'utf8'))
+  const [ours] = component.spec.template.spec.initContainers
+  const [theirs] = shown.spec.jobTemplate.spec.template.spec.initContainers
+  for (const key of ['name', 'restartPolicy', 'args', 'volumeMounts']) expect(theirs[key]).toEqual(ours[key])
+})
 
 needs('kubectl', hasKubectl)
 
