@@ -316,10 +316,11 @@ test('no token and no password stands in a warning', () => {
   expect(shown).not.toMatch(/hunter/)
 })
 
-test('the defaults, the shipped file and those of the README are free of warnings', () => {
+test('the defaults, the shipped file and those of README and guides are free of warnings', () => {
   const root = join(import.meta.dirname, '../..')
-  const inReadme = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/```yaml\n([\s\S]*?)```/g)]
-  const texts = inReadme.map(([, text = '']) => text)
+  const pages = ['README.md', 'docs/configuring.md', 'docs/checkpoints.md', 'docs/tracing.md']
+  const shown = pages.flatMap((page) => [...readFileSync(join(root, page), 'utf8').matchAll(/```yaml\n([\s\S]*?)```/g)])
+  const texts = shown.map(([, text = '']) => text)
   expect(texts.length).toBeGreaterThan(2)
   const all = [web(''), readFileSync(join(root, 'proxy.yaml'), 'utf8'), ...texts]
   expect(all.map((text) => formatWarnings(warned(text)))).toEqual(all.map(() => ''))
