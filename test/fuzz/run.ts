@@ -56,18 +56,14 @@ async function fuzzStores(): Promise<void> {
 
 async function fuzzDataPath(): Promise<void> {
   let ground = await Ground.open(chance(seed))
-  for (
-    let n = Number(values.from);
-    n < Number(values.from) + Number(values.rounds) && performance.now() < until;
-    n += 1
-  ) {
+  for (let n = first; n < last && performance.now() < until; n += 1) {
     const result = await ground.round(chance(seed).fork(n), numbers, Number(values.atOnce), without)
     requests += result.requests
     found += result.findings.length
     const { sidecar } = ground
     const state =
       sidecar.ending() === undefined
-        ? `peak ${sidecar.peakMemory()} MiB, ${sidecar.openFiles().length} files`
+        ? `${sidecar.memory()} MiB, at most ${sidecar.peakMemory()}, ${sidecar.openFiles().length} files`
         : 'it ended'
     write(`seed ${seed} round ${n}: ${result.requests} requests, ${result.findings.length} findings, ${state}`)
     for (const finding of result.findings) write(`  ${finding}`)

@@ -20,8 +20,10 @@ export type RunningSidecar = {
   readonly faults: () => readonly string[]
   /** Open files by what they lead to. */
   readonly openFiles: () => string[]
-  /** In MiB; the most so far. */
+  /** Resident memory in MiB: the most so far. */
   readonly peakMemory: () => number
+  /** Resident memory in MiB now. */
+  readonly memory: () => number
   readonly temporaryFolder: string
   readonly stop: () => Promise<void>
   readonly kill: () => Promise<void>
@@ -80,12 +82,17 @@ export async function runSidecar(config: object): Promise<RunningSidecar> {
     ending: () => ending,
     faults: () => faults,
     openFiles: () => openFilesOf(pid),
-    peakMemory: () =>
-      Math.round(Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024),
+    peakMemory: () => memoryOf(pid, 'VmHWM'),
+    memory: () => memoryOf(pid, 'VmRSS'),
     temporaryFolder: folder,
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
   }
+}
+
+function memoryOf(pid: number, name: string): number {
+  const [, kib] = new RegExp(`${name}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
+  return Math.round(Number(kib) / 1024)
 }
 
 /** One that closes while it is looked at is left out. */

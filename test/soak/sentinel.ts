@@ -38,13 +38,23 @@ for (const _ of [1, 2]) {
   const replica = await startNode(master.port)
   nodes.set(replica.port, replica)
 }
+/** Sentinels close the clients' connections of a server whose role they change; the command is then sent again. */
+const tell = async (server: RedisServer | undefined, ...words: string[]): Promise<unknown> => {
+  for (;;) {
+    try {
+      return await server?.command(...words)
+    } catch (error) {
+      if (!(error instanceof Error) || error.message !== 'Connection is closed.') throw error
+    }
+  }
+}
 const hasReplicas = async (port: number, count: number) =>
-  [...String(await nodes.get(port)?.command('INFO', 'replication')).matchAll(/state=online/g)].length === count
+  [...String(await tell(nodes.get(port), 'INFO', 'replication')).matchAll(/state=online/g)].length === count
 await until(() => hasReplicas(master.port, 2))
 const sentinels = await Promise.all([1, 2, 3].map(() => startSentinel(scope, master.port, { quorum: QUORUM })))
 /** Every sentinel knows both replicas and the other two, and calls the master well. */
 const isSettled = async () => {
-  const told = await Promise.all(sentinels.map((sentinel) => sentinel.command('INFO', 'sentinel')))
+  const told = await Promise.all(sentinels.map((sentinel) => tell(sentinel, 'INFO', 'sentinel')))
   return told.every((text) => /status=ok,[^\r]*slaves=[2-9],sentinels=3/.test(String(text)))
 }
 await until(isSettled)
@@ -84,7 +94,7 @@ const load = (async () => {
 const named = async (): Promise<number> => {
   const ports = await Promise.all(
     sentinels.map(async (sentinel) =>
-      Number(((await sentinel.command('SENTINEL', 'get-master-addr-by-name', 'main')) as string[])[1]),
+      Number(((await tell(sentinel, 'SENTINEL', 'get-master-addr-by-name', 'main')) as string[])[1]),
     ),
   )
   return ports.find((port, i) => ports.indexOf(port) !== i) ?? 0
@@ -102,7 +112,7 @@ for (let kill = 1; kill <= KILLS; kill += 1) {
   const switchedAt = performance.now()
   const after = await named()
   const acknowledgedBefore = [...acknowledged].filter(([, at]) => at < killedAt).map(([id]) => id)
-  const keptNow = new Set(itemsIn(await nodes.get(after)?.command('GET', 'checkpoint:granular:film')))
+  const keptNow = new Set(itemsIn(await tell(nodes.get(after), 'GET', 'checkpoint:granular:film')))
   for (const id of acknowledgedBefore) if (keptNow.has(id)) kept.add(id)
   const lostByRedis = acknowledgedBefore.filter((id) => !keptNow.has(id)).length
   const firstAgain = () => [...acknowledged.values()].find((at) => at > killedAt + 1 && at >= switchedAt - 200)
