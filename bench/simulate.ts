@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { systemClock } from '../src/clock.ts'
 import { simulate } from '../src/commands/simulate.ts'
 import { loadConfig } from '../src/config/load.ts'
-import { createLog } from '../src/control/log.ts'
+import { createLog } from '../src/control/log/log.ts'
 import { play } from '../src/simulate/play.ts'
 import { loadScenario } from '../src/simulate/scenario.ts'
 

@@ -1,6 +1,6 @@
 /** Prints docs/metrics.md from the table in the code: `npm run docs`. A test compares the two. */
 
-import { METRICS } from '../src/control/metric-table.ts'
+import { METRICS } from '../src/control/metrics/metric-table.ts'
 
 export function metricsPage(): string {
   const rows = Object.values(METRICS)
@@ -8,7 +8,7 @@ export function metricsPage(): string {
     .map(({ name, type, labelNames, help }) => `| \`${name}\` | ${type} | ${labelNames.join(', ')} | ${help} |`)
   return `# Metrics
 
-Printed from \`src/control/metric-table.ts\` by \`npm run docs\`.
+Printed from \`src/control/metrics/metric-table.ts\` by \`npm run docs\`.
 
 \`GET /metrics\` on the control listener, and on \`control.metricsListen\` when that is set: Prometheus text, or OpenMetrics with
 exemplars (\`request_id\`, as in the log) for whoever accepts it. Durations are histograms from 1 ms to 10 min. Label values are

@@ -8,7 +8,7 @@ import type { ExplainOptions } from './commands/explain.ts'
 import type { SimulateOptions } from './commands/simulate.ts'
 import type { Terminal, TopOptions } from './commands/top.ts'
 import { systemClock } from './clock.ts'
-import { durationMs } from './config/units.ts'
+import { durationMs } from './config/kinds/units.ts'
 import { USAGE, usageOf } from './usage.ts'
 
 const write = (text: string) => void process.stdout.write(text)

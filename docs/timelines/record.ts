@@ -1,7 +1,7 @@
 /** Runs requests through the real policies on a clock that stands still, and tells what was seen as rows of a time line. */
 
 import { setImmediate as turn } from 'node:timers/promises'
-import type { BreakerState } from '../../src/policy/events.ts'
+import type { BreakerState } from '../../src/events.ts'
 import { fakeClock } from '../../test/support/fake-clock.ts'
 import { type Got, type Service, virtualSidecar } from '../../test/support/virtual.ts'
 import type { Row, Span, Timeline } from './draw.ts'

@@ -1,4 +1,4 @@
-/** Time lines that no clock measures: along a body's bytes, and along a job's items. test/timelines.test.ts plays them. */
+/** Time lines that no clock measures: along a body's bytes, and along a job's items. test/docs/timelines.test.ts plays them. */
 
 import type { Timeline } from './draw.ts'
 

@@ -1,9 +1,9 @@
 /** Messages between the main thread and the thread of the embedded store. */
 
 import type { JobRecord } from '../job/book.ts'
-import type { CheckpointDatabase } from './database.ts'
+import type { CheckpointDatabase } from './file/database.ts'
 import type { Append, Checkpoint } from './record.ts'
-import { isDiskFault } from './sqlite-faults.ts'
+import { isDiskFault } from './file/sqlite-faults.ts'
 import type { Precondition } from './store.ts'
 
 export type StoreCall =

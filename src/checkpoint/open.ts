@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
-import { openFileStore } from './file-store.ts'
+import { openFileStore } from './file/store.ts'
 import type { StorePlace } from './place.ts'
-import type { RedisTls } from './redis-connection.ts'
+import type { RedisTls } from './redis/connection.ts'
 import type { CheckpointStore, StoreNews, StoreSettings } from './store.ts'
 
 /**
@@ -18,7 +18,7 @@ export async function openStore(
   if (place.kind !== 'redis')
     return openFileStore(place.kind === 'file' ? place.folder : undefined, settings, clock, tell)
   // A tenth of the time to start, which whoever keeps files need not wait for.
-  const [{ RedisClient }, { redisStore }] = await Promise.all([import('./redis-client.ts'), import('./redis-store.ts')])
+  const [{ RedisClient }, { redisStore }] = await Promise.all([import('./redis/client.ts'), import('./redis/store.ts')])
   const redis = new RedisClient(place.target, tls, clock)
   await redis.connect()
   return redisStore(redis, settings, clock)

@@ -1,7 +1,7 @@
 /** Where a store is, from how one writes it: `file:<folder>`, `memory:`, or a Redis as single server, Sentinel or Cluster. */
 
-import type { Address } from '../listen.ts'
-import { percentDecoded } from '../percent.ts'
+import type { Address } from '../net/listen.ts'
+import { percentDecoded } from '../net/percent.ts'
 
 export type StorePlace =
   | { readonly kind: 'memory' }

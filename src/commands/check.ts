@@ -1,5 +1,5 @@
-import { type ConfigFault, formatFaults } from '../config/faults.ts'
-import type { Env } from '../config/interpolate.ts'
+import { type ConfigFault, formatFaults } from '../config/file/faults.ts'
+import type { Env } from '../config/file/interpolate.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { type ConfigWarning, formatWarnings, RULE_NAMES, warningsOf } from '../config/warnings.ts'

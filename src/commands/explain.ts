@@ -1,4 +1,4 @@
-import type { Env } from '../config/interpolate.ts'
+import type { Env } from '../config/file/interpolate.ts'
 import { explain as explanationOf, type Question, Unanswerable } from '../explain/explanation.ts'
 import { textOf } from '../explain/text.ts'
 import { readConfig } from './read-config.ts'

@@ -1,5 +1,5 @@
-import { formatFaults } from '../config/faults.ts'
-import type { Env } from '../config/interpolate.ts'
+import { formatFaults } from '../config/file/faults.ts'
+import type { Env } from '../config/file/interpolate.ts'
 import { type Loaded, loadConfig } from '../config/load.ts'
 import { readText } from './read-text.ts'
 

@@ -3,8 +3,8 @@
 import { z } from 'zod'
 import type { InputRule } from '../job/inputs.ts'
 import type { TimeoutRules } from '../job/timeouts.ts'
-import { duration, listOf, number, text, token } from './kinds.ts'
-import type { Path } from './source.ts'
+import { duration, listOf, number, text, token } from './kinds/kinds.ts'
+import type { Path } from './file/source.ts'
 
 const IDENTIFIER = /^[a-z][a-z0-9_]*$/
 const identifier = z.string().regex(IDENTIFIER, { error: 'a name has small letters, digits and _' })

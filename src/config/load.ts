@@ -1,13 +1,13 @@
 /** From the text of a configuration file to a frozen Config, or to every fault that it has. */
 
-import { type ConfigFault, faultAt, schemaFaults } from './faults.ts'
-import { excerptAt } from './excerpt.ts'
-import { type Env, interpolate } from './interpolate.ts'
-import { type Origins, originsIn } from './origins.ts'
+import { type ConfigFault, faultAt, schemaFaults } from './file/faults.ts'
+import { excerptAt } from './file/excerpt.ts'
+import { type Env, interpolate } from './file/interpolate.ts'
+import { type Origins, originsIn } from './file/origins.ts'
 import { isDoubtful, pruned } from './pruned.ts'
 import { type Conflict, conflicts, resolve } from './resolve.ts'
 import { type Config, FILE } from './schema.ts'
-import { Source, type TextFault } from './source.ts'
+import { Source, type TextFault } from './file/source.ts'
 
 type Sound = {
   readonly ok: true

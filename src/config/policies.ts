@@ -16,8 +16,8 @@ import {
   status,
   text,
   token,
-} from './kinds.ts'
-import { type Block, setting, switchable } from './setting.ts'
+} from './kinds/kinds.ts'
+import { type Block, setting, switchable } from './kinds/setting.ts'
 
 const protocol = text.regex(/^[!#$%&'*+.^_`|~\w-]+(?:\/[!#$%&'*+.^_`|~\w-]+)?$/, {
   error: 'expected the name of a protocol such as websocket',

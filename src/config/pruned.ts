@@ -3,8 +3,8 @@
 import type { z } from 'zod'
 import type { Conflict } from './resolve.ts'
 import { FILE } from './schema.ts'
-import { isMap } from './setting.ts'
-import type { Path } from './source.ts'
+import { isMap } from './kinds/setting.ts'
+import type { Path } from './file/source.ts'
 
 type Pruned = {
   readonly raw: unknown

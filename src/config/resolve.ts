@@ -13,10 +13,10 @@ import {
   type UpstreamConfig,
 } from './schema.ts'
 import { checkName } from './names.ts'
-import { defaultsOf, inherit, isMap, type Values, whole } from './setting.ts'
-import type { Path } from './source.ts'
-import type { Address } from '../listen.ts'
-import { isLoopback } from '../loopback.ts'
+import { defaultsOf, inherit, isMap, type Values, whole } from './kinds/setting.ts'
+import type { Path } from './file/source.ts'
+import type { Address } from '../net/listen.ts'
+import { isLoopback } from '../net/loopback.ts'
 
 export type Conflict = { readonly path: Path; readonly message: string }
 

@@ -3,12 +3,12 @@
 import { z } from 'zod'
 import { redisOrNone, STORE_FORMS, storePlace } from '../checkpoint/place.ts'
 import type { TimeoutRules } from '../job/timeouts.ts'
-import type { Address } from '../listen.ts'
+import type { Address } from '../net/listen.ts'
 import { JOB, type JobConfig, TIMEOUTS } from './jobs.ts'
-import { duration, flag, integer, listenAddress, listOf, number, offOr, size, text, written } from './kinds.ts'
-import { attributePairs, headerPairs } from './pairs.ts'
+import { duration, flag, integer, listenAddress, listOf, number, offOr, size, text, written } from './kinds/kinds.ts'
+import { attributePairs, headerPairs } from './kinds/pairs.ts'
 import { LOG_LEVEL, ROUTE, ROUTE_ONLY, UPSTREAM } from './policies.ts'
-import { type Block, partial, setting, type Values } from './setting.ts'
+import { type Block, partial, setting, type Values } from './kinds/setting.ts'
 
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 

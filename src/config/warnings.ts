@@ -1,9 +1,9 @@
 /** What a configuration is allowed to say, and will be sorry for: rules over what holds, each told where it is said. */
 
-import { type Excerpt, excerptAt, shown } from './excerpt.ts'
-import type { Level, Origin, Origins } from './origins.ts'
+import { type Excerpt, excerptAt, shown } from './file/excerpt.ts'
+import type { Level, Origin, Origins } from './file/origins.ts'
 import type { Config, RouteConfig, UpstreamConfig } from './schema.ts'
-import type { Path } from './source.ts'
+import type { Path } from './file/source.ts'
 import { BREAKING } from './warnings/breaking.ts'
 import { LOAD, RETRYING } from './warnings/retrying.ts'
 import { REACHING, ROUTING } from './warnings/routing.ts'

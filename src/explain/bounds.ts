@@ -1,7 +1,7 @@
 /** The best and the worst that a request may come to, for its client and for its upstream. */
 
-import { writtenMs } from '../config/units.ts'
-import type { Scope } from './explanation.ts'
+import { writtenMs } from '../config/kinds/units.ts'
+import type { Scope } from './scope.ts'
 import type { Limits } from './limits.ts'
 import type { Retries } from './retries.ts'
 

@@ -1,13 +1,13 @@
 /** What would be done with a request, and which line of the configuration says so: nothing is sent for it. */
 
-import type { Origins } from '../config/origins.ts'
-import type { Config, RouteConfig, UpstreamConfig } from '../config/schema.ts'
-import type { Path } from '../config/source.ts'
+import type { Origins } from '../config/file/origins.ts'
+import type { Config, UpstreamConfig } from '../config/schema.ts'
+import type { Path } from '../config/file/source.ts'
 import { accept } from '../job/inputs.ts'
-import type { Inputs } from '../job/timeouts.ts'
 import { compileMatch } from '../proxy/route.ts'
 import { boundsOf, type Bounds } from './bounds.ts'
-import { partOf, type Part, type Policy, policiesOf } from './policies.ts'
+import { type Policy, policiesOf } from './policies.ts'
+import { partOf, type Scope } from './scope.ts'
 import { type Retries, retriesOf } from './retries.ts'
 import { type Limits, limitsOf } from './limits.ts'
 
@@ -39,18 +39,6 @@ export type Explanation = {
   /** In the order in which a request meets them. */
   readonly policies: readonly Policy[]
   readonly bounds: Bounds
-}
-
-/** What a route is, or what holds for requests that match none. */
-export type Scope = {
-  readonly config: Config
-  readonly upstream: UpstreamConfig
-  readonly route: Omit<RouteConfig, 'match'>
-  readonly match: string | undefined
-  readonly method: string
-  readonly inputs: Inputs
-  /** Tells a setting with its line. @param setting keys joined by dots, from the route on. */
-  readonly part: (setting: string, says: string) => Part
 }
 
 /** A question that cannot be answered; its message says why. */

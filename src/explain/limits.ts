@@ -1,10 +1,9 @@
 /** The time limits of a request, each with how it came about. */
 
-import { writtenMs } from '../config/units.ts'
+import { writtenMs } from '../config/kinds/units.ts'
 import type { Timeouts } from '../config/schema.ts'
 import { computedMs, computeTimeout } from '../job/timeouts.ts'
-import type { Scope } from './explanation.ts'
-import type { Part } from './policies.ts'
+import type { Part, Scope } from './scope.ts'
 
 export type Limit = Part & {
   readonly ms: number

@@ -1,29 +1,10 @@
 /** The policies in force for a request, in the order in which it meets them, each setting with its line. */
 
-import type { Origins } from '../config/origins.ts'
-import type { Path } from '../config/source.ts'
-import { writtenBytes, writtenMs } from '../config/units.ts'
-import type { Scope } from './explanation.ts'
+import { writtenBytes, writtenMs } from '../config/kinds/units.ts'
+import type { Part, Scope } from './scope.ts'
 import type { Limits } from './limits.ts'
 
-/** What one setting does. */
-export type Part = {
-  readonly says: string
-  /** As it stands in the file, or would. */
-  readonly setting: string
-  /** null for a default. */
-  readonly line: number | null
-}
-
 export type Policy = { readonly name: string; readonly parts: readonly Part[] }
-
-export const partOf =
-  (origins: Origins, scope: Path) =>
-  (setting: string, says: string): Part => {
-    const path = [...scope, ...setting.split('.')]
-    const origin = origins.of(path)
-    return { says, setting: (origin?.path ?? path).map(String).join('.'), line: origin?.line ?? null }
-  }
 
 export function policiesOf(scope: Scope, { total, client }: Limits): Policy[] {
   const policies: readonly Policy[] = [

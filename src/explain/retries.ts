@@ -1,10 +1,9 @@
 /** When the attempts for a request would start. */
 
-import { writtenMs } from '../config/units.ts'
-import { startsMs } from '../policy/backoff.ts'
-import type { Scope } from './explanation.ts'
+import { writtenMs } from '../config/kinds/units.ts'
+import { startsMs } from '../policy/retry/backoff.ts'
+import type { Part, Scope } from './scope.ts'
 import type { Limits } from './limits.ts'
-import type { Part } from './policies.ts'
 
 /** ms after the request arrived: as planned, and the earliest and latest that the jitter allows. */
 export type Start = { readonly plannedMs: number; readonly earliestMs: number; readonly latestMs: number }

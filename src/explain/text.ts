@@ -1,9 +1,9 @@
 /** An explanation as an engineer reads it at night: one column of names, one of what they mean, and the line each comes from. */
 
-import { writtenMs } from '../config/units.ts'
+import { writtenMs } from '../config/kinds/units.ts'
 import type { Explanation } from './explanation.ts'
 import type { Limit } from './limits.ts'
-import type { Part } from './policies.ts'
+import type { Part } from './scope.ts'
 import { type Start, writtenStart } from './retries.ts'
 
 const WIDTH = 14

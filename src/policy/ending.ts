@@ -1,5 +1,7 @@
 import { callEach } from './call-each.ts'
-import type { BodyEnd, BodySink, RawHeaders } from './exchange.ts'
+import type { BodySink } from './exchange.ts'
+import type { BodyEnd } from '../events.ts'
+import type { RawHeaders } from '../net/fields.ts'
 
 /** The end of a reply's body, of which there is one, and those who wait for it. */
 export class Ending {

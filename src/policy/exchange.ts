@@ -1,23 +1,10 @@
 /** What the policies speak of: one request of a client, the reply it gets, and how policies are put together. */
 
 import type { Duplex, Readable } from 'node:stream'
-import type { Clock } from '../clock.ts'
 import type { FaultCode } from '../errors.ts'
-import type { JobOutcome, JobWatch } from './classify.ts'
-import type { Emit, RouteRef, Trace } from './events.ts'
-
-/** Header fields as they stand on the wire: name, value, name, value, …; latin1, repeated ones kept, in order. */
-export type RawHeaders = readonly string[]
-
-/** What every room is given from outside, so that tests own time, chance and names. */
-export type Deps = {
-  readonly clock: Clock
-  /** Uniform in [0, 1). */
-  readonly random: () => number
-  /** A fresh UUID (RFC 9562 version 4). */
-  readonly newId: () => string
-  readonly emit: Emit
-}
+import type { AttemptRecord, BodyEnd, RouteRef, Trace } from '../events.ts'
+import type { RawHeaders } from '../net/fields.ts'
+import type { JobWatch } from './failure-when/rule.ts'
 
 /** The request body, kept so far as the limits allow, so that each attempt can send it from its first byte. */
 export type RequestBody = {
@@ -236,34 +223,6 @@ export function join(exchange: Exchange, { attempts, history, headMs, spent }: E
   exchange.spent.connectMs += spent.connectMs
 }
 
-/** One attempt, as the log and who replays it see it. */
-export type AttemptRecord = {
-  /** Monotonic ms. */
-  readonly startedAt: number
-  /** To its response head, or to its end without one. */
-  readonly ms: number
-  readonly outcome: number | FaultCode
-  /** Whether its response head came before the request had been sent whole, so that it was not repeated. */
-  readonly early: boolean
-  /** Origin; undefined where the upstream has but one. */
-  readonly endpoint: string | undefined
-  /** What its body told of a job; undefined when nothing, or not yet. */
-  job: JobOutcome | undefined
-  /** undefined unless the request that it was made for is recorded. */
-  readonly span: AttemptSpan | undefined
-}
-
-export type AttemptSpan = {
-  /** 16 hexadecimal digits: what the upstream was told as the parent of its own. */
-  readonly id: string
-  /** Of the request that the attempt was made for; others may share what it brought. */
-  readonly trace: Trace
-  /** Of its endpoint. */
-  readonly origin: string
-  /** As the upstream was asked for it, without the query. */
-  readonly path: string
-}
-
 /** The client, as those see it who wait on its behalf. */
 export type ClientLink = {
   readonly gone: boolean
@@ -275,9 +234,6 @@ export type ClientLink = {
   /** Relays a 1xx response (103, 102) at once. */
   inform(status: number, headers: RawHeaders): void
 }
-
-/** How a reply's body ended; `cancelled` when the sidecar or the client gave it up. */
-export type BodyEnd = 'complete' | 'cancelled' | FaultCode
 
 /** Takes a body as it arrives. */
 export type BodySink = {

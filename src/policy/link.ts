@@ -1,6 +1,7 @@
 import type { FaultCode } from '../errors.ts'
 import { callEach } from './call-each.ts'
-import type { ClientLink, RawHeaders } from './exchange.ts'
+import type { ClientLink } from './exchange.ts'
+import type { RawHeaders } from '../net/fields.ts'
 
 /**
  * The client, or what stands for it towards an attempt that is not made for one client alone, or not the only one made for

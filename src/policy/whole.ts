@@ -3,7 +3,9 @@
 import { Readable } from 'node:stream'
 import { type Clock, Watchdog } from '../clock.ts'
 import { ProxyError } from '../errors.ts'
-import type { BodyEnd, BodySink, Exchange, RawHeaders, Reply, RequestBody } from './exchange.ts'
+import type { BodySink, Exchange, Reply, RequestBody } from './exchange.ts'
+import type { BodyEnd } from '../events.ts'
+import type { RawHeaders } from '../net/fields.ts'
 
 /**
  * The whole body of a response that is not relayed while it arrives. A body that makes no progress for `idle` is given up,

@@ -1,6 +1,7 @@
 import type { Inputs } from '../job/timeouts.ts'
-import type { RouteRef } from '../policy/events.ts'
-import type { Deps, RequestBody, Timeouts } from '../policy/exchange.ts'
+import type { RouteRef } from '../events.ts'
+import type { RequestBody, Timeouts } from '../policy/exchange.ts'
+import type { Deps } from '../deps.ts'
 import { receivedWithin } from '../policy/whole.ts'
 import { inputsOf, isToldInBody, type JobRequest, type JobShape, jobOf } from './job-shape.ts'
 

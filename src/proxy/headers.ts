@@ -1,4 +1,4 @@
-import type { RawHeaders } from '../policy/exchange.ts'
+import type { RawHeaders } from '../net/fields.ts'
 
 /** Fields for one connection alone (RFC 9110 section 7.6.1), and those that the sidecar's own framing replaces. */
 const HOP_BY_HOP = new Set([

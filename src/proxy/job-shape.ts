@@ -1,6 +1,6 @@
 import type { JobBook, JobRecord } from '../job/book.ts'
 import { type InputRule, type Read, readInputs } from '../job/inputs.ts'
-import type { RawHeaders } from '../policy/exchange.ts'
+import type { RawHeaders } from '../net/fields.ts'
 
 /** How requests tell the job that they belong to. */
 export type JobShape = {

@@ -4,7 +4,8 @@ import type { Duplex } from 'node:stream'
 import { type Clock, Watchdog } from '../clock.ts'
 import type { FaultCode } from '../errors.ts'
 import { guarded } from '../guard.ts'
-import type { BodySink, RawHeaders, Reply } from '../policy/exchange.ts'
+import type { BodySink, Reply } from '../policy/exchange.ts'
+import type { RawHeaders } from '../net/fields.ts'
 
 /** A body this small that has arrived with its head goes out with it in one write: measured, a tenth of the CPU time. */
 const ONE_WRITE_BYTES = 4096

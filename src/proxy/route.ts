@@ -1,6 +1,6 @@
 import type { Inputs } from '../job/timeouts.ts'
 import type { ExchangeRoute, Send, Timeouts } from '../policy/exchange.ts'
-import type { BodyLimits } from './body.ts'
+import type { BodyLimits } from './body/kept-bytes.ts'
 
 /** What a request to one route of an upstream is done with; compiled once, then only read. */
 export type Route = ExchangeRoute & {

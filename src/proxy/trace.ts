@@ -1,5 +1,5 @@
-import type { Trace } from '../policy/events.ts'
-import type { RawHeaders } from '../policy/exchange.ts'
+import type { Trace } from '../events.ts'
+import type { RawHeaders } from '../net/fields.ts'
 
 /** What became of a request's trace when it arrived. */
 export type Joined = {

@@ -2,7 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import type { Config } from '../config/schema.ts'
-import type { ConfigChanges } from '../policy/events.ts'
+import type { ConfigChanges } from '../events.ts'
 
 export const NO_CHANGES: ConfigChanges = { added: [], removed: [], changed: [], keys: [] }
 

@@ -1,14 +1,27 @@
 import { Worker } from 'node:worker_threads'
 import type { Clock, Timer } from '../clock.ts'
-import type { Env } from '../config/interpolate.ts'
+import type { Env } from '../config/file/interpolate.ts'
 import { frozen } from '../config/load.ts'
-import { originsOf } from '../config/origins.ts'
-import type { Given, GivenOrFaults } from './source.ts'
+import type { ConfigFault } from '../config/file/faults.ts'
+import { type Origins, originsOf } from '../config/file/origins.ts'
+import type { Config } from '../config/schema.ts'
+import type { ConfigWarning } from '../config/warnings.ts'
 
 /** A thread takes ten times as long to begin as to read a file, and some megabytes as long as it is there. */
 const KEPT_MS = 60_000
 /** For a configuration to be read, in ms: whatever it says, that takes about a second. */
 const PATIENCE_MS = 30_000
+
+/** A configuration, where it stands in its file, and what there is to say of it. */
+export type Given = {
+  readonly config: Config
+  readonly origins: Origins
+  readonly warnings: readonly ConfigWarning[]
+}
+
+export type GivenOrFaults =
+  | ({ readonly ok: true } & Given)
+  | { readonly ok: false; readonly faults: readonly ConfigFault[] }
 
 export type LoadOrder = { readonly text: string; readonly file: string; readonly env: Env }
 

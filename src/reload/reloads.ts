@@ -1,10 +1,11 @@
 import { isoTime } from '../clock.ts'
-import type { ConfigFault } from '../config/faults.ts'
+import type { ConfigFault } from '../config/file/faults.ts'
 import type { Config } from '../config/schema.ts'
-import type { ReloadFault, ReloadReport, ReloadTrigger } from '../policy/events.ts'
-import type { Deps } from '../policy/exchange.ts'
+import type { ReloadFault, ReloadReport, ReloadTrigger } from '../events.ts'
+import type { Deps } from '../deps.ts'
 import { applicable, changesBetween, NO_CHANGES, restartNeeded } from './changes.ts'
-import type { ConfigSource, Given, Reading } from './source.ts'
+import type { ConfigSource, Reading } from './source.ts'
+import type { Given } from './config-thread.ts'
 
 /** The configuration that requests are served by. */
 export type InForce = { readonly config: Config; readonly version: string; readonly since: string }

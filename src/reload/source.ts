@@ -3,24 +3,9 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { Clock } from '../clock.ts'
-import type { Env } from '../config/interpolate.ts'
-import type { ConfigFault } from '../config/faults.ts'
-import type { Origins } from '../config/origins.ts'
-import type { Config } from '../config/schema.ts'
-import type { ConfigWarning } from '../config/warnings.ts'
-import { ConfigThread } from './config-thread.ts'
+import type { Env } from '../config/file/interpolate.ts'
+import { ConfigThread, type GivenOrFaults } from './config-thread.ts'
 import { watchFile } from './watch.ts'
-
-/** A configuration, where it stands in its file, and what there is to say of it. */
-export type Given = {
-  readonly config: Config
-  readonly origins: Origins
-  readonly warnings: readonly ConfigWarning[]
-}
-
-export type GivenOrFaults =
-  | ({ readonly ok: true } & Given)
-  | { readonly ok: false; readonly faults: readonly ConfigFault[] }
 
 export type Reading = { readonly version: string; readonly load: () => Promise<GivenOrFaults> }
 

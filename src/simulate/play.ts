@@ -1,13 +1,13 @@
 /** Runs a scenario through the policies of a configuration. */
 
 import type { Config } from '../config/schema.ts'
-import type { Event } from '../policy/events.ts'
-import { JobReports } from './job-reports.ts'
+import type { Event } from '../events.ts'
+import { JobReports } from './recorded/job-reports.ts'
 import { exponential, seeded } from './random.ts'
 import type { Scenario, Traffic } from './scenario.ts'
 import { ScriptedWorld } from './scripted-world.ts'
 import { SimulatedSidecar } from './sidecar.ts'
-import { sliceOf, Tally } from './tally.ts'
+import { sliceOf, Tally } from './report/tally.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
 export type Played = {

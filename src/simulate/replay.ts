@@ -2,14 +2,14 @@
 
 import type { Config } from '../config/schema.ts'
 import type { Assumptions } from './assumptions.ts'
-import { JobReports } from './job-reports.ts'
+import { JobReports } from './recorded/job-reports.ts'
 import { seeded } from './random.ts'
-import { RecordedCalls } from './recorded-calls.ts'
-import type { RecordedLog, RecordedRequest } from './recorded-log.ts'
-import { RecordedUpstreams } from './recorded-upstreams.ts'
+import { RecordedCalls } from './recorded/calls.ts'
+import type { RecordedLog, RecordedRequest } from './recorded/log.ts'
+import { RecordedUpstreams } from './recorded/upstreams.ts'
 import { SimulatedSidecar } from './sidecar.ts'
 import type { SimulatedAsk } from './simulated-request.ts'
-import { sliceOf, Tally } from './tally.ts'
+import { sliceOf, Tally } from './report/tally.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
 /** What a log says of itself, as a run to compare with. */

@@ -1,9 +1,9 @@
 /** A scenario file: traffic, upstreams and what befalls them, made up. */
 
 import { z } from 'zod'
-import { type ConfigFault, faultAt, schemaFaults } from '../config/faults.ts'
-import { duration, integer, number, oneOf, size, text } from '../config/kinds.ts'
-import { Source } from '../config/source.ts'
+import { type ConfigFault, faultAt, schemaFaults } from '../config/file/faults.ts'
+import { duration, integer, number, oneOf, size, text } from '../config/kinds/kinds.ts'
+import { Source } from '../config/file/source.ts'
 
 const LONGEST = '1d'
 

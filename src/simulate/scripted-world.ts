@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Exchange } from '../policy/exchange.ts'
-import type { JobReports } from './job-reports.ts'
+import type { JobReports } from './recorded/job-reports.ts'
 import { normal } from './random.ts'
 import type { Scenario, ScriptedUpstream as Script } from './scenario.ts'
 import type { World } from './sidecar.ts'

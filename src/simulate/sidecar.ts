@@ -1,14 +1,15 @@
-import type { Connect } from '../carried.ts'
+import type { Connect } from '../runtime/retained.ts'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/schema.ts'
 import { EarlyProbes, type Watched } from '../control/health/early-probes.ts'
 import type { Inputs } from '../job/timeouts.ts'
-import type { Event } from '../policy/events.ts'
-import type { Deps, Exchange } from '../policy/exchange.ts'
-import { compile, type Runtime } from '../runtime.ts'
+import type { Event } from '../events.ts'
+import type { Exchange } from '../policy/exchange.ts'
+import type { Deps } from '../deps.ts'
+import { compile, type Runtime } from '../runtime/runtime.ts'
 import { type Answer, SimulatedCall } from './simulated-call.ts'
 import { type SimulatedAsk, SimulatedRequest } from './simulated-request.ts'
-import type { Tally } from './tally.ts'
+import type { Tally } from './report/tally.ts'
 
 /** The other side of the sidecars: what upstreams answer, now. */
 export type World = {

@@ -1,7 +1,9 @@
 import type { Clock, Timer } from '../clock.ts'
 import type { FaultCode } from '../errors.ts'
 import { Ending } from '../policy/ending.ts'
-import type { BodyEnd, BodySink, Call, CallWatch, RawHeaders, Reply } from '../policy/exchange.ts'
+import type { BodySink, Call, CallWatch, Reply } from '../policy/exchange.ts'
+import type { BodyEnd } from '../events.ts'
+import type { RawHeaders } from '../net/fields.ts'
 
 /** What an upstream does with one call. All times in ms. */
 export type Answer =

@@ -1,14 +1,8 @@
 import { Readable } from 'node:stream'
 import type { Clock } from '../clock.ts'
 import { type FaultCode, ProxyError } from '../errors.ts'
-import {
-  type BodySink,
-  type Deps,
-  type Exchange,
-  newExchange,
-  type Reply,
-  type RequestBody,
-} from '../policy/exchange.ts'
+import { type BodySink, type Exchange, newExchange, type Reply, type RequestBody } from '../policy/exchange.ts'
+import type { Deps } from '../deps.ts'
 import { Link } from '../policy/link.ts'
 import type { Inputs } from '../job/timeouts.ts'
 import { type Route, routeFor, type Upstream } from '../proxy/route.ts'

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { formatFaults } from '../../src/config/faults.ts'
+import { formatFaults } from '../../src/config/file/faults.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { formatWarnings, warningsOf } from '../../src/config/warnings.ts'
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { address, durationMs, sizeBytes } from '../../src/config/units.ts'
+import { address, durationMs, sizeBytes } from '../../src/config/kinds/units.ts'
 
 test.each([
   ['250ms', 250],

@@ -1,4 +1,4 @@
-import type { Event, RequestEvent, RouteRef, Snapshot, UpstreamSnapshot } from '../../src/policy/events.ts'
+import type { Event, RequestEvent, RouteRef, Snapshot, UpstreamSnapshot } from '../../src/events.ts'
 
 export const SEARCH: RouteRef = { upstream: 'youtube-search', route: 'POST /search/*' }
 export const JOBS: RouteRef = { upstream: 'youtube-search', route: 'GET /jobs/{id}' }

@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { metricsPage } from '../../docs/print-metrics.ts'
-import { createMetrics } from '../../src/control/metrics.ts'
+import { createMetrics } from '../../src/control/metrics/metrics.ts'
 import { EMPTY } from '../control/samples.ts'
 import { needs } from '../support/needs.ts'
 

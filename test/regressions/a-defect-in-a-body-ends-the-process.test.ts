@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import { expect, test } from 'vitest'
-import { type BodySource, KeptBody } from '../../src/proxy/body.ts'
+import { type BodySource, KeptBody } from '../../src/proxy/body/body.ts'
 
 const KIB = 1024
 const LIMITS = { memory: KIB, disk: KIB }

@@ -1,5 +1,5 @@
 import { expect, type TestContext, test } from 'vitest'
-import { openFileStore } from '../../src/checkpoint/file-store.ts'
+import { openFileStore } from '../../src/checkpoint/file/store.ts'
 import type { StoreNews } from '../../src/checkpoint/store.ts'
 import { ALWAYS, checkpoint } from '../checkpoint/store-contract.ts'
 import { ask } from '../support/client.ts'

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
-import { openFileStore } from '../../src/checkpoint/file-store.ts'
+import { openFileStore } from '../../src/checkpoint/file/store.ts'
 import { systemClock } from '../../src/clock.ts'
 import { ALWAYS, checkpoint } from '../checkpoint/store-contract.ts'
 import { ask } from '../support/client.ts'

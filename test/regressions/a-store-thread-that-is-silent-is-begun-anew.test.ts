@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { openFileStore } from '../../src/checkpoint/file-store.ts'
+import { openFileStore } from '../../src/checkpoint/file/store.ts'
 import { StoreDown, type StoreNews } from '../../src/checkpoint/store.ts'
 import { type Clock, systemClock } from '../../src/clock.ts'
 import { ALWAYS, checkpoint, SETTINGS } from '../checkpoint/store-contract.ts'

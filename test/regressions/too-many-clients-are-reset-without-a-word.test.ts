@@ -5,7 +5,7 @@
 
 import { expect, test } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
-import { connectionsWithin } from '../../src/proxy/descriptors.ts'
+import { connectionsWithin } from '../../src/proxy/listener/descriptors.ts'
 import { ask, openRaw, problemOf } from '../support/client.ts'
 import { breakwater, configFile, listensAt } from '../support/command.ts'
 import { fakeClock } from '../support/fake-clock.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
-import { shownConfig } from '../../src/control/shown-config.ts'
+import { shownConfig } from '../../src/control/api/shown-config.ts'
 import { ask, problemOf } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { startProxy } from '../support/proxy.ts'

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/schema.ts'
 import { Reloads } from '../../src/reload/reloads.ts'
-import type { Given } from '../../src/reload/source.ts'
+import type { Given } from '../../src/reload/config-thread.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 
 const NOWHERE = { file: 'proxy.yaml', of: () => undefined }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { logOf } from './support.ts'
-import { readLog } from '../../src/simulate/recorded-log.ts'
+import { readLog } from '../../src/simulate/recorded/log.ts'
 
 const line = (time: string, fields: object) => ({
   time,

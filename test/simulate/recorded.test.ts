@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { recordedRun, replay } from '../../src/simulate/replay.ts'
-import { compared } from '../../src/simulate/outcomes.ts'
+import { compared } from '../../src/simulate/report/outcomes.ts'
 import { ask, openRaw } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { startProxy } from '../support/proxy.ts'

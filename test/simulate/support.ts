@@ -1,8 +1,8 @@
-import { formatFaults } from '../../src/config/faults.ts'
+import { formatFaults } from '../../src/config/file/faults.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/schema.ts'
 import type { Assumptions } from '../../src/simulate/assumptions.ts'
-import { type RecordedLog, readLog } from '../../src/simulate/recorded-log.ts'
+import { type RecordedLog, readLog } from '../../src/simulate/recorded/log.ts'
 import { loadScenario, type Scenario } from '../../src/simulate/scenario.ts'
 
 export const BY_DEFAULT: Assumptions = {

@@ -1,20 +1,14 @@
 import type { Config } from '../../src/config/schema.ts'
 import { loadConfig } from '../../src/config/load.ts'
-import { formatFaults } from '../../src/config/faults.ts'
+import { formatFaults } from '../../src/config/file/faults.ts'
 import { ProxyError } from '../../src/errors.ts'
-import type { Event } from '../../src/policy/events.ts'
-import {
-  type CallWatch,
-  type Deps,
-  type Exchange,
-  newExchange,
-  type Timeouts,
-  type Transport,
-} from '../../src/policy/exchange.ts'
+import type { Event } from '../../src/events.ts'
+import { type CallWatch, type Exchange, newExchange, type Timeouts, type Transport } from '../../src/policy/exchange.ts'
+import type { Deps } from '../../src/deps.ts'
 import { Link } from '../../src/policy/link.ts'
 import { WholeReply, wholeBody } from '../../src/policy/whole.ts'
 import { routeFor } from '../../src/proxy/route.ts'
-import { compile, type Runtime } from '../../src/runtime.ts'
+import { compile, type Runtime } from '../../src/runtime/runtime.ts'
 import type { FakeClock } from './fake-clock.ts'
 
 /** What becomes of a call that has reached an endpoint: its answer, so many ms after it was sent. @param json its body. */

@@ -1,7 +1,7 @@
 /** Circuit breakers that cannot open, or that open for the wrong reason. */
 
-import { startsMs } from '../../policy/backoff.ts'
-import { writtenMs } from '../units.ts'
+import { startsMs } from '../../policy/retry/backoff.ts'
+import { writtenMs } from '../kinds/units.ts'
 import { isClientError } from './retrying.ts'
 import { backoffOf, type Finding, type RouteScope, type Rules } from './rule.ts'
 

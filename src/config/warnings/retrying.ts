@@ -1,7 +1,7 @@
 /** Retries that never happen, that multiply, or that repeat what repeating cannot mend. */
 
-import { startsMs } from '../../policy/backoff.ts'
-import { writtenBytes, writtenMs } from '../units.ts'
+import { startsMs } from '../../policy/retry/backoff.ts'
+import { writtenBytes, writtenMs } from '../kinds/units.ts'
 import { backoffOf, isRepeatable, type RouteScope, type Rules, type UpstreamScope } from './rule.ts'
 
 /** Calls that one request may become before it is worth a word: make-video's own four tries make 32 of them. */

@@ -1,7 +1,7 @@
 /** Routes that no request comes to, settings that do nothing on them, and addresses that lead nowhere or back. */
 
-import { isLoopback } from '../../loopback.ts'
-import { writtenMs } from '../units.ts'
+import { isLoopback } from '../../net/loopback.ts'
+import { writtenMs } from '../kinds/units.ts'
 import { isRepeatable, type RouteScope, type Rules, type UpstreamScope } from './rule.ts'
 
 const ANY_ADDRESS = new Set(['0.0.0.0', '::'])

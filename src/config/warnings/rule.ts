@@ -1,6 +1,6 @@
 /** What a rule of `check` looks at, and what it finds. */
 
-import type { BackoffSettings } from '../../policy/backoff.ts'
+import type { BackoffSettings } from '../../policy/retry/backoff.ts'
 import { computedMs, type Inputs, type TimeoutRules } from '../../job/timeouts.ts'
 import type { Config, RouteConfig, Timeouts, UpstreamConfig } from '../schema.ts'
 

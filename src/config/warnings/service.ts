@@ -1,8 +1,8 @@
 /** What the sidecar as a whole lets in, keeps and looks at. */
 
 import { computeTimeout, type Inputs } from '../../job/timeouts.ts'
-import { hostname, isLoopback } from '../../loopback.ts'
-import { writtenMs } from '../units.ts'
+import { hostname, isLoopback } from '../../net/loopback.ts'
+import { writtenMs } from '../kinds/units.ts'
 import type { FileScope, Rules } from './rule.ts'
 
 /** Shorter ones are found by trying, in characters. */

@@ -1,6 +1,6 @@
 /** Time limits that are never reached, or that come after the client has left. */
 
-import { writtenMs } from '../units.ts'
+import { writtenMs } from '../kinds/units.ts'
 import type { RouteScope, Rules } from './rule.ts'
 
 export const TIMING: Rules<RouteScope> = {

@@ -4,7 +4,7 @@
  * one answers into a list that the asker has named.
  */
 
-import type { RedisClient } from '../../checkpoint/redis-client.ts'
+import type { RedisClient } from '../../checkpoint/redis/client.ts'
 import type { Clock } from '../../clock.ts'
 
 export type CelerySettings = {

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../clock.ts'
-import type { Event } from '../../policy/events.ts'
+import type { Event } from '../../events.ts'
 import type { UpstreamHealth } from './upstream.ts'
 
 /** An endpoint with a health path. */

@@ -1,4 +1,4 @@
-import type { RedisClient } from '../../checkpoint/redis-client.ts'
+import type { RedisClient } from '../../checkpoint/redis/client.ts'
 
 /** Begins as make-video's own key does. */
 const KEY = 'health:check:'

@@ -4,7 +4,7 @@ import { request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import type { SecureContext } from 'node:tls'
 import type { Clock } from '../../clock.ts'
-import { trusting } from '../../trust.ts'
+import { trusting } from '../../net/trust.ts'
 
 export type UpstreamHealthSettings = {
   /** Scheme, host, port and perhaps a base path. */

@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.ts'
-import { retryAfterMs } from '../../policy/backoff.ts'
+import { retryAfterMs } from '../../policy/retry/backoff.ts'
 import { CollectorError, type Post } from './exporter.ts'
 import { type Attributes, exportRequest } from './otlp.ts'
 

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../../clock.ts'
-import type { Emit } from '../../policy/events.ts'
-import { type BackoffSettings, waitMs } from '../../policy/backoff.ts'
+import type { Emit } from '../../events.ts'
+import { type BackoffSettings, waitMs } from '../../policy/retry/backoff.ts'
 
 /** Takes a batch; tells how many of it the collector would not have. @throws CollectorError */
 export type Post = (spans: readonly Buffer[]) => Promise<{ readonly rejected: number }>

@@ -2,7 +2,7 @@
 
 import type { Clock } from '../../clock.ts'
 import { type FaultCode, faultOf } from '../../errors.ts'
-import type { Event, RequestEvent, Trace } from '../../policy/events.ts'
+import type { Event, RequestEvent, Trace } from '../../events.ts'
 import type { Attributes, Span, SpanEvent } from './otlp.ts'
 
 /** Events of one span; a download that is resumed over and over has no end of them. */

@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.ts'
 import type { Config } from '../../config/schema.ts'
-import type { Emit, Event } from '../../policy/events.ts'
+import type { Emit, Event } from '../../events.ts'
 import { Collector } from './collector.ts'
 import { Exporter } from './exporter.ts'
 import { encodeSpan } from './otlp.ts'

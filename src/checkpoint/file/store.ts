@@ -1,0 +1,188 @@
+/** The embedded store: SQLite in a thread of its own, which is begun anew whenever it ends. */
+
+import { join } from 'node:path'
+import type { Clock, Timer } from '../../clock.ts'
+import type { JobRecord } from '../../job/book.ts'
+import { type StoreCall, SWEPT_AT_ONCE } from '../calls.ts'
+import type { StoredCheckpoint } from '../record.ts'
+import { SteadyTime } from '../steady-time.ts'
+import { StoreThread } from './store-thread.ts'
+import {
+  type CheckpointStore,
+  type Page,
+  type ProgressPage,
+  StoreDown,
+  type StoreNews,
+  type StoreSettings,
+  type Written,
+} from '../store.ts'
+
+/** A call is given up after this: a disk that stands still must not hold a client. What it wrote may yet be there. */
+const PATIENCE_MS = 2_000
+/** Between two looks for what has expired. */
+const SWEEP_EVERY_MS = 60_000
+/** Between two attempts to open the file, in ms: doubles up to the second. */
+const REOPEN_MS = { first: 1_000, most: 30_000 }
+
+/**
+ * Opens the embedded store. Where its file cannot be opened, calls reject with StoreDown until it can be.
+ * @param folder where its file is, made when missing; undefined for one that lives in memory alone.
+ * @throws Error naming the folder when another process has the file open.
+ */
+export async function openFileStore(
+  folder: string | undefined,
+  settings: StoreSettings,
+  clock: Clock,
+  tell: (news: StoreNews) => void = () => {},
+): Promise<CheckpointStore> {
+  const store = new FileStore(folder, settings, clock, tell)
+  const late = Promise.withResolvers<void>()
+  const timer = clock.after(PATIENCE_MS, late.resolve)
+  try {
+    await Promise.race([store.open(), late.promise])
+    return store
+  } catch (error) {
+    await store.close()
+    throw error
+  } finally {
+    clock.cancel(timer)
+  }
+}
+
+class FileStore implements CheckpointStore {
+  readonly #path: string
+  readonly #name: string
+  readonly #settings: StoreSettings
+  readonly #clock: Clock
+  readonly #tell: (news: StoreNews) => void
+  readonly #time: SteadyTime
+  #thread: StoreThread | undefined
+  #down = new StoreDown('the file is being opened')
+  #failures = 0
+  #reopen: Timer | undefined
+  #sweep: Timer | undefined
+  #isClosed = false
+
+  constructor(folder: string | undefined, settings: StoreSettings, clock: Clock, tell: (news: StoreNews) => void) {
+    this.#path = folder === undefined ? ':memory:' : join(folder, 'checkpoints.sqlite')
+    this.#name = folder === undefined ? 'memory:' : `file:${folder}`
+    this.#settings = settings
+    this.#clock = clock
+    this.#tell = tell
+    this.#time = new SteadyTime(clock, (byMs) => tell({ kind: 'clock_jump', byMs }))
+    this.#scheduleSweep()
+  }
+
+  save: CheckpointStore['save'] = (job, checkpoint, precondition) =>
+    this.#ask<Written>({ kind: 'save', job, checkpoint, precondition })
+  append: CheckpointStore['append'] = (job, append, precondition) =>
+    this.#ask<Written>({ kind: 'append', job, append, precondition })
+  load: CheckpointStore['load'] = (job, stage) => this.#ask<StoredCheckpoint | undefined>({ kind: 'load', job, stage })
+  stages: CheckpointStore['stages'] = (job) => this.#ask<string[]>({ kind: 'stages', job })
+  clear: CheckpointStore['clear'] = (job, precondition) => this.#ask<boolean>({ kind: 'clear', job, precondition })
+  list: CheckpointStore['list'] = (stage, limit, after, withItems = false) =>
+    this.#ask<Page>({ kind: 'list', stage, limit, after, withItems })
+  progress: CheckpointStore['progress'] = (limit, after) => this.#ask<ProgressPage>({ kind: 'progress', limit, after })
+  saveJob: CheckpointStore['saveJob'] = (record) => this.#ask<void>({ kind: 'saveJob', record })
+  removeJob: CheckpointStore['removeJob'] = (id) => this.#ask<void>({ kind: 'removeJob', id })
+  jobs: CheckpointStore['jobs'] = () => this.#ask<JobRecord[]>({ kind: 'jobs' })
+
+  probe: CheckpointStore['probe'] = (value) => this.#ask<boolean>({ kind: 'probe', value })
+
+  close: CheckpointStore['close'] = async () => {
+    this.#isClosed = true
+    this.#down = new StoreDown('the store is closed')
+    for (const timer of [this.#sweep, this.#reopen]) if (timer !== undefined) this.#clock.cancel(timer)
+    const thread = this.#thread
+    this.#thread = undefined
+    await thread?.close()
+  }
+
+  /** Tries once; where that fails, goes on trying in the background. @throws Error when another process has the file. */
+  async open(): Promise<void> {
+    const thread: StoreThread = new StoreThread(this.#path, this.#settings, this.#clock, () => this.#time.now(), {
+      setAside: (path, why) => this.#tell({ kind: 'set_aside', path, why }),
+      died: (error) => this.#died(thread, error),
+    })
+    try {
+      await thread.opened
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error)
+      const isLocked = /database is locked/.test(why)
+      const told = `checkpoints.store ${this.#name}: ${isLocked ? 'another process has it open' : why}`
+      this.#openLater(new StoreDown(told, { cause: error }))
+      if (isLocked) throw new Error(told, { cause: error })
+      return
+    }
+    if (this.#isClosed) return thread.close()
+    this.#thread = thread
+    this.#failures = 0
+  }
+
+  #openLater(down: StoreDown): void {
+    if (this.#isClosed) return
+    this.#down = down
+    const delayMs = Math.min(REOPEN_MS.first * 2 ** this.#failures, REOPEN_MS.most)
+    this.#failures += 1
+    this.#reopen = this.#clock.after(delayMs, () => {
+      this.open().catch((error: Error) => {
+        this.#down = new StoreDown(error.message, { cause: error })
+      })
+    })
+  }
+
+  /** The next thread waits until the operating system has let go of the file. */
+  #died(thread: StoreThread, error: Error): void {
+    if (this.#thread !== thread) return
+    this.#thread = undefined
+    this.#down = new StoreDown(error.message, { cause: error })
+    this.#tell({ kind: 'fault', error })
+    void thread.exited.then(() => this.#openLater(this.#down))
+  }
+
+  /** Nobody waits for a sweep: one that failed is made up for by the next. One that left something goes on at once. */
+  #scheduleSweep(inMs = SWEEP_EVERY_MS): void {
+    if (this.#isClosed) return
+    this.#sweep = this.#clock.after(inMs, () => {
+      this.#sweepOnce().then(
+        (swept) => this.#scheduleSweep(swept === SWEPT_AT_ONCE ? 0 : SWEEP_EVERY_MS),
+        (error) => {
+          if (!(error instanceof StoreDown)) this.#tell({ kind: 'fault', error })
+          this.#scheduleSweep()
+        },
+      )
+    })
+  }
+
+  async #sweepOnce(): Promise<number> {
+    const byMs = this.#time.settle()
+    if (byMs !== 0) await this.#ask<void>({ kind: 'shift', byMs })
+    return this.#ask<number>({ kind: 'sweep' })
+  }
+
+  /** @template R what the database returns for this kind of call. */
+  #ask<R>(call: StoreCall): Promise<R> {
+    const thread = this.#thread
+    if (thread === undefined) return Promise.reject(this.#down)
+    return new Promise((resolve, reject) => {
+      let isGivenUp = false
+      const timer = this.#clock.after(PATIENCE_MS, () => {
+        isGivenUp = true
+        reject(new StoreDown('the disk does not answer'))
+      })
+      const settled =
+        <A>(act: (outcome: A) => void) =>
+        (outcome: A) => {
+          this.#clock.cancel(timer)
+          act(outcome)
+        }
+      thread.ask({
+        call,
+        resolve: settled((result) => resolve(result as R)),
+        reject: settled(reject),
+        isGivenUp: () => isGivenUp,
+        isAwaited: call.kind !== 'sweep' && call.kind !== 'shift',
+      })
+    })
+  }
+}

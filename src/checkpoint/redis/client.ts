@@ -1,0 +1,182 @@
+/** A connection to Redis that fails fast: a server that is away, or stands still, costs a caller a second at the most. */
+
+import { Cluster, type Redis } from 'ioredis'
+import CircuitBreaker from 'opossum'
+import type { Clock, Timer } from '../../clock.ts'
+import { connectionOf, CONNECT_MS, type RedisTls, SENTINEL_MS } from './connection.ts'
+import type { RedisTarget } from '../place.ts'
+import type { Script } from './scripts.ts'
+import { StoreDown } from '../store.ts'
+
+/**
+ * Between two connections, in ms. One is given up for another when it ends, when a command on it is not answered, and when
+ * it is not there in time: no state of the library's may be the last.
+ */
+const RENEW_MS = 1_000
+
+/** After five failures, half of all, Redis is left alone for a second; then one call finds out whether it is back. */
+const BREAKER = {
+  timeout: false,
+  errorThresholdPercentage: 50,
+  volumeThreshold: 5,
+  resetTimeout: 1_000,
+  rollingCountTimeout: 5_000,
+  rollingCountBuckets: 5,
+  rollingPercentilesEnabled: false,
+  // Redis answered; that this key is of another type says nothing about the next.
+  errorFilter: (error: Error) => isRefusal(error),
+} as const
+
+type Command = () => Promise<unknown>
+
+/** Redis answered, with an error: it is there, and says no. */
+export class RedisRefusal extends StoreDown {}
+
+/** Another program keeps a value of another type under the key. */
+export class RedisWrongType extends RedisRefusal {}
+
+export class RedisClient {
+  readonly #target: RedisTarget
+  readonly #tls: RedisTls
+  readonly #clock: Clock
+  readonly #breaker: CircuitBreaker<[Command], unknown>
+  #redis: Redis | Cluster
+  #begunAt: number
+  #renewal: Timer | undefined
+  /** Runs while there is no connection. */
+  #overdue: Timer | undefined
+  #lastError = ''
+  #isClosed = false
+
+  constructor(target: RedisTarget, tls: RedisTls, clock: Clock) {
+    this.#target = target
+    this.#tls = tls
+    this.#clock = clock
+    this.#breaker = new CircuitBreaker((command: Command) => command(), BREAKER)
+    this.#redis = connectionOf(target, tls, [])
+    this.#begunAt = clock.now()
+  }
+
+  /** Starts connecting. @returns once connected, or once it is clear that this will take longer. */
+  async connect(): Promise<void> {
+    const first = new Promise<void>((resolve) => {
+      for (const event of ['ready', 'error', 'close', 'node error', 'sentinelError'])
+        this.#redis.once(event, () => resolve())
+    })
+    this.#begin(this.#redis)
+    await first
+  }
+
+  /** @throws StoreDown. Its message has no argument of any command: there may be a password among them. */
+  async ask<R>(command: (redis: Redis | Cluster) => Promise<R>): Promise<R> {
+    const asked = this.#redis
+    try {
+      return (await this.#breaker.fire(() => command(asked))) as R
+    } catch (error) {
+      const told = error instanceof Error ? error.message : String(error)
+      if (told === TIMED_OUT && asked === this.#redis) this.#renewSoon()
+      if (told.startsWith('WRONGTYPE')) throw new RedisWrongType(`Redis: ${told}`)
+      if (isRefusal(error)) throw new RedisRefusal(`Redis: ${told}`)
+      const why = told.includes('enableOfflineQueue') ? 'not connected' : told
+      throw new StoreDown(`Redis: ${this.#lastError === '' ? why : `${why} (${this.#lastError})`}`)
+    }
+  }
+
+  /** Strings of the answer are bytes: other programs may have written what is no UTF-8. */
+  run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    return this.ask(async (redis) => {
+      try {
+        return await redis.callBuffer('EVALSHA', script.sha, keys.length, ...keys, ...args)
+      } catch (error) {
+        if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error
+        return await redis.callBuffer('EVAL', script.text, keys.length, ...keys, ...args)
+      }
+    })
+  }
+
+  /** All keys that match, of every master: the order is nobody's. */
+  async keys(pattern: string): Promise<string[]> {
+    const found = new Set<string>()
+    const masters = await this.ask(async (redis) => (redis instanceof Cluster ? redis.nodes('master') : [redis]))
+    for (const master of masters) {
+      let cursor = '0'
+      do {
+        const [next, page] = await this.ask(() => master.scan(cursor, 'MATCH', pattern, 'COUNT', 1000))
+        for (const key of page) found.add(key)
+        cursor = next
+      } while (cursor !== '0')
+    }
+    return [...found]
+  }
+
+  close(): void {
+    this.#isClosed = true
+    for (const timer of [this.#renewal, this.#overdue]) if (timer !== undefined) this.#clock.cancel(timer)
+    this.#breaker.shutdown()
+    discard(this.#redis)
+  }
+
+  #begin(redis: Redis | Cluster): void {
+    this.#begunAt = this.#clock.now()
+    const isCurrent = () => redis === this.#redis && !this.#isClosed
+    redis.on('error', (error: Error) => {
+      if (isCurrent()) this.#lastError = error.message
+    })
+    redis.on('ready', () => {
+      if (!isCurrent()) return
+      this.#lastError = ''
+      if (this.#overdue !== undefined) this.#clock.cancel(this.#overdue)
+      this.#overdue = undefined
+      this.#breaker.close()
+    })
+    redis.on('close', () => {
+      if (isCurrent()) this.#expectConnection()
+    })
+    redis.on('end', () => {
+      if (isCurrent()) this.#renewSoon()
+    })
+    this.#expectConnection()
+    // The events tell how it goes, and each end but `ready` has another connection begun.
+    redis.connect().catch((error: Error) => {
+      if (isCurrent()) this.#lastError ||= error.message
+    })
+  }
+
+  #expectConnection(): void {
+    if (this.#overdue !== undefined) this.#clock.cancel(this.#overdue)
+    this.#overdue = this.#clock.after(connectPatienceMs(this.#target), () => {
+      this.#overdue = undefined
+      this.#renewSoon()
+    })
+  }
+
+  #renewSoon(): void {
+    if (this.#renewal !== undefined || this.#isClosed) return
+    this.#renewal = this.#clock.after(this.#begunAt + RENEW_MS - this.#clock.now(), () => {
+      this.#renewal = undefined
+      const before = this.#redis
+      this.#redis = connectionOf(this.#target, this.#tls, nodesOf(before))
+      this.#begin(this.#redis)
+      discard(before)
+    })
+  }
+}
+
+/** The library's word for a command that was not answered within its time. */
+const TIMED_OUT = 'Command timed out'
+
+const isRefusal = (error: unknown) => error instanceof Error && /^(?:WRONGTYPE|ERR) /.test(error.message)
+
+/** Each node may take its whole time before the next is asked. */
+const connectPatienceMs = ({ mode, nodes }: RedisTarget) =>
+  3 * CONNECT_MS + (mode === 'single' ? 0 : nodes.length * (CONNECT_MS + SENTINEL_MS))
+
+/** The nodes of a cluster as it knew them last: those of the configuration may be gone. */
+const nodesOf = (redis: Redis | Cluster) =>
+  redis instanceof Cluster ? redis.nodes('all').map(({ options: { host = '', port = 6379 } }) => ({ host, port })) : []
+
+/** Twice: a connection that was being made has its subscriptions to the sentinels only when it is there, and ends. */
+function discard(redis: Redis | Cluster): void {
+  redis.once('end', () => redis.disconnect())
+  redis.disconnect()
+}

@@ -1,0 +1,125 @@
+/** Pages of what is in Redis: the keys are gone through, and of each record no more is fetched than the page tells. */
+
+import { isUtf8 } from 'node:buffer'
+import type { Clock } from '../../clock.ts'
+import { RedisRefusal, type RedisClient } from './client.ts'
+import { PROGRESS, SUMMARY } from './scripts.ts'
+import type { StoredCheckpoint } from '../record.ts'
+import {
+  type CheckpointStore,
+  type JobProgress,
+  type ListedCheckpoint,
+  MAX_PAGE_BYTES,
+  StoreDown,
+  type StoreSettings,
+} from '../store.ts'
+import { canBeNamed, readCheckpoint } from '../stored-text.ts'
+
+const RECORD = 'checkpoint:granular:'
+/** A page is made of all keys there are: beyond this it is given up, in ms. */
+const LIST_MS = 1_500
+/** Records asked for at once. Each may be megabytes when its items are wanted. */
+const AT_ONCE = { whole: 4, summary: 50 }
+
+/** A hash tag keeps a job's two keys on one node of a cluster. */
+export const keysOf = (job: string) => [`${RECORD}${job}`, `breakwater:{${RECORD}${job}}`]
+
+/** What one record adds to a page; undefined for one that is not there, or not of the stage. */
+type Found<R> = { readonly entry: R; readonly bytes: number } | 'unreadable' | undefined
+
+type Load = (job: string, stage: string | undefined) => Promise<StoredCheckpoint | undefined>
+
+export function redisPages(
+  redis: RedisClient,
+  load: Load,
+  { ttlMs }: StoreSettings,
+  clock: Clock,
+): Pick<CheckpointStore, 'list' | 'progress'> {
+  const paged = async <R>(
+    limit: number,
+    after: string | undefined,
+    atOnce: number,
+    find: (job: string) => Promise<Found<R>>,
+  ) => {
+    const startedAt = clock.now()
+    const jobs = (await redis.keys(`${RECORD}*`))
+      .map((key) => key.slice(RECORD.length))
+      .filter((job) => after === undefined || job > after)
+      .sort()
+    const entries: R[] = []
+    let [bytes, unreadable] = [0, 0]
+    for (let from = 0; from < jobs.length; from += atOnce) {
+      if (clock.now() - startedAt > LIST_MS) throw new StoreDown('Redis: too many keys to go through')
+      const some = jobs.slice(from, from + atOnce)
+      const found = await Promise.all(some.map((job) => (canBeNamed(job) ? sparing(find(job)) : 'unreadable')))
+      for (const [i, one] of found.entries()) {
+        if (entries.length === limit || bytes >= MAX_PAGE_BYTES)
+          return { entries, next: jobs[from + i - 1], unreadable }
+        if (one === 'unreadable') unreadable += 1
+        else if (one !== undefined) {
+          entries.push(one.entry)
+          bytes += one.bytes
+        }
+      }
+    }
+    return { entries, next: undefined, unreadable }
+  }
+
+  const whole =
+    (stage: string | undefined) =>
+    async (job: string): Promise<Found<ListedCheckpoint>> => {
+      const record = await load(job, stage)
+      if (record === undefined) return stage === undefined ? 'unreadable' : undefined
+      return { entry: record, bytes: Buffer.byteLength(JSON.stringify(record.checkpoint)) }
+    }
+
+  const summary =
+    (stage: string | undefined) =>
+    async (job: string): Promise<Found<ListedCheckpoint>> => {
+      const answer = await redis.run(SUMMARY, keysOf(job), [stage ?? ''])
+      if (answer === null) return undefined
+      const [text, revision = 0, attempt = 0, leftMs = 0] = answer as [Buffer, number?, number?, number?]
+      const read = isUtf8(text) ? readCheckpoint(text.toString()) : undefined
+      if (read === undefined) return 'unreadable'
+      const { item_ids: _, ...checkpoint } = read
+      const expiresAt = clock.wallNow() + (leftMs < 0 ? ttlMs : leftMs)
+      return { entry: { job, checkpoint, revision, attempt, expiresAt }, bytes: text.length }
+    }
+
+  const progress = async (job: string): Promise<Found<JobProgress>> => {
+    const answer = await redis.run(PROGRESS, keysOf(job), [])
+    if (answer === null) return undefined
+    const stages = (answer as [Buffer, Buffer, Buffer][]).map(([stage, completed, total]) => ({
+      stage: stage.toString(),
+      completed_items: Number(completed),
+      total_items: Number(total),
+    }))
+    return stages.length === 0 ? 'unreadable' : { entry: { job, stages }, bytes: stages.length * STAGE_BYTES }
+  }
+
+  return {
+    list: async (stage, limit, after, withItems = false) => {
+      const find = withItems ? whole(stage) : summary(stage)
+      const atOnce = withItems ? AT_ONCE.whole : AT_ONCE.summary
+      const { entries, ...end } = await paged(limit, after, atOnce, find)
+      return { records: entries, ...end }
+    },
+    progress: async (limit, after) => {
+      const { entries, ...end } = await paged(limit, after, AT_ONCE.summary, progress)
+      return { jobs: entries, ...end }
+    },
+  }
+}
+
+/** Bytes of a stage in an answer, about. */
+const STAGE_BYTES = 128
+
+/** A key that another program put there may be of another type. */
+async function sparing<R>(found: Promise<Found<R>>): Promise<Found<R>> {
+  try {
+    return await found
+  } catch (error) {
+    if (error instanceof RedisRefusal) return 'unreadable'
+    throw error
+  }
+}

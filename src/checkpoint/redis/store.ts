@@ -1,0 +1,136 @@
+/**
+ * Checkpoints in Redis, under the key and in the format of the existing service, so that either reads what the other
+ * wrote; what only the sidecar needs stands under keys of its own.
+ */
+
+import { isUtf8 } from 'node:buffer'
+import type { Clock } from '../../clock.ts'
+import { type JobRecord, keptUntil } from '../../job/book.ts'
+import { isoTime } from '../../clock.ts'
+import { type RedisClient, RedisWrongType } from './client.ts'
+import { type Append, type Checkpoint, inOrder, type StoredCheckpoint } from '../record.ts'
+import { keysOf, redisPages } from './pages.ts'
+import { APPEND, CLEAR, LOAD, SAVE } from './scripts.ts'
+import { readCheckpoint, readJob } from '../stored-text.ts'
+import type { CheckpointStore, Precondition, StoreSettings, Written } from '../store.ts'
+
+const JOB = 'breakwater:job:'
+const PROBE = 'breakwater:probe:'
+const PROBE_LIFE_MS = 10_000
+/** Before the name of an older stage, in the hash of ours. */
+const STAGE = 'stage:'
+
+const conditions = ({ ifMatch, ifNoneMatch, attempt }: Precondition) => [
+  ifMatch ?? '',
+  ifNoneMatch ?? '',
+  attempt ?? '',
+]
+
+export function redisStore(redis: RedisClient, settings: StoreSettings, clock: Clock): CheckpointStore {
+  const { ttlMs, maxItems } = settings
+
+  const written = (job: string, answer: unknown): Written => {
+    const [word, ...rest] = answer as [Buffer, ...unknown[]]
+    const outcome = String(word)
+    if (outcome === 'mismatch' || outcome === 'unreadable') return { outcome }
+    if (outcome === 'older_attempt') return { outcome, attempt: Number(rest[0]) }
+    if (outcome === 'too_many') return { outcome, count: Number(rest[0]) }
+    const [text, revision, attempt, created] = rest
+    const record = { job, checkpoint: JSON.parse(String(text)), expiresAt: clock.wallNow() + ttlMs }
+    return {
+      outcome: 'saved',
+      record: { ...record, revision: Number(revision), attempt: Number(attempt) },
+      created: created === 1,
+    }
+  }
+
+  const save = async (job: string, checkpoint: Checkpoint, precondition: Precondition): Promise<Written> => {
+    const count = checkpoint.item_ids.length
+    if (count > maxItems) return { outcome: 'too_many', count }
+    const args = [...conditions(precondition), ttlMs, checkpoint.stage, JSON.stringify(inOrder(checkpoint))]
+    return written(job, await unlessWrongType(redis.run(SAVE, keysOf(job), args), UNREADABLE))
+  }
+
+  const append = async (job: string, added: Append, precondition: Precondition): Promise<Written> => {
+    const { stage, itemIds, totalItems, metadata } = added
+    const args = [
+      ...conditions(precondition),
+      ttlMs,
+      stage,
+      JSON.stringify(itemIds),
+      totalItems ?? '',
+      metadata === undefined ? '' : JSON.stringify(metadata),
+      JSON.stringify(isoTime(clock.wallNow())),
+      maxItems,
+    ]
+    return written(job, await unlessWrongType(redis.run(APPEND, keysOf(job), args), UNREADABLE))
+  }
+
+  const load = async (job: string, stage: string | undefined): Promise<StoredCheckpoint | undefined> => {
+    const answer = await unlessWrongType(redis.run(LOAD, keysOf(job), [stage ?? '']), null)
+    if (answer === null) return undefined
+    const [text, revision, attempt, leftMs] = answer as [Buffer, number, number, number]
+    const checkpoint = isUtf8(text) ? readCheckpoint(text.toString()) : undefined
+    const expiresAt = clock.wallNow() + (leftMs < 0 ? ttlMs : leftMs)
+    return checkpoint && { job, checkpoint, revision, attempt, expiresAt }
+  }
+
+  const stages = async (job: string): Promise<string[]> => {
+    const [, own = ''] = keysOf(job)
+    const fields = await unlessWrongType(
+      redis.ask((client) => client.hkeys(own)),
+      [],
+    )
+    const newest = (await load(job, undefined))?.checkpoint.stage
+    if (newest === undefined) return []
+    return [...fields.filter((field) => field.startsWith(STAGE)).map((field) => field.slice(STAGE.length)), newest]
+  }
+
+  const saveJob = async (record: JobRecord): Promise<void> => {
+    const now = clock.wallNow()
+    const lifeMs = Math.ceil(keptUntil(record, now, ttlMs) - now)
+    await redis.ask((client) => client.set(`${JOB}${record.id}`, JSON.stringify(record), 'PX', lifeMs))
+  }
+
+  const jobs = async (): Promise<JobRecord[]> => {
+    const keys = await redis.keys(`${JOB}*`)
+    const texts = await Promise.all(keys.map((key) => redis.ask((client) => client.get(key))))
+    return texts.map((text) => (text === null ? undefined : readJob(text))).filter((record) => record !== undefined)
+  }
+
+  return {
+    save,
+    append,
+    load,
+    stages,
+    clear: async (job, { ifMatch, ifNoneMatch }) =>
+      (await redis.run(CLEAR, keysOf(job), [ifMatch ?? '', ifNoneMatch ?? ''])) === 1,
+    ...redisPages(redis, load, settings, clock),
+    saveJob,
+    removeJob: async (id) => {
+      await redis.ask((client) => client.del(`${JOB}${id}`))
+    },
+    jobs,
+    probe: async (value) => {
+      const key = `${PROBE}${value}`
+      await redis.ask((client) => client.set(key, value, 'PX', PROBE_LIFE_MS))
+      const read = await redis.ask((client) => client.get(key))
+      await redis.ask((client) => client.del(key))
+      return read === value
+    },
+    close: async () => redis.close(),
+  }
+}
+
+/** As the scripts answer it. */
+const UNREADABLE = ['unreadable']
+
+/** A key of another type holds no checkpoint: that says nothing of the store. */
+async function unlessWrongType<R, F>(answer: Promise<R>, otherwise: F): Promise<R | F> {
+  try {
+    return await answer
+  } catch (error) {
+    if (error instanceof RedisWrongType) return otherwise
+    throw error
+  }
+}

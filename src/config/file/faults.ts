@@ -1,0 +1,136 @@
+/** Faults of a configuration file, from what the schema says of it to lines that a person reads. */
+
+import { z } from 'zod'
+import { type Excerpt, excerptAt, shown } from './excerpt.ts'
+import { FILE } from '../schema.ts'
+import type { Path, Place, Source } from './source.ts'
+import { corrected, suggestion } from './suggest.ts'
+
+export type ConfigFault = Excerpt & {
+  readonly message: string
+  /** A known word that may have been meant. */
+  readonly suggestion: string | undefined
+}
+
+/** The faults that a schema finds, each at its place; no more than `most`, since finding a place takes time. */
+export function schemaFaults(
+  error: z.ZodError,
+  schema: z.ZodType,
+  source: Source,
+  file: string,
+  most: number,
+): ConfigFault[] {
+  const faults: ConfigFault[] = []
+  for (const issue of error.issues) {
+    if (faults.length >= most) break
+    const bounded = issue.code === 'unrecognized_keys' ? { ...issue, keys: issue.keys.slice(0, most) } : issue
+    faults.push(...faultsOf(bounded, [], schema, source, file))
+  }
+  return faults
+}
+
+function faultsOf(
+  issue: z.core.$ZodIssue,
+  above: Path,
+  schema: z.ZodType,
+  source: Source,
+  file: string,
+): ConfigFault[] {
+  const path = [...above, ...issue.path]
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(path, key, schema, source, file))
+  if (issue.code === 'invalid_key') {
+    const [inner] = issue.issues
+    return [faultAt(source.keyAt(path), path, inner?.message ?? issue.message, undefined, source, file)]
+  }
+  if ((issue.code === 'invalid_type' || issue.code === 'invalid_union') && !source.has(path)) {
+    const key = String(path.at(-1) ?? '')
+    return [faultAt(source.keyAt(path), path, `${key} is missing`, undefined, source, file)]
+  }
+  if (issue.code === 'invalid_union') return unionFaults(issue, path, schema, source, file)
+  const place = source.valueAt(path)
+  const word = place.text.replaceAll(/^['"]|['"]$/g, '')
+  const isWord = issue.code === 'invalid_value' && /[a-z]/i.test(word)
+  const meant = isWord ? suggestion(word, issue.values.map(String)) : corrected(word, issue.message)
+  return [faultAt(place, path, issue.message, meant, source, file)]
+}
+
+/** Of the ways to write a value, the one that came nearest is the one to speak of: that knows the keys, whose faults lie deepest. */
+function unionFaults(
+  issue: z.core.$ZodIssueInvalidUnion,
+  path: Path,
+  schema: z.ZodType,
+  source: Source,
+  file: string,
+): ConfigFault[] {
+  const depth = (issues: readonly z.core.$ZodIssue[]) =>
+    Math.max(...issues.map((one) => one.path.length + (one.code === 'unrecognized_keys' ? 1 : 0)))
+  const unknown = (issues: readonly z.core.$ZodIssue[]) =>
+    issues.filter(({ code }) => code === 'unrecognized_keys').length
+  const nearest = issue.errors
+    .filter((issues) => issues.length > 0)
+    .sort(
+      (a, b) => Number(depth(a) === 0) - Number(depth(b) === 0) || unknown(a) - unknown(b) || depth(b) - depth(a),
+    )[0]
+  if (nearest !== undefined && depth(nearest) > 0)
+    return nearest.flatMap((inner) => faultsOf(inner, path, schema, source, file))
+  const ours = issue.errors.flatMap((issues) => issues.map(({ message }) => message)).filter((text) => !isStock(text))
+  const message = isStock(issue.message) && ours.length > 0 ? [...new Set(ours)].join(', or ') : issue.message
+  const place = source.valueAt(path)
+  return [faultAt(place, path, message, corrected(place.text, message), source, file)]
+}
+
+/** The library's own words, for what we have no better ones for. */
+const isStock = (message: string) => message.startsWith('Invalid input')
+
+function unknownKey(path: Path, key: string, schema: z.ZodType, source: Source, file: string): ConfigFault {
+  const full = [...path, key]
+  const meant = suggestion(key, keysAt(schema, path))
+  const belongs = meant === undefined && schema === FILE ? homeOf(key, path) : undefined
+  const message = belongs === undefined ? 'unknown key' : `unknown key here: it belongs to ${belongs}`
+  return faultAt(source.keyAt(full), full, message, meant, source, file)
+}
+
+/** Where a key that is unknown in one place would be known. */
+function homeOf(key: string, path: Path): string | undefined {
+  if (path.includes('routes') && keysAt(FILE, ['upstreams', '']).includes(key)) return 'the upstream, not to a route'
+  if (path.includes('routes') && path.at(-1) === 'retry' && key === 'budget') return 'the upstream, not to a route'
+  if (path.includes('upstreams') && keysAt(FILE, []).includes(key)) return 'the top of the file'
+  if (path[0] === 'defaults' && keysAt(FILE, ['upstreams', '']).includes(key)) return 'an upstream, not to the defaults'
+  if (keysAt(FILE, ['upstreams', '', 'routes', 0]).includes(key)) return 'a route'
+  return undefined
+}
+
+/** The keys that may stand at a path. */
+function keysAt(schema: unknown, path: Path): string[] {
+  if (schema instanceof z.ZodOptional) return keysAt(schema.unwrap(), path)
+  if (schema instanceof z.ZodUnion) return schema.options.flatMap((option) => keysAt(option, path))
+  const [key, ...rest] = path
+  if (schema instanceof z.ZodObject)
+    return key === undefined ? Object.keys(schema.shape) : keysAt(schema.shape[String(key)], rest)
+  if (key === undefined) return []
+  if (schema instanceof z.ZodRecord) return keysAt(schema.valueType, rest)
+  return schema instanceof z.ZodArray ? keysAt(schema.element, rest) : []
+}
+
+export function faultAt(
+  place: Place,
+  path: Path,
+  message: string,
+  meant: string | undefined,
+  source: Source,
+  file: string,
+): ConfigFault {
+  const { line, column } = place
+  return { ...excerptAt(file, { line, column, path, source: source.line(line) }), message, suggestion: meant }
+}
+
+/** One paragraph a fault: file, line, column and what is wrong; then the line itself with a caret. */
+export function formatFaults(faults: readonly ConfigFault[]): string {
+  return faults
+    .map((fault) => {
+      const where = fault.path === '' ? '' : `${fault.path}: `
+      const hint = fault.suggestion === undefined ? '' : `, did you mean "${fault.suggestion}"?`
+      return `${fault.file}:${fault.line}:${fault.column}: ${where}${fault.message}${hint}\n${shown(fault)}`
+    })
+    .join('')
+}

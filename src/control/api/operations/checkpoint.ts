@@ -1,0 +1,255 @@
+/** Checkpoints over HTTP: each call of make-video's own manager, and appends that cannot lose anything. */
+
+import { z } from 'zod'
+import {
+  type Checkpoint,
+  isDue,
+  JOB_ID,
+  progressOf,
+  remaining,
+  STAGE,
+  type StoredCheckpoint,
+} from '../../../checkpoint/record.ts'
+import type { CheckpointStore, ListedCheckpoint, Written } from '../../../checkpoint/store.ts'
+import { type Clock, isoTime } from '../../../clock.ts'
+import { etagOf, PRECONDITIONS, precondition } from './checkpoint-tags.ts'
+import { CURSOR, PAGE_END, pageEnd } from '../listing.ts'
+import { empty, json, limitUpTo, type Operation, PLAIN, Refusal, type Reply } from '../operation.ts'
+
+export type CheckpointSettings = {
+  /** Items between two saves. */
+  readonly interval: number
+  readonly maxItems: number
+}
+
+const job = z.string().regex(JOB_ID, { error: 'a job id has 1 to 128 of A-Z a-z 0-9 . _ : -' })
+const stage = z.string().regex(STAGE, { error: 'a stage has 1 to 64 of a-z 0-9 _' })
+const count = z.int().min(0)
+const attempt = count.optional().describe('number of the attempt at the job; an older one than has written is refused')
+const metadata = z.record(z.string(), z.unknown())
+
+const RECORD = z.object({
+  job_id: job,
+  stage,
+  progress: z.number(),
+  completed_items: count,
+  total_items: count,
+  item_ids: z.array(z.string()),
+  metadata,
+  timestamp: z.string(),
+  revision: z.int().min(1),
+  expires_at: z.iso.datetime(),
+})
+const SUMMARY = RECORD.omit({ item_ids: true, metadata: true })
+
+const PAGE = z.object({
+  checkpoints: z.array(RECORD.partial({ item_ids: true })).describe('item_ids with `?items=true` alone'),
+  ...PAGE_END,
+})
+
+const MISMATCH = { what: 'the precondition does not hold', schema: undefined }
+
+export function checkpointOperations(store: CheckpointStore, settings: CheckpointSettings, clock: Clock): Operation[] {
+  const itemIds = z
+    .array(z.string().min(1).max(512))
+    .max(settings.maxItems, { error: `at most ${settings.maxItems} ids` })
+  const save = z.strictObject({
+    stage,
+    completed_items: count,
+    total_items: count,
+    item_ids: itemIds.optional(),
+    metadata: metadata.optional(),
+    attempt,
+  })
+  const append = z.strictObject({
+    stage,
+    item_ids: itemIds,
+    total_items: count.optional(),
+    metadata: metadata.optional(),
+    attempt,
+  })
+  const items = z.strictObject({
+    items: z.array(z.union([z.string(), z.record(z.string(), z.unknown())], { error: 'expected ids or objects' })),
+    id_key: z.string().default('id'),
+    stage: stage.optional(),
+  })
+  const conflicts = {
+    409: { what: 'a newer attempt has written, or some other program wrote what is no checkpoint', schema: undefined },
+    412: MISMATCH,
+  }
+  const path = '/v1/checkpoints/{job}'
+  return [
+    {
+      ...PLAIN,
+      id: 'saveCheckpoint',
+      method: 'PUT',
+      path,
+      summary: 'Saves the record whole',
+      params: { job },
+      headers: PRECONDITIONS,
+      body: save,
+      answers: {
+        200: { what: 'saved', schema: RECORD },
+        201: { what: 'saved, the first time', schema: RECORD },
+        ...conflicts,
+      },
+      answer: async (call) => {
+        const body = call.body as z.infer<typeof save>
+        const { completed_items, total_items, item_ids = [], metadata: about = {} } = body
+        const saved: Checkpoint = {
+          stage: body.stage,
+          progress: progressOf(completed_items, total_items),
+          completed_items,
+          total_items,
+          item_ids,
+          metadata: about,
+          timestamp: isoTime(clock.wallNow()),
+        }
+        return written(await store.save(call.params.job ?? '', saved, precondition(call, body.attempt)), shown)
+      },
+    },
+    {
+      ...PLAIN,
+      id: 'appendItems',
+      method: 'POST',
+      path: `${path}/items`,
+      summary: 'Adds finished items as a set union, atomically; a new stage starts an empty set',
+      params: { job },
+      headers: PRECONDITIONS,
+      body: append,
+      answers: {
+        200: { what: 'added', schema: SUMMARY },
+        201: { what: 'added to a new record', schema: SUMMARY },
+        ...conflicts,
+      },
+      answer: async (call) => {
+        const body = call.body as z.infer<typeof append>
+        const added = {
+          stage: body.stage,
+          itemIds: body.item_ids,
+          totalItems: body.total_items,
+          metadata: body.metadata,
+        }
+        return written(await store.append(call.params.job ?? '', added, precondition(call, body.attempt)), summary)
+      },
+    },
+    {
+      ...PLAIN,
+      id: 'loadCheckpoint',
+      method: 'GET',
+      path,
+      summary: 'The record, of the newest stage when none is named',
+      params: { job },
+      query: { stage: stage.optional() },
+      answers: { 200: { what: 'the record', schema: RECORD }, 404: { what: 'there is none', schema: undefined } },
+      answer: async ({ params, query }) => {
+        const record = await store.load(params.job ?? '', query.get('stage') ?? undefined)
+        if (record === undefined) throw new Refusal(404, 'no checkpoint')
+        return json(200, shown(record), { etag: etagOf(record) })
+      },
+    },
+    {
+      ...PLAIN,
+      id: 'remainingItems',
+      method: 'POST',
+      path: `${path}/remaining`,
+      summary: 'Of these items, those not finished, in order',
+      params: { job },
+      body: items,
+      answers: {
+        200: {
+          what: 'those not finished',
+          schema: z.object({ remaining: z.array(z.unknown()), total: count, completed: count, remaining_count: count }),
+        },
+      },
+      answer: async (call) => {
+        const { items: all, id_key, stage: named } = call.body as z.infer<typeof items>
+        const record = await store.load(call.params.job ?? '', named)
+        const left = remaining(record?.checkpoint, all, id_key)
+        const counts = { total: all.length, completed: all.length - left.length, remaining_count: left.length }
+        return json(200, { remaining: left, ...counts })
+      },
+    },
+    {
+      ...PLAIN,
+      id: 'isCheckpointDue',
+      method: 'GET',
+      path: `${path}/due`,
+      summary: `Whether it is time to save: every ${settings.interval} items, and at the end`,
+      params: { job },
+      query: { completed: z.coerce.number().pipe(count), total: z.coerce.number().pipe(count) },
+      answers: { 200: { what: 'the answer', schema: z.object({ due: z.boolean() }) } },
+      answer: ({ query }) => {
+        const due = isDue(Number(query.get('completed')), Number(query.get('total')), settings.interval)
+        return json(200, { due })
+      },
+    },
+    {
+      ...PLAIN,
+      id: 'clearCheckpoint',
+      method: 'DELETE',
+      path,
+      summary: 'Forgets the record and all its stages, also when there was none',
+      params: { job },
+      headers: PRECONDITIONS,
+      answers: { 204: { what: 'gone', schema: undefined }, 412: MISMATCH },
+      answer: async (call) => {
+        if (await store.clear(call.params.job ?? '', precondition(call, undefined))) return empty
+        throw new Refusal(412, 'the precondition does not hold')
+      },
+    },
+    {
+      ...PLAIN,
+      id: 'listCheckpoints',
+      method: 'GET',
+      path: '/v1/checkpoints',
+      summary: 'A page of records, in order of job',
+      query: {
+        stage: stage.optional(),
+        limit: limitUpTo(1000),
+        cursor: CURSOR,
+        items: z.enum(['true', 'false']).optional().describe('whether item_ids are wanted: there may be thousands'),
+      },
+      answers: { 200: { what: 'a page: of `limit` records, or of 4 MiB', schema: PAGE } },
+      answer: async ({ query }) => {
+        const limit = Number(query.get('limit') ?? 100)
+        const [named, cursor] = [query.get('stage') ?? undefined, query.get('cursor') ?? undefined]
+        const page = await store.list(named, limit, cursor, query.get('items') === 'true')
+        return json(200, { checkpoints: page.records.map(shown), ...pageEnd(page) })
+      },
+    },
+  ]
+}
+
+const shown = ({ job: id, checkpoint, revision, expiresAt }: ListedCheckpoint) => ({
+  job_id: id,
+  ...checkpoint,
+  revision,
+  expires_at: isoTime(expiresAt),
+})
+
+/** Of an append: it tells no items, for there may be thousands. */
+function summary(record: StoredCheckpoint) {
+  const { item_ids: _, metadata: __, ...rest } = shown(record)
+  return rest
+}
+
+/** @param told what of the record is answered. */
+function written(result: Written, told: (record: StoredCheckpoint) => object): Reply {
+  switch (result.outcome) {
+    case 'saved': {
+      const { record, created } = result
+      return json(created ? 201 : 200, told(record), { etag: etagOf(record) })
+    }
+    case 'mismatch':
+      throw new Refusal(412, 'the precondition does not hold')
+    case 'older_attempt':
+      throw new Refusal(409, `attempt ${result.attempt} has written already`, 'attempt')
+    case 'unreadable':
+      throw new Refusal(409, 'what the store holds for this job is no checkpoint: save it whole, or clear it')
+    case 'too_many':
+      throw new Refusal(413, `the set would have ${result.count} items`, 'item_ids')
+    default:
+      return result satisfies never
+  }
+}

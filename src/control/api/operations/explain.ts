@@ -1,0 +1,66 @@
+/** What would be done with a request, over HTTP. */
+
+import { z } from 'zod'
+import type { Origins } from '../../../config/file/origins.ts'
+import type { Config } from '../../../config/schema.ts'
+import { explain, type Explanation, Unanswerable } from '../../../explain/explanation.ts'
+import { textOf } from '../../../explain/text.ts'
+import { json, type Operation, PLAIN, Refusal, text } from '../operation.ts'
+
+/** The configuration in force, and where its settings stand in its file. */
+export type InForce = { readonly config: Config; readonly origins: Origins }
+
+const QUERY = {
+  upstream: z.string().optional().describe('may be left out where the path begins with it, as on the shared listener'),
+  method: z
+    .string()
+    .regex(/^[A-Z]+$/, { error: 'expected a method in capitals' })
+    .optional(),
+  path: z.string().describe('with its query, percent-encoded'),
+}
+
+const PART = z.object({ says: z.string(), setting: z.string(), line: z.int().nullable() })
+
+const ANSWER = z
+  .object({
+    file: z.string(),
+    request: z.object({ method: z.string(), path: z.string() }),
+    route: z.object({ match: z.string().nullable(), line: z.int().nullable(), why: z.string() }),
+    policies: z.array(z.object({ name: z.string(), parts: z.array(PART) })),
+  })
+  .loose()
+
+/** @param inForce asked at each call. */
+export function explainOperation(inForce: () => InForce): Operation {
+  const inputs = inForce().config.job.inputs.map(({ name }) => name)
+  return {
+    ...PLAIN,
+    id: 'explainRequest',
+    method: 'GET',
+    path: '/v1/explain',
+    summary:
+      'The route, the policies, the timeouts and the retry schedule that a request would get, with the line that each comes from; as text for who accepts text/plain alone',
+    query: { ...Object.fromEntries(inputs.map((name) => [name, z.string().optional()])), ...QUERY },
+    answers: { 200: { what: 'the explanation', schema: ANSWER } },
+    answer: ({ query, header }) => {
+      const { config, origins } = inForce()
+      const told = [...query].filter(([name]) => !Object.hasOwn(QUERY, name))
+      const explanation = answered(config, origins, {
+        upstream: query.get('upstream') ?? undefined,
+        method: query.get('method') ?? 'GET',
+        path: query.get('path') ?? '',
+        inputs: Object.fromEntries(told),
+      })
+      return header('accept') === 'text/plain' ? text(textOf(explanation)) : json(200, explanation)
+    },
+  }
+}
+
+function answered(...question: Parameters<typeof explain>): Explanation {
+  try {
+    return explain(...question)
+  } catch (error) {
+    if (error instanceof Unanswerable) throw new Refusal(400, error.message)
+    throw error
+  }
+}

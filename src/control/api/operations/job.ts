@@ -1,0 +1,156 @@
+/** Jobs over HTTP: their shape, the timeouts that come of it, and the deadline that it starts. */
+
+import { z } from 'zod'
+import { JOB_ID } from '../../../checkpoint/record.ts'
+import type { CheckpointStore } from '../../../checkpoint/store.ts'
+import { type Clock, isoTime } from '../../../clock.ts'
+import type { JobBook, JobRecord } from '../../../job/book.ts'
+import { accept, type InputRule } from '../../../job/inputs.ts'
+import { computeTimeout, type Inputs, type TimeoutRules } from '../../../job/timeouts.ts'
+import { empty, json, limitUpTo, type Operation, PLAIN, Refusal } from '../operation.ts'
+
+export type JobSettings = { readonly inputs: readonly InputRule[]; readonly timeouts: TimeoutRules }
+
+/** The computed timeout that is a job's deadline. */
+const TOTAL = 'total'
+
+const id = z.string().regex(JOB_ID, { error: 'a job id has 1 to 128 of A-Z a-z 0-9 . _ : -' })
+const SECONDS = z.record(z.string(), z.int())
+const INPUTS = z.record(z.string(), z.union([z.number(), z.string()]))
+const RECORD = z.object({
+  job_id: id,
+  inputs: INPUTS,
+  timeouts: SECONDS,
+  started_at: z.iso.datetime(),
+  deadline_at: z.iso.datetime().nullable(),
+  time_left_s: z.number().nullable(),
+})
+
+export function jobOperations(store: CheckpointStore, book: JobBook, settings: JobSettings, clock: Clock): Operation[] {
+  const { inputs: rules, timeouts } = settings
+  const shape = z.strictObject(Object.fromEntries(rules.map((rule) => [rule.name, schemaOf(rule).optional()])))
+  const names = Object.keys(timeouts)
+  const secondsOf = (inputs: Inputs) =>
+    Object.fromEntries(names.map((name) => [name, computeTimeout(name, timeouts, inputs).seconds]))
+  /** 0 once it is over, also when it was forgotten meanwhile. */
+  const secondsLeft = (job: string) => Math.max(0, ((book.deadlineOf(job) ?? 0) - clock.now()) / 1000)
+  const shown = ({ id: job, inputs, startedAt, deadlineAt }: JobRecord) => ({
+    job_id: job,
+    inputs,
+    timeouts: secondsOf(inputs),
+    started_at: isoTime(startedAt),
+    deadline_at: deadlineAt === undefined ? null : isoTime(deadlineAt),
+    time_left_s: deadlineAt === undefined ? null : secondsLeft(job),
+  })
+  const path = '/v1/jobs/{id}'
+  const found = {
+    200: { what: 'the job, with the time left', schema: RECORD },
+    404: { what: 'not registered', schema: undefined },
+  }
+  return [
+    {
+      ...PLAIN,
+      id: 'registerJob',
+      method: 'PUT',
+      path,
+      summary: 'Registers the shape of a job and starts its deadline. Once more: a new shape, the same start',
+      params: { id },
+      body: shape,
+      answers: { 200: { what: 'registered before', schema: RECORD }, 201: { what: 'registered', schema: RECORD } },
+      answer: async ({ params, body }) => {
+        const job = params.id ?? ''
+        const inputs = completed(rules, body as z.infer<typeof shape>)
+        const known = book.find(job)
+        const startedAt = known?.startedAt ?? clock.wallNow()
+        const total = timeouts[TOTAL] === undefined ? undefined : computeTimeout(TOTAL, timeouts, inputs).seconds
+        const record = {
+          id: job,
+          inputs,
+          startedAt,
+          deadlineAt: total === undefined ? undefined : startedAt + total * 1000,
+        }
+        await store.saveJob(record)
+        book.put(record)
+        return json(known === undefined ? 201 : 200, shown(record))
+      },
+    },
+    {
+      ...PLAIN,
+      id: 'listJobs',
+      method: 'GET',
+      path: '/v1/jobs',
+      summary: 'The jobs that are registered, the newest first',
+      query: { limit: limitUpTo(1000) },
+      answers: { 200: { what: 'the newest of them', schema: z.object({ jobs: z.array(RECORD), total: z.int() }) } },
+      answer: ({ query }) =>
+        json(200, { jobs: book.newest(Number(query.get('limit') ?? 100)).map(shown), total: book.size }),
+    },
+    {
+      ...PLAIN,
+      id: 'loadJob',
+      method: 'GET',
+      path,
+      summary: 'A registered job',
+      params: { id },
+      answers: found,
+      answer: ({ params }) => {
+        const record = book.find(params.id ?? '')
+        if (record === undefined) throw new Refusal(404, 'no such job')
+        return json(200, shown(record))
+      },
+    },
+    {
+      ...PLAIN,
+      id: 'forgetJob',
+      method: 'DELETE',
+      path,
+      summary: 'Forgets a job, also when there was none',
+      params: { id },
+      answers: { 204: { what: 'gone', schema: undefined } },
+      answer: async ({ params }) => {
+        await store.removeJob(params.id ?? '')
+        book.remove(params.id ?? '')
+        return empty
+      },
+    },
+    {
+      ...PLAIN,
+      id: 'computeTimeouts',
+      method: 'GET',
+      path: '/v1/timeouts',
+      summary: 'The computed timeouts in whole seconds, and how each came about',
+      query: Object.fromEntries(rules.map((rule) => [rule.name, schemaOf(rule).optional()])),
+      answers: {
+        200: {
+          what: 'the timeouts',
+          schema: z.object({
+            inputs: INPUTS,
+            timeouts: SECONDS,
+            terms: z.record(z.string(), z.array(z.string())),
+          }),
+        },
+      },
+      answer: ({ query }) => {
+        const given = Object.fromEntries([...query].filter(([name]) => rules.some((rule) => rule.name === name)))
+        const inputs = completed(rules, given)
+        const terms = Object.fromEntries(names.map((name) => [name, computeTimeout(name, timeouts, inputs).terms]))
+        return json(200, { inputs, timeouts: secondsOf(inputs), terms })
+      },
+    },
+  ]
+}
+
+/** Takes the number of a query, too. */
+const schemaOf = (rule: InputRule) =>
+  z.union([z.number(), z.string()]).refine((value) => accept(rule, value) !== undefined, { error: expectation(rule) })
+
+function expectation({ byDefault, min, max }: InputRule): string {
+  if (typeof byDefault === 'string') return 'expected a string of at most 100 characters'
+  return Number.isFinite(min) || Number.isFinite(max)
+    ? `expected a number from ${min} to ${max}`
+    : 'expected a finite number'
+}
+
+function completed(rules: readonly InputRule[], given: Readonly<Record<string, unknown>>): Inputs {
+  return Object.fromEntries(rules.map((rule) => [rule.name, accept(rule, given[rule.name]) ?? rule.byDefault]))
+}

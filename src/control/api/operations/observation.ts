@@ -1,0 +1,88 @@
+/** What an operator and an orchestrator look at: the health report, the probes and the metrics. Open to whoever asks. */
+
+import { z } from 'zod'
+import type { HealthDocument } from '../../health/report.ts'
+import type { Metrics } from '../../metrics/metrics.ts'
+import { json, type Operation, PLAIN, problem, text } from '../operation.ts'
+
+export type Observed = {
+  readonly health: { report(): Promise<HealthDocument> }
+  readonly metrics: Pick<Metrics, 'scrape'>
+  /** What must hold for the sidecar to have started, and for it to take traffic. */
+  readonly phase: () => { readonly started: Conditions; readonly ready: Conditions }
+}
+
+/** By name, whether each holds. */
+type Conditions = Readonly<Record<string, boolean>>
+
+/** The health report, the probes and the metrics: open to whoever asks. */
+export function observationOperations({ metrics, health, phase }: Observed): Operation[] {
+  return [
+    ...probeOperations({ metrics, phase }),
+    {
+      ...OBSERVATION,
+      id: 'checkHealth',
+      path: '/health',
+      summary: 'What the service needs, each looked at by itself; made at most once a second',
+      answers: {
+        200: { what: 'healthy, or degraded: nothing critical is missing', schema: HEALTH },
+        503: { what: 'unhealthy', schema: HEALTH },
+      },
+      answer: async () => {
+        const document = await health.report()
+        return json(document.status === 'unhealthy' ? 503 : 200, document)
+      },
+    },
+  ]
+}
+
+const OBSERVATION = { ...PLAIN, method: 'GET', open: true } as const
+
+const HEALTH = z.object({
+  status: z.enum(['healthy', 'degraded', 'unhealthy']),
+  service: z.string(),
+  version: z.string(),
+  checks: z.record(
+    z.string(),
+    z.object({ healthy: z.boolean(), details: z.string(), latency_ms: z.number().optional() }),
+  ),
+  timestamp: z.iso.datetime(),
+})
+
+/** What may be asked of anyone, also on a listener of its own. */
+export function probeOperations({ metrics, phase }: Omit<Observed, 'health'>): Operation[] {
+  const probe = (id: string, path: string, summary: string, conditions: () => Conditions): Operation => ({
+    ...OBSERVATION,
+    id,
+    path,
+    summary,
+    query: { verbose: z.string().optional() },
+    answers: { 200: { what: 'yes', schema: undefined }, 503: { what: 'no', schema: undefined } },
+    answer: ({ query }) => {
+      const all = Object.entries(conditions())
+      const failing = all.filter(([, holds]) => !holds).map(([name]) => name)
+      if (query.has('verbose')) return { ...text(verdicts(all)), status: failing.length === 0 ? 200 : 503 }
+      return failing.length === 0 ? text('ok\n') : problem(503, `not ${failing.join(', not ')}`)
+    },
+  })
+  return [
+    {
+      ...OBSERVATION,
+      id: 'scrape',
+      path: '/metrics',
+      summary: 'Metrics in the Prometheus text format, or in OpenMetrics with exemplars for who accepts that',
+      answers: { 200: { what: 'the metrics', schema: undefined } },
+      answer: async ({ header }) => {
+        const { body, contentType } = await metrics.scrape(header('accept') ?? '')
+        return text(body, contentType)
+      },
+    },
+    probe('isAlive', '/livez', 'Whether the event loop turns', () => ({ alive: true })),
+    probe('isReady', '/readyz', 'Whether the sidecar takes traffic; upstreams do not matter', () => phase().ready),
+    probe('hasStarted', '/startupz', 'Whether all listeners are open', () => phase().started),
+  ]
+}
+
+/** As Kubernetes' own probes word it. */
+const verdicts = (conditions: readonly (readonly [string, boolean])[]) =>
+  conditions.map(([name, holds]) => `${holds ? '[+]' : '[-]'}${name} ${holds ? 'ok' : 'failed'}\n`).join('')

@@ -1,0 +1,62 @@
+/** The page at `/`: its files as they lie on disk, open to whoever asks, for they hold no data. */
+
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { empty, type Operation, PLAIN, type Reply } from '../operation.ts'
+
+const TYPES: Readonly<Record<string, string>> = {
+  html: 'text/html; charset=utf-8',
+  css: 'text/css; charset=utf-8',
+  js: 'text/javascript; charset=utf-8',
+}
+
+/** Nothing from elsewhere, nothing inline, no frame around it: what an upstream's path says can then only be text. */
+const POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
+  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+const FOLDER = new URL('../../../dashboard/', import.meta.url)
+const PLOTTING = new URL('./', import.meta.resolve('uplot'))
+
+/** Reads the files once. The page's addresses are relative, so that it may be served below a path by something in front. */
+export function pageOperations(): Operation[] {
+  const own = [FOLDER, new URL('styles/', FOLDER)].flatMap((folder) =>
+    readdirSync(folder)
+      .filter((name) => typeOf(name) !== undefined)
+      .map((name) => fileAt(name === 'index.html' ? '/' : `/page/${name}`, new URL(name, folder))),
+  )
+  return [
+    ...own,
+    fileAt('/page/uplot.js', new URL('uPlot.iife.min.js', PLOTTING)),
+    fileAt('/page/uplot.css', new URL('uPlot.min.css', PLOTTING)),
+  ]
+}
+
+const typeOf = (name: string) => TYPES[name.slice(name.lastIndexOf('.') + 1)]
+
+function fileAt(path: string, file: URL): Operation {
+  const body = readFileSync(file, 'utf8')
+  const headers = {
+    'content-type': typeOf(file.pathname) ?? '',
+    'content-security-policy': POLICY,
+    'referrer-policy': 'no-referrer',
+    etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`,
+    'cache-control': 'no-cache',
+  }
+  const whole: Reply = { status: 200, headers, body }
+  const unchanged: Reply = { ...empty, status: 304, headers }
+  return {
+    ...PLAIN,
+    id: path,
+    method: 'GET',
+    path,
+    summary: 'A file of the page',
+    open: true,
+    answers: { 200: { what: 'the file', schema: undefined } },
+    answer: ({ header }) => (names(header('if-none-match'), headers.etag) ? unchanged : whole),
+  }
+}
+
+/** Weak comparison, as RFC 9110 section 13.1.2 has it for If-None-Match. */
+const names = (field: string | undefined, etag: string) =>
+  field?.split(',').some((given) => given.trim() === '*' || given.trim().replace(/^W\//, '') === etag) ?? false

@@ -1,0 +1,162 @@
+/** The upstreams over HTTP: what state they are in, what failed of late, what happens now, and an operator's word to their breakers. */
+
+import { z } from 'zod'
+import { BREAKER_MODES, type BreakerMode, type BreakerSnapshot, type UpstreamSnapshot } from '../../../events.ts'
+import type { Failures } from '../../live/failures.ts'
+import { json, type Operation, PLAIN, Refusal, streamed } from '../operation.ts'
+import type { Overview } from '../../live/overview.ts'
+import { percentile, type Recent } from '../../live/recent.ts'
+
+const MODE = z.enum(BREAKER_MODES)
+const BREAKER = z.object({
+  route: z.string().nullable().describe("null for the upstream's own"),
+  endpoint: z.string().nullable().describe('null where the upstream has but one'),
+  mode: MODE,
+  state: z.enum(['closed', 'open', 'half-open']),
+  consecutive_failures: z.int(),
+  open_for_s: z.number(),
+  probes_in_flight: z.int(),
+})
+const MS = z.number().nullable()
+const UPSTREAM = z.object({
+  name: z.string(),
+  endpoints: z.array(z.object({ origin: z.string(), in_flight: z.int(), available: z.boolean() })),
+  breakers: z.array(BREAKER),
+  in_flight: z.int(),
+  queued: z.int(),
+  limit: z.int(),
+  slowdown: z.number().nullable(),
+  held: z.int(),
+  connections: z.int(),
+  retry_budget: z.int(),
+  requests: z.object({ total: z.int(), failed: z.int() }),
+  attempts: z.object({ total: z.int() }),
+  resumes: z.object({ resumed: z.int(), failed: z.int() }),
+  latency_ms: z.object({ p50: MS, p90: MS, p99: MS }).describe("of the last minute's requests"),
+  last_error: z
+    .object({ at: z.iso.datetime(), route: z.string(), reason: z.string().nullable(), status: z.int() })
+    .nullable(),
+})
+const FAILURE = z.object({
+  at: z.iso.datetime(),
+  upstream: z.string(),
+  route: z.string(),
+  method: z.string(),
+  path: z.string(),
+  status: z.int(),
+  reason: z.string().nullable(),
+  attempts: z.int(),
+  total_ms: z.number(),
+  history: z.array(
+    z.object({ at_ms: z.number(), ms: z.number(), outcome: z.string(), endpoint: z.string().nullable() }),
+  ),
+  request_id: z.string(),
+})
+const NAME = z.string().regex(/^[a-z0-9-]{1,63}$/, { error: 'no name of an upstream' })
+
+export function upstreamOperations({ plane, recent, failures, live }: Overview): Operation[] {
+  const { upstreams, setMode } = plane
+  const shown = (snapshot: UpstreamSnapshot) => shownUpstream(snapshot, recent, failures)
+  return [
+    {
+      ...PLAIN,
+      id: 'listUpstreams',
+      method: 'GET',
+      path: '/v1/upstreams',
+      summary: "Each upstream's endpoints, breakers, counts, latency and last error",
+      answers: { 200: { what: 'the upstreams', schema: z.object({ upstreams: z.array(UPSTREAM) }) } },
+      answer: () => json(200, { upstreams: upstreams().map(shown) }),
+    },
+    {
+      ...PLAIN,
+      id: 'setBreakerMode',
+      method: 'PUT',
+      path: '/v1/upstreams/{name}/breaker',
+      summary: 'Has breakers of an upstream held open or closed, only observe, or decide by themselves again',
+      params: { name: NAME },
+      body: z.strictObject({ mode: MODE, route: z.string().nullable().optional(), endpoint: z.string().optional() }),
+      answers: {
+        200: { what: 'the upstream as it is now', schema: UPSTREAM },
+        404: { what: 'no such upstream, or no such breaker of it', schema: undefined },
+      },
+      answer: ({ params, body }) => {
+        const name = params.name ?? ''
+        const { mode, route, endpoint } = body as { mode: BreakerMode; route?: string | null; endpoint?: string }
+        const isMeant = (breaker: Pick<BreakerSnapshot, 'route' | 'endpoint'>) =>
+          (route === undefined || (breaker.route ?? null) === route) &&
+          (endpoint === undefined || breaker.endpoint === endpoint)
+        if (setMode(name, isMeant, mode) === 0) throw new Refusal(404, 'no such breaker')
+        const snapshot = upstreams().find((one) => one.name === name)
+        if (snapshot === undefined) throw new Refusal(404, 'no such upstream')
+        return json(200, shown(snapshot))
+      },
+    },
+    {
+      ...PLAIN,
+      id: 'listFailures',
+      method: 'GET',
+      path: '/v1/failures',
+      summary: 'The newest requests that failed, attempt by attempt',
+      answers: {
+        200: {
+          what: 'at most 100 that were tried and 100 that were not, newest first',
+          schema: z.object({ failures: z.array(FAILURE) }),
+        },
+      },
+      answer: () => json(200, { failures: failures.newestFirst() }),
+    },
+    {
+      ...PLAIN,
+      id: 'watchEvents',
+      method: 'GET',
+      path: '/v1/events',
+      summary:
+        'Server-sent events: the last five minutes and the latest breaker changes, then each second, breaker changes, reloads and checkpoints',
+      answers: { 200: { what: 'a stream without an end', schema: undefined } },
+      answer: () => {
+        const stream = live.open()
+        if (stream === undefined) throw new Refusal(503, 'too many listen already', undefined, { 'retry-after': '10' })
+        return streamed(stream)
+      },
+    },
+  ]
+}
+
+function shownUpstream(snapshot: UpstreamSnapshot, recent: Recent, failures: Failures): z.infer<typeof UPSTREAM> {
+  const { name } = snapshot
+  const totals = recent.totalsOf(name)
+  const latency = recent.latencyOf(name)
+  const last = failures.lastOf(name)
+  return {
+    name,
+    endpoints: snapshot.endpoints.map(({ origin, inFlight, isAvailable }) => ({
+      origin,
+      in_flight: inFlight,
+      available: isAvailable,
+    })),
+    breakers: snapshot.breakers.map(shownBreaker),
+    in_flight: snapshot.inFlight,
+    queued: snapshot.queued,
+    limit: snapshot.limit,
+    slowdown: snapshot.slowdown ?? null,
+    held: snapshot.held,
+    connections: snapshot.connections,
+    retry_budget: snapshot.retryBudget,
+    requests: { total: totals.requests, failed: totals.failed },
+    attempts: { total: totals.attempts },
+    resumes: { resumed: totals.resumed, failed: totals.unresumed },
+    latency_ms: { p50: percentile(latency, 0.5), p90: percentile(latency, 0.9), p99: percentile(latency, 0.99) },
+    last_error:
+      last === undefined ? null : { at: last.at, route: last.route, reason: last.reason, status: last.status },
+  }
+}
+
+const shownBreaker = (breaker: BreakerSnapshot) => ({
+  route: breaker.route ?? null,
+  endpoint: breaker.endpoint ?? null,
+  mode: breaker.mode,
+  state: breaker.state,
+  consecutive_failures: breaker.consecutiveFailures,
+  open_for_s: Math.round(breaker.openForMs / 10) / 100,
+  probes_in_flight: breaker.probesInFlight,
+})

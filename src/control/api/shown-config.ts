@@ -1,0 +1,36 @@
+/** The configuration as it may be shown: stars for what is secret. */
+
+import { placeName } from '../../checkpoint/place.ts'
+import type { Config } from '../../config/schema.ts'
+import { masked } from '../log/masked.ts'
+
+/** Names of settings that are secret, wherever they stand. */
+const SECRET = /token|password|secret/i
+const STARS = '***'
+
+/** In the order of Config: durations in ms, sizes in bytes, numbers without a bound as null. */
+export function shownConfig({ checkpoints, health, tracing, ...config }: Config): unknown {
+  const redis = (target: Config['health']['redis']) => (target === false ? '' : placeName({ kind: 'redis', target }))
+  return withoutSecrets({
+    ...config,
+    checkpoints: { ...checkpoints, store: placeName(checkpoints.store) },
+    tracing: { ...tracing, headers: tracing.headers.map(([name]) => [name, STARS]) },
+    health: {
+      ...health,
+      redis: redis(health.redis),
+      celery: { ...health.celery, broker: redis(health.celery.broker) },
+    },
+  })
+}
+
+function withoutSecrets(value: unknown): unknown {
+  if (typeof value === 'string') return masked(value)
+  if (Array.isArray(value)) return value.map(withoutSecrets)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => {
+      const isSecret = SECRET.test(key) && typeof inner === 'string' && inner !== ''
+      return [key, isSecret ? STARS : withoutSecrets(inner)]
+    }),
+  )
+}

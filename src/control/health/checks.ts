@@ -1,0 +1,109 @@
+/** Makes the checks of the health report from the configuration. */
+
+import { checkName } from '../../config/names.ts'
+import type { Config } from '../../config/schema.ts'
+import type { RedisTarget } from '../../checkpoint/place.ts'
+import type { RedisClient } from '../../checkpoint/redis/client.ts'
+import type { CheckpointStore } from '../../checkpoint/store.ts'
+import type { Clock } from '../../clock.ts'
+import { lookAtCelery } from './celery.ts'
+import { lookAtDisk } from './disk.ts'
+import { lookAtRedis } from './redis.ts'
+import type { Check } from './report.ts'
+import { lookAtStore } from './store.ts'
+import type { Watched } from './early-probes.ts'
+import { lookAtEndpoints, UpstreamHealth, type UpstreamHealthSettings } from './upstream.ts'
+
+export type UpstreamLooks = {
+  /** By what they ask for and how: who asks the same goes on by the answer that there is. */
+  readonly known: ReadonlyMap<string, UpstreamHealth>
+  /** By upstream, one for each endpoint. */
+  readonly all: ReadonlyMap<string, readonly UpstreamHealth[]>
+  /** Those that have a health path. */
+  readonly watched: readonly Watched[]
+}
+
+export function upstreamHealth(
+  { upstreams }: Config,
+  before: UpstreamLooks['known'],
+  readText: (path: string) => string,
+  clock: Clock,
+): UpstreamLooks {
+  const known = new Map<string, UpstreamHealth>()
+  const lookFor = (settings: UpstreamHealthSettings) => {
+    const key = JSON.stringify(settings)
+    const look = before.get(key) ?? new UpstreamHealth(settings, clock)
+    known.set(key, look)
+    return look
+  }
+  const all = upstreams.map(({ name, urls, health, tls }) => {
+    const { path, timeout: timeoutMs, interval: intervalMs } = health
+    const ca = tls.ca === '' ? '' : readText(tls.ca)
+    const { servername } = tls
+    const looks = urls.map((url) => lookFor({ url, path, timeoutMs, intervalMs, ca, servername }))
+    return { name, path, intervalMs, looks }
+  })
+  return {
+    known,
+    all: new Map(all.map(({ name, looks }) => [name, looks])),
+    watched: all
+      .filter(({ path }) => path !== undefined)
+      .flatMap(({ name, intervalMs, looks }) =>
+        looks.map((health) => ({ upstream: name, origin: health.origin, health, intervalMs })),
+      ),
+  }
+}
+
+/** The connections that checks keep, by where they lead. */
+export type RedisClients = ReadonlyMap<string, RedisClient>
+
+/** @param before connections that there are already; those that are still wanted are used on. */
+export async function healthChecks(
+  { health, upstreams }: Config,
+  store: CheckpointStore,
+  looks: UpstreamLooks['all'],
+  before: RedisClients,
+  { clock, newId }: { readonly clock: Clock; readonly newId: () => string },
+): Promise<{ readonly list: readonly Check[]; readonly clients: RedisClients }> {
+  const clients = new Map<string, RedisClient>()
+  const connected = async (purpose: string, target: RedisTarget) => {
+    const key = `${purpose} ${JSON.stringify(target)}`
+    const client = before.get(key) ?? (await opened(target, clock))
+    clients.set(key, client)
+    return client
+  }
+  const check = (name: string, look: () => Promise<string>, limitMs = health.timeout, isTimed = true): Check => ({
+    name,
+    critical: health.critical.includes(name),
+    limitMs,
+    isTimed,
+    look,
+  })
+  const list = [
+    check('checkpoint_store', () => lookAtStore(store, newId())),
+    check('disk_space', () => lookAtDisk(health.disk), health.timeout, false),
+    ...upstreams.map((upstream) => {
+      const endpoints = looks.get(upstream.name) ?? []
+      return check(checkName(upstream), () => lookAtEndpoints(endpoints), upstream.health.timeout)
+    }),
+  ]
+  if (health.redis) {
+    const redis = await connected('redis', health.redis)
+    list.push(check('redis', () => lookAtRedis(redis, newId())))
+  }
+  if (health.celery.broker) {
+    const broker = await connected('celery', health.celery.broker)
+    const settings = { db: health.celery.broker.db, timeoutMs: health.celery.timeout }
+    // The limit is for the broker to be asked; the workers have theirs within.
+    const limitMs = health.celery.timeout + health.timeout
+    list.push(check('celery_workers', () => lookAtCelery(broker, settings, newId, clock), limitMs))
+  }
+  return { list, clients }
+}
+
+async function opened(target: RedisTarget, clock: Clock): Promise<RedisClient> {
+  const { RedisClient } = await import('../../checkpoint/redis/client.ts')
+  const client = new RedisClient(target, { ca: '', servername: '' }, clock)
+  void client.connect()
+  return client
+}

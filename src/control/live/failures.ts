@@ -1,0 +1,103 @@
+import { isoTime } from '../../clock.ts'
+import type { RequestEvent, RouteRef } from '../../events.ts'
+
+/** A request that failed, attempt by attempt; as the control API shows it. */
+export type Failure = {
+  readonly at: string
+  readonly upstream: string
+  readonly route: string
+  readonly method: string
+  readonly path: string
+  readonly status: number
+  /** The sidecar's own cause; null where the upstream's response was relayed. */
+  readonly reason: string | null
+  readonly attempts: number
+  readonly total_ms: number
+  readonly history: readonly {
+    readonly at_ms: number
+    readonly ms: number
+    readonly outcome: string
+    readonly endpoint: string | null
+  }[]
+  readonly request_id: string
+}
+
+/** Of each kind that is kept. */
+const MOST = 100
+
+/** A client that went away is no failure. */
+export const isFailure = ({ status, reason }: RequestEvent) =>
+  status >= 500 || (reason !== undefined && reason !== 'client_gone')
+
+type Kept = { readonly event: RoutedEvent; readonly wallAt: number; readonly place: number }
+
+/**
+ * The newest failures, for who looks at the page rather than into the log. Kept as they are told, and put into words when
+ * somebody looks. An upstream whose breaker is open makes thousands of them a second: those that came to no attempt are
+ * kept apart, so that they do not push out what opened it.
+ */
+export class Failures {
+  readonly #tried = new Newest()
+  readonly #untried = new Newest()
+  readonly #lastOf = new Map<string, Kept>()
+  #count = 0
+
+  /** @param wallAt ms since the Unix epoch. */
+  record(event: RequestEvent, wallAt: number): void {
+    if (!isRouted(event)) return
+    this.#count += 1
+    const kept = { event, wallAt, place: this.#count }
+    const alike = event.attempts === 0 ? this.#untried : this.#tried
+    alike.keep(kept)
+    this.#lastOf.set(event.ref.upstream, kept)
+  }
+
+  newestFirst(): Failure[] {
+    return [...this.#tried.all, ...this.#untried.all].sort((a, b) => b.place - a.place).map(shown)
+  }
+
+  lastOf(upstream: string): Failure | undefined {
+    const last = this.#lastOf.get(upstream)
+    return last && shown(last)
+  }
+}
+
+class Newest {
+  /** In no order. */
+  readonly all: Kept[] = []
+  /** Where the oldest of them stands once there are as many as are kept. */
+  #next = 0
+
+  keep(kept: Kept): void {
+    this.all[this.#next] = kept
+    this.#next = (this.#next + 1) % MOST
+  }
+}
+
+type RoutedEvent = RequestEvent & { readonly ref: RouteRef }
+
+const isRouted = (event: RequestEvent): event is RoutedEvent => event.ref !== undefined
+
+function shown({ event, wallAt }: Kept): Failure {
+  const { ref, method, path, status, reason = null, attempts, totalMs, history, startedAt, id } = event
+  return {
+    at: isoTime(wallAt),
+    upstream: ref.upstream,
+    route: ref.route,
+    method,
+    path,
+    status,
+    reason,
+    attempts,
+    total_ms: rounded(totalMs),
+    history: history.map(({ startedAt: since, ms, outcome, endpoint = null }) => ({
+      at_ms: rounded(since - startedAt),
+      ms: rounded(ms),
+      outcome: String(outcome),
+      endpoint,
+    })),
+    request_id: id,
+  }
+}
+
+const rounded = (ms: number) => Math.round(ms * 1000) / 1000

@@ -1,0 +1,44 @@
+import type { StoredCheckpoint } from '../../checkpoint/record.ts'
+import type { Clock } from '../../clock.ts'
+import type { BreakerMode, BreakerSnapshot, Event, UpstreamSnapshot } from '../../events.ts'
+import { Failures, isFailure } from './failures.ts'
+import { Live } from './live.ts'
+import { Recent } from './recent.ts'
+
+/** What the data plane lets itself be asked and told. */
+export type Plane = {
+  readonly upstreams: () => readonly UpstreamSnapshot[]
+  /** @returns how many breakers are meant. */
+  readonly setMode: (
+    upstream: string,
+    meant: (breaker: Pick<BreakerSnapshot, 'route' | 'endpoint'>) => boolean,
+    mode: BreakerMode,
+  ) => number
+  readonly clock: Clock
+}
+
+/** All that the page shows of the data plane. */
+export class Overview {
+  readonly plane: Plane
+  readonly recent: Recent
+  readonly failures = new Failures()
+  readonly live: Live
+
+  constructor(plane: Plane) {
+    this.plane = plane
+    this.recent = new Recent(plane.upstreams, plane.clock)
+    this.live = new Live(this.recent, plane.clock)
+  }
+
+  record(event: Event): void {
+    this.recent.record(event)
+    if (event.kind !== 'request') this.live.record(event)
+    else if (isFailure(event)) this.failures.record(event, this.plane.clock.wallNow())
+  }
+
+  /** Takes a checkpoint that was saved. */
+  saved({ job, checkpoint }: StoredCheckpoint): void {
+    const { stage, completed_items, total_items } = checkpoint
+    this.live.tell('checkpoint', { job, stage, completed_items, total_items })
+  }
+}

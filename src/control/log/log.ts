@@ -1,0 +1,272 @@
+/** One JSON line for each thing worth knowing; the only file that writes to stdout. */
+
+import { type DestinationStream, type LevelWithSilent, type Logger, type LoggerOptions, pino } from 'pino'
+import type { Event, RequestEvent, RouteRef } from '../../events.ts'
+import { type Clock, isoTime } from '../../clock.ts'
+import { Bursts } from './bursts.ts'
+import { LineWriter } from './lines.ts'
+import { masked } from './masked.ts'
+import { writeReload } from './reload-report.ts'
+
+export type LogSettings = {
+  readonly level: LevelWithSilent
+  /** Whether each request gets a line. */
+  readonly access: boolean
+  readonly service: string
+}
+
+export type Log = {
+  /** From here on lines are written by these. */
+  set(settings: Pick<LogSettings, 'level' | 'access'>): void
+  /** Takes one event; neither throws nor waits. */
+  record(event: Event): void
+  /**
+   * Hands lines still held to stdout. They arrive whole when the process then ends by itself; `process.exit` drops what
+   * the reader of a pipe has not taken by then (64 KiB fit in).
+   */
+  flush(): void
+}
+
+/**
+ * Lines hold no header and no query string. A request that the sidecar itself answers with 5xx is a warning; an
+ * upstream's own 5xx is not.
+ * @param destination takes the lines instead of stdout
+ */
+export function createLog(settings: LogSettings, clock: Clock, destination?: DestinationStream): Log {
+  const bursts = new Bursts(clock)
+  if (destination !== undefined) {
+    const fold = createFold(createLogger(settings, clock, destination), settings.access, bursts)
+    return { ...fold, flush: () => bursts.close() }
+  }
+  const stdout = new LineWriter(process.stdout, (lines) => logger.warn({ lines }, 'log lines lost'))
+  const logger = createLogger(settings, clock, stdout)
+  const flush = () => {
+    bursts.close()
+    stdout.flush()
+  }
+  process.once('exit', flush)
+  return { ...createFold(logger, settings.access, bursts), flush }
+}
+
+function createLogger({ level, service }: LogSettings, clock: Clock, destination: DestinationStream): Logger {
+  const options: LoggerOptions = {
+    level,
+    base: { service },
+    formatters: { level: (label) => ({ level: label }) },
+    serializers: { err: described },
+    timestamp: () => `,"time":"${isoTime(clock.wallNow())}"`,
+  }
+  return pino(options, destination)
+}
+
+function createFold(logger: Logger, asked: boolean, bursts: Bursts): Pick<Log, 'record' | 'set'> {
+  let access = asked
+  let verbose = logger.isLevelEnabled('debug')
+  const set: Log['set'] = (settings) => {
+    access = settings.access
+    logger.level = settings.level
+    verbose = logger.isLevelEnabled('debug')
+  }
+  const summarised = (level: 'warn' | 'error', fields: object, error: unknown, message: string) => {
+    const same = `${message} ${JSON.stringify(fields)} ${error === undefined ? '' : described(error).message}`
+    const err = error === undefined ? {} : { err: error }
+    bursts.tell(same, (repeats) =>
+      logger[level]({ ...fields, ...err, ...(repeats === undefined ? {} : { repeats }) }, message),
+    )
+  }
+  const record = (event: Event): void => {
+    switch (event.kind) {
+      case 'request':
+        if (access) writeAccess(logger, event)
+        return
+      case 'attempt':
+        if (!verbose) return
+        logger.debug(
+          {
+            ...placeOf(event.ref),
+            status: event.status,
+            reason: event.reason,
+            connect_ms: ms(event.connectMs),
+            duration_ms: ms(event.durationMs),
+          },
+          'attempt',
+        )
+        return
+      case 'retry':
+        if (verbose) logger.debug({ ...placeOf(event.ref), cause: event.cause, wait_ms: ms(event.waitMs) }, 'retry')
+        return
+      case 'retry_denied':
+        if (verbose) logger.debug({ ...placeOf(event.ref), why: event.why }, 'retry denied')
+        return
+      case 'stale_connection':
+        if (verbose) logger.debug(placeOf(event.ref), 'stale connection')
+        return
+      case 'body_failed':
+        if (event.end === 'cancelled') logger.debug({ ...placeOf(event.ref), end: event.end }, 'body failed')
+        else summarised('warn', { ...placeOf(event.ref), end: event.end }, undefined, 'body failed')
+        return
+      case 'body_unkept':
+        if (event.why === 'disk')
+          summarised('warn', { ...placeOf(event.ref), why: event.why }, event.error, 'body unkept')
+        else logger.debug({ ...placeOf(event.ref), why: event.why }, 'body unkept')
+        return
+      case 'input_refused':
+        if (verbose) logger.debug({ ...placeOf(event.ref), input: event.input }, 'input refused')
+        return
+      case 'shared':
+        if (verbose) logger.debug({ ...placeOf(event.ref), by: event.by }, 'shared')
+        return
+      case 'hedge':
+        if (verbose) logger.debug({ ...placeOf(event.ref), outcome: event.outcome }, 'hedge')
+        return
+      case 'name':
+        if (event.outcome === 'changed') logger.info({ host: event.host }, 'name changed')
+        else summarised('warn', { host: event.host }, event.error, 'name not resolved')
+        return
+      case 'breaker': {
+        const { upstream, route, endpoint, from, to, cause, openMs } = event
+        const fields = { upstream, route, endpoint, from, to, cause, open_ms: ms(openMs) }
+        logger[to === 'open' ? 'warn' : 'info'](fields, `breaker ${to}`)
+        return
+      }
+      case 'breaker_mode': {
+        const { upstream, route, endpoint, mode } = event
+        logger[mode === 'auto' ? 'info' : 'warn']({ upstream, route, endpoint, mode }, 'breaker mode set')
+        return
+      }
+      case 'resume':
+        logger.info({ ...placeOf(event.ref), resumed: event.resumed }, 'resume')
+        return
+      case 'job_seen':
+        if (event.outcome === 'failed') logger.info({ ...placeOf(event.ref), job: event.id }, 'job failed')
+        return
+      case 'timeouts_computed':
+      case 'store_call':
+        return
+      case 'store':
+        if (event.isUp) logger.info('checkpoint store up')
+        else logger.warn({ err: event.error }, 'checkpoint store down')
+        return
+      case 'config_warning': {
+        const { rule, place, setting, reason, fix } = event
+        logger.warn({ rule, place, setting, reason, fix }, 'configuration')
+        return
+      }
+      case 'listening':
+        logger.info({ name: event.name, address: event.address }, 'listening')
+        return
+      case 'closing':
+        logger.info({ name: event.name, address: event.address }, 'closing listener')
+        return
+      case 'reload':
+        writeReload(logger, event)
+        return
+      case 'draining':
+        logger.info({ in_flight: event.inFlight }, 'draining')
+        return
+      case 'drained':
+        if (event.cut > 0) logger.warn({ cut: event.cut }, 'drained')
+        else logger.info('drained')
+        return
+      case 'spans':
+        if (event.outcome === 'exported') return
+        summarised('warn', { outcome: event.outcome }, undefined, 'spans lost')
+        return
+      case 'span_export':
+        if (event.error !== undefined) summarised('warn', {}, event.error, 'spans not taken')
+        return
+      case 'turned_away':
+        summarised('warn', { listener: event.listener, limit: event.limit }, undefined, 'connection turned away')
+        return
+      case 'few_descriptors':
+        logger.warn(
+          { descriptors: event.descriptors, connections: event.connections },
+          'descriptor limit bounds connections of clients',
+        )
+        return
+      case 'stalled':
+        bursts.tell('loop stalled', (repeats) => logger.warn({ ms: ms(event.ms), repeats }, 'loop stalled'))
+        return
+      case 'store_set_aside':
+        logger.error(
+          { path: event.path, why: event.why },
+          'checkpoint store set aside: its file was malformed, a new one was begun',
+        )
+        return
+      case 'clock_jump':
+        logger.warn({ by_ms: event.byMs }, 'wall clock jumped: checkpoints expire by the time from before for an hour')
+        return
+      case 'fault':
+        summarised('error', { where: event.where }, event.error, 'fault')
+        return
+      default:
+        event satisfies never
+    }
+  }
+  return { record, set }
+}
+
+function writeAccess(logger: Logger, event: RequestEvent): void {
+  const level = event.status >= 500 && event.reason !== undefined ? 'warn' : 'info'
+  if (!logger.isLevelEnabled(level)) return
+  const fields = {
+    upstream: event.ref?.upstream,
+    route: event.ref?.route,
+    method: event.method,
+    path: event.path,
+    status: event.status,
+    attempts: event.attempts,
+    reason: event.reason,
+    queue_ms: ms(event.queueMs),
+    backoff_ms: ms(event.backoffMs),
+    connect_ms: ms(event.connectMs),
+    first_byte_ms: ms(event.firstByteMs),
+    total_ms: ms(event.totalMs),
+    bytes_in: event.bytesIn,
+    bytes_out: event.bytesOut,
+    shared: event.shared || undefined,
+    job: event.history.findLast(({ job }) => job !== undefined)?.job,
+    history: historyOf(event),
+    request_id: event.id,
+    trace_id: event.trace?.traceId,
+  }
+  logger[level](fields, 'request')
+}
+
+/** Attempt by attempt, unless the line says it all: one was made, its answer relayed at once, and it was the only endpoint's. */
+function historyOf({ history, startedAt, status, backoffMs }: RequestEvent) {
+  const [only] = history
+  if (only === undefined) return undefined
+  const isPlain = only.outcome === status && backoffMs === 0 && !only.early && only.endpoint === undefined
+  if (history.length === 1 && isPlain) return undefined
+  return history.map((attempt) => ({
+    at_ms: ms(attempt.startedAt - startedAt),
+    ms: ms(attempt.ms),
+    outcome: String(attempt.outcome),
+    early: attempt.early || undefined,
+    endpoint: attempt.endpoint,
+  }))
+}
+
+/** Nothing else that the data plane may keep on the object of a route. */
+const placeOf = ({ upstream, route }: RouteRef) => ({ upstream, route })
+
+/** Whole microseconds, as ms. */
+const ms = (value: number | undefined) => (value === undefined ? undefined : Math.round(value * 1000) / 1000)
+
+/** What is told of an error: no property but its code, since libraries hang requests with all headers on theirs. */
+function described(error: unknown) {
+  if (!(error instanceof Error)) {
+    return { type: typeof error, message: masked(typeof error === 'object' ? 'no error' : String(error)) }
+  }
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined
+  return { type: error.name, code, message: masked(error.message), stack: masked(traceOf(error, MAX_CAUSES)) }
+}
+
+/** Of a chain of causes; ends one that closes a circle. */
+const MAX_CAUSES = 5
+
+function traceOf(error: Error, depth: number): string {
+  const own = error.stack ?? error.message
+  return error.cause instanceof Error && depth > 0 ? `${own}\ncaused by ${traceOf(error.cause, depth - 1)}` : own
+}

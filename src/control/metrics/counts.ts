@@ -1,0 +1,188 @@
+/** Counts what the data plane tells of itself. */
+
+import { Counter, Gauge, Histogram } from 'prom-client'
+import { type Event, FAULT_PLACES, type RequestEvent } from '../../events.ts'
+import { forgetSeries } from './forget-series.ts'
+import type { AnyRegistry } from './gauges.ts'
+import { METRICS, SECONDS } from './metric-table.ts'
+import { countReloads } from '../log/reload-report.ts'
+import { createRouteSeries, type RouteSeries } from './route-series.ts'
+
+export type Counts = {
+  /** Takes one event; neither throws nor waits. */
+  record(event: Event): void
+  /** Exemplars have been shown: newer ones are wanted from here on. */
+  scraped(): void
+}
+
+/** @param present names of the upstreams that there are now. */
+export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<string>): Counts {
+  const registers = [registry]
+  const routes = createRouteSeries(registry)
+  let scrapes = 0
+  const unrouted = new Counter({ ...METRICS.unrouted, registers })
+  const transitions = new Counter({ ...METRICS.breakerTransitions, registers })
+  const inputsRefused = new Counter({ ...METRICS.inputsRefused, registers })
+  const nameResolutions = new Counter({ ...METRICS.nameResolutions, registers })
+  const faults = new Counter({ ...METRICS.faults, registers })
+  const turnedAway = new Counter({ ...METRICS.turnedAway, registers })
+  const stalls = new Counter({ ...METRICS.stalls, registers })
+  const stalledSeconds = new Counter({ ...METRICS.stalledSeconds, registers })
+  // From 0 on, so that the first one is an increase.
+  for (const where of FAULT_PLACES) faults.inc({ where }, 0)
+  const setAside = new Counter({ ...METRICS.storesSetAside, registers })
+  const clockJumps = new Counter({ ...METRICS.clockJumps, registers })
+  const spans = new Counter({ ...METRICS.spans, registers })
+  const spanExports = new Counter({ ...METRICS.spanExports, registers })
+  const storeCalls = new Counter({ ...METRICS.storeCalls, registers })
+  const storeSeconds = new Histogram({ ...METRICS.storeSeconds, buckets: SECONDS, registers })
+  const storeUp = new Gauge({ ...METRICS.storeUp, registers })
+  const countReload = countReloads(registry)
+
+  const fault = () => faults.inc({ where: 'observer' })
+  const record = (event: Event): void => {
+    switch (event.kind) {
+      case 'request':
+        if (event.ref === undefined) unrouted.inc({ reason: event.reason ?? 'none' })
+        else countRequest(routes.of(event.ref), event, scrapes)
+        return
+      case 'attempt': {
+        const series = routes.of(event.ref)
+        series.attempts(event.reason ?? classOf(event.status)).inc()
+        if (event.reason !== undefined && ATTEMPT_LIMITS.has(event.reason)) series.timeouts(event.reason).inc()
+        series.attemptSeconds.observe(event.durationMs / 1000)
+        return
+      }
+      case 'timeouts_computed': {
+        const series = routes.of(event.ref)
+        series.computed('attempt').observe(event.attemptMs / 1000)
+        series.computed('total').observe(event.totalMs / 1000)
+        return
+      }
+      case 'resume':
+        routes
+          .of(event.ref)
+          .resumes(event.resumed ? 'resumed' : 'failed')
+          .inc()
+        return
+      case 'job_seen':
+        routes.of(event.ref).jobsSeen(event.outcome).inc()
+        return
+      case 'shared':
+        routes.of(event.ref).shared(event.by).inc()
+        return
+      case 'hedge':
+        routes.of(event.ref).hedges(event.outcome).inc()
+        return
+      case 'name':
+        nameResolutions.inc({ outcome: event.outcome })
+        return
+      case 'retry':
+        routes.of(event.ref).retries(event.cause).inc()
+        return
+      case 'retry_denied':
+        routes.of(event.ref).retriesDenied(event.why).inc()
+        return
+      case 'body_failed':
+        routes.of(event.ref).bodyFailures(event.end).inc()
+        return
+      case 'body_unkept':
+        routes.of(event.ref).bodiesUnkept(event.why).inc()
+        return
+      case 'stale_connection':
+        routes.of(event.ref).staleConnections.inc()
+        return
+      case 'breaker': {
+        const { upstream, route = '*', from, to, cause = 'none' } = event
+        transitions.inc({ upstream, route, from, to, cause })
+        return
+      }
+      case 'input_refused':
+        inputsRefused.inc({ input: event.input })
+        return
+      case 'store_call':
+        storeCalls.inc({ operation: event.operation, outcome: event.isDown ? 'down' : 'done' })
+        storeSeconds.observe({ operation: event.operation }, event.durationMs / 1000)
+        return
+      case 'store':
+        storeUp.set(event.isUp ? 1 : 0)
+        return
+      case 'spans':
+        spans.inc({ outcome: event.outcome }, event.count)
+        return
+      case 'span_export':
+        spanExports.inc({ outcome: event.error === undefined ? 'done' : 'failed' })
+        return
+      case 'turned_away':
+        turnedAway.inc({ limit: event.limit })
+        return
+      case 'stalled':
+        stalls.inc()
+        stalledSeconds.inc(event.ms / 1000)
+        return
+      case 'fault':
+        faults.inc({ where: event.where })
+        return
+      case 'store_set_aside':
+        setAside.inc()
+        return
+      case 'clock_jump':
+        clockJumps.inc()
+        return
+      case 'reload':
+        countReload(event)
+        if (event.changes.removed.length > 0) forgetSeries([...routes.all, transitions], present()).catch(fault)
+        return
+      case 'config_warning':
+      case 'few_descriptors':
+      case 'breaker_mode':
+      case 'listening':
+      case 'closing':
+      case 'draining':
+      case 'drained':
+        return
+      default:
+        event satisfies never
+    }
+  }
+  return {
+    record,
+    scraped: () => {
+      scrapes += 1
+    },
+  }
+}
+
+/** Limits of an attempt, and those of a whole request: each is counted where it ends something. */
+const ATTEMPT_LIMITS: ReadonlySet<string> = new Set(['connect_timeout', 'attempt_timeout'])
+const REQUEST_LIMITS: ReadonlySet<string> = new Set([
+  'total_timeout',
+  'idle_timeout',
+  'queue_timeout',
+  'client_deadline',
+  'job_deadline',
+  'client_stalled',
+])
+
+function countRequest(series: RouteSeries, event: RequestEvent, scrapes: number): void {
+  const headSent = event.firstByteMs !== undefined
+  series
+    .requests(classOf(headSent ? event.status : undefined))(event.reason ?? 'none')
+    .inc()
+  const seconds = event.totalMs / 1000
+  if (series.exemplars.takes(seconds, event.trace !== undefined, scrapes)) series.observeWithExemplar(seconds, event)
+  else series.requestSeconds.observe(seconds)
+  if (event.reason !== undefined && REQUEST_LIMITS.has(event.reason)) series.timeouts(event.reason).inc()
+  if (headSent) series.firstByteSeconds.observe(event.firstByteMs / 1000)
+  if (event.bytesIn > 0) series.bytesIn.inc(event.bytesIn)
+  if (event.bytesOut > 0) series.bytesOut.inc(event.bytesOut)
+}
+
+/** Statuses outside 100 to 599 count as 5xx, as RFC 9110 section 15 has clients treat them. */
+function classOf(status: number | undefined): '1xx' | '2xx' | '3xx' | '4xx' | '5xx' | 'none' {
+  if (status === undefined) return 'none'
+  if (status < 100 || status >= 500) return '5xx'
+  if (status < 200) return '1xx'
+  if (status < 300) return '2xx'
+  return status < 400 ? '3xx' : '4xx'
+}

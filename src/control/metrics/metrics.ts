@@ -1,0 +1,50 @@
+/** Shows what is counted as Prometheus text (version 0.0.4) or OpenMetrics (1.0). */
+
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import type { Event, Snapshot } from '../../events.ts'
+import { createCounts } from './counts.ts'
+import { type AnyRegistry, createGauges } from './gauges.ts'
+import { METRICS } from './metric-table.ts'
+
+export type Metrics = {
+  /** Takes one event; neither throws nor waits. */
+  record(event: Event): void
+  /**
+   * All series as text, gauges as of this moment.
+   * @param accept what the asker reads (RFC 9110 section 12.5.1): OpenMetrics 1.0 with exemplars when it names that.
+   */
+  scrape(accept: string): Promise<{ readonly body: string; readonly contentType: string }>
+}
+
+/** @param snapshot the data plane's state now; asked once a scrape, so that no gauge lags behind it. */
+export function createMetrics(about: { service: string; version: string }, snapshot: () => Snapshot): Metrics {
+  const registry: AnyRegistry = new Registry()
+  // Exemplars can be kept for this one alone.
+  registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE)
+  collectDefaultMetrics({ register: registry, prefix: 'breakwater_' })
+  const counts = createCounts(registry, () => new Set(snapshot().upstreams.map(({ name }) => name)))
+  const show = createGauges(registry)
+  new Gauge({ ...METRICS.buildInfo, registers: [registry] }).set({ ...about, node: process.versions.node }, 1)
+  const names = registry.getMetricsAsArray().map((metric) => ({ metric, name: metric.name }))
+  const write = async (accept: string) => {
+    const isOpen = accept.includes('application/openmetrics-text')
+    registry.setContentType(isOpen ? Registry.OPENMETRICS_CONTENT_TYPE : Registry.PROMETHEUS_CONTENT_TYPE)
+    show(snapshot())
+    const body = await registry.metrics()
+    counts.scraped()
+    // For OpenMetrics prom-client takes `_total` off the names of its counters, for good: the text format needs it.
+    for (const { metric, name } of names) metric.name = name
+    return { body, contentType: registry.contentType }
+  }
+  // The registry has one content type at a time: scrapes take turns.
+  let last: Promise<unknown> = Promise.resolve()
+  return {
+    record: counts.record,
+    scrape: (accept) => {
+      const scrape = last.then(() => write(accept))
+      // Whoever asked is told of a failure; the next one's turn comes all the same.
+      last = scrape.catch(() => undefined)
+      return scrape
+    },
+  }
+}

@@ -1,0 +1,12 @@
+import type { Clock } from './clock.ts'
+import type { Emit } from './events.ts'
+
+/** Time, chance, ids and events: given to every room from outside, so that tests decide them. */
+export type Deps = {
+  readonly clock: Clock
+  /** Uniform in [0, 1). */
+  readonly random: () => number
+  /** A fresh UUID (RFC 9562 version 4). */
+  readonly newId: () => string
+  readonly emit: Emit
+}

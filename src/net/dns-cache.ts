@@ -1,0 +1,114 @@
+import type { LookupAddress } from 'node:dns'
+import { lookup } from 'node:dns/promises'
+import type { LookupFunction } from 'node:net'
+import type { Timer } from '../clock.ts'
+import type { Deps } from '../deps.ts'
+
+/** All addresses of a name, in the order to try them. Rejects with the platform's error (ENOTFOUND, EAI_AGAIN). */
+export type Resolve = (host: string) => Promise<readonly LookupAddress[]>
+
+/** What the machine makes of a name, its hosts file and search domains included. */
+export const systemResolve: Resolve = (host) => lookup(host, { all: true })
+
+type Known = { addresses: readonly LookupAddress[]; isUsed: boolean; timer: Timer | undefined }
+
+/**
+ * The addresses of an upstream's name, asked for anew in the background: a connect never waits for the resolver but the
+ * first time, and one that fails or hangs later on leaves the addresses that were known (nginx resolves once, at its start;
+ * Envoy's `dns_refresh_rate` is the model). Connects begin at one address after the other, so that the pods behind a
+ * headless service share them. A name that nobody connects to for a whole interval is forgotten.
+ */
+export class Names {
+  readonly #resolve: Resolve
+  readonly #everyMs: number
+  readonly #deps: Deps
+  readonly #known = new Map<string, Known>()
+  readonly #first = new Map<string, Promise<readonly LookupAddress[]>>()
+  #turn = 0
+  readonly #onFault = (error: unknown) => this.#deps.emit({ kind: 'fault', error, where: 'resolver' })
+
+  constructor(resolve: Resolve, everyMs: number, deps: Deps) {
+    this.#resolve = resolve
+    this.#everyMs = everyMs
+    this.#deps = deps
+  }
+
+  /** As node:net calls it. */
+  readonly lookup: LookupFunction = (host, options, callback) => {
+    this.#addressesOf(host)
+      .then(
+        (addresses) => {
+          const [first] = addresses
+          if (first === undefined) return callback(notFound(host), '', 0)
+          if (options.all === true) callback(null, [...addresses])
+          else callback(null, first.address, first.family)
+        },
+        (error: NodeJS.ErrnoException) => callback(error, '', 0),
+      )
+      .catch(this.#onFault)
+  }
+
+  /** Whether an address that was connected to is still one of the name's, as far as is known. */
+  holds(host: string, address: string): boolean {
+    const known = this.#known.get(host)
+    return known === undefined || known.addresses.some((one) => one.address === address)
+  }
+
+  close(): void {
+    for (const { timer } of this.#known.values()) if (timer !== undefined) this.#deps.clock.cancel(timer)
+    this.#known.clear()
+  }
+
+  async #addressesOf(host: string): Promise<readonly LookupAddress[]> {
+    const known = this.#known.get(host)
+    if (known === undefined) return this.#askFirst(host)
+    known.isUsed = true
+    this.#turn += 1
+    const at = this.#turn % known.addresses.length
+    return [...known.addresses.slice(at), ...known.addresses.slice(0, at)]
+  }
+
+  #askFirst(host: string): Promise<readonly LookupAddress[]> {
+    const under = this.#first.get(host)
+    if (under !== undefined) return under
+    const asked = this.#resolve(host).then((addresses) => {
+      if (addresses.length > 0) {
+        const known: Known = { addresses, isUsed: true, timer: undefined }
+        this.#known.set(host, known)
+        this.#refreshLater(host, known)
+      }
+      return addresses
+    })
+    this.#first.set(host, asked)
+    const forget = () => void this.#first.delete(host)
+    asked.then(forget, forget)
+    return asked
+  }
+
+  #refreshLater(host: string, known: Known): void {
+    known.timer = this.#deps.clock.after(this.#everyMs, () => {
+      known.timer = undefined
+      if (known.isUsed) this.#refresh(host, known).catch(this.#onFault)
+      else this.#known.delete(host)
+    })
+  }
+
+  async #refresh(host: string, known: Known): Promise<void> {
+    known.isUsed = false
+    try {
+      const addresses = await this.#resolve(host)
+      if (addresses.length === 0) throw notFound(host)
+      if (isOther(addresses, known.addresses))
+        this.#deps.emit({ kind: 'name', host, outcome: 'changed', error: undefined })
+      known.addresses = addresses
+    } catch (error) {
+      this.#deps.emit({ kind: 'name', host, outcome: 'failed', error })
+    }
+    if (this.#known.get(host) === known) this.#refreshLater(host, known)
+  }
+}
+
+const isOther = (some: readonly LookupAddress[], others: readonly LookupAddress[]) =>
+  some.length !== others.length || some.some(({ address }) => !others.some((other) => other.address === address))
+
+const notFound = (host: string) => Object.assign(new Error(`no address for ${host}`), { code: 'ENOTFOUND' })

@@ -1,0 +1,157 @@
+import { isBreakerRefusal, ProxyError } from '../../errors.ts'
+import { type Breaker, wouldAdmit } from '../breaker/breaker.ts'
+import type { Exchange, Reply, Send } from '../exchange.ts'
+import type { Deps } from '../../deps.ts'
+
+/** One of the places that serve an upstream, as a route sees it: a route may have a breaker of its own for each. */
+export type Endpoint = {
+  /** Scheme, host and port. */
+  readonly origin: string
+  /** Exchanges sent to it whose response is not over, of all routes. */
+  readonly load: { inFlight: number }
+  readonly breaker: Breaker
+}
+
+export type BalanceSettings = {
+  /** After this, in ms, a latency that was seen has lost two thirds of its weight, if no other was since. */
+  readonly decayMs: number
+  /** How long an endpoint that has recovered gets less than its share, in ms; 0 for not at all. */
+  readonly slowStartMs: number
+}
+
+/** How long endpoints take, by origin. Routes of one upstream differ in it: each has its own view of an endpoint. */
+export type Delays = Map<string, Delay>
+
+type Delay = {
+  /** undefined until it has answered once. */
+  latencyMs: number | undefined
+  seenAt: number
+  /** Monotonic ms of the starts of calls without an answer yet, the oldest first. */
+  readonly unanswered: Set<{ readonly startedAt: number }>
+}
+
+type Choice = { readonly endpoint: Endpoint; readonly send: Send; readonly delay: Delay }
+
+/** The least that a call counts for: two endpoints that have not been asked yet differ by what is in flight. */
+const LEAST_LATENCY_MS = 0.1
+/** Of an endpoint that has been asked and never answered: it gets a second call when all others are as unknown (Finagle). */
+const UNKNOWN_MS = 1e9
+/** Of the way from the latency known to a lower one that is seen. */
+const STEP_DOWN = 0.2
+/** A recovered endpoint starts with this share of what it would get (Envoy's `min_weight_percent`). */
+const LEAST_WEIGHT = 0.1
+
+/** Whether an endpoint that the exchange has not been sent to would take it now. */
+export const triesLeft =
+  (endpoints: readonly Endpoint[], deps: Deps) =>
+  ({ tried }: Exchange): boolean =>
+    endpoints.length > 1 && endpoints.some((one) => !tried.includes(one.origin) && wouldAdmit(one.breaker, deps))
+
+/**
+ * Sends to the less loaded of two endpoints picked at random among those whose breaker admits and that the exchange has
+ * not been sent to yet; load is the latency's peak-sensitive moving average times what is in flight. Sources: Mitzenmacher
+ * 2001 (two choices), Finagle's and Linkerd's peak EWMA; beyond those, a call without an answer counts for as long as it
+ * has waited already. A failure counts as twice the latency known, so that an endpoint that fails fast does not draw the
+ * traffic. Never uses an endpoint whose breaker is open.
+ */
+export function balancing(
+  endpoints: readonly { readonly endpoint: Endpoint; readonly send: Send }[],
+  delays: Delays,
+  settings: BalanceSettings,
+  deps: Deps,
+): Send {
+  const [first, ...others] = endpoints
+  if (first === undefined) throw new Error('an upstream without endpoints')
+  if (others.length === 0) return first.send
+  const choices = endpoints.map((one): Choice => ({ ...one, delay: delayOf(one.endpoint, delays) }))
+  const isTryLeft = triesLeft(
+    endpoints.map(({ endpoint }) => endpoint),
+    deps,
+  )
+  return async (exchange) => {
+    for (;;) {
+      const choice = choose(choices, exchange, settings, deps)
+      exchange.tried.push(choice.endpoint.origin)
+      try {
+        return await sendTo(choice, exchange, settings, deps)
+      } catch (error) {
+        // Its breaker opened or was shut, or its last probe went to another, while this one waited for a connection.
+        const isRefused = error instanceof ProxyError && isBreakerRefusal(error.code)
+        if (!isRefused || !isTryLeft(exchange)) throw error
+      }
+    }
+  }
+}
+
+function delayOf({ origin }: Endpoint, delays: Delays): Delay {
+  const delay = delays.get(origin) ?? { latencyMs: undefined, seenAt: 0, unanswered: new Set() }
+  delays.set(origin, delay)
+  return delay
+}
+
+async function sendTo(choice: Choice, exchange: Exchange, settings: BalanceSettings, deps: Deps): Promise<Reply> {
+  const { endpoint, delay } = choice
+  const { load, breaker } = endpoint
+  const call = { startedAt: deps.clock.now() }
+  const stalledBefore = deps.clock.stalledMs()
+  const learn = (isFailure: boolean) => {
+    const now = deps.clock.now()
+    see(delay, now - call.startedAt - (deps.clock.stalledMs() - stalledBefore), isFailure, now, settings)
+  }
+  load.inFlight += 1
+  delay.unanswered.add(call)
+  const leave = () => {
+    load.inFlight -= 1
+  }
+  try {
+    const reply = await choice.send(exchange)
+    reply.onClosed(leave)
+    learn(breaker.settings.failureStatuses.has(reply.status))
+    return reply
+  } catch (error) {
+    leave()
+    if (error instanceof ProxyError && error.whose === 'upstream') learn(true)
+    throw error
+  } finally {
+    delay.unanswered.delete(call)
+  }
+}
+
+function choose(choices: readonly Choice[], { tried }: Exchange, settings: BalanceSettings, deps: Deps): Choice {
+  const able = choices.filter(({ endpoint }) => wouldAdmit(endpoint.breaker, deps))
+  const untried = able.filter(({ endpoint }) => !tried.includes(endpoint.origin))
+  // Where none admits, the breaker of any of them says so.
+  const among = [untried, able, choices].find(({ length }) => length > 0) ?? choices
+  const i = Math.floor(deps.random() * among.length)
+  const j = (i + 1 + Math.floor(deps.random() * (among.length - 1))) % among.length
+  const [one, other] = [among[i], among[j]]
+  if (one === undefined || other === undefined) throw new Error('no endpoint to choose')
+  const now = deps.clock.now()
+  return costOf(other, now, settings) < costOf(one, now, settings) ? other : one
+}
+
+function costOf({ endpoint, delay }: Choice, now: number, settings: BalanceSettings): number {
+  const { load, breaker } = endpoint
+  const { slowStartMs } = settings
+  const [oldest] = delay.unanswered
+  const waitedMs = oldest === undefined ? 0 : now - oldest.startedAt
+  const unknownMs = oldest === undefined ? LEAST_LATENCY_MS : UNKNOWN_MS
+  const latencyMs = Math.max(LEAST_LATENCY_MS, waitedMs, known(delay, now, settings) ?? unknownMs)
+  const grown = slowStartMs > 0 ? (now - breaker.circuit.closedAt) / slowStartMs : 1
+  return (latencyMs * (load.inFlight + 1)) / Math.min(1, Math.max(LEAST_WEIGHT, grown))
+}
+
+/** What is left of the latencies that were seen. */
+const known = ({ latencyMs, seenAt }: Delay, now: number, { decayMs }: BalanceSettings) =>
+  latencyMs === undefined ? undefined : latencyMs * Math.exp((seenAt - now) / decayMs)
+
+/**
+ * Up at once, down step by step: what is slow now is believed, what is fast again has to show it. By answers rather than by
+ * time, or one that was slow by chance would send those after it to where it is slow as a rule.
+ */
+function see(delay: Delay, ms: number, isFailure: boolean, now: number, settings: BalanceSettings): void {
+  const before = known(delay, now, settings) ?? 0
+  const seen = isFailure ? Math.max(ms, 2 * Math.max(before, LEAST_LATENCY_MS)) : ms
+  delay.latencyMs = seen >= before ? seen : before + (seen - before) * STEP_DOWN
+  delay.seenAt = now
+}

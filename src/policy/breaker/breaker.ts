@@ -1,0 +1,177 @@
+import { faultOf, ProxyError, type Whose } from '../../errors.ts'
+import { callEach } from '../call-each.ts'
+import {
+  admit,
+  admits,
+  type Circuit,
+  type CircuitSettings,
+  force,
+  noticeHalfOpen,
+  type Permit,
+  refuses,
+  type Transition,
+} from './circuit.ts'
+import { watchJob } from '../failure-when/report.ts'
+import type { JobWatch } from '../failure-when/rule.ts'
+import type { BodyEnd, BreakerMode, Trace } from '../../events.ts'
+import type { Exchange, Layer, Reply } from '../exchange.ts'
+import type { Deps } from '../../deps.ts'
+import { answered, noticeSlow, settle, settleJob, type Verdict } from './settle.ts'
+
+export type BreakerSettings = CircuitSettings & {
+  /** Response statuses that count as failures. */
+  readonly failureStatuses: ReadonlySet<number>
+}
+
+/** The breaker of one endpoint: shared by the routes of its upstream, or a route's own. */
+export type Breaker = {
+  readonly settings: BreakerSettings
+  readonly circuit: Circuit
+  readonly upstream: string
+  /** undefined for the upstream's own. */
+  readonly route: string | undefined
+  /** Its origin; undefined where the upstream has but one. */
+  readonly endpoint: string | undefined
+  /** Called when the circuit opens. */
+  readonly onOpen: Set<() => void>
+}
+
+/**
+ * A rejection, with the seconds to wait, while the circuits of all endpoints are open; undefined otherwise, half open
+ * included. Where all are open none is used: an upstream that is down everywhere is not helped by more requests.
+ */
+export function refusalOf(breakers: readonly Breaker[], deps: Deps): ProxyError | undefined {
+  const now = deps.clock.now()
+  let first: Breaker | undefined
+  for (const breaker of breakers) {
+    lookForSlow(breaker, now, deps)
+    if (!refuses(breaker.circuit, now)) return undefined
+    if (first === undefined || breaker.circuit.halfOpenAt < first.circuit.halfOpenAt) first = breaker
+  }
+  return first && rejection(first, now)
+}
+
+/** Whether an attempt made now would be let through by any of them, as a probe or otherwise. */
+export const anyAdmits = (breakers: readonly Breaker[], deps: Deps): boolean =>
+  breakers.some((breaker) => wouldAdmit(breaker, deps))
+
+/** Whether an attempt made now would be let through, as a probe or otherwise. */
+export function wouldAdmit(breaker: Breaker, deps: Deps): boolean {
+  const now = deps.clock.now()
+  lookForSlow(breaker, now, deps)
+  return admits(breaker.circuit, now, breaker.settings)
+}
+
+/** An operator's word, told of as such. */
+export function setMode(breaker: Breaker, mode: BreakerMode, deps: Deps): void {
+  const { upstream, route, endpoint } = breaker
+  deps.emit({ kind: 'breaker_mode', upstream, route, endpoint, mode })
+  publish(breaker, force(breaker.circuit, mode, deps.clock.now(), breaker.settings), deps)
+}
+
+/**
+ * Stands inside the retry, so that it counts attempts. Takes an attempt for a success only when its body is whole, and
+ * for neither when the client left or the sidecar itself refused it. A probe holds its slot no longer than the attempt's
+ * own timeout.
+ */
+export const breaking =
+  (breaker: Breaker, deps: Deps): Layer =>
+  (next) =>
+  async (exchange) => {
+    const { trace, timeouts } = exchange
+    const permit = enter(breaker, timeouts.attemptMs, trace, deps)
+    try {
+      const reply = await next(exchange)
+      leaveAtHead(breaker, permit, deps)
+      if (exchange.jobs !== undefined) watch(breaker, permit, exchange.jobs, reply, exchange, deps)
+      const verdict = verdictOnHead(reply.status, exchange, breaker.settings)
+      if (verdict === undefined) reply.onClosed((end) => conclude(breaker, permit, verdictOnBody(end), trace, deps))
+      else conclude(breaker, permit, verdict, trace, deps)
+      return reply
+    } catch (error) {
+      conclude(breaker, permit, error instanceof ProxyError ? verdictOn(error.whose) : 'neutral', trace, deps)
+      throw error
+    }
+  }
+
+function enter(breaker: Breaker, leaseMs: number, trace: Trace | undefined, deps: Deps): Permit {
+  const now = deps.clock.now()
+  lookForSlow(breaker, now, deps)
+  const permit = admit(breaker.circuit, now, leaseMs, deps.clock.stalledMs(), breaker.settings)
+  if (permit === undefined) throw rejection(breaker, now)
+  publish(breaker, noticeHalfOpen(breaker.circuit, now), deps, trace)
+  return permit
+}
+
+/** Counts the calls that have become slow by now, before anything else is asked of the circuit or told to it. */
+function lookForSlow(breaker: Breaker, now: number, deps: Deps): void {
+  if (!breaker.settings.slowCalls) return
+  publish(breaker, noticeSlow(breaker.circuit, now, deps.clock.stalledMs(), breaker.settings), deps)
+}
+
+function leaveAtHead(breaker: Breaker, permit: Permit, deps: Deps): void {
+  if (!breaker.settings.slowCalls) return
+  const now = deps.clock.now()
+  lookForSlow(breaker, now, deps)
+  answered(breaker.circuit, permit, now)
+}
+
+function conclude(breaker: Breaker, permit: Permit, verdict: Verdict, trace: Trace | undefined, deps: Deps): void {
+  const now = deps.clock.now()
+  lookForSlow(breaker, now, deps)
+  publish(breaker, settle(breaker.circuit, permit, verdict, now, breaker.settings), deps, trace)
+}
+
+/** Job by job: what one says of itself counts once, however often it is asked. */
+function watch(breaker: Breaker, permit: Permit, jobs: JobWatch, reply: Reply, exchange: Exchange, deps: Deps) {
+  const { path, route, history, trace } = exchange
+  const record = history.at(-1)
+  watchJob(reply, jobs.rule, (outcome) => {
+    if (record !== undefined) record.job = outcome
+    const id = jobs.idOf?.(path)
+    if (id !== undefined && !jobs.counted.add(`${outcome} ${id}`)) return
+    deps.emit({ kind: 'job_seen', ref: route, outcome, id })
+    const now = deps.clock.now()
+    publish(breaker, settleJob(breaker.circuit, permit, outcome === 'failed', now, breaker.settings), deps, trace)
+  })
+}
+
+/**
+ * undefined when the body has yet to tell. A protocol switch is a success: what follows is no response body. A job that is
+ * broken makes one failure, not one for each time it is asked for.
+ */
+function verdictOnHead(status: number, { jobs, path }: Exchange, settings: BreakerSettings): Verdict | undefined {
+  if (settings.failureStatuses.has(status)) {
+    const id = jobs?.idOf?.(path)
+    return id !== undefined && jobs?.counted.add(`broken ${id}`) === false ? 'neutral' : 'failure'
+  }
+  if (status === 429) return 'limited'
+  return status === 101 ? 'success' : undefined
+}
+
+function verdictOnBody(end: BodyEnd): Verdict {
+  if (end === 'complete') return 'success'
+  if (end === 'cancelled') return 'neutral'
+  return verdictOn(faultOf(end).whose)
+}
+
+const verdictOn = (whose: Whose): Verdict => (whose === 'upstream' ? 'failure' : 'neutral')
+
+function rejection(breaker: Breaker, now: number): ProxyError {
+  const who = [breaker.upstream, breaker.route, breaker.endpoint].filter((name) => name !== undefined).join(' ')
+  if (breaker.circuit.mode === 'forced-open') {
+    const retryAfterS = Math.ceil(breaker.settings.openForMs / 1000)
+    return new ProxyError('breaker_forced', `circuit breaker of ${who} is held open by an operator`, { retryAfterS })
+  }
+  const waitMs = Math.max(0, breaker.circuit.halfOpenAt - now)
+  const detail = waitMs > 0 ? `circuit breaker of ${who} is open` : `circuit breaker of ${who} is probing`
+  return new ProxyError('breaker_open', detail, { retryAfterS: Math.max(1, Math.ceil(waitMs / 1000)) })
+}
+
+/** @param trace of the request whose attempt made it turn; undefined where a request but noticed that it had. */
+function publish(breaker: Breaker, transition: Transition | undefined, deps: Deps, trace?: Trace): void {
+  if (transition === undefined) return
+  const { upstream, route, endpoint } = breaker
+  deps.emit({ kind: 'breaker', upstream, route, endpoint, ...transition, trace })
+  if (transition.to === 'open') callEach([...breaker.onOpen])
+}

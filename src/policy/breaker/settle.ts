@@ -1,0 +1,131 @@
+/**
+ * What calls make of a circuit by their ends, and by having none: it opens, closes or goes on. The generation counter, by
+ * which a late result changes nothing, is gobreaker's.
+ */
+
+import { type Circuit, type CircuitSettings, type Permit, startGeneration, type Transition } from './circuit.ts'
+import type { TripCause } from '../../events.ts'
+import { count, exceeds } from './window.ts'
+
+/** How an admitted call ended: `limited` is a 429, which tells of overload but not of a broken upstream. */
+export type Verdict = 'success' | 'failure' | 'limited' | 'neutral'
+
+/**
+ * Counts in-flight calls past `slowerThan`. Call before reading or updating the circuit.
+ * @param stalledMs the clock's: time in which the sidecar stood still is not the upstream's.
+ */
+export function noticeSlow(
+  circuit: Circuit,
+  now: number,
+  stalledMs: number,
+  settings: CircuitSettings,
+): Transition | undefined {
+  if (!settings.slowCalls) return undefined
+  for (const permit of circuit.waiting) {
+    const slowAt = permit.admittedAt + settings.slowCalls.slowerThanMs + (stalledMs - permit.stalledMs)
+    if (slowAt > now) return undefined
+    circuit.waiting.delete(permit)
+    if (permit.generation !== circuit.generation) continue
+    if (circuit.tripped) return trip(circuit, slowAt, 'probe', settings)
+    if (circuit.slow === undefined) continue
+    count(circuit.slow, true, slowAt)
+    if (exceeds(circuit.slow, slowAt, settings.slowCalls)) return trip(circuit, slowAt, 'slow', settings)
+  }
+  return undefined
+}
+
+/** The response head of a call has come: from here on it cannot become slow. */
+export function answered(circuit: Circuit, permit: Permit, now: number): void {
+  const wasWaiting = circuit.waiting.delete(permit)
+  if (wasWaiting && permit.generation === circuit.generation && circuit.slow !== undefined)
+    count(circuit.slow, false, now)
+}
+
+/**
+ * A call has ended. The first verdict on a call is the one that counts; one on a call from an older generation changes
+ * nothing: a late success must not close a half-open circuit, nor a late failure open it again.
+ */
+export function settle(
+  circuit: Circuit,
+  permit: Permit,
+  verdict: Verdict,
+  now: number,
+  settings: CircuitSettings,
+): Transition | undefined {
+  if (permit.settled) return undefined
+  permit.settled = true
+  circuit.waiting.delete(permit)
+  if (permit.generation !== circuit.generation) return undefined
+  return circuit.tripped
+    ? settleProbe(circuit, permit, verdict, now, settings)
+    : settleCall(circuit, verdict, now, settings)
+}
+
+function settleProbe(
+  circuit: Circuit,
+  permit: Permit,
+  verdict: Verdict,
+  now: number,
+  settings: CircuitSettings,
+): Transition | undefined {
+  circuit.probes = circuit.probes.filter((probe) => probe !== permit)
+  if (verdict === 'neutral') return undefined
+  if (verdict !== 'success') return trip(circuit, now, 'probe', settings)
+  circuit.probeSuccesses += 1
+  return circuit.probeSuccesses < settings.closeAfter ? undefined : close(circuit, now, settings)
+}
+
+function settleCall(
+  circuit: Circuit,
+  verdict: Verdict,
+  now: number,
+  settings: CircuitSettings,
+): Transition | undefined {
+  if (verdict === 'neutral') return undefined
+  if (verdict === 'success') circuit.consecutiveFailures = 0
+  if (verdict === 'failure') circuit.consecutiveFailures += 1
+  if (circuit.rate !== undefined) count(circuit.rate, verdict !== 'success', now)
+  if (verdict === 'success') return undefined
+  if (circuit.consecutiveFailures >= settings.consecutiveFailures) return trip(circuit, now, 'consecutive', settings)
+  if (settings.failureRate && circuit.rate !== undefined && exceeds(circuit.rate, now, settings.failureRate)) {
+    return trip(circuit, now, 'rate', settings)
+  }
+  return undefined
+}
+
+/**
+ * A response to an admitted call has told what became of a job. Failed jobs in a row open the circuit as failed calls do,
+ * counted by themselves: between two of them there are many calls that go well, each upload and each poll.
+ */
+export function settleJob(
+  circuit: Circuit,
+  permit: Permit,
+  failed: boolean,
+  now: number,
+  settings: CircuitSettings,
+): Transition | undefined {
+  if (permit.generation !== circuit.generation) return undefined
+  circuit.failedJobs = failed ? circuit.failedJobs + 1 : 0
+  if (!failed) circuit.trips = circuit.tripped ? circuit.trips : 0
+  if (circuit.tripped) return failed ? trip(circuit, now, 'probe', settings) : undefined
+  if (circuit.rate !== undefined && failed) count(circuit.rate, true, now)
+  return circuit.failedJobs >= settings.consecutiveFailures ? trip(circuit, now, 'jobs', settings) : undefined
+}
+
+function trip(circuit: Circuit, at: number, cause: TripCause, settings: CircuitSettings): Transition {
+  const openMs = Math.min(settings.openForMs * 2 ** circuit.trips, settings.openForMaxMs)
+  const from = circuit.tripped ? 'half-open' : 'closed'
+  startGeneration(circuit, true, settings)
+  circuit.trips += 1
+  circuit.halfOpenAt = at + openMs
+  return { from, to: 'open', cause, openMs }
+}
+
+function close(circuit: Circuit, now: number, settings: CircuitSettings): Transition {
+  startGeneration(circuit, false, settings)
+  circuit.closedAt = now
+  // Where jobs opened it, a call that succeeds proves little: the next job that fails opens it again, for longer.
+  circuit.failedJobs = Math.min(circuit.failedJobs, settings.consecutiveFailures - 1)
+  if (circuit.failedJobs === 0) circuit.trips = 0
+  return { from: 'half-open', to: 'closed', cause: undefined, openMs: undefined }
+}

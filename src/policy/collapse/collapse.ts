@@ -1,0 +1,102 @@
+import { createHash } from 'node:crypto'
+import { ProxyError } from '../../errors.ts'
+import { type Exchange, fork, type Layer, type Reply, type RequestBody, type Send } from '../exchange.ts'
+import type { Deps } from '../../deps.ts'
+import { Fanout } from './fanout.ts'
+import { sameness } from '../shared/sameness.ts'
+import { Sharers } from '../shared/sharers.ts'
+import { receivedWithin, WholeRequestBody } from '../whole.ts'
+
+export type CollapseSettings = {
+  /** Fields, lower case, in which requests must agree; undefined for all but those that each request has its own of. */
+  readonly headers: ReadonlySet<string> | undefined
+  /** A request with a larger body is sent by itself. */
+  readonly maxBodyBytes: number
+}
+
+/** The calls under way that others may still join, by what they ask for. */
+export type Flights = Map<string, Flight>
+
+/**
+ * Makes one call of those that are alike and come while it has no response head yet: each client gets the whole response,
+ * or the fault. Stands around everything that an upstream is protected by, so that only the one call takes of it. Source:
+ * Go's singleflight, whose name for it this is; here, who waits may leave, and the call lasts as long as one waits.
+ */
+export const collapsing =
+  (settings: CollapseSettings, flights: Flights, deps: Deps): Layer =>
+  (next) =>
+  async (exchange) => {
+    if (exchange.upgrade !== undefined) return next(exchange)
+    const leftMs = exchange.deadlineAt - deps.clock.now()
+    const bytes =
+      exchange.body &&
+      (await receivedWithin(leftMs, exchange.timeouts.idleMs, exchange.body, settings.maxBodyBytes, deps.clock))
+    if (exchange.client.gone) throw new ProxyError('client_gone')
+    if (exchange.body !== undefined && bytes === undefined) return next(exchange)
+    const digest = bytes === undefined ? '' : createHash('sha256').update(bytes).digest('base64')
+    const key = `${sameness(exchange, settings.headers)}\n${digest}`
+    const known = flights.get(key)
+    if (known !== undefined) {
+      deps.emit({ kind: 'shared', ref: exchange.route, by: 'collapse', trace: exchange.trace })
+      return known.join(exchange)
+    }
+    const over = () => {
+      if (flights.get(key) === flight) flights.delete(key)
+    }
+    const flight = new Flight(exchange, bytes && new WholeRequestBody(bytes), over, deps)
+    flights.set(key, flight)
+    const reply = flight.join(exchange)
+    void flight.run(next)
+    return reply
+  }
+
+class Flight {
+  readonly #call: Exchange
+  readonly #over: () => void
+  readonly #deps: Deps
+  readonly #sharers: Sharers
+  /** Whether there is a response head: what is still to come is each client's own. */
+  #answered = false
+
+  /** @param over called once no other request may join. */
+  constructor(model: Exchange, body: RequestBody | undefined, over: () => void, deps: Deps) {
+    this.#over = over
+    this.#deps = deps
+    this.#sharers = new Sharers((as) => {
+      over()
+      if (!this.#answered) this.#sharers.link.leave(as)
+    }, deps)
+    this.#call = fork(model, { body, client: this.#sharers.link })
+    this.#sharers.await(this.#call)
+  }
+
+  join(exchange: Exchange): Promise<Reply> {
+    return this.#sharers.join(exchange, exchange.deadlineAt, (sharer) => this.#sharers.expire(sharer))
+  }
+
+  async run(next: Send): Promise<void> {
+    try {
+      const reply = await next(this.#call)
+      this.#land()
+      if (reply.socket !== undefined || this.#sharers.size === 0) return this.#refuse(reply)
+      const fanout = new Fanout(reply, this.#deps.clock)
+      this.#sharers.settle(({ resolve }) => resolve(fanout.branch()))
+      fanout.start()
+    } catch (error) {
+      this.#land()
+      this.#sharers.refuse(error)
+    }
+  }
+
+  #land(): void {
+    this.#over()
+    this.#answered = true
+    this.#sharers.land()
+  }
+
+  /** No client is left for it, or it is a protocol switch that none asked for. */
+  #refuse(reply: Reply): void {
+    reply.discard('cancelled')
+    this.#sharers.refuse(new ProxyError('protocol'))
+  }
+}

@@ -1,0 +1,200 @@
+import type { Clock, Timer } from '../../clock.ts'
+import type { FaultCode } from '../../errors.ts'
+import { callEach } from '../call-each.ts'
+import { Ending } from '../ending.ts'
+import { type BodySink, both, type Reply } from '../exchange.ts'
+import type { BodyEnd } from '../../events.ts'
+import type { RawHeaders } from '../../net/fields.ts'
+
+/** Bytes that a reader may lie behind the fastest before all wait for it. */
+const MOST_BEHIND = 1024 * 1024
+/** How long all wait for those, in ms; then their connections are cut. */
+const PATIENCE_MS = 1_000
+
+/**
+ * One response for several clients: each gets the head and the whole body at the pace that it reads. One that lies too
+ * far behind holds the others up for a bounded time, and is then cut off. What waits is shared, not copied.
+ */
+export class Fanout implements BodySink {
+  readonly #source: Reply
+  readonly #clock: Clock
+  readonly #branches = new Set<Branch>()
+  #timer: Timer | undefined
+  #paused = false
+
+  constructor(source: Reply, clock: Clock) {
+    this.#source = source
+    this.#clock = clock
+  }
+
+  /** To be called for each client before `start`. */
+  branch(): Reply {
+    const branch = new Branch(this.#source, {
+      caughtUp: () => this.#goOn(),
+      left: (end) => this.#leave(branch, end),
+    })
+    this.#branches.add(branch)
+    return branch
+  }
+
+  start(): void {
+    this.#source.pipe(this)
+  }
+
+  data(chunk: Buffer): boolean {
+    this.#each((branch) => branch.data(chunk))
+    this.#paused = this.#isHeldUp()
+    if (this.#paused) this.#timer ??= this.#clock.after(PATIENCE_MS, () => this.#cut())
+    return !this.#paused
+  }
+
+  end(trailers: RawHeaders): void {
+    this.#each((branch) => branch.end(trailers))
+  }
+
+  fail(code: FaultCode): void {
+    this.#each((branch) => branch.fail(code))
+  }
+
+  /** A reader that throws is cut off by itself; the others go on. */
+  #each(act: (branch: Branch) => void): void {
+    const guarded = [...this.#branches].map((branch) => () => {
+      try {
+        act(branch)
+      } catch (error) {
+        branch.discard('internal')
+        throw error
+      }
+    })
+    callEach(guarded)
+  }
+
+  #isHeldUp(): boolean {
+    for (const { behind } of this.#branches) if (behind > MOST_BEHIND) return true
+    return false
+  }
+
+  #goOn(): void {
+    if (!this.#paused || this.#isHeldUp()) return
+    this.#paused = false
+    if (this.#timer !== undefined) this.#clock.cancel(this.#timer)
+    this.#timer = undefined
+    this.#source.resume()
+  }
+
+  #cut(): void {
+    this.#timer = undefined
+    for (const branch of [...this.#branches]) if (branch.behind > MOST_BEHIND) branch.fail('client_stalled')
+  }
+
+  #leave(branch: Branch, end: BodyEnd): void {
+    if (!this.#branches.delete(branch)) return
+    if (this.#branches.size > 0) return this.#goOn()
+    if (this.#timer !== undefined) this.#clock.cancel(this.#timer)
+    if (end !== 'complete') this.#source.discard(end)
+  }
+}
+
+type Trunk = { readonly caughtUp: () => void; readonly left: (end: BodyEnd) => void }
+
+class Branch implements Reply, BodySink {
+  readonly #trunk: Trunk
+  readonly #waiting: Buffer[] = []
+  #sink: BodySink | undefined
+  #flows = true
+  #hasAll = false
+  #trailers: RawHeaders = []
+  readonly #ending = new Ending()
+  #onData: ((chunk: Buffer) => void) | undefined
+  readonly status: number
+  readonly statusText: string
+  readonly headers: RawHeaders
+  readonly socket = undefined
+  readonly early: boolean
+  /** Bytes that have arrived and were not taken. */
+  behind = 0
+
+  constructor({ status, statusText, headers, early }: Reply, trunk: Trunk) {
+    this.#trunk = trunk
+    this.status = status
+    this.statusText = statusText
+    this.headers = headers
+    this.early = early
+  }
+
+  get ended(): boolean {
+    return this.#ending.how !== undefined
+  }
+
+  pipe(sink: BodySink): void {
+    this.#sink = sink
+    if (!this.ended) return this.#deliver()
+    for (const chunk of this.#waiting.splice(0)) sink.data(chunk)
+    this.#ending.tell(sink, this.#trailers)
+  }
+
+  resume(): void {
+    this.#flows = true
+    this.#deliver()
+  }
+
+  discard(end: BodyEnd): void {
+    this.#close(end)
+  }
+
+  watch(onData: (chunk: Buffer) => void): void {
+    for (const chunk of this.#waiting) onData(chunk)
+    this.#onData = both(this.#onData, onData)
+  }
+
+  onClosed(closed: (end: BodyEnd) => void): void {
+    this.#ending.onClosed(closed)
+  }
+
+  data(chunk: Buffer): boolean {
+    this.#onData?.(chunk)
+    this.#waiting.push(chunk)
+    this.behind += chunk.length
+    this.#deliver()
+    return true
+  }
+
+  end(trailers: RawHeaders): void {
+    this.#hasAll = true
+    this.#trailers = trailers
+    // What nobody takes yet has arrived all the same.
+    if (this.#sink === undefined) this.#close('complete')
+    else this.#deliver()
+  }
+
+  fail(code: FaultCode): void {
+    if (this.ended) return
+    this.#close(code)
+    this.#sink?.fail(code)
+  }
+
+  #deliver(): void {
+    const sink = this.#sink
+    if (sink === undefined || this.ended) return
+    for (let chunk = this.#next(); chunk !== undefined; chunk = this.#next()) this.#flows = sink.data(chunk)
+    if (this.#waiting.length === 0 && this.#hasAll) {
+      this.#close('complete')
+      return sink.end(this.#trailers)
+    }
+    this.#trunk.caughtUp()
+  }
+
+  #next(): Buffer | undefined {
+    const chunk = this.#flows ? this.#waiting.shift() : undefined
+    this.behind -= chunk?.length ?? 0
+    return chunk
+  }
+
+  #close(end: BodyEnd): void {
+    if (this.ended) return
+    if (end !== 'complete') this.#waiting.length = 0
+    this.behind = 0
+    this.#ending.close(end)
+    this.#trunk.left(end)
+  }
+}

@@ -1,0 +1,131 @@
+import type { Timer } from '../../clock.ts'
+import { ProxyError } from '../../errors.ts'
+import { LOOKED_AT, statusIn } from '../failure-when/report.ts'
+import { type Exchange, fork, type Layer, type Reply, type Send } from '../exchange.ts'
+import type { Deps } from '../../deps.ts'
+import { sameness } from '../shared/sameness.ts'
+import { type Sharer, Sharers } from '../shared/sharers.ts'
+import { WholeReply, wholeBody } from '../whole.ts'
+
+export type HoldSettings = {
+  /** JSON Pointer (RFC 6901) to the status in the body. */
+  readonly json: string
+  /** While the status is one of these the job goes on, and so does the hold. */
+  readonly pending: ReadonlySet<string>
+  /** The longest hold, in ms; the exchange's deadline may make it shorter. */
+  readonly upToMs: number
+  /** Between two polls of the upstream, in ms. */
+  readonly everyMs: number
+}
+
+/** The polls under way, by what they ask for. */
+export type Polls = Map<string, Poll>
+
+/** Clients whose poll is held. */
+export const heldIn = (polls: Polls): number => [...polls.values()].reduce((sum, { size }) => sum + size, 0)
+
+/**
+ * Answers a poll when there is something to say: polls the upstream itself until the job's status leaves the list or the
+ * time is up, then passes the newest response on as it is. Those who ask the same share one poll. Stands around
+ * everything that an upstream is protected by, so that a hold takes up none of it while it waits.
+ */
+export const holding =
+  (settings: HoldSettings, polls: Polls, deps: Deps): Layer =>
+  (next) =>
+  (exchange) => {
+    if (exchange.method !== 'GET' || exchange.upgrade !== undefined) return next(exchange)
+    if (exchange.client.gone) return Promise.reject(new ProxyError('client_gone'))
+    const key = sameness(exchange, undefined)
+    const known = polls.get(key)
+    if (known !== undefined) {
+      deps.emit({ kind: 'shared', ref: exchange.route, by: 'hold', trace: exchange.trace })
+      return known.join(exchange)
+    }
+    const poll = new Poll(settings, exchange, next, () => void polls.delete(key), deps)
+    polls.set(key, poll)
+    return poll.join(exchange)
+  }
+
+/** A response to one poll, with its whole body. */
+type Held = { readonly reply: Reply; readonly body: Buffer }
+
+class Poll {
+  readonly #settings: HoldSettings
+  readonly #model: Exchange
+  readonly #next: Send
+  readonly #deps: Deps
+  readonly #sharers: Sharers
+  #latest: Held | undefined
+  #wait: Timer | undefined
+
+  constructor(settings: HoldSettings, model: Exchange, next: Send, over: () => void, deps: Deps) {
+    this.#settings = settings
+    this.#model = model
+    this.#next = next
+    this.#deps = deps
+    this.#sharers = new Sharers((as) => {
+      over()
+      if (this.#wait !== undefined) deps.clock.cancel(this.#wait)
+      this.#sharers.link.leave(as)
+    }, deps)
+    // After the client that began it has joined.
+    queueMicrotask(() => void this.#ask())
+  }
+
+  get size(): number {
+    return this.#sharers.size
+  }
+
+  join(exchange: Exchange): Promise<Reply> {
+    const untilAt = Math.min(this.#deps.clock.now() + this.#settings.upToMs, exchange.deadlineAt)
+    return this.#sharers.join(exchange, untilAt, (sharer) => {
+      if (this.#latest !== undefined) return this.#tell(sharer, this.#latest)
+      if (this.#deps.clock.now() >= exchange.deadlineAt) return this.#sharers.expire(sharer)
+      this.#sharers.arm(sharer, exchange.deadlineAt, () => this.#sharers.expire(sharer))
+    })
+  }
+
+  /** Polls the upstream once: answers all when the job has ended, and comes back after `every` when it has not. */
+  async #ask(): Promise<void> {
+    this.#wait = undefined
+    const { link } = this.#sharers
+    if (link.gone) return
+    const poll = fork(this.#model, { client: link, startedAt: this.#deps.clock.now() })
+    this.#sharers.await(poll)
+    try {
+      const reply = await this.#next(poll)
+      const body = await wholeBody(reply, LOOKED_AT, poll, this.#deps.clock)
+      this.#sharers.land()
+      if (body === undefined) return this.#passOn(reply)
+      const held = { reply, body }
+      this.#latest = held
+      const status = statusIn(reply, body, this.#settings.json)
+      if (status === undefined || !this.#settings.pending.has(status))
+        return this.#sharers.settle((sharer) => this.#answer(sharer, held))
+    } catch (error) {
+      this.#sharers.land()
+      // A pending answer is worth more than a poll that failed, and the next poll may fare better.
+      if (!(error instanceof ProxyError) || this.#latest === undefined) return this.#sharers.refuse(error)
+    }
+    if (this.#sharers.size > 0) this.#wait = this.#deps.clock.after(this.#settings.everyMs, () => void this.#ask())
+  }
+
+  /** A body that is too large to be held is no status report: one sharer gets it, the others ask for themselves. */
+  #passOn(reply: Reply): void {
+    let taken = false
+    this.#sharers.settle((sharer) => {
+      if (taken) return void Promise.try(this.#next, sharer.exchange).then(sharer.resolve, sharer.reject)
+      taken = true
+      sharer.resolve(reply)
+    })
+    if (!taken) reply.discard('cancelled')
+  }
+
+  #tell(sharer: Sharer, held: Held): void {
+    this.#sharers.drop(sharer, 'client_gone', () => this.#answer(sharer, held))
+  }
+
+  #answer(sharer: Sharer, { reply, body }: Held): void {
+    sharer.resolve(new WholeReply(reply, body))
+  }
+}

@@ -1,0 +1,48 @@
+import { ProxyError } from '../../errors.ts'
+import type { Layer } from '../exchange.ts'
+import type { Deps } from '../../deps.ts'
+import { type Latencies, quantile, record } from './latencies.ts'
+
+/** An attempt's limit as so many times what attempts have taken of late. */
+export type ObservedSettings = {
+  /** 0.99 for the 99th percentile. */
+  readonly quantile: number
+  readonly times: number
+  readonly minMs: number
+}
+
+/**
+ * Writes down how long the attempts of a route wait for their response heads. One that was given up as late counts for as
+ * long as it waited, or what is observed could but fall; one that failed otherwise says nothing of how long it takes.
+ */
+export const observing =
+  (latencies: Latencies, poor: ReadonlySet<number>, { clock }: Deps): Layer =>
+  (next) =>
+  async (exchange) => {
+    try {
+      const reply = await next(exchange)
+      if (exchange.headMs !== undefined && !poor.has(reply.status)) record(latencies, exchange.headMs, clock.now())
+      return reply
+    } catch (error) {
+      const isLate = error instanceof ProxyError && error.code === 'attempt_timeout' && error.whose === 'upstream'
+      if (isLate && exchange.headMs !== undefined) record(latencies, exchange.headMs, clock.now())
+      throw error
+    }
+  }
+
+/**
+ * Shortens an attempt's limit to what attempts of the route have taken of late, never above the limit that is fixed or
+ * computed for it, which holds until there are enough of them. Source: the adaptive timeouts of "The Tail at Scale" and
+ * of Phi-accrual detectors, in the plain form of a percentile times a factor.
+ */
+export const observedTimeout =
+  (settings: ObservedSettings, latencies: Latencies, { clock }: Deps): Layer =>
+  (next) =>
+  (exchange) => {
+    const seen = quantile(latencies, settings.quantile, clock.now())
+    if (seen !== undefined) {
+      const attemptMs = Math.min(exchange.timeouts.attemptMs, Math.max(settings.minMs, seen * settings.times))
+      exchange.timeouts = { ...exchange.timeouts, attemptMs }
+    }
+    return next(exchange)
+  }

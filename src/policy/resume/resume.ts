@@ -1,0 +1,228 @@
+import type { Timer } from '../../clock.ts'
+import { type FaultCode, ProxyError } from '../../errors.ts'
+import { waitMs } from '../retry/backoff.ts'
+import { type Budget, withdraw } from '../retry/budget.ts'
+import { Ending } from '../ending.ts'
+import { type BodySink, type Exchange, fork, join, type Layer, type Reply, type Send } from '../exchange.ts'
+import type { Deps } from '../../deps.ts'
+import type { BodyEnd } from '../../events.ts'
+import { fieldOf, type RawHeaders } from '../../net/fields.ts'
+import type { RetrySettings } from '../retry/retry.ts'
+
+type Rules = { readonly settings: RetrySettings; readonly budget: Budget; readonly next: Send; readonly deps: Deps }
+
+/** What of a representation a reply has: its first and last byte, and how many there are. */
+type Extent = { readonly first: number; readonly last: number; readonly total: number }
+
+/**
+ * Goes on with a download that broke off, where it broke off: the client sees one body. Only what a strong validator
+ * vouches for is put together, and only by the upstream's own word that nothing has changed (RFC 9110 sections 13.1.5 and
+ * 14); otherwise the client's connection is cut, as it would be without. Each resume waits as a retry does, takes from the
+ * retry budget, and counts as an attempt; between two bytes there may be `attempts` tries, and `idle` bounds them all.
+ */
+export const resuming =
+  (settings: RetrySettings, budget: Budget, deps: Deps): Layer =>
+  (next) =>
+  async (exchange) => {
+    const reply = await next(exchange)
+    const extent = exchange.method === 'GET' ? extentOf(reply) : undefined
+    const validator = strongValidator(reply.headers)
+    if (extent === undefined || validator === undefined) return reply
+    return new Resumable(reply, extent, validator, exchange, { settings, budget, next, deps })
+  }
+
+class Resumable implements Reply, BodySink {
+  readonly #extent: Extent
+  readonly #validator: string
+  readonly #exchange: Exchange
+  readonly #rules: Rules
+  readonly #first: Reply
+  #current: Reply
+  #sink: BodySink | undefined
+  #delivered = 0
+  /** Resumes since the last byte. */
+  #fruitless = 0
+  #timer: Timer | undefined
+  /** The call for the rest of the body, while it has no response head. */
+  #underWay: Exchange | undefined
+  readonly #ending = new Ending()
+  readonly status: number
+  readonly statusText: string
+  readonly headers: RawHeaders
+  readonly socket = undefined
+  readonly early: boolean
+
+  constructor(reply: Reply, extent: Extent, validator: string, exchange: Exchange, rules: Rules) {
+    this.#first = reply
+    this.#current = reply
+    this.#extent = extent
+    this.#validator = validator
+    this.#exchange = exchange
+    this.#rules = rules
+    this.status = reply.status
+    this.statusText = reply.statusText
+    this.headers = reply.headers
+    this.early = reply.early
+  }
+
+  get ended(): boolean {
+    return this.#ending.how !== undefined
+  }
+
+  pipe(sink: BodySink): void {
+    this.#sink = sink
+    this.#current.pipe(this)
+  }
+
+  resume(): void {
+    if (!this.ended) this.#current.resume()
+  }
+
+  discard(end: BodyEnd): void {
+    if (this.ended) return
+    if (this.#timer !== undefined) this.#rules.deps.clock.cancel(this.#timer)
+    this.#current.discard(end)
+    this.#joinUnderWay()
+    this.#ending.close(end)
+  }
+
+  #joinUnderWay(): void {
+    if (this.#underWay !== undefined) join(this.#exchange, this.#underWay)
+    this.#underWay = undefined
+  }
+
+  /** Only what is taken is gone on with: who but reads along hears of the end that the first reply comes to. */
+  watch(onData: (chunk: Buffer) => void): void {
+    this.#first.watch(onData)
+    this.#first.onClosed((end) => {
+      if (this.#sink === undefined) this.#ending.close(end)
+    })
+  }
+
+  onClosed(closed: (end: BodyEnd) => void): void {
+    this.#ending.onClosed(closed)
+  }
+
+  /** Delivers no byte past the extent: an upstream that sends more than it said cannot be trusted with the rest either. */
+  data(chunk: Buffer): boolean {
+    if (this.ended) return false
+    if (chunk.length > this.#missing()) {
+      this.#current.discard('protocol')
+      this.#giveUp('protocol')
+      return false
+    }
+    this.#delivered += chunk.length
+    this.#fruitless = 0
+    return this.#sink?.data(chunk) ?? false
+  }
+
+  /** A part that ends before its extent does has broken off, however cleanly. */
+  end(trailers: RawHeaders): void {
+    if (this.#missing() > 0) return this.fail('body_truncated')
+    this.#sink?.end(trailers)
+    this.#ending.close('complete')
+  }
+
+  #missing(): number {
+    return this.#extent.last - this.#extent.first + 1 - this.#delivered
+  }
+
+  /** The body broke off here: it goes on after a wait, or it is over. */
+  fail(code: FaultCode): void {
+    if (this.ended) return
+    const { settings, budget, deps } = this.#rules
+    const { clock, random, emit } = deps
+    const { route: ref, trace } = this.#exchange
+    this.#fruitless += 1
+    const isAllowed = this.#fruitless < settings.attempts && !this.#exchange.client.gone
+    if (!isAllowed || !withdraw(budget, clock.now(), settings.budget)) return this.#giveUp(code)
+    const wait = waitMs(this.#fruitless, settings.backoff, random)
+    emit({ kind: 'retry', ref, cause: code, waitMs: wait, trace })
+    this.#timer = clock.after(wait, () => {
+      this.#timer = undefined
+      void this.#goOn(code)
+    })
+  }
+
+  async #goOn(code: FaultCode): Promise<void> {
+    const { next, deps } = this.#rules
+    const range = `bytes=${this.#extent.first + this.#delivered}-${this.status === 206 ? this.#extent.last : ''}`
+    const headers = [...withoutConditions(this.#exchange.headers), 'range', range, 'if-range', this.#validator]
+    const startedAt = deps.clock.now()
+    const deadlineAt = startedAt + this.#exchange.timeouts.idleMs
+    const deadlineFault = 'idle_timeout'
+    const attemptsBefore = this.#exchange.attemptsBefore + this.#exchange.attempts
+    const call = fork(this.#exchange, { headers, startedAt, deadlineAt, deadlineFault, attemptsBefore })
+    this.#underWay = call
+    let reply: Reply
+    try {
+      reply = await next(call)
+    } catch (error) {
+      this.#joinUnderWay()
+      if (!(error instanceof ProxyError)) deps.emit({ kind: 'fault', error, where: 'resume' })
+      // The attempt itself has said why it failed; to the client it is the body that broke off.
+      return this.#giveUp(code)
+    }
+    this.#joinUnderWay()
+    if (this.ended) return reply.discard('cancelled')
+    if (!this.#continues(reply)) {
+      reply.discard('cancelled')
+      return this.#giveUp(code)
+    }
+    deps.emit({ kind: 'resume', ref: this.#exchange.route, resumed: true, trace: this.#exchange.trace })
+    this.#current = reply
+    reply.pipe(this)
+  }
+
+  /** Whether a reply is the rest of the same representation: by its range, its length, its validator, its coding and its type. */
+  #continues(reply: Reply): boolean {
+    if (reply.status !== 206 || strongValidator(reply.headers) !== this.#validator) return false
+    const extent = extentOf(reply)
+    const { first, last, total } = this.#extent
+    const isTheRest = extent?.first === first + this.#delivered && extent.last === last && extent.total === total
+    return isTheRest && SAME_IN_EACH_PART.every((name) => fieldOf(reply.headers, name) === fieldOf(this.headers, name))
+  }
+
+  #giveUp(code: FaultCode): void {
+    if (this.ended) return
+    const { route: ref, trace } = this.#exchange
+    this.#rules.deps.emit({ kind: 'resume', ref, resumed: false, trace })
+    this.#sink?.fail(code)
+    this.#ending.close(code)
+  }
+}
+
+/** Fields that describe the representation: parts that differ in one of them are not parts of the same bytes. */
+const SAME_IN_EACH_PART = ['content-encoding', 'content-type'] as const
+
+/** The extent of a reply that says it to the byte, and the rest of which could be asked for. */
+function extentOf({ status, headers }: Reply): Extent | undefined {
+  const length = fieldOf(headers, 'content-length')
+  if (status === 206) {
+    const [, ...digits] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(fieldOf(headers, 'content-range')) ?? []
+    const [first = Number.NaN, last = Number.NaN, total = Number.NaN] = digits.map(Number)
+    const isSound = first <= last && last < total && (length === '' || Number(length) === last - first + 1)
+    return isSound ? { first, last, total } : undefined
+  }
+  if (status !== 200 || fieldOf(headers, 'accept-ranges') !== 'bytes' || !/^\d+$/.test(length)) return undefined
+  return { first: 0, last: Number(length) - 1, total: Number(length) }
+}
+
+/** An entity tag that is not weak (RFC 9110 section 8.8.3). */
+function strongValidator(headers: RawHeaders): string | undefined {
+  const tag = fieldOf(headers, 'etag')
+  return tag.startsWith('"') ? tag : undefined
+}
+
+const CONDITIONS = new Set([
+  'range',
+  'if-range',
+  'if-match',
+  'if-none-match',
+  'if-modified-since',
+  'if-unmodified-since',
+])
+
+function withoutConditions(headers: readonly string[]): string[] {
+  return headers.filter((_, i) => !CONDITIONS.has((headers[i - (i % 2)] ?? '').toLowerCase()))
+}

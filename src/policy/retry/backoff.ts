@@ -1,0 +1,52 @@
+import { httpDateMs } from '../../clock.ts'
+import type { RawHeaders } from '../../net/fields.ts'
+
+export type BackoffSettings = {
+  readonly initialMs: number
+  readonly factor: number
+  readonly maxMs: number
+  /** Symmetric share: 0.1 spreads a wait over 90 % to 110 % of itself. */
+  readonly jitter: number
+}
+
+/** The wait before the k-th retry (k = 1, 2, …) in ms, without its jitter: `min(initial · factor^(k-1), max)`. */
+export const nominalWaitMs = (k: number, { initialMs, factor, maxMs }: BackoffSettings): number =>
+  Math.min(initialMs * factor ** (k - 1), maxMs)
+
+/** The wait before the k-th retry in ms; `random` uniform in [0, 1). */
+export const waitMs = (k: number, settings: BackoffSettings, random: () => number): number =>
+  nominalWaitMs(k, settings) * (1 + settings.jitter * (2 * random() - 1))
+
+/**
+ * When attempts start, in ms from the first, where each fails after `eachMs` and nothing but the deadline ends them.
+ * @param stretch what waits are of themselves: 1 for the nominal ones, 0.9 for the shortest under a jitter of 0.1.
+ */
+export function startsMs(
+  attempts: number,
+  eachMs: number,
+  settings: BackoffSettings,
+  stretch: number,
+  deadlineMs: number,
+): number[] {
+  const starts = [0]
+  for (let k = 1; k < attempts; k += 1) {
+    const start = (starts[k - 1] ?? 0) + eachMs + nominalWaitMs(k, settings) * stretch
+    if (start >= deadlineMs) break
+    starts.push(start)
+  }
+  return starts
+}
+
+/**
+ * What `Retry-After` asks for in ms: 0 when it is absent, malformed or in the past.
+ * Source: RFC 9110 section 10.2.3, both forms.
+ */
+export function retryAfterMs(headers: RawHeaders, wallNow: number): number {
+  for (let i = 0; i < headers.length; i += 2) {
+    if (headers[i]?.toLowerCase() !== 'retry-after') continue
+    const value = (headers[i + 1] ?? '').trim()
+    if (/^\d+$/.test(value)) return Number(value) * 1000
+    return Math.max(0, (httpDateMs(value, wallNow) ?? 0) - wallNow)
+  }
+  return 0
+}

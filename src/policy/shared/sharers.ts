@@ -1,0 +1,121 @@
+import type { Timer } from '../../clock.ts'
+import { type FaultCode, isDeadline, ProxyError } from '../../errors.ts'
+import { type Exchange, join, type Reply } from '../exchange.ts'
+import type { Deps } from '../../deps.ts'
+import type { RawHeaders } from '../../net/fields.ts'
+import { Link } from '../link.ts'
+
+/** One of the exchanges that wait for the same call. */
+export type Sharer = {
+  readonly exchange: Exchange
+  readonly resolve: (reply: Reply) => void
+  readonly reject: (error: unknown) => void
+  readonly onGone: () => void
+  timer: Timer | undefined
+}
+
+/**
+ * The exchanges that one call to the upstream is made for. The call belongs to none of them: it lasts until the latest of
+ * their deadlines, and is judged as if the most patient of them had made it. Each sharer waits no longer than its own
+ * deadline, is told its own reason, and learns what the call came to; one whose client leaves takes nothing from the others.
+ * The last one's leaving ends the call.
+ */
+export class Sharers {
+  readonly #all = new Set<Sharer>()
+  readonly #deps: Deps
+  readonly #onNone: (as: FaultCode) => void
+  /** The call that they wait for; undefined between two polls of a hold. */
+  #call: Exchange | undefined
+  /** Stands for all of them as the client of the call. */
+  readonly link: Link
+
+  /** @param onNone called when the last one has been answered or has left, with the fault that ends the call. */
+  constructor(onNone: (as: FaultCode) => void, deps: Deps) {
+    this.#onNone = onNone
+    this.#deps = deps
+    this.link = new Link((status, headers) => this.#inform(status, headers))
+  }
+
+  get size(): number {
+    return this.#all.size
+  }
+
+  /** They wait for this call from now on. */
+  await(call: Exchange): void {
+    this.#call = call
+    this.#bound()
+  }
+
+  /** The call is over: each sharer that is left learns what it came to. */
+  land(): void {
+    const call = this.#call
+    this.#call = undefined
+    if (call !== undefined) for (const { exchange } of this.#all) join(exchange, call)
+  }
+
+  /** @param onDue called at `dueAt` (monotonic ms) while the sharer still waits. */
+  join(exchange: Exchange, dueAt: number, onDue: (sharer: Sharer) => void): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      const onGone = () => this.drop(sharer, 'client_gone', () => reject(new ProxyError('client_gone')))
+      const sharer: Sharer = { exchange, resolve, reject, onGone, timer: undefined }
+      this.#all.add(sharer)
+      if (this.#all.size > 1) for (const one of this.#all) one.exchange.isShared = true
+      this.#bound()
+      exchange.client.listen(onGone)
+      this.arm(sharer, dueAt, onDue)
+    })
+  }
+
+  arm(sharer: Sharer, dueAt: number, onDue: (sharer: Sharer) => void): void {
+    const { clock } = this.#deps
+    sharer.timer = clock.after(dueAt - clock.now(), () => onDue(sharer))
+  }
+
+  /** The sharer's deadline has come before there was an answer. */
+  expire(sharer: Sharer): void {
+    const { deadlineFault } = sharer.exchange
+    this.drop(sharer, deadlineFault, () => sharer.reject(new ProxyError(deadlineFault)))
+  }
+
+  /**
+   * Takes a sharer out and answers it, unless it is out already.
+   * @param as the fault that ends the call, where this sharer is the last.
+   */
+  drop(sharer: Sharer, as: FaultCode, answer: () => void): void {
+    if (!this.#all.delete(sharer)) return
+    if (sharer.timer !== undefined) this.#deps.clock.cancel(sharer.timer)
+    sharer.exchange.client.unlisten(sharer.onGone)
+    // The call ends first, so that its last attempt is in what the sharer learns of it.
+    if (this.#all.size === 0) this.#onNone(as)
+    else this.#bound()
+    if (this.#call !== undefined) join(sharer.exchange, this.#call)
+    answer()
+  }
+
+  /** Answers all, in the order in which they came. */
+  settle(answer: (sharer: Sharer) => void): void {
+    for (const sharer of [...this.#all]) this.drop(sharer, 'client_gone', () => answer(sharer))
+  }
+
+  /** The call has failed. A call that ran out of time did so for each sharer by the sharer's own deadline. */
+  refuse(error: unknown): void {
+    const ranOut = error instanceof ProxyError && isDeadline(error.code)
+    this.settle(({ exchange, reject }) => reject(ranOut ? new ProxyError(exchange.deadlineFault) : error))
+  }
+
+  /** The call has as long as its most patient sharer. */
+  #bound(): void {
+    const call = this.#call
+    if (call === undefined) return
+    const [first, ...others] = this.#all
+    if (first === undefined) return
+    let patient = first.exchange
+    for (const { exchange } of others) if (exchange.deadlineAt > patient.deadlineAt) patient = exchange
+    call.deadlineAt = patient.deadlineAt
+    call.deadlineFault = patient.deadlineFault
+  }
+
+  #inform(status: number, headers: RawHeaders): void {
+    for (const { exchange } of this.#all) exchange.client.inform(status, headers)
+  }
+}

@@ -1,0 +1,304 @@
+import { Readable } from 'node:stream'
+import { guarded } from '../../guard.ts'
+import type { UnkeptCause } from '../../events.ts'
+import type { RequestBody } from '../../policy/exchange.ts'
+import { type BodyLimits, type KeptBytes, type KeptPlace, takeRoom } from './kept-bytes.ts'
+import type { Spill } from './spill.ts'
+
+export type BodySource = {
+  readonly stream: Readable
+  /** From Content-Length; undefined when the length is not known beforehand. */
+  readonly declaredBytes: number | undefined
+  /** Whether its request may be sent again once a byte of it is out. */
+  readonly isRepeatable: boolean
+  /** Called before the first byte is read: the moment for `100 Continue`. */
+  readonly onStart: () => void
+  /** Called when the body cannot be kept for a repetition; `error` is the disk's. */
+  readonly onUnkept: (why: UnkeptCause, error: unknown) => void
+  /** Told of a defect met while the body was read or written; the body breaks off. */
+  readonly onFault: (error: unknown) => void
+}
+
+/** A stream of the body for one attempt. */
+class Reader extends Readable {
+  /** How much of the body it has been given. */
+  offset = 0
+  /** Whether it asks for more. */
+  hungry = false
+  /** The next chunk of those kept in memory, for a reader that repeats them. */
+  nextKept = 0
+  readonly #feed: (reader: Reader) => void
+
+  constructor(feed: (reader: Reader) => void) {
+    super()
+    this.#feed = feed
+  }
+
+  override _read(): void {
+    this.hungry = true
+    this.#feed(this)
+  }
+
+  give(chunk: Buffer): void {
+    this.offset += chunk.length
+    this.hungry = this.push(chunk)
+  }
+}
+
+/**
+ * The client's request body, on its way to the first attempt as it arrives and kept meanwhile for those after it: in
+ * memory up to one limit, then in a nameless temporary file up to another. Over both it streams on, but cannot be sent
+ * again. It is read from the client no faster than the attempt takes it and the disk writes it.
+ */
+export class KeptBody implements RequestBody {
+  readonly #source: BodySource
+  readonly #limits: BodyLimits
+  readonly #total: KeptBytes
+  readonly #openSpill: () => Promise<Spill>
+  readonly #memory: Buffer[] = []
+  #memoryBytes = 0
+  #spill: Spill | undefined
+  /** The write to disk of this moment; the source stands still until it is done. */
+  #writing: Promise<void> | undefined
+  #reader: Reader | undefined
+  #started = false
+  #kept: boolean
+  #opened = false
+  /** Of this body, in `#total`. */
+  readonly #taken = { memory: 0, disk: 0 }
+  #failure: Error | undefined
+  #peeking = false
+  #onPeeked = () => {}
+  #onProgress = () => {}
+  readonly #onData = guarded(
+    (chunk: Buffer) => this.#take(chunk),
+    (error) => this.#lose(error),
+  )
+  received = 0
+  complete = false
+
+  constructor(source: BodySource, limits: BodyLimits, total: KeptBytes, openSpill: () => Promise<Spill>) {
+    this.#source = source
+    this.#limits = limits
+    this.#total = total
+    this.#openSpill = openSpill
+    this.#kept = (source.declaredBytes ?? 0) <= limits.memory + limits.disk
+    if (!this.#kept && source.isRepeatable) source.onUnkept('too_large', undefined)
+  }
+
+  get replayable(): boolean {
+    return this.#kept || this.received === 0
+  }
+
+  get starved(): boolean {
+    return this.#reader?.hungry === true && this.#isLive() && !this.complete
+  }
+
+  open(): Readable {
+    if (this.#opened && !this.replayable) throw new Error('a body that was not kept cannot be sent again')
+    this.#opened = true
+    this.#reader?.destroy()
+    const reader = new Reader((hungry) => this.#feed(hungry))
+    reader.once('close', () => {
+      if (this.#reader === reader) this.#source.stream.pause()
+    })
+    this.#reader = reader
+    if (!this.#started) this.#start()
+    return reader
+  }
+
+  /**
+   * The whole body without taking it from anybody: kept, it is sent from its first byte all the same. Waits for its end.
+   * @returns undefined when it is larger than that, of unknown length, or not kept in memory.
+   */
+  async peek(limitBytes: number, onProgress = () => {}): Promise<Buffer | undefined> {
+    const { declaredBytes, stream } = this.#source
+    const fits = declaredBytes !== undefined && declaredBytes <= Math.min(limitBytes, this.#limits.memory)
+    if (!fits || !this.#kept) return undefined
+    if (!this.#started) this.#start()
+    this.#peeking = true
+    this.#onProgress = onProgress
+    stream.resume()
+    await new Promise<void>((resolve) => {
+      this.#onPeeked = resolve
+      if (this.complete || this.#failure !== undefined) resolve()
+    })
+    this.#peeking = false
+    if (!this.#isWanted()) stream.pause()
+    return this.complete && this.#kept ? Buffer.concat(this.#memory) : undefined
+  }
+
+  commit(): void {
+    this.#kept = false
+    this.#forget()
+  }
+
+  /** The request is over: nothing of it is held any more, and what the client still sends is read and dropped. */
+  dispose(): void {
+    this.#reader?.destroy()
+    this.#reader = undefined
+    this.commit()
+    this.#source.stream.off('data', this.#onData).resume()
+  }
+
+  #start(): void {
+    this.#started = true
+    this.#source.onStart()
+    const { stream } = this.#source
+    stream.on('data', this.#onData)
+    stream.on(
+      'end',
+      guarded(() => this.#complete(), this.#lose),
+    )
+    stream.on(
+      'error',
+      guarded(
+        (error: Error) => this.#break(error),
+        (defect: unknown) => this.#lose(defect),
+      ),
+    )
+    stream.on(
+      'close',
+      guarded(() => {
+        if (!this.complete) this.#break(new Error('request body broke off'))
+      }, this.#lose),
+    )
+    stream.pause()
+  }
+
+  #complete(): void {
+    this.complete = true
+    this.#onPeeked()
+    if (this.#reader !== undefined) this.#feed(this.#reader)
+  }
+
+  /** A throw in a callback of a stream costs this body alone. */
+  readonly #lose = (error: unknown) => {
+    this.#source.onFault(error)
+    this.#break(new Error('the body was lost by a defect', { cause: error }))
+  }
+
+  #take(chunk: Buffer): void {
+    const reader = this.#reader
+    const isLive = this.#isLive()
+    this.received += chunk.length
+    if (reader !== undefined && isLive) reader.give(chunk)
+    if (this.#kept || this.#peeking) this.#keep(chunk)
+    if (!this.#isWanted() && !this.#peeking) this.#source.stream.pause()
+  }
+
+  #keep(chunk: Buffer): void {
+    if (this.#peeking) return this.#keepForPeek(chunk)
+    // Once a byte is out a request that must not be repeated is never sent again.
+    if (!this.#source.isRepeatable) return this.commit()
+    const onDisk = this.received - this.#memoryBytes
+    if (onDisk === chunk.length && this.#memoryBytes + chunk.length <= this.#limits.memory) {
+      if (!this.#takeRoom('memory', chunk.length)) return this.#unkeep('total')
+      this.#push(chunk)
+    } else if (onDisk <= this.#limits.disk) {
+      if (!this.#takeRoom('disk', chunk.length)) return this.#unkeep('total')
+      this.#writing = this.#write(chunk).catch(this.#lose)
+    } else {
+      this.#unkeep('too_large')
+    }
+  }
+
+  /** No attempt has been given these bytes yet: where the total has no room for them, they wait, and no more are read. */
+  #keepForPeek(chunk: Buffer): void {
+    this.#onProgress()
+    this.#push(chunk)
+    if (this.#kept && this.#takeRoom('memory', chunk.length)) return
+    if (this.#kept) this.#source.onUnkept('total', undefined)
+    this.#kept = false
+    this.#source.stream.pause()
+    this.#onPeeked()
+  }
+
+  #push(chunk: Buffer): void {
+    this.#memory.push(chunk)
+    this.#memoryBytes += chunk.length
+  }
+
+  #takeRoom(place: KeptPlace, bytes: number): boolean {
+    const isTaken = takeRoom(this.#total, place, bytes)
+    if (isTaken) this.#taken[place] += bytes
+    return isTaken
+  }
+
+  #unkeep(why: UnkeptCause): void {
+    this.#source.onUnkept(why, undefined)
+    this.commit()
+  }
+
+  /** A full or forbidden disk costs the request its retries, not its life: it is told of, and the body streams on. */
+  async #write(chunk: Buffer): Promise<void> {
+    try {
+      this.#spill ??= await this.#openSpill()
+      await this.#spill.append(chunk)
+    } catch (error) {
+      if (this.#kept) this.#source.onUnkept('disk', error)
+      this.#kept = false
+    }
+    this.#writing = undefined
+    if (!this.#kept) this.#forget()
+    if (this.#isWanted()) this.#source.stream.resume()
+  }
+
+  /** Whether the reader has all that the client has sent. */
+  #isLive(): boolean {
+    return this.#reader !== undefined && !this.#reader.destroyed && this.#reader.offset === this.received
+  }
+
+  /** Whether the client's next chunk may come: a live reader asks for it, and the disk keeps up. */
+  #isWanted(): boolean {
+    return this.#writing === undefined && this.#reader?.hungry === true && this.#isLive()
+  }
+
+  #feed(reader: Reader): void {
+    if (reader !== this.#reader || !reader.hungry) return
+    if (reader.offset < this.#memoryBytes) return this.#feedFromMemory(reader)
+    if (reader.offset < this.received) return void this.#feedFromDisk(reader)
+    if (this.#failure !== undefined) return void reader.destroy(this.#failure)
+    if (this.complete) return void reader.push(null)
+    if (this.#isWanted()) this.#source.stream.resume()
+  }
+
+  #feedFromMemory(reader: Reader): void {
+    const chunk = this.#memory[reader.nextKept]
+    reader.nextKept += 1
+    if (chunk !== undefined) reader.give(chunk)
+  }
+
+  async #feedFromDisk(reader: Reader): Promise<void> {
+    reader.hungry = false
+    try {
+      await this.#writing
+      const offset = reader.offset - this.#memoryBytes
+      if (this.#spill === undefined || offset >= this.#spill.bytes) throw new Error('the kept body is gone')
+      const chunk = await this.#spill.read(offset)
+      if (!reader.destroyed) reader.give(chunk)
+    } catch (error) {
+      reader.destroy(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+
+  #break(error: Error): void {
+    this.#failure ??= error
+    this.#onPeeked()
+    this.#reader?.destroy(this.#failure)
+  }
+
+  /** Lets go of what was kept, unless a reader still needs it or the disk is being written; then the end of that asks again. */
+  #forget(): void {
+    if (this.#writing !== undefined || (this.#reader !== undefined && !this.#reader.destroyed && !this.#isLive()))
+      return
+    this.#memory.length = 0
+    for (const place of ['memory', 'disk'] as const) {
+      this.#total[place] -= this.#taken[place]
+      this.#taken[place] = 0
+    }
+    const spill = this.#spill
+    this.#spill = undefined
+    spill?.close().catch((error: unknown) => this.#source.onUnkept('disk', error))
+  }
+}

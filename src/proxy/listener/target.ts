@@ -1,0 +1,52 @@
+import { ProxyError } from '../../errors.ts'
+
+/**
+ * The path and query of a request target; an absolute-form target loses its scheme and authority, which choose nothing
+ * here. The rest stays byte for byte.
+ * @throws ProxyError `bad_target` for any other form (RFC 9112 section 3.2), and for one with a fragment, which has none: a
+ *   reader that takes it off would see another path than we did (as Envoy rejects it).
+ */
+export function originForm(target: string): string {
+  if (target.includes('#')) throw new ProxyError('bad_target', 'a request target has no fragment')
+  if (target.startsWith('/')) return target
+  const absolute = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i.exec(target)
+  if (absolute === null) throw new ProxyError('bad_target', 'the request target is neither a path nor an absolute URL')
+  const rest = target.slice(absolute[0].length)
+  return rest.startsWith('/') ? rest : `/${rest}`
+}
+
+/** The path of an origin-form target, without its query. */
+export function pathOf(target: string): string {
+  const query = target.indexOf('?')
+  return query < 0 ? target : target.slice(0, query)
+}
+
+/** The first path segment, and the target without it: `/name/jobs?x=1` → `name`, `/jobs?x=1`. */
+export function splitPrefix(target: string): { readonly prefix: string; readonly rest: string } {
+  const end = target.slice(1).search(/[/?]/)
+  if (end < 0) return { prefix: target.slice(1), rest: '/' }
+  const rest = target.slice(end + 1)
+  return { prefix: target.slice(1, end + 1), rest: rest.startsWith('/') ? rest : `/${rest}` }
+}
+
+const DOTS = /^(?:\.|%2e)$/i
+const DOT_DOT = /^(?:\.|%2e){2}$/i
+
+/**
+ * Whether the path's dot segments, also percent-encoded, lead above its root for some reader of it: one that takes
+ * only `/` for a separator, or one that decodes `%2F` and `%5C` first. Empty segments lead nowhere, for readers merge them.
+ */
+export function climbsOut(path: string): boolean {
+  if (!/\.\.|%2e/i.test(path)) return false
+  return leavesRoot(path.split('/')) || leavesRoot(path.split(/\/|\\|%2f|%5c/i))
+}
+
+function leavesRoot(segments: readonly string[]): boolean {
+  let depth = 0
+  for (const segment of segments) {
+    if (segment === '' || DOTS.test(segment)) continue
+    depth += DOT_DOT.test(segment) ? -1 : 1
+    if (depth < 0) return true
+  }
+  return false
+}

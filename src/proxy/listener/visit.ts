@@ -1,0 +1,380 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { LocalLimit, UnkeptCause } from '../../events.ts'
+import { type FaultCode, ProxyError } from '../../errors.ts'
+import type { Inputs } from '../../job/timeouts.ts'
+import {
+  type Exchange,
+  type ExchangeRequest,
+  isRepeatable,
+  newExchange,
+  type Reply,
+  type Timeouts,
+} from '../../policy/exchange.ts'
+import type { Deps } from '../../deps.ts'
+import { fieldOf, type RawHeaders } from '../../net/fields.ts'
+import { guarded } from '../../guard.ts'
+import { Link } from '../../policy/link.ts'
+import { KeptBody } from '../body/body.ts'
+import type { KeptBytes } from '../body/kept-bytes.ts'
+import type { ClientConnection } from './client-connection.ts'
+import { computedTimeouts } from '../computed-timeouts.ts'
+import { type IncomingFields, readFields, towardsClient } from '../headers.ts'
+import { type JobShape, jobOf } from '../job-shape.ts'
+import { answerProblem } from '../problem.ts'
+import { cut, Relay } from '../relay.ts'
+import { type Route, relocate, routeFor, type Upstream } from '../route.ts'
+import { openSpill } from '../body/spill.ts'
+import { climbsOut, originForm, pathOf } from './target.ts'
+import { type Joined, joinTrace, withTrace } from '../trace.ts'
+import { openTunnel } from '../upstream/tunnel.ts'
+
+/** Where a request goes, by the listener it came in on. */
+export type Destination = {
+  readonly upstream: Upstream
+  /** Origin-form target below the upstream's base path. */
+  readonly target: string
+  /** The part of the client's path that named the upstream, e.g. `/web`; '' on a listener of its own. */
+  readonly prefix: string
+}
+
+export type VisitDeps = Deps & {
+  /** Where bodies that outgrow memory are kept. */
+  readonly spillFolder: string
+  /** Of all requests together. */
+  readonly keptBytes: KeptBytes
+  /** The limit that leaves no room for one more connection. @param open those of the listener that asks. */
+  readonly fullBy: (open: number) => Exclude<LocalLimit, 'pipeline'> | undefined
+  readonly isDraining: () => boolean
+  /** Asked once for each request. */
+  readonly jobs: () => JobShape
+  /** Share of new traces that are recorded, from 0 to 1; undefined while nothing is traced. */
+  readonly sample: number | undefined
+  /** Called once, when the response is over, or the tunnel that an upgrade became. */
+  readonly onOver: () => void
+}
+
+/** A request as it came in. */
+export type Asked = {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly connection: ClientConnection
+  /** It waits for `100 Continue` before it sends its body. */
+  readonly awaitsContinue: boolean
+  /** It asks to switch protocols, on a socket that is ours since then, with the bytes that followed the request. */
+  readonly upgrade: { readonly protocol: string; readonly socket: Socket; readonly head: Buffer } | undefined
+}
+
+/** Methods that make no sense through a gateway (RFC 9110 sections 9.3.6 and 9.3.8). */
+const REFUSED_METHODS = new Set(['CONNECT', 'TRACE'])
+
+/** How long a request that found no route may go on sending its body. */
+const LINGER_MS = 5_000
+
+/** One request of a client from its arrival to the end of its response: finds its route, sends it, relays the reply. */
+export class Visit {
+  readonly #request: IncomingMessage
+  readonly #asked: Asked
+  readonly #deps: VisitDeps
+  readonly #startedAt: number
+  readonly #jobs: JobShape
+  readonly #client = new Link((status, headers) => this.#inform(status, headers))
+  readonly #joined: Joined | undefined
+  #continueDue: boolean
+  #route: Route | undefined
+  #exchange: Exchange | undefined
+  #body: KeptBody | undefined
+  #relay: Relay | undefined
+  #status: number | undefined
+  #reason: FaultCode | undefined
+  #firstByteMs: number | undefined
+  #isOver = false
+  #isTunnel = false
+  readonly response: ServerResponse
+
+  constructor(asked: Asked, deps: VisitDeps) {
+    const { request, response, connection } = asked
+    this.#request = request
+    this.response = response
+    this.#asked = asked
+    this.#deps = deps
+    this.#startedAt = deps.clock.now()
+    this.#jobs = deps.jobs()
+    this.#continueDue = asked.awaitsContinue
+    if (deps.sample !== undefined) this.#joined = joinTrace(request.rawHeaders, deps.sample, deps.newId)
+    response.on('close', () => this.leave())
+    connection.began(this)
+  }
+
+  /** Dropped while the client does not keep up, and before its turn has come: nothing of an interim response is queued. */
+  #inform(status: number, headers: RawHeaders): void {
+    const { socket } = this.response
+    if (this.#client.gone || this.response.headersSent || this.#request.httpVersion !== '1.1') return
+    if (socket === null || socket.writableNeedDrain) return
+    this.response.writeInformation(
+      status,
+      towardsClient(headers, (location) => location),
+    )
+  }
+
+  /**
+   * Asks the client for its body. Before its turn on the connection a response has no socket, and node writes its head before
+   * what was written for it until then: the 100 would land in the body.
+   */
+  #sayContinue(): void {
+    const { response } = this
+    if (response.headersSent) return
+    if (response.socket === null)
+      response.once(
+        'socket',
+        guarded(() => this.#sayContinue(), this.#lose),
+      )
+    else response.writeContinue()
+  }
+
+  /** Never rejects: what goes wrong is answered, or its client is gone. */
+  async run(find: (target: string) => Destination): Promise<void> {
+    try {
+      const method = this.#request.method ?? ''
+      if (REFUSED_METHODS.has(method)) throw new ProxyError('method_refused', `${method} is not proxied`)
+      const target = originForm(this.#request.url ?? '')
+      if (climbsOut(pathOf(target))) throw new ProxyError('bad_target', 'the path climbs above its root')
+      const destination = find(target)
+      const path = pathOf(destination.target)
+      if (climbsOut(path)) throw new ProxyError('bad_target', 'the path climbs above its prefix')
+      const route = routeFor(destination.upstream, method, path)
+      this.#route = route
+      const fields = this.#fields()
+      if (fields.hosts > 1 || (fields.hosts === 0 && this.#request.httpVersion === '1.1'))
+        throw new ProxyError('bad_request', 'a request has exactly one Host')
+      this.#body = this.#bodyOf(route, fields)
+      const { timeouts } = route
+      const settled = typeof timeouts === 'function' ? await this.#computed(timeouts, route, destination) : timeouts
+      if (this.#client.gone) return
+      const exchange = this.#open(method, destination, path, route, fields, settled)
+      const reply = await route.send(exchange)
+      if (this.#client.gone) return reply.discard('cancelled')
+      this.#body?.commit()
+      this.#answer(reply, destination, fields.host)
+    } catch (error) {
+      guarded(() => this.#refuse(error), this.#lose)()
+    }
+  }
+
+  #fields(): IncomingFields {
+    const { socket, httpVersion, rawHeaders } = this.#request
+    const uuid = this.#joined?.uuid
+    const newId = uuid === undefined ? this.#deps.newId : () => uuid
+    const fields = readFields(rawHeaders, { address: socket.remoteAddress ?? 'unknown', httpVersion, newId })
+    return this.#joined === undefined ? fields : { ...fields, headers: withTrace(fields.headers, this.#joined) }
+  }
+
+  #open(
+    method: string,
+    destination: Destination,
+    path: string,
+    route: Route,
+    fields: IncomingFields,
+    timeouts: Timeouts,
+  ): Exchange {
+    const job = jobOf(this.#request.rawHeaders, this.#jobs)
+    const request: ExchangeRequest = {
+      id: fields.requestId,
+      method,
+      path,
+      target: destination.upstream.basePath + destination.target,
+      headers: fields.headers,
+      body: this.#body,
+      upgrade: this.#asked.upgrade?.protocol,
+      hasIdempotencyKey: fields.hasIdempotencyKey,
+      startedAt: this.#startedAt,
+      clientTimeoutMs: fields.timeoutMs,
+      jobDeadlineAt: job === undefined ? undefined : this.#jobs.book.deadlineOf(job.id),
+      timeouts,
+      client: this.#client,
+      trace: this.#joined?.trace,
+    }
+    this.#exchange = newExchange(request, route)
+    return this.#exchange
+  }
+
+  #computed(compute: (inputs: Inputs) => Timeouts, { ref }: Route, { target }: Destination): Promise<Timeouts> {
+    const request = { headers: this.#request.rawHeaders, target, body: this.#body }
+    return computedTimeouts(compute, request, this.#jobs, ref, this.#deps)
+  }
+
+  #bodyOf(route: Route, { transferEncoding, contentLength, hasIdempotencyKey }: IncomingFields): KeptBody | undefined {
+    if (transferEncoding !== '' && transferEncoding !== 'chunked') throw new ProxyError('coding_refused')
+    const hasBody = transferEncoding !== '' || (contentLength ?? 0) > 0
+    // What follows a request to switch protocols is no body but the new protocol.
+    if (!hasBody || this.#asked.upgrade !== undefined) return undefined
+    const method = this.#request.method ?? ''
+    return this.#keepBody(route, contentLength, isRepeatable(route, { method, hasIdempotencyKey }))
+  }
+
+  #keepBody(route: Route, declaredBytes: number | undefined, repeatable: boolean): KeptBody {
+    const { emit, newId, spillFolder, keptBytes } = this.#deps
+    const source = {
+      stream: this.#request,
+      declaredBytes,
+      isRepeatable: repeatable,
+      onStart: () => {
+        if (this.#continueDue) this.#sayContinue()
+        this.#continueDue = false
+      },
+      onUnkept: (why: UnkeptCause, error: unknown) => emit({ kind: 'body_unkept', ref: route.ref, why, error }),
+      onFault: this.#tell,
+    }
+    return new KeptBody(source, route.bodyLimits, keptBytes, () => openSpill(spillFolder, newId()))
+  }
+
+  #answer(reply: Reply, { upstream, prefix }: Destination, host: string): void {
+    const self = host === '' ? '' : `http://${host}`
+    const headers = towardsClient(reply.headers, (location) => relocate(location, upstream, self, prefix))
+    const attempts = this.#exchange?.attempts ?? 0
+    if (attempts > 1) headers.push('x-breakwater-attempts', String(attempts))
+    this.#status = reply.status
+    this.#firstByteMs = this.#deps.clock.now() - this.#startedAt
+    if (reply.socket !== undefined) return this.#switch(reply.socket, fieldOf(reply.headers, 'upgrade'), headers)
+    if (this.#deps.isDraining()) headers.push('connection', 'close')
+    this.#relay = new Relay(reply, this.response, this.#exchange?.timeouts.idleMs ?? 0, this.#deps.clock, this.#tell)
+    this.#relay.start(headers)
+  }
+
+  /** @param protocol that the upstream chose. */
+  #switch(upstreamSocket: Duplex, protocol: string, headers: string[]): void {
+    const { connection, upgrade } = this.#asked
+    if (upgrade === undefined) return
+    this.#isTunnel = true
+    headers.push('connection', 'upgrade', 'upgrade', protocol)
+    this.response.detachSocket(upgrade.socket)
+    connection.letGo()
+    const { socket: client, head: clientHead } = upgrade
+    const idleMs = this.#route?.tunnelMs ?? 0
+    const onOver = () => this.#end(true)
+    openTunnel({ client, upstream: upstreamSocket, headers, clientHead, idleMs, onOver }, this.#deps.clock)
+  }
+
+  #refuse(error: unknown): void {
+    const problem = error instanceof ProxyError ? error : new ProxyError('internal', undefined, { cause: error })
+    if (problem !== error) this.#tell(error)
+    if (this.#client.gone) {
+      this.#reason ??= problem.code
+      return
+    }
+    this.#reason = problem.code
+    if (this.response.headersSent) return cut(this.response)
+    this.#status = problem.fault.status
+    this.#firstByteMs = this.#deps.clock.now() - this.#startedAt
+    answerProblem(this.response, problem, {
+      upstream: this.#route?.ref.upstream,
+      attempts: this.#exchange?.attempts ?? 0,
+      close: this.#endsConnection(problem.code),
+    })
+  }
+
+  /**
+   * After a message that two readers could take differently nothing that follows is trusted. A client that is still sending
+   * is read to its end otherwise, or it would lose the answer to a reset.
+   */
+  #endsConnection(code: FaultCode): boolean {
+    const { isSpoilt, overLimit } = this.#asked.connection
+    return code === 'bad_request' || this.#continueDue || isSpoilt || overLimit !== undefined || this.#deps.isDraining()
+  }
+
+  readonly #tell = (error: unknown) => this.#deps.emit({ kind: 'fault', error, where: 'request' })
+
+  /** What no answer can tell of any more: the client's connection is cut. */
+  readonly #lose = (error: unknown) => {
+    this.#tell(error)
+    this.#reason = 'internal'
+    cut(this.response)
+  }
+
+  get isWhole(): boolean {
+    return this.#request.complete
+  }
+
+  spoil(code: FaultCode, detail?: string): void {
+    if (this.#isOver) return
+    guarded(() => this.#refuse(new ProxyError(code, detail)), this.#lose)()
+    this.#client.leave(code)
+  }
+
+  shutDown(): void {
+    if (this.#isTunnel) {
+      this.#reason = 'shutdown'
+      return void this.#asked.upgrade?.socket.destroy()
+    }
+    if (this.#relay === undefined) return this.spoil('shutdown')
+    if (this.#isOver) return
+    this.#relay.fail('shutdown')
+    this.#client.leave('shutdown')
+  }
+
+  /** The response is over, or its client is gone. @param as what a response that is not over is told as. */
+  leave(as: FaultCode = 'client_gone'): void {
+    if (this.#isOver) return
+    const finished = this.response.writableFinished
+    try {
+      if (!finished) this.#client.leave(as)
+      this.#relay?.stop()
+      this.#body?.dispose()
+      if (finished && !this.#request.complete) this.#linger()
+    } catch (error) {
+      this.#tell(error)
+    }
+    this.#end(finished)
+  }
+
+  /** @param finished whether the client has been sent all there was to send. */
+  #end(finished: boolean): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    try {
+      this.#report(finished)
+    } catch (error) {
+      this.#tell(error)
+    }
+    this.#asked.connection.over(this)
+    this.#deps.onOver()
+  }
+
+  /** The response was over before the request's body: the rest of that is read and dropped, but not for ever. */
+  #linger(): void {
+    const { clock } = this.#deps
+    const timer = clock.after(this.#exchange?.timeouts.idleMs ?? LINGER_MS, () => this.#request.socket.destroy())
+    this.#request.once('close', () => clock.cancel(timer))
+  }
+
+  #report(finished: boolean): void {
+    const exchange = this.#exchange
+    const cut = this.#relay?.cutBy
+    const bodyEnd = cut ?? (finished || this.#relay === undefined ? undefined : 'cancelled')
+    if (exchange !== undefined && bodyEnd !== undefined) {
+      this.#deps.emit({ kind: 'body_failed', ref: exchange.route, end: bodyEnd })
+    }
+    this.#deps.emit({
+      kind: 'request',
+      ref: this.#route?.ref,
+      id: exchange?.id ?? '',
+      method: this.#request.method ?? '',
+      path: pathOf(this.#request.url ?? ''),
+      status: this.#status ?? 499,
+      reason: cut ?? this.#reason ?? (finished ? undefined : this.#client.goneAs),
+      attempts: exchange?.attempts ?? 0,
+      queueMs: exchange?.spent.queueMs ?? 0,
+      backoffMs: exchange?.spent.backoffMs ?? 0,
+      connectMs: exchange?.spent.connectMs ?? 0,
+      firstByteMs: this.#firstByteMs,
+      totalMs: this.#deps.clock.now() - this.#startedAt,
+      bytesIn: this.#body?.received ?? 0,
+      bytesOut: this.#relay?.bytes ?? 0,
+      startedAt: this.#startedAt,
+      history: exchange?.history ?? [],
+      shared: exchange?.isShared ?? false,
+      trace: this.#joined?.trace,
+    })
+  }
+}

@@ -1,0 +1,270 @@
+import type { Duplex } from 'node:stream'
+import type { BodyEnd, Emit } from '../../events.ts'
+import { Ending } from '../../policy/ending.ts'
+import { type BodySink, both, type Call, type CallWatch, type Exchange, type Reply } from '../../policy/exchange.ts'
+import type { RawHeaders } from '../../net/fields.ts'
+import { codeOf, faultFrom } from './wire-faults.ts'
+
+/** The reins of a request on the wire. */
+export type WireControl = {
+  abort(reason: Error): void
+  pause(): void
+  resume(): void
+  readonly rawHeaders?: unknown
+  readonly rawTrailers?: unknown
+}
+
+/** The connection that a call has for itself. */
+export type Line = {
+  readonly isTls: boolean
+  /** Whether its socket is up, its TLS handshake included. */
+  readonly isOpen: boolean
+  /** Whether its socket has ended by an error. */
+  readonly isReset: boolean
+  /** ms that connecting its socket took. */
+  readonly connectMs: number
+  /** Calls that began on its socket; counted up by each. */
+  served: number
+  dispatch(exchange: Exchange, call: UpstreamCall): void
+  /** Ends a connect under way, or the socket. */
+  drop(): void
+  /** Its socket belongs to someone else from now on (after an upgrade). */
+  yieldSocket(): void
+  /** The call is over with it. */
+  giveBack(): void
+}
+
+const PROCESSING = 102
+
+const TRANSFER_ENCODING = 'transfer-encoding'
+
+/** Response bytes that wait for their taker before the upstream is told to pause. */
+const HELD_BYTES = 64 * 1024
+
+/** Interim responses that one attempt may bring; the next is no HTTP that anybody asked for. */
+const MAX_INTERIM = 100
+
+const RESET = Object.assign(new Error('the connection was reset before the end of the body'), { code: 'ECONNRESET' })
+const GIVEN_UP = new Error('given up by the sidecar')
+const unsupported = (what: string) => Object.assign(new Error(what), { code: 'UND_ERR_NOT_SUPPORTED' })
+const CODED = unsupported('a transfer coding besides chunked')
+const NO_STATUS = unsupported('a status below 100')
+const CHATTY = unsupported(`over ${MAX_INTERIM} interim responses`)
+
+/**
+ * One exchange on the wire: first a Call without a response head, then the Reply that has it. The wire tells it of what
+ * happens through a WireHandler. When a pooled connection proves dead it goes out once more on a fresh one.
+ */
+export class UpstreamCall implements Call, Reply {
+  readonly #exchange: Exchange
+  readonly #watch: CallWatch
+  readonly #connect: (fresh: boolean) => Line
+  readonly #emit: Emit
+  #line: Line
+  #control: WireControl | undefined
+  #isFresh = false
+  #bodyBegun = false
+  #sent = false
+  #hasHead = false
+  /** Whether the watch has taken the head: after that it is told nothing. */
+  #isTold = false
+  #interim = 0
+  readonly #ending = new Ending()
+  #sink: BodySink | undefined
+  #held: Buffer[] = []
+  #heldBytes = 0
+  #trailers: RawHeaders = []
+  #onData: ((chunk: Buffer) => void) | undefined
+
+  status = 0
+  statusText = ''
+  headers: RawHeaders = []
+  socket: Duplex | undefined
+  early = false
+
+  constructor(exchange: Exchange, watch: CallWatch, connect: (fresh: boolean) => Line, emit: Emit) {
+    this.#exchange = exchange
+    this.#watch = watch
+    this.#connect = connect
+    this.#emit = emit
+    this.#line = connect(false)
+    this.#line.dispatch(exchange, this)
+  }
+
+  get ended(): boolean {
+    return this.#ending.how !== undefined
+  }
+
+  abort(): void {
+    this.discard('cancelled')
+  }
+
+  discard(end: BodyEnd): void {
+    if (this.ended) return
+    this.#ending.close(end)
+    this.socket?.destroy()
+    if (this.#control !== undefined) this.#control.abort(GIVEN_UP)
+    else if (!this.#line.isOpen) this.#line.drop()
+  }
+
+  pipe(sink: BodySink): void {
+    const held = this.#held
+    this.#held = []
+    this.#sink = sink
+    let flowing = true
+    for (const chunk of held) flowing = sink.data(chunk)
+    if (this.ended) this.#ending.tell(sink, this.#trailers)
+    else if (flowing) this.resume()
+  }
+
+  resume(): void {
+    if (!this.ended) this.#control?.resume()
+  }
+
+  watch(onData: (chunk: Buffer) => void): void {
+    for (const chunk of this.#held) onData(chunk)
+    this.#onData = both(this.#onData, onData)
+  }
+
+  onClosed(closed: (end: BodyEnd) => void): void {
+    this.#ending.onClosed(closed)
+  }
+
+  /** A defect of ours costs this call alone, and says nothing about the upstream. */
+  lose(error: unknown): void {
+    this.#emit({ kind: 'fault', error, where: 'attempt' })
+    if (this.ended) return
+    this.#ending.close('internal')
+    this.#control?.abort(GIVEN_UP)
+    this.socket?.destroy()
+    if (this.#isTold) this.#sink?.fail('internal')
+    else this.#watch.failed('internal', error)
+  }
+
+  start(control: WireControl): void {
+    if (this.ended) return control.abort(GIVEN_UP)
+    this.#control = control
+    this.#isFresh = this.#line.served === 0
+    this.#line.served += 1
+    this.#watch.started(this.#isFresh ? this.#line.connectMs : undefined)
+  }
+
+  bodySent(): void {
+    this.#bodyBegun = true
+    this.#watch.progressed()
+  }
+
+  requestSent(): void {
+    this.#sent = true
+    if (!this.ended && !this.#hasHead) this.#watch.sent()
+  }
+
+  begin(control: WireControl, status: number, statusText: string): void {
+    if (this.ended) return
+    const headers = decoded(control.rawHeaders)
+    if (status < 100) return control.abort(NO_STATUS)
+    if (status < 200) return this.#onInterim(control, status, headers)
+    if (isCodedFurther(headers)) return control.abort(CODED)
+    this.#head(status, statusText, headers)
+  }
+
+  switchTo(control: WireControl, status: number, socket: Duplex): void {
+    this.#line.yieldSocket()
+    this.#line.giveBack()
+    if (this.ended) return void socket.destroy()
+    this.#control = undefined
+    this.socket = socket
+    socket.once('close', () => this.#ending.close('complete'))
+    this.#head(status, '', decoded(control.rawHeaders))
+  }
+
+  data(control: WireControl, chunk: Buffer): void {
+    if (this.ended) return
+    this.#onData?.(chunk)
+    if (this.#sink !== undefined) {
+      if (!this.#sink.data(chunk)) control.pause()
+      return
+    }
+    this.#held.push(chunk)
+    this.#heldBytes += chunk.length
+    if (this.#heldBytes > HELD_BYTES) control.pause()
+  }
+
+  end(control: WireControl): void {
+    // undici takes the reset of a connection for the end of a body that nothing else delimits.
+    if (this.#line.isReset) return this.fail(RESET)
+    this.#line.giveBack()
+    if (this.ended) return
+    this.#trailers = decoded(control.rawTrailers)
+    this.#sink?.end(this.#trailers)
+    this.#ending.close('complete')
+  }
+
+  fail(error: Error): void {
+    const { isTls } = this.#line
+    this.#line.giveBack()
+    if (this.ended) return
+    if (this.#hasHead) {
+      this.#sink?.fail('body_truncated')
+      return this.#ending.close('body_truncated')
+    }
+    const code = faultFrom(error, this.#control !== undefined, isTls)
+    if (code === 'reset' && this.#isStale(error)) return this.#sendAfresh()
+    this.#ending.close(code)
+    this.#watch.failed(code, error)
+  }
+
+  #onInterim(control: WireControl, status: number, headers: RawHeaders): void {
+    this.#interim += 1
+    if (this.#interim > MAX_INTERIM) return control.abort(CHATTY)
+    // Processing goes on at the upstream (RFC 2518 section 10.1): the attempt's time begins anew.
+    if (status === PROCESSING && this.#sent) this.#watch.progressed()
+    this.#exchange.client.inform(status, headers)
+  }
+
+  #head(status: number, statusText: string, headers: RawHeaders): void {
+    this.#hasHead = true
+    this.status = status
+    this.statusText = statusText
+    this.headers = headers
+    this.early = this.#exchange.body !== undefined && !this.#sent
+    this.#watch.head(this)
+    this.#isTold = true
+  }
+
+  /**
+   * Whether the connection, kept from an earlier call, was closed by the upstream as it was taken again: no attempt of
+   * ours then, where sending once more is harmless or the first byte was refused (RFC 9112 section 9.3.1).
+   */
+  #isStale(error: Error): boolean {
+    if (this.#isFresh) return false
+    const { body, idempotent } = this.#exchange
+    const nothingTaken = codeOf(error) === 'EPIPE' && !this.#bodyBegun
+    return (idempotent || nothingTaken) && body?.replayable !== false
+  }
+
+  #sendAfresh(): void {
+    this.#emit({ kind: 'stale_connection', ref: this.#exchange.route, trace: this.#exchange.trace })
+    this.#control = undefined
+    this.#sent = false
+    this.#bodyBegun = false
+    this.#line = this.#connect(true)
+    this.#line.dispatch(this.#exchange, this)
+  }
+}
+
+/** By a coding that is not ours to take off, and not the client's: it has not said that it takes it (RFC 9112 section 6.1). */
+function isCodedFurther(headers: RawHeaders): boolean {
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] ?? ''
+    const isIt = name.length === TRANSFER_ENCODING.length && name.toLowerCase() === TRANSFER_ENCODING
+    if (isIt && headers[i + 1]?.toLowerCase() !== 'chunked') return true
+  }
+  return false
+}
+
+/** Header fields come from the wire as bytes, which are latin1 (RFC 9110 section 5.5: opaque above 0x7F). */
+function decoded(raw: unknown): RawHeaders {
+  if (!Array.isArray(raw)) return []
+  return raw.map((field) => (Buffer.isBuffer(field) ? field.toString('latin1') : String(field)))
+}

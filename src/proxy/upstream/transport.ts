@@ -1,0 +1,190 @@
+import { isIP, type Socket } from 'node:net'
+import { buildConnector, Client } from 'undici'
+import type { Exchange, Transport } from '../../policy/exchange.ts'
+import type { Deps } from '../../deps.ts'
+import { guarded } from '../../guard.ts'
+import { trusting } from '../../net/trust.ts'
+import { type Line, UpstreamCall } from './call.ts'
+import { Names, type Resolve } from '../../net/dns-cache.ts'
+import { WireHandler } from './wire-handler.ts'
+
+export type TransportSettings = {
+  /** Scheme, host and port of the upstream. */
+  readonly origin: URL
+  /** Idle connections are closed after this, in ms; to be less than the upstream's own keep-alive. */
+  readonly idleMs: number
+  /** Between two questions for the addresses of its name, in ms. */
+  readonly resolveMs: number
+  /** PEM text of authorities to trust besides Node's and the system's; '' for none. */
+  readonly ca: string
+  /** Name for SNI and for the check of the certificate; '' for the origin's host. */
+  readonly servername: string
+}
+
+export type UpstreamConnections = {
+  readonly send: Transport
+  /** Sockets open now, idle ones included. */
+  readonly open: () => number
+  /** No new requests are to come: from here on no connection is kept idle. Calls under way go on, and may be repeated. */
+  readonly retire: () => void
+  /** Closes all of them; calls under way fail. */
+  readonly close: () => Promise<void>
+}
+
+/** What an upstream promises with `Keep-Alive: timeout=5` it may cut a little short: we leave this much before. */
+const KEEP_ALIVE_MARGIN_MS = 1000
+
+type Connect = (options: buildConnector.Options, callback: buildConnector.Callback) => Socket
+
+/**
+ * HTTP/1.1 connections to one upstream, one call at a time on each, the one used last taken first. undici's timers,
+ * retries, queue and limits are not used: the policies bound the calls, and each call in flight has a connection.
+ */
+export function connectTo(settings: TransportSettings, resolve: Resolve, deps: Deps): UpstreamConnections {
+  const names = new Names(resolve, settings.resolveMs, deps)
+  let connector: Connect | undefined
+  const connect: Connect = (options, callback) => {
+    connector ??= connectorOf(settings, names)
+    return connector(options, callback)
+  }
+  const all = new Set<Connection>()
+  const free: Connection[] = []
+  let isRetired = false
+  const discard = (connection: Connection) => {
+    all.delete(connection)
+    connection.end().catch((error: unknown) => deps.emit({ kind: 'fault', error, where: 'connect' }))
+  }
+  const opened = () => {
+    const connection = new Connection(settings, connect, deps, () => {
+      if (isRetired) discard(connection)
+      else free.push(connection)
+    })
+    all.add(connection)
+    return connection
+  }
+  const take = (fresh: boolean) => {
+    const connection = free.pop() ?? opened()
+    if (fresh || connection.isElsewhere(names)) connection.drop()
+    return connection
+  }
+  return {
+    send: (exchange, watch) => {
+      return new UpstreamCall(exchange, watch, take, deps.emit)
+    },
+    open: () => {
+      let open = 0
+      for (const connection of all) if (connection.isOpen) open += 1
+      return open
+    },
+    retire: () => {
+      isRetired = true
+      names.close()
+      for (const connection of free.splice(0)) discard(connection)
+    },
+    close: async () => {
+      names.close()
+      await Promise.all([...all].map((connection) => connection.close()))
+    },
+  }
+}
+
+function connectorOf({ origin, ca }: TransportSettings, { lookup }: Names): Connect {
+  const trust = origin.protocol === 'https:' ? { secureContext: trusting(ca) } : {}
+  // undici's connector returns the socket that it opens, though its type does not say so.
+  return buildConnector({ ...trust, lookup, timeout: 0, allowH2: false }) as unknown as Connect
+}
+
+/** At most one socket to the upstream, opened when a call needs it and again when it was lost. */
+class Connection implements Line {
+  readonly isTls: boolean
+  readonly giveBack: () => void
+  readonly #client: Client
+  readonly #servername: string | undefined
+  readonly #host: string
+  #socket: Socket | undefined
+  #isUp = false
+  isReset = false
+  connectMs = 0
+  served = 0
+
+  constructor(settings: TransportSettings, connect: Connect, { clock, emit }: Deps, giveBack: () => void) {
+    const { origin, idleMs, servername } = settings
+    this.giveBack = giveBack
+    this.isTls = origin.protocol === 'https:'
+    this.#host = origin.hostname
+    this.#servername = servername || (isIP(origin.hostname) === 0 ? origin.hostname : undefined)
+    this.#client = new Client(origin, {
+      pipelining: 1,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      keepAliveTimeout: idleMs,
+      keepAliveMaxTimeout: idleMs,
+      keepAliveTimeoutThreshold: KEEP_ALIVE_MARGIN_MS,
+      allowH2: false,
+      connect: (options, callback) => {
+        const since = clock.now()
+        this.served = 0
+        this.#isUp = false
+        this.isReset = false
+        const lose = (error: unknown) => {
+          emit({ kind: 'fault', error, where: 'connect' })
+          this.#socket?.destroy()
+        }
+        this.#socket = connect(options, (...outcome) => {
+          this.#isUp = outcome[0] === null
+          guarded(() => {
+            this.connectMs = clock.now() - since
+          }, lose)()
+          guarded(() => callback(...outcome), lose)()
+        })
+        const socket = this.#socket
+        socket.on('error', () => {
+          if (socket === this.#socket) this.isReset = true
+        })
+      },
+    })
+  }
+
+  get isOpen(): boolean {
+    return this.#isUp && this.#socket?.destroyed === false
+  }
+
+  /** Whether its socket leads to an address that the name has no more. */
+  isElsewhere(names: Names): boolean {
+    const address = this.isOpen ? this.#socket?.remoteAddress : undefined
+    return address !== undefined && isIP(this.#host) === 0 && !names.holds(this.#host, address)
+  }
+
+  dispatch(exchange: Exchange, call: UpstreamCall): void {
+    this.#client.dispatch(
+      {
+        method: exchange.method,
+        path: exchange.target,
+        headers: exchange.headers,
+        body: exchange.body?.open() ?? null,
+        upgrade: exchange.upgrade ?? null,
+        ...(this.#servername === undefined ? {} : { servername: this.#servername }),
+      },
+      new WireHandler(call),
+    )
+  }
+
+  drop(): void {
+    if (this.isOpen) this.#socket?.destroy()
+    else this.#socket?.destroy(new Error('connecting was given up'))
+  }
+
+  yieldSocket(): void {
+    this.#socket = undefined
+    this.#isUp = false
+  }
+
+  /** Closes its socket once the call under way has ended. */
+  end(): Promise<void> {
+    return this.#client.close()
+  }
+
+  close(): Promise<void> {
+    return this.#client.destroy()
+  }
+}

@@ -1,0 +1,59 @@
+import { STATUS_CODES } from 'node:http'
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { type Clock, Watchdog } from '../../clock.ts'
+
+/** Between two TCP probes of a silent peer, in ms: nothing else would tell of a machine that vanished. */
+const KEEP_ALIVE_MS = 60_000
+
+export type Tunnel = {
+  readonly client: Duplex
+  readonly upstream: Duplex
+  /** Header fields of the 101. */
+  readonly headers: readonly string[]
+  /** Bytes that the client sent on the heels of its request. */
+  readonly clientHead: Buffer
+  /** Without a byte either way for so long, it ends. */
+  readonly idleMs: number
+  /** Called once, when both sockets are closed. */
+  readonly onOver: () => void
+}
+
+/**
+ * Joins the client's and the upstream's sockets after a 101, byte for byte. The end of one direction is passed on and the
+ * other direction goes on; a socket that is lost takes the other with it.
+ */
+export function openTunnel({ client, upstream, headers, clientHead, idleMs, onOver }: Tunnel, clock: Clock): void {
+  let progressAt = clock.now()
+  let open = 2
+  const cut = () => {
+    client.destroy()
+    upstream.destroy()
+  }
+  const watchdog = new Watchdog(clock, () => progressAt + idleMs, cut)
+  const onData = () => {
+    progressAt = clock.now()
+  }
+  const join = (from: Duplex, to: Duplex) => {
+    from.allowHalfOpen = true
+    if (from instanceof Socket) from.setKeepAlive(true, KEEP_ALIVE_MS)
+    from.on('error', cut)
+    from.once('close', () => {
+      // After a clean end the other side still takes what is on its way to it.
+      if (!from.readableEnded) to.destroy()
+      open -= 1
+      if (open > 0) return
+      watchdog.stop()
+      onOver()
+    })
+  }
+  join(client, upstream)
+  join(upstream, client)
+  watchdog.watch()
+  const lines = [`HTTP/1.1 101 ${STATUS_CODES[101]}`]
+  for (let i = 0; i < headers.length; i += 2) lines.push(`${headers[i]}: ${headers[i + 1]}`)
+  client.write(`${lines.join('\r\n')}\r\n\r\n`, 'latin1')
+  if (clientHead.length > 0) upstream.write(clientHead)
+  client.on('data', onData).pipe(upstream)
+  upstream.on('data', onData).pipe(client)
+}

@@ -1,0 +1,48 @@
+/** The fields of a log's line, whoever wrote it: what is not of the type that they have here is taken for absent. */
+
+import { isMap } from '../../config/kinds/setting.ts'
+import { type FaultCode, isFaultCode } from '../../errors.ts'
+import type { BreakerState } from '../../events.ts'
+
+/** An attempt of the recorded run, in ms since its request's arrival. */
+export type RecordedAttempt = {
+  readonly atMs: number
+  /** To its response head, or to its end without one. */
+  readonly ms: number
+  /** Its status, or why it had none. */
+  readonly outcome: number | FaultCode
+  /** Whether it was answered before the request had been sent whole. */
+  readonly early: boolean
+  /** Origin; undefined where the upstream has but one. */
+  readonly endpoint: string | undefined
+}
+
+export type Fields = Readonly<Record<string, unknown>>
+
+/** None for what is no attempt. */
+export function attemptOf(told: unknown): RecordedAttempt[] {
+  if (!isMap(told)) return []
+  const word = String(told.outcome)
+  const outcome = /^\d{3}$/.test(word) ? Number(word) : word
+  if (typeof outcome === 'string' && !isFaultCode(outcome)) return []
+  const endpoint = textOrNone(told.endpoint)
+  return [{ atMs: number(told.at_ms), ms: number(told.ms), outcome, early: told.early === true, endpoint }]
+}
+
+const STATES: readonly BreakerState[] = ['closed', 'open', 'half-open']
+
+export const stateOf = (word: unknown) => STATES.find((state) => state === word)
+
+export const number = (value: unknown) => (typeof value === 'number' ? value : 0)
+export const text = (value: unknown) => (typeof value === 'string' ? value : '')
+export const textOrNone = (value: unknown) => (typeof value === 'string' ? value : undefined)
+
+/** undefined when the line is not whole. */
+export function parsed(line: string): Fields | undefined {
+  try {
+    const value: unknown = JSON.parse(line)
+    return isMap(value) ? value : undefined
+  } catch {
+    return undefined // the last line of a log that is being written need not be whole
+  }
+}

@@ -1,0 +1,249 @@
+/** An access log, taken in line by line: what was asked, when, and what became of it. */
+
+import { type FaultCode, isFaultCode } from '../../errors.ts'
+import type { BreakerState, RouteRef } from '../../events.ts'
+import { compileMatch } from '../../proxy/route.ts'
+import { Columns, Interned } from './columns.ts'
+import {
+  attemptOf,
+  type Fields,
+  number,
+  parsed,
+  type RecordedAttempt,
+  stateOf,
+  text,
+  textOrNone,
+} from './log-fields.ts'
+
+export type RecordedRequest = {
+  readonly row: number
+  /** ms since the first arrival in the log. */
+  readonly arrivalMs: number
+  /** Of the recorded configuration. */
+  readonly ref: RouteRef
+  readonly method: string
+  /** Without the prefix of the shared listener. */
+  readonly path: string
+  readonly status: number
+  readonly reason: FaultCode | undefined
+  readonly attempts: number
+  readonly queueMs: number
+  readonly connectMs: number
+  /** undefined when no response head was sent. */
+  readonly firstByteMs: number | undefined
+  readonly totalMs: number
+  readonly bytesIn: number
+  /** What the response told of its job. */
+  readonly job: 'failed' | 'completed' | undefined
+}
+
+/** A breaker's change of state, in ms since the first arrival. */
+export type BreakerMark = {
+  readonly atMs: number
+  readonly upstream: string
+  /** undefined for the upstream's own. */
+  readonly route: string | undefined
+  /** undefined where the upstream has but one. */
+  readonly endpoint: string | undefined
+  readonly from: BreakerState
+  readonly to: BreakerState
+  readonly cause: string | undefined
+  /** For how long it is to reject, in ms; undefined unless it opened. */
+  readonly openMs: number | undefined
+}
+
+type Place = { readonly ref: RouteRef; readonly matches: (method: string, path: string) => boolean }
+
+const JOBS = [undefined, 'failed', 'completed'] as const
+
+export class RecordedLog {
+  readonly #rows = new Columns([
+    'arrival',
+    'place',
+    'method',
+    'status',
+    'reason',
+    'attempts',
+    'queue',
+    'connect',
+    'firstByte',
+    'total',
+    'bytesIn',
+    'job',
+  ])
+  readonly #paths: string[] = []
+  readonly #places = new Interned<Place>()
+  readonly #words = new Interned<string>()
+  readonly #histories = new Map<number, readonly RecordedAttempt[]>()
+  readonly #marks: BreakerMark[] = []
+  #order: Uint32Array = new Uint32Array(0)
+  #upstreams: readonly string[] = []
+  #firstArrival = 0
+  #lastEnd = 0
+  /** Lines that are not whole, and requests that found no upstream: what the sidecar answered those is no matter of policy. */
+  readonly skipped = { unreadable: 0, noUpstream: 0 }
+  /** Requests of several attempts, or of none that was answered, that do not tell them one by one. */
+  untold = 0
+
+  /** Takes one line; those that are not about a request or a breaker are passed over. */
+  add(line: string): void {
+    const isRequest = line.includes('"msg":"request"')
+    if (!isRequest && !line.includes('"msg":"breaker ')) return
+    const fields = parsed(line)
+    const endedAt = Date.parse(text(fields?.time))
+    if (fields === undefined || Number.isNaN(endedAt)) this.skipped.unreadable += 1
+    else if (isRequest) this.#addRequest(fields, endedAt)
+    else this.#addMark(fields, endedAt)
+  }
+
+  /** To be called once, after the last line. */
+  close(): void {
+    this.#order = this.#rows.sortedBy('arrival')
+    this.#firstArrival = this.length === 0 ? 0 : this.#rows.at(this.#order[0] ?? 0, 'arrival')
+    this.#upstreams = [...new Set(this.#places.values.map(({ ref }) => ref.upstream))].sort()
+  }
+
+  get length(): number {
+    return this.#rows.length
+  }
+
+  /** Wall-clock ms of the first arrival. */
+  get epochMs(): number {
+    return this.#firstArrival
+  }
+
+  /** From the first arrival to the last end. */
+  get lengthMs(): number {
+    return this.#lastEnd - this.#firstArrival
+  }
+
+  get upstreams(): readonly string[] {
+    return this.#upstreams
+  }
+
+  /** The changes of breakers that the log tells of. */
+  get marks(): readonly BreakerMark[] {
+    return this.#marks.map((mark) => ({ ...mark, atMs: mark.atMs - this.#firstArrival }))
+  }
+
+  /** The n-th to arrive, from 0. */
+  nth(n: number): RecordedRequest {
+    return this.request(this.#order[n] ?? 0)
+  }
+
+  request(row: number): RecordedRequest {
+    const rows = this.#rows
+    const firstByteMs = rows.at(row, 'firstByte')
+    const reason = this.#words.value(rows.at(row, 'reason')) ?? ''
+    return {
+      row,
+      arrivalMs: rows.at(row, 'arrival') - this.#firstArrival,
+      ref: this.#places.value(rows.at(row, 'place'))?.ref ?? { upstream: '', route: '' },
+      method: this.#words.value(rows.at(row, 'method')) ?? '',
+      path: this.#paths[row] ?? '',
+      status: rows.at(row, 'status'),
+      reason: isFaultCode(reason) ? reason : undefined,
+      attempts: rows.at(row, 'attempts'),
+      queueMs: rows.at(row, 'queue'),
+      connectMs: rows.at(row, 'connect'),
+      firstByteMs: Number.isNaN(firstByteMs) ? undefined : firstByteMs,
+      totalMs: rows.at(row, 'total'),
+      bytesIn: rows.at(row, 'bytesIn'),
+      job: JOBS[rows.at(row, 'job')],
+    }
+  }
+
+  /** Its attempts in order; none where the log does not tell them. */
+  attempts({ row, attempts, status, queueMs, firstByteMs }: RecordedRequest): readonly RecordedAttempt[] {
+    const told = this.#histories.get(row)
+    if (told !== undefined) return told
+    if (attempts !== 1 || firstByteMs === undefined) return []
+    return [
+      { atMs: queueMs, ms: Math.max(0, firstByteMs - queueMs), outcome: status, early: false, endpoint: undefined },
+    ]
+  }
+
+  #addRequest(fields: Fields, endedAt: number): void {
+    const upstream = text(fields.upstream)
+    const method = text(fields.method)
+    if (upstream === '') {
+      this.skipped.noUpstream += 1
+      return
+    }
+    const total = number(fields.total_ms)
+    this.#lastEnd = Math.max(this.#lastEnd, endedAt)
+    const place = this.#placeOf({ upstream, route: text(fields.route) })
+    const row = this.length
+    this.#rows.push({
+      arrival: endedAt - total,
+      place,
+      method: this.#word(method),
+      status: number(fields.status),
+      reason: this.#word(text(fields.reason)),
+      attempts: number(fields.attempts),
+      queue: number(fields.queue_ms),
+      connect: number(fields.connect_ms),
+      firstByte: typeof fields.first_byte_ms === 'number' ? fields.first_byte_ms : Number.NaN,
+      total,
+      bytesIn: number(fields.bytes_in),
+      job: fields.job === 'failed' ? 1 : fields.job === 'completed' ? 2 : 0,
+    })
+    this.#paths.push(withoutPrefix(method, text(fields.path), this.#places.value(place)))
+    this.#addHistory(row, fields)
+  }
+
+  #addHistory(row: number, { history, attempts, reason }: Fields): void {
+    if (Array.isArray(history)) this.#histories.set(row, inOrder(history.flatMap(attemptOf)))
+    else if (number(attempts) > 1 || (number(attempts) === 1 && isOwnAnswer(text(reason)))) this.untold += 1
+  }
+
+  #addMark(fields: Fields, at: number): void {
+    const [from, to] = [stateOf(fields.from), stateOf(fields.to)]
+    if (from === undefined || to === undefined) return
+    const [route, endpoint, cause] = [fields.route, fields.endpoint, fields.cause].map(textOrNone)
+    const openMs = typeof fields.open_ms === 'number' ? fields.open_ms : undefined
+    this.#marks.push({ atMs: at, upstream: text(fields.upstream), route, endpoint, from, to, cause, openMs })
+  }
+
+  #placeOf(ref: RouteRef): number {
+    return this.#places.number(`${ref.upstream}\n${ref.route}`, () => ({
+      ref,
+      matches: ref.route.includes(' ') ? compileMatch(ref.route) : () => false,
+    }))
+  }
+
+  #word(word: string): number {
+    return this.#words.number(word, () => word)
+  }
+}
+
+/** A log from its text, in pieces of any size: it need not fit into memory. */
+export async function readLog(pieces: AsyncIterable<string>): Promise<RecordedLog> {
+  const log = new RecordedLog()
+  let begun = ''
+  for await (const piece of pieces) {
+    const lines = (begun + piece).split('\n')
+    begun = lines.pop() ?? ''
+    for (const line of lines) log.add(line)
+  }
+  if (begun !== '') log.add(begun)
+  log.close()
+  return log
+}
+
+/** An attempt that came to no response head, so that the answer was the sidecar's. */
+const isOwnAnswer = (reason: string) => reason !== '' && !OF_THE_BODY.has(reason)
+
+/** What ends a response after its head, or the client before it. */
+const OF_THE_BODY: ReadonlySet<string> = new Set(['body_truncated', 'client_gone', 'client_stalled', 'idle_timeout'])
+
+/** On the shared listener the first segment names the upstream. */
+function withoutPrefix(method: string, path: string, place: Place | undefined): string {
+  const prefix = `/${place?.ref.upstream}`
+  if (!path.startsWith(`${prefix}/`) && path !== prefix) return path
+  const rest = path.slice(prefix.length) || '/'
+  return place?.matches(method, path) ? path : rest
+}
+
+/** The log has them in the order of their ends, and hedges overlap. */
+const inOrder = (attempts: readonly RecordedAttempt[]) => attempts.toSorted((a, b) => a.atMs - b.atMs)

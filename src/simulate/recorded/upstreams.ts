@@ -1,0 +1,132 @@
+import type { Clock } from '../../clock.ts'
+import type { FaultCode } from '../../errors.ts'
+import type { Exchange } from '../../policy/exchange.ts'
+import { fieldOf } from '../../net/fields.ts'
+import type { Assumptions } from '../assumptions.ts'
+import type { JobReports } from './job-reports.ts'
+import { isFailure, type RecordedCall, type RecordedCalls } from './calls.ts'
+import type { RecordedLog, RecordedRequest } from './log.ts'
+import { type Outage, outagesIn, wasWell } from './outages.ts'
+import { bodyOf, isTold, ownCall, pieceOf, piecesOf, wordOf } from './replies.ts'
+import type { World } from '../sidecar.ts'
+import { type Answer, simulatedReply } from '../simulated-call.ts'
+
+/** How late a timer may be, by its length and in ms: what was answered so little after a limit was answered in time. */
+const LATE_SHARE = 0.02
+const LATE_MS = 50
+
+/** Answers the calls of a simulation as the upstreams of the recorded run did, and by the assumptions where none was made. */
+export class RecordedUpstreams implements World {
+  readonly #log: RecordedLog
+  readonly #calls: RecordedCalls
+  readonly #assumptions: Assumptions
+  readonly #reports: JobReports
+  readonly #clock: Clock
+  readonly #made: Uint16Array
+  readonly #outages: readonly Outage[]
+  /** Calls that were answered from the record, and by assumption. */
+  readonly counts = { recorded: 0, assumed: 0 }
+
+  constructor(log: RecordedLog, calls: RecordedCalls, assumptions: Assumptions, reports: JobReports, clock: Clock) {
+    this.#log = log
+    this.#calls = calls
+    this.#assumptions = assumptions
+    this.#reports = reports
+    this.#clock = clock
+    this.#made = new Uint16Array(log.length)
+    this.#outages = outagesIn(log.marks)
+  }
+
+  /** To the next call of the exchange. */
+  answer(exchange: Exchange, origin: string): Answer {
+    const request = this.#log.request(Number(exchange.id))
+    const k = this.#made[request.row] ?? 0
+    this.#made[request.row] = k + 1
+    const attempts = this.#log.attempts(request)
+    const sinceMs = this.#clock.now() - request.arrivalMs
+    const own = ownCall(request, attempts, k, sinceMs, fieldOf(exchange.headers, 'range') !== '')
+    if (own !== undefined && isTold(attempts[own], origin)) {
+      this.counts.recorded += 1
+      return this.#played({ request, attempts, k: own }, exchange)
+    }
+    this.counts.assumed += 1
+    return this.#assumed(request, k, exchange, origin)
+  }
+
+  isWell(upstream: string, origin: string, everyMs: number): boolean {
+    const now = this.#clock.now()
+    const told = this.#outages.flatMap((one) => (one.upstream === upstream ? [wasWell(one, now, everyMs)] : []))
+    if (told.includes(false)) return false
+    if (told.includes(true)) return true
+    const { unseen } = this.#assumptions
+    if (unseen !== 'nearest') return unseen === 'ok'
+    const call = this.#calls.nearest(upstream, origin, now, NO_ROW, 0)
+    return call === undefined || !isFailure(outcomeOf(call))
+  }
+
+  #assumed(request: RecordedRequest, k: number, exchange: Exchange, origin: string): Answer {
+    const now = this.#clock.now()
+    const { unseen } = this.#assumptions
+    if (unseen === 'fail') {
+      const failed = this.#calls.nearestFailed(request, now)
+      return failed === undefined ? simulatedReply(503, 0) : this.#played(failed, exchange)
+    }
+    if (unseen === 'nearest') {
+      const nearest = this.#calls.nearest(request.ref.upstream, origin, now, request.row, k)
+      if (nearest !== undefined && isFailure(outcomeOf(nearest))) return this.#played(nearest, exchange)
+    }
+    return this.#well(request, exchange)
+  }
+
+  #well(request: RecordedRequest, exchange: Exchange): Answer {
+    const call = this.#calls.nearestWell(request, this.#clock.now())
+    return call === undefined ? simulatedReply(200, 0) : this.#played(call, exchange)
+  }
+
+  /** As it went in the recorded run. */
+  #played(call: RecordedCall, exchange: Exchange): Answer {
+    const { request, attempts, k } = call
+    const attempt = attempts[k]
+    if (attempt === undefined) return simulatedReply(200, 0)
+    const { outcome, ms, early } = attempt
+    if (typeof outcome === 'string') return this.#failed(outcome, ms, request, exchange)
+    const pieces = piecesOf(call)
+    const { bodyMs, bodyEnd } = bodyOf(call)
+    const connectMs = attempts.length === 1 ? Math.min(request.connectMs, ms) : 0
+    const afterMs = inTime(ms, connectMs, exchange)
+    const reply = simulatedReply(outcome, afterMs, this.#reports.body(wordOf(call), exchange))
+    const isOwn = Number(exchange.id) === request.row
+    const piece = pieces > 1 && isOwn ? pieceOf(call, pieces, exchange) : undefined
+    return { ...reply, connectMs, early, bodyMs, bodyEnd, ...piece }
+  }
+
+  #failed(code: FaultCode, ms: number, request: RecordedRequest, exchange: Exchange): Answer {
+    if (code === 'connect_timeout') return { kind: 'silence', connectMs: 0, in: 'connecting' }
+    if (code === 'idle_timeout' || code === 'client_stalled') return { kind: 'silence', connectMs: 0, in: 'sending' }
+    if (!GIVEN_UP.has(code)) return { kind: 'fault', connectMs: 0, afterMs: ms, code }
+    const { lateMs } = this.#assumptions
+    if (lateMs === Number.POSITIVE_INFINITY) return { kind: 'silence', connectMs: 0, in: 'waiting' }
+    const well = this.#well(request, exchange)
+    return well.kind === 'reply' ? { ...well, connectMs: 0, afterMs: lateMs } : well
+  }
+}
+
+/** What the sidecar gave up waiting for. */
+const GIVEN_UP: ReadonlySet<FaultCode> = new Set([
+  'attempt_timeout',
+  'total_timeout',
+  'client_deadline',
+  'job_deadline',
+  'client_gone',
+])
+
+/** For who is none of the log's requests. */
+const NO_ROW = -1
+
+const outcomeOf = ({ attempts, k }: RecordedCall) => attempts[k]?.outcome ?? 200
+
+function inTime(ms: number, connectMs: number, { attemptTimeoutMs }: Exchange): number {
+  const limitMs = connectMs + attemptTimeoutMs
+  const isLate = ms >= limitMs && ms < limitMs + Math.max(LATE_MS, LATE_SHARE * attemptTimeoutMs)
+  return isLate ? limitMs - 1 : ms
+}

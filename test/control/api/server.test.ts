@@ -1,0 +1,315 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type IncomingHttpHeaders, request } from 'node:http'
+import { connect, createServer } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { onTestFinished, test } from 'vitest'
+import { json, type Operation, PLAIN } from '../../../src/control/api/operation.ts'
+import { observationOperations, type Observed } from '../../../src/control/api/operations/observation.ts'
+import { type ControlOptions, startControl } from '../../../src/control/api/server.ts'
+import type { Event } from '../../../src/events.ts'
+
+const TEXT = 'text/plain; version=0.0.4'
+const METRICS = {
+  scrape: async () => ({ body: 'breakwater_build_info 1\n', contentType: TEXT }),
+}
+
+const HEALTH = {
+  report: async () =>
+    ({ status: 'unhealthy', service: 's', version: '1', checks: {}, timestamp: '2026-01-01T00:00:00Z' }) as const,
+}
+
+const WELL = () => ({ started: { listening: true }, ready: { listening: true } })
+
+/** A call that shows data. */
+const CLOSED: Operation = {
+  ...PLAIN,
+  id: 'secret',
+  method: 'GET',
+  path: '/v1/secret',
+  summary: '',
+  answers: {},
+  answer: () => json(200, 'secret'),
+}
+
+async function start({
+  metrics = METRICS,
+  health = HEALTH,
+  phase = WELL,
+  ...options
+}: Partial<ControlOptions & Observed> = {}) {
+  const control = await startControl({
+    key: 'control.listen',
+    host: '127.0.0.1',
+    port: 0,
+    token: '',
+    maxBodyBytes: 1_000,
+    operations: [...observationOperations({ metrics, health, phase }), CLOSED],
+    emit: (event) => assert.fail(JSON.stringify(event)),
+    ...options,
+  })
+  onTestFinished(() => control.close())
+  return control
+}
+
+type Answer = { status: number | undefined; headers: IncomingHttpHeaders; body: string }
+
+/** With headers as given, `Host` included, which fetch would not let through. */
+async function ask(
+  { port }: { port: number },
+  path: string,
+  { method = 'GET', host = '127.0.0.1', headers = {} }: { method?: string; host?: string; headers?: object } = {},
+): Promise<Answer> {
+  const asked = request({ host, port, path, method, headers: { ...headers }, agent: false }).end()
+  const [response] = await once(asked, 'response')
+  return { status: response.statusCode, headers: response.headers, body: await text(response) }
+}
+
+const problemOf = ({ status, headers, body }: Answer) => {
+  assert.equal(headers['content-type'], 'application/problem+json')
+  const { type, title, detail, status: told } = JSON.parse(body)
+  assert.equal(type, 'about:blank')
+  assert.equal(told, status)
+  return `${status} ${title}: ${detail}`
+}
+
+test('/metrics answers with the scrape, in its own content type, also behind a query', async () => {
+  const { address } = await start()
+  const { status, headers, body } = await ask(address, '/metrics?name[]=x')
+  assert.deepEqual([status, headers['content-type'], body], [200, TEXT, 'breakwater_build_info 1\n'])
+  assert.equal(headers['cache-control'], 'no-store')
+})
+
+test('/livez says ok', async () => {
+  const { address } = await start()
+  const response = await fetch(`http://127.0.0.1:${address.port}/livez`)
+  assert.deepEqual([response.status, await response.text()], [200, 'ok\n'])
+})
+
+test('the probes say what is missing, at length when asked to', async () => {
+  let [listening, accepting] = [false, true]
+  const phase = () => ({ started: { listening }, ready: { listening, 'accepting requests': accepting } })
+  const { address } = await start({ phase })
+  const told = async (path: string) => {
+    const { status, body } = await ask(address, path)
+    return [status, body]
+  }
+  assert.equal(problemOf(await ask(address, '/readyz')), '503 Service Unavailable: not listening')
+  assert.equal(problemOf(await ask(address, '/startupz')), '503 Service Unavailable: not listening')
+  assert.deepEqual(await told('/livez?verbose'), [200, '[+]alive ok\n'])
+  listening = true
+  assert.deepEqual(
+    [await told('/readyz'), await told('/startupz')],
+    [
+      [200, 'ok\n'],
+      [200, 'ok\n'],
+    ],
+  )
+  accepting = false
+  assert.deepEqual(await told('/readyz?verbose'), [503, '[+]listening ok\n[-]accepting requests failed\n'])
+  assert.deepEqual(await told('/startupz'), [200, 'ok\n'])
+})
+
+test('/health is 503 when something critical fails, and open to whoever asks', async () => {
+  const { address } = await start({ token: 'secret' })
+  const { status, body } = await ask(address, '/health')
+  assert.deepEqual([status, JSON.parse(body)], [503, await HEALTH.report()])
+})
+
+test('HEAD gets the head of what GET would get, and no body', async () => {
+  const { address } = await start()
+  const { status, headers, body } = await ask(address, '/metrics', { method: 'HEAD' })
+  assert.deepEqual([status, headers['content-length'], body], [200, '24', ''])
+})
+
+for (const path of ['/', '/metrics/', '/constructor', '/v1/upstreams', '//metrics']) {
+  test(`nothing is at ${path}`, async () => {
+    const { address } = await start()
+    assert.equal(problemOf(await ask(address, path)), `404 Not Found: nothing at ${path}`)
+  })
+}
+
+for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
+  test(`${method} is refused, and the methods that are not are named`, async () => {
+    const { address } = await start()
+    const answer = await ask(address, '/metrics', { method })
+    assert.equal(problemOf(answer), '405 Method Not Allowed: /metrics takes GET, HEAD')
+    assert.equal(answer.headers.allow, 'GET, HEAD')
+  })
+}
+
+const OWN_NAMES = ['localhost', 'LOCALHOST:8081', 'app.localhost', '127.0.0.1', '127.9.8.7:1', '[::1]', '[::1]:8081']
+const OTHER_NAMES = [
+  'evil.example',
+  'evil.example:8081',
+  'localhost.evil.example',
+  'notlocalhost',
+  '127.0.0.1.evil.example',
+  '127.1',
+  '10.0.0.1',
+  '[::2]',
+  '::1',
+  '[::1].evil.example',
+  'localhost:80:80',
+]
+
+for (const name of OWN_NAMES) {
+  test(`a listener on loopback answers to Host: ${name}`, async () => {
+    const { address } = await start()
+    for (const path of ['/metrics', '/livez', '/readyz']) {
+      assert.equal((await ask(address, path, { headers: { host: name } })).status, 200)
+    }
+  })
+}
+
+for (const name of OTHER_NAMES) {
+  test(`a listener on loopback tells a browser nothing that asks for Host: ${name}`, async () => {
+    const { address } = await start()
+    for (const path of ['/metrics', '/livez', '/readyz', '/none']) {
+      const answer = await ask(address, path, { headers: { host: name } })
+      assert.equal(problemOf(answer), `403 Forbidden: not for host ${name}`)
+    }
+  })
+}
+
+for (const [what, head] of [
+  ['no Host, as HTTP/1.0 allows', 'GET /metrics HTTP/1.0\r\n\r\n'],
+  ['an empty Host', 'GET /metrics HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n'],
+] as const) {
+  test(`a listener on loopback refuses ${what}`, async () => {
+    const { address } = await start()
+    const socket = connect(address.port, '127.0.0.1')
+    socket.write(head)
+    assert.match(await text(socket), /^HTTP\/1\.1 403 Forbidden\r\n/)
+  })
+}
+
+test('a listener on all addresses answers to any name', async () => {
+  const { address } = await start({ host: '0.0.0.0', token: 'secret' })
+  assert.equal((await ask(address, '/livez', { headers: { host: 'breakwater.example' } })).status, 200)
+})
+
+test('with no token set, one that is sent does not matter', async () => {
+  const { address } = await start()
+  assert.equal((await ask(address, '/metrics', { headers: { authorization: 'Bearer old' } })).status, 200)
+})
+
+test('with a token set, what shows data needs it, metrics and probes do not', async () => {
+  const { address } = await start({ token: 'secret' })
+  const status = async (path: string, authorization?: string) =>
+    (await ask(address, path, { headers: authorization === undefined ? {} : { authorization } })).status
+  assert.deepEqual([await status('/livez'), await status('/readyz'), await status('/metrics')], [200, 200, 200])
+  assert.deepEqual(
+    [await status('/v1/secret', 'Bearer secret'), await status('/v1/secret', 'bearer secret')],
+    [200, 200],
+  )
+  for (const wrong of [undefined, 'Bearer secre', 'Bearer secrets', 'Bearer ', 'secret', 'Basic secret', 'Bearer']) {
+    assert.equal(await status('/v1/secret', wrong), 401)
+  }
+  const answer = await ask(address, '/v1/secret')
+  assert.equal(problemOf(answer), '401 Unauthorized: /v1/secret needs the token of control.token')
+  assert.equal(answer.headers['www-authenticate'], 'Bearer')
+})
+
+test('a token in letters beyond ASCII is taken as its UTF-8 bytes', async () => {
+  const { address } = await start({ token: 'Öffne dich' })
+  const authorization = `Bearer ${Buffer.from('Öffne dich').toString('latin1')}`
+  assert.equal((await ask(address, '/v1/secret', { headers: { authorization } })).status, 200)
+})
+
+test('a scrape that fails is a 500 without its cause, and a fault event with it', async () => {
+  const faults: Event[] = []
+  const error = new Error('at /home/secret')
+  const { address } = await start({
+    metrics: { ...METRICS, scrape: () => Promise.reject(error) },
+    emit: (event) => faults.push(event),
+  })
+  const answer = await ask(address, '/metrics')
+  assert.equal(problemOf(answer), '500 Internal Server Error: a fault inside the sidecar; its log tells more')
+  assert.deepEqual(faults, [{ kind: 'fault', error, where: 'control' }])
+})
+
+test('a port in use is refused with its key and address', async () => {
+  const taken = createServer().listen(0, '127.0.0.1')
+  onTestFinished(() => void taken.close())
+  await once(taken, 'listening')
+  const bound = taken.address()
+  assert.ok(bound !== null && typeof bound === 'object')
+  await assert.rejects(start({ port: bound.port }), {
+    message: `control.listen 127.0.0.1:${bound.port}: the port is in use`,
+  })
+})
+
+test("an address that is not this machine's is refused with its key and address", async () => {
+  await assert.rejects(start({ host: '192.0.2.1', port: 8081 }), {
+    message: 'control.listen 192.0.2.1:8081: no such address on this machine',
+  })
+  await assert.rejects(start({ host: '2001:db8::1', port: 8081 }), {
+    message: 'control.listen [2001:db8::1]:8081: no such address on this machine',
+  })
+})
+
+const HEAD = 'GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n'
+
+test('closing ends connections at once that are silent, kept alive or amid a request', async () => {
+  const control = await start()
+  const sockets = ['', HEAD, `${HEAD}GET /livez HTTP/1.1\r\nHo`].map((sent) => {
+    const socket = connect(control.address.port, '127.0.0.1')
+    socket.write(sent)
+    return { socket, answered: once(socket, sent === '' ? 'connect' : 'data') }
+  })
+  await Promise.all(sockets.map(({ answered }) => answered))
+  await control.close()
+  await Promise.all(sockets.map(({ socket }) => text(socket)))
+})
+
+test('closing waits for the answer that is under way, and for no more on its connection', async () => {
+  let answerScrape: (body: string) => void = () => {}
+  const asked = Promise.withResolvers<void>()
+  const scrape = () => {
+    asked.resolve()
+    return new Promise<{ body: string; contentType: string }>((resolve) => {
+      answerScrape = (body) => resolve({ body, contentType: TEXT })
+    })
+  }
+  const control = await start({ metrics: { ...METRICS, scrape } })
+  const socket = connect(control.address.port, '127.0.0.1')
+  socket.write(HEAD)
+  await asked.promise
+  const closed = control.close()
+  answerScrape('the last\n')
+  assert.match(await text(socket), /^HTTP\/1\.1 200 OK\r\n.*\r\n\r\nthe last\n$/s)
+  await closed
+})
+
+test('a page of another origin changes nothing; the own page, and who is no browser, may', async () => {
+  const changed: string[] = []
+  const change: Operation = {
+    ...PLAIN,
+    id: 'change',
+    method: 'POST',
+    path: '/v1/change',
+    summary: '',
+    answers: {},
+    answer: () => {
+      changed.push('once')
+      return json(200, 'changed')
+    },
+  }
+  const { address } = await start({ operations: [change, CLOSED] })
+  const own = `127.0.0.1:${address.port}`
+  const asked = (origin?: string, method = 'POST') =>
+    ask(address, method === 'POST' ? '/v1/change' : '/v1/secret', {
+      method,
+      headers: { host: own, ...(origin === undefined ? {} : { origin }) },
+    })
+  for (const origin of ['http://evil.example', 'null', `http://127.0.0.1:${address.port + 1}`, '']) {
+    assert.equal(problemOf(await asked(origin)), '403 Forbidden: not for pages of another origin')
+  }
+  assert.deepEqual(changed, [])
+  assert.equal((await asked(`http://${own}`)).status, 200)
+  assert.equal((await asked()).status, 200)
+  // What such a page asks to read it is not given by its own browser.
+  assert.equal((await asked('http://evil.example', 'GET')).status, 200)
+  assert.deepEqual(changed, ['once', 'once'])
+})

@@ -1,0 +1,132 @@
+/** The checks of the health report against what they check: Redis, and Celery's workers, for real. */
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { createServer } from 'node:net'
+import { expect, type TestContext, test } from 'vitest'
+import { storePlace } from '../../../src/checkpoint/place.ts'
+import { RedisClient } from '../../../src/checkpoint/redis/client.ts'
+import { systemClock } from '../../../src/clock.ts'
+import { lookAtCelery } from '../../../src/control/health/celery.ts'
+import { ask } from '../../support/client.ts'
+import { needs } from '../../support/needs.ts'
+import { startProxy } from '../../support/proxy.ts'
+import { hasCelery, PYTHON } from '../../support/python.ts'
+import { freePort, hasRedis, startRedis } from '../../support/redis.ts'
+import { until } from '../../support/until.ts'
+
+needs('redis-server', hasRedis)
+needs('celery', hasCelery)
+
+const hasBoth = hasRedis && hasCelery
+const WORKER = `
+import os, time
+from celery import Celery
+app = Celery("videos", broker=os.environ["BROKER_URL"])
+app.conf.task_ignore_result = True
+@app.task(name="wait")
+def wait(seconds):
+    time.sleep(seconds)
+app.worker_main(["worker", "--pool", "threads", "--concurrency", "4", "-n", os.environ["NAME"] + "@test", "-l", "error"])
+`
+const SEND = `
+import os
+from celery import Celery
+app = Celery("videos", broker=os.environ["BROKER_URL"])
+for _ in range(3): app.send_task("wait", args=[60])
+`
+
+function python(t: TestContext, program: string, env: Record<string, string>): ChildProcess {
+  const child = spawn(PYTHON, ['-c', program], {
+    env: { ...process.env, PYTHONWARNINGS: 'ignore', ...env },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  t.onTestFinished(() => void child.kill('SIGKILL'))
+  return child
+}
+
+async function client(t: TestContext, url: string): Promise<RedisClient> {
+  const place = storePlace(url)
+  if (place?.kind !== 'redis') throw new Error(`${url} is no Redis`)
+  const redis = new RedisClient(place.target, { ca: '', servername: '' }, systemClock)
+  t.onTestFinished(() => redis.close())
+  await redis.connect()
+  return redis
+}
+
+test.runIf(hasBoth)(
+  'Celery: no worker, two of them with three tasks, one that hangs, and none that answers',
+  { timeout: 60_000 },
+  async (t) => {
+    const { port, command } = await startRedis(t)
+    const broker = `redis://127.0.0.1:${port}/4`
+    const redis = await client(t, broker)
+    const look = (timeoutMs = 5_000) => lookAtCelery(redis, { db: 4, timeoutMs }, randomUUID, systemClock)
+    const told = () => look().catch((error: Error) => error.message)
+
+    expect(await told()).toBe('no workers')
+    const [first, second] = ['one', 'two'].map((NAME) => python(t, WORKER, { BROKER_URL: broker, NAME }))
+    await until(async () => (await told()) === '2 worker(s), 0 active task(s)')
+    python(t, SEND, { BROKER_URL: broker })
+    await until(async () => (await told()) === '2 worker(s), 3 active task(s)')
+
+    second?.kill('SIGSTOP')
+    expect(await look(300)).toMatch(/^1 worker\(s\), \d active task\(s\), 1 worker\(s\) silent$/)
+    first?.kill('SIGSTOP')
+    await expect(look(300)).rejects.toThrow('none of 2 worker(s) answered within 0.3s')
+    // Nothing is left of all the questions but answers on their way out.
+    expect(await command('SMEMBERS', '_kombu.binding.reply.celery.pidbox')).toEqual([])
+  },
+)
+
+test.runIf(hasRedis)(
+  'redis and celery_workers in the report: there, hanging, gone; and none holds up the rest',
+  { timeout: 30_000 },
+  async (t) => {
+    const redis = await startRedis(t)
+    const url = `redis://127.0.0.1:${redis.port}`
+    const proxy = await startProxy(t, {
+      clock: systemClock,
+      top: {
+        health: {
+          redis: url,
+          celery: { broker: `${url}/1`, timeout: '200ms' },
+          disk: { failBelow: '0B', warnBelow: '0B' },
+        },
+      },
+      upstreams: { hung: { url: `http://127.0.0.1:${await hungPort(t)}`, health: { path: '/health', timeout: '1s' } } },
+    })
+    const report = async () => {
+      const startedAt = performance.now()
+      const { status, body } = await ask(`${proxy.controlUrl}/health`)
+      return { status, ms: performance.now() - startedAt, checks: JSON.parse(body.toString()).checks }
+    }
+    await until(async () => (await report()).checks.redis.healthy)
+    const well = await report()
+    expect([well.status, well.checks.redis, well.checks.celery_workers, well.checks.hung.details]).toEqual([
+      200,
+      { healthy: true, details: 'PING, SET and GET ok', latency_ms: expect.any(Number) },
+      { healthy: false, details: 'no workers', latency_ms: expect.any(Number) },
+      'no answer within 1s',
+    ])
+    redis.process.kill('SIGSTOP')
+    await until(async () => !(await report()).checks.redis.healthy)
+    const hanging = await report()
+    expect(hanging.ms).toBeLessThan(3_000)
+    expect(hanging.checks.celery_workers.healthy).toBe(false)
+    const startedAt = performance.now()
+    const asked = ask(`${proxy.controlUrl}/health`)
+    expect((await ask(`${proxy.controlUrl}/livez`)).status).toBe(200)
+    expect(performance.now() - startedAt).toBeLessThan(50)
+    await asked
+  },
+)
+
+/** Where connections are accepted and nothing is ever said. */
+async function hungPort(t: TestContext): Promise<number> {
+  const port = await freePort()
+  const server = createServer(() => {})
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+  t.onTestFinished(() => void server.close())
+  return port
+}

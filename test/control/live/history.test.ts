@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest'
+import { openRaw } from '../../support/client.ts'
+import { fakeClock } from '../../support/fake-clock.ts'
+import { startProxy } from '../../support/proxy.ts'
+import { scriptedUpstream } from '../../support/scripted-upstream.ts'
+
+const isRequest = ({ msg }: { readonly msg?: string }) => msg === 'request'
+
+test('an attempt that was answered before its request was sent whole says so, and is not repeated', async (t) => {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, [{ status: 503, early: true }])
+  const proxy = await startProxy(t, { clock, upstreams: { api: { url: upstream.origin } } })
+  const client = openRaw(Number(new URL(proxy.url).port))
+  client.send('PUT /api/a HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\nhalf')
+  await client.until(/^HTTP\/1\.1 503 /)
+  client.socket.destroy()
+  const line = await proxy.logged(isRequest)
+  expect(line).toMatchObject({ status: 503, attempts: 1, history: [{ at_ms: 0, outcome: '503', early: true }] })
+})
+
+test('an answer that was not relayed, since its client left before the next attempt, is in the line all the same', async (t) => {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, [{ status: 503 }])
+  const proxy = await startProxy(t, { clock, upstreams: { api: { url: upstream.origin } } })
+  const client = openRaw(Number(new URL(proxy.url).port))
+  client.send('GET /api/a HTTP/1.1\r\nhost: x\r\n\r\n')
+  await clock.armed(2_000)
+  client.socket.destroy()
+  const line = await proxy.logged(isRequest)
+  expect(line).toMatchObject({
+    status: 499,
+    reason: 'client_gone',
+    attempts: 1,
+    history: [{ at_ms: 0, outcome: '503' }],
+  })
+})
+
+test('a request of one attempt that was relayed at once has no history', async (t) => {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, [{}])
+  const proxy = await startProxy(t, { clock, upstreams: { api: { url: upstream.origin } } })
+  await fetch(`${proxy.url}/api/a`)
+  expect(await proxy.logged(isRequest)).not.toHaveProperty('history')
+})

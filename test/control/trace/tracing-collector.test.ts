@@ -1,0 +1,176 @@
+/** The collector of traces: down, slow, refusing, and at the end of the process. No request ever waits for it. */
+
+import { expect, test } from 'vitest'
+import { ask } from '../../support/client.ts'
+import { fakeClock } from '../../support/fake-clock.ts'
+import { otlpReceiver, type Reception } from '../../support/otlp-receiver.ts'
+import { type Sidecar, startProxy } from '../../support/proxy.ts'
+import { type Scope, scriptedUpstream } from '../../support/scripted-upstream.ts'
+
+const DONE: Reception = { status: 200 }
+
+async function collecting(t: Scope, scenes: readonly Reception[], tracing: object = {}) {
+  const clock = fakeClock()
+  const receiver = await otlpReceiver(t, scenes)
+  const upstream = await scriptedUpstream(t, clock, [{ body: 'done' }])
+  const proxy = await startProxy(t, {
+    clock,
+    upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } },
+    top: { tracing: { endpoint: receiver.endpoint, interval: '3s', timeout: '700ms', ...tracing } },
+  })
+  return { clock, receiver, upstream, proxy, url: proxy.own('web') }
+}
+
+/** A request that has been told of: two spans. */
+async function request(proxy: Sidecar, url: string): Promise<void> {
+  const before = lines(proxy, 'request')
+  await ask(url)
+  await expect.poll(() => lines(proxy, 'request')).toBe(before + 1)
+}
+
+const lines = ({ log }: Sidecar, name: string) => log.filter(({ msg }) => msg === name).length
+
+/** The counters that are not zero. */
+async function counted(proxy: Sidecar): Promise<Record<string, number>> {
+  const all = [...(await proxy.metrics())].filter(([name]) => /^breakwater_span/.test(name))
+  return Object.fromEntries(all.map(([name, value]) => [name.replace('breakwater_', ''), value]))
+}
+
+async function untilCounted(proxy: Sidecar, name: string, value: number): Promise<void> {
+  await expect.poll(async () => (await counted(proxy))[name]).toBe(value)
+}
+
+test('spans go out together once the first of them has waited for `interval`', async (t) => {
+  const { clock, receiver, proxy, url } = await collecting(t, [DONE])
+  await request(proxy, url)
+  await clock.advance(1_000)
+  await request(proxy, url)
+  expect(receiver.calls).toHaveLength(0)
+  await clock.elapse(2_000)
+  await untilCounted(proxy, 'spans_total{outcome="exported"}', 4)
+  expect(receiver.calls).toHaveLength(1)
+  expect(await counted(proxy)).toEqual({
+    'spans_total{outcome="exported"}': 4,
+    'span_exports_total{outcome="done"}': 1,
+  })
+})
+
+test('512 of them do not wait', async (t) => {
+  const { receiver, proxy, url } = await collecting(t, [DONE])
+  for (let i = 0; i < 256; i += 1) await ask(url)
+  await receiver.called(1)
+  await untilCounted(proxy, 'spans_total{outcome="exported"}', 512)
+})
+
+test.for([429, 502, 503, 504])('a batch that is answered with %d is sent again, later each time', async (status, t) => {
+  const { clock, receiver, proxy, url } = await collecting(t, [{ status }, { status }, DONE])
+  await request(proxy, url)
+  await clock.elapse(3_000)
+  await clock.elapse(1_000)
+  await clock.elapse(2_000)
+  await untilCounted(proxy, 'spans_total{outcome="exported"}', 2)
+  expect(receiver.calls).toHaveLength(3)
+  expect(await counted(proxy)).toMatchObject({ 'span_exports_total{outcome="failed"}': 2 })
+})
+
+test('a collector that names the time to come back at is not asked before, nor waited for more than a minute', async (t) => {
+  const late = (seconds: string): Reception => ({ status: 503, headers: { 'retry-after': seconds } })
+  const { clock, receiver, proxy, url } = await collecting(t, [late('20'), late('61'), DONE])
+  await request(proxy, url)
+  await clock.elapse(3_000)
+  await clock.elapse(20_000)
+  await untilCounted(proxy, 'spans_total{outcome="failed"}', 2)
+  expect(receiver.calls).toHaveLength(2)
+})
+
+test.for([400, 401, 404, 500, 302])('a batch that is answered with %d is not sent again', async (status, t) => {
+  const elsewhere = { status, headers: { location: '/elsewhere' } }
+  const { clock, receiver, proxy, url } = await collecting(t, [elsewhere, DONE])
+  await request(proxy, url)
+  await clock.elapse(3_000)
+  await untilCounted(proxy, 'spans_total{outcome="failed"}', 2)
+  expect(receiver.calls.map(({ path }) => path)).toEqual(['/v1/traces'])
+  expect(await proxy.logged(({ msg }) => msg === 'spans not taken')).toMatchObject({
+    level: 'warn',
+    err: { message: `status ${status}` },
+  })
+})
+
+test('spans that the collector took the rest without are counted', async (t) => {
+  const partly = { status: 200, body: '{"partialSuccess":{"rejectedSpans":"1","errorMessage":"hunter2"}}' }
+  const { clock, proxy, url } = await collecting(t, [partly])
+  await request(proxy, url)
+  await clock.elapse(3_000)
+  await untilCounted(proxy, 'spans_total{outcome="exported"}', 1)
+  expect(await counted(proxy)).toMatchObject({ 'spans_total{outcome="rejected"}': 1 })
+})
+
+test('a collector that hangs is given up after `timeout`, five times, and no request waits for it', async (t) => {
+  const { clock, receiver, proxy, url } = await collecting(t, ['hang'])
+  await request(proxy, url)
+  for (const [i, waitMs] of [3_000, 1_000, 2_000, 4_000, 8_000].entries()) {
+    await clock.elapse(waitMs)
+    await receiver.called(i + 1)
+    await ask(url)
+    await clock.elapse(700)
+  }
+  await untilCounted(proxy, 'spans_total{outcome="failed"}', 2)
+  expect(receiver.calls).toHaveLength(5)
+  expect(await counted(proxy)).toMatchObject({ 'span_exports_total{outcome="failed"}': 5 })
+})
+
+test('while it is down no more than `queue` spans wait; the others are dropped, counted, and told of in one line', async (t) => {
+  const { clock, receiver, proxy, url } = await collecting(t, ['hang'], { queue: 3 })
+  await request(proxy, url)
+  await clock.elapse(3_000)
+  await receiver.called(1)
+  for (let i = 0; i < 4; i += 1) await request(proxy, url)
+  expect(await counted(proxy)).toEqual({ 'spans_total{outcome="dropped"}': 5 })
+  expect(lines(proxy, 'spans lost')).toBe(1)
+})
+
+test('nobody at the address is one that is down', async (t) => {
+  const { clock, proxy, url } = await collecting(t, [DONE], { endpoint: 'http://127.0.0.1:9' })
+  await request(proxy, url)
+  await clock.elapse(3_000)
+  expect(await proxy.logged(({ msg }) => msg === 'spans not taken')).toMatchObject({ err: { type: 'CollectorError' } })
+  await clock.armed(1_000)
+})
+
+test('a drain sends what is left', async (t) => {
+  const { clock, receiver, proxy, url } = await collecting(t, [DONE])
+  await request(proxy, url)
+  const drained = proxy.app.drain()
+  await clock.elapse(1_000)
+  await drained
+  expect(receiver.spans).toHaveLength(2)
+})
+
+test.for([
+  ['hangs', 'hang' as const],
+  ['answers 503', { status: 503 }],
+])('a drain does not wait longer than 2 s for a collector that %s', async ([, scene], t) => {
+  const { clock, receiver, proxy, url } = await collecting(t, [scene as Reception], { timeout: '1m' })
+  await request(proxy, url)
+  await clock.elapse(3_000)
+  await receiver.called(1)
+  await request(proxy, url)
+  const drained = proxy.app.drain()
+  await clock.elapse(1_000)
+  if (scene === 'hang') await clock.elapse(2_000)
+  await drained
+})
+
+test('headers of the configuration reach the collector, percent-decoded, and nothing else', async (t) => {
+  const secret = 'Bearer%20hunter2'
+  const refused = { status: 401, body: 'no: Bearer hunter2' }
+  const { clock, receiver, proxy, url } = await collecting(t, [refused], {
+    headers: `authorization=${secret},x-team=a`,
+  })
+  await request(proxy, url)
+  await clock.elapse(3_000)
+  await untilCounted(proxy, 'spans_total{outcome="failed"}', 2)
+  expect(receiver.calls[0]?.headers).toMatchObject({ authorization: 'Bearer hunter2', 'x-team': 'a' })
+  const said = JSON.stringify(proxy.log) + (await (await fetch(`${proxy.controlUrl}/metrics`)).text())
+  expect(said).not.toContain('hunter2')
+})

@@ -1,0 +1,271 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { formatFaults } from '../../src/config/file/faults.ts'
+import { loadConfig } from '../../src/config/load.ts'
+import { explain, type Question, Unanswerable } from '../../src/explain/explanation.ts'
+import { textOf } from '../../src/explain/text.ts'
+import { ask, problemOf } from '../support/client.ts'
+import { breakwater, configFile } from '../support/command.ts'
+import { fakeClock } from '../support/fake-clock.ts'
+import { startProxy } from '../support/proxy.ts'
+import { scriptedUpstream } from '../support/scripted-upstream.ts'
+
+const FILE = `job: { inputs: { shorts: { header: x-shorts, query: n, default: 10, min: 0, max: 100 }, ratio: { default: "16:9" } } }
+timeouts:
+  download: { base: 60s, per: { shorts: 4s }, times: { ratio: { "9:16": 1.5 } }, min: 30s, max: 1h }
+defaults:
+  retry: { backoff: { initial: 1s } }
+upstreams:
+  api:
+    url: http://api:8000
+    timeout: { total: 28s }
+    routes:
+      - match: POST /jobs
+      - match: GET /jobs/{id}/file
+        resume: true
+        timeout: { attempt: { computed: download, divideBy: shorts } }
+      - match: GET /jobs/{id}
+        hold: { json: /status, in: [queued], upTo: 20s, every: 2s }
+`
+
+function explained(question: Partial<Question> & { path: string }, file = FILE) {
+  const loaded = loadConfig(file, 'test.yaml', {})
+  if (!loaded.ok) throw new Error(formatFaults(loaded.faults))
+  return explain(loaded.config, loaded.origins, { upstream: 'api', method: 'GET', inputs: {}, ...question })
+}
+
+test('it says which route takes a request, and why not those above it', () => {
+  expect(explained({ path: '/jobs/7' }).route).toEqual({
+    match: 'GET /jobs/{id}',
+    line: 15,
+    why: 'the first route that matches',
+    passed: [
+      { match: 'POST /jobs', line: 11, why: 'another method than GET' },
+      { match: 'GET /jobs/{id}/file', line: 12, why: 'another path' },
+    ],
+  })
+  const none = explained({ path: '/other', method: 'DELETE' }).route
+  expect([none.match, none.line, none.passed.length]).toEqual([null, 7, 3])
+})
+
+test('each limit has the line that says it, and a computed one its terms', () => {
+  const { timeouts } = explained({ path: '/jobs/7/file?n=50', inputs: { ratio: '9:16' } })
+  expect(timeouts.attempt).toMatchObject({
+    ms: 7_800,
+    line: 14,
+    setting: 'upstreams.api.routes.1.timeout.attempt',
+    terms: [
+      'base 60 s',
+      'shorts 50 · 4 s = 200 s',
+      '× 1.5 (ratio 9:16)',
+      'download = 390 s, in whole seconds',
+      '÷ shorts 50',
+    ],
+  })
+  expect(timeouts.total).toMatchObject({ ms: 28_000, line: 9, setting: 'upstreams.api.timeout.total' })
+  expect(timeouts.connect).toMatchObject({ ms: 5_000, line: null })
+})
+
+test('inputs come from what is told, then from the query, then from the defaults', () => {
+  const from = (path: string, inputs: Record<string, string>) =>
+    explained({ path, inputs }).inputs.map(({ value, from }) => `${value} ${from}`)
+  expect(from('/x?n=50', { shorts: '7' })).toEqual(['7 told', '16:9 default'])
+  expect(from('/x?n=50', {})).toEqual(["50 the query's n", '16:9 default'])
+  expect(from('/x?n=5000', {})).toEqual(['10 default', '16:9 default'])
+})
+
+test('what cannot be answered says why', () => {
+  const why = (question: Partial<Question> & { path: string }) => () => explained(question)
+  expect(why({ path: 'jobs' })).toThrow('a path begins with /')
+  expect(why({ path: '/', upstream: 'none' })).toThrow('there is no upstream none; there are api')
+  expect(why({ path: '/', inputs: { none: '1' } })).toThrow('there is no input none')
+  expect(why({ path: '/', inputs: { shorts: 'many' } })).toThrow('many is no value for shorts')
+})
+
+test('without a name, the first segment of the path is the upstream, as on the shared listener', () => {
+  const loaded = loadConfig('upstreams: { a: { url: http://a }, b: { url: http://b } }', 'test.yaml', {})
+  if (!loaded.ok) throw new Error('faulty')
+  const at = (path: string) => {
+    const question = { upstream: undefined, method: 'GET', path, inputs: {} }
+    const { upstream, request } = explain(loaded.config, loaded.origins, question)
+    return `${upstream.name} ${request.path}`
+  }
+  expect([at('/b/jobs?x=1'), at('/a'), at('/b?x')]).toEqual(['b /jobs?x=1', 'a /', 'b /?x'])
+  expect(() => at('/c')).toThrow('name the upstream')
+})
+
+test('whatever is asked, it is answered, or says why not', () => {
+  const shipped = loadConfig(readFileSync(join(import.meta.dirname, '../../proxy.yaml'), 'utf8'), 'proxy.yaml', {})
+  if (!shipped.ok) throw new Error('faulty')
+  const text = fc.oneof(fc.string(), fc.string({ unit: 'binary' }))
+  const question = fc.record({
+    upstream: fc.option(fc.oneof(text, fc.constantFrom('youtube-search', '__proto__')), { nil: undefined }),
+    method: fc.oneof(text, fc.constantFrom('GET', 'POST')),
+    path: fc.oneof(
+      text,
+      text.map((rest) => `/video-downloader/${rest}`),
+    ),
+    inputs: fc.oneof(
+      fc.constant({}),
+      fc.dictionary(fc.constantFrom('shorts_count', 'aspect_ratio', 'constructor'), text, { maxKeys: 2 }),
+    ),
+  })
+  let answered = 0
+  fc.assert(
+    fc.property(question, (asked) => {
+      try {
+        expect(textOf(explain(shipped.config, shipped.origins, asked))).toContain('best and worst')
+        answered += 1
+      } catch (error) {
+        expect(error).toBeInstanceOf(Unanswerable)
+      }
+    }),
+    { numRuns: 500, seed: 20_261_125 },
+  )
+  expect(answered).toBeGreaterThan(50)
+})
+
+test('every policy in force is told, in the order of the pipeline', () => {
+  const settings = `rate: { requests: 9, per: 1s }, concurrency: { adaptive: true }, collapse: true, hedge: { after: p95, max: 1 },
+    timeout: { attempt: { observed: p99, times: 3, min: 1s, max: 9s } }, breaker: { slowCalls: { slowerThan: 5s } }`
+  const route = `{ match: "GET /jobs/{id}", resume: true, hold: { json: /s, in: [q], upTo: 9s, every: 2s }, failureWhen: { json: /s, in: [f], oncePer: id } }`
+  const file = `upstreams: { api: { urls: [http://a, http://b], ${settings}, routes: [${route}] } }`
+  const { policies, timeouts, bounds } = explained({ path: '/jobs/7' }, file)
+  expect(policies.map(({ name }) => name)).toEqual([
+    'deadline',
+    'hold',
+    'collapse',
+    'rate',
+    'concurrency',
+    'resume',
+    'retry',
+    'hedge',
+    'connections',
+    'breaker',
+    'failureWhen',
+  ])
+  expect(timeouts.attempt).toMatchObject({
+    ms: 9_000,
+    terms: [
+      '9s at most, and while little is known; then p99 of what attempts have taken of late, times 3, at least 1s',
+    ],
+  })
+  expect([bounds.upstream.bestCalls, bounds.upstream.worstCalls]).toEqual([0, 12])
+})
+
+test('a request that may not be repeated says so, and its upstream gets one call at most', () => {
+  const { retries, bounds } = explained({ path: '/jobs', method: 'POST' })
+  expect([retries.isRepeatable, retries.whenTimedOut.length, bounds.upstream.worstCalls]).toEqual([false, 1, 1])
+  expect(retries.why.says).toContain('POST is not in retry.methods')
+})
+
+test('the proxy does what the explanation says: as many attempts, and when', async (t) => {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, Array(9).fill({ status: 503, body: 'no' }))
+  const proxy = await startProxy(t, {
+    clock,
+    upstreams: {
+      api: {
+        url: upstream.origin,
+        timeout: { total: '20s' },
+        breaker: { consecutiveFailures: 99 },
+        retry: { attempts: 9, backoff: { initial: '1s', factor: 3, max: '6s', jitter: 0 } },
+      },
+    },
+  })
+  const said = await ask(`${proxy.controlUrl}/v1/explain?path=/jobs`)
+  const { retries, bounds } = JSON.parse(said.body.toString())
+  const planned: number[] = retries.whenRefused.map(({ plannedMs }: { plannedMs: number }) => plannedMs)
+  const answer = ask(`${proxy.url}/api/jobs`)
+  for (const [k, at] of planned.entries()) if (k > 0) await clock.elapse(at - (planned[k - 1] ?? 0))
+  expect((await answer).headers['x-breakwater-attempts']).toBe(String(planned.length))
+  expect(upstream.arrivals.map(({ at }) => at)).toEqual(planned)
+  expect([planned, bounds.upstream.worstCalls]).toEqual([[0, 1_000, 4_000, 10_000, 16_000], 5])
+})
+
+test('GET /v1/explain says the same as the command, as JSON and as text', async (t) => {
+  const free = 'listen: 127.0.0.1:0\ncontrol: { listen: 127.0.0.1:0 }\ncheckpoints: { store: "memory:" }\n'
+  const file = configFile(t, `${free}${FILE}`)
+  const command = (...args: string[]) => breakwater(t, ['explain', ...args, '--config', file]).ended
+  const json = await command('/jobs/7/file', '--input', 'shorts=5', '--json')
+  const text = await command('get', '/jobs/7/file', '--input', 'shorts=5')
+  const running = breakwater(t, ['run', '--config', file])
+  const [, control] = await running.until(/"name":"control.listen","address":"([^"]+)"/)
+  const url = `http://${control}/v1/explain?upstream=api&path=%2Fjobs%2F7%2Ffile&shorts=5`
+  expect(JSON.parse((await ask(url)).body.toString())).toEqual(JSON.parse(json.stdout))
+  const asText = await ask(url, { headers: { accept: 'text/plain' } })
+  expect([asText.headers['content-type'], asText.body.toString()]).toEqual(['text/plain; charset=utf-8', text.stdout])
+  const wrong = await ask(`http://${control}/v1/explain?upstream=none&path=/`)
+  expect([wrong.status, problemOf(wrong).detail]).toEqual([400, 'there is no upstream none; there are api'])
+  expect((await command('/', '--upstream', 'none')).code).toBe(2)
+  expect((await command('/', '--input', 'shorts')).code).toBe(2)
+})
+
+test('as text it is one page, with the line of every setting', () => {
+  expect(textOf(explained({ path: '/jobs/7' }))).toMatchInlineSnapshot(`
+    "GET /jobs/7 to api (test.yaml)
+      upstream      http://api:8000 [line 7]
+      route         GET /jobs/{id} [line 15]: the first route that matches
+                    not POST /jobs [line 11]: another method than GET
+                    not GET /jobs/{id}/file [line 12]: another path
+      inputs        shorts 10 (default)
+                    ratio 16:9 (default)
+
+    time limits
+      connect       5s to connect [default]
+      attempt       12s for one attempt, from the end of its request to its response head [default]
+      total         28s for all of it, to the response head that is relayed [line 9]
+      idle          1m between two chunks of a body [default]
+      client        30s until the client gives up [default]
+
+    retries
+      may be        yes: GET is safe to repeat [default]
+                    5 attempts at most, the first one included [default]
+                    after connect-failure, reset, timeout, 502, 503, 504, 429 [default]
+      start after   attempt  where each fails at once   where each times out
+                    1        at once                    at once
+                    2        1s (900ms to 1.1s)         13s (12.9s to 13.1s)
+                    3        3s (2.7s to 3.3s)          27s (26.7s to 27.3s)
+                    4        7s (6.3s to 7.7s)          -
+                    5        15s (13.5s to 16.5s)       -
+                    what would start after 28s does not; the last that fits may take all the time left
+
+    policies, in the order in which a request meets them
+      deadline      28s for all of it, to the response head that is relayed [line 9]
+                    less where x-request-timeout or the time left of a registered job is less [line 9]
+                    30s until the client gives up [default]
+      hold          answered when /status is none of queued, or after 20s [line 16]
+                    asks the upstream every 2s, once for all who ask the same [line 16]
+      concurrency   64 at once [default]
+                    256 more wait [default]
+                    up to 5s; the rest gets 503 [default]
+      retry         waits 1s before the second attempt [line 5]
+                    then 2 times as long each time [default]
+                    up to 1m [default]
+                    give or take 10 % [default]
+                    or as long as Retry-After says, if longer [default]
+                    retries are 20 % of requests at most [default]
+                    and 3 a second in any case [default]
+                    1MiB of a request body is kept in memory to be sent again [default]
+                    256MiB more on disk [default]
+      connections   16 connections [default]
+                    closed after 4s without use [default]
+      breaker       shared by the routes of the upstream [default]
+                    opens after 5 failures in a row [default]
+                    or over 50 % failures of 20 or more attempts in 30s [default]
+                    failures are 5xx, and no or no whole answer [default]
+                    then rejects for 1m [default]
+                    twice as long each time, up to 10m [default]
+                    then lets 3 through at once [default]
+                    closes after 1 that succeed [default]
+
+    best and worst
+      client        best: the upstream's own answer as soon as it comes, held until the status changes; while the breaker is open, 503 at once, with Retry-After up to 10m
+                    worst: 504 after 28s, or the last answer that there was; a body after that may pause 1m at most
+      upstream      best: no call, where another that is the same is under way; else 1
+                    worst: 15 calls: 5 attempts within total, as long as the budget has retries to give, 11 polls of a hold, which share those retries
+    "
+  `)
+})

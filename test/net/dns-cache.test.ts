@@ -1,0 +1,79 @@
+import type { LookupAddress } from 'node:dns'
+import { expect, test } from 'vitest'
+import { ask, problemOf } from '../support/client.ts'
+import { fakeClock } from '../support/fake-clock.ts'
+import { startProxy } from '../support/proxy.ts'
+import { type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+
+const ONE = '127.0.0.1'
+const OTHER = '127.0.0.2'
+
+/** An upstream at two addresses of the loopback, and a resolver that says what the test says. */
+async function before(t: Scope) {
+  const clock = fakeClock()
+  const one = await scriptedUpstream(t, clock, [{ body: ONE }])
+  const other = await scriptedUpstream(t, clock, [{ body: OTHER }], one.port, OTHER)
+  const names = { asked: 0, answer: async (): Promise<readonly string[]> => [ONE] }
+  const resolve = async (): Promise<readonly LookupAddress[]> => {
+    names.asked += 1
+    return (await names.answer()).map((address) => ({ address, family: 4 }))
+  }
+  const proxy = await startProxy(t, {
+    clock,
+    resolve,
+    defaults: { connections: { idle: '1h', resolve: '30s' }, retry: { attempts: 1 }, timeout: { total: '9s' } },
+    upstreams: { web: { url: `http://web.test:${one.port}`, listen: '127.0.0.1:0' } },
+  })
+  const body = async () => (await ask(proxy.own('web'))).body.toString()
+  return { clock, one, other, names, proxy, body, url: proxy.own('web') }
+}
+
+test('a name that leads elsewhere is noticed in the background, and connections to where it led are not used again', async (t) => {
+  const { clock, one, names, proxy, body } = await before(t)
+  expect([await body(), await body(), names.asked, one.connections()]).toEqual([ONE, ONE, 1, 1])
+  names.answer = async () => [OTHER]
+  expect(await body()).toBe(ONE)
+  await clock.elapse(30_000)
+  await proxy.logged(({ msg, host }) => msg === 'name changed' && host === 'web.test')
+  expect([await body(), await body(), names.asked]).toEqual([OTHER, OTHER, 2])
+  expect((await proxy.metrics()).get('breakwater_name_resolutions_total{outcome="changed"}')).toBe(1)
+})
+
+test('a resolver that fails or hangs leaves the addresses that are known, and no connect waits for it', async (t) => {
+  const { clock, one, names, proxy, body } = await before(t)
+  await body()
+  names.answer = () => Promise.reject(Object.assign(new Error('try again'), { code: 'EAI_AGAIN' }))
+  await clock.elapse(30_000)
+  expect(await proxy.logged(({ msg }) => msg === 'name not resolved')).toMatchObject({ host: 'web.test' })
+  one.dropConnections()
+  expect(await body()).toBe(ONE)
+  names.answer = () => new Promise(() => {})
+  await clock.elapse(30_000)
+  one.dropConnections()
+  expect([await body(), names.asked, one.connections()]).toEqual([ONE, 3, 3])
+  expect((await proxy.metrics()).get('breakwater_name_resolutions_total{outcome="failed"}')).toBe(1)
+})
+
+test('a name that cannot be resolved the first time is a 502, and is asked for again by the next request', async (t) => {
+  const { names, body, url } = await before(t)
+  names.answer = () => Promise.reject(Object.assign(new Error('no such name'), { code: 'ENOTFOUND' }))
+  expect(problemOf(await ask(url))).toMatchObject({ status: 502, type: 'urn:breakwater:dns_error' })
+  names.answer = async () => []
+  expect(problemOf(await ask(url)).type).toBe('urn:breakwater:dns_error')
+  names.answer = async () => [ONE]
+  expect([await body(), names.asked]).toEqual([ONE, 3])
+})
+
+test('connections are spread over the addresses of a name', async (t) => {
+  const { clock, one, other, names, body } = await before(t)
+  names.answer = async () => [ONE, OTHER]
+  for (let i = 0; i < 6; i += 1) {
+    await body()
+    one.dropConnections()
+    other.dropConnections()
+  }
+  expect([one.connections(), other.connections()]).toEqual([3, 3])
+  // Nobody asks for it any more: nor do we, from the second interval on.
+  await clock.advance(300_000)
+  expect(names.asked).toBe(2)
+})

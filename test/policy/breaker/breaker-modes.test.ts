@@ -1,0 +1,248 @@
+import { expect, test } from 'vitest'
+import { type Answer, ask, openRaw, problemOf } from '../../support/client.ts'
+import { fakeClock } from '../../support/fake-clock.ts'
+import { startProxy } from '../../support/proxy.ts'
+import { type Scene, type Scope, scriptedUpstream } from '../../support/scripted-upstream.ts'
+
+const FAILS: Scene = { status: 503, headers: { connection: 'close' } }
+
+async function before(t: Scope, scenes: readonly Scene[], settings: object = {}) {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, scenes)
+  const proxy = await startProxy(t, {
+    clock,
+    upstreams: {
+      web: {
+        url: upstream.origin,
+        listen: '127.0.0.1:0',
+        retry: { attempts: 1 },
+        breaker: { consecutiveFailures: 2, openFor: '10s' },
+        routes: [{ match: 'GET /own', breaker: { consecutiveFailures: 1 } }],
+        ...settings,
+      },
+    },
+  })
+  const put = (body: object, name = 'web') =>
+    ask(`${proxy.controlUrl}/v1/upstreams/${name}/breaker`, { method: 'PUT', body: JSON.stringify(body) })
+  const states = async () => {
+    const { upstreams } = json(await ask(`${proxy.controlUrl}/v1/upstreams`))
+    return upstreams[0].breakers.map(({ mode, state }: { mode: string; state: string }) => `${mode} ${state}`)
+  }
+  const metric = async (name: string) => (await proxy.metrics()).get(`breakwater_${name}`)
+  return { clock, upstream, proxy, put, states, metric, url: proxy.own('web') }
+}
+
+const json = ({ body }: Answer) => JSON.parse(body.toString())
+
+test('held open, it rejects all until an operator says otherwise', async (t) => {
+  const { clock, upstream, proxy, put, states, metric, url } = await before(t, [{ body: 'well' }])
+  const { status, body } = await put({ mode: 'forced-open' })
+  expect([status, JSON.parse(body.toString()).breakers[0]]).toMatchObject([200, { mode: 'forced-open', state: 'open' }])
+  const refused = await ask(url)
+  expect(problemOf(refused)).toMatchObject({ type: 'urn:breakwater:breaker_forced', status: 503, retry_after_s: 10 })
+  await clock.advance(3_600_000)
+  expect([(await ask(url)).status, upstream.arrivals.length]).toEqual([503, 0])
+  expect(await metric('breakers_forced{upstream="web"}')).toBe(2)
+  expect(await proxy.logged(({ msg }) => msg === 'breaker mode set')).toMatchObject({
+    mode: 'forced-open',
+    level: 'warn',
+  })
+  await put({ mode: 'auto' })
+  expect(await states()).toEqual(['auto closed', 'auto closed'])
+  expect((await ask(url)).body.toString()).toBe('well')
+})
+
+test('held closed, it lets all through and counts nothing; on its own again it begins anew', async (t) => {
+  const { upstream, put, states, url } = await before(t, [FAILS])
+  await ask(url)
+  await ask(url)
+  expect(problemOf(await ask(url)).type).toBe('urn:breakwater:breaker_open')
+  await put({ mode: 'forced-closed' })
+  for (let i = 0; i < 5; i += 1) await ask(url)
+  expect([await states(), upstream.arrivals.length]).toEqual([['forced-closed closed', 'forced-closed closed'], 7])
+  await put({ mode: 'auto' })
+  await ask(url)
+  expect((await states())[0]).toBe('auto closed')
+  await ask(url)
+  expect((await states())[0]).toBe('auto open')
+})
+
+test('observing, it shows what it would do and rejects nothing', async (t) => {
+  const scenes = [FAILS, FAILS, FAILS, FAILS, { body: 'well' }]
+  const { clock, upstream, proxy, put, states, metric, url } = await before(t, scenes)
+  await put({ mode: 'observe' })
+  for (let i = 0; i < 4; i += 1) await ask(url)
+  expect([(await states())[0], upstream.arrivals.length]).toEqual(['observe open', 4])
+  expect(await metric('breaker_state{upstream="web",route="*"}')).toBe(2)
+  const told = () =>
+    proxy.log.map(({ msg }) => msg).filter((msg) => /^breaker (open|half-open|closed)$/.test(msg ?? ''))
+  expect(told()).toEqual(['breaker open'])
+  // What a breaker of its own would have rejected decides nothing: it is half open when its time is up.
+  await clock.advance(10_000)
+  expect((await states())[0]).toBe('observe half-open')
+  expect((await ask(url)).body.toString()).toBe('well')
+  expect((await states())[0]).toBe('observe closed')
+  expect(told()).toEqual(['breaker open', 'breaker half-open', 'breaker closed'])
+})
+
+test("a route's own breaker and the upstream's are told apart, and what is not there is a 404", async (t) => {
+  const { put, states } = await before(t, [{}])
+  await put({ mode: 'forced-open', route: 'GET /own' })
+  expect(await states()).toEqual(['auto closed', 'forced-open open'])
+  await put({ mode: 'observe', route: null })
+  expect(await states()).toEqual(['observe closed', 'forced-open open'])
+  expect((await put({ mode: 'auto', route: 'GET /other' })).status).toBe(404)
+  expect((await put({ mode: 'auto', endpoint: 'http://127.0.0.1:1' })).status).toBe(404)
+  expect((await put({ mode: 'auto' }, 'other')).status).toBe(404)
+  expect((await put({ mode: 'ajar' })).status).toBe(400)
+})
+
+test('a request in its back-off gets the response it has when the breaker is forced open', async (t) => {
+  const { clock, put, url } = await before(t, [FAILS], { retry: { attempts: 5 } })
+  const answer = ask(url)
+  await clock.armed(2_000)
+  await put({ mode: 'forced-open' })
+  expect([(await answer).status, clock.now()]).toEqual([503, 0])
+})
+
+test('an early probe does not end what an operator has said', async (t) => {
+  const health: Scene = (request, response) => {
+    response.statusCode = request.url === '/health' ? 200 : 503
+    response.end()
+  }
+  const { clock, put, states, url } = await before(t, [health], { health: { path: '/health', interval: '5s' } })
+  await put({ mode: 'forced-open' })
+  await clock.advance(60_000)
+  expect((await states())[0]).toBe('forced-open open')
+  expect(problemOf(await ask(url)).type).toBe('urn:breakwater:breaker_forced')
+})
+
+test('the upstreams, their counts, latencies and last error, and what failed, attempt by attempt', async (t) => {
+  const slow: Scene = (_, response) => void clock.after(200, () => response.end('ok'))
+  const { clock, upstream, proxy, url } = await before(t, [slow, FAILS, FAILS], { retry: { attempts: 2 } })
+  const first = ask(url)
+  await upstream.arrival(1)
+  await clock.elapse(200)
+  await first
+  const failing = ask(`${url}/x?secret`)
+  await clock.elapse(2_000)
+  expect((await failing).status).toBe(503)
+  const [web] = json(await ask(`${proxy.controlUrl}/v1/upstreams`)).upstreams
+  expect(web).toMatchObject({
+    name: 'web',
+    endpoints: [{ in_flight: 0, available: false }],
+    requests: { total: 2, failed: 1 },
+    attempts: { total: 3 },
+    last_error: { route: '*', reason: null, status: 503 },
+    limit: 64,
+    slowdown: null,
+  })
+  expect(Math.abs(web.latency_ms.p50 - 200)).toBeLessThan(15)
+  expect(Math.abs(web.latency_ms.p99 - 2_000)).toBeLessThan(150)
+  const { failures } = json(await ask(`${proxy.controlUrl}/v1/failures`))
+  expect(failures).toMatchObject([
+    {
+      path: '/x',
+      status: 503,
+      attempts: 2,
+      total_ms: 2_000,
+      history: [
+        { at_ms: 0, ms: 0, outcome: '503', endpoint: null },
+        { at_ms: 2_000, outcome: '503' },
+      ],
+    },
+  ])
+  expect(JSON.stringify(failures)).not.toContain('secret')
+})
+
+test('what an open breaker refuses pushes out neither what opened it, nor the last failure of another upstream', async (t) => {
+  const clock = fakeClock()
+  const { origin } = await scriptedUpstream(t, clock, [FAILS])
+  const settings = { url: origin, retry: { attempts: 1 }, breaker: { consecutiveFailures: 2 } }
+  const proxy = await startProxy(t, { clock, upstreams: { other: settings, web: settings } })
+  await ask(`${proxy.url}/other/x`)
+  for (let i = 0; i < 250; i += 1) await ask(`${proxy.url}/web/x`)
+  const { upstreams } = json(await ask(`${proxy.controlUrl}/v1/upstreams`))
+  expect(upstreams.map(({ last_error }: { last_error: { status: number } }) => last_error.status)).toEqual([503, 503])
+  const { failures } = json(await ask(`${proxy.controlUrl}/v1/failures`))
+  expect(failures.slice(0, 100).map(({ reason }: { reason: string }) => reason)).toEqual(
+    Array.from({ length: 100 }, () => 'breaker_open'),
+  )
+  expect(failures.slice(100).map(({ path }: { path: string }) => path)).toEqual(['/web/x', '/web/x', '/other/x'])
+})
+
+test('the stream tells the last minutes, then each second, and what happens; it ends with the sidecar', async (t) => {
+  const { clock, proxy, put, url } = await before(t, [{}])
+  const port = Number(new URL(proxy.controlUrl).port)
+  await ask(url)
+  await clock.advance(2_500)
+  const raw = openRaw(port)
+  raw.send(`GET /v1/events HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`)
+  const events = (text: string) =>
+    [...text.matchAll(/event: (\w+)\ndata: (.*)\n\n/g)].map(([, name, data = '']) => ({ name, data: JSON.parse(data) }))
+  const [history] = events(await raw.until(/event: history\ndata: .*\n\n/))
+  expect(
+    history?.data.samples.map(({ upstreams }: { upstreams: { web: { requests: number } } }) => upstreams.web.requests),
+  ).toEqual([1, 0])
+  await clock.elapse(1_000)
+  const told = events(await raw.until(/event: sample\ndata: .*\n\n/)).at(-1)
+  expect(told?.data.upstreams.web).toMatchObject({
+    requests: 0,
+    failed: 0,
+    p99_ms: null,
+    breaker: 'closed',
+    retry_budget: 30,
+  })
+  await put({ mode: 'forced-open', route: null })
+  const opened = events(await raw.until(/event: breaker\ndata: .*\n\n/)).at(-1)
+  expect(opened?.data).toMatchObject({ upstream: 'web', route: null, from: 'closed', to: 'open', cause: 'forced' })
+  const items = JSON.stringify({ stage: 'build', item_ids: ['a'], total_items: 2 })
+  await ask(`${proxy.controlUrl}/v1/checkpoints/job-1/items`, { method: 'POST', body: items })
+  const saved = events(await raw.until(/event: checkpoint\ndata: .*\n\n/)).at(-1)
+  expect(saved?.data).toMatchObject({ job: 'job-1', stage: 'build', completed_items: 1, total_items: 2 })
+  const late = openRaw(port)
+  late.send(`GET /v1/events HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`)
+  expect(events(await late.until(/event: history\ndata: .*\n\n/))[0]?.data.breakers).toEqual([opened?.data])
+  await proxy.app.close()
+  expect(await raw.ended).toBe('end')
+})
+
+test('nobody who does not look pays: no timer is set by a sidecar that nobody watches', async (t) => {
+  const { clock, proxy, url } = await before(t, [{}])
+  await ask(url)
+  const before_ = clock.pending().length
+  const port = Number(new URL(proxy.controlUrl).port)
+  const raw = openRaw(port)
+  raw.send(`GET /v1/events HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`)
+  await raw.until(/history/)
+  expect(clock.pending().length).toBe(before_ + 1)
+  raw.socket.destroy()
+  await expect.poll(() => clock.pending().length).toBe(before_)
+})
+
+test('the registered jobs are listed, the newest first', async (t) => {
+  const { proxy } = await before(t, [{}])
+  for (const id of ['a', 'b', 'c']) await ask(`${proxy.controlUrl}/v1/jobs/${id}`, { method: 'PUT', body: '{}' })
+  const { jobs, total } = json(await ask(`${proxy.controlUrl}/v1/jobs?limit=2`))
+  expect([jobs.map(({ job_id }: { job_id: string }) => job_id), total]).toEqual([['c', 'b'], 3])
+})
+
+test('a reload is told to who watches; an operator has a breaker held open through it, also with settings of its own changed', async (t) => {
+  const { upstream, proxy, put, states } = await before(t, [{}])
+  await put({ mode: 'forced-open', route: null })
+  const port = Number(new URL(proxy.controlUrl).port)
+  const raw = openRaw(port)
+  raw.send(`GET /v1/events HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`)
+  await raw.until(/event: history/)
+  const web = { url: upstream.origin, listen: '127.0.0.1:0', breaker: { consecutiveFailures: 9 } }
+  await proxy.reload({ upstreams: { web } })
+  const [, told = ''] = /event: reload\ndata: (.*)\n\n/.exec(await raw.until(/event: reload\ndata: .*\n\n/)) ?? []
+  expect(JSON.parse(told)).toMatchObject({
+    trigger: 'api',
+    outcome: 'applied',
+    faults: [],
+    changes: { changed: ['web'] },
+  })
+  expect(await states()).toEqual(['forced-open open'])
+  raw.socket.destroy()
+})

@@ -1,0 +1,280 @@
+import type { ServerResponse } from 'node:http'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { ask, openRaw, problemOf } from '../support/client.ts'
+import { fakeClock } from '../support/fake-clock.ts'
+import { startProxy } from '../support/proxy.ts'
+import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+
+async function before(t: Scope, scenes: readonly Scene[], collapse: unknown = true, settings: object = {}) {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, scenes)
+  const proxy = await startProxy(t, {
+    clock,
+    upstreams: {
+      web: {
+        url: upstream.origin,
+        listen: '127.0.0.1:0',
+        routes: [{ match: '* /jobs', idempotent: true, collapse }],
+        ...settings,
+      },
+    },
+  })
+  const url = `${proxy.own('web')}/jobs`
+  /** Resolves when so many requests are answered by what another one brings. */
+  const shared = (n: number) => logged(proxy.log, 'shared', n)
+  return { clock, upstream, proxy, url, shared, port: Number(new URL(url).port) }
+}
+
+const logged = (log: readonly { readonly msg?: string }[], msg: string, n: number) =>
+  expect.poll(() => log.filter((line) => line.msg === msg).length).toBe(n)
+
+/** A scene that answers when it is told to. */
+function gated() {
+  const responses: ServerResponse[] = []
+  const scene: Scene = (request, response) => void request.on('end', () => responses.push(response)).resume()
+  return { responses, scene }
+}
+
+const JOB = { method: 'POST', body: '{"url":"u"}', headers: { 'content-type': 'application/json' } }
+
+test('two identical calls at once reach the upstream once, and both get the whole response', async (t) => {
+  const { responses, scene } = gated()
+  const { upstream, proxy, url, shared } = await before(t, [scene])
+  const calls = [ask(url, JOB), ask(url, { ...JOB, headers: { ...JOB.headers, 'x-request-id': 'another' } })]
+  await shared(1)
+  await upstream.arrival(1)
+  responses[0]?.writeHead(201, { 'x-job': '7', 'content-type': 'application/json' }).end('{"id":7}')
+  for (const { status, headers, body } of await Promise.all(calls)) {
+    expect([status, headers['x-job'], body.toString()]).toEqual([201, '7', '{"id":7}'])
+  }
+  expect(upstream.arrivals.map(({ body }) => body.toString())).toEqual(['{"url":"u"}'])
+  const metrics = await proxy.metrics()
+  expect(metrics.get('breakwater_shared_total{upstream="web",route="* /jobs",by="collapse"}')).toBe(1)
+  expect(metrics.get('breakwater_attempts_total{upstream="web",route="* /jobs",outcome="2xx"}')).toBe(1)
+})
+
+test('what comes once the response has begun is a call of its own', async (t) => {
+  const { upstream, url } = await before(t, [{ body: 'a' }, { body: 'b' }])
+  expect((await ask(url, JOB)).body.toString()).toBe('a')
+  expect((await ask(url, JOB)).body.toString()).toBe('b')
+  expect(upstream.arrivals).toHaveLength(2)
+})
+
+test('another body, method, target or credential is another call', async (t) => {
+  const { responses, scene } = gated()
+  const { upstream, url } = await before(t, [scene])
+  const calls = [
+    ask(url, JOB),
+    ask(url, { ...JOB, body: '{"url":"v"}' }),
+    ask(url, { ...JOB, method: 'PUT' }),
+    ask(`${url}?x`, JOB),
+    ask(url, { ...JOB, headers: { ...JOB.headers, 'x-api-key': 'mine' } }),
+  ]
+  await upstream.arrival(5)
+  for (const response of responses) response.end()
+  expect((await Promise.all(calls)).map(({ status }) => status)).toEqual(Array(5).fill(200))
+})
+
+test('where headers are named, they alone make a difference', async (t) => {
+  const { responses, scene } = gated()
+  const { upstream, url, shared } = await before(t, [scene], { headers: ['X-API-Key'] })
+  const as = (key: string, agent: string) => ask(url, { headers: { 'x-api-key': key, accept: agent } })
+  const calls = [as('a', '1'), as('a', '2'), as('b', '1')]
+  await shared(1)
+  await upstream.arrival(2)
+  for (const response of responses) response.end()
+  await Promise.all(calls)
+  expect(upstream.arrivals).toHaveLength(2)
+})
+
+test('a failed attempt is repeated once for all of them, and what it comes to is for all', async (t) => {
+  const { responses, scene } = gated()
+  const { clock, upstream, url, shared } = await before(t, [scene, { status: 201, body: 'made' }, 'reset'])
+  const calls = [ask(url, JOB), ask(url, JOB), ask(url, JOB)]
+  await shared(2)
+  await upstream.arrival(1)
+  responses[0]?.writeHead(503).end()
+  await clock.elapse(2_000)
+  for (const { status, headers } of await Promise.all(calls)) {
+    expect([status, headers['x-breakwater-attempts']]).toEqual([201, '2'])
+  }
+  expect(upstream.arrivals.map(({ body }) => body.toString())).toEqual([JOB.body, JOB.body])
+})
+
+test('a fault is told to each of them', async (t) => {
+  const { responses, scene } = gated()
+  const { upstream, url, shared } = await before(t, [scene], true, { retry: { attempts: 1 } })
+  const calls = [ask(url, JOB), ask(url, JOB)]
+  await shared(1)
+  await upstream.arrival(1)
+  responses[0]?.socket?.resetAndDestroy()
+  for (const answer of await Promise.all(calls)) expect(problemOf(answer)).toMatchObject({ attempts: 1, status: 502 })
+})
+
+test('a client that leaves takes nothing from the others, whoever began; with the last one the call ends', async (t) => {
+  const { responses, scene } = gated()
+  const { upstream, proxy, url, shared, port } = await before(t, [scene])
+  const first = openRaw(port)
+  first.send(`POST /jobs HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi`)
+  await upstream.arrival(1)
+  const second = ask(url, { method: 'POST', body: 'hi' })
+  await shared(1)
+  first.socket.destroy()
+  await proxy.logged(({ reason }) => reason === 'client_gone')
+  responses[0]?.end('for the second')
+  expect((await second).body.toString()).toBe('for the second')
+
+  const alone = openRaw(port)
+  alone.send('GET /jobs HTTP/1.1\r\nHost: x\r\n\r\n')
+  await upstream.begun(2)
+  alone.socket.destroy()
+  await upstream.gone(2)
+})
+
+test('each waits no longer than its own deadline', async (t) => {
+  const { responses, scene } = gated()
+  const { clock, upstream, url, shared } = await before(t, [scene])
+  const patient = ask(url, JOB)
+  await upstream.arrival(1)
+  const hasty = ask(url, { ...JOB, headers: { ...JOB.headers, 'x-request-timeout': '3' } })
+  await shared(1)
+  await clock.elapse(3_000)
+  expect(problemOf(await hasty).type).toBe('urn:breakwater:client_deadline')
+  responses[0]?.end('late')
+  expect((await patient).body.toString()).toBe('late')
+})
+
+test('a client that leaves in its upload takes no place in the queue', async (t) => {
+  const { clock, upstream, proxy, port } = await before(t, ['hang'], true, { concurrency: { max: 1, queue: 1 } })
+  const first = openRaw(port)
+  first.send('GET /jobs HTTP/1.1\r\nHost: x\r\n\r\n')
+  await upstream.begun(1)
+  await clock.advance(1_000)
+  const leaver = openRaw(port)
+  leaver.send('POST /jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf')
+  await clock.armed(25_000)
+  leaver.socket.destroy()
+  await proxy.logged(({ reason }) => reason === 'client_gone')
+  expect((await proxy.metrics()).get('breakwater_requests_queued{upstream="web"}')).toBe(0)
+  first.socket.destroy()
+})
+
+test('a client that stalls in its upload is told so at its deadline, and holds nobody up', async (t) => {
+  const { clock, url, port } = await before(t, [{ body: 'made' }])
+  const stalled = openRaw(port)
+  stalled.send('POST /jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf')
+  await clock.armed(25_000)
+  expect((await ask(url, { method: 'POST', body: 'whole one' })).body.toString()).toBe('made')
+  await clock.elapse(25_000)
+  expect(await stalled.until(/\r\n\r\n/)).toMatch(/^HTTP\/1.1 408 /)
+})
+
+test('a body over the memory buffer, or of unknown length, is sent by itself', async (t) => {
+  const { responses, scene } = gated()
+  const retry = { bodyBuffer: { memory: '10B' } }
+  const { upstream, url } = await before(t, [scene], true, { retry })
+  const large = { method: 'POST', body: 'x'.repeat(11) }
+  const chunked = { method: 'POST', body: 'x', headers: { 'transfer-encoding': 'chunked' } }
+  const calls = [ask(url, large), ask(url, large), ask(url, chunked), ask(url, chunked)]
+  await upstream.arrival(4)
+  for (const response of responses) response.end()
+  await Promise.all(calls)
+})
+
+test('one that reads slowly holds the others up for no more than a second, and is then cut off', async (t) => {
+  const { responses, scene } = gated()
+  const { clock, upstream, url, shared, port } = await before(t, [scene])
+  const slow = openRaw(port)
+  slow.send(`GET /jobs HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: close\r\n\r\n`)
+  slow.socket.pause()
+  await upstream.arrival(1)
+  const fast = ask(url)
+  await shared(1)
+  const body = Buffer.alloc(40 * 1024 * 1024, 'abc')
+  responses[0]?.end(body)
+  await clock.elapse(1_000)
+  expect((await fast).body.equals(body)).toBe(true)
+  slow.socket.resume()
+  expect(await slow.ended).toBe('reset')
+  expect(slow.received.length).toBeLessThan(body.length)
+})
+
+test('where the body breaks off, it breaks off for all', async (t) => {
+  const { responses, scene } = gated()
+  const { upstream, url, shared } = await before(t, [scene])
+  const calls = [ask(url), ask(url)]
+  await shared(1)
+  await upstream.arrival(1)
+  const settled = Promise.allSettled(calls)
+  responses[0]?.writeHead(200, { 'content-length': 100 }).write('half', () => responses[0]?.socket?.destroy())
+  expect((await settled).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+})
+
+test('with resume, a body that breaks off goes on for all of them', async (t) => {
+  const head = { 'content-length': '10', 'accept-ranges': 'bytes', etag: '"v1"' }
+  const rest = { 'content-range': 'bytes 4-9/10', 'content-length': '6', etag: '"v1"' }
+  const { responses, scene } = gated()
+  const { clock, upstream, url, shared } = await before(
+    t,
+    [scene, { status: 206, headers: rest, body: '456789' }],
+    true,
+    {
+      routes: [{ match: 'GET /jobs', collapse: true, resume: true }],
+    },
+  )
+  const calls = [ask(url), ask(url)]
+  await shared(1)
+  await upstream.arrival(1)
+  responses[0]?.writeHead(200, head).write('0123', () => responses[0]?.socket?.resetAndDestroy())
+  await clock.elapse(2_000)
+  expect((await Promise.all(calls)).map(({ body }) => body.toString())).toEqual(['0123456789', '0123456789'])
+  expect(upstream.arrivals[1]?.headers.range).toBe('bytes=4-')
+})
+
+test('held and collapsed: the polls of all are one', async (t) => {
+  const report = (status: string): Scene => ({
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ status }),
+  })
+  const hold = { json: '/status', in: ['queued'], upTo: '20s', every: '2s' }
+  const { clock, upstream, url, shared } = await before(t, [report('queued'), report('completed')], true, {
+    routes: [{ match: 'GET /jobs', collapse: true, hold }],
+  })
+  const calls = [ask(url), ask(url)]
+  await shared(1)
+  await clock.elapse(2_000)
+  for (const { body } of await Promise.all(calls)) expect(body.toString()).toBe('{"status":"completed"}')
+  expect(upstream.arrivals).toHaveLength(2)
+})
+
+test('however a body comes in pieces and however many share it, each gets every byte', {
+  timeout: 60_000,
+}, async () => {
+  const plan = fc.record({
+    parts: fc.array(fc.integer({ min: 1, max: 300_000 }), { maxLength: 8 }),
+    declared: fc.boolean(),
+    clients: fc.integer({ min: 1, max: 5 }),
+  })
+  await fc.assert(
+    fc.asyncProperty(plan, async ({ parts, declared, clients }) => {
+      const cleanUps: (() => unknown)[] = []
+      const scope = { onTestFinished: (cleanUp: () => unknown) => cleanUps.push(cleanUp) }
+      const { responses, scene } = gated()
+      const { upstream, url, shared } = await before(scope, [scene])
+      const chunks = parts.map((size, i) => Buffer.alloc(size, i + 1))
+      const whole = Buffer.concat(chunks)
+      const calls = Array.from({ length: clients }, () => ask(url))
+      await shared(clients - 1)
+      await upstream.arrival(1)
+      const [response] = responses
+      if (declared) response?.setHeader('content-length', whole.length)
+      for (const chunk of chunks) response?.write(chunk)
+      response?.end()
+      for (const { body } of await Promise.all(calls)) expect(body.equals(whole)).toBe(true)
+      expect(upstream.arrivals).toHaveLength(1)
+      for (const cleanUp of cleanUps.reverse()) await cleanUp()
+    }),
+    { numRuns: 40 },
+  )
+})

@@ -1,0 +1,229 @@
+import { gzipSync } from 'node:zlib'
+import { expect, test } from 'vitest'
+import { ask, openRaw, problemOf } from '../support/client.ts'
+import { fakeClock } from '../support/fake-clock.ts'
+import { startProxy } from '../support/proxy.ts'
+import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+
+const JSON_TYPE = { 'content-type': 'application/json' }
+const report = (status: string, more: object = {}): Scene => ({
+  headers: JSON_TYPE,
+  body: JSON.stringify({ status, ...more }),
+})
+const HOLD = { json: '/status', in: ['queued', 'processing'], upTo: '20s', every: '2s' }
+
+async function before(t: Scope, scenes: readonly Scene[], settings: object = {}, hold: object = HOLD) {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, scenes)
+  const proxy = await startProxy(t, {
+    clock,
+    defaults: { retry: { attempts: 1 }, timeout: { attempt: '12s', total: '25s' } },
+    upstreams: {
+      web: { url: upstream.origin, listen: '127.0.0.1:0', routes: [{ match: 'GET /jobs/{id}', hold }], ...settings },
+    },
+  })
+  const url = `${proxy.own('web')}/jobs/1`
+  return { clock, upstream, proxy, url, port: Number(new URL(url).port) }
+}
+
+const times = (upstream: { arrivals: readonly { at: number }[] }) => upstream.arrivals.map(({ at }) => at)
+
+test('a poll is answered when the status leaves the list, with the newest response as it is', async (t) => {
+  const { clock, upstream, proxy, url } = await before(t, [
+    report('queued'),
+    report('processing', { progress: 1 }),
+    report('completed', { result: [1, 2.5] }),
+  ])
+  const answer = ask(url)
+  await clock.elapse(2_000)
+  await clock.elapse(2_000)
+  const { status, body, headers } = await answer
+  expect([status, body.toString(), headers['content-type']]).toEqual([
+    200,
+    '{"status":"completed","result":[1,2.5]}',
+    'application/json',
+  ])
+  expect(times(upstream)).toEqual([0, 2_000, 4_000])
+  expect(await proxy.logged(({ msg }) => msg === 'request')).toMatchObject({ attempts: 3, total_ms: 4_000 })
+})
+
+test('after upTo the newest response is passed on, whatever it says', async (t) => {
+  const { clock, upstream, url } = await before(
+    t,
+    [report('queued', { n: 1 }), report('queued', { n: 2 })],
+    {},
+    { ...HOLD, upTo: '3s' },
+  )
+  const answer = ask(url)
+  await clock.elapse(2_000)
+  await clock.armed(2_000)
+  await clock.elapse(1_000)
+  expect(JSON.parse((await answer).body.toString())).toEqual({ status: 'queued', n: 2 })
+  expect(upstream.arrivals).toHaveLength(2)
+  expect(clock.pending().filter((ms) => ms <= 2_000)).toEqual([])
+})
+
+test("never past the client's own deadline", async (t) => {
+  const { clock, url } = await before(t, [report('queued')])
+  const answer = ask(url, { headers: { 'x-request-timeout': '1.5' } })
+  await clock.armed(2_000)
+  await clock.elapse(1_500)
+  expect((await answer).status).toBe(200)
+  const hung = await before(t, ['hang'])
+  const late = ask(hung.url, { headers: { 'x-request-timeout': '1.5' } })
+  await hung.upstream.arrival(1)
+  await hung.clock.elapse(1_500)
+  expect(problemOf(await late).type).toBe('urn:breakwater:client_deadline')
+})
+
+test('those who ask the same share one poll, each with its own time; a client that leaves stops its share', async (t) => {
+  const { clock, upstream, proxy, url, port } = await before(t, [
+    report('queued'),
+    report('processing'),
+    report('completed'),
+  ])
+  const first = ask(url, { headers: { 'x-request-timeout': '1' } })
+  await clock.armed(2_000)
+  const leaver = openRaw(port)
+  leaver.send(`GET /jobs/1 HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`)
+  const others = [ask(url), ask(url), ask(url)]
+  await expect.poll(() => clock.pending().filter((ms) => ms === 20_000).length).toBe(4)
+  await clock.elapse(1_000)
+  expect(JSON.parse((await first).body.toString()).status).toBe('queued')
+  leaver.socket.destroy()
+  await proxy.logged(({ reason }) => reason === 'client_gone')
+  await clock.elapse(1_000)
+  await clock.elapse(2_000)
+  for (const { body } of await Promise.all(others)) expect(JSON.parse(body.toString()).status).toBe('completed')
+  expect(times(upstream)).toEqual([0, 2_000, 4_000])
+})
+
+test('when all have left the polling stops', async (t) => {
+  const { clock, upstream, proxy, port } = await before(t, [report('queued')])
+  const raw = openRaw(port)
+  raw.send('GET /jobs/1 HTTP/1.1\r\nHost: x\r\n\r\n')
+  await clock.armed(2_000)
+  raw.socket.destroy()
+  await proxy.logged(({ reason }) => reason === 'client_gone')
+  await clock.advance(30_000)
+  expect(upstream.arrivals).toHaveLength(1)
+})
+
+test('other credentials are another poll', async (t) => {
+  const { upstream, url } = await before(t, [report('completed')])
+  await Promise.all(['a', 'b'].map((key) => ask(url, { headers: { 'x-api-key': key } })))
+  expect(upstream.arrivals.map(({ headers }) => headers['x-api-key']).sort()).toEqual(['a', 'b'])
+})
+
+test('a poll that fails is made up for by the next; one that never went well is told of', async (t) => {
+  const last: Scene = { headers: { ...JSON_TYPE, connection: 'close' }, body: '{"status":"queued"}' }
+  const { clock, url } = await before(t, [last, 'reset', report('completed')])
+  const answer = ask(url)
+  await clock.elapse(2_000)
+  await clock.elapse(2_000)
+  expect(JSON.parse((await answer).body.toString()).status).toBe('completed')
+  const dead = await before(t, ['reset'])
+  expect(problemOf(await ask(dead.url)).type).toBe('urn:breakwater:reset')
+})
+
+test('a poll of a route that resumes downloads is answered, though its status report could be resumed', async (t) => {
+  const fields = { ...JSON_TYPE, 'accept-ranges': 'bytes', etag: '"1"' }
+  const resumable = (body: string): Scene => ({ headers: { ...fields, 'content-length': String(body.length) }, body })
+  const { clock, upstream, url } = await before(t, [resumable('{"status":"queued"}'), resumable('{"status":"done"}')], {
+    routes: [{ match: 'GET /jobs/{id}', hold: HOLD, resume: true }],
+    concurrency: { max: 1 },
+  })
+  const answer = ask(url)
+  await clock.elapse(2_000)
+  expect((await answer).body.toString()).toBe('{"status":"done"}')
+  expect(times(upstream)).toEqual([0, 2_000])
+})
+
+test('who asks to switch protocols is no poll, and shares none', async (t) => {
+  const { upstream, url, port } = await before(t, ['hang'])
+  const raw = openRaw(port)
+  raw.send(`GET /jobs/1 HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`)
+  await upstream.begun(1)
+  const poll = ask(url, { headers: { connection: 'close' } })
+  await upstream.begun(2)
+  raw.socket.destroy()
+  await upstream.gone(1)
+  upstream.dropConnections()
+  expect((await poll).status).toBe(502)
+})
+
+test('an open breaker is not polled: the newest response is passed on when the time is up', async (t) => {
+  const { clock, upstream, url } = await before(
+    t,
+    [report('queued'), { status: 500 }],
+    {
+      breaker: { consecutiveFailures: 1 },
+      connections: { idle: '1s' },
+    },
+    { ...HOLD, in: ['queued'], upTo: '5s' },
+  )
+  const answer = ask(url)
+  await clock.elapse(2_000)
+  const { status } = await answer
+  expect([status, upstream.arrivals.length]).toEqual([500, 2])
+  const refused = await ask(url)
+  expect([refused.status, upstream.arrivals.length]).toEqual([503, 2])
+})
+
+test('what is no status report is passed on at once, a large one too, packed ones are read', async (t) => {
+  const large = { headers: JSON_TYPE, body: JSON.stringify({ status: 'queued', text: 'x'.repeat(300_000) }) }
+  const packed: Scene = { headers: { ...JSON_TYPE, 'content-encoding': 'gzip' }, body: gzipSync('{"status":"queued"}') }
+  const { clock, upstream, url } = await before(t, [
+    { status: 404, body: 'none' },
+    { body: 'text' },
+    large,
+    packed,
+    report('done'),
+  ])
+  expect((await ask(url)).status).toBe(404)
+  expect((await ask(url)).body.toString()).toBe('text')
+  const both = await Promise.all([ask(url), ask(url)])
+  expect(both.map(({ body }) => body.length).sort((a, b) => a - b)[1]).toBe(large.body.length)
+  await clock.advance(2_000)
+  expect(upstream.arrivals.length).toBeGreaterThanOrEqual(4)
+})
+
+test('ten polls of three seconds get the result of a job that takes 150, and the upstream sees fewer than 75', async (t) => {
+  let startedAt = 0
+  const clock = fakeClock()
+  const job: Scene = (_, response) => {
+    const status = clock.now() - startedAt >= 150_000 ? 'completed' : 'processing'
+    response.writeHead(200, JSON_TYPE).end(JSON.stringify({ status }))
+  }
+  const upstream = await scriptedUpstream(t, clock, [job])
+  const proxy = await startProxy(t, {
+    clock,
+    upstreams: {
+      web: {
+        url: upstream.origin,
+        listen: '127.0.0.1:0',
+        routes: [{ match: 'GET /jobs/{id}', hold: { ...HOLD, every: '3s' } }],
+      },
+    },
+  })
+  startedAt = clock.now()
+  let status = ''
+  let polls = 0
+  while (status !== 'completed' && polls < 10) {
+    const answer = ask(`${proxy.own('web')}/jobs/1`)
+    let body: Buffer | undefined
+    const answered = answer.then((told) => {
+      body = told.body
+    })
+    for (;;) {
+      await Promise.race([answered, clock.armed(3_000)])
+      if (body !== undefined) break
+      await clock.advance(3_000)
+    }
+    status = JSON.parse(body.toString()).status
+    polls += 1
+    await clock.advance(3_000)
+  }
+  expect([status, polls <= 10]).toEqual(['completed', true])
+  expect(upstream.arrivals.length).toBeLessThan(75)
+})

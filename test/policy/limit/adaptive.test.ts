@@ -1,0 +1,140 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { fakeClock } from '../../support/fake-clock.ts'
+import { type Service, seeded, virtualSidecar } from '../../support/virtual.ts'
+
+type Times = 'steady' | 'exponential' | 'mixed'
+
+const QUIET = {
+  retry: { attempts: 1 },
+  breaker: { consecutiveFailures: 100_000, failureRate: false },
+  timeout: { attempt: '1s', total: '2s' },
+  connections: { max: 512 },
+  routes: [{ match: 'GET /long', timeout: { attempt: '3s', total: '4s' } }],
+}
+
+/**
+ * A sidecar before an upstream that has 20 workers, takes 100 ms a call and notices nothing of clients that give up: the
+ * shape that collapses under overload, since it works for those who have left.
+ */
+function scene(times: Times, adaptive: boolean, seed: number) {
+  const clock = fakeClock()
+  const random = seeded(seed)
+  const state = { workers: 20, slowness: 1, busy: 0 }
+  const queue: (() => void)[] = []
+  const next = () => {
+    while (state.busy < state.workers && queue.length > 0) {
+      state.busy += 1
+      queue.shift()?.()
+    }
+  }
+  const lengthOf = (path: string) => {
+    if (times === 'exponential') return -100 * Math.log(1 - random())
+    // As a service has uploads and polls: of the same 100 ms on average.
+    const ms = times === 'steady' ? 100 : path === '/long' ? 500 : 11
+    return ms * (0.75 + 0.5 * random())
+  }
+  const service: Service = ({ path }, answer) => {
+    queue.push(() => {
+      const ms = lengthOf(path) * state.slowness
+      answer(200, ms)
+      clock.after(ms, () => {
+        state.busy -= 1
+        next()
+      })
+    })
+    next()
+  }
+  const concurrency = { max: 512, queue: 1_000, queueTimeout: '1s', adaptive }
+  const { get, runtime } = virtualSidecar(clock, { ...QUIET, concurrency }, { 'http://a': service }, random)
+
+  /** Requests at random times, whether or not those before are answered. @returns how many a second are answered well. */
+  const load = async (perSecond: number, seconds: number) => {
+    const until = clock.now() + seconds * 1_000
+    let good = 0
+    while (clock.now() < until) {
+      void get(random() < 0.182 ? '/long' : '/short').then(({ outcome }) => {
+        if (outcome === 200) good += 1
+      })
+      await clock.advance((-Math.log(1 - random()) * 1_000) / perSecond)
+    }
+    return good / seconds
+  }
+  const upstream = () => {
+    const [only] = runtime.snapshot().upstreams
+    if (only === undefined) throw new Error('no upstream')
+    return only
+  }
+  return { state, load, upstream }
+}
+
+const halveWorkers = (state: { workers: number }) => {
+  state.workers = 10
+}
+const halveSpeed = (state: { slowness: number }) => {
+  state.slowness = 2
+}
+
+test.each([
+  ['half of its workers', halveWorkers],
+  ['half of its speed', halveSpeed],
+] as const)('an upstream that loses %s under load still answers four fifths of what it can', async (_, lose) => {
+  for (const times of ['steady', 'exponential', 'mixed'] as const) {
+    const { state, load } = scene(times, true, 1)
+    expect(await load(150, 60), times).toBeGreaterThan(140)
+    lose(state)
+    expect(await load(150, 120), times).toBeGreaterThan(80)
+  }
+  const fixed = scene('steady', false, 1)
+  expect(await fixed.load(150, 60)).toBeGreaterThan(140)
+  lose(fixed.state)
+  expect(await fixed.load(150, 120)).toBeLessThan(20)
+})
+
+test('when the upstream has its strength back, so has the limit; and unloaded it may stay as it is', async () => {
+  const { state, load, upstream } = scene('steady', true, 2)
+  await load(150, 30)
+  halveWorkers(state)
+  await load(150, 60)
+  expect(upstream().limit).toBeLessThan(50)
+  expect(upstream().slowdown).toBeGreaterThan(1)
+  state.workers = 20
+  await load(150, 30)
+  expect(await load(150, 30)).toBeGreaterThan(140)
+  const { limit } = upstream()
+  await load(2, 60)
+  expect(upstream().limit).toBeGreaterThan(limit / 2 - 1)
+})
+
+test('whatever an upstream does, the limit stays within its bounds and no more are in flight', async () => {
+  const answer = fc.record({
+    status: fc.constantFrom(200, 200, 200, 404, 429, 503),
+    ms: fc.integer({ min: 1, max: 3_000 }),
+  })
+  const plan = fc.record({
+    max: fc.integer({ min: 1, max: 60 }),
+    answers: fc.array(answer, { minLength: 1, maxLength: 40 }),
+  })
+  await fc.assert(
+    fc.asyncProperty(plan, async ({ max, answers }) => {
+      const clock = fakeClock()
+      let n = 0
+      const service: Service = (_, answerWith) => {
+        const { status, ms } = answers[n % answers.length] ?? { status: 200, ms: 1 }
+        n += 1
+        answerWith(status, ms)
+      }
+      const concurrency = { max, queue: 1_000, queueTimeout: '10s', adaptive: true }
+      const { get, runtime } = virtualSidecar(clock, { ...QUIET, concurrency }, { 'http://a': service }, seeded(1))
+      for (let i = 0; i < 300; i += 1) {
+        void get('/x')
+        await clock.advance(5)
+        const { limit, inFlight: admitted } = runtime.snapshot().upstreams[0] ?? { limit: 0, inFlight: 0 }
+        expect(limit).toBeGreaterThanOrEqual(Math.min(2, max))
+        expect(limit).toBeLessThanOrEqual(max)
+        expect(admitted).toBeLessThanOrEqual(max)
+      }
+    }),
+    { numRuns: 30 },
+  )
+})

@@ -1,0 +1,122 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { freshLatencies, quantile, record } from '../../src/policy/observe/latencies.ts'
+import { ask, problemOf } from '../support/client.ts'
+import { fakeClock } from '../support/fake-clock.ts'
+import { startProxy } from '../support/proxy.ts'
+import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+
+const ATTEMPT = { observed: 'p99', times: 1.5, min: '50ms', max: '10s' }
+
+/** An upstream that takes as long as it is told to. */
+async function before(t: Scope, attempt: object = ATTEMPT, settings: object = {}) {
+  const clock = fakeClock()
+  const pace = { ms: 100 }
+  const scene: Scene = (request, response) => {
+    const { ms } = pace
+    request.on('end', () => clock.after(ms, () => response.end('ok'))).resume()
+  }
+  const upstream = await scriptedUpstream(t, clock, [scene])
+  const proxy = await startProxy(t, {
+    clock,
+    top: {
+      job: { inputs: { n: { header: 'x-n', default: 1 } } },
+      timeouts: { part: { per: { n: '1s' }, min: '100ms', max: '1h' } },
+    },
+    upstreams: {
+      web: {
+        url: upstream.origin,
+        listen: '127.0.0.1:0',
+        retry: { attempts: 1 },
+        breaker: { consecutiveFailures: 1000, failureRate: false },
+        timeout: { attempt, total: '60s' },
+        ...settings,
+      },
+    },
+  })
+  let n = 0
+  const served = async (ms: number, times: number) => {
+    for (let i = 0; i < times; i += 1) {
+      pace.ms = ms
+      const answer = ask(proxy.own('web'))
+      n += 1
+      await upstream.arrival(n)
+      await clock.elapse(ms)
+      await answer
+    }
+  }
+  /** ms after which an attempt that hangs is given up. */
+  const limit = async (headers: Record<string, string> = {}) => {
+    pace.ms = 100_000
+    const answer = ask(proxy.own('web'), { headers })
+    n += 1
+    await upstream.arrival(n)
+    const since = clock.now()
+    let problem: Record<string, unknown> | undefined
+    const told = answer.then((one) => {
+      problem = problemOf(one)
+    })
+    while (problem === undefined) {
+      await clock.advance(1)
+      await Promise.race([told, new Promise((resolve) => setImmediate(resolve))])
+    }
+    expect(problem.type).toBe('urn:breakwater:attempt_timeout')
+    return clock.now() - since
+  }
+  return { served, limit }
+}
+
+test('until enough attempts are known an attempt has its full limit, and then a multiple of what they took', async (t) => {
+  const { served, limit } = await before(t)
+  await served(100, 10)
+  expect(Math.abs((await limit()) - 10_000)).toBeLessThan(20)
+  const fresh = await before(t)
+  await fresh.served(100, 30)
+  const ms = await fresh.limit()
+  expect(ms).toBeGreaterThanOrEqual(150)
+  expect(ms).toBeLessThan(150 * 1.05 + 20)
+})
+
+test('never below min, and never above the limit that is fixed or computed', async (t) => {
+  const quick = await before(t)
+  await quick.served(1, 30)
+  expect((await quick.limit()) - 50).toBeLessThan(20)
+  const slow = await before(t, { ...ATTEMPT, max: '120ms' })
+  await slow.served(110, 30)
+  expect((await slow.limit()) - 120).toBeLessThan(20)
+  const computed = await before(t, { ...ATTEMPT, max: { computed: 'part' } })
+  await computed.served(900, 30)
+  expect((await computed.limit()) - 1_000).toBeLessThan(20)
+  const more = await computed.limit({ 'x-n': '2' })
+  expect(more).toBeGreaterThan(1_300)
+  expect(more).toBeLessThan(2_020)
+})
+
+test('attempts that are given up as late are remembered as long ones: the limit grows with an upstream that has become slower', async (t) => {
+  const { served, limit } = await before(t)
+  await served(100, 30)
+  const limits = []
+  for (let i = 0; i < 8; i += 1) limits.push(await limit())
+  expect(limits.at(-1)).toBeGreaterThan(4 * (limits[0] ?? 0))
+})
+
+test('a quantile is that of the samples, at most a twentieth too high; the old ones fade', () => {
+  const samples = fc.array(fc.double({ min: 1, max: 1_000_000, noNaN: true }), { minLength: 20, maxLength: 400 })
+  fc.assert(
+    fc.property(samples, fc.constantFrom(0.5, 0.9, 0.95, 0.99), (all, share) => {
+      const latencies = freshLatencies()
+      for (const ms of all) record(latencies, ms, 1_000)
+      const sorted = all.toSorted((a, b) => a - b)
+      const exact = sorted[Math.ceil(share * all.length - 1e-9) - 1] ?? 0
+      const found = quantile(latencies, share, 1_000) ?? 0
+      expect(found).toBeGreaterThanOrEqual(exact * (1 - 1e-9))
+      expect(found).toBeLessThanOrEqual(exact * 1.05 * (1 + 1e-9))
+    }),
+  )
+  const latencies = freshLatencies()
+  for (let i = 0; i < 1_000; i += 1) record(latencies, 1_000, 0)
+  const DAY = 86_400_000
+  for (let i = 0; i < 30; i += 1) record(latencies, 10, DAY)
+  expect(quantile(latencies, 0.99, DAY)).toBeLessThan(11)
+  expect(quantile(latencies, 0.99, DAY * 2)).toBeUndefined()
+})

@@ -1,0 +1,194 @@
+import { createHash, randomBytes } from 'node:crypto'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { type Clock, systemClock } from '../../../src/clock.ts'
+import { ask, openRaw } from '../../support/client.ts'
+import { type FakeClock, fakeClock } from '../../support/fake-clock.ts'
+import { startProxy } from '../../support/proxy.ts'
+import { type Scene, type Scope, scriptedUpstream } from '../../support/scripted-upstream.ts'
+
+const FILE = randomBytes(300_000)
+const TAG = '"v1"'
+
+type Part = {
+  /** Bytes sent before the connection is reset; all of them when not given. */
+  readonly sends?: number
+  readonly tag?: string
+  readonly file?: Buffer
+  readonly status?: number
+  readonly headers?: Record<string, string>
+}
+
+/** Serves the file, by ranges where asked for, and breaks off where the part says. */
+const serving =
+  ({ sends, tag = TAG, file = FILE, status, headers = {} }: Part): Scene =>
+  (request, response) => {
+    const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? []
+    const isFresh = request.headers['if-range'] === undefined || request.headers['if-range'] === tag
+    const isPart = from !== undefined && isFresh && status !== 200
+    const first = isPart ? Number(from) : 0
+    const last = isPart && to ? Number(to) : file.length - 1
+    const body = file.subarray(first, last + 1)
+    response.writeHead(status ?? (isPart ? 206 : 200), {
+      'content-length': body.length,
+      etag: tag,
+      'accept-ranges': 'bytes',
+      ...(isPart ? { 'content-range': `bytes ${first}-${last}/${file.length}` } : {}),
+      ...headers,
+    })
+    if (sends === undefined) return void response.end(body)
+    response.write(body.subarray(0, sends), () => setImmediate(() => response.socket?.resetAndDestroy()))
+  }
+
+async function before<C extends Clock = FakeClock>(
+  t: Scope,
+  parts: readonly Part[],
+  settings: object = {},
+  clock: C = fakeClock() as unknown as C,
+) {
+  const upstream = await scriptedUpstream(t, clock, parts.map(serving))
+  const proxy = await startProxy(t, {
+    clock,
+    defaults: { breaker: { consecutiveFailures: 100, failureRate: false } },
+    upstreams: {
+      web: { url: upstream.origin, listen: '127.0.0.1:0', routes: [{ match: 'GET /file', resume: true }], ...settings },
+    },
+  })
+  const resumes = async (outcome: string) =>
+    (await proxy.metrics()).get(`breakwater_resumes_total{upstream="web",route="GET /file",outcome="${outcome}"}`) ?? 0
+  return { clock, upstream, proxy, resumes, url: `${proxy.own('web')}/file` }
+}
+
+const sha = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
+
+test('a download that breaks off again and again arrives as one body', async (t) => {
+  const { clock, upstream, proxy, resumes, url } = await before(t, [
+    { sends: 100_000 },
+    { sends: 1 },
+    { sends: 150_000 },
+    {},
+  ])
+  const answer = ask(url)
+  for (let i = 0; i < 3; i += 1) await clock.elapse(2_000)
+  const { status, body, headers } = await answer
+  expect([status, sha(body), headers.etag]).toEqual([200, sha(FILE), TAG])
+  const asked = upstream.arrivals.map(({ headers: { range, 'if-range': condition } }) => [range, condition?.toString()])
+  const delivered = asked.slice(1).map(([range]) => Number(/\d+/.exec(range ?? '')?.[0]))
+  expect(asked[0]).toEqual([undefined, undefined])
+  expect(asked.slice(1).map(([, condition]) => condition)).toEqual([TAG, TAG, TAG])
+  expect(delivered).toEqual([...delivered].sort((a, b) => a - b))
+  expect(await resumes('resumed')).toBe(3)
+  expect(await proxy.logged(({ msg }) => msg === 'request')).toMatchObject({ attempts: 4, bytes_out: FILE.length })
+})
+
+test("a client's own range is gone on with to its own end", async (t) => {
+  const { clock, upstream, url } = await before(t, [{ sends: 50_000 }, {}])
+  const answer = ask(url, { headers: { range: 'bytes=1000-200999' } })
+  await clock.elapse(2_000)
+  const { status, body, headers } = await answer
+  expect([status, sha(body), headers['content-range']]).toEqual([
+    206,
+    sha(FILE.subarray(1_000, 201_000)),
+    `bytes 1000-200999/${FILE.length}`,
+  ])
+  expect(upstream.arrivals[1]?.headers.range).toMatch(/^bytes=\d+-200999$/)
+})
+
+const changed = Buffer.concat([randomBytes(10), FILE.subarray(10)])
+test.for<[string, Part]>([
+  ['the file has changed in between', { tag: '"v2"', file: changed }],
+  ['it is sent whole instead', { status: 200 }],
+  ['the tag is another', { headers: { etag: '"v2"' } }],
+  ['it begins elsewhere', { headers: { 'content-range': `bytes 7-${FILE.length - 1}/${FILE.length}` } }],
+  ['it is gone', { status: 404 }],
+])('when %s, the client is cut off: never mixed bytes', async ([, second], t) => {
+  const { clock, url, resumes } = await before(t, [{ sends: 100_000 }, second])
+  const answer = ask(url)
+  answer.catch(() => {})
+  await clock.elapse(2_000)
+  await expect(answer).rejects.toThrow()
+  expect([await resumes('resumed'), await resumes('failed')]).toEqual([0, 1])
+})
+
+test.for<[string, Part]>([
+  ['a weak tag', { headers: { etag: 'W/"v1"' } }],
+  ['no tag', { headers: { etag: '' } }],
+  ['no ranges', { headers: { 'accept-ranges': 'none' } }],
+])('with %s a body that breaks off is broken off', async ([, first], t) => {
+  const { upstream, url } = await before(t, [{ sends: 100_000, ...first }, {}])
+  await expect(ask(url)).rejects.toThrow()
+  expect(upstream.arrivals).toHaveLength(1)
+})
+
+test('tries without a byte between them are as many as `attempts` allows', async (t) => {
+  const parts = [{ sends: 100_000 }, { sends: 0 }, { sends: 0 }, {}]
+  const { clock, upstream, url } = await before(t, parts, { retry: { attempts: 3 } })
+  const answer = ask(url)
+  answer.catch(() => {})
+  await clock.elapse(2_000)
+  await clock.elapse(4_000)
+  await expect(answer).rejects.toThrow()
+  expect(upstream.arrivals).toHaveLength(3)
+})
+
+test('a client that leaves while a resume waits ends it', async (t) => {
+  const { clock, upstream, proxy, url } = await before(t, [{ sends: 100_000 }, {}])
+  const raw = openRaw(Number(new URL(url).port))
+  raw.send('GET /file HTTP/1.1\r\nHost: x\r\n\r\n')
+  await clock.armed(2_000)
+  raw.socket.destroy()
+  await proxy.logged(({ reason }) => reason === 'client_gone')
+  await clock.advance(10_000)
+  expect(upstream.arrivals).toHaveLength(1)
+})
+
+test('a route that does not say so is not resumed', async (t) => {
+  const { upstream, url } = await before(t, [{ sends: 100_000 }, {}], { routes: [{ match: 'GET /file' }] })
+  await expect(ask(url)).rejects.toThrow()
+  expect(upstream.arrivals).toHaveLength(1)
+})
+
+test('wherever a download breaks off, and whatever has become of the file: all of it as it was, or an abort', {
+  timeout: 60_000,
+}, async () => {
+  const part = fc.record({
+    /** Bytes before it breaks off, as a share of what was asked for. */
+    share: fc.double({ min: 0, max: 1, noNaN: true }),
+    becomes: fc.constantFrom('same', 'same', 'same', 'same', 'changed', 'whole', 'gone'),
+  })
+  const plan = fc.record({
+    size: fc.integer({ min: 1, max: 400_000 }),
+    range: fc.option(fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.double({ min: 0, max: 1, noNaN: true }))),
+    parts: fc.array(part, { maxLength: 3 }),
+  })
+  await fc.assert(
+    fc.asyncProperty(plan, async ({ size, range, parts }) => {
+      const cleanUps: (() => unknown)[] = []
+      const scope = { onTestFinished: (cleanUp: () => unknown) => cleanUps.push(cleanUp) }
+      const file = FILE.subarray(0, Math.min(size, FILE.length))
+      const other = Buffer.from(file.map((byte) => byte ^ 0xff))
+      const [from, to] = (range ?? [0, 1]).map((share) => Math.floor(share * (file.length - 1))).sort((a, b) => a - b)
+      const [first = 0, last = 0] = [from, to]
+      const asked = range === null ? {} : { range: `bytes=${first}-${last}` }
+      let left = last - first + 1
+      const scenes = parts.map(({ share, becomes }, i): Part => {
+        const sends = Math.min(left - 1, Math.floor(share * left))
+        left -= i === 0 || becomes === 'same' ? sends : 0
+        // The first answer is what the client began with.
+        if (i === 0 || becomes === 'same') return { file, sends }
+        if (becomes === 'changed') return { file: other, tag: '"v2"', sends }
+        return becomes === 'whole' ? { file, status: 200 } : { file, status: 404 }
+      })
+      const retry = { attempts: 5, backoff: { initial: '1ms', max: '1ms' } }
+      const { upstream, url } = await before(scope, [...scenes, { file }], { retry }, systemClock)
+      const answer = await ask(url, { headers: { ...asked, connection: 'close' } }).catch(() => undefined)
+      const isAsItWas = parts.slice(1).every(({ becomes }) => becomes === 'same')
+      if (isAsItWas || answer !== undefined) {
+        expect(answer?.body.equals(file.subarray(first, last + 1))).toBe(true)
+        expect(upstream.arrivals.length).toBe(parts.length + 1)
+      }
+      for (const cleanUp of cleanUps.reverse()) await cleanUp()
+    }),
+    { numRuns: 60 },
+  )
+})

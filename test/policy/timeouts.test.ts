@@ -1,0 +1,168 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { expect, test } from 'vitest'
+import { ask, openRaw, problemOf } from '../support/client.ts'
+import { fakeClock } from '../support/fake-clock.ts'
+import { startProxy } from '../support/proxy.ts'
+import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+
+const NO_RETRY = { retry: { attempts: 1 } }
+
+async function before(t: Scope, scenes: readonly Scene[], settings: object = NO_RETRY) {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, scenes)
+  const proxy = await startProxy(t, {
+    clock,
+    upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0', ...settings } },
+  })
+  return { clock, upstream, proxy, url: proxy.own('web'), port: Number(new URL(proxy.own('web')).port) }
+}
+
+test('a response head that takes longer than `attempt` is a 504, to the millisecond', async (t) => {
+  const { clock, upstream, proxy, url } = await before(t, ['hang'], {
+    ...NO_RETRY,
+    timeout: { attempt: '10s', total: '25s' },
+  })
+  const answer = ask(url)
+  await upstream.arrival(1)
+  await clock.advance(9_999)
+  expect(proxy.log.some(({ reason }) => reason === 'attempt_timeout')).toBe(false)
+  await clock.advance(1)
+  const { status, headers, ...rest } = await answer
+  expect([status, headers['proxy-status']]).toEqual([504, 'breakwater; error=http_response_timeout'])
+  expect(problemOf({ status, headers, ...rest })).toMatchObject({
+    type: 'urn:breakwater:attempt_timeout',
+    attempts: 1,
+    upstream: 'web',
+  })
+  await upstream.gone(1)
+})
+
+test('`attempt` counts from the end of the request: a slow upload is bounded by `idle` instead', async (t) => {
+  const { clock, upstream, proxy, port } = await before(t, ['hang'], {
+    ...NO_RETRY,
+    timeout: { attempt: '3s', idle: '10s', total: '100s' },
+  })
+  const raw = openRaw(port)
+  raw.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhello')
+  await upstream.begun(1)
+  await clock.advance(9_000)
+  expect(proxy.log.filter(({ reason }) => reason !== undefined)).toEqual([])
+  raw.send('world')
+  await upstream.arrival(1)
+  await clock.advance(2_999)
+  expect(proxy.log.filter(({ reason }) => reason !== undefined)).toEqual([])
+  await clock.advance(1)
+  expect(await raw.until(/urn:breakwater:attempt_timeout/)).toMatch(/^HTTP\/1.1 504/)
+  raw.socket.destroy()
+})
+
+test('a client that stops sending is told so after `idle`, and the upstream is not blamed', async (t) => {
+  const { clock, upstream, proxy, port } = await before(t, ['hang'], {
+    ...NO_RETRY,
+    timeout: { idle: '10s', total: '100s' },
+  })
+  const raw = openRaw(port)
+  raw.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhello')
+  await upstream.begun(1)
+  await clock.advance(10_000)
+  expect(await raw.until(/urn:breakwater:client_stalled/)).toMatch(/^HTTP\/1.1 408/)
+  await upstream.arrival(1)
+  expect([...(await proxy.metrics())].filter(([name]) => name.startsWith('breakwater_breaker_state'))).toEqual([
+    ['breakwater_breaker_state{upstream="web",route="*"}', 0],
+  ])
+  raw.socket.destroy()
+})
+
+test('connecting, the TLS handshake included, takes no longer than `connect`', async (t) => {
+  const clock = fakeClock()
+  const silent = createServer()
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+  t.onTestFinished(() => void silent.close())
+  const { port } = silent.address() as AddressInfo
+  const proxy = await startProxy(t, {
+    clock,
+    upstreams: {
+      web: { url: `https://127.0.0.1:${port}`, listen: '127.0.0.1:0', ...NO_RETRY, timeout: { connect: '2s' } },
+    },
+  })
+  const socket = new Promise<Socket>((resolve) => silent.once('connection', resolve))
+  const answer = ask(proxy.own('web'))
+  const closed = once(await socket, 'close')
+  await clock.elapse(2_000)
+  const { status, headers } = await answer
+  expect([status, headers['proxy-status']]).toEqual([504, 'breakwater; error=connection_timeout'])
+  await closed
+})
+
+test('`total` ends at the relayed head: a long body is bounded by `idle`, not cut', async (t) => {
+  let more = (_text: string) => {}
+  let finish = () => {}
+  const parts: Scene = (_request, response) => {
+    response.writeHead(200).write('one')
+    more = (text) => void response.write(text)
+    finish = () => response.end('end')
+  }
+  const { clock, port } = await before(t, [parts], { ...NO_RETRY, timeout: { total: '25s', idle: '61s' } })
+  const raw = openRaw(port)
+  raw.send('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+  await raw.until(/one/)
+  for (const part of ['two', 'three', 'four']) {
+    await clock.advance(60_000)
+    more(part)
+    await raw.until(new RegExp(part))
+  }
+  await clock.advance(60_000)
+  finish()
+  expect(await raw.ended).toBe('end')
+})
+
+test('a body that stands still for `idle` is cut, never ended cleanly', async (t) => {
+  const stuck: Scene = (_request, response) => void response.writeHead(200).write('one')
+  const { clock, proxy, upstream, port } = await before(t, [stuck], { ...NO_RETRY, timeout: { idle: '30s' } })
+  const raw = openRaw(port)
+  raw.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+  await raw.until(/one/)
+  await clock.elapse(30_000)
+  expect(await raw.ended).toBe('reset')
+  await upstream.gone(1)
+  expect(await proxy.logged(({ reason }) => reason === 'idle_timeout')).toMatchObject({ status: 200, bytes_out: 3 })
+})
+
+test('a request may shorten its total, in decimal seconds, and never lengthen it', async (t) => {
+  const { clock, upstream, url } = await before(t, ['hang'], {
+    ...NO_RETRY,
+    timeout: { attempt: '200s', total: '25s' },
+  })
+  const short = ask(url, { headers: { 'x-request-timeout': '1.5' } })
+  await upstream.arrival(1)
+  await clock.advance(1_499)
+  await clock.advance(1)
+  expect(problemOf(await short)).toMatchObject({ type: 'urn:breakwater:client_deadline', status: 504 })
+  const long = ask(url, { headers: { 'x-request-timeout': '100' } })
+  await upstream.arrival(2)
+  await clock.advance(25_000)
+  expect(problemOf(await long)).toMatchObject({ type: 'urn:breakwater:total_timeout' })
+  const none = await ask(url, { headers: { 'x-request-timeout': '0' } })
+  expect(problemOf(none)).toMatchObject({ type: 'urn:breakwater:client_deadline', attempts: 0 })
+  const nonsense = ask(url, { headers: { 'x-request-timeout': 'soon' } })
+  await upstream.arrival(3)
+  await clock.advance(25_000)
+  expect(problemOf(await nonsense)).toMatchObject({ type: 'urn:breakwater:total_timeout' })
+})
+
+test('a client that shortens its own time does not open the breaker', async (t) => {
+  const { clock, upstream, proxy, url } = await before(t, ['hang'], {
+    ...NO_RETRY,
+    breaker: { consecutiveFailures: 1 },
+  })
+  const short = ask(url, { headers: { 'x-request-timeout': '1' } })
+  await upstream.arrival(1)
+  await clock.advance(1_000)
+  expect((await short).status).toBe(504)
+  const long = ask(url)
+  await upstream.arrival(2)
+  await clock.advance(12_000)
+  expect((await long).status).toBe(504)
+  expect((await proxy.metrics()).get('breakwater_breaker_state{upstream="web",route="*"}')).toBe(2)
+})

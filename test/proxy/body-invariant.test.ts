@@ -1,0 +1,113 @@
+import { Socket } from 'node:net'
+import { Readable } from 'node:stream'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { systemClock } from '../../src/clock.ts'
+import { ask } from '../support/client.ts'
+import { startProxy } from '../support/proxy.ts'
+import { type Scene, scriptedUpstream } from '../support/scripted-upstream.ts'
+
+/** How one attempt goes wrong, at a moment of the upload. */
+const failure = fc.oneof(
+  fc.constant<Scene>('reset'),
+  fc.constant<Scene>('close'),
+  fc.constant<Scene>({ status: 503, body: 'busy' }),
+  fc.constant<Scene>({ status: 503, body: 'busy', headers: { connection: 'close' } }),
+  fc.nat(200_000).map(resetAfter),
+  fc.constant<Scene>({ status: 503, body: 'early', early: true, headers: { connection: 'close' } }),
+)
+
+function resetAfter(bytes: number): Scene {
+  return (request) => {
+    let seen = 0
+    request.on('data', (chunk: Buffer) => {
+      seen += chunk.length
+      if (seen >= bytes) request.socket.resetAndDestroy()
+    })
+    request.on('end', () => request.socket.resetAndDestroy())
+  }
+}
+
+const upload = fc.record({
+  chunks: fc.array(fc.integer({ min: 1, max: 90_000 }), { maxLength: 6 }),
+  declared: fc.boolean(),
+  failures: fc.array(failure, { maxLength: 4 }),
+  memory: fc.constantFrom(0, 1, 1_000, 64 * 1024, 1024 * 1024),
+  disk: fc.constantFrom(0, 1_000, 100_000, 1024 * 1024),
+})
+
+test('whatever fails, and whatever is kept: an upstream that takes a request to its end gets every byte, or the client an error', async () => {
+  await fc.assert(
+    fc.asyncProperty(upload, async (plan) => {
+      const cleanUps: (() => unknown)[] = []
+      const scope = { onTestFinished: (cleanUp: () => unknown) => cleanUps.push(cleanUp) }
+      const upstream = await scriptedUpstream(scope, systemClock, [...plan.failures, { body: 'taken' }])
+      const proxy = await startProxy(scope, {
+        clock: systemClock,
+        upstreams: {
+          web: {
+            url: upstream.origin,
+            listen: '127.0.0.1:0',
+            breaker: { consecutiveFailures: 1000, failureRate: false },
+            retry: {
+              attempts: 6,
+              backoff: { initial: '1ms', max: '1ms' },
+              bodyBuffer: { memory: `${plan.memory}B`, disk: `${plan.disk}B` },
+            },
+          },
+        },
+      })
+      const parts = plan.chunks.map((size, i) => Buffer.alloc(size, i + 1))
+      const body = Buffer.concat(parts)
+      const headers = plan.declared ? { 'content-length': String(body.length) } : {}
+      const answer = await ask(proxy.own('web'), { method: 'PUT', headers, body: Readable.from(parts) }).catch(
+        () => undefined,
+      )
+      for (const arrival of upstream.arrivals) {
+        if (arrival?.whole) expect(arrival.body.equals(body)).toBe(true)
+      }
+      if (answer?.status === 200) {
+        expect(answer.body.toString()).toBe('taken')
+        expect(upstream.arrivals.at(-1)).toMatchObject({ whole: true })
+      }
+      const small = plan.chunks.length === 0 || body.length <= plan.memory
+      const repeatable = plan.failures.every(
+        (scene) => typeof scene === 'string' || ('status' in scene && !scene.early),
+      )
+      if (small && repeatable) expect(answer?.status).toBe(200)
+      for (const cleanUp of cleanUps.reverse()) await cleanUp()
+    }),
+    { numRuns: 300 },
+  )
+}, 180_000)
+
+test('any response body, in any chunks and however fast it comes, arrives byte for byte', async (t) => {
+  let parts: Buffer[] = []
+  const play: Scene = (_request, response) => {
+    const chunk = (bytes: Buffer) =>
+      Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n')])
+    const head = Buffer.from('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n')
+    response.socket?.write(Buffer.concat([head, ...parts.map(chunk), Buffer.from('0\r\n\r\n')]))
+    response.detachSocket(response.socket ?? new Socket())
+  }
+  const upstream = await scriptedUpstream(t, systemClock, [play])
+  const proxy = await startProxy(t, {
+    clock: systemClock,
+    upstreams: {
+      web: { url: upstream.origin, listen: '127.0.0.1:0', retry: { attempts: 1 }, connections: { max: 1 } },
+    },
+  })
+  const size = fc.oneof(
+    fc.integer({ min: 1, max: 300 }),
+    fc.integer({ min: 3_500, max: 5_000 }),
+    fc.integer({ min: 1, max: 90_000 }),
+  )
+  await fc.assert(
+    fc.asyncProperty(fc.array(size, { maxLength: 6 }), async (sizes) => {
+      parts = sizes.map((bytes, i) => Buffer.alloc(bytes, i + 1))
+      const { body } = await ask(proxy.own('web'), { headers: { 'x-fresh': 'yes' } })
+      expect(body.equals(Buffer.concat(parts))).toBe(true)
+    }),
+    { numRuns: 150 },
+  )
+}, 60_000)

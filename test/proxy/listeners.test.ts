@@ -1,0 +1,93 @@
+import { createServer } from 'node:net'
+import { expect, test } from 'vitest'
+import { ask, openRaw } from '../support/client.ts'
+import { fakeClock } from '../support/fake-clock.ts'
+import { startProxy } from '../support/proxy.ts'
+import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+
+/** A port that somebody else listens on until the test is over. */
+async function takenPort(t: Scope): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.onTestFinished(() => void server.close())
+  const address = server.address()
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
+
+const DEAD = { web: { url: 'http://127.0.0.1:9' } }
+
+test.for([
+  ['listen', (at: string) => ({ top: { listen: at }, upstreams: DEAD })],
+  ['control.listen', (at: string) => ({ top: { control: { listen: at } }, upstreams: DEAD })],
+  ['upstreams.web.listen', (at: string) => ({ upstreams: { web: { ...DEAD.web, listen: at } } })],
+] as const)(
+  'a port in use is a clear error that names %s, and nothing is left listening',
+  async ([key, settings], t) => {
+    const port = await takenPort(t)
+    const start = startProxy(t, { clock: fakeClock(), ...settings(`127.0.0.1:${port}`) })
+    await expect(start).rejects.toThrow(`${key} 127.0.0.1:${port}: the port is in use`)
+  },
+)
+
+test('a control listener off loopback without a token is refused', async (t) => {
+  const start = startProxy(t, { clock: fakeClock(), upstreams: DEAD, top: { control: { listen: '0.0.0.0:0' } } })
+  await expect(start).rejects.toThrow('control.listen: is not loopback: set control.token')
+  const proxy = await startProxy(t, {
+    clock: fakeClock(),
+    upstreams: DEAD,
+    top: { control: { listen: '0.0.0.0:0', token: 'secret-token' } },
+  })
+  expect((await ask(`http://127.0.0.1:${proxy.app.addresses.control.port}/livez`)).status).toBe(200)
+  expect(JSON.stringify(proxy.log)).not.toContain('secret-token')
+})
+
+test('the shared listener can be turned off', async (t) => {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, [{ body: 'ok' }])
+  const proxy = await startProxy(t, {
+    clock,
+    top: { listen: false },
+    upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } },
+  })
+  expect(proxy.app.addresses.shared).toBeUndefined()
+  expect((await ask(proxy.own('web'))).body.toString()).toBe('ok')
+})
+
+test('a drain fails readiness at once, refuses new connections after a second, and lets requests end', async (t) => {
+  const clock = fakeClock()
+  let finish = () => {}
+  const held: Scene = (_request, response) => {
+    finish = () => response.end('finished')
+  }
+  const upstream = await scriptedUpstream(t, clock, [held, { body: 'still served' }])
+  const proxy = await startProxy(t, { clock, upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } } })
+  const inFlight = ask(proxy.own('web'))
+  await upstream.arrival(1)
+  const drained = proxy.app.drain()
+  expect((await ask(`${proxy.controlUrl}/readyz`)).status).toBe(503)
+  expect((await ask(`${proxy.controlUrl}/livez`)).status).toBe(200)
+  const late = await ask(proxy.own('web'))
+  expect([late.status, late.headers.connection]).toEqual([200, 'close'])
+  await clock.elapse(1_000)
+  await expect(ask(proxy.own('web'))).rejects.toThrow('ECONNREFUSED')
+  finish()
+  const answer = await inFlight
+  expect([answer.body.toString(), answer.headers.connection]).toEqual(['finished', 'close'])
+  await drained
+  expect(proxy.log.map(({ msg }) => msg).filter((msg) => /drain/.test(msg ?? ''))).toEqual(['draining', 'drained'])
+  await expect(ask(`${proxy.controlUrl}/livez`)).rejects.toThrow('ECONNREFUSED')
+})
+
+test('a drain does not wait for idle keep-alive connections', async (t) => {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, [{ body: 'ok' }])
+  const proxy = await startProxy(t, { clock, upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } } })
+  const idle = openRaw(Number(new URL(proxy.own('web')).port))
+  idle.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+  await idle.until(/ok/)
+  const drained = proxy.app.drain()
+  await clock.elapse(1_000)
+  await drained
+  expect(await idle.ended).toBe('end')
+  await upstream.gone(1)
+})

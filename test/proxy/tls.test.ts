@@ -1,0 +1,105 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { getCACertificates, rootCertificates, setDefaultCACertificates, type TLSSocket } from 'node:tls'
+import { expect, test } from 'vitest'
+import { ask, problemOf } from '../support/client.ts'
+import { fakeClock } from '../support/fake-clock.ts'
+import { startProxy } from '../support/proxy.ts'
+import type { Scope } from '../support/scripted-upstream.ts'
+import { temporaryFolder } from '../support/folder.ts'
+
+const fixtures = join(import.meta.dirname, '../fixtures/tls')
+const CA = join(fixtures, 'ca.pem')
+
+async function tlsUpstream(t: Scope) {
+  const names: (string | false | undefined)[] = []
+  let connections = 0
+  const certificate = {
+    key: readFileSync(join(fixtures, 'server.key')),
+    cert: readFileSync(join(fixtures, 'server.pem')),
+  }
+  const server = createServer(certificate, (request, response) => {
+    names.push((request.socket as TLSSocket & { servername?: string | false }).servername)
+    response.end(`${request.headers.host} ${request.headers['x-forwarded-proto']}`)
+  })
+  server.on('secureConnection', () => {
+    connections += 1
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return { port: (server.address() as AddressInfo).port, names, connections: () => connections }
+}
+
+async function before(t: Scope, tls: object) {
+  const upstream = await tlsUpstream(t)
+  const proxy = await startProxy(t, {
+    clock: fakeClock(),
+    upstreams: {
+      web: { url: `https://127.0.0.1:${upstream.port}`, listen: '127.0.0.1:0', retry: { attempts: 1 }, tls },
+    },
+  })
+  return { upstream, proxy, url: proxy.own('web') }
+}
+
+test("an https upstream is trusted by the configured authority, under the configured name, not the client's Host", async (t) => {
+  const { upstream, url } = await before(t, { ca: CA, servername: 'web.internal' })
+  const first = await ask(url, { headers: { host: 'attacker.example' } })
+  const second = await ask(url, { headers: { host: 'other.example' } })
+  expect(first.body.toString()).toBe(`127.0.0.1:${upstream.port} http`)
+  expect(second.status).toBe(200)
+  expect(upstream.names).toEqual(['web.internal', 'web.internal'])
+  expect(upstream.connections()).toBe(1)
+})
+
+test('an https upstream by address needs no name', async (t) => {
+  const { upstream, url } = await before(t, { ca: CA })
+  expect((await ask(url)).status).toBe(200)
+  expect(upstream.names).toEqual([false])
+})
+
+test('an authority of its own is one besides the system ones, for requests and for the health path', async (t) => {
+  const known = getCACertificates('default')
+  setDefaultCACertificates([...known, readFileSync(CA, 'utf8')])
+  t.onTestFinished(() => setDefaultCACertificates(known))
+  const other = join(temporaryFolder(t), 'other.pem')
+  writeFileSync(other, rootCertificates[0] ?? '')
+  const { proxy, url } = await before(t, { ca: other })
+  expect((await ask(url)).status).toBe(200)
+  const health = await ask(`${proxy.controlUrl}/health`)
+  expect(JSON.parse(health.body.toString()).checks.web).toMatchObject({ healthy: true, details: 'HTTP 200' })
+})
+
+test('a certificate of an unknown authority is refused', async (t) => {
+  const { url } = await before(t, {})
+  const answer = await ask(url)
+  expect([answer.status, answer.headers['proxy-status']]).toEqual([502, 'breakwater; error=tls_certificate_error'])
+  expect(problemOf(answer)).toMatchObject({ type: 'urn:breakwater:tls_certificate', attempts: 1 })
+})
+
+test('a certificate for another name is refused', async (t) => {
+  const { url } = await before(t, { ca: CA, servername: 'elsewhere.internal' })
+  expect((await ask(url)).headers['proxy-status']).toBe('breakwater; error=tls_certificate_error')
+})
+
+test('an upstream that does not speak TLS is a TLS fault', async (t) => {
+  const plain = await import('node:net').then(({ createServer: tcp }) =>
+    tcp((socket) => socket.end('HTTP/1.1 400 no\r\n\r\n')),
+  )
+  await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve))
+  t.onTestFinished(() => void plain.close())
+  const { port } = plain.address() as AddressInfo
+  const proxy = await startProxy(t, {
+    clock: fakeClock(),
+    upstreams: { web: { url: `https://127.0.0.1:${port}`, listen: '127.0.0.1:0', retry: { attempts: 1 } } },
+  })
+  expect((await ask(proxy.own('web'))).headers['proxy-status']).toBe('breakwater; error=tls_protocol_error')
+})
+
+test('an authority that cannot be read stops the start, by its name', async (t) => {
+  await expect(before(t, { ca: '/nowhere/ca.pem' })).rejects.toThrow(/ENOENT.*\/nowhere\/ca\.pem/)
+})

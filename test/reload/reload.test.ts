@@ -1,0 +1,454 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { expect, test } from 'vitest'
+import { WebSocket, WebSocketServer } from 'ws'
+import { ask, openRaw, problemOf } from '../support/client.ts'
+import { fakeClock } from '../support/fake-clock.ts'
+import { startProxy } from '../support/proxy.ts'
+import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+
+const AT = '127.0.0.1:0'
+const FAILS = { status: 500, body: 'broken' }
+
+/** A scene that answers when it is told to. */
+function heldScene() {
+  const gate = Promise.withResolvers<void>()
+  const scene: Scene = (_, response) => void gate.promise.then(() => response.end('held'))
+  return { scene, release: () => gate.resolve() }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
+
+async function configOf(controlUrl: string) {
+  return JSON.parse((await ask(`${controlUrl}/v1/config`)).body.toString())
+}
+
+test('a request under way ends under the rules that it began with, the next one has the new ones', async (t) => {
+  const clock = fakeClock()
+  const held = heldScene()
+  const upstream = await scriptedUpstream(t, clock, [held.scene, 'hang'])
+  const web = (attempt: string) => ({
+    web: { url: upstream.origin, listen: AT, retry: { attempts: 1 }, timeout: { attempt, total: '1h' } },
+  })
+  const proxy = await startProxy(t, { clock, upstreams: web('10m') })
+  const first = ask(proxy.own('web'))
+  await upstream.arrival(1)
+  expect((await proxy.reload({ upstreams: web('2s') })).status).toBe(200)
+  await clock.advance(60_000)
+  const second = ask(proxy.own('web'))
+  await upstream.arrival(2)
+  await clock.elapse(2_000)
+  expect(problemOf(await second).type).toBe('urn:breakwater:attempt_timeout')
+  held.release()
+  expect((await first).body.toString()).toBe('held')
+})
+
+test('an open breaker stays open while its own settings are the same, and is a new one when they are not', async (t) => {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, [FAILS, { body: 'well' }])
+  const web = (more: object, openFor = '60s') => ({
+    web: {
+      url: upstream.origin,
+      listen: AT,
+      retry: { attempts: 1 },
+      breaker: { consecutiveFailures: 1, openFor },
+      ...more,
+    },
+  })
+  const proxy = await startProxy(t, { clock, upstreams: web({}) })
+  await ask(proxy.own('web'))
+  await clock.advance(20_000)
+  await proxy.reload({ upstreams: web({ concurrency: { max: 7 }, routes: [{ match: 'GET /x', idempotent: true }] }) })
+  const refused = await ask(proxy.own('web'))
+  expect([refused.status, refused.headers['retry-after']]).toEqual([503, '40'])
+  expect((await proxy.metrics()).get('breakwater_breaker_state{upstream="web",route="*"}')).toBe(2)
+  await proxy.reload({ upstreams: web({}, '61s') })
+  expect((await ask(proxy.own('web'))).body.toString()).toBe('well')
+})
+
+test("a route's own breaker, each endpoint's own, and what has been counted so far outlive a reload", async (t) => {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, [FAILS])
+  const other = await scriptedUpstream(t, clock, [FAILS])
+  const breaker = { consecutiveFailures: 3, openFor: '60s' }
+  const web = (urls: string[], max: number) => ({
+    web: {
+      urls,
+      listen: AT,
+      retry: { attempts: 1 },
+      connections: { max },
+      routes: [{ match: 'GET /jobs/{id}', breaker }],
+    },
+  })
+  const proxy = await startProxy(t, { clock, upstreams: web([upstream.origin], 5) })
+  for (let i = 0; i < 2; i += 1) await ask(`${proxy.own('web')}/jobs/1`)
+  await proxy.reload({ upstreams: web([upstream.origin], 6) })
+  await ask(`${proxy.own('web')}/jobs/1`)
+  expect(problemOf(await ask(`${proxy.own('web')}/jobs/1`)).type).toBe('urn:breakwater:breaker_open')
+  await proxy.reload({ upstreams: web([upstream.origin, other.origin], 6) })
+  expect((await ask(`${proxy.own('web')}/jobs/1`)).body.toString()).toBe('broken')
+  expect([upstream.arrivals.length, other.arrivals.length]).toEqual([3, 1])
+})
+
+test('how long each endpoint takes is known after a reload', async (t) => {
+  const clock = fakeClock()
+  const held = heldScene()
+  const slow = await scriptedUpstream(t, clock, [held.scene, { body: 'slow' }])
+  const fast = await scriptedUpstream(t, clock, [{ body: 'fast' }])
+  const web = (max: number) => ({ web: { urls: [slow.origin, fast.origin], listen: AT, concurrency: { max } } })
+  const proxy = await startProxy(t, { clock, upstreams: web(5), random: () => 0 })
+  const first = ask(proxy.own('web'))
+  await slow.begun(1)
+  await clock.advance(1_000)
+  held.release()
+  await first
+  await proxy.reload({ upstreams: web(6) })
+  expect((await ask(proxy.own('web'))).body.toString()).toBe('fast')
+})
+
+test('a retry that waits is given up when the breaker opens after a reload', async (t) => {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, [{ status: 503, body: 'first' }, FAILS])
+  const web = (max: number) => ({
+    web: { url: upstream.origin, listen: AT, breaker: { consecutiveFailures: 2 }, concurrency: { max } },
+  })
+  const proxy = await startProxy(t, { clock, upstreams: web(5) })
+  const waiting = ask(proxy.own('web'))
+  await clock.armed(2_000)
+  await proxy.reload({ upstreams: web(6) })
+  await ask(proxy.own('web'), { method: 'POST' })
+  expect((await waiting).body.toString()).toBe('first')
+})
+
+test('what the retry budget has spent stays spent, also when its window changes', async (t) => {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, [{ status: 503 }])
+  const web = (window: string) => ({
+    web: {
+      url: upstream.origin,
+      listen: AT,
+      breaker: { consecutiveFailures: 100, failureRate: false },
+      retry: { attempts: 2, backoff: { initial: '1s', max: '1s' }, budget: { ratio: 0, minPerSecond: 0.1, window } },
+    },
+  })
+  const proxy = await startProxy(t, { clock, upstreams: web('10s') })
+  const left = async () => (await proxy.metrics()).get('breakwater_retry_budget{upstream="web"}')
+  await clock.advance(86_400_000)
+  expect(await left()).toBe(1)
+  const answer = ask(proxy.own('web'))
+  await clock.elapse(1_000)
+  await answer
+  expect(await left()).toBe(0)
+  await proxy.reload({ upstreams: web('10s') })
+  expect(await left()).toBe(0)
+  await proxy.reload({ upstreams: web('20s') })
+  expect(await left()).toBe(1)
+  await clock.advance(20_000)
+  expect(await left()).toBe(2)
+})
+
+test('a rate goes on where it was: what was sent in the window counts, and who waits has the new rate', async (t) => {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, [{ body: 'ok' }])
+  const web = (requests: number) => ({
+    web: { url: upstream.origin, listen: AT, rate: { requests, per: '60s' }, timeout: { total: '10m' } },
+  })
+  const proxy = await startProxy(t, { clock, upstreams: web(2) })
+  for (let i = 0; i < 2; i += 1) {
+    await ask(proxy.own('web'))
+    await clock.advance(10_000)
+  }
+  await proxy.reload({ upstreams: web(2) })
+  const third = ask(proxy.own('web'))
+  await clock.armed(40_000)
+  await proxy.reload({ upstreams: web(3) })
+  expect((await third).status).toBe(200)
+  const fourth = ask(proxy.own('web'))
+  await clock.armed(40_000)
+  await proxy.reload({ upstreams: web(1) })
+  await clock.elapse(60_000)
+  expect((await fourth).status).toBe(200)
+  expect(upstream.arrivals.map(({ at }) => at)).toEqual([0, 10_000, 20_000, 80_000])
+})
+
+test('who waits for a rate that is lowered too far is refused', async (t) => {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, [{ body: 'ok' }])
+  const web = (per: string) => ({ web: { url: upstream.origin, listen: AT, rate: { requests: 1, per } } })
+  const proxy = await startProxy(t, { clock, upstreams: web('10s') })
+  await ask(proxy.own('web'))
+  const waiting = ask(proxy.own('web'))
+  await clock.armed(10_000)
+  await proxy.reload({ upstreams: web('60s') })
+  const answer = await waiting
+  expect([problemOf(answer).type, answer.headers['retry-after']]).toEqual(['urn:breakwater:rate', '60'])
+})
+
+test('limits count what is under way: a lower one waits for it, a higher one lets the next in at once', async (t) => {
+  const clock = fakeClock()
+  const [a, b] = [heldScene(), heldScene()]
+  const upstream = await scriptedUpstream(t, clock, [a.scene, b.scene, { body: 'third' }])
+  const web = (concurrency: number, connections: number) => ({
+    web: {
+      url: upstream.origin,
+      listen: AT,
+      // Another time than that of the queue.
+      timeout: { connect: '4s' },
+      concurrency: { max: concurrency },
+      connections: { max: connections },
+    },
+  })
+  const proxy = await startProxy(t, { clock, upstreams: web(1, 2) })
+  const first = ask(proxy.own('web'))
+  await upstream.begun(1)
+  const second = ask(proxy.own('web'))
+  await clock.armed(5_000)
+  await proxy.reload({ upstreams: web(2, 2) })
+  await upstream.begun(2)
+  await proxy.reload({ upstreams: web(5, 1) })
+  const gauges = await proxy.metrics()
+  expect(gauges.get('breakwater_requests_in_flight{upstream="web"}')).toBe(2)
+  const third = ask(proxy.own('web'))
+  await clock.armed(5_000)
+  a.release()
+  expect((await first).body.toString()).toBe('held')
+  expect(upstream.arrivals.length).toBe(2)
+  b.release()
+  expect((await third).body.toString()).toBe('third')
+  await second
+})
+
+test('connections are kept where nothing about them changes, and else go when the last request is done with them', async (t) => {
+  const clock = fakeClock()
+  const held = heldScene()
+  const upstream = await scriptedUpstream(t, clock, [{ body: 'a' }, { body: 'b' }, held.scene, { body: 'c' }])
+  const web = (more: object) => ({ web: { url: upstream.origin, listen: AT, ...more } })
+  const proxy = await startProxy(t, { clock, upstreams: web({}) })
+  await ask(proxy.own('web'))
+  await proxy.reload({ upstreams: web({ timeout: { attempt: '3s' } }) })
+  await ask(proxy.own('web'))
+  expect(upstream.connections()).toBe(1)
+  const under = ask(proxy.own('web'))
+  await upstream.begun(3)
+  await proxy.reload({ upstreams: web({ connections: { idle: '3s' } }) })
+  await ask(proxy.own('web'))
+  expect([upstream.connections(), upstream.openSockets()]).toEqual([2, 2])
+  held.release()
+  expect((await under).body.toString()).toBe('held')
+  await upstream.gone(1)
+  expect(upstream.openSockets()).toBe(1)
+})
+
+test('idle connections to an upstream that is taken away are closed', async (t) => {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, [{ body: 'ok' }])
+  const other = await scriptedUpstream(t, clock, [{ body: 'other' }])
+  const proxy = await startProxy(t, {
+    clock,
+    upstreams: { web: { url: upstream.origin }, more: { url: other.origin } },
+  })
+  await ask(`${proxy.url}/web/`)
+  await proxy.reload({ upstreams: { more: { url: other.origin } } })
+  await upstream.gone(1)
+  expect((await ask(`${proxy.url}/web/`)).status).toBe(404)
+  expect([...(await proxy.metrics()).keys()].filter((key) => /^breakwater_connections\{/.test(key))).toEqual([
+    'breakwater_connections{upstream="more"}',
+  ])
+})
+
+test('a failed job that was counted is not counted again after a reload', async (t) => {
+  const clock = fakeClock()
+  const body = '{"status":"failed"}'
+  const upstream = await scriptedUpstream(t, clock, [{ headers: { 'content-type': 'application/json' }, body }])
+  const web = (max: number) => ({
+    web: {
+      url: upstream.origin,
+      listen: AT,
+      concurrency: { max },
+      routes: [{ match: 'GET /jobs/{id}', failureWhen: { json: '/status', in: ['failed'], oncePer: 'id' } }],
+    },
+  })
+  const proxy = await startProxy(t, { clock, upstreams: web(5) })
+  await ask(`${proxy.own('web')}/jobs/1`)
+  await proxy.reload({ upstreams: web(6) })
+  await ask(`${proxy.own('web')}/jobs/1`)
+  const failed = 'breakwater_jobs_seen_total{upstream="web",route="GET /jobs/{id}",outcome="failed"}'
+  expect((await proxy.metrics()).get(failed)).toBe(1)
+})
+
+test('a faulty file changes nothing, and is told in the answer, the log, the metrics and GET /v1/config', async (t) => {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, [{ body: 'ok' }])
+  const upstreams = { web: { url: upstream.origin, listen: AT } }
+  const proxy = await startProxy(t, { clock, upstreams })
+  const { version } = await configOf(proxy.controlUrl)
+  expect(version).toMatch(/^[0-9a-f]{12}$/)
+  const refused = await proxy.reload({ upstreams: { web: { ...upstreams.web, retrys: 3 } } })
+  const fault = { line: 20, column: 7, path: 'upstreams.web.retrys', message: 'unknown key, did you mean "retry"?' }
+  expect(refused.status).toBe(422)
+  expect(problemOf(refused).faults).toEqual([fault])
+  expect((await ask(proxy.own('web'))).body.toString()).toBe('ok')
+  expect(await configOf(proxy.controlUrl)).toMatchObject({
+    version,
+    last_reload: { trigger: 'api', outcome: 'refused', faults: [fault] },
+  })
+  expect(proxy.log.find(({ msg }) => msg === 'configuration refused')).toMatchObject({
+    level: 'error',
+    trigger: 'api',
+    faults: ['20:7: upstreams.web.retrys: unknown key, did you mean "retry"?'],
+  })
+  const metrics = await proxy.metrics()
+  expect(metrics.get('breakwater_config_reload_successful')).toBe(0)
+  expect(metrics.get('breakwater_config_reloads_total{trigger="api",outcome="refused"}')).toBe(1)
+  expect(metrics.get(`breakwater_config_info{version="${version}"}`)).toBe(1)
+  await clock.advance(5_000)
+  expect((await proxy.reload({ upstreams })).status).toBe(200)
+  const after = await proxy.metrics()
+  expect(after.get('breakwater_config_reload_successful')).toBe(1)
+  expect(after.get('breakwater_config_last_reload_timestamp_seconds')).toBe(Date.UTC(2026, 0, 1) / 1000 + 5)
+})
+
+test('one line says what a reload changed, by name', async (t) => {
+  const web = { url: 'http://127.0.0.1:9' }
+  const proxy = await startProxy(t, { clock: fakeClock(), upstreams: { a: web, b: web, c: web } })
+  const before = (await configOf(proxy.controlUrl)).version
+  await proxy.reload({
+    upstreams: { b: { ...web, rate: { requests: 1, per: '1s' } }, c: web, d: web },
+    top: { timeouts: { total: {} } },
+  })
+  const { version } = await configOf(proxy.controlUrl)
+  expect(version).not.toBe(before)
+  expect(proxy.log.find(({ msg }) => msg === 'configuration reloaded')).toMatchObject({
+    trigger: 'api',
+    version,
+    added: ['d'],
+    removed: ['a'],
+    changed: ['b'],
+    keys: ['timeouts'],
+  })
+  const versions = [...(await proxy.metrics()).keys()].filter((key) => key.startsWith('breakwater_config_info'))
+  expect(versions).toEqual([`breakwater_config_info{version="${version}"}`])
+})
+
+test('a listener that cannot be opened refuses the whole reload, and none that was opened for it stays', async (t) => {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, [{ body: 'ok' }])
+  const port = await freePort()
+  const taken = createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  t.onTestFinished(() => void taken.close())
+  const address = taken.address()
+  const takenPort = typeof address === 'object' && address !== null ? address.port : 0
+  const web = { url: upstream.origin, listen: AT }
+  const proxy = await startProxy(t, { clock, upstreams: { web } })
+  const refused = await proxy.reload({
+    upstreams: {
+      web: { ...web, timeout: { total: '1s' } },
+      a: { url: upstream.origin, listen: `127.0.0.1:${port}` },
+      b: { url: upstream.origin, listen: `127.0.0.1:${takenPort}` },
+    },
+  })
+  expect(problemOf(refused).faults).toEqual([
+    { path: '', message: `upstreams.b.listen 127.0.0.1:${takenPort}: the port is in use` },
+  ])
+  await expect(ask(`http://127.0.0.1:${port}/`)).rejects.toThrow('ECONNREFUSED')
+  expect((await configOf(proxy.controlUrl)).config.upstreams).toHaveLength(1)
+  expect((await ask(proxy.own('web'))).body.toString()).toBe('ok')
+})
+
+test('a listener that moves takes no new connections, answers on those that there are, and then ends them', async (t) => {
+  const clock = fakeClock()
+  const held = heldScene()
+  const upstream = await scriptedUpstream(t, clock, [{ body: 'first' }, held.scene, { body: 'later' }])
+  const [from, to] = [await freePort(), await freePort()]
+  const web = (port: number) => ({ web: { url: upstream.origin, listen: `127.0.0.1:${port}` } })
+  const proxy = await startProxy(t, { clock, upstreams: web(from) })
+  const idle = openRaw(from)
+  idle.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+  await idle.until(/first/)
+  const underWay = ask(`http://127.0.0.1:${from}/`)
+  await upstream.begun(2)
+  await proxy.reload({ upstreams: web(to) })
+  await expect(ask(`http://127.0.0.1:${from}/`)).rejects.toThrow('ECONNREFUSED')
+  expect((await ask(`http://127.0.0.1:${to}/`)).body.toString()).toBe('later')
+  idle.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+  expect(await idle.until(/later/)).toMatch(/connection: close/i)
+  expect(await idle.ended).toBe('end')
+  held.release()
+  const last = await underWay
+  expect([last.body.toString(), last.headers.connection]).toEqual(['held', 'close'])
+})
+
+test('an address that stays goes on for whoever has it now, on the connections that there are', async (t) => {
+  const clock = fakeClock()
+  const one = await scriptedUpstream(t, clock, [{ body: 'one' }])
+  const two = await scriptedUpstream(t, clock, [{ body: 'two' }])
+  const port = await freePort()
+  const listen = `127.0.0.1:${port}`
+  const proxy = await startProxy(t, { clock, upstreams: { old: { url: one.origin, listen } } })
+  const client = openRaw(port)
+  client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+  await client.until(/one/)
+  await proxy.reload({ upstreams: { renamed: { url: two.origin, listen } } })
+  client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+  expect(await client.until(/two/)).not.toMatch(/connection: close/i)
+  client.socket.destroy()
+})
+
+test('a drain waits for requests on a listener that was taken away', async (t) => {
+  const clock = fakeClock()
+  const held = heldScene()
+  const upstream = await scriptedUpstream(t, clock, [held.scene])
+  const web = { url: upstream.origin }
+  const proxy = await startProxy(t, { clock, upstreams: { web: { ...web, listen: AT } } })
+  const underWay = ask(proxy.own('web'))
+  await upstream.begun(1)
+  await proxy.reload({ upstreams: { web } })
+  const drained = proxy.app.drain()
+  await clock.elapse(1_000)
+  expect(problemOf(await proxy.reload({})).faults).toEqual([{ path: '', message: 'the sidecar is draining' }])
+  held.release()
+  expect((await underWay).body.toString()).toBe('held')
+  await drained
+})
+
+async function webSocketUpstream(t: Scope) {
+  const sockets = new WebSocketServer({ port: 0, host: '127.0.0.1' })
+  sockets.on('connection', (socket) => socket.on('message', (data) => socket.send(`echo ${data}`)))
+  await once(sockets, 'listening')
+  t.onTestFinished(() => {
+    for (const socket of sockets.clients) socket.terminate()
+    sockets.close()
+  })
+  const address = sockets.address()
+  return `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`
+}
+
+test('a WebSocket lives on when its listener, its upstream or its connection settings are taken away', async (t) => {
+  const url = await webSocketUpstream(t)
+  const ws = { url, listen: AT }
+  const proxy = await startProxy(t, { clock: fakeClock(), upstreams: { ws, other: { url: 'http://127.0.0.1:9' } } })
+  const client = new WebSocket(proxy.own('ws').replace('http', 'ws'))
+  await once(client, 'open')
+  const echo = async (text: string) => {
+    client.send(text)
+    const [data] = await once(client, 'message')
+    return String(data)
+  }
+  for (const upstreams of [
+    { ws: { ...ws, connections: { idle: '1s' } }, other: { url: 'http://127.0.0.1:9' } },
+    { ws: { url }, other: { url: 'http://127.0.0.1:9' } },
+    { other: { url: 'http://127.0.0.1:9' } },
+  ]) {
+    expect((await proxy.reload({ upstreams })).status).toBe(200)
+    expect(await echo('still there')).toBe('echo still there')
+  }
+  client.terminate()
+})
