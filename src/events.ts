@@ -307,7 +307,7 @@ export type UpstreamSnapshot = {
   readonly breakers: readonly BreakerSnapshot[]
 }
 
-type EndpointSnapshot = {
+export type EndpointSnapshot = {
   /** Scheme, host and port. */
   readonly origin: string
   readonly inFlight: number

@@ -95,6 +95,24 @@ test('architecture: what a room may import is imported by one of its files', () 
   expect(unused).toEqual([])
 })
 
+/** What files outside src/policy import of single policies; everything else goes through policies.ts. */
+const NAMED_POLICIES: Readonly<Record<string, string>> = {
+  'src/policy/retry/backoff.ts': 'arithmetic of waits, for reconnecting and for Retry-After',
+  'src/policy/retry/starts.ts': 'the schedule of attempts, a section of its own in explain',
+  'src/policy/deadline/limits.ts': 'the time limits, a section of its own in explain',
+  'src/policy/deadline/timeouts.ts': 'the time limits, for the warnings of every policy',
+  'src/policy/breaker/breaker.ts': "an operator's word to a breaker",
+  'src/policy/breaker/breakers.ts': "an operator's word to a breaker, and probes that a health check allows",
+}
+
+test('architecture: nothing outside src/policy knows a policy but by the list of them', () => {
+  const imported = sources
+    .filter(({ name }) => !name.startsWith('src/policy/'))
+    .flatMap(({ name, text }) => importsOf(name, text))
+    .filter((path) => /^src\/policy\/[\w-]+\//.test(path))
+  expect([...new Set(imported)].sort()).toEqual(Object.keys(NAMED_POLICIES).sort())
+})
+
 test('architecture: no import leads back to its file', () => {
   const graph = new Map(sources.map(({ name, text }) => [name, importsOf(name, text)]))
   const done = new Set<string>()

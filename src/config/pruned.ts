@@ -1,7 +1,7 @@
 /** What a file says beside its faults: so that settings which do not go together are told of in the same breath. */
 
 import type { z } from 'zod'
-import type { Conflict } from './resolve.ts'
+import type { Conflict } from '../policy/scope.ts'
 import { FILE } from './schema.ts'
 import { isMap } from './kinds/setting.ts'
 import type { Path } from './file/source.ts'

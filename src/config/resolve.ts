@@ -2,23 +2,15 @@
 
 import type { z } from 'zod'
 import { type JobConfig, jobConflicts, resolveJob, resolveTimeouts } from './jobs.ts'
-import { ROUTE, ROUTE_ONLY, UPSTREAM } from './policies.ts'
-import {
-  type Breaker,
-  type Config,
-  type FILE,
-  type RouteConfig,
-  type Timeouts,
-  TOP,
-  type UpstreamConfig,
-} from './schema.ts'
+import { POLICIES } from '../policy/policies.ts'
+import type { Conflict } from '../policy/scope.ts'
+import { type Config, type FILE, type RouteConfig, TOP, unmatchedRoute, type UpstreamConfig } from './schema.ts'
+import { ROUTE, ROUTE_ONLY, SEPARATE, UPSTREAM, UPSTREAM_ONLY } from './upstream.ts'
 import { checkName } from './names.ts'
-import { defaultsOf, inherit, isMap, type Values, whole } from './kinds/setting.ts'
+import { type Block, defaultsOf, inherit, isMap, joined, type Values, whole } from './kinds/setting.ts'
 import type { Path } from './file/source.ts'
 import type { Address } from '../net/listen.ts'
 import { isLoopback } from '../net/loopback.ts'
-
-export type Conflict = { readonly path: Path; readonly message: string }
 
 /** Between two questions to an upstream's health path, in ms, while nobody says otherwise. */
 const HEALTH_INTERVAL_MS = 15_000
@@ -28,7 +20,7 @@ const SHOWN_NAMES = 20
 
 const TOP_VALUES = whole(TOP)
 const UPSTREAM_VALUES = whole(UPSTREAM)
-const OF_A_ROUTE = { ...ROUTE, ...ROUTE_ONLY }
+const OF_A_ROUTE = joined([ROUTE, ROUTE_ONLY])
 const ROUTE_VALUES = whole(OF_A_ROUTE)
 
 /** @param raw what the file says, found sound by its schema; @param said the same as the schema read it. */
@@ -58,7 +50,7 @@ export function resolve(raw: unknown, said: z.infer<typeof FILE>): Config {
         name,
         urls: urls ?? (url === undefined ? [] : [url]),
         listen: orUndefined(listen ?? false),
-        health: { path, timeout, interval },
+        health: { path, timeoutMs: timeout, intervalMs: interval },
       }
     }),
   }
@@ -72,20 +64,27 @@ function resolvePolicies(own: Readonly<Record<string, unknown>>, defaults: unkno
   const merged = inherit(UPSTREAM, defaults, pick(own, Object.keys(UPSTREAM)))
   const values = UPSTREAM_VALUES.parse(merged) as unknown as Omit<Resolved, 'routes'>
   const routes = Array.isArray(own.routes) ? own.routes.filter(isMap) : []
-  return { ...values, routes: routes.map((route) => resolveRoute(route, merged, values.retry)) }
+  return { ...values, routes: routes.map((route) => resolveRoute(route, merged)) }
 }
 
-function resolveRoute(
-  { match, ...own }: Readonly<Record<string, unknown>>,
-  upstream: unknown,
-  { budget }: UpstreamConfig['retry'],
-): RouteConfig {
-  const inherited = pick(isMap(upstream) ? upstream : {}, Object.keys(ROUTE))
-  const { budget: _, ...retry } = isMap(inherited.retry) ? inherited.retry : {}
-  const merged = inherit(OF_A_ROUTE, { ...defaultsOf(ROUTE_ONLY), ...inherited, retry }, own)
-  const values = ROUTE_VALUES.parse(merged) as unknown as Omit<RouteConfig, 'match'> & { readonly breaker: Breaker }
-  const breaker = own.breaker === undefined ? undefined : values.breaker
-  return { ...values, match: String(match), retry: { ...values.retry, budget }, breaker }
+/** @param upstream what its upstream says and inherits, as one would write it. */
+function resolveRoute({ match, ...own }: Readonly<Record<string, unknown>>, upstream: unknown): RouteConfig {
+  const inherited = only(ROUTE, isMap(upstream) ? upstream : {})
+  const values = ROUTE_VALUES.parse(inherit(OF_A_ROUTE, { ...defaultsOf(ROUTE_ONLY), ...inherited }, own))
+  const shared = SEPARATE.filter((key) => own[key] === undefined).map((key) => [key, undefined] as const)
+  return { ...values, ...Object.fromEntries(shared), match: String(match) } as unknown as RouteConfig
+}
+
+/** What a block has of a map, key by key: an upstream's map has keys in blocks of a route that only it may have. */
+function only(block: Block, map: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(map)
+      .filter(([key]) => block[key] !== undefined)
+      .map(([key, value]) => {
+        const inner = UPSTREAM_ONLY[key]
+        return [key, inner !== undefined && isMap(value) ? pick(value, Object.keys(block[key] ?? {})) : value]
+      }),
+  )
 }
 
 function pick(map: Readonly<Record<string, unknown>>, keys: readonly string[]): Record<string, unknown> {
@@ -125,23 +124,19 @@ function healthConflicts(critical: readonly string[], upstreams: Config['upstrea
 const written = (address: Address | undefined) =>
   address === undefined || address.port === 0 ? undefined : `${address.host}:${address.port}`
 
-function upstreamConflicts(
-  { name, urls, routes, ...policies }: UpstreamConfig,
-  computed: readonly string[],
-  { inputs }: JobConfig,
-): Conflict[] {
-  const names = { computed, inputs: inputs.map((input) => input.name) }
+function upstreamConflicts(upstream: UpstreamConfig, computed: readonly string[], { inputs }: JobConfig): Conflict[] {
+  const { name, urls, routes } = upstream
   const path = ['upstreams', name]
+  const inputNames = inputs.map((input) => input.name)
+  const ofPolicies = (at: Path, settings: RouteConfig) =>
+    POLICIES.flatMap(
+      (policy) => policy.conflicts?.(settings, { computed, inputs: inputNames, match: settings.match }) ?? [],
+    ).map((conflict) => ({ ...conflict, path: [...at, ...conflict.path] }))
   const matches = routes.map(({ match }, i) => ({ path: [...path, 'routes', i, 'match'], key: match }))
   return [
     ...endpointConflicts(path, urls),
-    ...policyConflicts(path, policies, names),
-    ...routes.flatMap((route, i) => policyConflicts([...path, 'routes', i], route, names)),
-    ...routes.flatMap(({ match, failureWhen }, i) => {
-      const name = failureWhen === false ? undefined : failureWhen.oncePer
-      const at = [...path, 'routes', i, 'failureWhen', 'oncePer']
-      return name === undefined || match.includes(`{${name}}`) ? [] : [{ path: at, message: `no {${name}} in match` }]
-    }),
+    ...ofPolicies(path, { ...unmatchedRoute(upstream), ...pick(upstream, SEPARATE), match: '' }),
+    ...routes.flatMap((route, i) => ofPolicies([...path, 'routes', i], route)),
     ...repeated(matches, 'another route of this upstream has the same match'),
   ]
 }
@@ -159,39 +154,6 @@ function endpointConflicts(path: Path, urls: readonly string[]): Conflict[] {
       [first, ...others].map(({ origin }, i) => ({ path: at(i), key: origin })),
       'another endpoint has this address',
     ),
-  ]
-}
-
-type PolicySettings = Pick<RouteConfig, 'timeout' | 'retry' | 'breaker'>
-type Names = { readonly computed: readonly string[]; readonly inputs: readonly string[] }
-
-function policyConflicts(path: Path, { timeout, retry, breaker }: PolicySettings, names: Names): Conflict[] {
-  const { initial, max } = retry.backoff
-  const backoff = { path: [...path, 'retry', 'backoff', 'initial'], message: 'is longer than backoff.max' }
-  const openFor = { path: [...path, 'breaker', 'openFor'], message: 'is longer than breaker.openForMax' }
-  return [
-    ...Object.entries(timeout).flatMap(([key, length]) => timeoutConflicts([...path, 'timeout', key], length, names)),
-    ...(initial > max ? [backoff] : []),
-    ...(breaker !== undefined && breaker.openFor > breaker.openForMax ? [openFor] : []),
-  ]
-}
-
-function timeoutConflicts(path: Path, length: Timeouts[keyof Timeouts], names: Names): Conflict[] {
-  if (typeof length === 'number') return []
-  if ('observed' in length) {
-    const tooLong = typeof length.max === 'number' && length.min > length.max
-    return [
-      ...timeoutConflicts([...path, 'max'], length.max, names),
-      ...(tooLong ? [{ path: [...path, 'min'], message: 'is longer than max' }] : []),
-    ]
-  }
-  const { computed, inputs } = names
-  const { divideBy } = length
-  return [
-    ...(computed.includes(length.computed) ? [] : [{ path: [...path, 'computed'], message: 'no such timeout' }]),
-    ...(divideBy === undefined || inputs.includes(divideBy)
-      ? []
-      : [{ path: [...path, 'divideBy'], message: 'no such input in job.inputs' }]),
   ]
 }
 

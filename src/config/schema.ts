@@ -5,10 +5,22 @@ import { redisOrNone, STORE_FORMS, storePlace } from '../checkpoint/place.ts'
 import type { TimeoutRules } from '../job/timeouts.ts'
 import type { Address } from '../net/listen.ts'
 import { JOB, type JobConfig, TIMEOUTS } from './jobs.ts'
-import { duration, flag, integer, listenAddress, listOf, number, offOr, size, text, written } from './kinds/kinds.ts'
+import {
+  duration,
+  flag,
+  integer,
+  listenAddress,
+  listOf,
+  number,
+  offOr,
+  oneOf,
+  size,
+  text,
+  written,
+} from './kinds/kinds.ts'
 import { attributePairs, headerPairs } from './kinds/pairs.ts'
-import { LOG_LEVEL, ROUTE, ROUTE_ONLY, UPSTREAM } from './policies.ts'
 import { type Block, partial, setting, type Values } from './kinds/setting.ts'
+import { ROUTE, ROUTE_ONLY, type RouteValues, UNMATCHED, UPSTREAM, type UpstreamValues } from './upstream.ts'
 
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 
@@ -52,6 +64,8 @@ const listener = offOr(listenAddress)
 
 const REDIS_FORMS = "'' or redis://host:6379/0, rediss://…, redis+sentinel://… or redis+cluster://…"
 const redis = written(redisOrNone, REDIS_FORMS).meta({ type: 'string', title: REDIS_FORMS })
+
+const LOG_LEVEL = oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
 
 /** Everything outside `defaults` and `upstreams`. */
 export const TOP = {
@@ -190,60 +204,28 @@ export const FILE = z.strictObject({
     .describe('the services behind, by name'),
 })
 
-type Policies = Values<typeof UPSTREAM>
-
-/** Each in ms, or computed; that of an attempt may be observed. */
-export type Timeouts = Policies['timeout']
-export type Retry = Policies['retry']
-export type Breaker = Policies['breaker']
-
-export type RouteConfig = {
-  readonly match: string
-  readonly idempotent: boolean
-  readonly resume: boolean
-  readonly hold: Values<typeof ROUTE_ONLY.hold>
-  readonly failureWhen: Values<typeof ROUTE_ONLY.failureWhen>
-  readonly collapse: Policies['collapse']
-  readonly hedge: Policies['hedge']
-  readonly upgrades: Policies['upgrades']
-  readonly timeout: Timeouts
-  /** In ms; for check and explain alone. */
-  readonly clientTimeout: number
-  readonly retry: Retry
-  /** Its own; undefined when it shares the upstream's. */
-  readonly breaker: Breaker | undefined
-}
+export type RouteConfig = RouteValues & { readonly match: string }
 
 /** How an upstream is looked at; the path undefined when it has none of its own. Both in ms. */
 type UpstreamHealthConfig = {
   readonly path: string | undefined
-  readonly timeout: number
-  readonly interval: number
+  readonly timeoutMs: number
+  readonly intervalMs: number
 }
 
-export type UpstreamConfig = {
+export type UpstreamConfig = UpstreamValues & {
   readonly name: string
   /** Of its endpoints, one at least; without a trailing slash, all with the same path. */
   readonly urls: readonly string[]
   /** undefined when it has no listener of its own. */
   readonly listen: Address | undefined
   readonly health: UpstreamHealthConfig
-  readonly tls: Policies['tls']
-  readonly timeout: Timeouts
-  readonly clientTimeout: number
-  readonly retry: Retry
-  readonly breaker: Breaker
-  readonly concurrency: Policies['concurrency']
-  readonly connections: Policies['connections']
-  readonly balance: Policies['balance']
-  readonly rate: Policies['rate']
-  /** For requests that match no route. */
-  readonly collapse: Policies['collapse']
-  readonly hedge: Policies['hedge']
-  readonly upgrades: Policies['upgrades']
   /** In the order of the file: the first that matches wins. */
   readonly routes: readonly RouteConfig[]
 }
+
+/** What holds for requests that match none of the routes. */
+export const unmatchedRoute = (upstream: UpstreamConfig): RouteValues => ({ ...upstream, ...UNMATCHED })
 
 /** Durations in ms, sizes in bytes; nothing is absent but by `undefined`, and nothing can be changed. */
 export type Config = {

@@ -2,14 +2,14 @@
 
 import { type Excerpt, excerptAt, shown } from './file/excerpt.ts'
 import type { Level, Origin, Origins } from './file/origins.ts'
-import type { Config, RouteConfig, UpstreamConfig } from './schema.ts'
+import { type Config, unmatchedRoute, type UpstreamConfig } from './schema.ts'
 import type { Path } from './file/source.ts'
-import { BREAKING } from './warnings/breaking.ts'
-import { LOAD, RETRYING } from './warnings/retrying.ts'
+import { POLICIES } from '../policy/policies.ts'
+import { lengthsOf } from '../policy/deadline/timeouts.ts'
+import type { Finding } from '../policy/scope.ts'
 import { REACHING, ROUTING } from './warnings/routing.ts'
-import { defaultInputs, type Finding, lengthsOf, type RouteScope, type Rules } from './warnings/rule.ts'
+import { defaultInputs, type FileRouteScope, type FileUpstreamScope, type NamedRules } from './warnings/rule.ts'
 import { COMPUTED, SERVICE } from './warnings/service.ts'
-import { TIMING } from './warnings/timing.ts'
 
 export type ConfigWarning = Excerpt & {
   /** Stable: what a script, or a suppression, goes by. */
@@ -20,14 +20,20 @@ export type ConfigWarning = Excerpt & {
 
 type Found = Finding & { readonly rule: string; readonly scope: Path }
 
-const ROUTE_RULES: Rules<RouteScope> = { ...TIMING, ...RETRYING, ...BREAKING, ...ROUTING }
-const UPSTREAM_RULES = { ...LOAD, ...REACHING }
+const ROUTE_RULES: NamedRules<FileRouteScope> = [
+  ...POLICIES.flatMap(({ warnings }) => Object.entries(warnings?.route ?? {})),
+  ...Object.entries(ROUTING),
+]
+const UPSTREAM_RULES: NamedRules<FileUpstreamScope> = [
+  ...POLICIES.flatMap(({ warnings }) => Object.entries(warnings?.upstream ?? {})),
+  ...Object.entries(REACHING),
+]
 
 /** In the order of the file; what is said once and holds for many is warned of once. */
 export function warningsOf(config: Config, origins: Origins): ConfigWarning[] {
   const found = [
-    ...findings(SERVICE, [], { config }),
-    ...Object.keys(config.timeouts).flatMap((name) => findings(COMPUTED, [], { config, name })),
+    ...findings(Object.entries(SERVICE), [], { config }),
+    ...Object.keys(config.timeouts).flatMap((name) => findings(Object.entries(COMPUTED), [], { config, name })),
     ...config.upstreams.flatMap((upstream) => [
       ...findings(UPSTREAM_RULES, ['upstreams', upstream.name], { config, upstream }),
       ...scopesOf(config, upstream, origins).flatMap(({ path, ...scope }) => findings(ROUTE_RULES, path, scope)),
@@ -43,20 +49,26 @@ export function warningsOf(config: Config, origins: Origins): ConfigWarning[] {
     .sort((a, b) => a.line - b.line || a.column - b.column)
 }
 
-export const RULE_NAMES: readonly string[] = Object.keys({ ...SERVICE, ...COMPUTED, ...UPSTREAM_RULES, ...ROUTE_RULES })
+export const RULE_NAMES: readonly string[] = [
+  ...new Set([
+    ...Object.keys(SERVICE),
+    ...Object.keys(COMPUTED),
+    ...[...UPSTREAM_RULES, ...ROUTE_RULES].map(([name]) => name),
+  ]),
+]
 
-function findings<Scope>(rules: Rules<Scope>, path: Path, scope: Scope): Found[] {
-  return Object.entries(rules).flatMap(([rule, look]) => {
+function findings<Scope>(rules: NamedRules<Scope>, path: Path, scope: Scope): Found[] {
+  return rules.flatMap(([rule, look]) => {
     const finding = look(scope)
     return finding === undefined ? [] : [{ ...finding, rule, scope: path }]
   })
 }
 
 /** What holds for requests that match no route, and then each route. */
-function scopesOf(config: Config, upstream: UpstreamConfig, origins: Origins): (RouteScope & { path: Path })[] {
+function scopesOf(config: Config, upstream: UpstreamConfig, origins: Origins): (FileRouteScope & { path: Path })[] {
   const inputs = defaultInputs(config)
   const base: Path = ['upstreams', upstream.name]
-  const scope = (path: Path, match: string | undefined, route: RouteScope['route']) => ({
+  const scope = (path: Path, match: string | undefined, route: FileRouteScope['route']) => ({
     config,
     upstream,
     route,
@@ -66,18 +78,10 @@ function scopesOf(config: Config, upstream: UpstreamConfig, origins: Origins): (
     said: (setting: string) => origins.of([...path, ...setting.split('.')]) !== undefined,
   })
   return [
-    scope(base, undefined, { ...upstream, ...OFF, breaker: undefined }),
+    scope(base, undefined, unmatchedRoute(upstream)),
     ...upstream.routes.map((route, i) => scope([...base, 'routes', i], route.match, route)),
   ]
 }
-
-/** What only routes have. */
-const OFF = {
-  idempotent: false,
-  resume: false,
-  hold: false,
-  failureWhen: false,
-} as const satisfies Partial<RouteConfig>
 
 const NEARNESS: readonly Level[] = ['route', 'upstream', 'file', 'defaults']
 

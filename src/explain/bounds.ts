@@ -1,9 +1,11 @@
 /** The best and the worst that a request may come to, for its client and for its upstream. */
 
 import { writtenMs } from '../config/kinds/units.ts'
-import type { Scope } from './scope.ts'
-import type { Limits } from './limits.ts'
-import type { Retries } from './retries.ts'
+import type { Limits } from '../policy/deadline/limits.ts'
+import { POLICIES } from '../policy/policies.ts'
+import type { ExplainScope } from '../policy/scope.ts'
+import type { UpstreamConfig } from '../config/schema.ts'
+import type { RouteValues } from '../config/upstream.ts'
 
 export type Bounds = {
   readonly client: {
@@ -22,42 +24,33 @@ export type Bounds = {
   }
 }
 
-export function boundsOf(scope: Scope, { total, client, idle }: Limits, retries: Retries): Bounds {
-  const { hold, hedge, resume, breaker, collapse } = scope.route
-  const { openForMax } = breaker ?? scope.upstream.breaker
+export function boundsOf(scope: ExplainScope<RouteValues, UpstreamConfig>, { total, client, idle }: Limits): Bounds {
   const worstMs = total.ms
   const isInTime = worstMs < client.ms
-  // Where only a refused connection is repeated, the upstream meets one call.
-  const attempts = retries.isRepeatable ? Math.max(retries.whenRefused.length, retries.whenTimedOut.length) : 1
-  const beside = hedge === false || !retries.isRepeatable ? 1 : 1 + hedge.max
-  const polls =
-    hold === false || scope.method !== 'GET' ? 1 : 1 + Math.floor(Math.min(hold.upTo, total.ms) / hold.every)
-  const worstCalls = attempts * beside + polls - 1
-  const isShared = collapse !== false || polls > 1
+  const parts = POLICIES.flatMap((policy) => policy.bounds?.(scope) ?? [])
+  const factors = parts.filter(({ times = 1 }) => times > 1)
+  const further = parts.filter(({ more = 0 }) => more > 0)
+  const worstCalls =
+    factors.reduce((product, { times = 1 }) => product * times, 1) +
+    further.reduce((sum, { more = 0 }) => sum + more, 0)
+  const reasons = [...factors, ...further].flatMap(({ reason }) => reason ?? [])
+  const isShared = parts.some((part) => part.isShared)
+  const ends = (key: 'best' | 'worst') => parts.map((part) => part[key] ?? '').join('')
   const over = isInTime
     ? ''
     : `; the client has given up after ${writtenMs(client.ms)} by then, and that ends what is under way`
   return {
     client: {
-      best: `the upstream's own answer as soon as it comes${polls > 1 ? ', held until the status changes' : ''}; while the breaker is open, 503 at once, with Retry-After up to ${writtenMs(openForMax)}`,
+      best: `the upstream's own answer as soon as it comes${ends('best')}`,
       worst: `504 after ${writtenMs(worstMs)}, or the last answer that there was${over}; a body after that may pause ${writtenMs(idle.ms)} at most`,
       worstMs,
       isInTime,
     },
     upstream: {
       best: isShared ? 'no call, where another that is the same is under way; else 1' : '1 call',
-      worst: `${worstCalls} ${worstCalls === 1 ? 'call' : 'calls'}${reasonsOf(attempts, beside, polls)}${resume ? '; and, for a body that breaks off, Range requests beyond that' : ''}`,
+      worst: `${worstCalls} ${worstCalls === 1 ? 'call' : 'calls'}${reasons.length === 0 ? '' : `: ${reasons.join(', ')}`}${ends('worst')}`,
       bestCalls: isShared ? 0 : 1,
       worstCalls,
     },
   }
-}
-
-function reasonsOf(attempts: number, beside: number, polls: number): string {
-  const parts = [
-    ...(attempts > 1 ? [`${attempts} attempts within total, as long as the budget has retries to give`] : []),
-    ...(beside > 1 ? [`each with up to ${beside - 1} beside it`] : []),
-    ...(polls > 1 ? [`${polls} polls of a hold, which share those retries`] : []),
-  ]
-  return parts.length === 0 ? '' : `: ${parts.join(', ')}`
 }

@@ -1,15 +1,21 @@
 /** What would be done with a request, and which line of the configuration says so: nothing is sent for it. */
 
 import type { Origins } from '../config/file/origins.ts'
-import type { Config, UpstreamConfig } from '../config/schema.ts'
+import { type Config, unmatchedRoute, type UpstreamConfig } from '../config/schema.ts'
 import type { Path } from '../config/file/source.ts'
+import type { RouteValues } from '../config/upstream.ts'
 import { accept } from '../job/inputs.ts'
+import { type Limits, limitsOf } from '../policy/deadline/limits.ts'
+import { POLICIES } from '../policy/policies.ts'
+import { type Retries, retriesOf } from '../policy/retry/starts.ts'
+import type { ExplainScope, Part } from '../policy/scope.ts'
 import { compileMatch } from '../proxy/route.ts'
 import { boundsOf, type Bounds } from './bounds.ts'
-import { type Policy, policiesOf } from './policies.ts'
-import { partOf, type Scope } from './scope.ts'
-import { type Retries, retriesOf } from './retries.ts'
-import { type Limits, limitsOf } from './limits.ts'
+
+/** Settings of one policy with what they do. */
+type Policy = { readonly name: string; readonly parts: readonly Part[] }
+
+type Scope = ExplainScope<RouteValues, UpstreamConfig>
 
 export type Question = {
   /** undefined where the path's first segment names it, as on the shared listener. */
@@ -55,16 +61,15 @@ export function explain(config: Config, origins: Origins, question: Question): E
   const lineOf = (...keys: Path) => origins.of([...base, ...keys])?.line ?? null
   const given = inputsOf(config, question.inputs, query)
   const scope: Scope = {
-    config,
     upstream,
-    route: route ?? { ...upstream, ...OFF, breaker: undefined },
+    route: route ?? unmatchedRoute(upstream),
     match: route?.match,
     method,
     inputs: Object.fromEntries(given.map(({ name, value }) => [name, value])),
+    timeouts: config.timeouts,
     part: partOf(origins, route === undefined ? base : [...base, 'routes', at]),
   }
   const timeouts = limitsOf(scope)
-  const retries = retriesOf(scope, timeouts)
   const passed = upstream.routes.slice(0, at < 0 ? undefined : at)
   return {
     file: origins.file,
@@ -78,13 +83,21 @@ export function explain(config: Config, origins: Origins, question: Question): E
     },
     inputs: given,
     timeouts,
-    retries,
-    policies: policiesOf(scope, timeouts),
-    bounds: boundsOf(scope, timeouts, retries),
+    retries: retriesOf(scope),
+    policies: POLICIES.map(({ name, explain: tell }) => ({ name, parts: tell?.(scope) ?? [] })).filter(
+      ({ parts }) => parts.length > 0,
+    ),
+    bounds: boundsOf(scope, timeouts),
   }
 }
 
-const OFF = { idempotent: false, resume: false, hold: false, failureWhen: false } as const
+const partOf =
+  (origins: Origins, scope: Path) =>
+  (setting: string, says: string): Part => {
+    const path = [...scope, ...setting.split('.')]
+    const origin = origins.of(path)
+    return { says, setting: (origin?.path ?? path).map(String).join('.'), line: origin?.line ?? null }
+  }
 
 function destinationOf({ upstreams }: Config, { upstream, path }: Question) {
   if (!path.startsWith('/')) throw new Unanswerable(`a path begins with /, and ${path} does not`)

@@ -2,9 +2,9 @@
 
 import { writtenMs } from '../config/kinds/units.ts'
 import type { Explanation } from './explanation.ts'
-import type { Limit } from './limits.ts'
-import type { Part } from './scope.ts'
-import { type Start, writtenStart } from './retries.ts'
+import type { Limit } from '../policy/deadline/limits.ts'
+import { type Start, writtenStart } from '../policy/retry/starts.ts'
+import type { Part } from '../policy/scope.ts'
 
 const WIDTH = 14
 

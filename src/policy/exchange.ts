@@ -4,6 +4,7 @@ import type { Duplex, Readable } from 'node:stream'
 import type { FaultCode } from '../errors.ts'
 import type { AttemptRecord, BodyEnd, RouteRef, Trace } from '../events.ts'
 import type { RawHeaders } from '../net/fields.ts'
+import type { Inputs } from '../job/timeouts.ts'
 import type { JobWatch } from './failure-when/rule.ts'
 
 /** The request body, kept so far as the limits allow, so that each attempt can send it from its first byte. */
@@ -75,6 +76,16 @@ export type ExchangeRoute = {
   readonly idempotentMethods: ReadonlySet<string>
   /** What the route watches jobs by; undefined when it does not. */
   readonly jobs: JobWatch | undefined
+}
+
+/** What a route's settings say of its exchanges, beside what its layers do. */
+export type RouteTraits = Omit<ExchangeRoute, 'ref'> & {
+  /** Bytes of a request body that are kept for a retry. */
+  readonly bodyLimits: { readonly memory: number; readonly disk: number }
+  /** A function where they are computed from the inputs of the job. */
+  readonly timeouts: Timeouts | ((inputs: Inputs) => Timeouts)
+  /** A tunnel without a byte ends after this, in ms. */
+  readonly tunnelMs: number
 }
 
 /** ms spent in each kind of wait. */

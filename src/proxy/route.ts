@@ -1,18 +1,12 @@
-import type { Inputs } from '../job/timeouts.ts'
-import type { ExchangeRoute, Send, Timeouts } from '../policy/exchange.ts'
-import type { BodyLimits } from './body/kept-bytes.ts'
+import type { ExchangeRoute, RouteTraits, Send } from '../policy/exchange.ts'
 
 /** What a request to one route of an upstream is done with; compiled once, then only read. */
-export type Route = ExchangeRoute & {
-  readonly send: Send
-  readonly bodyLimits: BodyLimits
-  /** Protocols that its requests may switch to, in lower case. */
-  readonly upgrades: ReadonlySet<string>
-  /** A tunnel without a byte ends after this, in ms. */
-  readonly tunnelMs: number
-  /** A function where they are computed from the inputs of the job. */
-  readonly timeouts: Timeouts | ((inputs: Inputs) => Timeouts)
-}
+export type Route = Pick<ExchangeRoute, 'ref'> &
+  RouteTraits & {
+    readonly send: Send
+    /** Protocols that its requests may switch to, in lower case. */
+    readonly upgrades: ReadonlySet<string>
+  }
 
 export type Upstream = {
   readonly name: string
@@ -50,15 +44,6 @@ export function compileMatch(pattern: string): Match {
   })
   const path = new RegExp(`^${source.join('/')}$`, 's')
   return (asked, at) => (method === '*' || method === asked || (method === 'GET' && asked === 'HEAD')) && path.test(at)
-}
-
-/** Reads the segment that a route's `match` calls by that name, as sent. @returns undefined when it has none of it. */
-export function compileParameter(pattern: string, name: string): (path: string) => string | undefined {
-  const at = pattern
-    .slice(pattern.indexOf(' ') + 1)
-    .split('/')
-    .indexOf(`{${name}}`)
-  return (path) => (at < 0 ? undefined : path.split('/')[at])
 }
 
 /**

@@ -4,20 +4,18 @@
  */
 
 import { isDeepStrictEqual } from 'node:util'
-import type { Breaker as BreakerConfig, UpstreamConfig } from '../config/schema.ts'
-import { type Adaptive, begin, bound, end, freshAdaptive } from '../policy/limit/adaptive.ts'
-import type { Delays } from '../policy/balance/balance.ts'
-import type { Breaker } from '../policy/breaker/breaker.ts'
-import { type Budget, freshBudget, moved } from '../policy/retry/budget.ts'
-import { freshCircuit } from '../policy/breaker/circuit.ts'
-import { SeenIds } from '../policy/failure-when/rule.ts'
-import type { RouteRef } from '../events.ts'
+import { unmatchedRoute, type UpstreamConfig } from '../config/schema.ts'
 import type { Deps } from '../deps.ts'
-import { freshLatencies, type Latencies } from '../policy/observe/latencies.ts'
-import { freshSlots, letIn, type Slots } from '../policy/limit/limit.ts'
-import { freshPace, type Pace, repace } from '../policy/rate/rate.ts'
+import {
+  POLICIES,
+  type EndpointStates,
+  type RoutePolicies,
+  type RouteStates,
+  type UpstreamPolicies,
+  type UpstreamStates,
+} from '../policy/policies.ts'
+import { type EndpointOwner, NO_ROUTE, type Retained, type RouteOwner, type UpstreamOwner } from '../policy/policy.ts'
 import type { TransportSettings, UpstreamConnections } from '../proxy/upstream/transport.ts'
-import { breakerSettings, budgetOf, rateOf } from './settings.ts'
 
 /** Opens no connection yet. */
 export type Connect = (settings: TransportSettings) => UpstreamConnections
@@ -27,40 +25,22 @@ export type Carried = ReadonlyMap<string, UpstreamState>
 
 export type UpstreamState = {
   readonly config: UpstreamConfig
-  readonly concurrency: Slots
-  readonly adaptive: Adaptive | undefined
-  readonly pace: Pace | undefined
-  readonly budget: Budget
+  readonly owner: UpstreamOwner<UpstreamPolicies, RoutePolicies>
+  readonly states: UpstreamStates
   readonly endpoints: readonly EndpointRecord[]
-  /** By route and origin. */
-  readonly breakers: ReadonlyMap<string, BreakerRecord>
-  /** By the route's match. */
-  readonly routes: ReadonlyMap<string, RouteRecord>
+  /** In the order of the file; the last one, with the match NO_ROUTE, is for requests that match no other. */
+  readonly routes: readonly RouteRecord[]
 }
 
 type EndpointRecord = {
   readonly origin: string
   readonly settings: TransportSettings
   readonly wire: UpstreamConnections
-  readonly connections: Slots
-  readonly load: { inFlight: number }
+  readonly owner: EndpointOwner<UpstreamPolicies>
+  readonly states: EndpointStates
 }
 
-type BreakerRecord = { readonly config: BreakerConfig; readonly breaker: Breaker }
-
-type RouteRecord = {
-  /** The same object as before, so that what is counted for the route goes on. */
-  readonly ref: RouteRef
-  readonly latencies: Latencies
-  readonly delays: Delays
-  readonly failureWhen: unknown
-  readonly counted: SeenIds
-}
-
-/** For requests that match no route. */
-export const NO_ROUTE = '*'
-
-export const breakerKey = (route: string | undefined, origin: string) => `${route ?? ''}\n${origin}`
+type RouteRecord = { readonly owner: RouteOwner<RoutePolicies>; readonly states: RouteStates }
 
 /** @param readText of a file that the configuration names; throws when it cannot be read. */
 export function stateFor(
@@ -68,48 +48,59 @@ export function stateFor(
   before: UpstreamState | undefined,
   connect: Connect,
   readText: (path: string) => string,
-  { clock }: Deps,
+  deps: Deps,
 ): UpstreamState {
-  const now = clock.now()
-  const concurrency = before?.concurrency ?? freshSlots(config.concurrency.max)
-  const rate = rateOf(config.rate)
-  const { max, adaptive: isAdaptive } = config.concurrency
-  const adaptive = isAdaptive ? (before?.adaptive ?? freshAdaptive(concurrency, max, now)) : undefined
-  if (before === undefined && adaptive !== undefined) begin(adaptive)
+  const origins = config.urls.map((url) => new URL(url).origin)
+  const routes = [...config.routes, { ...unmatchedRoute(config), match: NO_ROUTE }].map(
+    (settings): RouteOwner<RoutePolicies> => {
+      const known = before?.routes.find(({ owner }) => owner.match === settings.match)
+      const ref = known?.owner.ref ?? { upstream: config.name, route: settings.match }
+      return { match: settings.match, ref, settings, origins }
+    },
+  )
+  const owner = { name: config.name, settings: config, origins, routes }
+  // Each record has the names that its level's policies give it, which is what the type says.
   return {
     config,
-    concurrency,
-    adaptive,
-    pace: rate && (before?.pace ?? freshPace(rate)),
-    budget: budgetFor(config, before, now),
-    endpoints: endpointsFor(config, before, connect, readText),
-    breakers: breakersFor(config, before),
-    routes: routesFor(config, before),
+    owner,
+    states: prepared(AT_UPSTREAM, owner, before, deps) as UpstreamStates,
+    endpoints: endpointsFor(config, before, connect, readText, deps),
+    routes: routes.map((one) => {
+      const known = before?.routes.find((other) => other.owner.match === one.match)
+      return { owner: one, states: prepared(AT_ROUTE, one, known, deps) as RouteStates }
+    }),
   }
 }
 
 /** Applies the settings to what was taken over. To be called at the moment from which they are in force. */
 export function takeOver(state: UpstreamState, before: UpstreamState | undefined, deps: Deps): void {
-  const { config, concurrency, adaptive, pace, endpoints } = state
-  const { max } = config.concurrency
-  if (before?.adaptive !== undefined && adaptive === undefined) end(before.adaptive)
-  if (adaptive === undefined) concurrency.limit = max
-  else if (adaptive === before?.adaptive) keepAdaptive(adaptive, state)
-  else begin(adaptive)
-  letIn(concurrency)
-  const rate = rateOf(config.rate)
-  const isOther = rate?.requests !== pace?.rate.requests || rate?.perMs !== pace?.rate.perMs
-  if (pace !== undefined && rate !== undefined && isOther) repace(pace, rate, deps)
-  for (const { connections } of endpoints) {
-    connections.limit = config.connections.max
-    letIn(connections)
+  activate(AT_UPSTREAM, state, before, deps)
+  for (const endpoint of state.endpoints) {
+    const known = before?.endpoints.find(({ origin }) => origin === endpoint.origin)
+    activate(AT_ENDPOINT, endpoint, known, deps)
+  }
+  for (const route of state.routes) {
+    const known = before?.routes.find(({ owner }) => owner.match === route.owner.match)
+    activate(AT_ROUTE, route, known, deps)
   }
 }
 
-function keepAdaptive(adaptive: Adaptive, { config, routes }: UpstreamState): void {
-  bound(adaptive, config.concurrency.max)
-  const known = new Set([...routes.values()].map(({ ref }) => ref))
-  for (const ref of adaptive.routes.keys()) if (!known.has(ref)) adaptive.routes.delete(ref)
+type Kinds<O> = readonly (readonly [name: string, kind: Retained<unknown, O>])[]
+
+const AT_UPSTREAM = POLICIES.flatMap(({ state }) => Object.entries(state?.upstream ?? {}))
+const AT_ENDPOINT = POLICIES.flatMap(({ state }) => Object.entries(state?.endpoint ?? {}))
+const AT_ROUTE = POLICIES.flatMap(({ state }) => Object.entries(state?.route ?? {}))
+
+type Held<O> = { readonly owner: O; readonly states: Readonly<Record<string, unknown>> }
+
+function prepared<O>(kinds: Kinds<O>, owner: O, before: Held<O> | undefined, deps: Deps): Record<string, unknown> {
+  return Object.fromEntries(
+    kinds.map(([name, kind]) => [name, kind.prepare(owner, before?.states[name], before?.owner, deps)]),
+  )
+}
+
+function activate<O>(kinds: Kinds<O>, { owner, states }: Held<O>, before: Held<O> | undefined, deps: Deps): void {
+  for (const [name, kind] of kinds) kind.activate?.(states[name], owner, before?.states[name], deps)
 }
 
 /** Connections that no successor has taken over. */
@@ -120,17 +111,12 @@ export function leftBehind(before: Carried, after: Carried): UpstreamConnections
   )
 }
 
-function budgetFor({ retry }: UpstreamConfig, before: UpstreamState | undefined, now: number): Budget {
-  if (before === undefined) return freshBudget()
-  const [from, to] = [budgetOf(before.config.retry), budgetOf(retry)]
-  return from.windowMs === to.windowMs ? before.budget : moved(before.budget, now, from, to)
-}
-
 function endpointsFor(
   config: UpstreamConfig,
   before: UpstreamState | undefined,
   connect: Connect,
   readText: (path: string) => string,
+  deps: Deps,
 ): EndpointRecord[] {
   const { connections, tls, urls } = config
   const ca = tls.ca === '' ? '' : readText(tls.ca)
@@ -138,79 +124,23 @@ function endpointsFor(
     const { origin } = new URL(url)
     const settings: TransportSettings = {
       origin: new URL(origin),
-      idleMs: connections.idle,
-      resolveMs: connections.resolve,
+      idleMs: connections.idleMs,
+      resolveMs: connections.resolveMs,
       ca,
       servername: tls.servername,
     }
     const known = before?.endpoints.find((one) => one.origin === origin)
     const isSame = known !== undefined && isSameWire(known.settings, settings)
+    const owner = { origin, settings: config }
     return {
       origin,
       settings,
       wire: isSame ? known.wire : connect(settings),
-      connections: known?.connections ?? freshSlots(connections.max),
-      load: known?.load ?? { inFlight: 0 },
+      owner,
+      states: prepared(AT_ENDPOINT, owner, known, deps) as EndpointStates,
     }
   })
 }
 
 const isSameWire = (one: TransportSettings, other: TransportSettings) =>
   isDeepStrictEqual({ ...one, origin: one.origin.origin }, { ...other, origin: other.origin.origin })
-
-/** The upstream's own, and those of its routes that declare one, each for every endpoint. */
-function breakersFor(config: UpstreamConfig, before: UpstreamState | undefined): Map<string, BreakerRecord> {
-  const origins = config.urls.map((url) => new URL(url).origin)
-  const owners = [
-    { route: undefined, breaker: config.breaker },
-    ...config.routes.map(({ match, breaker }) => ({ route: match, breaker })),
-  ]
-  const all = owners.flatMap(({ route, breaker }) =>
-    breaker === undefined
-      ? []
-      : origins.map(
-          (origin) => [breakerKey(route, origin), breakerFor(config, route, origin, breaker, before)] as const,
-        ),
-  )
-  return new Map(all)
-}
-
-/** Keeps its state while its own settings are the same, and an operator's word whatever they are. */
-function breakerFor(
-  { name, urls }: UpstreamConfig,
-  route: string | undefined,
-  origin: string,
-  config: BreakerConfig,
-  before: UpstreamState | undefined,
-): BreakerRecord {
-  const endpoint = urls.length > 1 ? origin : undefined
-  const known = before?.breakers.get(breakerKey(route, origin))
-  if (known !== undefined && isDeepStrictEqual(known.config, config))
-    return { config, breaker: { ...known.breaker, endpoint } }
-  const settings = breakerSettings(config)
-  const circuit = freshCircuit(settings)
-  circuit.mode = known?.breaker.circuit.mode ?? circuit.mode
-  return { config, breaker: { settings, circuit, upstream: name, route, endpoint, onOpen: new Set() } }
-}
-
-function routesFor(config: UpstreamConfig, before: UpstreamState | undefined): Map<string, RouteRecord> {
-  const origins = new Set(config.urls.map((url) => new URL(url).origin))
-  const routes = [
-    ...config.routes.map(({ match, failureWhen }) => ({ match, failureWhen })),
-    { match: NO_ROUTE, failureWhen: false as const },
-  ]
-  return new Map(
-    routes.map(({ match, failureWhen }) => {
-      const known = before?.routes.get(match)
-      const isSameRule = known !== undefined && isDeepStrictEqual(known.failureWhen, failureWhen)
-      const record: RouteRecord = {
-        ref: known?.ref ?? { upstream: config.name, route: match },
-        latencies: known?.latencies ?? freshLatencies(),
-        delays: new Map([...(known?.delays ?? [])].filter(([origin]) => origins.has(origin))),
-        failureWhen,
-        counted: isSameRule ? known.counted : new SeenIds(),
-      }
-      return [match, record]
-    }),
-  )
-}

@@ -1,25 +1,15 @@
-import {
-  breakerKey,
-  type Carried,
-  type Connect,
-  leftBehind,
-  NO_ROUTE,
-  stateFor,
-  takeOver,
-  type UpstreamState,
-} from './retained.ts'
-import type { Config, RouteConfig } from '../config/schema.ts'
-import type { TimeoutRules } from '../job/timeouts.ts'
-import { type Breaker, setMode, wouldAdmit } from '../policy/breaker/breaker.ts'
-import { retriesLeft } from '../policy/retry/budget.ts'
-import { allowProbes, probesInFlight, stateOf } from '../policy/breaker/circuit.ts'
-import type { JobWatch, SeenIds } from '../policy/failure-when/rule.ts'
-import type { BreakerMode, BreakerSnapshot, Snapshot, UpstreamSnapshot } from '../events.ts'
+import type { Config } from '../config/schema.ts'
 import type { Deps } from '../deps.ts'
-import { heldIn, type Polls } from '../policy/hold/hold.ts'
-import { type EndpointState, type PipelineState, pipeline } from '../policy/pipeline.ts'
-import { compileMatch, compileParameter, type Route, type Upstream } from '../proxy/route.ts'
-import { budgetOf, pipelineSettings, type RouteSettings, timeoutsOf } from './settings.ts'
+import type { BreakerMode, EndpointSnapshot, Snapshot, UpstreamSnapshot } from '../events.ts'
+import type { TimeoutRules } from '../job/timeouts.ts'
+import type { Breaker } from '../policy/breaker/breaker.ts'
+import { breakerControl } from '../policy/breaker/breakers.ts'
+import { pipeline } from '../policy/pipeline.ts'
+import { POLICIES, type FullPlace, type FullStanding } from '../policy/policies.ts'
+import type { RouteTraits } from '../policy/exchange.ts'
+import { NO_ROUTE } from '../policy/policy.ts'
+import { compileMatch, type Route, type Upstream } from '../proxy/route.ts'
+import { type Carried, type Connect, leftBehind, stateFor, takeOver, type UpstreamState } from './retained.ts'
 
 /** The configuration, made ready to serve requests: read by listeners once for each request. */
 export type Runtime = {
@@ -29,17 +19,12 @@ export type Runtime = {
   readonly snapshot: () => Pick<Snapshot, 'upstreams'>
   /** Whether any breaker of the endpoint is open. */
   readonly isOpen: (upstream: string, origin: string) => boolean
-  /** Lets probes through whatever breakers of the endpoint are open: it is said to be well. */
+  /** Lets probes through whatever breakers of the endpoint are open: its health path says that it is well. */
   readonly allowProbes: (upstream: string, origin: string) => void
   /** An operator's word to breakers of an upstream. @returns how many there are that are meant. */
   readonly setMode: (upstream: string, meant: (breaker: Breaker) => boolean, mode: BreakerMode) => number
   /** Closes the connections to all upstreams. */
   readonly close: () => Promise<void>
-}
-
-type CompiledUpstream = {
-  readonly upstream: Upstream
-  readonly snapshot: () => UpstreamSnapshot
 }
 
 /**
@@ -59,28 +44,19 @@ export function compile(
       stateFor(upstream, before.get(upstream.name), connect, readText, deps),
     ]),
   )
-  const compiled = [...carried.values()].map((state) => compileUpstream(state, config.timeouts, deps))
-  const breakersAt = (name: string, origin: string) =>
-    breakersOf(carried.get(name))
-      .filter((one) => one.origin === origin)
-      .map(({ breaker }) => breaker)
+  const states = [...carried.values()]
+  const breakers = new Map(
+    states.map(({ config: { name }, states: { breakers } }) => [name, breakerControl(breakers, deps)]),
+  )
   return {
-    upstreams: new Map(compiled.map(({ upstream }) => [upstream.name, upstream])),
+    upstreams: new Map(states.map((state) => [state.config.name, compileUpstream(state, config.timeouts, deps)])),
     carried,
-    snapshot: () => ({ upstreams: compiled.map(({ snapshot }) => snapshot()) }),
-    isOpen: (name, origin) =>
-      breakersAt(name, origin).some(({ circuit }) => stateOf(circuit, deps.clock.now()) === 'open'),
-    allowProbes: (name, origin) => {
-      for (const { circuit } of breakersAt(name, origin)) allowProbes(circuit, deps.clock.now())
-    },
-    setMode: (name, meant, mode) => {
-      const all = breakersOf(carried.get(name)).filter(({ breaker }) => meant(breaker))
-      for (const { breaker } of all) setMode(breaker, mode, deps)
-      return all.length
-    },
+    snapshot: () => ({ upstreams: states.map((state) => snapshotOf(state, deps)) }),
+    isOpen: (name, origin) => breakers.get(name)?.isOpen(origin) ?? false,
+    allowProbes: (name, origin) => breakers.get(name)?.allowProbes(origin),
+    setMode: (name, meant, mode) => breakers.get(name)?.setMode(meant, mode) ?? 0,
     close: async () => {
-      const wires = [...carried.values()].flatMap(({ endpoints }) => endpoints.map(({ wire }) => wire))
-      await Promise.all(wires.map((wire) => wire.close()))
+      await Promise.all(states.flatMap(({ endpoints }) => endpoints.map(({ wire }) => wire.close())))
     },
   }
 }
@@ -94,113 +70,93 @@ export function succeed(before: Carried, after: Carried, deps: Deps): void {
   for (const wire of leftBehind(before, after)) wire.retire()
 }
 
-function compileUpstream(state: UpstreamState, rules: TimeoutRules, deps: Deps): CompiledUpstream {
-  const { config } = state
-  const polls: Polls[] = []
-
-  const compileRoute = (match: string, owner: string | undefined, route: RouteSettings): Route => {
-    const record = state.routes.get(match)
-    if (record === undefined) throw new Error(`${config.name} has no record of ${match}`)
-    const own = pipelineState(state, owner, record)
-    polls.push(own.polls)
-    return {
-      ref: record.ref,
-      send: pipeline(pipelineSettings(config, route), own, deps),
-      idempotentMethods: new Set(route.retry.methods),
-      idempotent: route.idempotent,
-      bodyLimits: route.retry.bodyBuffer,
-      upgrades: new Set(route.upgrades.map((name) => name.toLowerCase())),
-      tunnelMs: route.timeout.tunnel,
-      timeouts: timeoutsOf(route.timeout, rules),
-      jobs: jobsOf(match, route.failureWhen, record.counted),
-    }
-  }
+function compileUpstream(state: UpstreamState, rules: TimeoutRules, deps: Deps): Upstream {
+  const { config, endpoints } = state
   const [first] = config.urls
   if (first === undefined) throw new Error(`${config.name} has no url`)
   const { pathname } = new URL(first)
-  const upstream: Upstream = {
+  const compiled = state.routes.map((route) => compileRoute(route, state, rules, deps))
+  const fallback = compiled.pop()
+  if (fallback === undefined) throw new Error(`${config.name} has no route ${NO_ROUTE}`)
+  return {
     name: config.name,
-    origins: state.endpoints.map(({ origin }) => new URL(origin)),
+    origins: endpoints.map(({ origin }) => new URL(origin)),
     basePath: pathname === '/' ? '' : pathname,
-    routes: config.routes.map((route) => ({
-      matches: compileMatch(route.match),
-      route: compileRoute(route.match, route.breaker === undefined ? undefined : route.match, route),
-    })),
-    fallback: compileRoute(NO_ROUTE, undefined, {
-      ...config,
-      idempotent: false,
-      failureWhen: false,
-      resume: false,
-      hold: false,
-    }),
+    routes: compiled.map((route) => ({ matches: compileMatch(route.ref.route), route })),
+    fallback,
   }
-  return { upstream, snapshot: () => snapshotOf(state, polls, deps) }
 }
 
-/** @param owner the route that has a breaker of its own; undefined for the upstream's. */
-function pipelineState(
-  { concurrency, adaptive, pace, budget, endpoints, breakers }: UpstreamState,
-  owner: string | undefined,
-  { latencies, delays }: Pick<PipelineState, 'latencies' | 'delays'>,
-): PipelineState {
-  const places = endpoints.map(({ origin, load, connections, wire }): EndpointState => {
-    const breaker = breakers.get(breakerKey(owner, origin))?.breaker
-    if (breaker === undefined) throw new Error(`no breaker for ${origin}`)
-    return { origin, load, connections, transport: wire.send, breaker }
-  })
-  const own = { polls: new Map(), flights: new Map(), latencies, delays }
-  return { concurrency, adaptive, pace, budget, endpoints: places, ...own }
+function compileRoute(
+  { owner, states }: UpstreamState['routes'][number],
+  upstream: UpstreamState,
+  rules: TimeoutRules,
+  deps: Deps,
+): Route {
+  const { match, ref, settings } = owner
+  const place: FullPlace = {
+    match,
+    route: settings,
+    upstream: upstream.config,
+    state: { ...upstream.states, ...states },
+    endpoints: upstream.endpoints.map(({ origin, states: state, wire }) => ({ origin, state, transport: wire.send })),
+    deps,
+  }
+  const { upgrades } = match === NO_ROUTE ? upstream.config : routeOf(upstream, match)
+  return {
+    ref,
+    send: pipeline(place),
+    upgrades: new Set(upgrades.map((name) => name.toLowerCase())),
+    ...traitsOf(place, rules),
+  }
 }
 
-/** Those of the upstream first, then those of its routes. */
-function breakersOf(state: UpstreamState | undefined): { readonly origin: string; readonly breaker: Breaker }[] {
-  return [...(state?.breakers ?? [])].map(([key, { breaker }]) => ({
-    origin: key.slice(key.indexOf('\n') + 1),
-    breaker,
-  }))
+function routeOf({ config }: UpstreamState, match: string) {
+  const route = config.routes.find((one) => one.match === match)
+  if (route === undefined) throw new Error(`${config.name} has no route ${match}`)
+  return route
 }
 
-/** One job watch for each route that has a rule. */
-function jobsOf(match: string, rule: RouteConfig['failureWhen'], counted: SeenIds): JobWatch | undefined {
-  if (rule === false) return undefined
-  const idOf = rule.oncePer === undefined ? undefined : compileParameter(match, rule.oncePer)
-  const { json, in: failed, completed = DONE } = rule
-  return { rule: { json, failed: new Set(failed), completed: new Set(completed) }, idOf, counted }
+const NO_TIMEOUTS = { connectMs: 0, attemptMs: 0, totalMs: 0, idleMs: 0 }
+
+function traitsOf(place: FullPlace, rules: TimeoutRules): RouteTraits {
+  const none: RouteTraits = {
+    idempotent: false,
+    idempotentMethods: new Set(),
+    jobs: undefined,
+    bodyLimits: { memory: 0, disk: 0 },
+    timeouts: NO_TIMEOUTS,
+    tunnelMs: 0,
+  }
+  return Object.assign(none, ...POLICIES.map((policy) => policy.traits?.(place, rules)))
 }
 
-/** What services call a job that is done, while the route does not say. */
-const DONE = ['completed', 'complete', 'done', 'succeeded', 'success', 'finished']
-
-function snapshotOf(state: UpstreamState, polls: readonly Polls[], deps: Deps): UpstreamSnapshot {
-  const { config, concurrency, pace, budget, adaptive, endpoints, breakers } = state
-  const now = deps.clock.now()
-  const queued = [concurrency, ...endpoints.map(({ connections }) => connections)].map(({ waiting }) => waiting.length)
+function snapshotOf({ config, states, endpoints, routes }: UpstreamState, deps: Deps): UpstreamSnapshot {
+  const standing: FullStanding = {
+    upstream: config,
+    state: states,
+    endpoints: endpoints.map(({ origin, states: state }) => ({ origin, state })),
+    routes: routes.map((route) => route.states),
+    deps,
+  }
+  const parts = POLICIES.flatMap((policy) => policy.snapshot?.(standing) ?? [])
+  const sum = (key: 'inFlight' | 'queued' | 'limit' | 'held' | 'retryBudget') =>
+    parts.reduce((total, part) => total + (part[key] ?? 0), 0)
   return {
     name: config.name,
-    endpoints: endpoints.map(({ origin, load }) => {
-      const own = breakers.get(breakerKey(undefined, origin))?.breaker
-      return { origin, inFlight: load.inFlight, isAvailable: own !== undefined && wouldAdmit(own, deps) }
-    }),
-    inFlight: concurrency.inUse,
-    queued: queued.reduce((sum, waiting) => sum + waiting, pace?.waiting.length ?? 0),
-    limit: concurrency.limit,
-    slowdown: adaptive?.slowdown,
-    held: polls.reduce((sum, one) => sum + heldIn(one), 0),
-    connections: endpoints.reduce((sum, { wire }) => sum + wire.open(), 0),
-    retryBudget: retriesLeft(budget, now, budgetOf(config.retry)),
-    breakers: breakersOf(state).map(({ breaker }) => breakerSnapshot(breaker, now)),
+    endpoints: standing.endpoints.map((endpoint) => endpointSnapshotOf(standing, endpoint)),
+    inFlight: sum('inFlight'),
+    queued: sum('queued'),
+    limit: sum('limit'),
+    slowdown: parts.find(({ slowdown }) => slowdown !== undefined)?.slowdown,
+    held: sum('held'),
+    connections: endpoints.reduce((total, { wire }) => total + wire.open(), 0),
+    retryBudget: sum('retryBudget'),
+    breakers: parts.flatMap(({ breakers = [] }) => breakers),
   }
 }
 
-function breakerSnapshot({ circuit, route, endpoint }: Breaker, now: number): BreakerSnapshot {
-  const state = stateOf(circuit, now)
-  return {
-    route,
-    endpoint,
-    mode: circuit.mode,
-    state,
-    consecutiveFailures: circuit.consecutiveFailures,
-    openForMs: state === 'open' ? Math.max(0, circuit.halfOpenAt - now) : 0,
-    probesInFlight: probesInFlight(circuit, now),
-  }
+function endpointSnapshotOf(standing: FullStanding, endpoint: FullStanding['endpoints'][number]): EndpointSnapshot {
+  const none: EndpointSnapshot = { origin: endpoint.origin, inFlight: 0, isAvailable: true }
+  return Object.assign(none, ...POLICIES.map((policy) => policy.endpointSnapshot?.(standing, endpoint)))
 }

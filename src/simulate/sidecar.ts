@@ -104,10 +104,10 @@ function watchedOf({ upstreams }: Config, world: World): Watched[] {
     urls.map((url) => {
       const { origin } = new URL(url)
       const look = async () => {
-        if (!world.isWell(name, origin, health.interval)) throw new Error('not well')
+        if (!world.isWell(name, origin, health.intervalMs)) throw new Error('not well')
         return ''
       }
-      return { upstream: name, origin, health: { look }, intervalMs: health.interval }
+      return { upstream: name, origin, health: { look }, intervalMs: health.intervalMs }
     }),
   )
 }

@@ -55,32 +55,32 @@ test('the shortest file there is has every default', () => {
         name: 'web',
         urls: ['http://localhost:9000'],
         listen: undefined,
-        health: { path: undefined, timeout: 2_000, interval: 15_000 },
+        health: { path: undefined, timeoutMs: 2_000, intervalMs: 15_000 },
         tls: { ca: '', servername: '' },
-        timeout: { connect: 5_000, attempt: 12_000, total: 25_000, idle: 60_000, tunnel: 3_600_000 },
-        clientTimeout: 30_000,
+        timeout: { connectMs: 5_000, attemptMs: 12_000, totalMs: 25_000, idleMs: 60_000, tunnelMs: 3_600_000 },
+        clientTimeoutMs: 30_000,
         retry: {
           attempts: 5,
           on: ['connect-failure', 'reset', 'timeout', 502, 503, 504, 429],
           methods: ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'],
-          backoff: { initial: 2_000, factor: 2, max: 60_000, jitter: 0.1 },
+          backoff: { initialMs: 2_000, factor: 2, maxMs: 60_000, jitter: 0.1 },
           respectRetryAfter: true,
-          budget: { ratio: 0.2, minPerSecond: 3, window: 10_000 },
-          bodyBuffer: { memory: 1_048_576, disk: 268_435_456 },
+          budget: { ratio: 0.2, minPerSecond: 3, windowMs: 10_000 },
+          bodyBuffer: { memoryBytes: 1_048_576, diskBytes: 268_435_456 },
         },
         breaker: {
           consecutiveFailures: 5,
-          failureRate: { threshold: 0.5, window: 30_000, minimumRequests: 20 },
+          failureRate: { threshold: 0.5, windowMs: 30_000, minimumRequests: 20 },
           slowCalls: false,
-          openFor: 60_000,
-          openForMax: 600_000,
+          openForMs: 60_000,
+          openForMaxMs: 600_000,
           halfOpenProbes: 3,
           closeAfter: 1,
           failureStatus: ['5xx'],
         },
-        concurrency: { max: 64, queue: 256, queueTimeout: 5_000, adaptive: false },
-        connections: { max: 16, idle: 4_000, resolve: 30_000 },
-        balance: { decay: 10_000, slowStart: 30_000 },
+        concurrency: { max: 64, queue: 256, queueTimeoutMs: 5_000, adaptive: false },
+        connections: { max: 16, idleMs: 4_000, resolveMs: 30_000 },
+        balance: { decayMs: 10_000, slowStartMs: 30_000 },
         collapse: false,
         hedge: false,
         upgrades: ['websocket'],
@@ -110,16 +110,31 @@ upstreams:
 `)
   const [web] = upstreams
   expect(web?.urls).toEqual(['http://localhost:9000'])
-  expect(web?.timeout).toEqual({ connect: 5_000, attempt: 3_000, total: 8_000, idle: 60_000, tunnel: 3_600_000 })
-  expect(web?.retry).toMatchObject({ attempts: 4, on: [503], backoff: { initial: 1_000, factor: 3, max: 60_000 } })
-  expect(web?.breaker.failureRate).toEqual({ threshold: 0.9, window: 30_000, minimumRequests: 20 })
-  expect(web?.breaker.slowCalls).toEqual({ slowerThan: 2_000, threshold: 0.8, window: 60_000, minimumRequests: 20 })
+  expect(web?.timeout).toEqual({
+    connectMs: 5_000,
+    attemptMs: 3_000,
+    totalMs: 8_000,
+    idleMs: 60_000,
+    tunnelMs: 3_600_000,
+  })
+  expect(web?.retry).toMatchObject({ attempts: 4, on: [503], backoff: { initialMs: 1_000, factor: 3, maxMs: 60_000 } })
+  expect(web?.breaker.failureRate).toEqual({ threshold: 0.9, windowMs: 30_000, minimumRequests: 20 })
+  expect(web?.breaker.slowCalls).toEqual({ slowerThanMs: 2_000, threshold: 0.8, windowMs: 60_000, minimumRequests: 20 })
   const [a, b] = web?.routes ?? []
   expect(a).toMatchObject({ match: 'GET /a/{id}', idempotent: false, breaker: undefined })
-  expect(a?.timeout).toEqual({ connect: 5_000, attempt: 2_000, total: 8_000, idle: 60_000, tunnel: 3_600_000 })
-  expect(a?.retry).toMatchObject({ attempts: 1, on: [503], backoff: { initial: 1_000, factor: 3, max: 5_000 } })
-  expect(a?.retry.budget).toEqual(web?.retry.budget)
-  expect(b).toMatchObject({ idempotent: true, breaker: { consecutiveFailures: 7, openFor: 1_000, failureRate: false } })
+  expect(a?.timeout).toEqual({
+    connectMs: 5_000,
+    attemptMs: 2_000,
+    totalMs: 8_000,
+    idleMs: 60_000,
+    tunnelMs: 3_600_000,
+  })
+  expect(a?.retry).toMatchObject({ attempts: 1, on: [503], backoff: { initialMs: 1_000, factor: 3, maxMs: 5_000 } })
+  expect(a?.retry).not.toHaveProperty('budget')
+  expect(b).toMatchObject({
+    idempotent: true,
+    breaker: { consecutiveFailures: 7, openForMs: 1_000, failureRate: false },
+  })
 })
 
 test('listeners can be set, and the shared one turned off', () => {
@@ -263,7 +278,7 @@ test('anchors may be used, but not as a bomb', () => {
   const shared = sound(
     `upstreams: { a: &base { url: http://x, timeout: &t { total: 9s } }, b: { url: http://y, timeout: *t } }`,
   )
-  expect(shared.upstreams.map(({ timeout }) => timeout.total)).toEqual([9_000, 9_000])
+  expect(shared.upstreams.map(({ timeout }) => timeout.totalMs)).toEqual([9_000, 9_000])
   const levels = Array.from({ length: 9 }, (_, i) => `l${i + 1}: &l${i + 1} [${Array(9).fill(`*l${i}`).join(', ')}]`)
   expect(faults(['l0: &l0 [x]', ...levels].join('\n'))).toEqual([expect.stringMatching(/^1:1 .*alias/i)])
 })
@@ -287,9 +302,9 @@ defaults: { timeout: { attempt: { observed: p99, times: 1.5, min: 1s, max: 9s } 
 upstreams:
   web: { url: http://a, rate: { requests: 3, per: 2s }, routes: [{ match: GET /x, timeout: { attempt: 4s } }] }
 `)
-  expect(upstreams[0]?.rate).toEqual({ requests: 3, per: 2_000 })
-  expect(upstreams[0]?.timeout.attempt).toEqual({ observed: 'p99', times: 1.5, min: 1_000, max: 9_000 })
-  expect(upstreams[0]?.routes[0]?.timeout.attempt).toBe(4_000)
+  expect(upstreams[0]?.rate).toEqual({ requests: 3, perMs: 2_000 })
+  expect(upstreams[0]?.timeout.attemptMs).toEqual({ observed: 'p99', times: 1.5, minMs: 1_000, maxMs: 9_000 })
+  expect(upstreams[0]?.routes[0]?.timeout.attemptMs).toBe(4_000)
 })
 
 test('collapse, hedge and observed timeouts are taken apart, and what cannot be is a fault', () => {
@@ -305,8 +320,8 @@ upstreams:
       - { match: GET /x, collapse: { headers: [X-API-Key] }, timeout: { attempt: ${attempt} } }
 `)
   expect(upstreams[0]?.routes).toMatchObject([
-    { collapse: true, hedge: { after: 250, max: 2 } },
-    { collapse: { headers: ['X-API-Key'] }, hedge: { after: 'p95', max: 1 }, timeout: { attempt: { times: 2 } } },
+    { collapse: true, hedge: { afterMs: 250, max: 2 } },
+    { collapse: { headers: ['X-API-Key'] }, hedge: { afterMs: 'p95', max: 1 }, timeout: { attemptMs: { times: 2 } } },
   ])
   const wrong = (said: string) => faults(`upstreams: { web: { url: http://a, timeout: { attempt: ${said} } } }`)
   expect(wrong('{ observed: p99, times: 1, min: 9s, max: 3s }').join()).toContain('attempt.min is longer than max')
@@ -344,11 +359,11 @@ test('job inputs and computed timeouts are taken apart', () => {
     all: { baseMs: 0, per: {}, times: {}, sum: ['part'], minMs: 1_000, maxMs: 86_400_000 },
   })
   expect(upstreams[0]?.timeout).toEqual({
-    connect: 5_000,
-    attempt: { computed: 'part', divideBy: 'n' },
-    total: { computed: 'all' },
-    idle: 60_000,
-    tunnel: 3_600_000,
+    connectMs: 5_000,
+    attemptMs: { computed: 'part', divideBy: 'n' },
+    totalMs: { computed: 'all' },
+    idleMs: 60_000,
+    tunnelMs: 3_600_000,
   })
 })
 
@@ -389,8 +404,8 @@ test('the shipped proxy.yaml is sound and knows the three upstreams of make-vide
   ])
   const patience = 30_000
   for (const { timeout, connections } of config.upstreams) {
-    expect(timeout.total).toBeLessThan(patience)
-    expect(connections.idle).toBeLessThan(5_000)
+    expect(timeout.totalMs).toBeLessThan(patience)
+    expect(connections.idleMs).toBeLessThan(5_000)
     expect(connections.max).toBeLessThan(20)
   }
 })

@@ -116,7 +116,7 @@ test('the sidecar has its memory left when /tmp, which counts as memory, is full
   const [, tmpMiB] = /^\/tmp:size=(\d+)m$/.exec(tmpfs[0] ?? '') ?? []
   const [, allMiB] = /^(\d+)m$/.exec(mem_limit) ?? []
   expect(Number(allMiB) - Number(tmpMiB)).toBeGreaterThanOrEqual(256)
-  const largest = Math.max(...configured().upstreams.map(({ retry }) => retry.bodyBuffer.disk))
+  const largest = Math.max(...configured().upstreams.map(({ retry }) => retry.bodyBuffer.diskBytes))
   expect(Number(tmpMiB) * 2 ** 20).toBeGreaterThanOrEqual(largest)
 })
 

@@ -217,7 +217,7 @@ describe.runIf(hasKubectl)('config/kubernetes', () => {
   test('/tmp holds the request bodies of several uploads at the same time', () => {
     const tmp = podOf('make-video-worker')?.volumes?.find(({ name }) => name === 'breakwater-tmp')
     expect(tmp?.emptyDir?.sizeLimit).toBe('1Gi')
-    const largest = Math.max(...configured().upstreams.map(({ retry }) => retry.bodyBuffer.disk))
+    const largest = Math.max(...configured().upstreams.map(({ retry }) => retry.bodyBuffer.diskBytes))
     expect(2 ** 30 / largest).toBeGreaterThanOrEqual(4)
   })
 

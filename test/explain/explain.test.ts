@@ -142,6 +142,7 @@ test('every policy in force is told, in the order of the pipeline', () => {
     'resume',
     'retry',
     'hedge',
+    'balance',
     'connections',
     'breaker',
     'failureWhen',

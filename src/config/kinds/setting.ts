@@ -2,9 +2,13 @@
 
 import { z } from 'zod'
 
-/** @template V what the rest of the house gets to see: ms, bytes, addresses taken apart. */
-export type Setting<V> = {
+/** Unit of a setting's value: the end of its name in Config (`queueTimeout: 5s` is read as `queueTimeoutMs: 5000`). */
+type Unit = '' | 'Ms' | 'Bytes'
+
+/** @template V type of the value in Config. @template U unit of the value. */
+export type Setting<V, U extends Unit = ''> = {
   readonly type: z.ZodType<V>
+  readonly unit: U
   /** As one would write it in the file. */
   readonly byDefault: unknown
   readonly help: string
@@ -13,19 +17,37 @@ export type Setting<V> = {
 /** A block that `false` turns off. When it is on, keys that are not given have their defaults. */
 export type Switch<B extends Block> = { readonly on: B; readonly byDefault: boolean; readonly help: string }
 
-type Node = Setting<unknown> | Switch<Block> | Block
+type Node = Setting<unknown, Unit> | Switch<Block> | Block
 export type Block = { readonly [key: string]: Node }
 
-/** What settings come to. */
+/** Type of a block's values in Config, with units at the ends of their names. */
 export type Values<N> =
-  N extends Setting<infer V>
+  N extends Setting<infer V, Unit>
     ? V
     : N extends Switch<infer B>
       ? false | Values<B>
-      : { readonly [K in keyof N]: Values<N[K]> }
+      : { readonly [K in keyof N as Named<K, N[K]>]: Values<N[K]> }
+
+type Named<K, N> = N extends Setting<unknown, infer U> ? `${K & string}${U}` : K
 
 export const setting = <V>(type: z.ZodType<V>, byDefault: unknown, help: string): Setting<V> => ({
   type,
+  unit: '',
+  byDefault,
+  help,
+})
+
+/** A length of time; a type that takes more than a duration (a computed timeout) keeps the unit of its plain values. */
+export const lengthSetting = <V>(type: z.ZodType<V>, byDefault: unknown, help: string): Setting<V, 'Ms'> => ({
+  type,
+  unit: 'Ms',
+  byDefault,
+  help,
+})
+
+export const sizeSetting = (type: z.ZodType<number>, byDefault: string, help: string): Setting<number, 'Bytes'> => ({
+  type,
+  unit: 'Bytes',
   byDefault,
   help,
 })
@@ -36,19 +58,35 @@ export const switchable = <B extends Block>(on: B, byDefault: boolean, help: str
   help,
 })
 
-const isSetting = (node: Node): node is Setting<unknown> => 'type' in node && node.type instanceof z.ZodType
+const isSetting = (node: Node): node is Setting<unknown, Unit> => 'type' in node && node.type instanceof z.ZodType
 const isSwitch = (node: Node): node is Switch<Block> => 'on' in node && 'byDefault' in node
 
-/** Every setting must be there: for values that defaults have been merged into. */
-export function whole(block: Block): z.ZodObject {
-  return z.strictObject(
-    mapped(block, (node): z.ZodType => {
-      if (isSetting(node)) return node.type
-      if (!isSwitch(node)) return whole(node)
-      const withDefaults = (value: unknown) => (isMap(value) ? inherit(node.on, defaultsOf(node.on), value) : value)
-      return z.preprocess(withDefaults, z.union([z.literal(false), whole(node.on)]))
-    }),
-  )
+/** Every setting must be there: for values that defaults have been merged into. Gives the values their names in Config. */
+export function whole(block: Block): z.ZodType<Record<string, unknown>> {
+  const names = Object.entries(block).map(([key, node]) => [key, isSetting(node) ? `${key}${node.unit}` : key] as const)
+  return z
+    .strictObject(
+      mapped(block, (node): z.ZodType => {
+        if (isSetting(node)) return node.type
+        if (!isSwitch(node)) return whole(node)
+        const withDefaults = (value: unknown) => (isMap(value) ? inherit(node.on, defaultsOf(node.on), value) : value)
+        return z.preprocess(withDefaults, z.union([z.literal(false), whole(node.on)]))
+      }),
+    )
+    .transform((values) => Object.fromEntries(names.map(([key, name]) => [name, values[key]])))
+}
+
+/** One block with the keys of all; blocks of the same key are joined in turn. */
+export function joined(blocks: readonly Block[]): Block {
+  const all: Record<string, Node> = {}
+  for (const block of blocks)
+    for (const [key, node] of Object.entries(block)) {
+      const known = all[key]
+      const isBoth = known !== undefined && !isSetting(known) && !isSwitch(known) && !isSetting(node) && !isSwitch(node)
+      if (known !== undefined && !isBoth) throw new Error(`${key} is a setting of two policies`)
+      all[key] = isBoth ? joined([known, node]) : node
+    }
+  return all
 }
 
 /** Any setting may be absent: for what a file says, at each of its levels. */

@@ -1,14 +1,13 @@
-/** Routes that no request comes to, settings that do nothing on them, and addresses that lead nowhere or back. */
+/** Routes that no request comes to, and addresses that lead nowhere or back. */
 
 import { isLoopback } from '../../net/loopback.ts'
 import { writtenMs } from '../kinds/units.ts'
-import { isRepeatable, type RouteScope, type Rules, type UpstreamScope } from './rule.ts'
+import type { Rules } from '../../policy/scope.ts'
+import type { FileRouteScope, FileUpstreamScope } from './rule.ts'
 
 const ANY_ADDRESS = new Set(['0.0.0.0', '::'])
-/** What uvicorn and Node close idle connections after, in ms. */
-const USUAL_KEEP_ALIVE_MS = 5_000
 
-export const ROUTING: Rules<RouteScope> = {
+export const ROUTING: Rules<FileRouteScope> = {
   'route-never-matches': ({ upstream, match }) => {
     const above = match === undefined ? undefined : coveringRoute(upstream, match)
     if (above === undefined) return undefined
@@ -18,50 +17,12 @@ export const ROUTING: Rules<RouteScope> = {
       fix: `this route above ${above}`,
     }
   },
-
-  'only-for-get': ({ route: { hold, resume }, match }) => {
-    const [method = '*'] = match?.split(' ') ?? []
-    if ((hold === false && !resume) || method === 'GET' || method === '*') return undefined
-    return {
-      at: hold === false ? ['resume'] : ['hold'],
-      reason: `${hold === false ? 'resume' : 'hold'} is for GET, and this route is for ${method}: it does nothing here`,
-      fix: 'a route for GET, or without it',
-    }
-  },
-
-  'hedge-does-nothing': (scope) =>
-    scope.route.hedge === false || scope.match === undefined || isRepeatable(scope) !== false
-      ? undefined
-      : {
-          at: ['hedge'],
-          reason: 'only what may be repeated is sent twice, and these requests may not be: hedge does nothing here',
-          fix: 'idempotent: true where the upstream answers a repetition with the same result; else hedge: false',
-        },
-
-  'hedge-too-late': ({ route: { hedge }, lengths }) => {
-    const limit = Math.min(lengths.attempt, lengths.total)
-    if (hedge === false || hedge.after === 'p95' || hedge.after < limit) return undefined
-    return {
-      at: ['hedge', 'timeout.attempt'],
-      reason: `an attempt is given up after ${writtenMs(limit)}, and another would be made beside it after ${writtenMs(hedge.after)}: it never is`,
-      fix: `an after well below ${writtenMs(limit)}, or p95`,
-    }
-  },
-
-  'collapse-loses-requests': (scope) =>
-    scope.route.collapse === false || scope.match === undefined || isRepeatable(scope) !== false
-      ? undefined
-      : {
-          at: ['collapse'],
-          reason: `two ${scope.match} at the same time that are alike become one call: where each is to do something, one of them is not done`,
-          fix: 'idempotent: true where a repetition has the same result, which is what collapse is for; else collapse: false',
-        },
 }
 
 /** The first routes with open segments are enough to look at: nobody writes hundreds of them. */
 const LOOKED_AT = 50
 
-function coveringRoute({ routes }: UpstreamScope['upstream'], wanted: string): string | undefined {
+function coveringRoute({ routes }: FileUpstreamScope['upstream'], wanted: string): string | undefined {
   let looked = 0
   for (const { match } of routes) {
     if (match === wanted || looked > LOOKED_AT) return undefined
@@ -91,16 +52,7 @@ function covers(earlier: string, later: string): boolean {
   })
 }
 
-export const REACHING: Rules<UpstreamScope> = {
-  'idle-over-keep-alive': ({ upstream: { connections } }) =>
-    connections.idle < USUAL_KEEP_ALIVE_MS
-      ? undefined
-      : {
-          at: ['connections.idle'],
-          reason: `idle connections are kept for ${writtenMs(connections.idle)}; uvicorn and Node close theirs after 5s, just when one is used again, and a POST that meets that is lost`,
-          fix: "idle: 4s, or a second less than the upstream's own keep-alive",
-        },
-
+export const REACHING: Rules<FileUpstreamScope> = {
   'never-reached': ({ config, upstream }) =>
     config.listen !== undefined || upstream.listen !== undefined
       ? undefined
@@ -127,11 +79,11 @@ export const REACHING: Rules<UpstreamScope> = {
   },
 
   'health-never-rests': ({ upstream: { health } }) =>
-    health.path === undefined || health.interval > health.timeout
+    health.path === undefined || health.intervalMs > health.timeoutMs
       ? undefined
       : {
           at: ['health.interval', 'health.timeout'],
-          reason: `the health path is asked every ${writtenMs(health.interval)} and may take ${writtenMs(health.timeout)}: a slow upstream is never left alone`,
+          reason: `the health path is asked every ${writtenMs(health.intervalMs)} and may take ${writtenMs(health.timeoutMs)}: a slow upstream is never left alone`,
           fix: `an interval of several times the timeout`,
         },
 }

@@ -3,7 +3,8 @@
 import { computeTimeout, type Inputs } from '../../job/timeouts.ts'
 import { hostname, isLoopback } from '../../net/loopback.ts'
 import { writtenMs } from '../kinds/units.ts'
-import type { FileScope, Rules } from './rule.ts'
+import type { Rules } from '../../policy/scope.ts'
+import type { FileScope } from './rule.ts'
 
 /** Shorter ones are found by trying, in characters. */
 const TOKEN_CHARS = 16

@@ -37,7 +37,7 @@ export function upstreamHealth(
     return look
   }
   const all = upstreams.map(({ name, urls, health, tls }) => {
-    const { path, timeout: timeoutMs, interval: intervalMs } = health
+    const { path, timeoutMs, intervalMs } = health
     const ca = tls.ca === '' ? '' : readText(tls.ca)
     const { servername } = tls
     const looks = urls.map((url) => lookFor({ url, path, timeoutMs, intervalMs, ca, servername }))
@@ -84,7 +84,7 @@ export async function healthChecks(
     check('disk_space', () => lookAtDisk(health.disk), health.timeout, false),
     ...upstreams.map((upstream) => {
       const endpoints = looks.get(upstream.name) ?? []
-      return check(checkName(upstream), () => lookAtEndpoints(endpoints), upstream.health.timeout)
+      return check(checkName(upstream), () => lookAtEndpoints(endpoints), upstream.health.timeoutMs)
     }),
   ]
   if (health.redis) {

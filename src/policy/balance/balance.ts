@@ -2,6 +2,7 @@ import { isBreakerRefusal, ProxyError } from '../../errors.ts'
 import { type Breaker, wouldAdmit } from '../breaker/breaker.ts'
 import type { Exchange, Reply, Send } from '../exchange.ts'
 import type { Deps } from '../../deps.ts'
+import type { BalanceSettings } from './settings.ts'
 
 /** One of the places that serve an upstream, as a route sees it: a route may have a breaker of its own for each. */
 export type Endpoint = {
@@ -12,12 +13,7 @@ export type Endpoint = {
   readonly breaker: Breaker
 }
 
-export type BalanceSettings = {
-  /** After this, in ms, a latency that was seen has lost two thirds of its weight, if no other was since. */
-  readonly decayMs: number
-  /** How long an endpoint that has recovered gets less than its share, in ms; 0 for not at all. */
-  readonly slowStartMs: number
-}
+type Settings = BalanceSettings['balance']
 
 /** How long endpoints take, by origin. Routes of one upstream differ in it: each has its own view of an endpoint. */
 export type Delays = Map<string, Delay>
@@ -57,7 +53,7 @@ export const triesLeft =
 export function balancing(
   endpoints: readonly { readonly endpoint: Endpoint; readonly send: Send }[],
   delays: Delays,
-  settings: BalanceSettings,
+  settings: Settings,
   deps: Deps,
 ): Send {
   const [first, ...others] = endpoints
@@ -89,7 +85,7 @@ function delayOf({ origin }: Endpoint, delays: Delays): Delay {
   return delay
 }
 
-async function sendTo(choice: Choice, exchange: Exchange, settings: BalanceSettings, deps: Deps): Promise<Reply> {
+async function sendTo(choice: Choice, exchange: Exchange, settings: Settings, deps: Deps): Promise<Reply> {
   const { endpoint, delay } = choice
   const { load, breaker } = endpoint
   const call = { startedAt: deps.clock.now() }
@@ -117,7 +113,7 @@ async function sendTo(choice: Choice, exchange: Exchange, settings: BalanceSetti
   }
 }
 
-function choose(choices: readonly Choice[], { tried }: Exchange, settings: BalanceSettings, deps: Deps): Choice {
+function choose(choices: readonly Choice[], { tried }: Exchange, settings: Settings, deps: Deps): Choice {
   const able = choices.filter(({ endpoint }) => wouldAdmit(endpoint.breaker, deps))
   const untried = able.filter(({ endpoint }) => !tried.includes(endpoint.origin))
   // Where none admits, the breaker of any of them says so.
@@ -130,7 +126,7 @@ function choose(choices: readonly Choice[], { tried }: Exchange, settings: Balan
   return costOf(other, now, settings) < costOf(one, now, settings) ? other : one
 }
 
-function costOf({ endpoint, delay }: Choice, now: number, settings: BalanceSettings): number {
+function costOf({ endpoint, delay }: Choice, now: number, settings: Settings): number {
   const { load, breaker } = endpoint
   const { slowStartMs } = settings
   const [oldest] = delay.unanswered
@@ -142,14 +138,14 @@ function costOf({ endpoint, delay }: Choice, now: number, settings: BalanceSetti
 }
 
 /** What is left of the latencies that were seen. */
-const known = ({ latencyMs, seenAt }: Delay, now: number, { decayMs }: BalanceSettings) =>
+const known = ({ latencyMs, seenAt }: Delay, now: number, { decayMs }: Settings) =>
   latencyMs === undefined ? undefined : latencyMs * Math.exp((seenAt - now) / decayMs)
 
 /**
  * Up at once, down step by step: what is slow now is believed, what is fast again has to show it. By answers rather than by
  * time, or one that was slow by chance would send those after it to where it is slow as a rule.
  */
-function see(delay: Delay, ms: number, isFailure: boolean, now: number, settings: BalanceSettings): void {
+function see(delay: Delay, ms: number, isFailure: boolean, now: number, settings: Settings): void {
   const before = known(delay, now, settings) ?? 0
   const seen = isFailure ? Math.max(ms, 2 * Math.max(before, LEAST_LATENCY_MS)) : ms
   delay.latencyMs = seen >= before ? seen : before + (seen - before) * STEP_DOWN

@@ -18,14 +18,14 @@ import type { Exchange, Layer, Reply } from '../exchange.ts'
 import type { Deps } from '../../deps.ts'
 import { answered, noticeSlow, settle, settleJob, type Verdict } from './settle.ts'
 
-export type BreakerSettings = CircuitSettings & {
+type BreakerRules = CircuitSettings & {
   /** Response statuses that count as failures. */
   readonly failureStatuses: ReadonlySet<number>
 }
 
 /** The breaker of one endpoint: shared by the routes of its upstream, or a route's own. */
 export type Breaker = {
-  readonly settings: BreakerSettings
+  readonly settings: BreakerRules
   readonly circuit: Circuit
   readonly upstream: string
   /** undefined for the upstream's own. */
@@ -140,7 +140,7 @@ function watch(breaker: Breaker, permit: Permit, jobs: JobWatch, reply: Reply, e
  * undefined when the body has yet to tell. A protocol switch is a success: what follows is no response body. A job that is
  * broken makes one failure, not one for each time it is asked for.
  */
-function verdictOnHead(status: number, { jobs, path }: Exchange, settings: BreakerSettings): Verdict | undefined {
+function verdictOnHead(status: number, { jobs, path }: Exchange, settings: BreakerRules): Verdict | undefined {
   if (settings.failureStatuses.has(status)) {
     const id = jobs?.idOf?.(path)
     return id !== undefined && jobs?.counted.add(`broken ${id}`) === false ? 'neutral' : 'failure'

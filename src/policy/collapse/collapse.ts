@@ -7,7 +7,7 @@ import { sameness } from '../shared/sameness.ts'
 import { Sharers } from '../shared/sharers.ts'
 import { receivedWithin, WholeRequestBody } from '../whole.ts'
 
-export type CollapseSettings = {
+export type CollapseRules = {
   /** Fields, lower case, in which requests must agree; undefined for all but those that each request has its own of. */
   readonly headers: ReadonlySet<string> | undefined
   /** A request with a larger body is sent by itself. */
@@ -23,7 +23,7 @@ export type Flights = Map<string, Flight>
  * Go's singleflight, whose name for it this is; here, who waits may leave, and the call lasts as long as one waits.
  */
 export const collapsing =
-  (settings: CollapseSettings, flights: Flights, deps: Deps): Layer =>
+  (settings: CollapseRules, flights: Flights, deps: Deps): Layer =>
   (next) =>
   async (exchange) => {
     if (exchange.upgrade !== undefined) return next(exchange)

@@ -8,7 +8,7 @@ import { type Latencies, quantile, record } from '../observe/latencies.ts'
 import { Link } from '../link.ts'
 import { WholeRequestBody } from '../whole.ts'
 
-export type HedgeSettings = {
+export type HedgeRules = {
   /** How long an attempt may wait before another is made beside it, in ms; undefined for the route's observed p95. */
   readonly afterMs: number | undefined
   /** Further attempts beside the first. */
@@ -23,7 +23,7 @@ const QUANTILE = 0.95
 const MOST_BODY = 64 * 1024
 
 type Rules = {
-  readonly settings: HedgeSettings
+  readonly settings: HedgeRules
   readonly latencies: Latencies
   readonly budget: Budget
   readonly next: Send
@@ -37,7 +37,7 @@ type Rules = {
  * 2013, hedged requests after the 95th percentile.
  */
 export const hedging =
-  (settings: HedgeSettings, latencies: Latencies, budget: Budget, deps: Deps): Layer =>
+  (settings: HedgeRules, latencies: Latencies, budget: Budget, deps: Deps): Layer =>
   (next) =>
   (exchange) => {
     if (!exchange.idempotent || exchange.upgrade !== undefined) return next(exchange)

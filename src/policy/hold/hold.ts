@@ -5,18 +5,10 @@ import { type Exchange, fork, type Layer, type Reply, type Send } from '../excha
 import type { Deps } from '../../deps.ts'
 import { sameness } from '../shared/sameness.ts'
 import { type Sharer, Sharers } from '../shared/sharers.ts'
+import type { HoldSettings } from './settings.ts'
 import { WholeReply, wholeBody } from '../whole.ts'
 
-export type HoldSettings = {
-  /** JSON Pointer (RFC 6901) to the status in the body. */
-  readonly json: string
-  /** While the status is one of these the job goes on, and so does the hold. */
-  readonly pending: ReadonlySet<string>
-  /** The longest hold, in ms; the exchange's deadline may make it shorter. */
-  readonly upToMs: number
-  /** Between two polls of the upstream, in ms. */
-  readonly everyMs: number
-}
+type Hold = Exclude<HoldSettings['hold'], false>
 
 /** The polls under way, by what they ask for. */
 export type Polls = Map<string, Poll>
@@ -30,7 +22,7 @@ export const heldIn = (polls: Polls): number => [...polls.values()].reduce((sum,
  * everything that an upstream is protected by, so that a hold takes up none of it while it waits.
  */
 export const holding =
-  (settings: HoldSettings, polls: Polls, deps: Deps): Layer =>
+  (settings: Hold, polls: Polls, deps: Deps): Layer =>
   (next) =>
   (exchange) => {
     if (exchange.method !== 'GET' || exchange.upgrade !== undefined) return next(exchange)
@@ -50,7 +42,9 @@ export const holding =
 type Held = { readonly reply: Reply; readonly body: Buffer }
 
 class Poll {
-  readonly #settings: HoldSettings
+  readonly #settings: Hold
+  /** Statuses of a job that goes on: while the response has one of them, so does the hold. */
+  readonly #pending: ReadonlySet<string>
   readonly #model: Exchange
   readonly #next: Send
   readonly #deps: Deps
@@ -58,8 +52,9 @@ class Poll {
   #latest: Held | undefined
   #wait: Timer | undefined
 
-  constructor(settings: HoldSettings, model: Exchange, next: Send, over: () => void, deps: Deps) {
+  constructor(settings: Hold, model: Exchange, next: Send, over: () => void, deps: Deps) {
     this.#settings = settings
+    this.#pending = new Set(settings.in)
     this.#model = model
     this.#next = next
     this.#deps = deps
@@ -100,7 +95,7 @@ class Poll {
       const held = { reply, body }
       this.#latest = held
       const status = statusIn(reply, body, this.#settings.json)
-      if (status === undefined || !this.#settings.pending.has(status))
+      if (status === undefined || !this.#pending.has(status))
         return this.#sharers.settle((sharer) => this.#answer(sharer, held))
     } catch (error) {
       this.#sharers.land()

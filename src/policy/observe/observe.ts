@@ -2,14 +2,7 @@ import { ProxyError } from '../../errors.ts'
 import type { Layer } from '../exchange.ts'
 import type { Deps } from '../../deps.ts'
 import { type Latencies, quantile, record } from './latencies.ts'
-
-/** An attempt's limit as so many times what attempts have taken of late. */
-export type ObservedSettings = {
-  /** 0.99 for the 99th percentile. */
-  readonly quantile: number
-  readonly times: number
-  readonly minMs: number
-}
+import type { ObservedLength } from './settings.ts'
 
 /**
  * Writes down how long the attempts of a route wait for their response heads. One that was given up as late counts for as
@@ -36,12 +29,12 @@ export const observing =
  * of Phi-accrual detectors, in the plain form of a percentile times a factor.
  */
 export const observedTimeout =
-  (settings: ObservedSettings, latencies: Latencies, { clock }: Deps): Layer =>
+  ({ observed, times, minMs }: ObservedLength, latencies: Latencies, { clock }: Deps): Layer =>
   (next) =>
   (exchange) => {
-    const seen = quantile(latencies, settings.quantile, clock.now())
+    const seen = quantile(latencies, Number(observed.slice(1)) / 100, clock.now())
     if (seen !== undefined) {
-      const attemptMs = Math.min(exchange.timeouts.attemptMs, Math.max(settings.minMs, seen * settings.times))
+      const attemptMs = Math.min(exchange.timeouts.attemptMs, Math.max(minMs, seen * times))
       exchange.timeouts = { ...exchange.timeouts, attemptMs }
     }
     return next(exchange)

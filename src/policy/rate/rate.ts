@@ -9,11 +9,6 @@ export type RateLimit = {
   readonly perMs: number
 }
 
-export type PaceSettings = {
-  /** The longest wait, in ms; the exchange's deadline may make it shorter. */
-  readonly queueTimeoutMs: number
-}
-
 /**
  * When the last `requests` were let through, as a ring, and who waits, first come first served. An exact window rather than
  * a bucket of tokens: a bucket that is full lets twice as many through in the window after a pause, which is what an
@@ -77,25 +72,26 @@ export type Paced = 'requests' | 'repetitions'
  * Lets through to the upstream no more than its rate allows; the rest waits its turn. What cannot have its turn before its
  * deadline or `queueTimeout` is refused at once, with the seconds after which there is room. Stands twice: around all
  * else for what comes in, and inside the retry for what is repeated, since the upstream counts both.
+ * @param queueTimeoutMs the longest wait; the exchange's deadline may make it shorter.
  */
 export const pacing =
-  (settings: PaceSettings, pace: Pace, paced: Paced, refusal: () => ProxyError | undefined, deps: Deps): Layer =>
+  (queueTimeoutMs: number, pace: Pace, paced: Paced, refusal: () => ProxyError | undefined, deps: Deps): Layer =>
   (next) =>
   async (exchange) => {
     const isRepetition = exchange.attemptsBefore + exchange.attempts > 0
     if (isRepetition === (paced === 'repetitions')) {
       const refused = refusal()
       if (refused !== undefined) throw refused
-      await turn(settings, pace, exchange, deps)
+      await turn(queueTimeoutMs, pace, exchange, deps)
     }
     return next(exchange)
   }
 
-function turn(settings: PaceSettings, pace: Pace, exchange: Exchange, { clock }: Deps): Promise<void> | undefined {
+function turn(queueTimeoutMs: number, pace: Pace, exchange: Exchange, { clock }: Deps): Promise<void> | undefined {
   const now = clock.now()
   const waitMs = freeAt(pace, pace.waiting.length) - now
   if (waitMs <= 0) return take(pace, now)
-  const isTooLong = waitMs > settings.queueTimeoutMs || now + waitMs >= exchange.deadlineAt
+  const isTooLong = waitMs > queueTimeoutMs || now + waitMs >= exchange.deadlineAt
   if (isTooLong || pace.waiting.length >= MAX_WAITING) throw refusedFor(waitMs)
   return new Promise((resolve, reject) => {
     const leave = () => {
@@ -107,7 +103,7 @@ function turn(settings: PaceSettings, pace: Pace, exchange: Exchange, { clock }:
         leave()
         resolve()
       },
-      untilAt: () => Math.min(now + settings.queueTimeoutMs, exchange.deadlineAt),
+      untilAt: () => Math.min(now + queueTimeoutMs, exchange.deadlineAt),
       refuse: (longerMs) => {
         leave()
         reject(refusedFor(longerMs))

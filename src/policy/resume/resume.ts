@@ -7,9 +7,9 @@ import { type BodySink, type Exchange, fork, join, type Layer, type Reply, type 
 import type { Deps } from '../../deps.ts'
 import type { BodyEnd } from '../../events.ts'
 import { fieldOf, type RawHeaders } from '../../net/fields.ts'
-import type { RetrySettings } from '../retry/retry.ts'
+import type { RetryRules } from '../retry/retry.ts'
 
-type Rules = { readonly settings: RetrySettings; readonly budget: Budget; readonly next: Send; readonly deps: Deps }
+type Rules = { readonly settings: RetryRules; readonly budget: Budget; readonly next: Send; readonly deps: Deps }
 
 /** What of a representation a reply has: its first and last byte, and how many there are. */
 type Extent = { readonly first: number; readonly last: number; readonly total: number }
@@ -21,7 +21,7 @@ type Extent = { readonly first: number; readonly last: number; readonly total: n
  * retry budget, and counts as an attempt; between two bytes there may be `attempts` tries, and `idle` bounds them all.
  */
 export const resuming =
-  (settings: RetrySettings, budget: Budget, deps: Deps): Layer =>
+  (settings: RetryRules, budget: Budget, deps: Deps): Layer =>
   (next) =>
   async (exchange) => {
     const reply = await next(exchange)

@@ -6,7 +6,7 @@ import type { RetryDenial } from '../../events.ts'
 import type { Exchange, Layer, Reply } from '../exchange.ts'
 import type { Deps } from '../../deps.ts'
 
-export type RetrySettings = {
+export type RetryRules = {
   /** The first attempt included. */
   readonly attempts: number
   readonly conditions: ReadonlySet<RetryCondition>
@@ -21,7 +21,7 @@ type Outcome = { readonly reply: Reply } | { readonly error: ProxyError }
 
 /** What a route's repetitions are decided by. */
 type Rules = {
-  readonly settings: RetrySettings
+  readonly settings: RetryRules
   readonly budget: Budget
   readonly breakers: readonly Breaker[]
   readonly deps: Deps
@@ -35,7 +35,7 @@ type Rules = {
  *   the wait is to spare the one that failed (as in HAProxy's redispatch and nginx's next upstream).
  */
 export const retrying = (
-  settings: RetrySettings,
+  settings: RetryRules,
   budget: Budget,
   breakers: readonly Breaker[],
   elsewhere: (exchange: Exchange) => boolean,
@@ -111,13 +111,13 @@ function conclude(outcome: Outcome): Reply {
 }
 
 /** The status or fault that asks for a repetition, by the route's `on`; undefined when the outcome is not one of them. */
-function causeToRepeat(outcome: Outcome, settings: RetrySettings): string | undefined {
+function causeToRepeat(outcome: Outcome, settings: RetryRules): string | undefined {
   if ('reply' in outcome) return settings.statuses.has(outcome.reply.status) ? String(outcome.reply.status) : undefined
   return settings.conditions.has(outcome.error.fault.retry) ? outcome.error.code : undefined
 }
 
 /** Why this outcome, though in `on`, may not be repeated by what the request is and how far it got. */
-function whyNot(k: number, last: Outcome, exchange: Exchange, settings: RetrySettings): RetryDenial | undefined {
+function whyNot(k: number, last: Outcome, exchange: Exchange, settings: RetryRules): RetryDenial | undefined {
   if (k >= settings.attempts) return 'attempts'
   const nothingSent = 'error' in last && last.error.fault.retry === 'connect-failure'
   if (!exchange.idempotent && !nothingSent) return 'method'

@@ -1,40 +1,45 @@
 /** Circuit breakers that cannot open, or that open for the wrong reason. */
 
-import { startsMs } from '../../policy/retry/backoff.ts'
-import { writtenMs } from '../kinds/units.ts'
-import { isClientError } from './retrying.ts'
-import { backoffOf, type Finding, type RouteScope, type Rules } from './rule.ts'
+import { writtenMs } from '../../config/kinds/units.ts'
+import type { RateSettings } from '../rate/settings.ts'
+import { startsMs } from '../retry/backoff.ts'
+import { isClientError } from '../retry/client-error.ts'
+import type { RetrySettings } from '../retry/settings.ts'
+import type { Finding, RouteScope, Rules } from '../scope.ts'
+import type { RouteBreaker, UpstreamBreaker } from './settings.ts'
+
+type Scope = RouteScope<RouteBreaker & RetrySettings, UpstreamBreaker & RateSettings>
 
 /** The breaker that a route's attempts are counted by. */
-const breakerOf = ({ route, upstream }: RouteScope) => route.breaker ?? upstream.breaker
+const breakerOf = ({ route, upstream }: Scope) => route.breaker ?? upstream.breaker
 
 /** A share that is never taken, since the upstream's rate lets fewer attempts through than it needs. */
-function starved(scope: RouteScope, name: 'failureRate' | 'slowCalls'): Finding | undefined {
+function starved(scope: Scope, name: 'failureRate' | 'slowCalls'): Finding | undefined {
   const share = breakerOf(scope)[name]
   const { rate } = scope.upstream
   if (share === false || rate === false) return undefined
-  const most = rate.requests * Math.ceil(share.window / rate.per)
+  const most = rate.requests * Math.ceil(share.windowMs / rate.perMs)
   if (most >= share.minimumRequests) return undefined
   return {
     at: [`breaker.${name}.minimumRequests`, 'rate', `breaker.${name}.window`],
-    reason: `the rate lets ${most} attempts through within ${writtenMs(share.window)}, and ${name} looks at none below ${share.minimumRequests}: it never opens the breaker`,
+    reason: `the rate lets ${most} attempts through within ${writtenMs(share.windowMs)}, and ${name} looks at none below ${share.minimumRequests}: it never opens the breaker`,
     fix: `fewer minimumRequests, or a longer window; ${name}: false where consecutiveFailures is enough`,
   }
 }
 
-export const BREAKING: Rules<RouteScope> = {
+export const BREAKER_WARNINGS: Rules<Scope> = {
   'breaker-cannot-open': (scope) => starved(scope, 'failureRate'),
 
   'slow-calls-cannot-open': (scope) => starved(scope, 'slowCalls'),
 
   'slow-calls-never-seen': (scope) => {
     const { slowCalls } = breakerOf(scope)
-    const { attempt, total } = scope.lengths
-    if (slowCalls === false || slowCalls.slowerThan < Math.min(attempt, total)) return undefined
+    const limitMs = Math.min(scope.lengths.attemptMs, scope.lengths.totalMs)
+    if (slowCalls === false || slowCalls.slowerThanMs < limitMs) return undefined
     return {
       at: ['breaker.slowCalls.slowerThan', 'timeout.attempt', 'breaker.slowCalls'],
-      reason: `a call is slow after ${writtenMs(slowCalls.slowerThan)}, and given up after ${writtenMs(Math.min(attempt, total))}: it is a failure before it is slow`,
-      fix: `a slowerThan below ${writtenMs(Math.min(attempt, total))}`,
+      reason: `a call is slow after ${writtenMs(slowCalls.slowerThanMs)}, and given up after ${writtenMs(limitMs)}: it is a failure before it is slow`,
+      fix: `a slowerThan below ${writtenMs(limitMs)}`,
     }
   },
 
@@ -51,7 +56,7 @@ export const BREAKING: Rules<RouteScope> = {
   'one-request-opens-breaker': (scope) => {
     const { retry } = scope.route
     const { consecutiveFailures } = breakerOf(scope)
-    const all = startsMs(retry.attempts, 0, backoffOf(retry), 1, scope.lengths.total).length
+    const all = startsMs(retry.attempts, 0, retry.backoff, 1, scope.lengths.totalMs).length
     // Each endpoint has a breaker of its own, and a repetition goes to one not tried yet.
     const attempts = Math.ceil(all / scope.upstream.urls.length)
     if (retry.attempts === 1 || attempts < consecutiveFailures) return undefined
@@ -61,14 +66,4 @@ export const BREAKING: Rules<RouteScope> = {
       fix: `consecutiveFailures above ${attempts}, times the requests that usually run at once; or fewer attempts`,
     }
   },
-
-  'failed-job-counted-again': ({ route: { failureWhen }, match }) =>
-    failureWhen === false || failureWhen.oncePer !== undefined || !match?.includes('{')
-      ? undefined
-      : {
-          at: ['failureWhen'],
-          reason:
-            'a job that failed is one more failure each time that it is polled: a few polls of one job open the breaker',
-          fix: `oncePer: ${/\{(\w+)\}/.exec(match)?.[1]}`,
-        },
 }

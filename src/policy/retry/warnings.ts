@@ -1,47 +1,48 @@
 /** Retries that never happen, that multiply, or that repeat what repeating cannot mend. */
 
-import { startsMs } from '../../policy/retry/backoff.ts'
-import { writtenBytes, writtenMs } from '../kinds/units.ts'
-import { backoffOf, isRepeatable, type RouteScope, type Rules, type UpstreamScope } from './rule.ts'
+import { writtenBytes, writtenMs } from '../../config/kinds/units.ts'
+import type { ConcurrencySettings } from '../concurrency/settings.ts'
+import type { HedgeSettings } from '../hedge/settings.ts'
+import type { RouteScope, Rules, UpstreamScope } from '../scope.ts'
+import { startsMs } from './backoff.ts'
+import { isClientError } from './client-error.ts'
+import { isRouteRepeatable } from './repeatable.ts'
+import type { RetryBudget, RetryRoute, RetrySettings } from './settings.ts'
+
+type Scope = RouteScope<RetrySettings & HedgeSettings>
 
 /** Calls that one request may become before it is worth a word: make-video's own four tries make 32 of them. */
 const MANY_CALLS = 8
 /** What all the bodies kept for a repetition may take of the memory before it is worth a word. */
 const MUCH_MEMORY = 2 ** 30
-/** Client errors that another attempt may well mend (RFC 9110 section 15.5, RFC 8470, RFC 6585). */
-const PASSING = new Set<string | number>([408, 425, 429])
-
-export const isClientError = (status: string | number) =>
-  !PASSING.has(status) && (status === '4xx' || (typeof status === 'number' && status < 500))
-
 /** As many attempts as the deadline allows where each fails at once. */
-const mostAttempts = ({ route, lengths }: RouteScope, stretch: number) =>
-  startsMs(route.retry.attempts, 0, backoffOf(route.retry), stretch, lengths.total).length
+const mostAttempts = ({ route, lengths }: Scope, stretch: number) =>
+  startsMs(route.retry.attempts, 0, route.retry.backoff, stretch, lengths.totalMs).length
 
-export const RETRYING: Rules<RouteScope> = {
+export const RETRY_WARNINGS: Rules<Scope> = {
   'retries-never-finish': (scope) => {
     const { route, lengths, said } = scope
     const { attempts, backoff } = route.retry
     const fit = mostAttempts(scope, 1 - backoff.jitter)
     // That the last of the default attempts needs a longer total is no mistake of who did not say how many.
     const isMeant = said('retry.attempts') || said('retry.backoff')
-    const isByDefault = attempts === 5 && backoff.initial === 2_000 && backoff.factor === 2
+    const isByDefault = attempts === 5 && backoff.initialMs === 2_000 && backoff.factor === 2
     if (fit >= attempts || (fit > 1 && (!isMeant || isByDefault))) return undefined
     return {
       at: ['retry.backoff.initial', 'retry.attempts', 'timeout.total'],
-      reason: `of ${attempts} attempts no more than ${fit} can start within a total of ${writtenMs(lengths.total)}, even when each fails at once: the waits between them are too long`,
+      reason: `of ${attempts} attempts no more than ${fit} can start within a total of ${writtenMs(lengths.totalMs)}, even when each fails at once: the waits between them are too long`,
       fix: `attempts: ${fit}, a shorter backoff, or a longer total`,
     }
   },
 
   'timeouts-never-retried': ({ route: { retry }, lengths }) => {
-    const again = lengths.attempt + retry.backoff.initial * (1 - retry.backoff.jitter)
+    const again = lengths.attemptMs + retry.backoff.initialMs * (1 - retry.backoff.jitter)
     const isAsked = retry.attempts > 1 && retry.on.includes('timeout')
-    if (!isAsked || lengths.attempt >= lengths.total || again < lengths.total) return undefined
+    if (!isAsked || lengths.attemptMs >= lengths.totalMs || again < lengths.totalMs) return undefined
     return {
       at: ['timeout.attempt', 'timeout.total', 'retry.backoff.initial'],
-      reason: `an attempt that times out ends after ${writtenMs(lengths.attempt)}, and the next would start ${writtenMs(retry.backoff.initial)} later: total is over by then`,
-      fix: `an attempt of half of total (${writtenMs(lengths.total)}) or less; or equal to it where one long attempt is meant`,
+      reason: `an attempt that times out ends after ${writtenMs(lengths.attemptMs)}, and the next would start ${writtenMs(retry.backoff.initialMs)} later: total is over by then`,
+      fix: `an attempt of half of total (${writtenMs(lengths.totalMs)}) or less; or equal to it where one long attempt is meant`,
     }
   },
 
@@ -60,7 +61,8 @@ export const RETRYING: Rules<RouteScope> = {
 
   'never-repeated': (scope) => {
     const { route, match, said } = scope
-    if (match === undefined || isRepeatable(scope) !== false || route.retry.attempts === 1 || said('idempotent')) return
+    if (match === undefined || isRouteRepeatable(scope) !== false || route.retry.attempts === 1 || said('idempotent'))
+      return
     return {
       at: ['match'],
       reason: `${match.split(' ')[0]} is no method that is safe to repeat: its requests are tried again only where nothing of them had been sent, or when they carry Idempotency-Key`,
@@ -97,30 +99,27 @@ export const RETRYING: Rules<RouteScope> = {
         },
 
   'body-never-kept': (scope) => {
-    const { memory, disk } = scope.route.retry.bodyBuffer
+    const { memoryBytes, diskBytes } = scope.route.retry.bodyBuffer
     const carries = /^(POST|PUT|PATCH) /.test(scope.match ?? '')
-    if (memory + disk > 0 || !carries || isRepeatable(scope) !== true || scope.route.retry.attempts === 1) return
+    if (
+      memoryBytes + diskBytes > 0 ||
+      !carries ||
+      isRouteRepeatable(scope) !== true ||
+      scope.route.retry.attempts === 1
+    )
+      return
     return {
       at: ['retry.bodyBuffer.memory', 'retry.bodyBuffer.disk'],
       reason: 'no byte of a request body is kept: what has one is never sent again, though the route allows it',
       fix: 'bodyBuffer: { memory: 1MiB, disk: 256MiB }, or what the largest body needs',
     }
   },
-
-  'resume-never-tries': ({ route }) =>
-    !route.resume || route.retry.attempts > 1
-      ? undefined
-      : {
-          at: ['retry.attempts', 'resume'],
-          reason: 'a download that breaks off is not gone on with: attempts bounds that, too, the first one included',
-          fix: 'attempts: 3 or more on this route',
-        },
 }
 
-export const LOAD: Rules<UpstreamScope> = {
+export const LOAD_WARNINGS: Rules<UpstreamScope<RetryRoute & RetryBudget & ConcurrencySettings>> = {
   'no-retry-budget': ({ upstream: { retry } }) => {
-    const { ratio, minPerSecond, window } = retry.budget
-    if (ratio > 0 || (minPerSecond * window) / 1000 >= 1 || retry.attempts === 1) return undefined
+    const { ratio, minPerSecond, windowMs } = retry.budget
+    if (ratio > 0 || (minPerSecond * windowMs) / 1000 >= 1 || retry.attempts === 1) return undefined
     return {
       at: ['retry.budget.minPerSecond', 'retry.budget.ratio'],
       reason: 'the budget never has a retry to give: every failure goes to the client at once',
@@ -138,7 +137,7 @@ export const LOAD: Rules<UpstreamScope> = {
         },
 
   'bodies-fill-memory': ({ upstream: { retry, concurrency } }) => {
-    const most = retry.bodyBuffer.memory * concurrency.max
+    const most = retry.bodyBuffer.memoryBytes * concurrency.max
     if (most <= MUCH_MEMORY) return undefined
     return {
       at: ['retry.bodyBuffer.memory', 'concurrency.max'],

@@ -1,9 +1,12 @@
 /** When the attempts for a request would start. */
 
-import { writtenMs } from '../config/kinds/units.ts'
-import { startsMs } from '../policy/retry/backoff.ts'
-import type { Part, Scope } from './scope.ts'
-import type { Limits } from './limits.ts'
+import { writtenMs } from '../../config/kinds/units.ts'
+import { limitsOf } from '../deadline/limits.ts'
+import type { DeadlineSettings } from '../deadline/settings.ts'
+import type { ExplainScope, Part } from '../scope.ts'
+import { startsMs } from './backoff.ts'
+import { whyRepeatable } from './repeatable.ts'
+import type { RetrySettings } from './settings.ts'
 
 /** ms after the request arrived: as planned, and the earliest and latest that the jitter allows. */
 export type Start = { readonly plannedMs: number; readonly earliestMs: number; readonly latestMs: number }
@@ -19,15 +22,15 @@ export type Retries = {
   readonly whenTimedOut: readonly Start[]
 }
 
-export function retriesOf(scope: Scope, { attempt, total }: Limits): Retries {
+export function retriesOf(scope: ExplainScope<RetrySettings & DeadlineSettings>): Retries {
+  const { attempt, total } = limitsOf(scope)
   const { retry } = scope.route
   const { isRepeatable, why } = whyRepeatable(scope)
   const isRetried = (on: string) => retry.on.includes(on)
   const starts = (eachMs: number, isAsked: boolean): Start[] => {
-    const { initial, factor, max, jitter } = retry.backoff
-    const backoff = { initialMs: initial, factor, maxMs: max, jitter }
+    const { jitter } = retry.backoff
     const at = (stretch: number) =>
-      startsMs(isAsked ? retry.attempts : 1, eachMs, backoff, stretch, Number.POSITIVE_INFINITY)
+      startsMs(isAsked ? retry.attempts : 1, eachMs, retry.backoff, stretch, Number.POSITIVE_INFINITY)
     const [planned, earliest, latest] = [at(1), at(1 - jitter), at(1 + jitter)]
     return planned
       .map((plannedMs, k) => ({ plannedMs, earliestMs: earliest[k] ?? 0, latestMs: latest[k] ?? 0 }))
@@ -41,15 +44,6 @@ export function retriesOf(scope: Scope, { attempt, total }: Limits): Retries {
     whenRefused: starts(0, isRetried('connect-failure')),
     whenTimedOut: starts(attempt.ms, isRepeatable && isRetried('timeout')),
   }
-}
-
-function whyRepeatable({ route, method, part }: Scope): { isRepeatable: boolean; why: Part } {
-  const { idempotent, retry } = route
-  if (idempotent) return { isRepeatable: true, why: part('idempotent', 'the route says idempotent') }
-  if (retry.methods.includes(method))
-    return { isRepeatable: true, why: part('retry.methods', `${method} is safe to repeat`) }
-  const says = `${method} is not in retry.methods, and the route does not say idempotent: repeated only where nothing of it was sent, or when it carries Idempotency-Key`
-  return { isRepeatable: false, why: part('retry.methods', says) }
 }
 
 /** `at once`, `2s (1.8s to 2.2s)`. */

@@ -2,7 +2,7 @@ import { ProxyError } from '../../errors.ts'
 import type { RouteRef } from '../../events.ts'
 import type { Layer } from '../exchange.ts'
 import type { Deps } from '../../deps.ts'
-import { freshSlots, letIn, type Slots } from './limit.ts'
+import { freshSlots, letIn, type Slots } from '../shared/limit.ts'
 
 /**
  * A concurrency limit found from latency: as many exchanges at once as an upstream answers without making them wait.

@@ -1,0 +1,14 @@
+/** Lengths of time that a timeout may have: a duration, or computed from the job's shape. */
+
+import { z } from 'zod'
+import { duration, text } from './kinds.ts'
+
+export const computedLength = z.strictObject({
+  computed: text.describe('name of a computed timeout'),
+  divideBy: text.describe('input that it is divided by').optional(),
+})
+
+/** In ms, or the rule to compute it by. */
+export type Length = number | { readonly computed: string; readonly divideBy?: string | undefined }
+
+export const length = (min: string, max: string): z.ZodType<Length> => z.union([duration(min, max), computedLength])

@@ -1,0 +1,8 @@
+/** Reads the segment of a path that a route's `match` calls by a name, as sent; undefined when the match has no such name. */
+export function segmentNamed(match: string, name: string): (path: string) => string | undefined {
+  const at = match
+    .slice(match.indexOf(' ') + 1)
+    .split('/')
+    .indexOf(`{${name}}`)
+  return (path) => (at < 0 ? undefined : path.split('/')[at])
+}

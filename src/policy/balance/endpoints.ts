@@ -1,0 +1,11 @@
+import { breakerAt, type BreakerState } from '../breaker/breakers.ts'
+import type { Place } from '../policy.ts'
+import type { Endpoint } from './balance.ts'
+
+export type EndpointLoad = { readonly load: { inFlight: number } }
+
+type BalancedPlace = Place<BreakerState['route'], unknown, BreakerState['state'], EndpointLoad>
+
+/** The endpoints as a route sees them, with the breakers that count for it. */
+export const endpointsAt = (place: BalancedPlace): Endpoint[] =>
+  place.endpoints.map(({ origin, state: { load } }) => ({ origin, load, breaker: breakerAt(place, origin) }))

@@ -1,0 +1,35 @@
+import { writtenMs } from '../../config/kinds/units.ts'
+import type { ExplainScope, Part } from '../scope.ts'
+import type { RouteBreaker, UpstreamBreaker } from './settings.ts'
+
+/** When the breaker of a route opens, and when it closes again. */
+export function explainBreaker({ route, upstream, part }: ExplainScope<RouteBreaker, UpstreamBreaker>): Part[] {
+  const breaker = route.breaker ?? upstream.breaker
+  const { failureRate, slowCalls } = breaker
+  const share = (threshold: number) => `${Math.round(threshold * 100)} %`
+  return [
+    part('breaker', route.breaker === undefined ? 'shared by the routes of the upstream' : "the route's own"),
+    part('breaker.consecutiveFailures', `opens after ${breaker.consecutiveFailures} failures in a row`),
+    ...(failureRate
+      ? [
+          part(
+            'breaker.failureRate',
+            `or over ${share(failureRate.threshold)} failures of ${failureRate.minimumRequests} or more attempts in ${writtenMs(failureRate.windowMs)}`,
+          ),
+        ]
+      : []),
+    ...(slowCalls
+      ? [
+          part(
+            'breaker.slowCalls',
+            `or over ${share(slowCalls.threshold)} slower than ${writtenMs(slowCalls.slowerThanMs)} of ${slowCalls.minimumRequests} or more in ${writtenMs(slowCalls.windowMs)}`,
+          ),
+        ]
+      : []),
+    part('breaker.failureStatus', `failures are ${breaker.failureStatus.join(', ')}, and no or no whole answer`),
+    part('breaker.openFor', `then rejects for ${writtenMs(breaker.openForMs)}`),
+    part('breaker.openForMax', `twice as long each time, up to ${writtenMs(breaker.openForMaxMs)}`),
+    part('breaker.halfOpenProbes', `then lets ${breaker.halfOpenProbes} through at once`),
+    part('breaker.closeAfter', `closes after ${breaker.closeAfter} that succeed`),
+  ]
+}

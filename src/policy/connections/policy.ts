@@ -1,0 +1,62 @@
+import { writtenMs } from '../../config/kinds/units.ts'
+import { breakerAt, type BreakerState } from '../breaker/breakers.ts'
+import { refusalOf } from '../breaker/breaker.ts'
+import type { ConcurrencySettings } from '../concurrency/settings.ts'
+import type { EndpointOwner, EndpointPlace, Place, Standing } from '../policy.ts'
+import type { ExplainScope, UpstreamScope } from '../scope.ts'
+import { freshSlots, letIn, limit, type Slots } from '../shared/limit.ts'
+import { CONNECTIONS, type ConnectionSettings } from './settings.ts'
+
+type State = { readonly connections: Slots }
+type Owner = EndpointOwner<ConnectionSettings>
+
+/** Servers such as uvicorn and Node close an idle connection after this, in ms. */
+const USUAL_KEEP_ALIVE_MS = 5_000
+
+export const connectionsPolicy = {
+  name: 'connections',
+  settings: CONNECTIONS,
+  state: {
+    endpoint: {
+      connections: {
+        prepare: ({ settings }: Owner, known: Slots | undefined) => known ?? freshSlots(settings.connections.max),
+        activate: (slots: Slots, { settings }: Owner) => {
+          slots.limit = settings.connections.max
+          letIn(slots)
+        },
+      },
+    },
+  },
+  /** An attempt waits for a connection as long as an exchange does for its slot; the concurrency limit bounds how many wait. */
+  endpointLayer: (
+    place: Place<BreakerState['route'], ConcurrencySettings, BreakerState['state'], State>,
+    endpoint: EndpointPlace<State>,
+  ) => {
+    const { max, queueTimeoutMs } = place.upstream.concurrency
+    const breaker = breakerAt(place, endpoint.origin)
+    const refusal = () => refusalOf([breaker], place.deps)
+    return limit({ queue: max, queueTimeoutMs }, endpoint.state.connections, refusal, place.deps)
+  },
+  snapshot: ({ endpoints }: Standing<unknown, unknown, State>) => ({
+    queued: endpoints.reduce((sum, { state }) => sum + state.connections.waiting.length, 0),
+  }),
+  explain: ({ upstream: { connections, urls }, part }: ExplainScope<unknown, ConnectionSettings>) => {
+    const each = urls.length > 1 ? ' to each endpoint' : ''
+    return [
+      part('connections.max', `${connections.max} connections${each}`),
+      part('connections.idle', `closed after ${writtenMs(connections.idleMs)} without use`),
+    ]
+  },
+  warnings: {
+    upstream: {
+      'idle-over-keep-alive': ({ upstream: { connections } }: UpstreamScope<ConnectionSettings>) =>
+        connections.idleMs < USUAL_KEEP_ALIVE_MS
+          ? undefined
+          : {
+              at: ['connections.idle'] as const,
+              reason: `idle connections are kept for ${writtenMs(connections.idleMs)}; uvicorn and Node close theirs after 5s, just when one is used again, and a POST that meets that is lost`,
+              fix: "idle: 4s, or a second less than the upstream's own keep-alive",
+            },
+    },
+  },
+}

@@ -1,0 +1,21 @@
+import { z } from 'zod'
+import { duration, listOf, offOr, text } from '../../config/kinds/kinds.ts'
+import { pointer } from '../../config/kinds/pointer.ts'
+import { setting, type Values } from '../../config/kinds/setting.ts'
+import { NO_SETTINGS } from '../policy.ts'
+
+const on = z
+  .strictObject({
+    json: pointer.describe('JSON Pointer to the status in the response'),
+    in: listOf(text).min(1).describe('statuses of a job that goes on'),
+    upTo: duration('1s', '1h').describe('longest hold'),
+    every: duration('100ms', '5m').describe('between two polls of the upstream'),
+  })
+  .transform(({ upTo, every, ...rest }) => ({ ...rest, upToMs: upTo, everyMs: every }))
+
+export const HOLD = {
+  ...NO_SETTINGS,
+  routeOnly: { hold: setting(offOr(on), false, 'the sidecar polls until the status changes') },
+} as const
+
+export type HoldSettings = Values<typeof HOLD.routeOnly>

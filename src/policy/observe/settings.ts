@@ -1,0 +1,27 @@
+import { z } from 'zod'
+import { duration, number, oneOf } from '../../config/kinds/kinds.ts'
+import { type Length, length } from '../../config/kinds/length.ts'
+
+/** Percentiles that there are: beyond the 99th a few samples decide. */
+const QUANTILES = ['p50', 'p75', 'p90', 'p95', 'p99'] as const
+
+/** An attempt's limit as a multiple of what attempts of the route have taken of late. */
+export type ObservedLength = {
+  readonly observed: (typeof QUANTILES)[number]
+  readonly times: number
+  readonly minMs: number
+  /** The limit is never more than this, and this while too few attempts are known. */
+  readonly maxMs: Length
+}
+
+export const observedLength: z.ZodType<ObservedLength> = z
+  .strictObject({
+    observed: oneOf(QUANTILES).describe('percentile of what attempts of the route have taken of late'),
+    times: number(1, 100).describe('so many times that'),
+    min: duration('1ms', '1d').describe('never less than this'),
+    max: length('1ms', '1d').describe('never more than this, and this while little is known'),
+  })
+  .transform(({ min, max, ...rest }) => ({ ...rest, minMs: min, maxMs: max }))
+
+export const isObserved = (length: Length | ObservedLength): length is ObservedLength =>
+  typeof length === 'object' && 'observed' in length

@@ -1,0 +1,123 @@
+/**
+ * Shape of a policy: one folder under src/policy, and one entry in policies.ts. Each function of a policy names in its
+ * parameters' types the settings and the state that it needs; the compiler checks that the list provides them.
+ */
+
+import type { Block } from '../config/kinds/setting.ts'
+import type { Deps } from '../deps.ts'
+import type { EndpointSnapshot, RouteRef, UpstreamSnapshot } from '../events.ts'
+import type { TimeoutRules } from '../job/timeouts.ts'
+import type { Layer, RouteTraits, Send, Transport } from './exchange.ts'
+import type { CallBounds, Conflict, ExplainScope, Names, Part, RouteScope, Rules, UpstreamScope } from './scope.ts'
+
+/** Keys of the configuration file, by where they may stand. */
+export type PolicySettings = {
+  /** Under `defaults`, an upstream or a route; what stands nearer to the request wins. */
+  readonly route: Block
+  /** Under `defaults` or an upstream, for all of its routes together. */
+  readonly upstream: Block
+  /** Under a route, inherited from nowhere. */
+  readonly routeOnly: Block
+}
+
+export const NO_SETTINGS = { route: {}, upstream: {}, routeOnly: {} } as const satisfies PolicySettings
+
+/** The match of the route that stands for requests which match no other. */
+export const NO_ROUTE = '*'
+
+export type RouteOwner<R = unknown> = {
+  readonly match: string
+  /** The same object as in the generation before, so that what is counted for the route goes on. */
+  readonly ref: RouteRef
+  readonly settings: R
+  /** Scheme, host and port of each endpoint. */
+  readonly origins: readonly string[]
+}
+
+export type UpstreamOwner<U = unknown, R = unknown> = {
+  readonly name: string
+  readonly settings: U
+  readonly origins: readonly string[]
+  /** Those of the file, and NO_ROUTE. */
+  readonly routes: readonly RouteOwner<R>[]
+}
+
+export type EndpointOwner<U = unknown> = { readonly origin: string; readonly settings: U }
+
+/**
+ * State that outlives a reload: a plain record, handed from one generation to the next.
+ * @template S the state. @template O what it belongs to, with its settings.
+ */
+export type Retained<S, O> = {
+  /**
+   * Makes the state, or takes over the known one where it still means the same. Changes nothing of what is known: it is in
+   * force and may stay so.
+   * @param known the state in the generation before; undefined where that has none.
+   * @param before the owner in the generation before.
+   */
+  prepare(owner: O, known: S | undefined, before: O | undefined, deps: Deps): S
+  /** Applies the settings to state that was taken over. Called at the moment from which they are in force. */
+  activate?(state: S, owner: O, known: S | undefined, deps: Deps): void
+}
+
+export type EndpointPlace<E = unknown> = {
+  /** Scheme, host and port. */
+  readonly origin: string
+  /** By name. */
+  readonly state: E
+  readonly transport: Transport
+}
+
+/** A route, as its pipeline is made for it. */
+export type Place<R = unknown, U = unknown, S = unknown, E = unknown> = {
+  readonly match: string
+  readonly route: R
+  readonly upstream: U
+  /** State of the upstream and of the route, by name. */
+  readonly state: S
+  readonly endpoints: readonly EndpointPlace<E>[]
+  readonly deps: Deps
+}
+
+/** An upstream, as its figures are read. */
+export type Standing<U = unknown, S = unknown, E = unknown, RS = unknown> = {
+  readonly upstream: U
+  readonly state: S
+  readonly endpoints: readonly Omit<EndpointPlace<E>, 'transport'>[]
+  readonly routes: readonly RS[]
+  readonly deps: Deps
+}
+
+/** Everything that a policy may have; see CONTRIBUTING.md for the least that one needs. */
+export type Policy<U, R, P, E, V> = {
+  /** The name by which `explain` tells of it. */
+  readonly name: string
+  readonly settings: PolicySettings
+  /** Keys of `settings.route` that a route has for itself alone once it says anything of them; undefined until then. */
+  readonly separate?: readonly string[]
+  readonly state?: {
+    readonly upstream?: Readonly<Record<string, Retained<unknown, UpstreamOwner<U, R>>>>
+    readonly endpoint?: Readonly<Record<string, Retained<unknown, EndpointOwner<U>>>>
+    readonly route?: Readonly<Record<string, Retained<unknown, RouteOwner<R>>>>
+  }
+  readonly traits?: (place: P, rules: TimeoutRules) => Partial<RouteTraits>
+  /** Stands around the choice of an endpoint; undefined where the settings turn it off. */
+  readonly layer?: (place: P) => Layer | undefined
+  /** Chooses an endpoint for each call: one policy alone. @param sends in the order of the endpoints. */
+  readonly choose?: (place: P, sends: readonly Send[]) => Send
+  /** Stands around each attempt at one endpoint. */
+  readonly endpointLayer?: (place: P, endpoint: E) => Layer | undefined
+  /** Makes the attempt: one policy alone. */
+  readonly attempt?: (place: P, endpoint: E) => Send
+  /** Figures of the present state; those of the same name from several policies are added up. */
+  readonly snapshot?: (standing: V) => Partial<UpstreamSnapshot>
+  readonly endpointSnapshot?: (
+    standing: V,
+    endpoint: V extends Standing ? V['endpoints'][number] : never,
+  ) => Partial<EndpointSnapshot>
+  /** What it would do with a request, setting by setting. */
+  readonly explain?: (scope: ExplainScope<R, U>) => readonly Part[]
+  readonly bounds?: (scope: ExplainScope<R, U>) => CallBounds
+  readonly conflicts?: (settings: R, names: Names) => readonly Conflict[]
+  readonly warnings?: { readonly route?: Rules<RouteScope<R, U>>; readonly upstream?: Rules<UpstreamScope<U>> }
+}

@@ -1,0 +1,13 @@
+import { statusesIn } from '../shared/statuses.ts'
+import type { RetryRules } from './retry.ts'
+import type { RetryBudget, RetrySettings } from './settings.ts'
+
+/** A route's settings, with the outcomes to retry taken apart. */
+export const rulesOf = ({ retry }: RetrySettings, upstream: RetryBudget): RetryRules => ({
+  attempts: retry.attempts,
+  conditions: new Set(retry.on.filter((on) => on === 'connect-failure' || on === 'reset' || on === 'timeout')),
+  statuses: statusesIn(retry.on),
+  backoff: retry.backoff,
+  respectRetryAfter: retry.respectRetryAfter,
+  budget: upstream.retry.budget,
+})

@@ -1,0 +1,12 @@
+import type { Finding } from '../scope.ts'
+
+/** Warns of a setting that does something for GET alone, on a route for another method. */
+export function forOtherMethod(setting: string, match: string | undefined): Finding | undefined {
+  const [method = '*'] = match?.split(' ') ?? []
+  if (method === 'GET' || method === '*') return undefined
+  return {
+    at: [setting],
+    reason: `${setting} is for GET, and this route is for ${method}: it does nothing here`,
+    fix: 'a route for GET, or without it',
+  }
+}
