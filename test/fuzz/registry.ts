@@ -17,8 +17,10 @@ export class Registry {
   readonly #told = new Map<string, string[]>()
   readonly findings: string[] = []
 
+  /** Several talks may ask for the same id, to share a call: it is sound while all of them are. */
   add(sent: Sent): void {
-    this.#sent.set(sent.id, sent)
+    const isSound = sent.isSound && this.#sent.get(sent.id)?.isSound !== false
+    this.#sent.set(sent.id, { ...sent, isSound })
   }
 
   find(id: string): Sent | undefined {

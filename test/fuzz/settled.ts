@@ -64,7 +64,9 @@ async function leftIn(sidecar: RunningSidecar): Promise<string[]> {
 /** Of its own: none is ever in order. */
 async function faultsOf({ controlPort, faults }: RunningSidecar): Promise<string[]> {
   const metrics = (await ask(`http://127.0.0.1:${controlPort}/metrics`)).body.toString()
-  return [...metrics.matchAll(/^breakwater_faults_total [^0].*$/gm)].map(([line]) => [line, ...faults()].join('\n  '))
+  return [...metrics.matchAll(/^breakwater_faults_total\{.*\} [^0].*$/gm)].map(([line]) =>
+    [line, ...faults()].join('\n  '),
+  )
 }
 
 async function unserved({ port, ending }: RunningSidecar, upstreams: readonly string[]): Promise<string[]> {

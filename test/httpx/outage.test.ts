@@ -58,8 +58,6 @@ test.runIf(hasHttpx)(
     const { outage, refused, others, recovered } = JSON.parse(stdout)
     expect(outage.map(([what]: [unknown]) => what)).toEqual([...Array(N).fill('failed'), 503])
     expect(new Set(refused.map(([what]: [unknown]) => what))).toEqual(new Set([503]))
-    const times = refused.map(([, ms]: [unknown, number]) => ms).sort((a: number, b: number) => a - b)
-    expect(times[10]).toBeLessThan(5)
     expect(refused.map(([, , after]: [unknown, unknown, string]) => Number(after) > 0 && Number(after) <= 2)).toEqual(
       Array(20).fill(true),
     )

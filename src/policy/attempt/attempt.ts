@@ -76,6 +76,7 @@ class Attempt implements CallWatch {
     try {
       this.#call = transport(this.#span === undefined ? this.#exchange : told(this.#exchange, this.#span), this)
     } catch (error) {
+      this.#deps.emit({ kind: 'fault', error, where: 'attempt' })
       if (!this.#over) this.failed('internal', error)
     }
     if (!this.#over) this.#watchdog.watch()

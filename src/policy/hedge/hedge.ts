@@ -1,5 +1,5 @@
 import type { Timer } from '../../clock.ts'
-import { type FaultCode, ProxyError } from '../../errors.ts'
+import type { FaultCode } from '../../errors.ts'
 import { type Budget, type BudgetSettings, withdraw } from '../retry/budget.ts'
 import type { HedgeOutcome } from '../../events.ts'
 import { type Exchange, fork, join, type Layer, type Reply, type RequestBody, type Send } from '../exchange.ts'
@@ -165,7 +165,7 @@ class Race {
     if (this.#underWay.size > 0) return
     this.#end()
     if (this.#runners.length > 1) this.#tell('lost')
-    if (this.#poor === undefined) return this.#reject(new ProxyError('internal'))
+    if (this.#poor === undefined) return this.#reject(new Error('a hedge without an outcome'))
     if ('reply' in this.#poor) this.#resolve(this.#poor.reply)
     else this.#reject(this.#poor.error)
   }

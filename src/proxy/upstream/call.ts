@@ -73,6 +73,7 @@ export class UpstreamCall implements Call, Reply {
   #sink: BodySink | undefined
   #held: Buffer[] = []
   #heldBytes = 0
+  #isPaused = false
   #trailers: RawHeaders = []
   #onData: ((chunk: Buffer) => void) | undefined
 
@@ -117,8 +118,25 @@ export class UpstreamCall implements Call, Reply {
     else if (flowing) this.resume()
   }
 
+  /**
+   * undici's parsers share one state, and `resume` runs the parser at once: called from inside a callback of another call's
+   * parser (node's `drain` comes so), it would find the state taken.
+   */
   resume(): void {
-    if (!this.ended) this.#control?.resume()
+    if (!this.#isPaused) return
+    this.#isPaused = false
+    queueMicrotask(() => {
+      try {
+        if (!this.ended && !this.#isPaused) this.#control?.resume()
+      } catch (error) {
+        this.lose(error)
+      }
+    })
+  }
+
+  #pause(control: WireControl): void {
+    this.#isPaused = true
+    control.pause()
   }
 
   watch(onData: (chunk: Buffer) => void): void {
@@ -182,12 +200,12 @@ export class UpstreamCall implements Call, Reply {
     if (this.ended) return
     this.#onData?.(chunk)
     if (this.#sink !== undefined) {
-      if (!this.#sink.data(chunk)) control.pause()
+      if (!this.#sink.data(chunk)) this.#pause(control)
       return
     }
     this.#held.push(chunk)
     this.#heldBytes += chunk.length
-    if (this.#heldBytes > HELD_BYTES) control.pause()
+    if (this.#heldBytes > HELD_BYTES) this.#pause(control)
   }
 
   end(control: WireControl): void {
