@@ -1,6 +1,7 @@
 import { expect, type TestContext, test } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { ask, problemOf } from '../support/client.ts'
+import { metric } from '../support/metric.ts'
 import { needs } from '../support/needs.ts'
 import { startProxy } from '../support/proxy.ts'
 import { freePort, hasRedis, startRedis } from '../support/redis.ts'
@@ -40,14 +41,14 @@ test.runIf(hasRedis)(
     expect(answer.detail).toContain('Redis')
     expect(performance.now() - startedAt).toBeLessThan(2_000)
     await proxy.logged(({ msg }) => msg === 'checkpoint store down')
-    expect((await proxy.metrics()).get('breakwater_checkpoint_store_up')).toBe(0)
+    expect(await proxy.sample('storeUp')).toBe(0)
     redis.process.kill('SIGCONT')
     // Nobody asks for anything: it notices by itself.
-    await until(async () => (await proxy.metrics()).get('breakwater_checkpoint_store_up') === 1)
+    await until(async () => (await proxy.sample('storeUp')) === 1)
     expect((await append('c')).status).toBe(200)
     const series = await proxy.metrics()
-    expect(series.get('breakwater_checkpoint_operations_total{operation="append",outcome="done"}')).toBe(2)
-    expect(series.get('breakwater_checkpoint_operations_total{operation="append",outcome="down"}')).toBe(1)
+    expect(series.get(metric('storeCalls', { operation: 'append', outcome: 'done' }))).toBe(2)
+    expect(series.get(metric('storeCalls', { operation: 'append', outcome: 'down' }))).toBe(1)
     expect(JSON.stringify(proxy.log)).not.toContain('not-asked-for')
   },
 )

@@ -3,6 +3,7 @@
 import axe from 'axe-core'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { METRICS } from '../../src/control/metrics/metric-table.ts'
 import { DESKTOP, hasChromium, type Look, launch, openPage, PHONE } from '../support/browser.ts'
 import { ask } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
@@ -56,12 +57,12 @@ describe.skipIf(!hasChromium)('the page', () => {
         .filter(([key]) => key.startsWith(`${name}{`) && matches.test(key))
         .reduce((n, [, value]) => n + value, 0)
     const fact = (name: string) => card.locator(`[data-fact="${name}"]`).textContent()
-    const requests = sum('breakwater_requests_total', /upstream="web"/)
+    const requests = sum(METRICS.requests.name, /upstream="web"/)
     expect(requests).toBe(5)
     expect(await fact('requests')).toBe(String(requests))
-    expect(await fact('attempts')).toBe(String(sum('breakwater_attempts_total', /upstream="web"/)))
-    expect(await fact('failed')).toBe(String(sum('breakwater_requests_total', /upstream="web".*class="5xx"/)))
-    expect(await fact('retry_budget')).toBe(String(sum('breakwater_retry_budget', /upstream="web"/)))
+    expect(await fact('attempts')).toBe(String(sum(METRICS.attempts.name, /upstream="web"/)))
+    expect(await fact('failed')).toBe(String(sum(METRICS.requests.name, /upstream="web".*class="5xx"/)))
+    expect(await fact('retry_budget')).toBe(String(sum(METRICS.retryBudget.name, /upstream="web"/)))
     expect(await card.locator('[data-plot="rate"] .value').allTextContents()).toEqual(['5', '5', '1'])
     expect(await card.locator('[data-plot="errors"] .value').textContent()).toBe('20 %')
     expect(problems).toEqual([])

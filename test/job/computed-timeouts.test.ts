@@ -61,7 +61,7 @@ test('an attempt has the time that its job’s shape comes to: from a header, th
   }
   expect(await patience('/body', json)).toEqual({ ms: 50_000, body })
   expect(await patience('/largest', { headers: { 'x-items': '100' } })).toMatchObject({ ms: 60_000 })
-  expect((await proxy.metrics()).get('breakwater_inputs_refused_total{input="items"}')).toBeUndefined()
+  expect(await proxy.sample('inputsRefused', { input: 'items' })).toBeUndefined()
 })
 
 test('a value that is no number in range falls back to the default, and that is counted', async (t) => {
@@ -75,7 +75,7 @@ test('a value that is no number in range falls back to the default, and that is 
     headers: { 'content-type': 'application/json', 'content-length': '18' },
   }
   expect(await patience('/broken', broken)).toEqual({ ms: 15_000, body: broken.body })
-  expect((await proxy.metrics()).get('breakwater_inputs_refused_total{input="items"}')).toBe(5)
+  expect(await proxy.sample('inputsRefused', { input: 'items' })).toBe(5)
 })
 
 test.for(['constructor', '__proto__', 'toString'])(
@@ -126,7 +126,7 @@ test('a client that leaves in the body that may tell an input takes no place in 
   await clock.armed(100_000)
   leaver.socket.destroy()
   await proxy.logged(({ reason }) => reason === 'client_gone')
-  expect((await proxy.metrics()).get('breakwater_requests_queued{upstream="web"}')).toBe(0)
+  expect(await proxy.sample('queued', { upstream: 'web' })).toBe(0)
   first.socket.destroy()
 })
 

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { ask, openRaw, problemOf } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
+import { metric } from '../support/metric.ts'
 import { startProxy } from '../support/proxy.ts'
 import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
 
@@ -50,8 +51,8 @@ test('two identical calls at once reach the upstream once, and both get the whol
   }
   expect(upstream.arrivals.map(({ body }) => body.toString())).toEqual(['{"url":"u"}'])
   const metrics = await proxy.metrics()
-  expect(metrics.get('breakwater_shared_total{upstream="web",route="* /jobs",by="collapse"}')).toBe(1)
-  expect(metrics.get('breakwater_attempts_total{upstream="web",route="* /jobs",outcome="2xx"}')).toBe(1)
+  expect(metrics.get(metric('shared', { upstream: 'web', route: '* /jobs', by: 'collapse' }))).toBe(1)
+  expect(metrics.get(metric('attempts', { upstream: 'web', route: '* /jobs', outcome: '2xx' }))).toBe(1)
 })
 
 test('what comes once the response has begun is a call of its own', async (t) => {
@@ -156,7 +157,7 @@ test('a client that leaves in its upload takes no place in the queue', async (t)
   await clock.armed(25_000)
   leaver.socket.destroy()
   await proxy.logged(({ reason }) => reason === 'client_gone')
-  expect((await proxy.metrics()).get('breakwater_requests_queued{upstream="web"}')).toBe(0)
+  expect(await proxy.sample('queued', { upstream: 'web' })).toBe(0)
   first.socket.destroy()
 })
 

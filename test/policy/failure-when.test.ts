@@ -43,9 +43,7 @@ async function before(t: Scope, scene: Scene = service, rule: object = {}, route
   const poll = (id: string) => ask(`${proxy.own('web')}/jobs/${id}`)
   const post = () => ask(`${proxy.own('web')}/jobs`, { method: 'POST', body: 'audio' })
   const seen = async (outcome: string) =>
-    (await proxy.metrics()).get(
-      `breakwater_jobs_seen_total{upstream="web",route="GET /jobs/{id}",outcome="${outcome}"}`,
-    ) ?? 0
+    (await proxy.sample('jobsSeen', { upstream: 'web', route: 'GET /jobs/{id}', outcome })) ?? 0
   return { clock, upstream, proxy, poll, post, seen, other: () => ask(proxy.own('other')) }
 }
 

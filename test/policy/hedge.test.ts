@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { ask, openRaw, problemOf } from '../support/client.ts'
 import { type FakeClock, fakeClock } from '../support/fake-clock.ts'
+import { metric } from '../support/metric.ts'
 import { startProxy } from '../support/proxy.ts'
 import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
 import { type Service, seeded, virtualSidecar } from '../support/virtual.ts'
@@ -29,7 +30,7 @@ async function before(t: Scope, scenes: (clock: FakeClock) => readonly Scene[], 
     },
   })
   const hedges = async (outcome: string) =>
-    (await proxy.metrics()).get(`breakwater_hedges_total{upstream="web",route="* /x",outcome="${outcome}"}`) ?? 0
+    (await proxy.sample('hedges', { upstream: 'web', route: '* /x', outcome })) ?? 0
   const url = `${proxy.own('web')}/x`
   return { clock, upstream, proxy, hedges, url, port: Number(new URL(url).port) }
 }
@@ -47,8 +48,8 @@ test('an attempt that is slow gets another beside it; the faster answer is taken
   expect(await hedges('won')).toBe(1)
   // The loser counts for nothing.
   const metrics = await proxy.metrics()
-  expect(metrics.get('breakwater_breaker_state{upstream="web",route="*"}')).toBe(0)
-  expect(metrics.get('breakwater_attempts_total{upstream="web",route="* /x",outcome="hedge_lost"}')).toBe(1)
+  expect(metrics.get(metric('breakerState', { upstream: 'web', route: '*' }))).toBe(0)
+  expect(metrics.get(metric('attempts', { upstream: 'web', route: '* /x', outcome: 'hedge_lost' }))).toBe(1)
   expect(await proxy.logged(({ msg }) => msg === 'request')).toMatchObject({
     attempts: 2,
     history: [
@@ -178,8 +179,7 @@ test('a client that leaves ends both', async (t) => {
   await upstream.arrival(2)
   raw.socket.destroy()
   await Promise.all([upstream.gone(1), upstream.gone(2)])
-  const outcome = 'breakwater_attempts_total{upstream="web",route="* /x",outcome="client_gone"}'
-  expect((await proxy.metrics()).get(outcome)).toBe(2)
+  expect(await proxy.sample('attempts', { upstream: 'web', route: '* /x', outcome: 'client_gone' })).toBe(2)
 })
 
 test('of several endpoints the hedge takes another; an open breaker takes none', async (t) => {

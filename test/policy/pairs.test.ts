@@ -21,8 +21,7 @@ async function before(t: Scope, scenes: (clock: FakeClock) => readonly Scene[], 
       },
     },
   })
-  const metric = async (name: string) => (await proxy.metrics()).get(`breakwater_${name}`)
-  return { clock, upstream, proxy, metric, url: `${proxy.own('web')}/jobs` }
+  return { clock, upstream, proxy, url: `${proxy.own('web')}/jobs` }
 }
 
 const report = (status: string): Scene => ({
@@ -154,20 +153,20 @@ test('adaptive limit and retry: overload lowers the limit, and a request that ba
     retry: { attempts: 3, budget: { minPerSecond: 1_000 } },
     connections: { max: 40 },
   }
-  const { clock, upstream, metric, url } = await before(t, () => [{ status: 429 }], {}, settings)
-  expect(await metric('concurrency_limit{upstream="web"}')).toBe(20)
+  const { clock, upstream, proxy, url } = await before(t, () => [{ status: 429 }], {}, settings)
+  expect(await proxy.sample('concurrencyLimit', { upstream: 'web' })).toBe(20)
   for (const sent of [15, 60]) {
     const answers = Array.from({ length: 15 }, (_, i) => ask(`${url}/${i}`))
     await upstream.arrival(sent)
     await clock.armed(2_000)
     await expect.poll(() => clock.pending().filter((ms) => ms === 2_000).length).toBe(15)
-    expect(await metric('requests_in_flight{upstream="web"}')).toBe(15)
+    expect(await proxy.sample('inFlight', { upstream: 'web' })).toBe(15)
     await clock.advance(2_000)
     await expect.poll(() => clock.pending().filter((ms) => ms === 4_000).length).toBe(15)
     await clock.advance(4_000)
     for (const { headers } of await Promise.all(answers)) expect(headers['x-breakwater-attempts']).toBe('3')
   }
   // Of 90 attempts the first 40 are for what is unloaded, the next 40 for the limit.
-  expect(await metric('concurrency_limit{upstream="web"}')).toBe(18)
-  expect(await metric('requests_in_flight{upstream="web"}')).toBe(0)
+  expect(await proxy.sample('concurrencyLimit', { upstream: 'web' })).toBe(18)
+  expect(await proxy.sample('inFlight', { upstream: 'web' })).toBe(0)
 })

@@ -1,8 +1,10 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { expect, test } from 'vitest'
+import { METRICS } from '../../src/control/metrics/metric-table.ts'
 import { ask, openRaw, problemOf } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
+import { metric } from '../support/metric.ts'
 import { startProxy } from '../support/proxy.ts'
 import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
 
@@ -68,8 +70,8 @@ test('a client that stops sending is told so after `idle`, and the upstream is n
   await clock.advance(10_000)
   expect(await raw.until(/urn:breakwater:client_stalled/)).toMatch(/^HTTP\/1.1 408/)
   await upstream.arrival(1)
-  expect([...(await proxy.metrics())].filter(([name]) => name.startsWith('breakwater_breaker_state'))).toEqual([
-    ['breakwater_breaker_state{upstream="web",route="*"}', 0],
+  expect([...(await proxy.metrics())].filter(([name]) => name.startsWith(METRICS.breakerState.name))).toEqual([
+    [metric('breakerState', { upstream: 'web', route: '*' }), 0],
   ])
   raw.socket.destroy()
 })
@@ -164,5 +166,5 @@ test('a client that shortens its own time does not open the breaker', async (t) 
   await upstream.arrival(2)
   await clock.advance(12_000)
   expect((await long).status).toBe(504)
-  expect((await proxy.metrics()).get('breakwater_breaker_state{upstream="web",route="*"}')).toBe(2)
+  expect(await proxy.sample('breakerState', { upstream: 'web', route: '*' })).toBe(2)
 })

@@ -337,7 +337,7 @@ test('a body that breaks off while an earlier response on its connection is stil
   await upstream.begun(1)
   raw.send('GET /2 HTTP/1.1\r\nHost: x\r\n\r\n')
   await upstream.gone(2)
-  await expect.poll(async () => (await proxy.metrics()).get('breakwater_connections{upstream="web"}')).toBe(1)
+  await expect.poll(async () => await proxy.sample('connections', { upstream: 'web' })).toBe(1)
   first.resolve()
   await raw.ended
   expect(raw.received).toMatch(/whole$/)

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
+import { METRICS } from '../../src/control/metrics/metric-table.ts'
 import { type Answer, ask, openRaw, problemOf } from '../support/client.ts'
 import { fakeClock, type FakeClock } from '../support/fake-clock.ts'
 import { startProxy } from '../support/proxy.ts'
@@ -63,7 +64,7 @@ test.for(PLACES)('a defect at $name costs that request alone', async ({ from }, 
     err: { message: 'a defect, on purpose' },
   })
   const samples = await proxy.metrics()
-  const breakers = [...samples].filter(([name]) => name.startsWith('breakwater_breaker_state'))
+  const breakers = [...samples].filter(([name]) => name.startsWith(METRICS.breakerState.name))
   expect(breakers.map(([, state]) => state)).toEqual([0, 0, 0])
   const bystander = await ask(`${proxy.url}/third/`)
   expect([bystander.status, String(bystander.body)]).toEqual([200, 'well'])

@@ -6,6 +6,7 @@
 import { expect, test } from 'vitest'
 import { ask, openRaw } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
+import { metric } from '../support/metric.ts'
 import { startProxy } from '../support/proxy.ts'
 import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
 import { until } from '../support/until.ts'
@@ -25,10 +26,10 @@ async function before(t: Scope, scenes: readonly Scene[], route: object = {}, bo
   })
   const kept = async () => {
     const metrics = await proxy.metrics()
-    return ['memory', 'disk'].map((place) => metrics.get(`breakwater_bodies_kept_bytes{place="${place}"}`))
+    return ['memory', 'disk'].map((place) => metrics.get(metric('bodiesKept', { place })))
   }
   const unkept = async () =>
-    (await proxy.metrics()).get('breakwater_bodies_unkept_total{upstream="web",route="* /up",why="total"}') ?? 0
+    (await proxy.sample('bodiesUnkept', { upstream: 'web', route: '* /up', why: 'total' })) ?? 0
   const url = `${proxy.own('web')}/up`
   /** Announces 400 KiB and sends some of them. */
   const upload = (method: string, bytes: number) => {

@@ -39,7 +39,7 @@ test('hold: a poll without progress ends after idle, and gives its slot back', a
   await clock.elapse(9_000)
   expect(problemOf(await poll)).toMatchObject({ type: 'urn:breakwater:idle_timeout', status: 504 })
   expect((await ask(`${url}/other`)).body.toString()).toBe('well')
-  expect((await proxy.metrics()).get('breakwater_requests_in_flight{upstream="jobs"}')).toBe(0)
+  expect(await proxy.sample('inFlight', { upstream: 'jobs' })).toBe(0)
 })
 
 test('hold: the pending answer survives a later poll without progress', async (t) => {

@@ -10,6 +10,7 @@ import { fakeClock } from '../support/fake-clock.ts'
 import { startProxy } from '../support/proxy.ts'
 import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
 import { systemClock } from '../../src/clock.ts'
+import { metric } from '../support/metric.ts'
 
 const BREAKER = { consecutiveFailures: 1, failureRate: false }
 
@@ -33,7 +34,7 @@ async function before(t: Scope, scene: Scene, defaults: object = {}, route: obje
     },
     upstreams: { web: { url: upstream.origin, routes: [{ match: 'GET /r', ...route }] } },
   })
-  const state = async () => (await proxy.metrics()).get('breakwater_breaker_state{upstream="web",route="*"}')
+  const state = async () => await proxy.sample('breakerState', { upstream: 'web', route: '*' })
   return { clock, upstream, proxy, state, url: `${proxy.url}/web/r` }
 }
 
@@ -62,8 +63,8 @@ test('pause: a limit that is passed in it is late, but no failure of the upstrea
   expect(await state()).toBe(0)
   expect(await proxy.logged(({ msg }) => msg === 'loop stalled')).toMatchObject({ ms: 7_000 })
   const metrics = await proxy.metrics()
-  expect(metrics.get('breakwater_loop_stalls_total')).toBe(1)
-  expect(metrics.get('breakwater_loop_stalled_seconds_total')).toBe(7)
+  expect(metrics.get(metric('stalls'))).toBe(1)
+  expect(metrics.get(metric('stalledSeconds'))).toBe(7)
 })
 
 test('pause: a body without progress in it is cut, but no failure of the upstream', async (t) => {

@@ -17,7 +17,7 @@ test('collapse: an upload ends idle after its last byte', async (t) => {
       web: { url: upstream.origin, listen: '127.0.0.1:0', routes: [{ match: 'PUT /film', collapse: true }] },
     },
   })
-  const kept = async () => (await proxy.metrics()).get('breakwater_bodies_kept_bytes{place="memory"}')
+  const kept = async () => await proxy.sample('bodiesKept', { place: 'memory' })
   const client = openRaw(Number(new URL(proxy.own('web')).port))
   client.send('PUT /film HTTP/1.1\r\nhost: x\r\ncontent-length: 900\r\n\r\n')
   await clock.armed(11_000)

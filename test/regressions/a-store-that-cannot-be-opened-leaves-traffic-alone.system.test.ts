@@ -61,12 +61,12 @@ test.for(HINDRANCES)(
       const answer = problemOf(await load())
       expect([answer.status, String(answer.detail)]).toEqual([503, expect.stringContaining('checkpoints.store file:')])
     }
-    expect((await proxy.metrics()).get('breakwater_checkpoint_store_up')).toBe(0)
+    expect(await proxy.sample('storeUp')).toBe(0)
     expect(proxy.log.filter(({ msg }) => msg === 'checkpoint store down')).toHaveLength(1)
     mend(folder)
     await clock.elapse(1_000)
     await until(async () => (await load()).status === 200)
-    expect((await proxy.metrics()).get('breakwater_checkpoint_store_up')).toBe(1)
+    expect(await proxy.sample('storeUp')).toBe(1)
   },
 )
 
@@ -128,7 +128,7 @@ test.for(DAMAGES)('store: a file that is %s is set aside, and a new one begun', 
   expect(readFileSync(`${path}.malformed-1`).equals(before)).toBe(true)
   const line = await proxy.logged(({ msg }) => msg?.startsWith('checkpoint store set aside') ?? false)
   expect(line).toMatchObject({ level: 'error', path: `${path}.malformed-1` })
-  expect((await proxy.metrics()).get('breakwater_checkpoint_files_set_aside_total')).toBe(1)
+  expect(await proxy.sample('storesSetAside')).toBe(1)
 })
 
 test('store: a file found malformed while it is open costs one call, and is set aside', async (t) => {

@@ -9,6 +9,7 @@ import { connectionsWithin } from '../../src/proxy/listener/descriptors.ts'
 import { ask, openRaw, problemOf } from '../support/client.ts'
 import { breakwater, configFile, listensAt } from '../support/command.ts'
 import { fakeClock } from '../support/fake-clock.ts'
+import { metric } from '../support/metric.ts'
 import { startProxy } from '../support/proxy.ts'
 import { scriptedUpstream } from '../support/scripted-upstream.ts'
 
@@ -38,7 +39,7 @@ test('listener: a client over maxConnections is told why, and room that comes fr
   expect(await proxy.logged(({ msg }) => msg === 'connection turned away')).toMatchObject({ limit: 'maxConnections' })
   expect(await proxy.logged(({ reason }) => reason === 'local_limit')).toMatchObject({ status: 503, attempts: 0 })
   const metrics = await proxy.metrics()
-  expect(metrics.get('breakwater_connections_turned_away_total{limit="maxConnections"}')).toBe(1)
+  expect(metrics.get(metric('turnedAway', { limit: 'maxConnections' }))).toBe(1)
   // A reload raises the limit.
   await proxy.reload({ top: { maxConnections: 3 } })
   expect((await ask(proxy.own('web'))).body.toString()).toBe('served')
@@ -74,7 +75,7 @@ test('listener: a client with over a thousand requests under way on one connecti
   client.send(REQUEST.repeat(1_001))
   expect(await client.ended).toMatch(/end|reset/)
   expect(await proxy.logged(({ msg }) => msg === 'connection turned away')).toMatchObject({ limit: 'pipeline' })
-  expect((await proxy.metrics()).get('breakwater_requests_in_flight{upstream="web"}')).toBe(0)
+  expect(await proxy.sample('inFlight', { upstream: 'web' })).toBe(0)
 })
 
 test('descriptors: a quarter of those that are left is reserved, and two are for each client', () => {

@@ -149,7 +149,7 @@ test('an adaptive limit keeps what it has found, within a new most', async (t) =
     web: { url: upstream.origin, listen: AT, concurrency: { max, adaptive } },
   })
   const proxy = await startProxy(t, { clock, upstreams: web(100) })
-  const limit = async () => (await proxy.metrics()).get('breakwater_concurrency_limit{upstream="web"}')
+  const limit = async () => await proxy.sample('concurrencyLimit', { upstream: 'web' })
   expect(await limit()).toBe(20)
   await proxy.reload({ upstreams: web(12) })
   expect(await limit()).toBe(12)
@@ -201,7 +201,7 @@ test('an attempt from before tells a limit nothing that is fixed since', async (
   await proxy.reload({ upstreams: web(30, false) })
   last.resolve()
   await underWay
-  expect((await proxy.metrics()).get('breakwater_concurrency_limit{upstream="web"}')).toBe(30)
+  expect(await proxy.sample('concurrencyLimit', { upstream: 'web' })).toBe(30)
 })
 
 test('a health path that was asked before a reload is not asked again after it', async (t) => {

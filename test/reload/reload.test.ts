@@ -2,8 +2,10 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { expect, test } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
+import { METRICS } from '../../src/control/metrics/metric-table.ts'
 import { ask, openRaw, problemOf } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
+import { metric } from '../support/metric.ts'
 import { startProxy } from '../support/proxy.ts'
 import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
 
@@ -68,7 +70,7 @@ test('an open breaker stays open while its own settings are the same, and is a n
   await proxy.reload({ upstreams: web({ concurrency: { max: 7 }, routes: [{ match: 'GET /x', idempotent: true }] }) })
   const refused = await ask(proxy.own('web'))
   expect([refused.status, refused.headers['retry-after']]).toEqual([503, '40'])
-  expect((await proxy.metrics()).get('breakwater_breaker_state{upstream="web",route="*"}')).toBe(2)
+  expect(await proxy.sample('breakerState', { upstream: 'web', route: '*' })).toBe(2)
   await proxy.reload({ upstreams: web({}, '61s') })
   expect((await ask(proxy.own('web'))).body.toString()).toBe('well')
 })
@@ -139,7 +141,7 @@ test('what the retry budget has spent stays spent, also when its window changes'
     },
   })
   const proxy = await startProxy(t, { clock, upstreams: web('10s') })
-  const left = async () => (await proxy.metrics()).get('breakwater_retry_budget{upstream="web"}')
+  const left = async () => await proxy.sample('retryBudget', { upstream: 'web' })
   await clock.advance(86_400_000)
   expect(await left()).toBe(1)
   const answer = ask(proxy.own('web'))
@@ -214,7 +216,7 @@ test('limits count what is under way: a lower one waits for it, a higher one let
   await upstream.begun(2)
   await proxy.reload({ upstreams: web(5, 1) })
   const gauges = await proxy.metrics()
-  expect(gauges.get('breakwater_requests_in_flight{upstream="web"}')).toBe(2)
+  expect(gauges.get(metric('inFlight', { upstream: 'web' }))).toBe(2)
   const third = ask(proxy.own('web'))
   await clock.armed(5_000)
   a.release()
@@ -258,8 +260,8 @@ test('idle connections to an upstream that is taken away are closed', async (t) 
   await proxy.reload({ upstreams: { more: { url: other.origin } } })
   await upstream.gone(1)
   expect((await ask(`${proxy.url}/web/`)).status).toBe(404)
-  expect([...(await proxy.metrics()).keys()].filter((key) => /^breakwater_connections\{/.test(key))).toEqual([
-    'breakwater_connections{upstream="more"}',
+  expect([...(await proxy.metrics()).keys()].filter((key) => key.startsWith(`${METRICS.connections.name}{`))).toEqual([
+    metric('connections', { upstream: 'more' }),
   ])
 })
 
@@ -279,8 +281,7 @@ test('a failed job that was counted is not counted again after a reload', async 
   await ask(`${proxy.own('web')}/jobs/1`)
   await proxy.reload({ upstreams: web(6) })
   await ask(`${proxy.own('web')}/jobs/1`)
-  const failed = 'breakwater_jobs_seen_total{upstream="web",route="GET /jobs/{id}",outcome="failed"}'
-  expect((await proxy.metrics()).get(failed)).toBe(1)
+  expect(await proxy.sample('jobsSeen', { upstream: 'web', route: 'GET /jobs/{id}', outcome: 'failed' })).toBe(1)
 })
 
 test('a faulty file changes nothing, and is told in the answer, the log, the metrics and GET /v1/config', async (t) => {
@@ -305,14 +306,14 @@ test('a faulty file changes nothing, and is told in the answer, the log, the met
     faults: ['20:7: upstreams.web.retrys: unknown key, did you mean "retry"?'],
   })
   const metrics = await proxy.metrics()
-  expect(metrics.get('breakwater_config_reload_successful')).toBe(0)
-  expect(metrics.get('breakwater_config_reloads_total{trigger="api",outcome="refused"}')).toBe(1)
-  expect(metrics.get(`breakwater_config_info{version="${version}"}`)).toBe(1)
+  expect(metrics.get(metric('reloadSuccessful'))).toBe(0)
+  expect(metrics.get(metric('reloads', { trigger: 'api', outcome: 'refused' }))).toBe(1)
+  expect(metrics.get(metric('configInfo', { version }))).toBe(1)
   await clock.advance(5_000)
   expect((await proxy.reload({ upstreams })).status).toBe(200)
   const after = await proxy.metrics()
-  expect(after.get('breakwater_config_reload_successful')).toBe(1)
-  expect(after.get('breakwater_config_last_reload_timestamp_seconds')).toBe(Date.UTC(2026, 0, 1) / 1000 + 5)
+  expect(after.get(metric('reloadSuccessful'))).toBe(1)
+  expect(after.get(metric('reloadedAt'))).toBe(Date.UTC(2026, 0, 1) / 1000 + 5)
 })
 
 test('one line says what a reload changed, by name', async (t) => {
@@ -333,8 +334,8 @@ test('one line says what a reload changed, by name', async (t) => {
     changed: ['b'],
     keys: ['timeouts'],
   })
-  const versions = [...(await proxy.metrics()).keys()].filter((key) => key.startsWith('breakwater_config_info'))
-  expect(versions).toEqual([`breakwater_config_info{version="${version}"}`])
+  const versions = [...(await proxy.metrics()).keys()].filter((key) => key.startsWith(METRICS.configInfo.name))
+  expect(versions).toEqual([metric('configInfo', { version: String(version) })])
 })
 
 test('a listener that cannot be opened refuses the whole reload, and none that was opened for it stays', async (t) => {

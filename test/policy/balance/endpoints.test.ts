@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { ask, problemOf } from '../../support/client.ts'
 import { fakeClock } from '../../support/fake-clock.ts'
+import { metric } from '../../support/metric.ts'
 import { startProxy } from '../../support/proxy.ts'
 import { type Scene, type Scope, scriptedUpstream } from '../../support/scripted-upstream.ts'
 
@@ -26,9 +27,7 @@ async function before(t: Scope, scenes: readonly (readonly Scene[])[], settings:
     },
   })
   const counts = () => endpoints.map(({ arrivals }) => arrivals.length)
-  const metric = async (name: string, labels = '') =>
-    (await proxy.metrics()).get(`breakwater_${name}{upstream="web"${labels}}`)
-  return { clock, endpoints, proxy, counts, metric, url: proxy.own('web') }
+  return { clock, endpoints, proxy, counts, url: proxy.own('web') }
 }
 
 test('a retry goes at once to an endpoint that was not tried yet; once all were, it waits', async (t) => {
@@ -59,7 +58,7 @@ test('what was not sent goes elsewhere whatever its method, body and all', async
 })
 
 test('each endpoint has its own breaker; an open one gets nothing, and its probe brings it back', async (t) => {
-  const { clock, endpoints, proxy, counts, metric, url } = await before(t, [
+  const { clock, endpoints, proxy, counts, url } = await before(t, [
     [{ status: 503 }, { status: 503 }, named('a')],
     [named('b')],
   ])
@@ -73,17 +72,20 @@ test('each endpoint has its own breaker; an open one gets nothing, and its probe
   expect(await proxy.logged(({ msg }) => msg === 'breaker open')).toMatchObject({ upstream: 'web', endpoint: origin })
   await clock.advance(9_999)
   expect([await body(), counts()]).toEqual(['b', [2, 4]])
-  expect([await metric('endpoints'), await metric('endpoints_available')]).toEqual([2, 1])
-  expect(await metric('endpoint_breaker_state', `,route="*",endpoint="${origin}"`)).toBe(2)
+  expect([
+    await proxy.sample('endpoints', { upstream: 'web' }),
+    await proxy.sample('endpointsAvailable', { upstream: 'web' }),
+  ]).toEqual([2, 1])
+  expect(await proxy.sample('endpointState', { upstream: 'web', route: '*', endpoint: `${origin}` })).toBe(2)
   // Requests are taken as before: the upstream as a whole is not open.
-  expect(await metric('breaker_state', ',route="*"')).toBe(0)
+  expect(await proxy.sample('breakerState', { upstream: 'web', route: '*' })).toBe(0)
   await clock.advance(30_000)
   expect([await body(), counts()]).toEqual(['a', [3, 4]])
-  expect(await metric('endpoints_available')).toBe(2)
+  expect(await proxy.sample('endpointsAvailable', { upstream: 'web' })).toBe(2)
 })
 
 test('when all are open none is used: a 503 with the seconds until the first of them is probed, and a metric', async (t) => {
-  const { clock, counts, metric, url } = await before(t, [[{ status: 503 }], [{ status: 503 }]], {
+  const { clock, proxy, counts, url } = await before(t, [[{ status: 503 }], [{ status: 503 }]], {
     breaker: { consecutiveFailures: 1, openFor: '10s' },
     retry: { attempts: 1 },
   })
@@ -93,7 +95,10 @@ test('when all are open none is used: a 503 with the seconds until the first of 
   const refused = await ask(url)
   expect(problemOf(refused)).toMatchObject({ type: 'urn:breakwater:breaker_open', retry_after_s: 6, attempts: 0 })
   expect(counts()).toEqual([1, 1])
-  expect([await metric('endpoints_available'), await metric('breaker_state', ',route="*"')]).toEqual([0, 2])
+  expect([
+    await proxy.sample('endpointsAvailable', { upstream: 'web' }),
+    await proxy.sample('breakerState', { upstream: 'web', route: '*' }),
+  ]).toEqual([0, 2])
 })
 
 test("a route's own breaker is one for each endpoint, too", async (t) => {
@@ -136,10 +141,10 @@ test('connections are limited at each endpoint by itself', async (t) => {
   const calls = [ask(url), ask(url), ask(url)].map((call) => call.catch(() => undefined))
   await Promise.all(endpoints.map((endpoint) => endpoint.arrival(1)))
   const metrics = await proxy.metrics()
-  expect(metrics.get('breakwater_connections{upstream="web"}')).toBe(2)
-  expect(metrics.get('breakwater_requests_queued{upstream="web"}')).toBe(1)
+  expect(metrics.get(metric('connections', { upstream: 'web' }))).toBe(2)
+  expect(metrics.get(metric('queued', { upstream: 'web' }))).toBe(1)
   for (const { origin } of endpoints) {
-    const name = `breakwater_endpoint_requests_in_flight{upstream="web",endpoint="${origin}"}`
+    const name = metric('endpointInFlight', { upstream: 'web', endpoint: origin })
     expect(metrics.get(name)).toBeGreaterThanOrEqual(1)
   }
   await proxy.app.close()
@@ -162,7 +167,7 @@ test('the health report says how many endpoints are well, and a health path lets
     response.statusCode = request.url === '/health' ? 200 : 503
     response.end()
   }
-  const { clock, endpoints, proxy, metric, url } = await before(t, [[health], ['reset'], [named('c')]], {
+  const { clock, endpoints, proxy, url } = await before(t, [[health], ['reset'], [named('c')]], {
     health: { path: '/health', interval: '5s' },
     breaker: { consecutiveFailures: 1, openFor: '1h', openForMax: '1h' },
   })
@@ -170,8 +175,9 @@ test('the health report says how many endpoints are well, and a health path lets
   expect(report.checks.web).toMatchObject({ healthy: true })
   expect(report.checks.web.details).toMatch(/^2 of 3 endpoints; http:\/\/127\.0\.0\.1:\d+: ECONNRESET$/)
   expect((await ask(url)).body.toString()).toBe('c')
-  expect(await metric('endpoints_available')).toBe(1)
-  const state = (i: number) => metric('endpoint_breaker_state', `,route="*",endpoint="${endpoints[i]?.origin}"`)
+  expect(await proxy.sample('endpointsAvailable', { upstream: 'web' })).toBe(1)
+  const state = (i: number) =>
+    proxy.sample('endpointState', { upstream: 'web', route: '*', endpoint: `${endpoints[i]?.origin}` })
   await clock.elapse(5_000)
   await expect.poll(() => state(0)).toBe(1)
   expect(await state(1)).toBe(2)
@@ -193,10 +199,10 @@ test('an endpoint that an operator shuts while a request waits for a connection 
   const calls = [ask(url), ask(url)]
   await Promise.all(endpoints.map((endpoint) => endpoint.arrival(1)))
   const waiting = ask(url)
-  const inFlight = 'breakwater_endpoint_requests_in_flight'
+  const inFlight = (endpoint: string) => metric('endpointInFlight', { upstream: 'web', endpoint })
   const busiest = async () => {
     const samples = await proxy.metrics()
-    return endpoints.findIndex(({ origin }) => samples.get(`${inFlight}{upstream="web",endpoint="${origin}"}`) === 2)
+    return endpoints.findIndex(({ origin }) => samples.get(inFlight(origin)) === 2)
   }
   await expect.poll(busiest).not.toBe(-1)
   const shut = await busiest()

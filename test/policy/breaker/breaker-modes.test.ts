@@ -28,21 +28,20 @@ async function before(t: Scope, scenes: readonly Scene[], settings: object = {})
     const { upstreams } = json(await ask(`${proxy.controlUrl}/v1/upstreams`))
     return upstreams[0].breakers.map(({ mode, state }: { mode: string; state: string }) => `${mode} ${state}`)
   }
-  const metric = async (name: string) => (await proxy.metrics()).get(`breakwater_${name}`)
-  return { clock, upstream, proxy, put, states, metric, url: proxy.own('web') }
+  return { clock, upstream, proxy, put, states, url: proxy.own('web') }
 }
 
 const json = ({ body }: Answer) => JSON.parse(body.toString())
 
 test('held open, it rejects all until an operator says otherwise', async (t) => {
-  const { clock, upstream, proxy, put, states, metric, url } = await before(t, [{ body: 'well' }])
+  const { clock, upstream, proxy, put, states, url } = await before(t, [{ body: 'well' }])
   const { status, body } = await put({ mode: 'forced-open' })
   expect([status, JSON.parse(body.toString()).breakers[0]]).toMatchObject([200, { mode: 'forced-open', state: 'open' }])
   const refused = await ask(url)
   expect(problemOf(refused)).toMatchObject({ type: 'urn:breakwater:breaker_forced', status: 503, retry_after_s: 10 })
   await clock.advance(3_600_000)
   expect([(await ask(url)).status, upstream.arrivals.length]).toEqual([503, 0])
-  expect(await metric('breakers_forced{upstream="web"}')).toBe(2)
+  expect(await proxy.sample('breakersForced', { upstream: 'web' })).toBe(2)
   expect(await proxy.logged(({ msg }) => msg === 'breaker mode set')).toMatchObject({
     mode: 'forced-open',
     level: 'warn',
@@ -69,11 +68,11 @@ test('held closed, it lets all through and counts nothing; on its own again it b
 
 test('observing, it shows what it would do and rejects nothing', async (t) => {
   const scenes = [FAILS, FAILS, FAILS, FAILS, { body: 'well' }]
-  const { clock, upstream, proxy, put, states, metric, url } = await before(t, scenes)
+  const { clock, upstream, proxy, put, states, url } = await before(t, scenes)
   await put({ mode: 'observe' })
   for (let i = 0; i < 4; i += 1) await ask(url)
   expect([(await states())[0], upstream.arrivals.length]).toEqual(['observe open', 4])
-  expect(await metric('breaker_state{upstream="web",route="*"}')).toBe(2)
+  expect(await proxy.sample('breakerState', { upstream: 'web', route: '*' })).toBe(2)
   const told = () =>
     proxy.log.map(({ msg }) => msg).filter((msg) => /^breaker (open|half-open|closed)$/.test(msg ?? ''))
   expect(told()).toEqual(['breaker open'])

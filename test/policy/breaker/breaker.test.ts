@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
+import { METRICS } from '../../../src/control/metrics/metric-table.ts'
 import { ask, openRaw, problemOf } from '../../support/client.ts'
 import { fakeClock } from '../../support/fake-clock.ts'
+import { metric } from '../../support/metric.ts'
 import { type Sidecar, startProxy } from '../../support/proxy.ts'
 import { type Scene, type Scope, scriptedUpstream } from '../../support/scripted-upstream.ts'
 
@@ -18,7 +20,7 @@ async function before(t: Scope, scenes: readonly Scene[], settings: object = {})
 
 const FAIL: Scene = { status: 500, body: 'broken' }
 const OK: Scene = { body: 'ok' }
-const STATE = 'breakwater_breaker_state{upstream="web",route="*"}'
+const STATE = metric('breakerState', { upstream: 'web', route: '*' })
 const CLOSED = 0
 const HALF_OPEN = 1
 const OPEN = 2
@@ -276,7 +278,7 @@ test('a route that declares its own breaker has its own, all others share the on
   expect((await ask(`${url}/flaky`)).status).toBe(503)
   expect((await ask(`${url}/jobs/1`)).status).toBe(500)
   const metrics = await proxy.metrics()
-  expect(metrics.get('breakwater_breaker_state{upstream="web",route="GET /flaky"}')).toBe(OPEN)
+  expect(metrics.get(metric('breakerState', { upstream: 'web', route: 'GET /flaky' }))).toBe(OPEN)
   expect(metrics.get(STATE)).toBe(CLOSED)
 })
 
@@ -292,7 +294,7 @@ test('500 requests to a dead upstream connect no more often than the failures th
   const reserve = 3 * 10
   expect(upstream.connections()).toBeLessThanOrEqual(5 + reserve + 500 * 0.2)
   expect(upstream.connections()).toBeLessThanOrEqual(16)
-  const requests = [...(await proxy.metrics())].filter(([name]) => name.startsWith('breakwater_requests_total'))
+  const requests = [...(await proxy.metrics())].filter(([name]) => name.startsWith(METRICS.requests.name))
   expect(requests.reduce((sum, [, count]) => sum + count, 0)).toBe(500)
 })
 
@@ -301,9 +303,7 @@ test('the transitions are events: counted, and logged with their cause', async (
   await ask(url)
   await clock.advance(60_000)
   await ask(url)
-  const metrics = [...(await proxy.metrics())].filter(([name]) =>
-    name.startsWith('breakwater_breaker_transitions_total'),
-  )
+  const metrics = [...(await proxy.metrics())].filter(([name]) => name.startsWith(METRICS.breakerTransitions.name))
   expect(metrics.map(([, count]) => count)).toEqual([1, 1, 1])
   const transitions = proxy.log.filter(({ from, to }) => from !== undefined && to !== undefined)
   expect(transitions.map(({ from, to, cause }) => [from, to, cause])).toEqual([

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { ask, openRaw, problemOf } from '../../support/client.ts'
 import { fakeClock } from '../../support/fake-clock.ts'
+import { metric } from '../../support/metric.ts'
 import { startProxy } from '../../support/proxy.ts'
 import { type Scene, type Scope, scriptedUpstream } from '../../support/scripted-upstream.ts'
 
@@ -61,7 +62,7 @@ test('a wait in the queue ends with queueTimeout', async (t) => {
   expect(await proxy.logged(({ reason }) => reason === 'queue_timeout')).toMatchObject({ queue_ms: 3_000, attempts: 0 })
   gates[0]?.()
   expect((await inside).status).toBe(200)
-  expect((await proxy.metrics()).get('breakwater_breaker_state{upstream="web",route="*"}')).toBe(0)
+  expect(await proxy.sample('breakerState', { upstream: 'web', route: '*' })).toBe(0)
 })
 
 test('a slot is held until the body is over, not just the head', async (t) => {
@@ -116,8 +117,8 @@ test('there are never more connections to the upstream than allowed, however man
   expect(answers.every(({ status }) => status === 200)).toBe(true)
   expect(upstream.connections()).toBeLessThanOrEqual(3)
   const metrics = await proxy.metrics()
-  expect(metrics.get('breakwater_requests_queued{upstream="web"}')).toBe(0)
-  expect(metrics.get('breakwater_requests_in_flight{upstream="web"}')).toBe(0)
+  expect(metrics.get(metric('queued', { upstream: 'web' }))).toBe(0)
+  expect(metrics.get(metric('inFlight', { upstream: 'web' }))).toBe(0)
 })
 
 test('nobody queues for an upstream whose breaker is open', async (t) => {

@@ -53,7 +53,7 @@ test('turns are taken in order of arrival, as early as the window allows', async
   const third = ask(`${url}/3`)
   await clock.armed(6_000)
   const fourth = ask(`${url}/4`)
-  await expect.poll(async () => (await proxy.metrics()).get('breakwater_requests_queued{upstream="web"}')).toBe(2)
+  await expect.poll(async () => await proxy.sample('queued', { upstream: 'web' })).toBe(2)
   await clock.advance(6_000)
   await third
   await clock.elapse(4_000)
@@ -99,7 +99,7 @@ test('queueTimeout bounds the wait, and a client that leaves makes room for the 
   leaver.socket.destroy()
   await proxy.logged(({ path, reason }) => path === '/leaver' && reason === 'client_gone')
   const next = ask(`${url}/next`)
-  await expect.poll(async () => (await proxy.metrics()).get('breakwater_requests_queued{upstream="web"}')).toBe(1)
+  await expect.poll(async () => await proxy.sample('queued', { upstream: 'web' })).toBe(1)
   await clock.advance(10_000)
   expect((await next).status).toBe(200)
   expect(upstream.arrivals.map(({ target }) => target)).toEqual(['/', '/next'])

@@ -55,7 +55,7 @@ async function before<C extends Clock = FakeClock>(
     },
   })
   const resumes = async (outcome: string) =>
-    (await proxy.metrics()).get(`breakwater_resumes_total{upstream="web",route="GET /file",outcome="${outcome}"}`) ?? 0
+    (await proxy.sample('resumes', { upstream: 'web', route: 'GET /file', outcome })) ?? 0
   return { clock, upstream, proxy, resumes, url: `${proxy.own('web')}/file` }
 }
 

@@ -3,6 +3,7 @@ import { createServer } from 'node:net'
 import { expect, test } from 'vitest'
 import { ask, openRaw, problemOf } from '../../support/client.ts'
 import { EPOCH_MS, fakeClock } from '../../support/fake-clock.ts'
+import { metric } from '../../support/metric.ts'
 import { startProxy } from '../../support/proxy.ts'
 import { type Scene, type Scope, scriptedUpstream } from '../../support/scripted-upstream.ts'
 
@@ -73,9 +74,7 @@ test('a Retry-After that ends past the deadline is not waited for: the answer go
   const answer = await ask(url)
   expect([answer.status, answer.headers['retry-after'], answer.body.toString()]).toEqual([429, '60', 'slow down'])
   expect(upstream.arrivals).toHaveLength(1)
-  expect((await proxy.metrics()).get('breakwater_retries_denied_total{upstream="web",route="*",why="deadline"}')).toBe(
-    1,
-  )
+  expect(await proxy.sample('retriesDenied', { upstream: 'web', route: '*', why: 'deadline' })).toBe(1)
 })
 
 test('no attempt starts after the deadline', async (t) => {
@@ -186,8 +185,8 @@ test('a body over both limits streams on and is not repeated, and that is counte
   expect([answer.status, upstream.arrivals.length]).toEqual([503, 1])
   expect(upstream.arrivals[0]?.body.equals(payload)).toBe(true)
   const metrics = await proxy.metrics()
-  expect(metrics.get('breakwater_retries_denied_total{upstream="web",route="*",why="body"}')).toBe(1)
-  expect(metrics.get('breakwater_bodies_unkept_total{upstream="web",route="*",why="too_large"}')).toBe(1)
+  expect(metrics.get(metric('retriesDenied', { upstream: 'web', route: '*', why: 'body' }))).toBe(1)
+  expect(metrics.get(metric('bodiesUnkept', { upstream: 'web', route: '*', why: 'too_large' }))).toBe(1)
 })
 
 test('an attempt whose answer began before the upload ended is not repeated', async (t) => {
@@ -198,9 +197,7 @@ test('an attempt whose answer began before the upload ended is not repeated', as
   raw.socket.destroy()
   await proxy.logged(({ method }) => method === 'PUT')
   expect(upstream.connections()).toBe(1)
-  expect(
-    (await proxy.metrics()).get('breakwater_retries_denied_total{upstream="web",route="*",why="early_response"}'),
-  ).toBe(1)
+  expect(await proxy.sample('retriesDenied', { upstream: 'web', route: '*', why: 'early_response' })).toBe(1)
 })
 
 test('a client that goes away during a wait ends it at once: nothing more reaches the upstream', async (t) => {
@@ -224,7 +221,7 @@ test('a client that goes away during an attempt ends it at once, and nobody is b
   raw.socket.destroy()
   await upstream.gone(1)
   await proxy.logged(({ reason }) => reason === 'client_gone')
-  expect((await proxy.metrics()).get('breakwater_breaker_state{upstream="web",route="*"}')).toBe(0)
+  expect(await proxy.sample('breakerState', { upstream: 'web', route: '*' })).toBe(0)
 })
 
 test('the budget bounds retries as a share of requests', async (t) => {
@@ -240,7 +237,7 @@ test('the budget bounds retries as a share of requests', async (t) => {
   expect(upstream.arrivals).toHaveLength(6)
   await ask(url)
   expect(upstream.arrivals).toHaveLength(7)
-  expect((await proxy.metrics()).get('breakwater_retries_denied_total{upstream="web",route="*",why="budget"}')).toBe(5)
+  expect(await proxy.sample('retriesDenied', { upstream: 'web', route: '*', why: 'budget' })).toBe(5)
 })
 
 test('a pooled connection that the upstream has closed is no attempt, and costs no wait', async (t) => {
@@ -254,7 +251,7 @@ test('a pooled connection that the upstream has closed is no attempt, and costs 
     undefined,
   ])
   expect(upstream.connections()).toBe(2)
-  expect((await proxy.metrics()).get('breakwater_stale_connections_total{upstream="web"}')).toBe(1)
+  expect(await proxy.sample('staleConnections', { upstream: 'web' })).toBe(1)
 })
 
 test('a POST on a pooled connection that dies is not sent twice', async (t) => {
