@@ -6,10 +6,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { METRICS } from '../../src/control/metrics/metric-table.ts'
 import { DESKTOP, hasChromium, type Look, launch, openPage, PHONE } from '../support/browser.ts'
 import { ask } from '../support/client.ts'
-import { fakeClock } from '../support/fake-clock.ts'
 import { needs } from '../support/needs.ts'
-import { startProxy } from '../support/proxy.ts'
-import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+import type { Scene, Scope } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 
 needs('chromium', hasChromium)
 
@@ -19,21 +18,16 @@ const TOP = {
 }
 const FAILS: Scene = { status: 503, headers: { connection: 'close' } }
 
-async function before(t: Scope, scenes: readonly Scene[] = [{ body: 'ok' }], top: object = {}) {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, scenes)
+async function withPage(t: Scope, scenes: readonly Scene[] = [{ body: 'ok' }], top: object = {}) {
   const settings = { retry: { attempts: 1 }, breaker: { consecutiveFailures: 3, openFor: '10s' } }
-  const proxy = await startProxy(t, {
-    clock,
+  const fixture = await withSidecar(t, scenes, {
     top: { ...TOP, ...top },
-    upstreams: {
-      web: { url: upstream.origin, listen: '127.0.0.1:0', ...settings },
-      'with-routes': { url: upstream.origin, ...settings, routes: [{ match: 'GET /own', breaker: {} }] },
-    },
+    web: settings,
+    others: (url) => ({ 'with-routes': { url, ...settings, routes: [{ match: 'GET /own', breaker: {} }] } }),
   })
   const tell = (method: string, path: string, body: object, headers = {}) =>
-    ask(`${proxy.controlUrl}/v1/${path}`, { method, headers, body: JSON.stringify(body) })
-  return { clock, upstream, proxy, tell }
+    ask(`${fixture.proxy.controlUrl}/v1/${path}`, { method, headers, body: JSON.stringify(body) })
+  return { ...fixture, tell }
 }
 
 describe.skipIf(!hasChromium)('the page', () => {
@@ -44,7 +38,7 @@ describe.skipIf(!hasChromium)('the page', () => {
   afterAll(() => browser.close())
 
   test('shows what the metrics say, and asks nothing of anyone else', async (t) => {
-    const { clock, proxy } = await before(t, [{ body: 'ok' }, { body: 'ok' }, { status: 500 }, { body: 'ok' }])
+    const { clock, proxy } = await withPage(t, [{ body: 'ok' }, { body: 'ok' }, { status: 500 }, { body: 'ok' }])
     for (let i = 0; i < 5; i += 1) await ask(`${proxy.own('web')}/x`)
     const { page, problems, asked } = await openPage(t, browser, proxy.controlUrl)
     await page.getByText('live', { exact: true }).waitFor()
@@ -70,7 +64,7 @@ describe.skipIf(!hasChromium)('the page', () => {
   })
 
   test('a breaker that opens says so in words, with its cause and its time line', async (t) => {
-    const { clock, proxy } = await before(t, [FAILS])
+    const { clock, proxy } = await withPage(t, [FAILS])
     const { page, problems } = await openPage(t, browser, proxy.controlUrl)
     await page.getByText('2 upstreams, all breakers closed').waitFor()
     for (let i = 0; i < 3; i += 1) await ask(`${proxy.own('web')}/x`)
@@ -90,7 +84,7 @@ describe.skipIf(!hasChromium)('the page', () => {
   })
 
   test('who comes after a breaker has opened sees when and why; what is over is not read out', async (t) => {
-    const { clock, proxy } = await before(t, [FAILS])
+    const { clock, proxy } = await withPage(t, [FAILS])
     for (let i = 0; i < 3; i += 1) await ask(`${proxy.own('web')}/x`)
     await clock.advance(400_000)
     const { page } = await openPage(t, browser, proxy.controlUrl)
@@ -103,7 +97,7 @@ describe.skipIf(!hasChromium)('the page', () => {
   })
 
   test('a failure opens to its attempts, and its path is text whatever it says', async (t) => {
-    const { proxy } = await before(t, ['reset'])
+    const { proxy } = await withPage(t, ['reset'])
     await ask(`${proxy.own('web')}/%3Cimg%20src=x%20onerror=alert(1)%3E`)
     const { page, problems } = await openPage(t, browser, proxy.controlUrl)
     const row = page.locator('[data-failure]')
@@ -116,7 +110,7 @@ describe.skipIf(!hasChromium)('the page', () => {
   })
 
   test('a breaker is forced with the keyboard alone, after a question that Escape declines', async (t) => {
-    const { clock, upstream, proxy } = await before(t)
+    const { clock, upstream, proxy } = await withPage(t)
     const { page, problems } = await openPage(t, browser, proxy.controlUrl)
     const button = page.getByRole('button', { name: 'Force a breaker of web' })
     await button.focus()
@@ -138,7 +132,7 @@ describe.skipIf(!hasChromium)('the page', () => {
   })
 
   test('of several breakers one alone can be forced', async (t) => {
-    const { proxy } = await before(t)
+    const { proxy } = await withPage(t)
     const { page } = await openPage(t, browser, proxy.controlUrl)
     await page.getByRole('button', { name: 'Force a breaker of with-routes' }).click()
     await page.getByRole('combobox').selectOption('GET /own')
@@ -157,7 +151,7 @@ describe.skipIf(!hasChromium)('the page', () => {
   })
 
   test('jobs have a bar for each stage and their time left; a checkpoint is looked into, and cleared when asked twice', async (t) => {
-    const { proxy, tell } = await before(t)
+    const { proxy, tell } = await withPage(t)
     await tell('PUT', 'jobs/job-1', { shorts_count: 5 })
     await tell('POST', 'checkpoints/job-1/items', { stage: 'downloading', item_ids: ['a', 'b'], total_items: 2 })
     await tell('POST', 'checkpoints/job-1/items', { stage: 'building', item_ids: ['c'], total_items: 4 })
@@ -181,7 +175,7 @@ describe.skipIf(!hasChromium)('the page', () => {
   })
 
   test('a page that is opened late knows all stages of a job, in their order', async (t) => {
-    const { proxy, tell } = await before(t)
+    const { proxy, tell } = await withPage(t)
     const stages = ['search', 'downloading', 'validating', 'building', 'cutting', 'mixing', 'uploading']
     for (const stage of stages)
       await tell('POST', 'checkpoints/job-1/items', { stage, item_ids: ['a'], total_items: 3 })
@@ -192,7 +186,7 @@ describe.skipIf(!hasChromium)('the page', () => {
   })
 
   test('a job that is new while somebody looks has its time left soon after its first checkpoint', async (t) => {
-    const { proxy, tell } = await before(t)
+    const { proxy, tell } = await withPage(t)
     const { page } = await openPage(t, browser, proxy.controlUrl)
     await page.getByText('No job is registered').waitFor()
     await tell('PUT', 'jobs/job-9', { shorts_count: 10 })
@@ -202,7 +196,7 @@ describe.skipIf(!hasChromium)('the page', () => {
   })
 
   test('of 500 jobs those with the least time are shown, more when asked for, and any by its id', async (t) => {
-    const { proxy, tell } = await before(t)
+    const { proxy, tell } = await withPage(t)
     for (let i = 0; i < 500; i += 1) await tell('PUT', `jobs/job-${i}`, { shorts_count: 500 - i })
     const { page } = await openPage(t, browser, proxy.controlUrl)
     await page.getByText('25 of 500 jobs, nearest deadline first').waitFor()
@@ -217,7 +211,7 @@ describe.skipIf(!hasChromium)('the page', () => {
   })
 
   test('jobs that are too many to be read are counted', async (t) => {
-    const { proxy, tell } = await before(t)
+    const { proxy, tell } = await withPage(t)
     await tell('PUT', 'jobs/job-1', { shorts_count: 1 })
     const { page } = await openPage(t, browser, proxy.controlUrl, DESKTOP, [
       `const real = fetch
@@ -230,7 +224,7 @@ describe.skipIf(!hasChromium)('the page', () => {
   })
 
   test('a tab that nobody sees draws nothing, and is up to date once it is seen', async (t) => {
-    const { clock, proxy } = await before(t)
+    const { clock, proxy } = await withPage(t)
     const { page } = await openPage(t, browser, proxy.controlUrl)
     const hide = (isHidden: boolean) =>
       page.evaluate(`Object.defineProperty(document, 'hidden', { configurable: true, get: () => ${isHidden} })
@@ -255,7 +249,7 @@ describe.skipIf(!hasChromium)('the page', () => {
   })
 
   test('nothing is kept of the plots of an upstream that a reload has taken away', async (t) => {
-    const { clock, upstream, proxy } = await before(t)
+    const { clock, upstream, proxy } = await withPage(t)
     const { page } = await openPage(t, browser, proxy.controlUrl)
     await page.getByText('live', { exact: true }).waitFor()
     await clock.advance(1_000)
@@ -268,7 +262,7 @@ describe.skipIf(!hasChromium)('the page', () => {
 
   test('where a token is set it is asked for, kept in the tab alone, and never in an address', async (t) => {
     const control = { listen: '127.0.0.1:0', token: 'open sesame' }
-    const { proxy } = await before(t, [{}], { control })
+    const { proxy } = await withPage(t, [{}], { control })
     const { page, asked } = await openPage(t, browser, proxy.controlUrl)
     await page.getByText('locked: a token is needed').waitFor()
     await page.locator('input[name=token]').fill('wrong')
@@ -289,7 +283,7 @@ describe.skipIf(!hasChromium)('the page', () => {
   })
 
   test('a token in any letters can be entered, and a wrong one again be replaced', async (t) => {
-    const { proxy } = await before(t, [{}], { control: { listen: '127.0.0.1:0', token: 'Öffne → dich' } })
+    const { proxy } = await withPage(t, [{}], { control: { listen: '127.0.0.1:0', token: 'Öffne → dich' } })
     const { page } = await openPage(t, browser, proxy.controlUrl)
     await page.locator('input[name=token]').fill('öffne → dich')
     await page.keyboard.press('Enter')
@@ -300,7 +294,7 @@ describe.skipIf(!hasChromium)('the page', () => {
   })
 
   test('the stream is read in a browser that cannot iterate over one, as Safari', async (t) => {
-    const { proxy } = await before(t)
+    const { proxy } = await withPage(t)
     const { page } = await openPage(t, browser, proxy.controlUrl, DESKTOP, [
       'delete ReadableStream.prototype[Symbol.asyncIterator]; delete ReadableStream.prototype.values',
     ])
@@ -308,7 +302,7 @@ describe.skipIf(!hasChromium)('the page', () => {
   })
 
   test('without the token the page shows that it is locked, and a button to go on', async (t) => {
-    const { proxy } = await before(t, [{}], { control: { listen: '127.0.0.1:0', token: 'sesame' } })
+    const { proxy } = await withPage(t, [{}], { control: { listen: '127.0.0.1:0', token: 'sesame' } })
     const { page } = await openPage(t, browser, proxy.controlUrl)
     await page.getByRole('button', { name: 'Cancel' }).click()
     await page.getByText('locked: a token is needed').waitFor()
@@ -322,7 +316,7 @@ describe.skipIf(!hasChromium)('the page', () => {
   })
 
   test('the configuration, its last reload and what was wrong with it', async (t) => {
-    const { proxy } = await before(t, [{}], { control: { listen: '127.0.0.1:0' }, service: 'shop' })
+    const { proxy } = await withPage(t, [{}], { control: { listen: '127.0.0.1:0' }, service: 'shop' })
     const { page } = await openPage(t, browser, proxy.controlUrl)
     await page.getByText('Not reloaded since the start.').waitFor()
     await page.getByText('Show it').click()
@@ -336,7 +330,7 @@ describe.skipIf(!hasChromium)('the page', () => {
   })
 
   test('when the sidecar is gone the page says so, and of when it is what is shown', async (t) => {
-    const { clock, proxy } = await before(t)
+    const { clock, proxy } = await withPage(t)
     const { page } = await openPage(t, browser, proxy.controlUrl)
     await page.getByText('live', { exact: true }).waitFor()
     await clock.advance(1_000)
@@ -350,7 +344,7 @@ describe.skipIf(!hasChromium)('the page', () => {
   })
 
   test('what an operator has forced, and what fails without opening a breaker, needs a look', async (t) => {
-    const { clock, proxy, tell } = await before(t, [{ status: 503, body: 'no' }])
+    const { clock, proxy, tell } = await withPage(t, [{ status: 503, body: 'no' }])
     await tell('PUT', 'upstreams/web/breaker', { mode: 'forced-closed' })
     const { page } = await openPage(t, browser, proxy.controlUrl)
     await page.getByRole('link', { name: 'web forced closed' }).waitFor()
@@ -362,7 +356,7 @@ describe.skipIf(!hasChromium)('the page', () => {
   })
 
   test('the title of a tab that nobody sees tells of a breaker that opens', async (t) => {
-    const { proxy } = await before(t, [FAILS])
+    const { proxy } = await withPage(t, [FAILS])
     const { page } = await openPage(t, browser, proxy.controlUrl)
     await page.getByText('2 upstreams, all breakers closed').waitFor()
     await page.evaluate("Object.defineProperty(document, 'hidden', { get: () => true })")
@@ -376,7 +370,7 @@ describe.skipIf(!hasChromium)('the page', () => {
   })
 
   test('a failure that is read stays, however many come after it; the newer ones are counted', async (t) => {
-    const { proxy } = await before(t, ['reset'])
+    const { proxy } = await withPage(t, ['reset'])
     const fail = async (path: string) => ask(`${proxy.own('web')}/${path}`)
     await fail('first')
     const { page } = await openPage(t, browser, proxy.controlUrl)
@@ -394,7 +388,7 @@ describe.skipIf(!hasChromium)('the page', () => {
   })
 
   test('held still, it shows what was so until it goes on', async (t) => {
-    const { clock, proxy } = await before(t)
+    const { clock, proxy } = await withPage(t)
     const { page } = await openPage(t, browser, proxy.controlUrl)
     const requests = page.locator('[data-upstream="web"] [data-plot="rate"] .value').first()
     await page.getByText('live', { exact: true }).waitFor()
@@ -413,7 +407,7 @@ describe.skipIf(!hasChromium)('the page', () => {
   })
 
   test('what came of an action is seen wherever the page is scrolled to', async (t) => {
-    const { proxy } = await before(t)
+    const { proxy } = await withPage(t)
     const { page } = await openPage(t, browser, proxy.controlUrl, PHONE)
     await page.getByRole('button', { name: 'Force a breaker of with-routes' }).click()
     await page.getByRole('radio', { name: /Observe only/ }).check()
@@ -424,7 +418,7 @@ describe.skipIf(!hasChromium)('the page', () => {
   })
 
   test('a checkpoint that cannot be read says why', async (t) => {
-    const { proxy, tell } = await before(t)
+    const { proxy, tell } = await withPage(t)
     await tell('POST', 'checkpoints/job-1/items', { stage: 'building', item_ids: ['c'] })
     const { page } = await openPage(t, browser, proxy.controlUrl)
     await page.route('**/v1/checkpoints/job-1*', (route) =>
@@ -435,7 +429,7 @@ describe.skipIf(!hasChromium)('the page', () => {
   })
 
   test('an open checkpoint is that of now, each id stands for itself, and focus goes on when it is cleared', async (t) => {
-    const { proxy, tell } = await before(t)
+    const { proxy, tell } = await withPage(t)
     const append = (ids: string[]) => tell('POST', 'checkpoints/job-1/items', { stage: 'building', item_ids: ids })
     await append(['\u202Ereversed', '<b>bold</b>'])
     const { page } = await openPage(t, browser, proxy.controlUrl)
@@ -453,7 +447,7 @@ describe.skipIf(!hasChromium)('the page', () => {
   })
 
   test('a row that changes its place keeps the focus', async (t) => {
-    const { proxy } = await before(t)
+    const { proxy } = await withPage(t)
     const { page } = await openPage(t, browser, proxy.controlUrl)
     const focused = await page.evaluate(`import('/page/element.js').then(({ keyed, element }) => {
       const list = element('ul')
@@ -469,7 +463,7 @@ describe.skipIf(!hasChromium)('the page', () => {
   })
 
   test('in forced colours the breaker still has its time line, and a stage its bar', async (t) => {
-    const { clock, proxy } = await before(t)
+    const { clock, proxy } = await withPage(t)
     const { page } = await openPage(t, browser, proxy.controlUrl)
     await page.emulateMedia({ forcedColors: 'active' })
     await clock.advance(1_000)
@@ -489,7 +483,7 @@ describe.skipIf(!hasChromium)('the page', () => {
   test.for(LOOKS)(
     'passes axe %s, rows opened and a question asked, with no sideways scrolling',
     async ([, look], t) => {
-      const { clock, proxy, tell } = await before(t, [FAILS])
+      const { clock, proxy, tell } = await withPage(t, [FAILS])
       await tell('PUT', 'jobs/job-1', { shorts_count: 5 })
       await tell('PUT', `jobs/${'long'.repeat(32)}`, { shorts_count: 50 })
       await tell('POST', 'checkpoints/job-1/items', { stage: 'downloading', item_ids: ['a', 'b'], total_items: 3 })

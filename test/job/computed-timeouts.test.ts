@@ -3,6 +3,7 @@ import { ask, openRaw, problemOf } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { startProxy } from '../support/proxy.ts'
 import { type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 
 /** Ten seconds and one more for each item, at most a minute. */
 const TOP = {
@@ -12,31 +13,20 @@ const TOP = {
   timeouts: { wait: { base: '10s', per: { items: '1s' }, min: '2s', max: '60s' } },
 }
 
-async function before(
+async function withComputed(
   t: Scope,
   timeout: object = { attempt: { computed: 'wait' }, total: '100s' },
   settings: object = {},
 ) {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, ['hang'])
-  const proxy = await startProxy(t, {
-    clock,
+  const fixture = await withSidecar(t, ['hang'], {
     top: TOP,
-    upstreams: {
-      web: {
-        url: upstream.origin,
-        listen: '127.0.0.1:0',
-        retry: { attempts: 1 },
-        breaker: { consecutiveFailures: 100 },
-        timeout,
-        ...settings,
-      },
-    },
+    web: { retry: { attempts: 1 }, breaker: { consecutiveFailures: 100 }, timeout, ...settings },
   })
+  const { clock, upstream, proxy, url } = fixture
   let sent = 0
   /** The ms after which an attempt is given up. */
   const patience = async (path: string, options: Parameters<typeof ask>[1] = {}) => {
-    const answer = ask(`${proxy.own('web')}${path}`, options)
+    const answer = ask(`${url}${path}`, options)
     sent += 1
     const { body } = await upstream.arrival(sent)
     const attempts = () => proxy.log.filter(({ msg }) => msg === 'attempt')
@@ -44,11 +34,11 @@ async function before(
     expect((await answer).status).toBe(504)
     return { ms: attempts().at(-1)?.duration_ms, body: body.toString() }
   }
-  return { proxy, patience, clock, upstream }
+  return { ...fixture, patience }
 }
 
 test('an attempt has the time that its job’s shape comes to: from a header, the query, the body, or by default', async (t) => {
-  const { patience, proxy } = await before(t)
+  const { patience, proxy } = await withComputed(t)
   expect(await patience('/default')).toMatchObject({ ms: 15_000 })
   expect(await patience('/header', { headers: { 'x-items': '20' } })).toMatchObject({ ms: 30_000 })
   expect(await patience('/query?items=30')).toMatchObject({ ms: 40_000 })
@@ -65,7 +55,7 @@ test('an attempt has the time that its job’s shape comes to: from a header, th
 })
 
 test('a value that is no number in range falls back to the default, and that is counted', async (t) => {
-  const { patience, proxy } = await before(t)
+  const { patience, proxy } = await withComputed(t)
   for (const [i, value] of ['many', '-1', '101', 'Infinity', ' '].entries()) {
     expect(await patience(`/bad${i}`, { headers: { 'x-items': value } })).toMatchObject({ ms: 15_000 })
   }
@@ -105,7 +95,7 @@ const HALF =
   'POST /jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 24\r\n\r\n{"job": {"items"'
 
 test('a client that stalls in the body that may tell an input is told so after the total that it has without', async (t) => {
-  const { clock, proxy, upstream } = await before(t, { attempt: '90s', total: { computed: 'wait' } })
+  const { clock, proxy, upstream } = await withComputed(t, { attempt: '90s', total: { computed: 'wait' } })
   const stalled = openRaw(Number(new URL(proxy.own('web')).port))
   stalled.send(HALF)
   await clock.elapse(15_000)
@@ -117,7 +107,7 @@ test('a client that stalls in the body that may tell an input is told so after t
 test('a client that leaves in the body that may tell an input takes no place in the queue', async (t) => {
   // With an idle timeout over the total, the wait for the body is bounded by the total.
   const timeout = { attempt: { computed: 'wait' }, total: '100s', idle: '150s' }
-  const { clock, proxy, upstream } = await before(t, timeout, { concurrency: { max: 1, queue: 1 } })
+  const { clock, proxy, upstream } = await withComputed(t, timeout, { concurrency: { max: 1, queue: 1 } })
   const first = openRaw(Number(new URL(proxy.own('web')).port))
   first.send('GET /first HTTP/1.1\r\nHost: x\r\n\r\n')
   await upstream.begun(1)
@@ -131,7 +121,7 @@ test('a client that leaves in the body that may tell an input takes no place in 
 })
 
 test('a computed timeout may be shared out', async (t) => {
-  const { patience } = await before(t, {
+  const { patience } = await withComputed(t, {
     attempt: { computed: 'wait', divideBy: 'items' },
     total: { computed: 'wait' },
   })
@@ -139,7 +129,7 @@ test('a computed timeout may be shared out', async (t) => {
 })
 
 test('a computed total ends the request, too', async (t) => {
-  const { clock, proxy, upstream } = await before(t, { attempt: '90s', total: { computed: 'wait' } })
+  const { clock, proxy, upstream } = await withComputed(t, { attempt: '90s', total: { computed: 'wait' } })
   const answer = ask(`${proxy.own('web')}/x`, { headers: { 'x-items': '2' } })
   await upstream.arrival(1)
   await clock.advance(12_000)

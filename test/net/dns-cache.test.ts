@@ -9,7 +9,7 @@ const ONE = '127.0.0.1'
 const OTHER = '127.0.0.2'
 
 /** An upstream at two addresses of the loopback, and a resolver that says what the test says. */
-async function before(t: Scope) {
+async function withNames(t: Scope) {
   const clock = fakeClock()
   const one = await scriptedUpstream(t, clock, [{ body: ONE }])
   const other = await scriptedUpstream(t, clock, [{ body: OTHER }], one.port, OTHER)
@@ -29,7 +29,7 @@ async function before(t: Scope) {
 }
 
 test('a name that leads elsewhere is noticed in the background, and connections to where it led are not used again', async (t) => {
-  const { clock, one, names, proxy, body } = await before(t)
+  const { clock, one, names, proxy, body } = await withNames(t)
   expect([await body(), await body(), names.asked, one.connections()]).toEqual([ONE, ONE, 1, 1])
   names.answer = async () => [OTHER]
   expect(await body()).toBe(ONE)
@@ -40,7 +40,7 @@ test('a name that leads elsewhere is noticed in the background, and connections 
 })
 
 test('a resolver that fails or hangs leaves the addresses that are known, and no connect waits for it', async (t) => {
-  const { clock, one, names, proxy, body } = await before(t)
+  const { clock, one, names, proxy, body } = await withNames(t)
   await body()
   names.answer = () => Promise.reject(Object.assign(new Error('try again'), { code: 'EAI_AGAIN' }))
   await clock.elapse(30_000)
@@ -55,7 +55,7 @@ test('a resolver that fails or hangs leaves the addresses that are known, and no
 })
 
 test('a name that cannot be resolved the first time is a 502, and is asked for again by the next request', async (t) => {
-  const { names, body, url } = await before(t)
+  const { names, body, url } = await withNames(t)
   names.answer = () => Promise.reject(Object.assign(new Error('no such name'), { code: 'ENOTFOUND' }))
   expect(problemOf(await ask(url))).toMatchObject({ status: 502, type: 'urn:breakwater:dns_error' })
   names.answer = async () => []
@@ -65,7 +65,7 @@ test('a name that cannot be resolved the first time is a 502, and is asked for a
 })
 
 test('connections are spread over the addresses of a name', async (t) => {
-  const { clock, one, other, names, body } = await before(t)
+  const { clock, one, other, names, body } = await withNames(t)
   names.answer = async () => [ONE, OTHER]
   for (let i = 0; i < 6; i += 1) {
     await body()

@@ -18,7 +18,7 @@ const service: Scene = (request, response) => {
   response.writeHead(200, JSON_TYPE).end(JSON.stringify({ id, status }))
 }
 
-async function before(t: Scope, scene: Scene = service, rule: object = {}, route: object = {}) {
+async function withRule(t: Scope, scene: Scene = service, rule: object = {}, route: object = {}) {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [scene])
   const other = await scriptedUpstream(t, clock, [{ body: 'ok' }])
@@ -48,7 +48,7 @@ async function before(t: Scope, scene: Scene = service, rule: object = {}, route
 }
 
 test('three failed jobs open the breaker, whatever else goes well between them; the other upstream is untouched', async (t) => {
-  const { clock, upstream, proxy, poll, post, other } = await before(t)
+  const { clock, upstream, proxy, poll, post, other } = await withRule(t)
   for (const id of ['failed-1', 'error-2', 'failed-3']) {
     expect((await post()).status).toBe(200)
     expect((await poll('processing-0')).status).toBe(200)
@@ -85,7 +85,7 @@ test('three failed jobs open the breaker, whatever else goes well between them; 
 })
 
 test('a failed job counts once, however often it is asked for; a completed one ends the row', async (t) => {
-  const { poll, post, seen } = await before(t)
+  const { poll, post, seen } = await withRule(t)
   for (let i = 0; i < 10; i += 1) await poll('failed-1')
   await poll('failed-2')
   await poll('completed-3')
@@ -104,7 +104,7 @@ test('a job that fails counts where its poll is held, too, also when the body co
     response.writeHead(200, JSON_TYPE).flushHeaders()
     void headSeen.promise.then(() => response.end('{"status":"failed"}'))
   }
-  const { proxy, poll, seen } = await before(
+  const { proxy, poll, seen } = await withRule(
     t,
     slow,
     {},
@@ -118,13 +118,13 @@ test('a job that fails counts where its poll is held, too, also when the body co
 })
 
 test('without oncePer each response counts', async (t) => {
-  const { poll, post } = await before(t, service, { oncePer: undefined })
+  const { poll, post } = await withRule(t, service, { oncePer: undefined })
   for (let i = 0; i < 3; i += 1) await poll('failed-1')
   expect((await post()).status).toBe(503)
 })
 
 test('one broken job is no outage: its repeated 500 counts once', async (t) => {
-  const { poll, post } = await before(t)
+  const { poll, post } = await withRule(t)
   for (let i = 0; i < 5; i += 1) expect((await poll('broken-1')).status).toBe(500)
   expect((await post()).status).toBe(200)
   for (const id of ['broken-2', 'broken-3', 'broken-4']) await poll(id)
@@ -138,7 +138,7 @@ test('a result too large to be looked at is a result, also when it is small only
     response.writeHead(200, { ...JSON_TYPE, ...(isPacked ? { 'content-encoding': 'gzip' } : {}) })
     response.end(isPacked ? gzipSync(text) : text)
   }
-  const { poll, seen } = await before(t, large)
+  const { poll, seen } = await withRule(t, large)
   await poll('plain')
   await poll('packed')
   expect([await seen('completed'), await seen('failed')]).toEqual([2, 0])
@@ -171,7 +171,7 @@ test('whatever the coding and wherever the chunks are cut, it is read, and arriv
     }
     write()
   }
-  const { poll, seen } = await before(t, cutting, { in: ['failed'] })
+  const { poll, seen } = await withRule(t, cutting, { in: ['failed'] })
   let n = 0
   let failed = 0
   const answers = fc.record({
@@ -208,7 +208,7 @@ test('what is no JSON, of no known coding, or has no status, says nothing', asyn
     else if (kind === 'number') response.writeHead(200, JSON_TYPE).end('{"status":7}')
     else response.writeHead(404, JSON_TYPE).end(text)
   }
-  const { poll, seen } = await before(t, odd)
+  const { poll, seen } = await withRule(t, odd)
   for (const kind of ['text', 'coding', 'torn', 'broken-json', 'number', 'missing']) await poll(kind)
   expect([await seen('failed'), await seen('completed')]).toEqual([0, 0])
 })

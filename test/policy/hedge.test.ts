@@ -5,6 +5,7 @@ import { type FakeClock, fakeClock } from '../support/fake-clock.ts'
 import { metric } from '../support/metric.ts'
 import { startProxy } from '../support/proxy.ts'
 import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 import { type Service, seeded, virtualSidecar } from '../support/virtual.ts'
 
 /** Answers after so many ms of the sidecar's time. */
@@ -13,32 +14,30 @@ const after =
   (request, response) =>
     void request.on('end', () => clock.after(ms, () => response.writeHead(status).end(body))).resume()
 
-async function before(t: Scope, scenes: (clock: FakeClock) => readonly Scene[], hedge: object, settings: object = {}) {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, scenes(clock))
-  const proxy = await startProxy(t, {
-    clock,
-    upstreams: {
-      web: {
-        url: upstream.origin,
-        listen: '127.0.0.1:0',
-        breaker: { consecutiveFailures: 1 },
-        retry: { attempts: 1 },
-        routes: [{ match: '* /x', hedge }],
-        ...settings,
-      },
+async function withHedge(
+  t: Scope,
+  scenes: (clock: FakeClock) => readonly Scene[],
+  hedge: object,
+  settings: object = {},
+) {
+  const fixture = await withSidecar(t, scenes, {
+    web: {
+      breaker: { consecutiveFailures: 1 },
+      retry: { attempts: 1 },
+      routes: [{ match: '* /x', hedge }],
+      ...settings,
     },
+    path: '/x',
   })
   const hedges = async (outcome: string) =>
-    (await proxy.sample('hedges', { upstream: 'web', route: '* /x', outcome })) ?? 0
-  const url = `${proxy.own('web')}/x`
-  return { clock, upstream, proxy, hedges, url, port: Number(new URL(url).port) }
+    (await fixture.proxy.sample('hedges', { upstream: 'web', route: '* /x', outcome })) ?? 0
+  return { ...fixture, hedges }
 }
 
 const ONCE = { after: '250ms', max: 1 }
 
 test('an attempt that is slow gets another beside it; the faster answer is taken and the other given up', async (t) => {
-  const { clock, upstream, proxy, hedges, url } = await before(t, () => ['hang', { body: 'fast' }], ONCE)
+  const { clock, upstream, proxy, hedges, url } = await withHedge(t, () => ['hang', { body: 'fast' }], ONCE)
   const answer = ask(url)
   await upstream.arrival(1)
   await clock.elapse(250)
@@ -61,7 +60,7 @@ test('an attempt that is slow gets another beside it; the faster answer is taken
 
 test('the first attempt may still be the faster one', async (t) => {
   const scenes = (clock: FakeClock) => [after(clock, 300, 'first'), after(clock, 300, 'second')]
-  const { clock, upstream, hedges, url } = await before(t, scenes, ONCE)
+  const { clock, upstream, hedges, url } = await withHedge(t, scenes, ONCE)
   const answer = ask(url)
   await upstream.arrival(1)
   await clock.elapse(250)
@@ -74,7 +73,7 @@ test('the first attempt may still be the faster one', async (t) => {
 
 test('an attempt that is answered in time gets none', async (t) => {
   const scenes = (clock: FakeClock) => [after(clock, 249, 'in time')]
-  const { clock, upstream, url } = await before(t, scenes, ONCE)
+  const { clock, upstream, url } = await withHedge(t, scenes, ONCE)
   const answer = ask(url)
   await upstream.arrival(1)
   await clock.elapse(249)
@@ -85,7 +84,7 @@ test('an attempt that is answered in time gets none', async (t) => {
 
 test('after p95 of what was observed: not before there is enough of it', async (t) => {
   const scenes = (clock: FakeClock) => [...Array(21).fill(after(clock, 100, 'ok')), 'hang', { body: 'hedged' }]
-  const { clock, upstream, url } = await before(t, scenes, { after: 'p95', max: 1 })
+  const { clock, upstream, url } = await withHedge(t, scenes, { after: 'p95', max: 1 })
   for (let n = 1; n <= 21; n += 1) {
     const answer = ask(url)
     await upstream.arrival(n)
@@ -103,7 +102,7 @@ test('after p95 of what was observed: not before there is enough of it', async (
 })
 
 test('no more than max, and what may not be repeated gets none at all', async (t) => {
-  const { clock, upstream, url } = await before(t, () => ['hang'], { after: '250ms', max: 2 })
+  const { clock, upstream, url } = await withHedge(t, () => ['hang'], { after: '250ms', max: 2 })
   const answer = ask(url, { headers: { 'x-request-timeout': '5' } })
   await upstream.arrival(1)
   await clock.elapse(250)
@@ -121,7 +120,7 @@ test('no more than max, and what may not be repeated gets none at all', async (t
 
 test('each takes from the retry budget', async (t) => {
   const budget = { ratio: 0, minPerSecond: 0.1, window: '10s' }
-  const { clock, upstream, hedges, url } = await before(
+  const { clock, upstream, hedges, url } = await withHedge(
     t,
     () => ['hang'],
     { after: '250ms', max: 3 },
@@ -140,7 +139,7 @@ test('each takes from the retry budget', async (t) => {
 
 test('a hedge that fails is not taken while the first may still answer, and of two that fail the response is', async (t) => {
   const scenes = (clock: FakeClock) => [after(clock, 400, 'late but well'), { status: 503, body: 'no' }]
-  const { clock, upstream, url } = await before(t, scenes, ONCE, { breaker: { consecutiveFailures: 9 } })
+  const { clock, upstream, url } = await withHedge(t, scenes, ONCE, { breaker: { consecutiveFailures: 9 } })
   const answer = ask(url)
   await upstream.arrival(1)
   await clock.elapse(250)
@@ -152,7 +151,7 @@ test('a hedge that fails is not taken while the first may still answer, and of t
     (_, response) => void clock.after(400, () => response.socket?.resetAndDestroy()),
     { status: 503, body: 'no' },
   ]
-  const both = await before(t, failing, ONCE, { breaker: { consecutiveFailures: 9 } })
+  const both = await withHedge(t, failing, ONCE, { breaker: { consecutiveFailures: 9 } })
   const failed = ask(both.url)
   await both.upstream.arrival(1)
   await both.clock.elapse(250)
@@ -162,7 +161,7 @@ test('a hedge that fails is not taken while the first may still answer, and of t
 })
 
 test('a request body goes to both, byte for byte', async (t) => {
-  const { clock, upstream, url } = await before(t, () => ['hang', { body: 'fast' }], ONCE)
+  const { clock, upstream, url } = await withHedge(t, () => ['hang', { body: 'fast' }], ONCE)
   const answer = ask(url, { method: 'PUT', body: 'the whole body' })
   await upstream.arrival(1)
   await clock.elapse(250)
@@ -171,7 +170,7 @@ test('a request body goes to both, byte for byte', async (t) => {
 })
 
 test('a client that leaves ends both', async (t) => {
-  const { clock, upstream, proxy, port } = await before(t, () => ['hang'], ONCE)
+  const { clock, upstream, proxy, port } = await withHedge(t, () => ['hang'], ONCE)
   const raw = openRaw(port)
   raw.send('GET /x HTTP/1.1\r\nHost: x\r\n\r\n')
   await upstream.arrival(1)
@@ -196,7 +195,7 @@ test('of several endpoints the hedge takes another; an open breaker takes none',
   await clock.elapse(250)
   expect((await answer).body.toString()).toBe('b')
 
-  const open = await before(t, () => ['hang'], ONCE, {
+  const open = await withHedge(t, () => ['hang'], ONCE, {
     breaker: { consecutiveFailures: 9, slowCalls: { slowerThan: '200ms', minimumRequests: 1 } },
   })
   const slow = ask(open.url, { headers: { 'x-request-timeout': '3' } })
@@ -218,7 +217,7 @@ test('a download whose hedge won goes on where it breaks off', async (t) => {
     breaker: { consecutiveFailures: 9 },
     routes: [{ match: 'GET /x', resume: true, hedge: ONCE }],
   }
-  const { clock, upstream, url } = await before(t, () => scenes, ONCE, settings)
+  const { clock, upstream, url } = await withHedge(t, () => scenes, ONCE, settings)
   const answer = ask(url)
   await upstream.arrival(1)
   await clock.elapse(250)

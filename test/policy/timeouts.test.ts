@@ -6,22 +6,16 @@ import { ask, openRaw, problemOf } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { metric } from '../support/metric.ts'
 import { startProxy } from '../support/proxy.ts'
-import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+import type { Scene, Scope } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 
 const NO_RETRY = { retry: { attempts: 1 } }
 
-async function before(t: Scope, scenes: readonly Scene[], settings: object = NO_RETRY) {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, scenes)
-  const proxy = await startProxy(t, {
-    clock,
-    upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0', ...settings } },
-  })
-  return { clock, upstream, proxy, url: proxy.own('web'), port: Number(new URL(proxy.own('web')).port) }
-}
+const withTimeouts = (t: Scope, scenes: readonly Scene[], settings: object = NO_RETRY) =>
+  withSidecar(t, scenes, { web: settings })
 
 test('a response head that takes longer than `attempt` is a 504, to the millisecond', async (t) => {
-  const { clock, upstream, proxy, url } = await before(t, ['hang'], {
+  const { clock, upstream, proxy, url } = await withTimeouts(t, ['hang'], {
     ...NO_RETRY,
     timeout: { attempt: '10s', total: '25s' },
   })
@@ -41,7 +35,7 @@ test('a response head that takes longer than `attempt` is a 504, to the millisec
 })
 
 test('`attempt` counts from the end of the request: a slow upload is bounded by `idle` instead', async (t) => {
-  const { clock, upstream, proxy, port } = await before(t, ['hang'], {
+  const { clock, upstream, proxy, port } = await withTimeouts(t, ['hang'], {
     ...NO_RETRY,
     timeout: { attempt: '3s', idle: '10s', total: '100s' },
   })
@@ -60,7 +54,7 @@ test('`attempt` counts from the end of the request: a slow upload is bounded by 
 })
 
 test('a client that stops sending is told so after `idle`, and the upstream is not blamed', async (t) => {
-  const { clock, upstream, proxy, port } = await before(t, ['hang'], {
+  const { clock, upstream, proxy, port } = await withTimeouts(t, ['hang'], {
     ...NO_RETRY,
     timeout: { idle: '10s', total: '100s' },
   })
@@ -105,7 +99,7 @@ test('`total` ends at the relayed head: a long body is bounded by `idle`, not cu
     more = (text) => void response.write(text)
     finish = () => response.end('end')
   }
-  const { clock, port } = await before(t, [parts], { ...NO_RETRY, timeout: { total: '25s', idle: '61s' } })
+  const { clock, port } = await withTimeouts(t, [parts], { ...NO_RETRY, timeout: { total: '25s', idle: '61s' } })
   const raw = openRaw(port)
   raw.send('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
   await raw.until(/one/)
@@ -121,7 +115,7 @@ test('`total` ends at the relayed head: a long body is bounded by `idle`, not cu
 
 test('a body that stands still for `idle` is cut, never ended cleanly', async (t) => {
   const stuck: Scene = (_request, response) => void response.writeHead(200).write('one')
-  const { clock, proxy, upstream, port } = await before(t, [stuck], { ...NO_RETRY, timeout: { idle: '30s' } })
+  const { clock, proxy, upstream, port } = await withTimeouts(t, [stuck], { ...NO_RETRY, timeout: { idle: '30s' } })
   const raw = openRaw(port)
   raw.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
   await raw.until(/one/)
@@ -132,7 +126,7 @@ test('a body that stands still for `idle` is cut, never ended cleanly', async (t
 })
 
 test('a request may shorten its total, in decimal seconds, and never lengthen it', async (t) => {
-  const { clock, upstream, url } = await before(t, ['hang'], {
+  const { clock, upstream, url } = await withTimeouts(t, ['hang'], {
     ...NO_RETRY,
     timeout: { attempt: '200s', total: '25s' },
   })
@@ -154,7 +148,7 @@ test('a request may shorten its total, in decimal seconds, and never lengthen it
 })
 
 test('a client that shortens its own time does not open the breaker', async (t) => {
-  const { clock, upstream, proxy, url } = await before(t, ['hang'], {
+  const { clock, upstream, proxy, url } = await withTimeouts(t, ['hang'], {
     ...NO_RETRY,
     breaker: { consecutiveFailures: 1 },
   })

@@ -5,31 +5,22 @@ import { expect, test } from 'vitest'
 import { ask, openRaw, problemOf } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { startProxy } from '../support/proxy.ts'
-import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+import { type Scene, scriptedUpstream } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 
 /** A sidecar before one upstream `web`, which is reached through both kinds of listener. */
-async function before(t: Scope, scenes: readonly Scene[], settings: object = {}) {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, scenes)
-  const proxy = await startProxy(t, {
-    clock,
-    upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0', ...settings } },
-  })
-  return { clock, upstream, proxy, url: proxy.own('web'), port: Number(new URL(proxy.own('web')).port) }
-}
-
 const sha = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
 
 test('a response in a transfer coding besides chunked is refused: without that name its bytes would be garbage', async (t) => {
   const coded: Scene = { headers: { 'transfer-encoding': 'gzip, chunked' }, body: gzipSync('done') }
-  const { url, upstream } = await before(t, [coded, { headers: { 'transfer-encoding': 'Chunked' }, body: 'done' }])
+  const { url, upstream } = await withSidecar(t, [coded, { headers: { 'transfer-encoding': 'Chunked' }, body: 'done' }])
   expect(problemOf(await ask(`${url}/`))).toMatchObject({ status: 502, type: 'urn:breakwater:protocol' })
   expect((await ask(`${url}/`)).body.toString()).toBe('done')
   expect(upstream.arrivals).toHaveLength(2)
 })
 
 test('the first path segment names the upstream on the shared listener and goes no further', async (t) => {
-  const { proxy, upstream } = await before(t, [{ body: 'ok' }])
+  const { proxy, upstream } = await withSidecar(t, [{ body: 'ok' }])
   await ask(`${proxy.url}/web/jobs/1?x=%41&y=a+b`)
   await ask(`${proxy.url}/web`)
   await ask(`${proxy.url}/web?x=1`)
@@ -38,7 +29,7 @@ test('the first path segment names the upstream on the shared listener and goes 
 })
 
 test('a target travels byte for byte', async (t) => {
-  const { port, upstream } = await before(t, [{}])
+  const { port, upstream } = await withSidecar(t, [{}])
   const target = '/a%2Fb/%7e/;p=1/!$()?q=%zz&[]{}|^`"&r=%E9'
   const raw = openRaw(port)
   raw.send(`GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
@@ -48,7 +39,7 @@ test('a target travels byte for byte', async (t) => {
 })
 
 test('an absolute-form target and a foreign Host do not choose the upstream', async (t) => {
-  const { port, upstream } = await before(t, [{}])
+  const { port, upstream } = await withSidecar(t, [{}])
   const raw = openRaw(port)
   raw.send('GET http://elsewhere.example:81/jobs?x=1 HTTP/1.1\r\nHost: other.example\r\nConnection: close\r\n\r\n')
   await raw.ended
@@ -60,7 +51,7 @@ test('an absolute-form target and a foreign Host do not choose the upstream', as
 test.for(['/web/../admin', '/web/a/%2e%2E/%2e./%2e./x', '/web/..%2fx', '/..', '/web/%2e%2e', '/web/..#x'])(
   'a path that climbs out of its prefix is refused: %s',
   async (path, t) => {
-    const { proxy, upstream } = await before(t, [{}])
+    const { proxy, upstream } = await withSidecar(t, [{}])
     const raw = openRaw(Number(new URL(proxy.url).port))
     raw.send(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
     await raw.ended
@@ -70,7 +61,7 @@ test.for(['/web/../admin', '/web/a/%2e%2E/%2e./%2e./x', '/web/..%2fx', '/..', '/
 )
 
 test('hop-by-hop fields, and those that Connection names, go no further', async (t) => {
-  const { port, upstream } = await before(t, [
+  const { port, upstream } = await withSidecar(t, [
     { headers: ['Connection', 'x-mine, keep-alive', 'X-Mine', '1', 'Keep-Alive', 'timeout=9', 'X-Kept', 'yes'] },
   ])
   const raw = openRaw(port)
@@ -88,7 +79,7 @@ test('hop-by-hop fields, and those that Connection names, go no further', async 
 })
 
 test('forwarding fields are added, and those that are there already are kept', async (t) => {
-  const { url, upstream } = await before(t, [{}])
+  const { url, upstream } = await withSidecar(t, [{}])
   await ask(url)
   await ask(url, {
     headers: {
@@ -120,7 +111,7 @@ test('forwarding fields are added, and those that are there already are kept', a
 })
 
 test('a forwarding field that Connection names goes no further, and the sidecar sets its own', async (t) => {
-  const { port, upstream } = await before(t, [{}])
+  const { port, upstream } = await withSidecar(t, [{}])
   const raw = openRaw(port)
   const named = ['X-Forwarded-Proto: https', 'X-Forwarded-Host: h', 'X-Request-Id: mine', 'Traceparent: mine']
   const names = named.map((field) => field.split(':')[0]).join(', ')
@@ -133,7 +124,7 @@ test('a forwarding field that Connection names goes no further, and the sidecar 
 })
 
 test('repeated fields stay repeated and in order, and bytes above 0x7F survive, both ways', async (t) => {
-  const { port, upstream } = await before(t, [
+  const { port, upstream } = await withSidecar(t, [
     { headers: ['Set-Cookie', 'a=1', 'X-B', '\xe9\xff', 'Set-Cookie', 'b=2', 'Content-Length', '0'] },
   ])
   const raw = openRaw(port)
@@ -151,7 +142,7 @@ test('a head goes out at once, before any of its body, and its bytes above 0x7F 
     response.writeHead(200, ['X-B', '\xe9\xff']).write(Buffer.alloc(0))
     finish = () => response.end('body')
   }
-  const { port } = await before(t, [headFirst])
+  const { port } = await withSidecar(t, [headFirst])
   const raw = openRaw(port)
   raw.send('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
   expect(await raw.until(/\r\n\r\n/)).toMatch(/X-B: \xe9\xff\r\n/)
@@ -191,7 +182,7 @@ test("an upstream's base path is put before the target and taken off Location", 
 test('a large body arrives byte for byte in both directions', async (t) => {
   const payload = randomBytes(8 * 1024 * 1024 + 17)
   const echo: Scene = (request, response) => void request.pipe(response.writeHead(200))
-  const { url } = await before(t, [echo])
+  const { url } = await withSidecar(t, [echo])
   const sized = await ask(url, { method: 'POST', body: payload, headers: { 'content-length': String(payload.length) } })
   const chunked = await ask(url, { method: 'POST', body: Readable.from([payload.subarray(0, 9), payload.subarray(9)]) })
   expect(sha(sized.body)).toBe(sha(payload))
@@ -213,7 +204,7 @@ test('a slow client holds the upstream back: the body is not gathered in the sid
     }
     more()
   }
-  const { port } = await before(t, [stream])
+  const { port } = await withSidecar(t, [stream])
   const raw = openRaw(port)
   raw.send('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
   await raw.until(/\r\n\r\n/)
@@ -237,7 +228,7 @@ async function stillness(value: () => number): Promise<number> {
 }
 
 test('HEAD, 204 and 304 have no body and keep their fields', async (t) => {
-  const { url } = await before(t, [
+  const { url } = await withSidecar(t, [
     { headers: { 'content-length': '512', etag: '"a"' } },
     { status: 204, headers: { 'x-a': '1' } },
     { status: 304, headers: { etag: '"a"' } },
@@ -256,7 +247,7 @@ test('HEAD, 204 and 304 have no body and keep their fields', async (t) => {
 })
 
 test('status lines and reason phrases are relayed as they are', async (t) => {
-  const { url } = await before(t, [{ status: 418, statusText: 'Short And Stout' }])
+  const { url } = await withSidecar(t, [{ status: 418, statusText: 'Short And Stout' }])
   const answer = await ask(url)
   expect([answer.status, answer.statusText]).toEqual([418, 'Short And Stout'])
 })
@@ -267,7 +258,7 @@ test('early hints and other 1xx responses are passed on before the response', as
     response.writeProcessing()
     response.end('done')
   }
-  const { url } = await before(t, [hints])
+  const { url } = await withSidecar(t, [hints])
   const answer = await ask(url)
   expect(answer.informational.map(({ status }) => status)).toEqual([103, 102])
   expect(answer.informational[0]?.headers.link).toBe('</style.css>; rel=preload')
@@ -275,14 +266,16 @@ test('early hints and other 1xx responses are passed on before the response', as
 })
 
 test('response trailers are passed on', async (t) => {
-  const { url } = await before(t, [{ headers: { trailer: 'x-sum' }, body: ['a', 'b'], trailers: { 'x-sum': '42' } }])
+  const { url } = await withSidecar(t, [
+    { headers: { trailer: 'x-sum' }, body: ['a', 'b'], trailers: { 'x-sum': '42' } },
+  ])
   const answer = await ask(url)
   expect(answer.trailers['x-sum']).toBe('42')
   expect(answer.body.toString()).toBe('ab')
 })
 
 test('a client that expects 100-continue is told to go on only when the upload can start', async (t) => {
-  const { port, upstream } = await before(t, [{ body: 'got it' }])
+  const { port, upstream } = await withSidecar(t, [{ body: 'got it' }])
   const raw = openRaw(port)
   raw.send('POST /up HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n')
   await raw.until(/^HTTP\/1.1 100 Continue\r\n\r\n/)
@@ -294,7 +287,7 @@ test('a client that expects 100-continue is told to go on only when the upload c
 })
 
 test('an answer to an unfinished upload reaches the client at once', async (t) => {
-  const { port } = await before(t, [{ status: 413, body: 'too much', early: true }])
+  const { port } = await withSidecar(t, [{ status: 413, body: 'too much', early: true }])
   const raw = openRaw(port)
   raw.send('POST /up HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nfirst bytes')
   expect(await raw.until(/too much/)).toMatch(/^HTTP\/1.1 413/)
@@ -302,7 +295,7 @@ test('an answer to an unfinished upload reaches the client at once', async (t) =
 })
 
 test('an HTTP/1.0 client gets a body that ends with its connection', async (t) => {
-  const { port } = await before(t, [{ body: ['one', 'two'] }])
+  const { port } = await withSidecar(t, [{ body: ['one', 'two'] }])
   const raw = openRaw(port)
   raw.send('GET / HTTP/1.0\r\n\r\n')
   expect(await raw.ended).toBe('end')
@@ -315,7 +308,7 @@ test('a body that breaks off is never a clean end, not even for a client that re
   const broken: Scene = (_request, response) => {
     response.writeHead(200).write('part of it', () => response.socket?.end())
   }
-  const { port, url, proxy } = await before(t, [broken])
+  const { port, url, proxy } = await withSidecar(t, [broken])
   const raw = openRaw(port)
   raw.send('GET / HTTP/1.0\r\n\r\n')
   expect(await raw.ended).toBe('reset')
@@ -326,7 +319,7 @@ test('a body that breaks off is never a clean end, not even for a client that re
 
 test('a body that breaks off while an earlier response on its connection is still to come is no clean end either', async (t) => {
   const first = Promise.withResolvers<void>()
-  const { port, upstream, proxy } = await before(t, [
+  const { port, upstream, proxy } = await withSidecar(t, [
     (_request, response) => void first.promise.then(() => response.end('whole')),
     (_request, response) => {
       response.writeHead(200, { 'content-length': '20' }).write('part of it', () => response.socket?.end())
@@ -345,7 +338,7 @@ test('a body that breaks off while an earlier response on its connection is stil
 })
 
 test('client connections are kept alive and so are those to the upstream', async (t) => {
-  const { port, upstream } = await before(t, [{ body: 'x', headers: { 'content-length': '1' } }])
+  const { port, upstream } = await withSidecar(t, [{ body: 'x', headers: { 'content-length': '1' } }])
   const raw = openRaw(port)
   for (let i = 1; i <= 3; i += 1) {
     raw.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
@@ -356,7 +349,7 @@ test('client connections are kept alive and so are those to the upstream', async
 })
 
 test('an unknown prefix is 404, CONNECT and TRACE are 405', async (t) => {
-  const { proxy, port, upstream } = await before(t, [{}])
+  const { proxy, port, upstream } = await withSidecar(t, [{}])
   const unknown = await ask(`${proxy.url}/nope/x`)
   expect(unknown.status).toBe(404)
   expect(problemOf(unknown)).toMatchObject({ type: 'urn:breakwater:unknown_upstream', status: 404, attempts: 0 })
@@ -371,7 +364,7 @@ test('an unknown prefix is 404, CONNECT and TRACE are 405', async (t) => {
 })
 
 test('a transfer coding that the sidecar would lose is refused', async (t) => {
-  const { port, upstream } = await before(t, [{}])
+  const { port, upstream } = await withSidecar(t, [{}])
   const raw = openRaw(port)
   raw.send('POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\nConnection: close\r\n\r\n0\r\n\r\n')
   await raw.ended
@@ -380,7 +373,7 @@ test('a transfer coding that the sidecar would lose is refused', async (t) => {
 })
 
 test('a request with both Content-Length and Transfer-Encoding never reaches the upstream', async (t) => {
-  const { port, upstream } = await before(t, [{}])
+  const { port, upstream } = await withSidecar(t, [{}])
   const raw = openRaw(port)
   raw.send(
     'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n',

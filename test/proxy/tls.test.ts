@@ -35,7 +35,7 @@ async function tlsUpstream(t: Scope) {
   return { port: (server.address() as AddressInfo).port, names, connections: () => connections }
 }
 
-async function before(t: Scope, tls: object) {
+async function withTls(t: Scope, tls: object) {
   const upstream = await tlsUpstream(t)
   const proxy = await startProxy(t, {
     clock: fakeClock(),
@@ -47,7 +47,7 @@ async function before(t: Scope, tls: object) {
 }
 
 test("an https upstream is trusted by the configured authority, under the configured name, not the client's Host", async (t) => {
-  const { upstream, url } = await before(t, { ca: CA, servername: 'web.internal' })
+  const { upstream, url } = await withTls(t, { ca: CA, servername: 'web.internal' })
   const first = await ask(url, { headers: { host: 'attacker.example' } })
   const second = await ask(url, { headers: { host: 'other.example' } })
   expect(first.body.toString()).toBe(`127.0.0.1:${upstream.port} http`)
@@ -57,7 +57,7 @@ test("an https upstream is trusted by the configured authority, under the config
 })
 
 test('an https upstream by address needs no name', async (t) => {
-  const { upstream, url } = await before(t, { ca: CA })
+  const { upstream, url } = await withTls(t, { ca: CA })
   expect((await ask(url)).status).toBe(200)
   expect(upstream.names).toEqual([false])
 })
@@ -68,21 +68,21 @@ test('an authority of its own is one besides the system ones, for requests and f
   t.onTestFinished(() => setDefaultCACertificates(known))
   const other = join(temporaryFolder(t), 'other.pem')
   writeFileSync(other, rootCertificates[0] ?? '')
-  const { proxy, url } = await before(t, { ca: other })
+  const { proxy, url } = await withTls(t, { ca: other })
   expect((await ask(url)).status).toBe(200)
   const health = await ask(`${proxy.controlUrl}/health`)
   expect(JSON.parse(health.body.toString()).checks.web).toMatchObject({ healthy: true, details: 'HTTP 200' })
 })
 
 test('a certificate of an unknown authority is refused', async (t) => {
-  const { url } = await before(t, {})
+  const { url } = await withTls(t, {})
   const answer = await ask(url)
   expect([answer.status, answer.headers['proxy-status']]).toEqual([502, 'breakwater; error=tls_certificate_error'])
   expect(problemOf(answer)).toMatchObject({ type: 'urn:breakwater:tls_certificate', attempts: 1 })
 })
 
 test('a certificate for another name is refused', async (t) => {
-  const { url } = await before(t, { ca: CA, servername: 'elsewhere.internal' })
+  const { url } = await withTls(t, { ca: CA, servername: 'elsewhere.internal' })
   expect((await ask(url)).headers['proxy-status']).toBe('breakwater; error=tls_certificate_error')
 })
 
@@ -101,5 +101,5 @@ test('an upstream that does not speak TLS is a TLS fault', async (t) => {
 })
 
 test('an authority that cannot be read stops the start, by its name', async (t) => {
-  await expect(before(t, { ca: '/nowhere/ca.pem' })).rejects.toThrow(/ENOENT.*\/nowhere\/ca\.pem/)
+  await expect(withTls(t, { ca: '/nowhere/ca.pem' })).rejects.toThrow(/ENOENT.*\/nowhere\/ca\.pem/)
 })

@@ -26,7 +26,7 @@ async function webSocketUpstream(t: Scope) {
   return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, sockets }
 }
 
-async function before(t: Scope) {
+async function withWebSockets(t: Scope) {
   const upstream = await webSocketUpstream(t)
   const proxy = await startProxy(t, {
     clock: fakeClock(),
@@ -36,7 +36,7 @@ async function before(t: Scope) {
 }
 
 test('a WebSocket is passed through in both directions, text and binary', async (t) => {
-  const { upstream, proxy, url } = await before(t)
+  const { upstream, proxy, url } = await withWebSockets(t)
   const client = new WebSocket(`${url}/chat?room=1`)
   const [greeting] = await once(client, 'message')
   expect(String(greeting)).toBe('hello /chat?room=1')
@@ -56,7 +56,7 @@ test('a WebSocket is passed through in both directions, text and binary', async 
 })
 
 test('an upstream that refuses to switch is relayed as it is', async (t) => {
-  const { url } = await before(t)
+  const { url } = await withWebSockets(t)
   const client = new WebSocket(`${url}/refused`)
   const [, response] = await once(client, 'unexpected-response')
   expect(response.statusCode).toBe(401)
@@ -65,7 +65,7 @@ test('an upstream that refuses to switch is relayed as it is', async (t) => {
 })
 
 test('when one side of a WebSocket goes away, so does the other', async (t) => {
-  const { upstream, url } = await before(t)
+  const { upstream, url } = await withWebSockets(t)
   const client = new WebSocket(`${url}/a`)
   await once(client, 'message')
   const [atUpstream] = [...upstream.sockets.clients]

@@ -6,11 +6,10 @@
 import { expect, test } from 'vitest'
 import { ask, openRaw, problemOf } from '../support/client.ts'
 import { breakwater, configFile, listensAt } from '../support/command.ts'
-import { fakeClock } from '../support/fake-clock.ts'
-import { startProxy } from '../support/proxy.ts'
 import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
 import { systemClock } from '../../src/clock.ts'
 import { metric } from '../support/metric.ts'
+import { withSidecar } from '../support/sidecar.ts'
 
 const BREAKER = { consecutiveFailures: 1, failureRate: false }
 
@@ -21,21 +20,19 @@ function held() {
   return { scene, release: resolve }
 }
 
-async function before(t: Scope, scene: Scene, defaults: object = {}, route: object = {}) {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, [scene])
-  const proxy = await startProxy(t, {
-    clock,
+async function withBreaker(t: Scope, scene: Scene, defaults: object = {}, route: object = {}) {
+  const fixture = await withSidecar(t, [scene], {
     defaults: {
       retry: { attempts: 1 },
       timeout: { attempt: '4s', total: '5s', idle: '3s' },
       breaker: BREAKER,
       ...defaults,
     },
-    upstreams: { web: { url: upstream.origin, routes: [{ match: 'GET /r', ...route }] } },
+    web: { routes: [{ match: 'GET /r', ...route }] },
+    path: '/r',
   })
-  const state = async () => await proxy.sample('breakerState', { upstream: 'web', route: '*' })
-  return { clock, upstream, proxy, state, url: `${proxy.url}/web/r` }
+  const state = async () => await fixture.proxy.sample('breakerState', { upstream: 'web', route: '*' })
+  return { ...fixture, state }
 }
 
 test.for([
@@ -44,7 +41,7 @@ test.for([
   ['a held poll', { hold: { json: '/status', in: ['running'], upTo: '4s', every: '1s' } }],
 ] as const)('pause: an answer that waits in its socket is relayed to %s', async ([, route], t) => {
   const { scene, release } = held()
-  const { clock, upstream, url, state } = await before(t, scene, {}, route)
+  const { clock, upstream, url, state } = await withBreaker(t, scene, {}, route)
   const answer = ask(url)
   await upstream.arrival(1)
   release()
@@ -55,7 +52,7 @@ test.for([
 })
 
 test('pause: a limit that is passed in it is late, but no failure of the upstream', async (t) => {
-  const { clock, upstream, proxy, url, state } = await before(t, 'hang')
+  const { clock, upstream, proxy, url, state } = await withBreaker(t, 'hang')
   const answer = ask(url)
   await upstream.arrival(1)
   await clock.stall(7_000)
@@ -68,7 +65,7 @@ test('pause: a limit that is passed in it is late, but no failure of the upstrea
 })
 
 test('pause: a body without progress in it is cut, but no failure of the upstream', async (t) => {
-  const { clock, proxy, url, state } = await before(t, (_, response) => {
+  const { clock, proxy, url, state } = await withBreaker(t, (_, response) => {
     response.writeHead(200, { 'content-length': '10' })
     response.write('half')
   })
@@ -84,7 +81,7 @@ test('pause: a body without progress in it is cut, but no failure of the upstrea
 test('pause: it makes no call slow', async (t) => {
   const slowCalls = { slowerThan: '2s', threshold: 0.5, window: '60s', minimumRequests: 1 }
   const { scene, release } = held()
-  const { clock, upstream, url, state } = await before(t, scene, { breaker: { ...BREAKER, slowCalls } })
+  const { clock, upstream, url, state } = await withBreaker(t, scene, { breaker: { ...BREAKER, slowCalls } })
   const answer = ask(url)
   await upstream.arrival(1)
   await clock.stall(3_000)

@@ -16,7 +16,7 @@ function soundConfig(text: string): Config {
 }
 
 /** Reloads whose putting in force is over when it is told to be. */
-function before() {
+function reloadsInSteps() {
   let text = textOf('one')
   const done: string[] = []
   const gates: (() => void)[] = []
@@ -53,7 +53,7 @@ function before() {
 }
 
 test('reloads that are asked for at once come one after the other, each by what is there in its turn', async () => {
-  const { reloads, done, finish, write } = before()
+  const { reloads, done, finish, write } = reloadsInSteps()
   write('two')
   const first = reloads.request('signal')
   const second = reloads.request('api')

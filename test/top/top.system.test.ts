@@ -10,8 +10,8 @@ import { frame } from '../../src/top/frame.ts'
 import { ask } from '../support/client.ts'
 import { breakwater } from '../support/command.ts'
 import { fakeClock } from '../support/fake-clock.ts'
-import { startProxy } from '../support/proxy.ts'
-import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+import type { Scene, Scope } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 
 const FAILS: Scene = { status: 503, headers: { connection: 'close' } }
 
@@ -47,27 +47,15 @@ const UPSTREAM: UpstreamView = {
   last_error: null,
 }
 
-async function before(t: Scope, top: object = {}) {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, [{ body: 'ok' }, FAILS])
-  const proxy = await startProxy(t, {
-    clock,
+const withFailures = (t: Scope, top: object = {}) =>
+  withSidecar(t, [{ body: 'ok' }, FAILS], {
     top,
-    upstreams: {
-      web: {
-        url: upstream.origin,
-        listen: '127.0.0.1:0',
-        retry: { attempts: 1 },
-        breaker: { consecutiveFailures: 3, openFor: '10s' },
-      },
-      other: { url: upstream.origin },
-    },
+    web: { retry: { attempts: 1 }, breaker: { consecutiveFailures: 3, openFor: '10s' } },
+    others: (url) => ({ other: { url } }),
   })
-  return { clock, proxy }
-}
 
 test('--once prints the upstreams, what is unusual of their breakers, and what failed', async (t) => {
-  const { clock, proxy } = await before(t)
+  const { clock, proxy } = await withFailures(t)
   for (let i = 0; i < 4; i += 1) await ask(`${proxy.own('web')}/jobs/7`)
   await clock.advance(1_000)
   const { code, stdout } = await breakwater(t, ['top', '--url', proxy.controlUrl, '--once']).ended
@@ -86,7 +74,7 @@ test('--once prints the upstreams, what is unusual of their breakers, and what f
 })
 
 test('the token comes from the environment, and without it top says why there is nothing to show', async (t) => {
-  const { proxy } = await before(t, { control: { listen: '127.0.0.1:0', token: 'sesame' } })
+  const { proxy } = await withFailures(t, { control: { listen: '127.0.0.1:0', token: 'sesame' } })
   const args = ['top', '--once', '--url', proxy.controlUrl]
   const refused = await breakwater(t, args).ended
   expect([refused.code, refused.stdout]).toEqual([1, ''])
@@ -98,7 +86,7 @@ test('the token comes from the environment, and without it top says why there is
 })
 
 test('where nothing listens it says so, with exit code 1', async (t) => {
-  const { proxy } = await before(t)
+  const { proxy } = await withFailures(t)
   await proxy.app.close()
   const { code, stderr } = await breakwater(t, ['top', '--url', proxy.controlUrl]).ended
   expect([code, stderr]).toEqual([1, expect.stringMatching(/^breakwater: http:.*ECONNREFUSED/)])
@@ -151,7 +139,7 @@ function screenOf(columns: number, isColoured = true) {
 }
 
 test('at a terminal it draws each second, fits its width, says when the sidecar is gone, and q leaves it as it was', async (t) => {
-  const { clock, proxy } = await before(t)
+  const { clock, proxy } = await withFailures(t)
   const screen = screenOf(200)
   const done = top({ url: proxy.controlUrl, token: '', once: false }, screen.terminal, fakeClock(), () => {})
   await screen.until(/other +closed +[0–]/)
@@ -206,7 +194,7 @@ test('a sidecar that falls silent is lost after ten seconds, and q ends it even 
 })
 
 test('without colours it says the same', async (t) => {
-  const { proxy } = await before(t)
+  const { proxy } = await withFailures(t)
   const screen = screenOf(80, false)
   const done = top({ url: proxy.controlUrl, token: '', once: false }, screen.terminal, fakeClock(), () => {})
   await screen.until(/web +closed/)

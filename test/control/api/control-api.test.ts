@@ -1,9 +1,9 @@
 import { request } from 'node:http'
 import { expect, test } from 'vitest'
 import { ask, problemOf } from '../../support/client.ts'
-import { EPOCH_MS, fakeClock } from '../../support/fake-clock.ts'
-import { startProxy } from '../../support/proxy.ts'
-import { type Scope, scriptedUpstream } from '../../support/scripted-upstream.ts'
+import { EPOCH_MS } from '../../support/fake-clock.ts'
+import type { Scope } from '../../support/scripted-upstream.ts'
+import { withSidecar } from '../../support/sidecar.ts'
 
 const TOP = {
   checkpoints: { store: 'memory:', maxItems: 4, maxBody: '1KiB', interval: 10, ttl: '1h' },
@@ -34,17 +34,11 @@ const TOP = {
   },
 }
 
-async function before(t: Scope, top: object = {}) {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, [{ body: 'ok' }])
-  const proxy = await startProxy(t, {
-    clock,
-    top: { ...TOP, ...top },
-    upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } },
-  })
+async function withControl(t: Scope, top: object = {}) {
+  const fixture = await withSidecar(t, [{ body: 'ok' }], { top: { ...TOP, ...top } })
   const call = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => {
     const text = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body)
-    const answer = await ask(`${proxy.controlUrl}/v1${path}`, {
+    const answer = await ask(`${fixture.proxy.controlUrl}/v1${path}`, {
       method,
       headers,
       ...(text === undefined ? {} : { body: text }),
@@ -52,11 +46,11 @@ async function before(t: Scope, top: object = {}) {
     const isJson = /json/.test(answer.headers['content-type'] ?? '')
     return { ...answer, told: isJson ? JSON.parse(answer.body.toString()) : undefined }
   }
-  return { clock, upstream, proxy, call }
+  return { ...fixture, call }
 }
 
 test('save_checkpoint, load_checkpoint and clear_checkpoint', async (t) => {
-  const { call } = await before(t)
+  const { call } = await withControl(t)
   const saved = {
     stage: 'downloading_shorts',
     completed_items: 2,
@@ -84,13 +78,13 @@ test('save_checkpoint, load_checkpoint and clear_checkpoint', async (t) => {
 })
 
 test('a progress of nothing is 0', async (t) => {
-  const { call } = await before(t)
+  const { call } = await withControl(t)
   const { told } = await call('PUT', '/checkpoints/j', { stage: 's', completed_items: 0, total_items: 0 })
   expect(told).toMatchObject({ progress: 0, item_ids: [], metadata: {} })
 })
 
 test('items are appended as a set, by stage, and what remains is told in order', async (t) => {
-  const { call } = await before(t)
+  const { call } = await withControl(t)
   const added = await call('POST', '/checkpoints/j/items', { stage: 's', item_ids: ['b', 'a', 'b'], total_items: 4 })
   expect([added.status, added.told]).toEqual([
     201,
@@ -111,7 +105,7 @@ test('items are appended as a set, by stage, and what remains is told in order',
 })
 
 test('should_save_checkpoint: every ten items, none at all, and the last', async (t) => {
-  const { call } = await before(t)
+  const { call } = await withControl(t)
   const due = async (completed: number, total: number) =>
     (await call('GET', `/checkpoints/j/due?completed=${completed}&total=${total}`)).told.due
   expect([await due(0, 50), await due(9, 50), await due(10, 50), await due(45, 50), await due(47, 47)]).toEqual([
@@ -124,7 +118,7 @@ test('should_save_checkpoint: every ten items, none at all, and the last', async
 })
 
 test('a call whose precondition does not hold changes nothing', async (t) => {
-  const { call } = await before(t)
+  const { call } = await withControl(t)
   const item = (id: string) => ({ stage: 's', item_ids: [id] })
   expect((await call('POST', '/checkpoints/j/items', item('a'), { 'if-match': '*' })).status).toBe(412)
   expect((await call('POST', '/checkpoints/j/items', item('a'), { 'if-none-match': '*' })).status).toBe(201)
@@ -139,7 +133,7 @@ test('a call whose precondition does not hold changes nothing', async (t) => {
 })
 
 test('an older attempt of a job is refused once a newer one has written', async (t) => {
-  const { call } = await before(t)
+  const { call } = await withControl(t)
   const as = (attempt: number, id: string) =>
     call('POST', '/checkpoints/j/items', { stage: 's', item_ids: [id], attempt })
   expect((await as(2, 'a')).status).toBe(201)
@@ -168,7 +162,7 @@ test.for([
 ] as const)(
   '%s %s %j is refused with %i, naming %s, and changes nothing',
   async ([method, path, body, status, field], t) => {
-    const { call } = await before(t)
+    const { call } = await withControl(t)
     const answer = await call(method, path, body)
     expect([answer.status, answer.told.field, answer.headers['content-type']]).toEqual([
       status,
@@ -180,7 +174,7 @@ test.for([
 )
 
 test('pages of records, and those of one stage', async (t) => {
-  const { call } = await before(t)
+  const { call } = await withControl(t)
   for (const job of ['b', 'a', 'c'])
     await call('POST', `/checkpoints/${job}/items`, { stage: job === 'b' ? 'rare' : 's', item_ids: [] })
   const first = (await call('GET', '/checkpoints?limit=2')).told
@@ -191,7 +185,7 @@ test('pages of records, and those of one stage', async (t) => {
 })
 
 test('how far each stage of each job is, page by page and without the items', async (t) => {
-  const { call } = await before(t)
+  const { call } = await withControl(t)
   for (const stage of ['first', 'second', 'third'])
     await call('POST', '/checkpoints/a/items', { stage, item_ids: ['x', stage], total_items: 4 })
   await call('POST', '/checkpoints/b/items', { stage: 'only', item_ids: [] })
@@ -212,7 +206,7 @@ test('how far each stage of each job is, page by page and without the items', as
 })
 
 test('the timeouts of a shape, and how each came about', async (t) => {
-  const { call } = await before(t)
+  const { call } = await withControl(t)
   expect((await call('GET', '/timeouts')).told.timeouts).toEqual({
     download: 100,
     validation: 30,
@@ -225,7 +219,7 @@ test('the timeouts of a shape, and how each came about', async (t) => {
 })
 
 test("a job's deadline bounds the requests that carry its id, and ends them once it has passed", async (t) => {
-  const { call, clock, proxy, upstream } = await before(t)
+  const { call, clock, proxy, upstream } = await withControl(t)
   const registered = await call('PUT', '/jobs/job-1', { shorts_count: 0, audio_duration: 0 })
   expect(registered.status).toBe(201)
   expect(registered.told).toMatchObject({
@@ -251,7 +245,7 @@ test("a job's deadline bounds the requests that carry its id, and ends them once
 })
 
 test('the token is asked for by what shows or changes data, and by nothing else', async (t) => {
-  const { proxy } = await before(t, { control: { listen: '127.0.0.1:0', token: 'hunter2' } })
+  const { proxy } = await withControl(t, { control: { listen: '127.0.0.1:0', token: 'hunter2' } })
   const status = async (path: string, authorization = '') =>
     (await ask(`${proxy.controlUrl}${path}`, { headers: { authorization } })).status
   expect([await status('/livez'), await status('/readyz'), await status('/metrics')]).toEqual([200, 200, 200])
@@ -264,7 +258,7 @@ test('the token is asked for by what shows or changes data, and by nothing else'
 })
 
 test('a web page cannot reach it through its own name for this machine, nor by CORS', async (t) => {
-  const { proxy } = await before(t)
+  const { proxy } = await withControl(t)
   const { port } = new URL(proxy.controlUrl)
   const status = await new Promise<number | undefined>((resolve) => {
     request({ host: '127.0.0.1', port, path: '/v1/checkpoints', headers: { host: 'evil.example' } }, (response) => {
@@ -278,7 +272,7 @@ test('a web page cannot reach it through its own name for this machine, nor by C
 })
 
 test('every operation of the document is there, and answers as the document says', async (t) => {
-  const { proxy, call } = await before(t)
+  const { proxy, call } = await withControl(t)
   const document = JSON.parse((await ask(`${proxy.controlUrl}/openapi.json`)).body.toString())
   expect(document.openapi).toBe('3.1.0')
   await call('PUT', '/checkpoints/j', { stage: 's', completed_items: 0, total_items: 0 })

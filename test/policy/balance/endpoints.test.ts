@@ -9,7 +9,7 @@ import { type Scene, type Scope, scriptedUpstream } from '../../support/scripted
 const named = (name: string): Scene => ({ body: name })
 
 /** Endpoints a, b, c with their scenes; chance begins each choice at the first of those that are left. */
-async function before(t: Scope, scenes: readonly (readonly Scene[])[], settings: object = {}, random = () => 0) {
+async function withEndpoints(t: Scope, scenes: readonly (readonly Scene[])[], settings: object = {}, random = () => 0) {
   const clock = fakeClock()
   const endpoints = await Promise.all(scenes.map((one) => scriptedUpstream(t, clock, one)))
   const proxy = await startProxy(t, {
@@ -31,7 +31,7 @@ async function before(t: Scope, scenes: readonly (readonly Scene[])[], settings:
 }
 
 test('a retry goes at once to an endpoint that was not tried yet; once all were, it waits', async (t) => {
-  const { clock, proxy, counts, url } = await before(t, [[{ status: 503 }], [{ status: 503 }], [named('c')]])
+  const { clock, proxy, counts, url } = await withEndpoints(t, [[{ status: 503 }], [{ status: 503 }], [named('c')]])
   const { body, headers } = await ask(url)
   expect([body.toString(), headers['x-breakwater-attempts'], clock.now()]).toEqual(['c', '3', 0])
   expect(counts()).toEqual([1, 1, 1])
@@ -43,14 +43,14 @@ test('a retry goes at once to an endpoint that was not tried yet; once all were,
   })
   expect(new Set((line.history as { endpoint: string }[]).map(({ endpoint }) => endpoint)).size).toBe(3)
 
-  const all = await before(t, [[{ status: 503 }, named('a')], [{ status: 503 }]])
+  const all = await withEndpoints(t, [[{ status: 503 }, named('a')], [{ status: 503 }]])
   const answer = ask(all.url)
   await all.clock.elapse(2_000)
   expect((await answer).headers['x-breakwater-attempts']).toBe('3')
 })
 
 test('what was not sent goes elsewhere whatever its method, body and all', async (t) => {
-  const { endpoints, url } = await before(t, [[], [{ status: 201 }]])
+  const { endpoints, url } = await withEndpoints(t, [[], [{ status: 201 }]])
   await endpoints[0]?.close()
   const { status, headers } = await ask(url, { method: 'POST', body: 'once' })
   expect([status, headers['x-breakwater-attempts']]).toEqual([201, '2'])
@@ -58,7 +58,7 @@ test('what was not sent goes elsewhere whatever its method, body and all', async
 })
 
 test('each endpoint has its own breaker; an open one gets nothing, and its probe brings it back', async (t) => {
-  const { clock, endpoints, proxy, counts, url } = await before(t, [
+  const { clock, endpoints, proxy, counts, url } = await withEndpoints(t, [
     [{ status: 503 }, { status: 503 }, named('a')],
     [named('b')],
   ])
@@ -85,7 +85,7 @@ test('each endpoint has its own breaker; an open one gets nothing, and its probe
 })
 
 test('when all are open none is used: a 503 with the seconds until the first of them is probed, and a metric', async (t) => {
-  const { clock, proxy, counts, url } = await before(t, [[{ status: 503 }], [{ status: 503 }]], {
+  const { clock, proxy, counts, url } = await withEndpoints(t, [[{ status: 503 }], [{ status: 503 }]], {
     breaker: { consecutiveFailures: 1, openFor: '10s' },
     retry: { attempts: 1 },
   })
@@ -102,7 +102,7 @@ test('when all are open none is used: a 503 with the seconds until the first of 
 })
 
 test("a route's own breaker is one for each endpoint, too", async (t) => {
-  const { clock, counts, url } = await before(t, [[{ status: 503 }], [{ status: 503 }]], {
+  const { clock, counts, url } = await withEndpoints(t, [[{ status: 503 }], [{ status: 503 }]], {
     retry: { attempts: 1 },
     routes: [{ match: 'GET /own', breaker: { consecutiveFailures: 1 } }],
   })
@@ -115,7 +115,7 @@ test("a route's own breaker is one for each endpoint, too", async (t) => {
 })
 
 test('of two, the one with less in flight and the faster one is taken', async (t) => {
-  const { clock, endpoints, url } = await before(t, [['hang', named('a')], [named('b')]])
+  const { clock, endpoints, url } = await withEndpoints(t, [['hang', named('a')], [named('b')]])
   const hanging = ask(url, { headers: { 'x-request-timeout': '9' } })
   await endpoints[0]?.arrival(1)
   for (let i = 0; i < 3; i += 1) expect((await ask(url)).body.toString()).toBe('b')
@@ -123,7 +123,7 @@ test('of two, the one with less in flight and the faster one is taken', async (t
   await hanging
 
   const slow: Scene = (_, response) => void slowClock.after(100, () => response.end('slow'))
-  const later = await before(t, [[slow], [named('fast')]])
+  const later = await withEndpoints(t, [[slow], [named('fast')]])
   const slowClock = later.clock
   const first = ask(later.url)
   await later.clock.elapse(100)
@@ -137,7 +137,7 @@ test('of two, the one with less in flight and the faster one is taken', async (t
 })
 
 test('connections are limited at each endpoint by itself', async (t) => {
-  const { endpoints, proxy, url } = await before(t, [['hang'], ['hang']], { connections: { max: 1 } })
+  const { endpoints, proxy, url } = await withEndpoints(t, [['hang'], ['hang']], { connections: { max: 1 } })
   const calls = [ask(url), ask(url), ask(url)].map((call) => call.catch(() => undefined))
   await Promise.all(endpoints.map((endpoint) => endpoint.arrival(1)))
   const metrics = await proxy.metrics()
@@ -167,7 +167,7 @@ test('the health report says how many endpoints are well, and a health path lets
     response.statusCode = request.url === '/health' ? 200 : 503
     response.end()
   }
-  const { clock, endpoints, proxy, url } = await before(t, [[health], ['reset'], [named('c')]], {
+  const { clock, endpoints, proxy, url } = await withEndpoints(t, [[health], ['reset'], [named('c')]], {
     health: { path: '/health', interval: '5s' },
     breaker: { consecutiveFailures: 1, openFor: '1h', openForMax: '1h' },
   })
@@ -186,7 +186,7 @@ test('the health report says how many endpoints are well, and a health path lets
 test('an endpoint that an operator shuts while a request waits for a connection to it: the request goes to another', async (t) => {
   const gates: (() => void)[] = []
   const held: Scene = (_, response) => void gates.push(() => response.end('held'))
-  const { endpoints, proxy, counts, url } = await before(
+  const { endpoints, proxy, counts, url } = await withEndpoints(
     t,
     [
       [held, named('a')],

@@ -5,18 +5,12 @@ import { fakeClock } from '../../support/fake-clock.ts'
 import { metric } from '../../support/metric.ts'
 import { type Sidecar, startProxy } from '../../support/proxy.ts'
 import { type Scene, type Scope, scriptedUpstream } from '../../support/scripted-upstream.ts'
+import { withSidecar } from '../../support/sidecar.ts'
 
 const QUICK = { retry: { attempts: 1 } }
 
-async function before(t: Scope, scenes: readonly Scene[], settings: object = {}) {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, scenes)
-  const proxy = await startProxy(t, {
-    clock,
-    upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0', ...QUICK, ...settings } },
-  })
-  return { clock, upstream, proxy, url: proxy.own('web'), port: Number(new URL(proxy.own('web')).port) }
-}
+const withBreaker = (t: Scope, scenes: readonly Scene[], settings: object = {}) =>
+  withSidecar(t, scenes, { web: { ...QUICK, ...settings } })
 
 const FAIL: Scene = { status: 500, body: 'broken' }
 const OK: Scene = { body: 'ok' }
@@ -27,7 +21,7 @@ const OPEN = 2
 const stateOf = async (proxy: Sidecar) => (await proxy.metrics()).get(STATE)
 
 test('five failures in a row open it, and then nothing reaches the upstream until it is half open', async (t) => {
-  const { clock, upstream, proxy, url } = await before(t, [FAIL])
+  const { clock, upstream, proxy, url } = await withBreaker(t, [FAIL])
   for (let i = 0; i < 5; i += 1) expect((await ask(url)).status).toBe(500)
   const rejected = await ask(url)
   expect([rejected.status, rejected.headers['retry-after'], rejected.headers['proxy-status']]).toEqual([
@@ -50,7 +44,7 @@ test('five failures in a row open it, and then nothing reaches the upstream unti
 })
 
 test('a success between failures starts the count again', async (t) => {
-  const { proxy, url } = await before(t, [FAIL, FAIL, FAIL, FAIL, OK, FAIL, FAIL, FAIL, FAIL, FAIL])
+  const { proxy, url } = await withBreaker(t, [FAIL, FAIL, FAIL, FAIL, OK, FAIL, FAIL, FAIL, FAIL, FAIL])
   for (let i = 0; i < 9; i += 1) await ask(url)
   expect(await stateOf(proxy)).toBe(CLOSED)
   await ask(url)
@@ -59,12 +53,12 @@ test('a success between failures starts the count again', async (t) => {
 
 test('4xx are successes, 429 is neither a failure in a row nor a success', async (t) => {
   const tooMany: Scene = { status: 429 }
-  const { proxy, url } = await before(t, [FAIL, FAIL, { status: 404 }, FAIL, tooMany, FAIL], {
+  const { proxy, url } = await withBreaker(t, [FAIL, FAIL, { status: 404 }, FAIL, tooMany, FAIL], {
     breaker: { consecutiveFailures: 2, failureRate: false },
   })
   for (let i = 0; i < 3; i += 1) await ask(url)
   expect(await stateOf(proxy)).toBe(OPEN)
-  const second = await before(t, [FAIL, { status: 404 }, FAIL, tooMany, FAIL], {
+  const second = await withBreaker(t, [FAIL, { status: 404 }, FAIL, tooMany, FAIL], {
     breaker: { consecutiveFailures: 2, failureRate: false },
   })
   for (let i = 0; i < 4; i += 1) await ask(second.url)
@@ -75,7 +69,7 @@ test('4xx are successes, 429 is neither a failure in a row nor a success', async
 
 test('a failure rate over the threshold opens it, once there are enough requests', async (t) => {
   const pattern = Array.from({ length: 40 }, (_, i): Scene => (i % 3 === 0 ? OK : FAIL))
-  const { upstream, proxy, url } = await before(t, pattern, {
+  const { upstream, proxy, url } = await withBreaker(t, pattern, {
     breaker: { consecutiveFailures: 100, failureRate: { threshold: 0.5, window: '30s', minimumRequests: 20 } },
   })
   for (let i = 0; i < 19; i += 1) await ask(url)
@@ -88,7 +82,7 @@ test('a failure rate over the threshold opens it, once there are enough requests
 test('only so many probes are in flight while half open, and one success closes it', async (t) => {
   const gates: (() => void)[] = []
   const held: Scene = (_request, response) => void gates.push(() => response.end('ok'))
-  const { clock, upstream, proxy, url } = await before(t, [FAIL, held, held, OK], {
+  const { clock, upstream, proxy, url } = await withBreaker(t, [FAIL, held, held, OK], {
     breaker: { consecutiveFailures: 1, halfOpenProbes: 2 },
   })
   await ask(url)
@@ -106,7 +100,7 @@ test('only so many probes are in flight while half open, and one success closes 
 })
 
 test('a failed probe opens it again for twice as long, up to openForMax, and closing resets that', async (t) => {
-  const { clock, proxy, url } = await before(t, [FAIL, FAIL, FAIL, FAIL, OK, FAIL], {
+  const { clock, proxy, url } = await withBreaker(t, [FAIL, FAIL, FAIL, FAIL, OK, FAIL], {
     breaker: { consecutiveFailures: 1, openFor: '10s', openForMax: '25s' },
   })
   const retryAfter = async () => (await ask(url)).headers['retry-after']
@@ -128,7 +122,7 @@ test('a late success from before the opening does not close it, nor a late failu
   const gates: (() => void)[] = []
   const heldOk: Scene = (_request, response) => void gates.push(() => response.end('late'))
   const heldFail: Scene = (_request, response) => void gates.push(() => response.writeHead(500).end('late'))
-  const { clock, upstream, proxy, url } = await before(t, [heldOk, heldFail, FAIL, OK], {
+  const { clock, upstream, proxy, url } = await withBreaker(t, [heldOk, heldFail, FAIL, OK], {
     breaker: { consecutiveFailures: 1 },
   })
   const late = [ask(url), ask(url)]
@@ -148,7 +142,7 @@ test('a late success from before the opening does not close it, nor a late failu
 })
 
 test("a probe's slot is a lease: a probe that hangs does not keep others out for longer than its timeout", async (t) => {
-  const { clock, upstream, proxy, url, port } = await before(t, [FAIL, 'hang', OK], {
+  const { clock, upstream, proxy, url, port } = await withBreaker(t, [FAIL, 'hang', OK], {
     timeout: { attempt: '12s' },
     breaker: { consecutiveFailures: 1, halfOpenProbes: 1 },
   })
@@ -166,7 +160,7 @@ test("a probe's slot is a lease: a probe that hangs does not keep others out for
 })
 
 test('a probe whose client goes away gives its slot back and decides nothing', async (t) => {
-  const { clock, upstream, proxy, url, port } = await before(t, [FAIL, 'hang', OK], {
+  const { clock, upstream, proxy, url, port } = await withBreaker(t, [FAIL, 'hang', OK], {
     breaker: { consecutiveFailures: 1, halfOpenProbes: 1 },
   })
   await ask(url)
@@ -182,7 +176,7 @@ test('a probe whose client goes away gives its slot back and decides nothing', a
 })
 
 test('a call is slow when it passes the threshold, not when it ends', async (t) => {
-  const { clock, upstream, proxy, port } = await before(t, ['hang'], {
+  const { clock, upstream, proxy, port } = await withBreaker(t, ['hang'], {
     timeout: { attempt: '60s', total: '100s' },
     breaker: {
       consecutiveFailures: 100,
@@ -206,14 +200,14 @@ test('a body that breaks off is a failure though its head was a 200', async (t) 
   const broken: Scene = (_request, response) => {
     response.writeHead(200).write('part', () => response.socket?.end())
   }
-  const { proxy, url } = await before(t, [broken], { breaker: { consecutiveFailures: 2 } })
+  const { proxy, url } = await withBreaker(t, [broken], { breaker: { consecutiveFailures: 2 } })
   for (let i = 0; i < 2; i += 1) await expect(ask(url)).rejects.toThrow()
   await proxy.logged(({ msg }) => msg === 'breaker open')
   expect(await stateOf(proxy)).toBe(OPEN)
 })
 
 test('an upstream that is away opens it, and its recovery is found by a probe', async (t) => {
-  const { clock, upstream, proxy, url } = await before(t, [OK])
+  const { clock, upstream, proxy, url } = await withBreaker(t, [OK])
   await upstream.close()
   for (let i = 0; i < 5; i += 1) {
     const answer = await ask(url)
@@ -228,7 +222,7 @@ test('an upstream that is away opens it, and its recovery is found by a probe', 
 })
 
 test('it counts attempts, not requests, and a retry stops when it opens', async (t) => {
-  const { clock, upstream, url } = await before(t, [{ status: 503, body: 'busy' }], {
+  const { clock, upstream, url } = await withBreaker(t, [{ status: 503, body: 'busy' }], {
     retry: { attempts: 5 },
     breaker: { consecutiveFailures: 3 },
     timeout: { total: '100s' },
@@ -242,7 +236,7 @@ test('it counts attempts, not requests, and a retry stops when it opens', async 
 })
 
 test('a request in its back-off gets the answer it had as soon as the breaker opens', async (t) => {
-  const { clock, upstream, url } = await before(t, [{ status: 503, body: 'first' }, FAIL], {
+  const { clock, upstream, url } = await withBreaker(t, [{ status: 503, body: 'first' }, FAIL], {
     retry: { attempts: 5, on: [503] },
     breaker: { consecutiveFailures: 2 },
     timeout: { total: '100s' },
@@ -258,7 +252,7 @@ test('a request in its back-off gets the answer it had as soon as the breaker op
 
 test('that answer is whole even when it is too large to keep: its connection waits with it', async (t) => {
   const large = Buffer.alloc(2_000_000, 'x')
-  const { clock, url } = await before(t, [{ status: 503, body: large }, FAIL], {
+  const { clock, url } = await withBreaker(t, [{ status: 503, body: large }, FAIL], {
     retry: { attempts: 5, on: [503] },
     breaker: { consecutiveFailures: 2 },
     timeout: { total: '100s' },
@@ -270,7 +264,7 @@ test('that answer is whole even when it is too large to keep: its connection wai
 })
 
 test('a route that declares its own breaker has its own, all others share the one of their upstream', async (t) => {
-  const { proxy, url } = await before(t, [FAIL, FAIL, OK], {
+  const { proxy, url } = await withBreaker(t, [FAIL, FAIL, OK], {
     breaker: { consecutiveFailures: 2 },
     routes: [{ match: 'GET /flaky', breaker: { consecutiveFailures: 1 } }, { match: 'GET /jobs/{id}' }],
   })
@@ -299,7 +293,7 @@ test('500 requests to a dead upstream connect no more often than the failures th
 })
 
 test('the transitions are events: counted, and logged with their cause', async (t) => {
-  const { clock, proxy, url } = await before(t, [FAIL, OK], { breaker: { consecutiveFailures: 1 } })
+  const { clock, proxy, url } = await withBreaker(t, [FAIL, OK], { breaker: { consecutiveFailures: 1 } })
   await ask(url)
   await clock.advance(60_000)
   await ask(url)

@@ -1,19 +1,11 @@
 import { expect, test } from 'vitest'
 import { ask, openRaw, problemOf } from '../../support/client.ts'
-import { fakeClock } from '../../support/fake-clock.ts'
 import { metric } from '../../support/metric.ts'
-import { startProxy } from '../../support/proxy.ts'
-import { type Scene, type Scope, scriptedUpstream } from '../../support/scripted-upstream.ts'
+import type { Scene, Scope } from '../../support/scripted-upstream.ts'
+import { withSidecar } from '../../support/sidecar.ts'
 
-async function before(t: Scope, scenes: readonly Scene[], settings: object) {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, scenes)
-  const proxy = await startProxy(t, {
-    clock,
-    upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0', retry: { attempts: 1 }, ...settings } },
-  })
-  return { clock, upstream, proxy, url: proxy.own('web'), port: Number(new URL(proxy.own('web')).port) }
-}
+const withLimits = (t: Scope, scenes: readonly Scene[], settings: object) =>
+  withSidecar(t, scenes, { web: { retry: { attempts: 1 }, ...settings } })
 
 /** A scene that answers when its gate is opened. */
 function gated() {
@@ -24,7 +16,9 @@ function gated() {
 
 test('no more than `max` are in flight, the next waits its turn, and one too many is shed', async (t) => {
   const { gates, scene } = gated()
-  const { clock, upstream, url } = await before(t, [scene], { concurrency: { max: 2, queue: 1, queueTimeout: '7s' } })
+  const { clock, upstream, url } = await withLimits(t, [scene], {
+    concurrency: { max: 2, queue: 1, queueTimeout: '7s' },
+  })
   const answers = [ask(url), ask(url)]
   await upstream.arrival(2)
   const waiting = ask(url)
@@ -46,7 +40,7 @@ test('no more than `max` are in flight, the next waits its turn, and one too man
 
 test('a wait in the queue ends with queueTimeout', async (t) => {
   const { gates, scene } = gated()
-  const { clock, upstream, proxy, url } = await before(t, [scene], {
+  const { clock, upstream, proxy, url } = await withLimits(t, [scene], {
     concurrency: { max: 1, queue: 9, queueTimeout: '3s' },
     breaker: { consecutiveFailures: 1 },
   })
@@ -71,7 +65,7 @@ test('a slot is held until the body is over, not just the head', async (t) => {
     response.writeHead(200).write('part')
     finish = () => response.end('rest')
   }
-  const { clock, upstream, port, url } = await before(t, [slowBody, { body: 'next' }], {
+  const { clock, upstream, port, url } = await withLimits(t, [slowBody, { body: 'next' }], {
     concurrency: { max: 1, queue: 9, queueTimeout: '7s' },
   })
   const raw = openRaw(port)
@@ -87,7 +81,7 @@ test('a slot is held until the body is over, not just the head', async (t) => {
 
 test('a client that leaves the queue makes room and is not sent on', async (t) => {
   const { gates, scene } = gated()
-  const { clock, upstream, proxy, url, port } = await before(t, [scene], {
+  const { clock, upstream, proxy, url, port } = await withLimits(t, [scene], {
     concurrency: { max: 1, queue: 1, queueTimeout: '7s' },
   })
   const inside = ask(url)
@@ -109,7 +103,7 @@ test('a client that leaves the queue makes room and is not sent on', async (t) =
 })
 
 test('there are never more connections to the upstream than allowed, however many requests', async (t) => {
-  const { upstream, proxy, url } = await before(t, [{ body: 'ok' }], {
+  const { upstream, proxy, url } = await withLimits(t, [{ body: 'ok' }], {
     concurrency: { max: 64 },
     connections: { max: 3, idle: '4s' },
   })
@@ -122,7 +116,7 @@ test('there are never more connections to the upstream than allowed, however man
 })
 
 test('nobody queues for an upstream whose breaker is open', async (t) => {
-  const { clock, upstream, url } = await before(t, ['hang', { status: 500 }], {
+  const { clock, upstream, url } = await withLimits(t, ['hang', { status: 500 }], {
     concurrency: { max: 2, queue: 9, queueTimeout: '7s' },
     connections: { max: 2, idle: '4s' },
     breaker: { consecutiveFailures: 1 },

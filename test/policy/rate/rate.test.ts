@@ -1,29 +1,18 @@
 import { expect, test } from 'vitest'
 import { ask, openRaw, problemOf } from '../../support/client.ts'
-import { fakeClock } from '../../support/fake-clock.ts'
-import { startProxy } from '../../support/proxy.ts'
-import { type Scene, type Scope, scriptedUpstream } from '../../support/scripted-upstream.ts'
+import type { Scene, Scope } from '../../support/scripted-upstream.ts'
+import { withSidecar } from '../../support/sidecar.ts'
 
-async function before(t: Scope, scenes: readonly Scene[], settings: object) {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, scenes)
-  const proxy = await startProxy(t, {
-    clock,
-    upstreams: {
-      web: {
-        url: upstream.origin,
-        listen: '127.0.0.1:0',
-        concurrency: { max: 1_000 },
-        connections: { max: 1_000 },
-        timeout: { attempt: '1h', total: '10m' },
-        breaker: { consecutiveFailures: 1_000, failureRate: false },
-        ...settings,
-      },
+const withRate = (t: Scope, scenes: readonly Scene[], settings: object) =>
+  withSidecar(t, scenes, {
+    web: {
+      concurrency: { max: 1_000 },
+      connections: { max: 1_000 },
+      timeout: { attempt: '1h', total: '10m' },
+      breaker: { consecutiveFailures: 1_000, failureRate: false },
+      ...settings,
     },
   })
-  const url = proxy.own('web')
-  return { clock, upstream, proxy, url, port: Number(new URL(url).port) }
-}
 
 const OK: Scene = { body: 'ok' }
 const times = (upstream: { arrivals: readonly { at: number }[] }) => upstream.arrivals.map(({ at }) => at)
@@ -33,7 +22,7 @@ const densest = (at: readonly number[], ms: number) =>
   Math.max(...at.map((from) => at.filter((one) => one >= from && one < from + ms).length))
 
 test('300 calls at once at an upstream that allows 100 a minute: it never gets more, and nobody a 429', async (t) => {
-  const { clock, upstream, url } = await before(t, [OK], { rate: { requests: 90, per: '60s' } })
+  const { clock, upstream, url } = await withRate(t, [OK], { rate: { requests: 90, per: '60s' } })
   const answers = Promise.all(Array.from({ length: 300 }, () => ask(url)))
   await upstream.arrival(90)
   for (let minute = 1; minute <= 3; minute += 1) {
@@ -46,7 +35,7 @@ test('300 calls at once at an upstream that allows 100 a minute: it never gets m
 })
 
 test('turns are taken in order of arrival, as early as the window allows', async (t) => {
-  const { clock, upstream, url, proxy } = await before(t, [OK], { rate: { requests: 2, per: '10s' } })
+  const { clock, upstream, url, proxy } = await withRate(t, [OK], { rate: { requests: 2, per: '10s' } })
   await ask(`${url}/1`)
   await clock.advance(4_000)
   await ask(`${url}/2`)
@@ -68,7 +57,7 @@ test('turns are taken in order of arrival, as early as the window allows', async
 })
 
 test('what cannot have its turn in time is refused at once, with the seconds until there is room', async (t) => {
-  const { clock, upstream, url } = await before(t, [OK], {
+  const { clock, upstream, url } = await withRate(t, [OK], {
     rate: { requests: 1, per: '60s' },
     timeout: { attempt: '1h', total: '25s' },
   })
@@ -88,7 +77,7 @@ test('what cannot have its turn in time is refused at once, with the seconds unt
 })
 
 test('queueTimeout bounds the wait, and a client that leaves makes room for the next', async (t) => {
-  const { clock, upstream, url, port, proxy } = await before(t, [OK], {
+  const { clock, upstream, url, port, proxy } = await withRate(t, [OK], {
     rate: { requests: 1, per: '10s', queueTimeout: '15s' },
   })
   await ask(url)
@@ -106,7 +95,7 @@ test('queueTimeout bounds the wait, and a client that leaves makes room for the 
 })
 
 test('a repetition counts as well, and gives way to the answer there is when it would come too late', async (t) => {
-  const { clock, upstream, url } = await before(t, [{ status: 503 }, OK, { status: 503, body: 'busy' }], {
+  const { clock, upstream, url } = await withRate(t, [{ status: 503 }, OK, { status: 503, body: 'busy' }], {
     rate: { requests: 1, per: '10s' },
     timeout: { attempt: '1h', total: '25s' },
     retry: { attempts: 3 },

@@ -6,24 +6,16 @@ import { EPOCH_MS, fakeClock } from '../../support/fake-clock.ts'
 import { metric } from '../../support/metric.ts'
 import { startProxy } from '../../support/proxy.ts'
 import { type Scene, type Scope, scriptedUpstream } from '../../support/scripted-upstream.ts'
+import { withSidecar } from '../../support/sidecar.ts'
 
-async function before(t: Scope, scenes: readonly Scene[], settings: object = {}) {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, scenes)
-  const proxy = await startProxy(t, {
-    clock,
-    upstreams: {
-      web: { url: upstream.origin, listen: '127.0.0.1:0', breaker: { consecutiveFailures: 100 }, ...settings },
-    },
-  })
-  return { clock, upstream, proxy, url: proxy.own('web'), port: Number(new URL(proxy.own('web')).port) }
-}
+const withRetries = (t: Scope, scenes: readonly Scene[], settings: object = {}) =>
+  withSidecar(t, scenes, { web: { breaker: { consecutiveFailures: 100 }, ...settings } })
 
 const BUSY: Scene = { status: 503, body: 'busy' }
 const times = (upstream: { arrivals: readonly { at: number }[] }) => upstream.arrivals.map(({ at }) => at)
 
 test('attempts are made after 2, 4, 8 and 16 seconds, then the last answer is relayed as it is', async (t) => {
-  const { clock, upstream, url } = await before(t, [BUSY], { timeout: { attempt: '12s', total: '100s' } })
+  const { clock, upstream, url } = await withRetries(t, [BUSY], { timeout: { attempt: '12s', total: '100s' } })
   const answer = ask(url)
   for (const ms of [2_000, 4_000, 8_000, 16_000]) await clock.elapse(ms)
   const { status, body, headers } = await answer
@@ -32,7 +24,7 @@ test('attempts are made after 2, 4, 8 and 16 seconds, then the last answer is re
 })
 
 test('an answer after a retry says how many attempts were made, one at the first try does not', async (t) => {
-  const { clock, url } = await before(t, [BUSY, { body: 'ok' }])
+  const { clock, url } = await withRetries(t, [BUSY, { body: 'ok' }])
   const answer = ask(url)
   await clock.elapse(2_000)
   expect((await answer).headers['x-breakwater-attempts']).toBe('2')
@@ -60,7 +52,10 @@ test.for([
   ['1', 2_000],
   ['soon', 2_000],
 ] as const)('Retry-After: %s is waited for when it is longer than the schedule', async ([value, ms], t) => {
-  const { clock, upstream, url } = await before(t, [{ status: 429, headers: { 'retry-after': value } }, { body: 'ok' }])
+  const { clock, upstream, url } = await withRetries(t, [
+    { status: 429, headers: { 'retry-after': value } },
+    { body: 'ok' },
+  ])
   const answer = ask(url)
   await clock.elapse(ms)
   expect((await answer).body.toString()).toBe('ok')
@@ -68,7 +63,7 @@ test.for([
 })
 
 test('a Retry-After that ends past the deadline is not waited for: the answer goes out now, header and all', async (t) => {
-  const { upstream, proxy, url } = await before(t, [
+  const { upstream, proxy, url } = await withRetries(t, [
     { status: 429, headers: { 'retry-after': '60' }, body: 'slow down' },
   ])
   const answer = await ask(url)
@@ -78,7 +73,7 @@ test('a Retry-After that ends past the deadline is not waited for: the answer go
 })
 
 test('no attempt starts after the deadline', async (t) => {
-  const { clock, upstream, url } = await before(t, ['hang'], { timeout: { attempt: '12s', total: '25s' } })
+  const { clock, upstream, url } = await withRetries(t, ['hang'], { timeout: { attempt: '12s', total: '25s' } })
   const answer = ask(url)
   await upstream.arrival(1)
   await clock.advance(12_000)
@@ -96,7 +91,7 @@ test('the last attempt that the deadline allows may use all the time that is lef
   const slow: Scene = (_request, response) => {
     finish = () => response.end('late')
   }
-  const { clock, upstream, url } = await before(t, ['hang', slow], { timeout: { attempt: '10s', total: '25s' } })
+  const { clock, upstream, url } = await withRetries(t, ['hang', slow], { timeout: { attempt: '10s', total: '25s' } })
   const answer = ask(url)
   await upstream.arrival(1)
   await clock.advance(10_000)
@@ -114,7 +109,7 @@ test.for([
   ['reset', 'POST', 1],
   ['reset', 'PATCH', 1],
 ] as const)('an upstream that goes away with a %s: %s is sent %i time(s)', async ([scene, method, sent], t) => {
-  const { clock, upstream, url } = await before(t, [scene, { body: 'ok' }])
+  const { clock, upstream, url } = await withRetries(t, [scene, { body: 'ok' }])
   const answer = ask(url, { method, body: method === 'GET' ? '' : 'x' })
   if (sent === 2) await clock.elapse(2_000)
   const { status } = await answer
@@ -122,7 +117,7 @@ test.for([
 })
 
 test('a POST is repeated where the route vouches for it, or the request carries an Idempotency-Key', async (t) => {
-  const { clock, upstream, url } = await before(t, [BUSY, { body: 'ok' }, BUSY, { body: 'ok' }, BUSY], {
+  const { clock, upstream, url } = await withRetries(t, [BUSY, { body: 'ok' }, BUSY, { body: 'ok' }, BUSY], {
     routes: [{ match: 'POST /jobs', idempotent: true }],
   })
   const vouched = ask(`${url}/jobs`, { method: 'POST', body: '{"a":1}' })
@@ -154,7 +149,7 @@ test('a POST that found no connection is repeated: nothing of it was sent', asyn
 test.for([200, 404, 422, 500, 501] as const)(
   'a status that is not in `on` is relayed at once: %i',
   async (status, t) => {
-    const { upstream, url } = await before(t, [{ status, body: 'as it is' }])
+    const { upstream, url } = await withRetries(t, [{ status, body: 'as it is' }])
     const answer = await ask(url)
     expect([answer.status, answer.body.toString(), upstream.arrivals.length]).toEqual([status, 'as it is', 1])
   },
@@ -162,7 +157,7 @@ test.for([200, 404, 422, 500, 501] as const)(
 
 test('a body larger than memory is replayed from disk, byte for byte', async (t) => {
   const payload = randomBytes(3 * 1024 * 1024)
-  const { clock, upstream, url } = await before(
+  const { clock, upstream, url } = await withRetries(
     t,
     [{ status: 503, headers: { connection: 'close' } }, 'reset', { body: 'ok' }],
     {
@@ -178,7 +173,7 @@ test('a body larger than memory is replayed from disk, byte for byte', async (t)
 
 test('a body over both limits streams on and is not repeated, and that is counted', async (t) => {
   const payload = randomBytes(300_000)
-  const { upstream, proxy, url } = await before(t, [BUSY], {
+  const { upstream, proxy, url } = await withRetries(t, [BUSY], {
     retry: { bodyBuffer: { memory: '64KiB', disk: '128KiB' } },
   })
   const answer = await ask(url, { method: 'PUT', body: payload })
@@ -190,7 +185,7 @@ test('a body over both limits streams on and is not repeated, and that is counte
 })
 
 test('an attempt whose answer began before the upload ended is not repeated', async (t) => {
-  const { upstream, port, proxy } = await before(t, [{ status: 503, body: 'no room', early: true }])
+  const { upstream, port, proxy } = await withRetries(t, [{ status: 503, body: 'no room', early: true }])
   const raw = openRaw(port)
   raw.send('PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nonly this')
   await raw.until(/no room/)
@@ -201,7 +196,7 @@ test('an attempt whose answer began before the upload ended is not repeated', as
 })
 
 test('a client that goes away during a wait ends it at once: nothing more reaches the upstream', async (t) => {
-  const { clock, upstream, proxy, port } = await before(t, [BUSY])
+  const { clock, upstream, proxy, port } = await withRetries(t, [BUSY])
   const raw = openRaw(port)
   raw.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
   await clock.armed(2_000)
@@ -214,7 +209,7 @@ test('a client that goes away during a wait ends it at once: nothing more reache
 })
 
 test('a client that goes away during an attempt ends it at once, and nobody is blamed', async (t) => {
-  const { upstream, proxy, port } = await before(t, ['hang'], { breaker: { consecutiveFailures: 1 } })
+  const { upstream, proxy, port } = await withRetries(t, ['hang'], { breaker: { consecutiveFailures: 1 } })
   const raw = openRaw(port)
   raw.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
   await upstream.arrival(1)
@@ -225,7 +220,7 @@ test('a client that goes away during an attempt ends it at once, and nobody is b
 })
 
 test('the budget bounds retries as a share of requests', async (t) => {
-  const { clock, upstream, proxy, url } = await before(t, [BUSY], {
+  const { clock, upstream, proxy, url } = await withRetries(t, [BUSY], {
     timeout: { total: '25s' },
     retry: { attempts: 2, budget: { ratio: 0.2, minPerSecond: 0, window: '10s' } },
   })
@@ -242,7 +237,7 @@ test('the budget bounds retries as a share of requests', async (t) => {
 
 test('a pooled connection that the upstream has closed is no attempt, and costs no wait', async (t) => {
   const dieOnReuse: Scene = (request) => void request.socket.resetAndDestroy()
-  const { upstream, proxy, url } = await before(t, [{ body: 'first' }, dieOnReuse, { body: 'second' }])
+  const { upstream, proxy, url } = await withRetries(t, [{ body: 'first' }, dieOnReuse, { body: 'second' }])
   await ask(url)
   const answer = await ask(url)
   expect([answer.status, answer.body.toString(), answer.headers['x-breakwater-attempts']]).toEqual([
@@ -256,7 +251,7 @@ test('a pooled connection that the upstream has closed is no attempt, and costs 
 
 test('a POST on a pooled connection that dies is not sent twice', async (t) => {
   const dieOnReuse: Scene = (request) => void request.socket.resetAndDestroy()
-  const { upstream, url } = await before(t, [{ body: 'first' }, dieOnReuse, { body: 'never' }])
+  const { upstream, url } = await withRetries(t, [{ body: 'first' }, dieOnReuse, { body: 'never' }])
   await ask(url)
   const answer = await ask(url, { method: 'POST', body: 'x' })
   expect([answer.status, upstream.arrivals.length]).toEqual([502, 2])
