@@ -1,8 +1,6 @@
 import { expect, test } from 'vitest'
 import { ask, openRaw, problemOf } from '../support/client.ts'
-import { fakeClock } from '../support/fake-clock.ts'
-import { startProxy } from '../support/proxy.ts'
-import { type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+import type { Scope } from '../support/scripted-upstream.ts'
 import { withSidecar } from '../support/sidecar.ts'
 
 /** Ten seconds and one more for each item, at most a minute. */
@@ -71,17 +69,14 @@ test('a value that is no number in range falls back to the default, and that is 
 test.for(['constructor', '__proto__', 'toString'])(
   '%s is a word like any other that has no factor',
   async (word, t) => {
-    const clock = fakeClock()
-    const upstream = await scriptedUpstream(t, clock, ['hang'])
-    const proxy = await startProxy(t, {
-      clock,
+    const { clock, upstream, proxy, url } = await withSidecar(t, ['hang'], {
       top: {
         job: { inputs: { ratio: { header: 'x-ratio', default: '16:9' } } },
         timeouts: { total: { base: '10s', times: { ratio: { '9:16': 2 } }, min: '2s', max: '60s' } },
       },
-      upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0', timeout: { total: { computed: 'total' } } } },
+      web: { timeout: { total: { computed: 'total' } } },
     })
-    const answer = ask(proxy.own('web'), { headers: { 'x-ratio': word } })
+    const answer = ask(url, { headers: { 'x-ratio': word } })
     await upstream.arrival(1)
     await clock.advance(60_000)
     expect((await answer).status).toBe(504)
@@ -95,8 +90,8 @@ const HALF =
   'POST /jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 24\r\n\r\n{"job": {"items"'
 
 test('a client that stalls in the body that may tell an input is told so after the total that it has without', async (t) => {
-  const { clock, proxy, upstream } = await withComputed(t, { attempt: '90s', total: { computed: 'wait' } })
-  const stalled = openRaw(Number(new URL(proxy.own('web')).port))
+  const { clock, upstream, port } = await withComputed(t, { attempt: '90s', total: { computed: 'wait' } })
+  const stalled = openRaw(port)
   stalled.send(HALF)
   await clock.elapse(15_000)
   expect(await stalled.until(/client_stalled/)).toMatch(/^HTTP\/1.1 408 /)
@@ -107,11 +102,11 @@ test('a client that stalls in the body that may tell an input is told so after t
 test('a client that leaves in the body that may tell an input takes no place in the queue', async (t) => {
   // With an idle timeout over the total, the wait for the body is bounded by the total.
   const timeout = { attempt: { computed: 'wait' }, total: '100s', idle: '150s' }
-  const { clock, proxy, upstream } = await withComputed(t, timeout, { concurrency: { max: 1, queue: 1 } })
-  const first = openRaw(Number(new URL(proxy.own('web')).port))
+  const { clock, proxy, upstream, port } = await withComputed(t, timeout, { concurrency: { max: 1, queue: 1 } })
+  const first = openRaw(port)
   first.send('GET /first HTTP/1.1\r\nHost: x\r\n\r\n')
   await upstream.begun(1)
-  const leaver = openRaw(Number(new URL(proxy.own('web')).port))
+  const leaver = openRaw(port)
   leaver.send(HALF)
   await clock.armed(100_000)
   leaver.socket.destroy()

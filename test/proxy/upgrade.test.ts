@@ -6,7 +6,8 @@ import { WebSocket, WebSocketServer } from 'ws'
 import { ask, openRaw } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { startProxy } from '../support/proxy.ts'
-import { type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+import type { Scope } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 
 async function webSocketUpstream(t: Scope) {
   const server = createServer()
@@ -79,10 +80,8 @@ test('when one side of a WebSocket goes away, so does the other', async (t) => {
 })
 
 test('a client that leaves while its upgrade is under way ends the attempt', async (t) => {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, ['hang'])
-  const proxy = await startProxy(t, { clock, upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } } })
-  const raw = openRaw(Number(new URL(proxy.own('web')).port))
+  const { upstream, proxy, port } = await withSidecar(t, ['hang'])
+  const raw = openRaw(port)
   raw.send('GET /chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
   await upstream.begun(1)
   raw.socket.end()
@@ -117,22 +116,18 @@ test('what a client sends before the switch reaches the upstream after it', asyn
 })
 
 test('a client that resets its connection while its upgrade is under way is one that left, and the sidecar serves on', async (t) => {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, ['hang', {}])
-  const proxy = await startProxy(t, { clock, upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } } })
-  const raw = openRaw(Number(new URL(proxy.own('web')).port))
+  const { upstream, proxy, url, port } = await withSidecar(t, ['hang', {}])
+  const raw = openRaw(port)
   raw.send('GET /chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
   await upstream.begun(1)
   raw.socket.resetAndDestroy()
   expect(await proxy.logged(({ msg }) => msg === 'request')).toMatchObject({ status: 499, reason: 'client_gone' })
-  expect((await ask(proxy.own('web'))).status).toBe(200)
+  expect((await ask(url)).status).toBe(200)
 })
 
 test('a request that offers HTTP/2 over cleartext is served as the HTTP/1.1 that it also is', async (t) => {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, [{ body: 'plain' }])
-  const proxy = await startProxy(t, { clock, upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } } })
-  const raw = openRaw(Number(new URL(proxy.own('web')).port))
+  const { upstream, port } = await withSidecar(t, [{ body: 'plain' }])
+  const raw = openRaw(port)
   raw.send(
     'GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n',
   )

@@ -7,6 +7,7 @@ import { type Answer, ask, openRaw, problemOf } from '../support/client.ts'
 import { fakeClock, type FakeClock } from '../support/fake-clock.ts'
 import { startProxy } from '../support/proxy.ts'
 import { scriptedUpstream } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 
 /** A clock that throws once, the first time that it is asked from a place whose stack matches. */
 function trapped(clock: FakeClock) {
@@ -203,13 +204,8 @@ const MALFORMED = [
 test.for(MALFORMED)(
   'a request that node refuses has its answer, line and count: $status for $sent',
   async ({ sent, status, reason }, t) => {
-    const clock = fakeClock()
-    const upstream = await scriptedUpstream(t, clock, [{ body: 'well' }])
-    const proxy = await startProxy(t, {
-      clock,
-      upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0', retry: { attempts: 1 } } },
-    })
-    const raw = openRaw(Number(new URL(proxy.own('web')).port))
+    const { proxy, port } = await withSidecar(t, [{ body: 'well' }], { web: { retry: { attempts: 1 } } })
+    const raw = openRaw(port)
     raw.send(sent)
     const seen = await raw.until(/\r\n\r\n\{.*\}$/)
     expect(seen.slice(0, 12)).toBe(`HTTP/1.1 ${status}`)
@@ -223,16 +219,14 @@ test.for(MALFORMED)(
 )
 
 test('what cannot be read is answered after what came before it on the connection', async (t) => {
-  const clock = fakeClock()
   const answering = Promise.withResolvers<void>()
-  const upstream = await scriptedUpstream(t, clock, [
+  const { upstream, proxy, port } = await withSidecar(t, [
     async (_request, response) => {
       await answering.promise
       response.end('first')
     },
   ])
-  const proxy = await startProxy(t, { clock, upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } } })
-  const raw = openRaw(Number(new URL(proxy.own('web')).port))
+  const raw = openRaw(port)
   raw.send('GET /a HTTP/1.1\r\nHost: x\r\n\r\n')
   await upstream.begun(1)
   raw.send('nonsense\r\n\r\n')

@@ -4,9 +4,8 @@ import { expect, test } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { openRaw } from '../support/client.ts'
 import { breakwater, configFile, listensAt } from '../support/command.ts'
-import { fakeClock } from '../support/fake-clock.ts'
-import { startProxy } from '../support/proxy.ts'
 import { type Scene, scriptedUpstream } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 
 const stream: Scene = (_, response) => {
   response.writeHead(200, { 'content-type': 'text/event-stream' })
@@ -19,14 +18,8 @@ test.for([
   ['a stream', stream, 'GET / HTTP/1.1\r\nhost: x\r\n\r\n', /first/],
   ['a tunnel', tunnel, 'GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n', /hello/],
 ] as const)('drain: %s is cut once shutdown has passed, and counted', async ([, scene, request, sign], t) => {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, [scene])
-  const proxy = await startProxy(t, {
-    clock,
-    top: { shutdown: '9s' },
-    upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } },
-  })
-  const client = openRaw(Number(new URL(proxy.own('web')).port))
+  const { clock, proxy, port } = await withSidecar(t, [scene], { top: { shutdown: '9s' } })
+  const client = openRaw(port)
   client.send(request)
   await client.until(sign)
   const drained = proxy.app.drain()

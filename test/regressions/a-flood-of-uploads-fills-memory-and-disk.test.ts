@@ -87,8 +87,8 @@ test('collapse: a body that the total has no room for is sent by itself, and who
 })
 
 test('collapse: an upload without progress ends after idle', async (t) => {
-  const { clock, proxy } = await withUploads(t, [{ body: 'taken' }], { collapse: true })
-  const client = openRaw(Number(new URL(proxy.own('web')).port))
+  const { clock, port } = await withUploads(t, [{ body: 'taken' }], { collapse: true })
+  const client = openRaw(port)
   client.send(`PUT /up HTTP/1.1\r\nhost: x\r\ncontent-length: 20000\r\n\r\nsome`)
   await clock.armed(7_000)
   await clock.advance(7_000)

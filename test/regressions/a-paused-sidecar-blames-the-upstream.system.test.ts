@@ -65,11 +65,11 @@ test('pause: a limit that is passed in it is late, but no failure of the upstrea
 })
 
 test('pause: a body without progress in it is cut, but no failure of the upstream', async (t) => {
-  const { clock, proxy, url, state } = await withBreaker(t, (_, response) => {
+  const { clock, proxy, state, port } = await withBreaker(t, (_, response) => {
     response.writeHead(200, { 'content-length': '10' })
     response.write('half')
   })
-  const client = openRaw(Number(new URL(url).port))
+  const client = openRaw(port)
   client.send('GET /web/r HTTP/1.1\r\nhost: x\r\n\r\n')
   await client.until(/half/)
   await clock.stall(9_000)

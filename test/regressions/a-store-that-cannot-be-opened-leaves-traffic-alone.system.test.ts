@@ -10,20 +10,15 @@ import { ask, problemOf } from '../support/client.ts'
 import { breakwater, configFile, listensAt } from '../support/command.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { temporaryFolder } from '../support/folder.ts'
-import { startProxy } from '../support/proxy.ts'
-import { scriptedUpstream } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 import { until } from '../support/until.ts'
 
 const SETTINGS = { ttlMs: 86_400_000, maxItems: 1_000 }
 const FILE = 'checkpoints.sqlite'
 
 async function sidecar(t: TestContext, folder: string) {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, [{ body: 'served' }])
-  const proxy = await startProxy(t, {
-    clock,
+  const { clock, proxy } = await withSidecar(t, [{ body: 'served' }], {
     top: { checkpoints: { store: `file:${folder}` } },
-    upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } },
   })
   const load = () => ask(`${proxy.controlUrl}/v1/checkpoints`)
   return { clock, proxy, load }

@@ -12,18 +12,12 @@ import { fakeClock } from '../support/fake-clock.ts'
 import { metric } from '../support/metric.ts'
 import { startProxy } from '../support/proxy.ts'
 import { scriptedUpstream } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 
 const REQUEST = 'GET / HTTP/1.1\r\nhost: x\r\n\r\n'
 
 test('listener: a client over maxConnections is told why, and room that comes free is used', async (t) => {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, [{ body: 'served' }])
-  const proxy = await startProxy(t, {
-    clock,
-    top: { maxConnections: 2 },
-    upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } },
-  })
-  const port = Number(new URL(proxy.own('web')).port)
+  const { proxy, url, port } = await withSidecar(t, [{ body: 'served' }], { top: { maxConnections: 2 } })
   const [first, second] = [openRaw(port), openRaw(port)]
   for (const client of [first, second]) {
     client.send(REQUEST)
@@ -42,7 +36,7 @@ test('listener: a client over maxConnections is told why, and room that comes fr
   expect(metrics.get(metric('turnedAway', { limit: 'maxConnections' }))).toBe(1)
   // A reload raises the limit.
   await proxy.reload({ top: { maxConnections: 3 } })
-  expect((await ask(proxy.own('web'))).body.toString()).toBe('served')
+  expect((await ask(url)).body.toString()).toBe('served')
   first.socket.destroy()
   second.socket.destroy()
 })
@@ -65,13 +59,8 @@ test('listener: a client over the limit that asks nothing is gone after five sec
 })
 
 test('listener: a client with over a thousand requests under way on one connection is cut', async (t) => {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, ['hang'])
-  const proxy = await startProxy(t, {
-    clock,
-    upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0', routes: [{ match: 'GET /', collapse: true }] } },
-  })
-  const client = openRaw(Number(new URL(proxy.own('web')).port))
+  const { proxy, port } = await withSidecar(t, ['hang'], { web: { routes: [{ match: 'GET /', collapse: true }] } })
+  const client = openRaw(port)
   client.send(REQUEST.repeat(1_001))
   expect(await client.ended).toMatch(/end|reset/)
   expect(await proxy.logged(({ msg }) => msg === 'connection turned away')).toMatchObject({ limit: 'pipeline' })

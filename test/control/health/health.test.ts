@@ -6,6 +6,7 @@ import { ask } from '../../support/client.ts'
 import { fakeClock } from '../../support/fake-clock.ts'
 import { startProxy } from '../../support/proxy.ts'
 import { scriptedUpstream } from '../../support/scripted-upstream.ts'
+import { withSidecar } from '../../support/sidecar.ts'
 
 const ABOUT = { service: 'make-video', version: '1.0.0' }
 const check = (name: string, look: Check['look'], rest: Partial<Check> = {}): Check => ({
@@ -143,15 +144,16 @@ test('a metrics listener of its own has the metrics and the probes, and nothing 
 })
 
 test('a healthy answer lets an open breaker probe early; it neither closes nor opens one', async (t) => {
-  const clock = fakeClock()
   const down = { status: 500 }
-  const upstream = await scriptedUpstream(t, clock, [down, down, { status: 503 }, { status: 200 }, { body: 'well' }])
-  const proxy = await startProxy(t, {
-    clock,
-    defaults: { retry: { attempts: 1 }, breaker: { consecutiveFailures: 2, openFor: '60s' } },
-    upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0', health: { path: '/health', interval: '10s' } } },
-  })
-  const get = async () => (await ask(proxy.own('web'))).status
+  const { clock, upstream, proxy, url } = await withSidecar(
+    t,
+    [down, down, { status: 503 }, { status: 200 }, { body: 'well' }],
+    {
+      defaults: { retry: { attempts: 1 }, breaker: { consecutiveFailures: 2, openFor: '60s' } },
+      web: { health: { path: '/health', interval: '10s' } },
+    },
+  )
+  const get = async () => (await ask(url)).status
   expect([await get(), await get(), await get()]).toEqual([500, 500, 503])
   await clock.advance(10_000)
   await upstream.arrival(3)

@@ -2,23 +2,19 @@
 
 import { expect, test } from 'vitest'
 import { ask } from '../../support/client.ts'
-import { fakeClock } from '../../support/fake-clock.ts'
 import { otlpReceiver, type Reception } from '../../support/otlp-receiver.ts'
-import { type Sidecar, startProxy } from '../../support/proxy.ts'
-import { type Scope, scriptedUpstream } from '../../support/scripted-upstream.ts'
+import type { Sidecar } from '../../support/proxy.ts'
+import type { Scope } from '../../support/scripted-upstream.ts'
+import { withSidecar } from '../../support/sidecar.ts'
 
 const DONE: Reception = { status: 200 }
 
 async function collecting(t: Scope, scenes: readonly Reception[], tracing: object = {}) {
-  const clock = fakeClock()
   const receiver = await otlpReceiver(t, scenes)
-  const upstream = await scriptedUpstream(t, clock, [{ body: 'done' }])
-  const proxy = await startProxy(t, {
-    clock,
-    upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } },
+  const { clock, upstream, proxy, url } = await withSidecar(t, [{ body: 'done' }], {
     top: { tracing: { endpoint: receiver.endpoint, interval: '3s', timeout: '700ms', ...tracing } },
   })
-  return { clock, receiver, upstream, proxy, url: proxy.own('web') }
+  return { clock, receiver, upstream, proxy, url }
 }
 
 /** A request that has been told of: two spans. */

@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest'
 import { METRICS } from '../../../src/control/metrics/metric-table.ts'
 import { ask, openRaw, problemOf } from '../../support/client.ts'
-import { fakeClock } from '../../support/fake-clock.ts'
 import { metric } from '../../support/metric.ts'
-import { type Sidecar, startProxy } from '../../support/proxy.ts'
+import type { Sidecar } from '../../support/proxy.ts'
 import { type Scene, type Scope, scriptedUpstream } from '../../support/scripted-upstream.ts'
 import { withSidecar } from '../../support/sidecar.ts'
 
@@ -277,13 +276,8 @@ test('a route that declares its own breaker has its own, all others share the on
 })
 
 test('500 requests to a dead upstream connect no more often than the failures that open it and the budgeted retries', async (t) => {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, ['reset'])
-  const proxy = await startProxy(t, {
-    clock,
-    upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } },
-  })
-  const answers = await Promise.all(Array.from({ length: 500 }, () => ask(proxy.own('web'))))
+  const { upstream, proxy, url } = await withSidecar(t, ['reset'])
+  const answers = await Promise.all(Array.from({ length: 500 }, () => ask(url)))
   expect(answers.every(({ status }) => status === 502 || status === 503)).toBe(true)
   const reserve = 3 * 10
   expect(upstream.connections()).toBeLessThanOrEqual(5 + reserve + 500 * 0.2)

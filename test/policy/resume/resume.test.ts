@@ -124,8 +124,8 @@ test('tries without a byte between them are as many as `attempts` allows', async
 })
 
 test('a client that leaves while a resume waits ends it', async (t) => {
-  const { clock, upstream, proxy, url } = await withResume(t, fakeClock(), [{ sends: 100_000 }, {}])
-  const raw = openRaw(Number(new URL(url).port))
+  const { clock, upstream, proxy, port } = await withResume(t, fakeClock(), [{ sends: 100_000 }, {}])
+  const raw = openRaw(port)
   raw.send('GET /file HTTP/1.1\r\nHost: x\r\n\r\n')
   await clock.armed(2_000)
   raw.socket.destroy()

@@ -33,14 +33,11 @@ test('an answer after a retry says how many attempts were made, one at the first
 
 test('jitter spreads a wait symmetrically', async (t) => {
   const draws = [0, 0.999999]
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, [BUSY, BUSY, { body: 'ok' }])
-  const proxy = await startProxy(t, {
-    clock,
+  const { clock, url } = await withSidecar(t, [BUSY, BUSY, { body: 'ok' }], {
     random: () => draws.shift() ?? 0.5,
-    upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0', retry: { backoff: { jitter: 0.25 } } } },
+    web: { retry: { backoff: { jitter: 0.25 } } },
   })
-  const answer = ask(proxy.own('web'))
+  const answer = ask(url)
   await clock.elapse(1_500)
   await clock.elapse(4_000 * (1 + 0.25 * (2 * 0.999999 - 1)))
   expect((await answer).status).toBe(200)
