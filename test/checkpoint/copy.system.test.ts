@@ -62,7 +62,7 @@ test.runIf(hasRedis)(
   },
 )
 
-test('a store that is none, in use or away ends the copy with a clear error, and shows no password', async (t) => {
+test('checkpoints copy: a wrong, used or unreachable store is an error without password', async (t) => {
   const folder = temporaryFolder(t)
   const copy = (from: string, to: string) => breakwater(t, ['checkpoints', 'copy', '--from', from, '--to', to]).ended
   const wrong = await copy('redis:/user:hunter2@x', `file:${folder}`)

@@ -31,7 +31,7 @@ async function sidecar(t: TestContext, folder: string, env = {}, through: readon
   }
 }
 
-test('killed at any moment, it has lost nothing that it acknowledged', async (t) => {
+test('file store: killed at any moment, it loses nothing that it acknowledged', async (t) => {
   const folder = temporaryFolder(t)
   const acknowledged = new Set<string>()
   for (let round = 0; round < 10; round += 1) {
@@ -63,7 +63,7 @@ const limited = ['bash', '-c', `ulimit -S -f ${LIMIT_KIB}; exec "$@"`, 'bash']
 /** A process that does not say otherwise ends at the first such write. */
 const survive = "data:text/javascript,process.on('SIGXFSZ',()=>{})"
 
-test('on a full disk it answers 503 and keeps what it has; with room again it goes on', async (t) => {
+test('file store: a full disk gives 503 and loses nothing; with room it goes on', async (t) => {
   const folder = temporaryFolder(t)
   const { child, append, items } = await sidecar(t, folder, { NODE_OPTIONS: `--import=${survive}` }, limited)
   const wide = 'x'.repeat(500)

@@ -54,7 +54,7 @@ test.each([
     }),
     'rediss+cluster://a:1,b:2',
   ],
-])('%s is taken apart, and shown without what is secret', (text, place, name) => {
+])('store place: %s is parsed, and shown without its secrets', (text, place, name) => {
   expect(storePlace(text)).toEqual(place)
   expect(placeName(storePlace(text) ?? { kind: 'memory' })).toBe(name)
 })
@@ -72,6 +72,6 @@ test.each([
   'redis+cluster://a/1',
   'redis+proxy://a',
   'http://a',
-])('%s is no store', (text) => {
+])('store place: %s is refused', (text) => {
   expect(storePlace(text)).toBeUndefined()
 })

@@ -48,7 +48,7 @@ describe.runIf(hasRedis)('Redis', () => {
     return { store: await open(t, `redis://127.0.0.1:${port}/3`), clock: fakeClock() }
   })
 
-  test('what the existing service wrote is read, and its later writes are noticed', async (t) => {
+  test('Redis store: reads what the existing service wrote, and notices its later writes', async (t) => {
     const redis = await startRedis(t)
     const store = await open(t, `redis://127.0.0.1:${redis.port}`)
     const theirs = {
@@ -89,7 +89,7 @@ describe.runIf(hasRedis)('Redis', () => {
     expect(await store.append('mv_1', append('x'), { ...ALWAYS, ifNoneMatch: '*' })).toMatchObject({ created: true })
   })
 
-  test('what is written has exactly the seven fields, and lives as long as it should', async (t) => {
+  test('Redis store: a record has exactly the seven fields and its lifetime', async (t) => {
     const redis = await startRedis(t)
     const store = await open(t, `redis://127.0.0.1:${redis.port}`)
     const SEVEN = ['stage', 'progress', 'completed_items', 'total_items', 'item_ids', 'metadata', 'timestamp']
@@ -108,7 +108,7 @@ describe.runIf(hasRedis)('Redis', () => {
     }
   })
 
-  test('what some other program left is not taken for a checkpoint', async (t) => {
+  test('Redis store: a foreign key is not taken for a checkpoint', async (t) => {
     const redis = await startRedis(t)
     const store = await open(t, `redis://127.0.0.1:${redis.port}`)
     for (const text of ['no json', '[]', '{"a":1}', '{"stage":7}', '']) {
@@ -126,7 +126,7 @@ describe.runIf(hasRedis)('Redis', () => {
     expect(await store.load('another', undefined)).toBeUndefined()
   })
 
-  test('stopped, it is refused at once; started again, it is back by itself', async (t) => {
+  test('Redis store: a stopped server fails calls at once; restarted, it is used again', async (t) => {
     const redis = await startRedis(t)
     const store = await open(t, `redis://127.0.0.1:${redis.port}`)
     await store.append('j', append('a'), ALWAYS)
@@ -141,7 +141,7 @@ describe.runIf(hasRedis)('Redis', () => {
     expect(await store.append('j', append('c'), ALWAYS)).toMatchObject({ outcome: 'saved' })
   })
 
-  test('standing still, it costs no caller two seconds, and a hundred of them nothing more', async (t) => {
+  test('Redis store: a silent server costs a call less than 2 s, and a hundred no more', async (t) => {
     const redis = await startRedis(t)
     const store = await open(t, `redis://127.0.0.1:${redis.port}`)
     await store.append('j', append('a'), ALWAYS)
@@ -156,7 +156,7 @@ describe.runIf(hasRedis)('Redis', () => {
     expect((await store.load('j', undefined))?.checkpoint.item_ids).toContain('a')
   })
 
-  test('away from the start, it is there once it comes', async (t) => {
+  test('Redis store: a server that comes after the sidecar is found', async (t) => {
     const port = await freePort()
     const store = await open(t, `redis://127.0.0.1:${port}`)
     await expect(store.load('j', undefined)).rejects.toThrow('ECONNREFUSED')
@@ -164,7 +164,7 @@ describe.runIf(hasRedis)('Redis', () => {
     await recovered(store)
   })
 
-  test('its password is asked for, and told to nobody', async (t) => {
+  test('Redis store: the password is used, and shown nowhere', async (t) => {
     const password = 'pass/word@1'
     const redis = await startRedis(t, { password, config: ['--requirepass', password] })
     const secret = encodeURIComponent(password)
@@ -176,7 +176,7 @@ describe.runIf(hasRedis)('Redis', () => {
     expect(String(result)).not.toContain(password)
   })
 
-  test('behind TLS, with a certificate authority of its own', async (t) => {
+  test('Redis store: works over TLS with a CA of the file', async (t) => {
     const port = await freePort()
     const file = (name: string) => join(TLS_FOLDER, name)
     const config = [
@@ -195,7 +195,7 @@ describe.runIf(hasRedis)('Redis', () => {
     await expect(untrusting.load('j', undefined)).rejects.toThrow(/certificate/)
   })
 
-  test('a cluster: each job on one of its nodes, pages from all of them', async (t) => {
+  test('Redis Cluster: a job is on one node, pages come from all', async (t) => {
     const nodes = await startCluster(t)
     const store = await open(t, `redis+cluster://127.0.0.1:${nodes[0]?.port},127.0.0.1:${nodes[1]?.port}`)
     await recovered(store)
@@ -210,7 +210,7 @@ describe.runIf(hasRedis)('Redis', () => {
     expect(sizes.every((size) => Number(size) > 0)).toBe(true)
   })
 
-  test('Sentinel: a master that dies is followed by its replica, and nothing acknowledged is lost', async (t) => {
+  test("Sentinel: after the master's death the replica is used, nothing acknowledged is lost", async (t) => {
     const master = await startRedis(t)
     const replica = await startRedis(t, { config: ['--replicaof', '127.0.0.1', `${master.port}`] })
     await until(async () => String(await master.command('INFO', 'replication')).includes('state=online'))

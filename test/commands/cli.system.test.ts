@@ -7,7 +7,7 @@ import { breakwater, configFile } from '../support/command.ts'
 
 const ON_FREE_PORTS = 'listen: 127.0.0.1:0\ncontrol: { listen: 127.0.0.1:0 }\ncheckpoints: { store: "memory:" }\n'
 
-test('a faulty file ends it with 2, every fault on stderr, and nothing listens', async (t) => {
+test('run: a faulty file exits with 2, every fault on stderr, and nothing listens', async (t) => {
   const file = configFile(t, `${ON_FREE_PORTS}servce: x\nupstreams: { web: { url: nowhere } }\n`)
   const { code, stdout, stderr } = await breakwater(t, ['run', '--config', file]).ended
   expect([code, stdout]).toEqual([2, ''])
@@ -16,7 +16,7 @@ test('a faulty file ends it with 2, every fault on stderr, and nothing listens',
   )
 })
 
-test('check says the same, and what a sound file has', async (t) => {
+test('check: prints the faults, or what a sound file has', async (t) => {
   const faulty = await breakwater(t, ['check', configFile(t, 'upstreams: {}')]).ended
   expect([faulty.code, faulty.stdout]).toEqual([2, expect.stringContaining('at least one upstream is needed')])
   const sound = await breakwater(t, ['check', join(import.meta.dirname, '../../proxy.yaml')]).ended
@@ -26,7 +26,7 @@ test('check says the same, and what a sound file has', async (t) => {
 
 const UNWISE = `${ON_FREE_PORTS}upstreams: { web: { url: "http://127.0.0.1:1", timeout: { total: 30s } } }\n`
 
-test('warnings are told, and are a reason to fail only where that is asked for', async (t) => {
+test('check: warnings are printed, and fail only with the option for it', async (t) => {
   const file = configFile(t, UNWISE)
   const plain = await breakwater(t, ['check', file]).ended
   expect([plain.code, plain.stdout]).toEqual([
@@ -40,7 +40,7 @@ test('warnings are told, and are a reason to fail only where that is asked for',
   expect([unknown.code, unknown.stdout]).toEqual([2, expect.stringContaining('there is no such warning')])
 })
 
-test('check --json has the same for programs', async (t) => {
+test('check --json: prints the same for programs', async (t) => {
   const file = configFile(t, UNWISE)
   const unwise = await breakwater(t, ['check', '--json', file]).ended
   expect(JSON.parse(unwise.stdout)).toMatchObject({
@@ -65,7 +65,7 @@ test('check --json has the same for programs', async (t) => {
   expect([missing.code, JSON.parse(missing.stdout).ok]).toEqual([2, false])
 })
 
-test('run says in its log what the configuration will be sorry for, and serves all the same', async (t) => {
+test('run: logs warnings of the configuration and serves all the same', async (t) => {
   const running = breakwater(t, ['run', '--config', configFile(t, UNWISE)])
   const [line] = await running.until(/.*"rule":"total-over-client-timeout".*/)
   expect(JSON.parse(line)).toMatchObject({
@@ -77,7 +77,7 @@ test('run says in its log what the configuration will be sorry for, and serves a
   await running.until(/"name":"control.listen"/)
 })
 
-test('a port in use ends it with 1 and says which', async (t) => {
+test('run: a port in use exits with 1 and is named', async (t) => {
   const taken = createServer()
   await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
   t.onTestFinished(() => void taken.close())
@@ -91,7 +91,7 @@ test('a port in use ends it with 1 and says which', async (t) => {
   expect([code, stderr]).toEqual([1, `breakwater: listen 127.0.0.1:${port}: the port is in use\n`])
 })
 
-test('SIGTERM lets a request under way end, and then ends it with 0', async (t) => {
+test('run: SIGTERM lets a request under way end, then exits with 0', async (t) => {
   let finish = () => {}
   const upstream = createServer((socket) => {
     socket.once('data', () => {
@@ -122,7 +122,7 @@ test('SIGTERM lets a request under way end, and then ends it with 0', async (t) 
   expect(stdout).toMatch(/"path":"\/web\/slow","status":200[\s\S]*"msg":"drained"/)
 })
 
-test('one whose configuration was read again ends as soon as it is drained, too', async (t) => {
+test('run: exits after the drain, also after a reload', async (t) => {
   const file = configFile(t, `${ON_FREE_PORTS}upstreams: { web: { url: "http://127.0.0.1:1" } }`)
   const running = breakwater(t, ['run', '--config', file])
   await running.until(/"name":"control.listen"/)
@@ -132,7 +132,7 @@ test('one whose configuration was read again ends as soon as it is drained, too'
   expect((await running.ended).code).toBe(0)
 })
 
-test('a second signal ends it at once', async (t) => {
+test('run: a second signal ends it at once', async (t) => {
   const upstream = createServer(() => {})
   await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve))
   t.onTestFinished(() => void upstream.close())
@@ -153,7 +153,7 @@ test('a second signal ends it at once', async (t) => {
   expect((await running.ended).code).toBe(1)
 })
 
-test('what it does not know it explains, with exit code 2', async (t) => {
+test('usage: an unknown command or option is explained, with exit code 2', async (t) => {
   for (const args of [[], ['fly']]) {
     const { code, stderr } = await breakwater(t, args).ended
     expect([args, code, stderr]).toEqual([args, 2, expect.stringContaining('breakwater run [--config FILE]')])

@@ -47,7 +47,7 @@ function configOf(times: number) {
   return loaded.config
 }
 
-test('every length of the policies is scaled, and a rate the other way round', () => {
+test('demo: durations of policies are scaled down, and rates up', () => {
   const { upstreams, timeouts } = scaled(configOf(2), 1 / 2)
   expect({ upstreams, timeouts }).toEqual({ upstreams: configOf(1).upstreams, timeouts: configOf(1).timeouts })
 })

@@ -5,7 +5,7 @@ import { tell } from '../../src/demo/story.ts'
 import { ask } from '../support/client.ts'
 import { until } from '../support/until.ts'
 
-test('the story can be watched while it is told, and its page stays until it is closed', async () => {
+test('demo: the page shows the story while it runs, and stays until it is closed', async () => {
   const ended = new AbortController()
   const page = Promise.withResolvers<string>()
   const text = readFileSync(join(import.meta.dirname, '../../proxy.yaml'), 'utf8')

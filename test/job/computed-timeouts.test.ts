@@ -35,7 +35,7 @@ async function withComputed(
   return { ...fixture, patience }
 }
 
-test('an attempt has the time that its job’s shape comes to: from a header, the query, the body, or by default', async (t) => {
+test('computed timeout: inputs come from a header, the query, the body or the default', async (t) => {
   const { patience, proxy } = await withComputed(t)
   expect(await patience('/default')).toMatchObject({ ms: 15_000 })
   expect(await patience('/header', { headers: { 'x-items': '20' } })).toMatchObject({ ms: 30_000 })
@@ -52,7 +52,7 @@ test('an attempt has the time that its job’s shape comes to: from a header, th
   expect(await proxy.sample('inputsRefused', { input: 'items' })).toBeUndefined()
 })
 
-test('a value that is no number in range falls back to the default, and that is counted', async (t) => {
+test('computed timeout: an input out of range falls back to the default and is counted', async (t) => {
   const { patience, proxy } = await withComputed(t)
   for (const [i, value] of ['many', '-1', '101', 'Infinity', ' '].entries()) {
     expect(await patience(`/bad${i}`, { headers: { 'x-items': value } })).toMatchObject({ ms: 15_000 })
@@ -89,7 +89,7 @@ test.for(['constructor', '__proto__', 'toString'])(
 const HALF =
   'POST /jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 24\r\n\r\n{"job": {"items"'
 
-test('a client that stalls in the body that may tell an input is told so after the total that it has without', async (t) => {
+test('computed timeout: a client that stalls in its body times out after the default total', async (t) => {
   const { clock, upstream, port } = await withComputed(t, { attempt: '90s', total: { computed: 'wait' } })
   const stalled = openRaw(port)
   stalled.send(HALF)
@@ -99,7 +99,7 @@ test('a client that stalls in the body that may tell an input is told so after t
   stalled.socket.destroy()
 })
 
-test('a client that leaves in the body that may tell an input takes no place in the queue', async (t) => {
+test('computed timeout: a client that leaves in its body takes no place in the queue', async (t) => {
   // With an idle timeout over the total, the wait for the body is bounded by the total.
   const timeout = { attempt: { computed: 'wait' }, total: '100s', idle: '150s' }
   const { clock, proxy, upstream, port } = await withComputed(t, timeout, { concurrency: { max: 1, queue: 1 } })
@@ -115,7 +115,7 @@ test('a client that leaves in the body that may tell an input takes no place in 
   first.socket.destroy()
 })
 
-test('a computed timeout may be shared out', async (t) => {
+test('computed timeout: a share of one bounds an attempt', async (t) => {
   const { patience } = await withComputed(t, {
     attempt: { computed: 'wait', divideBy: 'items' },
     total: { computed: 'wait' },
@@ -123,7 +123,7 @@ test('a computed timeout may be shared out', async (t) => {
   expect(await patience('/each', { headers: { 'x-items': '10' } })).toMatchObject({ ms: 2_000 })
 })
 
-test('a computed total ends the request, too', async (t) => {
+test('computed timeout: a computed total ends the request', async (t) => {
   const { clock, proxy, upstream } = await withComputed(t, { attempt: '90s', total: { computed: 'wait' } })
   const answer = ask(`${proxy.own('web')}/x`, { headers: { 'x-items': '2' } })
   await upstream.arrival(1)

@@ -28,7 +28,7 @@ async function withNames(t: Scope) {
   return { clock, one, other, names, proxy, body, url: proxy.own('web') }
 }
 
-test('a name that leads elsewhere is noticed in the background, and connections to where it led are not used again', async (t) => {
+test('DNS cache: a changed address is noticed in the background; old connections are dropped', async (t) => {
   const { clock, one, names, proxy, body } = await withNames(t)
   expect([await body(), await body(), names.asked, one.connections()]).toEqual([ONE, ONE, 1, 1])
   names.answer = async () => [OTHER]
@@ -39,7 +39,7 @@ test('a name that leads elsewhere is noticed in the background, and connections 
   expect(await proxy.sample('nameResolutions', { outcome: 'changed' })).toBe(1)
 })
 
-test('a resolver that fails or hangs leaves the addresses that are known, and no connect waits for it', async (t) => {
+test('DNS cache: a resolver that fails or hangs leaves the known addresses in use', async (t) => {
   const { clock, one, names, proxy, body } = await withNames(t)
   await body()
   names.answer = () => Promise.reject(Object.assign(new Error('try again'), { code: 'EAI_AGAIN' }))
@@ -54,7 +54,7 @@ test('a resolver that fails or hangs leaves the addresses that are known, and no
   expect(await proxy.sample('nameResolutions', { outcome: 'failed' })).toBe(1)
 })
 
-test('a name that cannot be resolved the first time is a 502, and is asked for again by the next request', async (t) => {
+test('DNS cache: an unresolved name is a 502, and the next request asks again', async (t) => {
   const { names, body, url } = await withNames(t)
   names.answer = () => Promise.reject(Object.assign(new Error('no such name'), { code: 'ENOTFOUND' }))
   expect(problemOf(await ask(url))).toMatchObject({ status: 502, type: 'urn:breakwater:dns_error' })
@@ -64,7 +64,7 @@ test('a name that cannot be resolved the first time is a 502, and is asked for a
   expect([await body(), names.asked]).toEqual([ONE, 3])
 })
 
-test('connections are spread over the addresses of a name', async (t) => {
+test('DNS cache: connections are spread over the addresses of a name', async (t) => {
   const { clock, one, other, names, body } = await withNames(t)
   names.answer = async () => [ONE, OTHER]
   for (let i = 0; i < 6; i += 1) {

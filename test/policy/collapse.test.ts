@@ -28,7 +28,7 @@ function gated() {
 
 const JOB = { method: 'POST', body: '{"url":"u"}', headers: { 'content-type': 'application/json' } }
 
-test('two identical calls at once reach the upstream once, and both get the whole response', async (t) => {
+test('collapse: two equal requests make one call, and both get the whole response', async (t) => {
   const { responses, scene } = gated()
   const { upstream, proxy, url, shared } = await withCollapse(t, [scene])
   const calls = [ask(url, JOB), ask(url, { ...JOB, headers: { ...JOB.headers, 'x-request-id': 'another' } })]
@@ -44,14 +44,14 @@ test('two identical calls at once reach the upstream once, and both get the whol
   expect(metrics.get(metric('attempts', { upstream: 'web', route: '* /jobs', outcome: '2xx' }))).toBe(1)
 })
 
-test('what comes once the response has begun is a call of its own', async (t) => {
+test('collapse: a request after the response head makes a call of its own', async (t) => {
   const { upstream, url } = await withCollapse(t, [{ body: 'a' }, { body: 'b' }])
   expect((await ask(url, JOB)).body.toString()).toBe('a')
   expect((await ask(url, JOB)).body.toString()).toBe('b')
   expect(upstream.arrivals).toHaveLength(2)
 })
 
-test('another body, method, target or credential is another call', async (t) => {
+test('collapse: a different body, method, target or credential is another call', async (t) => {
   const { responses, scene } = gated()
   const { upstream, url } = await withCollapse(t, [scene])
   const calls = [
@@ -66,7 +66,7 @@ test('another body, method, target or credential is another call', async (t) => 
   expect((await Promise.all(calls)).map(({ status }) => status)).toEqual(Array(5).fill(200))
 })
 
-test('where headers are named, they alone make a difference', async (t) => {
+test('collapse: named headers are the only ones that distinguish calls', async (t) => {
   const { responses, scene } = gated()
   const { upstream, url, shared } = await withCollapse(t, [scene], { headers: ['X-API-Key'] })
   const as = (key: string, agent: string) => ask(url, { headers: { 'x-api-key': key, accept: agent } })
@@ -78,7 +78,7 @@ test('where headers are named, they alone make a difference', async (t) => {
   expect(upstream.arrivals).toHaveLength(2)
 })
 
-test('a failed attempt is repeated once for all of them, and what it comes to is for all', async (t) => {
+test('collapse: a retry is made once, and its result is for all clients', async (t) => {
   const { responses, scene } = gated()
   const { clock, upstream, url, shared } = await withCollapse(t, [scene, { status: 201, body: 'made' }, 'reset'])
   const calls = [ask(url, JOB), ask(url, JOB), ask(url, JOB)]
@@ -92,7 +92,7 @@ test('a failed attempt is repeated once for all of them, and what it comes to is
   expect(upstream.arrivals.map(({ body }) => body.toString())).toEqual([JOB.body, JOB.body])
 })
 
-test('a fault is told to each of them', async (t) => {
+test('collapse: each client is told the fault', async (t) => {
   const { responses, scene } = gated()
   const { upstream, url, shared } = await withCollapse(t, [scene], true, { retry: { attempts: 1 } })
   const calls = [ask(url, JOB), ask(url, JOB)]
@@ -102,7 +102,7 @@ test('a fault is told to each of them', async (t) => {
   for (const answer of await Promise.all(calls)) expect(problemOf(answer)).toMatchObject({ attempts: 1, status: 502 })
 })
 
-test('a client that leaves takes nothing from the others, whoever began; with the last one the call ends', async (t) => {
+test('collapse: a client that leaves costs the others nothing; the last one ends the call', async (t) => {
   const { responses, scene } = gated()
   const { upstream, proxy, url, shared, port } = await withCollapse(t, [scene])
   const first = openRaw(port)
@@ -122,7 +122,7 @@ test('a client that leaves takes nothing from the others, whoever began; with th
   await upstream.gone(2)
 })
 
-test('each waits no longer than its own deadline', async (t) => {
+test('collapse: each client waits no longer than its own deadline', async (t) => {
   const { responses, scene } = gated()
   const { clock, upstream, url, shared } = await withCollapse(t, [scene])
   const patient = ask(url, JOB)
@@ -135,7 +135,7 @@ test('each waits no longer than its own deadline', async (t) => {
   expect((await patient).body.toString()).toBe('late')
 })
 
-test('a client that leaves in its upload takes no place in the queue', async (t) => {
+test('collapse: a client that leaves during its upload takes no place in the queue', async (t) => {
   const { clock, upstream, proxy, port } = await withCollapse(t, ['hang'], true, { concurrency: { max: 1, queue: 1 } })
   const first = openRaw(port)
   first.send('GET /jobs HTTP/1.1\r\nHost: x\r\n\r\n')
@@ -150,7 +150,7 @@ test('a client that leaves in its upload takes no place in the queue', async (t)
   first.socket.destroy()
 })
 
-test('a client that stalls in its upload is told so at its deadline, and holds nobody up', async (t) => {
+test('collapse: a client that stalls its upload times out and delays no other', async (t) => {
   const { clock, url, port } = await withCollapse(t, [{ body: 'made' }])
   const stalled = openRaw(port)
   stalled.send('POST /jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf')
@@ -160,7 +160,7 @@ test('a client that stalls in its upload is told so at its deadline, and holds n
   expect(await stalled.until(/\r\n\r\n/)).toMatch(/^HTTP\/1.1 408 /)
 })
 
-test('a body over the memory buffer, or of unknown length, is sent by itself', async (t) => {
+test('collapse: a body over the memory buffer, or without a length, is not shared', async (t) => {
   const { responses, scene } = gated()
   const retry = { bodyBuffer: { memory: '10B' } }
   const { upstream, url } = await withCollapse(t, [scene], true, { retry })
@@ -172,7 +172,7 @@ test('a body over the memory buffer, or of unknown length, is sent by itself', a
   await Promise.all(calls)
 })
 
-test('one that reads slowly holds the others up for no more than a second, and is then cut off', async (t) => {
+test('collapse: a slow reader delays the others by at most a second, then is cut', async (t) => {
   const { responses, scene } = gated()
   const { clock, upstream, url, shared, port } = await withCollapse(t, [scene])
   const slow = openRaw(port)
@@ -190,7 +190,7 @@ test('one that reads slowly holds the others up for no more than a second, and i
   expect(slow.received.length).toBeLessThan(body.length)
 })
 
-test('where the body breaks off, it breaks off for all', async (t) => {
+test('collapse: a body that breaks off breaks off for all', async (t) => {
   const { responses, scene } = gated()
   const { upstream, url, shared } = await withCollapse(t, [scene])
   const calls = [ask(url), ask(url)]
@@ -201,7 +201,7 @@ test('where the body breaks off, it breaks off for all', async (t) => {
   expect((await settled).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
 })
 
-test('with resume, a body that breaks off goes on for all of them', async (t) => {
+test('collapse and resume: a body that breaks off is resumed for all', async (t) => {
   const head = { 'content-length': '10', 'accept-ranges': 'bytes', etag: '"v1"' }
   const rest = { 'content-range': 'bytes 4-9/10', 'content-length': '6', etag: '"v1"' }
   const { responses, scene } = gated()
@@ -222,7 +222,7 @@ test('with resume, a body that breaks off goes on for all of them', async (t) =>
   expect(upstream.arrivals[1]?.headers.range).toBe('bytes=4-')
 })
 
-test('held and collapsed: the polls of all are one', async (t) => {
+test('collapse and hold: all clients share the polls', async (t) => {
   const report = (status: string): Scene => ({
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ status }),
@@ -238,7 +238,7 @@ test('held and collapsed: the polls of all are one', async (t) => {
   expect(upstream.arrivals).toHaveLength(2)
 })
 
-test('however a body comes in pieces and however many share it, each gets every byte', {
+test('collapse: any chunks and any number of clients: each gets every byte', {
   timeout: 60_000,
 }, async () => {
   const plan = fc.record({

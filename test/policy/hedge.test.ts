@@ -36,7 +36,7 @@ async function withHedge(
 
 const ONCE = { after: '250ms', max: 1 }
 
-test('an attempt that is slow gets another beside it; the faster answer is taken and the other given up', async (t) => {
+test('hedge: a slow attempt is hedged; the faster answer wins, the other is aborted', async (t) => {
   const { clock, upstream, proxy, hedges, url } = await withHedge(t, () => ['hang', { body: 'fast' }], ONCE)
   const answer = ask(url)
   await upstream.arrival(1)
@@ -58,7 +58,7 @@ test('an attempt that is slow gets another beside it; the faster answer is taken
   })
 })
 
-test('the first attempt may still be the faster one', async (t) => {
+test('hedge: the first attempt may still win', async (t) => {
   const scenes = (clock: FakeClock) => [after(clock, 300, 'first'), after(clock, 300, 'second')]
   const { clock, upstream, hedges, url } = await withHedge(t, scenes, ONCE)
   const answer = ask(url)
@@ -71,7 +71,7 @@ test('the first attempt may still be the faster one', async (t) => {
   expect(await hedges('lost')).toBe(1)
 })
 
-test('an attempt that is answered in time gets none', async (t) => {
+test('hedge: an attempt that is answered in time is not hedged', async (t) => {
   const scenes = (clock: FakeClock) => [after(clock, 249, 'in time')]
   const { clock, upstream, url } = await withHedge(t, scenes, ONCE)
   const answer = ask(url)
@@ -82,7 +82,7 @@ test('an attempt that is answered in time gets none', async (t) => {
   expect(upstream.arrivals).toHaveLength(1)
 })
 
-test('after p95 of what was observed: not before there is enough of it', async (t) => {
+test('hedge: waits for the observed p95, once there are enough samples', async (t) => {
   const scenes = (clock: FakeClock) => [...Array(21).fill(after(clock, 100, 'ok')), 'hang', { body: 'hedged' }]
   const { clock, upstream, url } = await withHedge(t, scenes, { after: 'p95', max: 1 })
   for (let n = 1; n <= 21; n += 1) {
@@ -101,7 +101,7 @@ test('after p95 of what was observed: not before there is enough of it', async (
   expect((await answer).body.toString()).toBe('hedged')
 })
 
-test('no more than max, and what may not be repeated gets none at all', async (t) => {
+test('hedge: at most max, and none for a request that may not be retried', async (t) => {
   const { clock, upstream, url } = await withHedge(t, () => ['hang'], { after: '250ms', max: 2 })
   const answer = ask(url, { headers: { 'x-request-timeout': '5' } })
   await upstream.arrival(1)
@@ -118,7 +118,7 @@ test('no more than max, and what may not be repeated gets none at all', async (t
   expect(upstream.arrivals).toHaveLength(4)
 })
 
-test('each takes from the retry budget', async (t) => {
+test('hedge: each takes from the retry budget', async (t) => {
   const budget = { ratio: 0, minPerSecond: 0.1, window: '10s' }
   const { clock, upstream, hedges, url } = await withHedge(
     t,
@@ -137,7 +137,7 @@ test('each takes from the retry budget', async (t) => {
   expect(upstream.arrivals).toHaveLength(2)
 })
 
-test('a hedge that fails is not taken while the first may still answer, and of two that fail the response is', async (t) => {
+test('hedge: a failed hedge waits for the first; of two failures the response is relayed', async (t) => {
   const scenes = (clock: FakeClock) => [after(clock, 400, 'late but well'), { status: 503, body: 'no' }]
   const { clock, upstream, url } = await withHedge(t, scenes, ONCE, { breaker: { consecutiveFailures: 9 } })
   const answer = ask(url)
@@ -160,7 +160,7 @@ test('a hedge that fails is not taken while the first may still answer, and of t
   expect(await failed).toMatchObject({ status: 503, body: Buffer.from('no') })
 })
 
-test('a request body goes to both, byte for byte', async (t) => {
+test('hedge: both attempts get the request body, byte for byte', async (t) => {
   const { clock, upstream, url } = await withHedge(t, () => ['hang', { body: 'fast' }], ONCE)
   const answer = ask(url, { method: 'PUT', body: 'the whole body' })
   await upstream.arrival(1)
@@ -169,7 +169,7 @@ test('a request body goes to both, byte for byte', async (t) => {
   expect(upstream.arrivals.map(({ body }) => body.toString())).toEqual(['the whole body', 'the whole body'])
 })
 
-test('a client that leaves ends both', async (t) => {
+test('hedge: a client that leaves ends both attempts', async (t) => {
   const { clock, upstream, proxy, port } = await withHedge(t, () => ['hang'], ONCE)
   const raw = openRaw(port)
   raw.send('GET /x HTTP/1.1\r\nHost: x\r\n\r\n')
@@ -181,7 +181,7 @@ test('a client that leaves ends both', async (t) => {
   expect(await proxy.sample('attempts', { upstream: 'web', route: '* /x', outcome: 'client_gone' })).toBe(2)
 })
 
-test('of several endpoints the hedge takes another; an open breaker takes none', async (t) => {
+test('hedge: goes to another endpoint, and never to one with an open breaker', async (t) => {
   const clock = fakeClock()
   const a = await scriptedUpstream(t, clock, ['hang'])
   const b = await scriptedUpstream(t, clock, [{ body: 'b' }])
@@ -205,7 +205,7 @@ test('of several endpoints the hedge takes another; an open breaker takes none',
   expect(open.upstream.arrivals).toHaveLength(1)
 })
 
-test('a download whose hedge won goes on where it breaks off', async (t) => {
+test('hedge and resume: a download whose hedge won is resumed', async (t) => {
   const head = { 'content-length': '10', 'accept-ranges': 'bytes', etag: '"v1"' }
   const scenes: Scene[] = [
     'hang',
@@ -225,7 +225,7 @@ test('a download whose hedge won goes on where it breaks off', async (t) => {
   expect((await answer).body.toString()).toBe('0123456789')
 })
 
-test('whatever times attempts take: each request gets the first good answer, and no more calls than max and budget allow', async () => {
+test('hedge: for any times the first good answer wins, within max and budget', async () => {
   const plan = fc.record({
     calls: fc.array(fc.record({ ms: fc.integer({ min: 1, max: 900 }), status: fc.constantFrom(200, 200, 503) }), {
       minLength: 1,

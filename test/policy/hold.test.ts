@@ -22,7 +22,7 @@ const withHold = (t: Scope, scenes: readonly Scene[], settings: object = {}, hol
 
 const times = (upstream: { arrivals: readonly { at: number }[] }) => upstream.arrivals.map(({ at }) => at)
 
-test('a poll is answered when the status leaves the list, with the newest response as it is', async (t) => {
+test('hold: a poll is answered when the status leaves the list, with the newest response', async (t) => {
   const { clock, upstream, proxy, url } = await withHold(t, [
     report('queued'),
     report('processing', { progress: 1 }),
@@ -41,7 +41,7 @@ test('a poll is answered when the status leaves the list, with the newest respon
   expect(await proxy.logged(({ msg }) => msg === 'request')).toMatchObject({ attempts: 3, total_ms: 4_000 })
 })
 
-test('after upTo the newest response is passed on, whatever it says', async (t) => {
+test('hold: after upTo the newest response is relayed, whatever its status', async (t) => {
   const { clock, upstream, url } = await withHold(
     t,
     [report('queued', { n: 1 }), report('queued', { n: 2 })],
@@ -57,7 +57,7 @@ test('after upTo the newest response is passed on, whatever it says', async (t) 
   expect(clock.pending().filter((ms) => ms <= 2_000)).toEqual([])
 })
 
-test("never past the client's own deadline", async (t) => {
+test("hold: a held poll ends at the client's deadline", async (t) => {
   const { clock, url } = await withHold(t, [report('queued')])
   const answer = ask(url, { headers: { 'x-request-timeout': '1.5' } })
   await clock.armed(2_000)
@@ -70,7 +70,7 @@ test("never past the client's own deadline", async (t) => {
   expect(problemOf(await late).type).toBe('urn:breakwater:client_deadline')
 })
 
-test('those who ask the same share one poll, each with its own time; a client that leaves stops its share', async (t) => {
+test('hold: equal polls share one call, each with a deadline of its own', async (t) => {
   const { clock, upstream, proxy, url, port } = await withHold(t, [
     report('queued'),
     report('processing'),
@@ -92,7 +92,7 @@ test('those who ask the same share one poll, each with its own time; a client th
   expect(times(upstream)).toEqual([0, 2_000, 4_000])
 })
 
-test('when all have left the polling stops', async (t) => {
+test('hold: polling stops when the last client has left', async (t) => {
   const { clock, upstream, proxy, port } = await withHold(t, [report('queued')])
   const raw = openRaw(port)
   raw.send('GET /jobs/1 HTTP/1.1\r\nHost: x\r\n\r\n')
@@ -103,13 +103,13 @@ test('when all have left the polling stops', async (t) => {
   expect(upstream.arrivals).toHaveLength(1)
 })
 
-test('other credentials are another poll', async (t) => {
+test('hold: clients with different credentials do not share a poll', async (t) => {
   const { upstream, url } = await withHold(t, [report('completed')])
   await Promise.all(['a', 'b'].map((key) => ask(url, { headers: { 'x-api-key': key } })))
   expect(upstream.arrivals.map(({ headers }) => headers['x-api-key']).sort()).toEqual(['a', 'b'])
 })
 
-test('a poll that fails is made up for by the next; one that never went well is told of', async (t) => {
+test('hold: a failed poll is followed by the next; without any good one the fault is told', async (t) => {
   const last: Scene = { headers: { ...JSON_TYPE, connection: 'close' }, body: '{"status":"queued"}' }
   const { clock, url } = await withHold(t, [last, 'reset', report('completed')])
   const answer = ask(url)
@@ -120,7 +120,7 @@ test('a poll that fails is made up for by the next; one that never went well is 
   expect(problemOf(await ask(dead.url)).type).toBe('urn:breakwater:reset')
 })
 
-test('a poll of a route that resumes downloads is answered, though its status report could be resumed', async (t) => {
+test('hold and resume: a poll on a route with resume is answered', async (t) => {
   const fields = { ...JSON_TYPE, 'accept-ranges': 'bytes', etag: '"1"' }
   const resumable = (body: string): Scene => ({ headers: { ...fields, 'content-length': String(body.length) }, body })
   const { clock, upstream, url } = await withHold(
@@ -137,7 +137,7 @@ test('a poll of a route that resumes downloads is answered, though its status re
   expect(times(upstream)).toEqual([0, 2_000])
 })
 
-test('who asks to switch protocols is no poll, and shares none', async (t) => {
+test('hold: an upgrade request is not held and shares no poll', async (t) => {
   const { upstream, url, port } = await withHold(t, ['hang'])
   const raw = openRaw(port)
   raw.send(`GET /jobs/1 HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`)
@@ -150,7 +150,7 @@ test('who asks to switch protocols is no poll, and shares none', async (t) => {
   expect((await poll).status).toBe(502)
 })
 
-test('an open breaker is not polled: the newest response is passed on when the time is up', async (t) => {
+test('hold: an open breaker is not polled; the newest response is relayed at the end', async (t) => {
   const { clock, upstream, url } = await withHold(
     t,
     [report('queued'), { status: 500 }],
@@ -168,7 +168,7 @@ test('an open breaker is not polled: the newest response is passed on when the t
   expect([refused.status, upstream.arrivals.length]).toEqual([503, 2])
 })
 
-test('what is no status report is passed on at once, a large one too, packed ones are read', async (t) => {
+test('hold: a body without the status is relayed at once; compressed ones are read', async (t) => {
   const large = { headers: JSON_TYPE, body: JSON.stringify({ status: 'queued', text: 'x'.repeat(300_000) }) }
   const packed: Scene = { headers: { ...JSON_TYPE, 'content-encoding': 'gzip' }, body: gzipSync('{"status":"queued"}') }
   const { clock, upstream, url } = await withHold(t, [
@@ -186,7 +186,7 @@ test('what is no status report is passed on at once, a large one too, packed one
   expect(upstream.arrivals.length).toBeGreaterThanOrEqual(4)
 })
 
-test('ten polls of three seconds get the result of a job that takes 150, and the upstream sees fewer than 75', async (t) => {
+test('hold: ten polls of 3 s get the result of a 150 s job in fewer than 75 calls', async (t) => {
   let startedAt = 0
   const clock = fakeClock()
   const job: Scene = (_, response) => {

@@ -61,7 +61,7 @@ async function withObserved(t: Scope, attempt: object = ATTEMPT, settings: objec
   return { served, limit }
 }
 
-test('until enough attempts are known an attempt has its full limit, and then a multiple of what they took', async (t) => {
+test('observed timeout: the full limit until enough attempts are known, then a multiple', async (t) => {
   const { served, limit } = await withObserved(t)
   await served(100, 10)
   expect(Math.abs((await limit()) - 10_000)).toBeLessThan(20)
@@ -72,7 +72,7 @@ test('until enough attempts are known an attempt has its full limit, and then a 
   expect(ms).toBeLessThan(150 * 1.05 + 20)
 })
 
-test('never below min, and never above the limit that is fixed or computed', async (t) => {
+test('observed timeout: never below min, never above the fixed or computed limit', async (t) => {
   const quick = await withObserved(t)
   await quick.served(1, 30)
   expect((await quick.limit()) - 50).toBeLessThan(20)
@@ -87,7 +87,7 @@ test('never below min, and never above the limit that is fixed or computed', asy
   expect(more).toBeLessThan(2_020)
 })
 
-test('attempts that are given up as late are remembered as long ones: the limit grows with an upstream that has become slower', async (t) => {
+test('observed timeout: grows when the upstream slows down, since late attempts count as long', async (t) => {
   const { served, limit } = await withObserved(t)
   await served(100, 30)
   const limits = []
@@ -95,7 +95,7 @@ test('attempts that are given up as late are remembered as long ones: the limit 
   expect(limits.at(-1)).toBeGreaterThan(4 * (limits[0] ?? 0))
 })
 
-test('a quantile is that of the samples, at most a twentieth too high; the old ones fade', () => {
+test('quantile: at most a twentieth above that of the samples; old samples fade', () => {
   const samples = fc.array(fc.double({ min: 1, max: 1_000_000, noNaN: true }), { minLength: 20, maxLength: 400 })
   fc.assert(
     fc.property(samples, fc.constantFrom(0.5, 0.9, 0.95, 0.99), (all, share) => {

@@ -21,7 +21,7 @@ const HOLD = { json: '/status', in: ['queued'], upTo: '20s', every: '2s' }
 const FAILED = { json: '/status', in: ['failed'], oncePer: 'id' }
 const at = ({ arrivals }: { arrivals: readonly { at: number }[] }) => arrivals.map((one) => one.at)
 
-test('hold and failureWhen: a job that fails while it is held counts once, and opens the breaker for the next', async (t) => {
+test('hold and failureWhen: a job that fails while held counts once and opens the breaker', async (t) => {
   const settings = { breaker: { consecutiveFailures: 1, openFor: '60s' } }
   const route = { hold: HOLD, failureWhen: FAILED }
   const { clock, upstream, url } = await withPair(t, () => [report('queued'), report('failed')], route, settings)
@@ -33,7 +33,7 @@ test('hold and failureWhen: a job that fails while it is held counts once, and o
   expect(at(upstream)).toEqual([0, 2_000])
 })
 
-test('hold and rate: each poll of a held one is paced, and one that cannot be made in time is made up for by the newest answer', async (t) => {
+test('hold and rate: polls are paced; without a turn in time the newest answer is relayed', async (t) => {
   const settings = { rate: { requests: 2, per: '60s' } }
   const { clock, upstream, url } = await withPair(t, () => [report('queued')], { hold: HOLD }, settings)
   const answer = ask(`${url}/1`)
@@ -55,7 +55,7 @@ test('hold and retry: a poll that fails is repeated within the hold', async (t) 
   expect(at(upstream)).toEqual([0, 2_000, 4_000])
 })
 
-test('hold and hedge: a slow poll gets another beside it', async (t) => {
+test('hold and hedge: a slow poll is hedged', async (t) => {
   const scenes = () => [report('queued'), 'hang' as const, report('completed')]
   const { clock, upstream, url } = await withPair(t, scenes, { hold: HOLD, hedge: { after: '500ms', max: 1 } })
   const answer = ask(`${url}/1`)
@@ -100,7 +100,7 @@ test('hedge and rate: the hedge takes its turn as well', async (t) => {
   expect(at(upstream)).toEqual([0, 10_000])
 })
 
-test('collapse and rate: what is shared takes one turn', async (t) => {
+test('collapse and rate: a shared call takes one turn', async (t) => {
   const gate: { open?: () => void } = {}
   const scene: Scene = (_, response) => {
     gate.open = () => void response.end('one')

@@ -14,7 +14,7 @@ const NO_RETRY = { retry: { attempts: 1 } }
 const withTimeouts = (t: Scope, scenes: readonly Scene[], settings: object = NO_RETRY) =>
   withSidecar(t, scenes, { web: settings })
 
-test('a response head that takes longer than `attempt` is a 504, to the millisecond', async (t) => {
+test('timeout.attempt: a response head that is later is a 504, to the millisecond', async (t) => {
   const { clock, upstream, proxy, url } = await withTimeouts(t, ['hang'], {
     ...NO_RETRY,
     timeout: { attempt: '10s', total: '25s' },
@@ -34,7 +34,7 @@ test('a response head that takes longer than `attempt` is a 504, to the millisec
   await upstream.gone(1)
 })
 
-test('`attempt` counts from the end of the request: a slow upload is bounded by `idle` instead', async (t) => {
+test('timeout.attempt: starts at the end of the request; idle bounds a slow upload', async (t) => {
   const { clock, upstream, proxy, port } = await withTimeouts(t, ['hang'], {
     ...NO_RETRY,
     timeout: { attempt: '3s', idle: '10s', total: '100s' },
@@ -53,7 +53,7 @@ test('`attempt` counts from the end of the request: a slow upload is bounded by 
   raw.socket.destroy()
 })
 
-test('a client that stops sending is told so after `idle`, and the upstream is not blamed', async (t) => {
+test("timeout.idle: a client that stops sending gets a 408, not the upstream's fault", async (t) => {
   const { clock, upstream, proxy, port } = await withTimeouts(t, ['hang'], {
     ...NO_RETRY,
     timeout: { idle: '10s', total: '100s' },
@@ -70,7 +70,7 @@ test('a client that stops sending is told so after `idle`, and the upstream is n
   raw.socket.destroy()
 })
 
-test('connecting, the TLS handshake included, takes no longer than `connect`', async (t) => {
+test('timeout.connect: covers the connection and the TLS handshake', async (t) => {
   const clock = fakeClock()
   const silent = createServer()
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
@@ -91,7 +91,7 @@ test('connecting, the TLS handshake included, takes no longer than `connect`', a
   await closed
 })
 
-test('`total` ends at the relayed head: a long body is bounded by `idle`, not cut', async (t) => {
+test('timeout.total: ends at the relayed head; idle bounds a long body', async (t) => {
   let more = (_text: string) => {}
   let finish = () => {}
   const parts: Scene = (_request, response) => {
@@ -113,7 +113,7 @@ test('`total` ends at the relayed head: a long body is bounded by `idle`, not cu
   expect(await raw.ended).toBe('end')
 })
 
-test('a body that stands still for `idle` is cut, never ended cleanly', async (t) => {
+test('timeout.idle: a response body without progress is cut, never ended cleanly', async (t) => {
   const stuck: Scene = (_request, response) => void response.writeHead(200).write('one')
   const { clock, proxy, upstream, port } = await withTimeouts(t, [stuck], { ...NO_RETRY, timeout: { idle: '30s' } })
   const raw = openRaw(port)
@@ -125,7 +125,7 @@ test('a body that stands still for `idle` is cut, never ended cleanly', async (t
   expect(await proxy.logged(({ reason }) => reason === 'idle_timeout')).toMatchObject({ status: 200, bytes_out: 3 })
 })
 
-test('a request may shorten its total, in decimal seconds, and never lengthen it', async (t) => {
+test('x-request-timeout: shortens the total, in decimal seconds, and never lengthens it', async (t) => {
   const { clock, upstream, url } = await withTimeouts(t, ['hang'], {
     ...NO_RETRY,
     timeout: { attempt: '200s', total: '25s' },
@@ -147,7 +147,7 @@ test('a request may shorten its total, in decimal seconds, and never lengthen it
   expect(problemOf(await nonsense)).toMatchObject({ type: 'urn:breakwater:total_timeout' })
 })
 
-test('a client that shortens its own time does not open the breaker', async (t) => {
+test('x-request-timeout: a short one does not open the breaker', async (t) => {
   const { clock, upstream, proxy, url } = await withTimeouts(t, ['hang'], {
     ...NO_RETRY,
     breaker: { consecutiveFailures: 1 },

@@ -22,7 +22,7 @@ test.for([
   ['control.listen', (at: string) => ({ top: { control: { listen: at } }, upstreams: DEAD })],
   ['upstreams.web.listen', (at: string) => ({ upstreams: { web: { ...DEAD.web, listen: at } } })],
 ] as const)(
-  'a port in use is a clear error that names %s, and nothing is left listening',
+  'listener: a port in use is an error that names %s, and nothing is left listening',
   async ([key, settings], t) => {
     const port = await takenPort(t)
     const start = startProxy(t, { clock: fakeClock(), ...settings(`127.0.0.1:${port}`) })
@@ -30,7 +30,7 @@ test.for([
   },
 )
 
-test('a control listener off loopback without a token is refused', async (t) => {
+test('control listener: one off loopback without a token is refused', async (t) => {
   const start = startProxy(t, { clock: fakeClock(), upstreams: DEAD, top: { control: { listen: '0.0.0.0:0' } } })
   await expect(start).rejects.toThrow('control.listen: is not loopback: set control.token')
   const proxy = await startProxy(t, {
@@ -42,13 +42,13 @@ test('a control listener off loopback without a token is refused', async (t) => 
   expect(JSON.stringify(proxy.log)).not.toContain('secret-token')
 })
 
-test('the shared listener can be turned off', async (t) => {
+test('shared listener: can be turned off', async (t) => {
   const { proxy, url } = await withSidecar(t, [{ body: 'ok' }], { top: { listen: false } })
   expect(proxy.app.addresses.shared).toBeUndefined()
   expect((await ask(url)).body.toString()).toBe('ok')
 })
 
-test('a drain fails readiness at once, refuses new connections after a second, and lets requests end', async (t) => {
+test('drain: not ready at once, no new connections after 1 s, requests come to their end', async (t) => {
   let finish = () => {}
   const held: Scene = (_request, response) => {
     finish = () => response.end('finished')
@@ -71,7 +71,7 @@ test('a drain fails readiness at once, refuses new connections after a second, a
   await expect(ask(`${proxy.controlUrl}/livez`)).rejects.toThrow('ECONNREFUSED')
 })
 
-test('a drain does not wait for idle keep-alive connections', async (t) => {
+test('drain: does not wait for idle keep-alive connections', async (t) => {
   const { clock, upstream, proxy, port } = await withSidecar(t, [{ body: 'ok' }])
   const idle = openRaw(port)
   idle.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n')

@@ -36,7 +36,7 @@ async function withWebSockets(t: Scope) {
   return { upstream, proxy, url: proxy.own('ws').replace('http', 'ws') }
 }
 
-test('a WebSocket is passed through in both directions, text and binary', async (t) => {
+test('upgrade: a WebSocket carries text and binary in both directions', async (t) => {
   const { upstream, proxy, url } = await withWebSockets(t)
   const client = new WebSocket(`${url}/chat?room=1`)
   const [greeting] = await once(client, 'message')
@@ -56,7 +56,7 @@ test('a WebSocket is passed through in both directions, text and binary', async 
   expect(upstream.sockets.clients.size).toBe(0)
 })
 
-test('an upstream that refuses to switch is relayed as it is', async (t) => {
+test('upgrade: a refusal by the upstream is relayed as it is', async (t) => {
   const { url } = await withWebSockets(t)
   const client = new WebSocket(`${url}/refused`)
   const [, response] = await once(client, 'unexpected-response')
@@ -65,7 +65,7 @@ test('an upstream that refuses to switch is relayed as it is', async (t) => {
   client.terminate()
 })
 
-test('when one side of a WebSocket goes away, so does the other', async (t) => {
+test('upgrade: when one side of a WebSocket ends, so does the other', async (t) => {
   const { upstream, url } = await withWebSockets(t)
   const client = new WebSocket(`${url}/a`)
   await once(client, 'message')
@@ -79,7 +79,7 @@ test('when one side of a WebSocket goes away, so does the other', async (t) => {
   expect(code).toBe(1006)
 })
 
-test('a client that leaves while its upgrade is under way ends the attempt', async (t) => {
+test('upgrade: a client that leaves before the switch ends the attempt', async (t) => {
   const { upstream, proxy, port } = await withSidecar(t, ['hang'])
   const raw = openRaw(port)
   raw.send('GET /chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
@@ -89,7 +89,7 @@ test('a client that leaves while its upgrade is under way ends the attempt', asy
   expect(await proxy.logged(({ msg }) => msg === 'request')).toMatchObject({ status: 499, reason: 'client_gone' })
 })
 
-test('what a client sends before the switch reaches the upstream after it', async (t) => {
+test('upgrade: bytes sent before the switch reach the upstream after it', async (t) => {
   const switching = Promise.withResolvers<void>()
   const server = createServer().on('upgrade', (_request, socket) => {
     void switching.promise.then(() => {
@@ -115,7 +115,7 @@ test('what a client sends before the switch reaches the upstream after it', asyn
   raw.socket.destroy()
 })
 
-test('a client that resets its connection while its upgrade is under way is one that left, and the sidecar serves on', async (t) => {
+test('upgrade: a client that resets before the switch counts as gone', async (t) => {
   const { upstream, proxy, url, port } = await withSidecar(t, ['hang', {}])
   const raw = openRaw(port)
   raw.send('GET /chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
@@ -125,7 +125,7 @@ test('a client that resets its connection while its upgrade is under way is one 
   expect((await ask(url)).status).toBe(200)
 })
 
-test('a request that offers HTTP/2 over cleartext is served as the HTTP/1.1 that it also is', async (t) => {
+test('upgrade: an offer of h2c is served as HTTP/1.1', async (t) => {
   const { upstream, port } = await withSidecar(t, [{ body: 'plain' }])
   const raw = openRaw(port)
   raw.send(
@@ -136,7 +136,7 @@ test('a request that offers HTTP/2 over cleartext is served as the HTTP/1.1 that
   raw.socket.destroy()
 })
 
-test('an upstream that is away answers an upgrade with a problem', async (t) => {
+test('upgrade: a dead upstream gives a problem document', async (t) => {
   const gone = await startProxy(t, {
     clock: fakeClock(),
     upstreams: { ws: { url: 'http://127.0.0.1:9', listen: '127.0.0.1:0', retry: { attempts: 1 } } },

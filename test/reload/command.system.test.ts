@@ -22,7 +22,7 @@ async function serving(t: Scope, file: string) {
 
 const added = (name: string) => new RegExp(`"trigger":"(\\w+)","version":"\\w+","added":\\["${name}"\\]`)
 
-test('SIGHUP reads the file again; what is faulty changes nothing, and it goes on serving', async (t) => {
+test('run: SIGHUP reloads the file; a faulty one changes nothing', async (t) => {
   const file = configFile(t, textOf('one'))
   const { child, control, until } = await serving(t, file)
   child.kill('SIGHUP')
@@ -35,7 +35,7 @@ test('SIGHUP reads the file again; what is faulty changes nothing, and it goes o
   expect(config.upstreams[0].name).toBe('one')
 })
 
-test('a file that is written in place, or replaced by a rename, is in force by itself', async (t) => {
+test('run: a file written in place, or replaced by a rename, is reloaded', async (t) => {
   const file = configFile(t, textOf('one'))
   const { reloaded } = await serving(t, file)
   writeFileSync(file, textOf('two'))
@@ -45,7 +45,7 @@ test('a file that is written in place, or replaced by a rename, is in force by i
   expect((await reloaded('three'))[1]).toBe('file')
 })
 
-test('a ConfigMap that is swapped is in force by itself, again and again', async (t) => {
+test('run: a swapped ConfigMap is reloaded each time', async (t) => {
   const folder = temporaryFolder(t)
   const publish = (name: string) => {
     mkdirSync(join(folder, `..${name}`))

@@ -52,7 +52,7 @@ function reloadsInSteps() {
   return { reloads, done, finish, write }
 }
 
-test('reloads that are asked for at once come one after the other, each by what is there in its turn', async () => {
+test('reloads: run one after another, each with the file as it is in its turn', async () => {
   const { reloads, done, finish, write } = reloadsInSteps()
   write('two')
   const first = reloads.request('signal')

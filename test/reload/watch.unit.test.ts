@@ -95,7 +95,7 @@ const WAYS: readonly (readonly [
   ],
 ]
 
-test.for(WAYS)('a file that is %s is noticed by events, each time', async ([, prepare], t) => {
+test.for(WAYS)('watch: a file that is %s is noticed by events, each time', async ([, prepare], t) => {
   const { file, change } = prepare(t)
   const { settle, told } = await watching(t, file)
   for (const text of ['second', 'third!']) {
@@ -105,7 +105,7 @@ test.for(WAYS)('a file that is %s is noticed by events, each time', async ([, pr
   expect(told()).toBe(3)
 })
 
-test.for(WAYS)('a file that is %s is noticed without events within the second', async ([, prepare], t) => {
+test.for(WAYS)('watch: a file that is %s is noticed without events within the second', async ([, prepare], t) => {
   const { file, change } = prepare(t)
   const { clock, settle, told } = await watching(t, file, NO_EVENTS)
   for (const text of ['second', 'third!']) {
@@ -116,7 +116,7 @@ test.for(WAYS)('a file that is %s is noticed without events within the second', 
   expect(told()).toBe(3)
 })
 
-test('a file that goes on being written is left alone until it stands still', async (t) => {
+test('watch: a file that is being written is left alone until it stands still', async (t) => {
   const file = plainFile(t)
   const { clock, settle, told } = await watching(t, file, NO_EVENTS)
   writeFileSync(file, 'half')
@@ -129,14 +129,14 @@ test('a file that goes on being written is left alone until it stands still', as
   expect(told()).toBe(2)
 })
 
-test('a file that was changed just now is told of again: its time may hide another change', async (t) => {
+test('watch: a file changed just now is reported again, as its time may hide a change', async (t) => {
   const { clock, settle, told } = await watching(t, plainFile(t), NO_EVENTS, 0)
   await clock.elapse(900)
   await settle()
   expect(told()).toBe(2)
 })
 
-test('a file that is taken away is told of once', async (t) => {
+test('watch: a removed file is reported once', async (t) => {
   const file = plainFile(t)
   const { clock, settle, told } = await watching(t, file, NO_EVENTS)
   rmSync(file)
@@ -146,7 +146,7 @@ test('a file that is taken away is told of once', async (t) => {
   expect(told()).toBe(2)
 })
 
-test('a folder that cannot be watched is told of once, and looking goes on', async (t) => {
+test('watch: a folder that cannot be watched is reported once, and polling goes on', async (t) => {
   const file = plainFile(t)
   const clock = fakeClock()
   const faults: unknown[] = []

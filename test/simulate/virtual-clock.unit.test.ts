@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { VirtualClock } from '../../src/simulate/virtual-clock.ts'
 
-test('between two timers every promise has settled, however long its chain', async () => {
+test('virtual clock: between two timers every promise has settled', async () => {
   const clock = new VirtualClock(0)
   let links = 0
   const chain = async (left: number): Promise<void> => {
@@ -19,7 +19,7 @@ test('between two timers every promise has settled, however long its chain', asy
   expect([seen, clock.now()]).toEqual([500, 1])
 })
 
-test('timers fire in the order of their times, those of one time in the order in which they were set', async () => {
+test('virtual clock: timers fire by time, then in the order in which they were set', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(fc.record({ at: fc.nat(50), isCancelled: fc.boolean() })), async (plans) => {
       const clock = new VirtualClock(0)
@@ -33,7 +33,7 @@ test('timers fire in the order of their times, those of one time in the order in
   )
 })
 
-test('what fires may set and cancel timers; one that is due at once still waits its turn', async () => {
+test('virtual clock: a timer may set and cancel others; one due at once waits its turn', async () => {
   const clock = new VirtualClock(1_000)
   const told: [string, number][] = []
   const tell = (what: string) => told.push([what, clock.wallNow()])
@@ -53,7 +53,7 @@ test('what fires may set and cancel timers; one that is due at once still waits 
   ])
 })
 
-test('what a timer throws ends the run', async () => {
+test('virtual clock: a throw in a timer ends the run', async () => {
   const clock = new VirtualClock(0)
   clock.after(1, () => {
     throw new Error('broken')

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { Workers } from '../../src/simulate/workers.ts'
 
-test('calls wait for a worker in order, and one too many finds no room', () => {
+test('workers: calls wait in order, and one too many is refused', () => {
   const workers = new Workers(2, 2)
   expect([100, 50, 10, 10].map((needed) => workers.take(0, needed))).toEqual([100, 50, 60, 70])
   expect(workers.take(0, 10)).toBeUndefined()
@@ -9,7 +9,7 @@ test('calls wait for a worker in order, and one too many finds no room', () => {
   expect(workers.take(55, 10)).toBe(80)
 })
 
-test('after a restart all workers are free', () => {
+test('workers: all are free after a restart', () => {
   const workers = new Workers(1, 0)
   workers.take(0, 1_000)
   expect(workers.take(1, 5)).toBeUndefined()
@@ -17,7 +17,7 @@ test('after a restart all workers are free', () => {
   expect(workers.take(1, 5)).toBe(6)
 })
 
-test('it keeps no more than what is going on', () => {
+test('workers: keep no more than the calls under way', () => {
   const workers = new Workers(1, 10_000)
   let doneAt: number | undefined = 0
   for (let now = 0; now < 20_000; now += 1) doneAt = workers.take(now, 1)

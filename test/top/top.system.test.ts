@@ -54,7 +54,7 @@ const withFailures = (t: Scope, top: object = {}) =>
     others: (url) => ({ other: { url } }),
   })
 
-test('--once prints the upstreams, what is unusual of their breakers, and what failed', async (t) => {
+test('top --once: prints upstreams, unusual breakers and failures', async (t) => {
   const { clock, proxy } = await withFailures(t)
   for (let i = 0; i < 4; i += 1) await ask(`${proxy.own('web')}/jobs/7`)
   await clock.advance(1_000)
@@ -73,7 +73,7 @@ test('--once prints the upstreams, what is unusual of their breakers, and what f
   expect(lines).toHaveLength(10)
 })
 
-test('the token comes from the environment, and without it top says why there is nothing to show', async (t) => {
+test('top: takes the token from the environment, and says when it is missing', async (t) => {
   const { proxy } = await withFailures(t, { control: { listen: '127.0.0.1:0', token: 'sesame' } })
   const args = ['top', '--once', '--url', proxy.controlUrl]
   const refused = await breakwater(t, args).ended
@@ -85,7 +85,7 @@ test('the token comes from the environment, and without it top says why there is
   expect([unset.code, unset.stderr]).toEqual([2, expect.stringContaining('NOT_SET is not set')])
 })
 
-test('where nothing listens it says so, with exit code 1', async (t) => {
+test('top: says that nothing listens, with exit code 1', async (t) => {
   const { proxy } = await withFailures(t)
   await proxy.app.close()
   const { code, stderr } = await breakwater(t, ['top', '--url', proxy.controlUrl]).ended
@@ -138,7 +138,7 @@ function screenOf(columns: number, isColoured = true) {
   }
 }
 
-test('at a terminal it draws each second, fits its width, says when the sidecar is gone, and q leaves it as it was', async (t) => {
+test('top: draws each second, fits the width, says the sidecar is gone; q restores', async (t) => {
   const { clock, proxy } = await withFailures(t)
   const screen = screenOf(200)
   const done = top({ url: proxy.controlUrl, token: '', once: false }, screen.terminal, fakeClock(), () => {})
@@ -168,7 +168,7 @@ test('at a terminal it draws each second, fits its width, says when the sidecar 
   ])
 })
 
-test('a sidecar that falls silent is lost after ten seconds, and q ends it even while it waits for an answer', async (t) => {
+test('top: a silent sidecar counts as gone after 10 s, and q ends a wait', async (t) => {
   const asked: string[] = []
   const hanging = createServer(({ url = '' }, response) => {
     asked.push(url)
@@ -193,7 +193,7 @@ test('a sidecar that falls silent is lost after ten seconds, and q ends it even 
   expect(await done).toBe(0)
 })
 
-test('without colours it says the same', async (t) => {
+test('top: says the same without colours', async (t) => {
   const { proxy } = await withFailures(t)
   const screen = screenOf(80, false)
   const done = top({ url: proxy.controlUrl, token: '', once: false }, screen.terminal, fakeClock(), () => {})
@@ -203,7 +203,7 @@ test('without colours it says the same', async (t) => {
   for (const code of [1, 2, 31, 32, 33]) expect(screen.written.join('')).not.toContain(`\x1b[${code}m`)
 })
 
-test('names that do not fit lose their middle; where there is room they have it; what does not fit below is counted', () => {
+test('top: names too wide lose their middle; rows that do not fit are counted', () => {
   const named = (name: string) => ({ ...UPSTREAM, name })
   const upstreams = ['payments-production-eu', 'payments-production-us', 'c', 'd', 'e'].map(named)
   const lines = (columns: number, rows: number) =>
@@ -216,7 +216,7 @@ test('names that do not fit lose their middle; where there is room they have it;
   expect(lines(80, 6).slice(-2)).toEqual([expect.stringMatching(/^payments-p…uction-us/), '… 3 more lines'])
 })
 
-test('of several breakers it says how many are open, and one that an operator holds shows', () => {
+test('top: counts open breakers, and shows a forced one', () => {
   const breaker = { endpoint: null, consecutive_failures: 0, open_for_s: 0, probes_in_flight: 0 } as const
   const breakers: BreakerView[] = [
     { ...breaker, route: null, mode: 'auto', state: 'open' },
@@ -233,7 +233,7 @@ test('of several breakers it says how many are open, and one that an operator ho
   expect(stripVTControlCharacters(shown)).toContain('some, other routes: open')
 })
 
-test('failures of one kind are one line, the newest, with their number', () => {
+test('top: failures of one kind are one line, the newest, with their number', () => {
   const kinds = ['reset', 'breaker_open', 'breaker_open', 'reset', 'breaker_open']
   const failures = kinds.map((reason, i) => ({ ...FAILURE, reason, path: `/${i}` }))
   const shown = frame({ ...freshState(), failures }, { url: '', link: 'live' }, SCREEN)
@@ -243,7 +243,7 @@ test('failures of one kind are one line, the newest, with their number', () => {
   ])
 })
 
-test('what a client makes it show cannot move the cursor', () => {
+test('top: text from a client cannot move the cursor', () => {
   const state = { ...freshState(), failures: [{ ...FAILURE, path: '/\x1b[2J\x9b2J\r\nx' }] }
   const shown = frame(state, { url: 'http://x', link: 'live' }, SCREEN)
   expect(shown).toContain('GET /�[2J�2J��x HTTP 503')

@@ -49,7 +49,7 @@ async function withControl(t: Scope, top: object = {}) {
   return { ...fixture, call }
 }
 
-test('save_checkpoint, load_checkpoint and clear_checkpoint', async (t) => {
+test('checkpoints: are saved, loaded and cleared', async (t) => {
   const { call } = await withControl(t)
   const saved = {
     stage: 'downloading_shorts',
@@ -77,13 +77,13 @@ test('save_checkpoint, load_checkpoint and clear_checkpoint', async (t) => {
   expect((await call('GET', '/checkpoints/job-1')).status).toBe(404)
 })
 
-test('a progress of nothing is 0', async (t) => {
+test('checkpoints: the progress of no items is 0', async (t) => {
   const { call } = await withControl(t)
   const { told } = await call('PUT', '/checkpoints/j', { stage: 's', completed_items: 0, total_items: 0 })
   expect(told).toMatchObject({ progress: 0, item_ids: [], metadata: {} })
 })
 
-test('items are appended as a set, by stage, and what remains is told in order', async (t) => {
+test('checkpoints: items are appended as a set, by stage; the rest is listed in order', async (t) => {
   const { call } = await withControl(t)
   const added = await call('POST', '/checkpoints/j/items', { stage: 's', item_ids: ['b', 'a', 'b'], total_items: 4 })
   expect([added.status, added.told]).toEqual([
@@ -104,7 +104,7 @@ test('items are appended as a set, by stage, and what remains is told in order',
   expect((await call('POST', '/checkpoints/none/remaining', { items: ['a'] })).told.remaining).toEqual(['a'])
 })
 
-test('should_save_checkpoint: every ten items, none at all, and the last', async (t) => {
+test('checkpoints: are due at no item, every ten items and the last', async (t) => {
   const { call } = await withControl(t)
   const due = async (completed: number, total: number) =>
     (await call('GET', `/checkpoints/j/due?completed=${completed}&total=${total}`)).told.due
@@ -117,7 +117,7 @@ test('should_save_checkpoint: every ten items, none at all, and the last', async
   ])
 })
 
-test('a call whose precondition does not hold changes nothing', async (t) => {
+test('checkpoints: a precondition that fails changes nothing', async (t) => {
   const { call } = await withControl(t)
   const item = (id: string) => ({ stage: 's', item_ids: [id] })
   expect((await call('POST', '/checkpoints/j/items', item('a'), { 'if-match': '*' })).status).toBe(412)
@@ -132,7 +132,7 @@ test('a call whose precondition does not hold changes nothing', async (t) => {
   expect((await call('GET', '/checkpoints/j')).told.item_ids).toEqual(['a', 'c'])
 })
 
-test('an older attempt of a job is refused once a newer one has written', async (t) => {
+test('checkpoints: an older attempt is refused once a newer one has written', async (t) => {
   const { call } = await withControl(t)
   const as = (attempt: number, id: string) =>
     call('POST', '/checkpoints/j/items', { stage: 's', item_ids: [id], attempt })
@@ -173,7 +173,7 @@ test.for([
   },
 )
 
-test('pages of records, and those of one stage', async (t) => {
+test('checkpoints: are listed by pages, and by stage', async (t) => {
   const { call } = await withControl(t)
   for (const job of ['b', 'a', 'c'])
     await call('POST', `/checkpoints/${job}/items`, { stage: job === 'b' ? 'rare' : 's', item_ids: [] })
@@ -184,7 +184,7 @@ test('pages of records, and those of one stage', async (t) => {
   expect((await call('GET', '/checkpoints?stage=rare')).told.checkpoints).toHaveLength(1)
 })
 
-test('how far each stage of each job is, page by page and without the items', async (t) => {
+test('checkpoints: progress of each stage is listed by pages, without the items', async (t) => {
   const { call } = await withControl(t)
   for (const stage of ['first', 'second', 'third'])
     await call('POST', '/checkpoints/a/items', { stage, item_ids: ['x', stage], total_items: 4 })
@@ -205,7 +205,7 @@ test('how far each stage of each job is, page by page and without the items', as
   })
 })
 
-test('the timeouts of a shape, and how each came about', async (t) => {
+test('timeouts: are computed from a shape, with the terms of each', async (t) => {
   const { call } = await withControl(t)
   expect((await call('GET', '/timeouts')).told.timeouts).toEqual({
     download: 100,
@@ -218,7 +218,7 @@ test('the timeouts of a shape, and how each came about', async (t) => {
   expect(told.terms.download).toEqual(['base 60 s', 'shorts_count 50 · 4 s = 200 s', '× 1.5 (aspect_ratio 9:16)'])
 })
 
-test("a job's deadline bounds the requests that carry its id, and ends them once it has passed", async (t) => {
+test("jobs: a deadline bounds the requests that carry the job's id", async (t) => {
   const { call, clock, proxy, upstream } = await withControl(t)
   const registered = await call('PUT', '/jobs/job-1', { shorts_count: 0, audio_duration: 0 })
   expect(registered.status).toBe(201)
@@ -244,7 +244,7 @@ test("a job's deadline bounds the requests that carry its id, and ends them once
   expect((await asks()).status).toBe(200)
 })
 
-test('the token is asked for by what shows or changes data, and by nothing else', async (t) => {
+test('token: is needed by what shows or changes data, and by nothing else', async (t) => {
   const { proxy } = await withControl(t, { control: { listen: '127.0.0.1:0', token: 'hunter2' } })
   const status = async (path: string, authorization = '') =>
     (await ask(`${proxy.controlUrl}${path}`, { headers: { authorization } })).status
@@ -257,7 +257,7 @@ test('the token is asked for by what shows or changes data, and by nothing else'
   expect(JSON.stringify(proxy.log)).not.toContain('hunter')
 })
 
-test('a web page cannot reach it through its own name for this machine, nor by CORS', async (t) => {
+test('control API: DNS rebinding and CORS are refused', async (t) => {
   const { proxy } = await withControl(t)
   const { port } = new URL(proxy.controlUrl)
   const status = await new Promise<number | undefined>((resolve) => {
@@ -271,7 +271,7 @@ test('a web page cannot reach it through its own name for this machine, nor by C
   expect(answer.headers['access-control-allow-origin']).toBeUndefined()
 })
 
-test('every operation of the document is there, and answers as the document says', async (t) => {
+test('OpenAPI: every operation exists and answers as the document says', async (t) => {
   const { proxy, call } = await withControl(t)
   const document = JSON.parse((await ask(`${proxy.controlUrl}/openapi.json`)).body.toString())
   expect(document.openapi).toBe('3.1.0')

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Histogram } from '../../../src/control/live/histogram.ts'
 
-test('a percentile is off by 1 % at most', () => {
+test('histogram: a percentile is off by at most 1 %', () => {
   const durations = fc.array(fc.double({ min: 0.02, max: 1e7, noNaN: true }), { minLength: 1 })
   fc.assert(
     fc.property(durations, fc.constantFrom(0.5, 0.9, 0.99), (all, share) => {
@@ -14,6 +14,6 @@ test('a percentile is off by 1 % at most', () => {
   )
 })
 
-test('without a duration there is no percentile', () => {
+test('histogram: without a duration there is no percentile', () => {
   expect(new Histogram(1.02).percentile(0.5)).toBeUndefined()
 })

@@ -27,7 +27,7 @@ function linesOf(events: readonly Event[], settings: Partial<LogSettings> = {}):
   })
 }
 
-test('a request gets one line with all that is known of it, and nothing for what is not', () => {
+test('log: a request has one line with what is known of it, and no empty fields', () => {
   const full = requestEvent({
     status: 504,
     reason: 'total_timeout',
@@ -80,7 +80,7 @@ test('a request gets one line with all that is known of it, and nothing for what
   ])
 })
 
-test("only a 5xx of the sidecar's own is a warning", () => {
+test("log: only a 5xx of the sidecar's own is a warning", () => {
   const requests = [
     requestEvent({ status: 503, reason: 'breaker_open' }),
     requestEvent({ status: 503 }),
@@ -91,7 +91,7 @@ test("only a 5xx of the sidecar's own is a warning", () => {
   assert.deepEqual(levels(linesOf(requests, { level: 'warn' })), ['warn'])
 })
 
-test('with access off requests get no line, and other things still do', () => {
+test('log.access: off leaves out requests alone', () => {
   const events = [requestEvent({ status: 503, reason: 'breaker_open' }), breakerEvent()]
   const messages = linesOf(events, { access: false }).map((line) => 'msg' in line && line.msg)
   assert.deepEqual(messages, ['breaker open'])
@@ -183,7 +183,7 @@ for (const [event, line] of LINES) {
   })
 }
 
-test('a fault brings its stack and those of its causes', () => {
+test('log: a fault has its stack and those of its causes', () => {
   const cause = new TypeError('the root')
   const text = textOf([{ kind: 'fault', error: new Error('the tip', { cause }), where: 'request' }])
   const { err } = JSON.parse(text)
@@ -191,7 +191,7 @@ test('a fault brings its stack and those of its causes', () => {
   assert.match(err.stack, /^Error: the tip\n {4}at .*\ncaused by TypeError: the root\n {4}at /s)
 })
 
-test('an error that is its own cause, and a thing that is no error, are told of without fail', () => {
+test('log: a circular cause and a thrown value that is no Error are logged', () => {
   const circle = new Error('round')
   circle.cause = circle
   for (const error of [circle, Object.create(null), undefined, null, Symbol('s')]) {
@@ -199,7 +199,7 @@ test('an error that is its own cause, and a thing that is no error, are told of 
   }
 })
 
-test('no line holds credentials of a URL or what a library hangs on its errors', () => {
+test("log: no line has credentials of a URL or extra fields of a library's error", () => {
   const cause = new Error('refused by https://admin:hunt%40er2@inner.example:8443/x')
   const error = Object.assign(new Error('redis://user:hunter2@redis:6379 and http://:hunter2@h/ are down', { cause }), {
     headers: { authorization: 'Bearer hunter2' },
@@ -216,14 +216,14 @@ test('no line holds credentials of a URL or what a library hangs on its errors',
   assert.match(text, /http:\/\/\*\*\*@h\/a@b/)
 })
 
-test('what a client puts into its path cannot make a line of its own', () => {
+test("log: a client's path cannot make a line of its own", () => {
   const path = '/a\n{"level":"fatal"}\u2028"'
   const lines = linesOf([requestEvent({ path })])
   assert.deepEqual(lines.length, 1)
   assert.ok(lines[0] !== undefined && 'path' in lines[0] && lines[0].path === path)
 })
 
-test('a burst of the same error is one line, and another one later that says how many there were', async () => {
+test('log: a burst of one error is a line, and a later one with the count', async () => {
   const clock = fakeClock()
   const lines: { msg: string; repeats?: number }[] = []
   const log = createLog({ level: 'info', access: true, service: 's' }, clock, {

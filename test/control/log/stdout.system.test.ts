@@ -22,7 +22,7 @@ const failure = (code: string) => Object.assign(new Error(code), { code })
 /** Eight of them fill what may be held. */
 const HUGE_LINE = `${'x'.repeat(2 ** 20 - 1)}\n`
 
-test('lines of one turn of the event loop go out together, and so do those that come while they are written', async () => {
+test('stdout: lines of one turn, and those that come during a write, go out together', async () => {
   const out = scriptedOut()
   const lines = new LineWriter(out, () => assert.fail('nothing was lost'))
   for (const line of ['a\n', 'b\n']) lines.write(line)
@@ -41,7 +41,7 @@ test('lines of one turn of the event loop go out together, and so do those that 
   assert.deepEqual(out.writes, ['a\nb\n', 'c\nd\n'])
 })
 
-test('flush hands over at once what is held', async () => {
+test('stdout: flush writes at once', async () => {
   const out = scriptedOut()
   const lines = new LineWriter(out, () => assert.fail('nothing was lost'))
   lines.write('a\n')
@@ -58,7 +58,7 @@ test('flush hands over at once what is held', async () => {
   assert.deepEqual(out.writes, ['a\n', 'b\n', 'c\n'])
 })
 
-test('a reader that stalls costs lines over 8 MiB and no more memory; their number is told once it reads on', async () => {
+test('stdout: a reader that stalls loses lines over 8 MiB, and then gets their number', async () => {
   const out = scriptedOut()
   const lost: number[] = []
   const lines = new LineWriter(out, (count) => {
@@ -82,7 +82,7 @@ test('a reader that stalls costs lines over 8 MiB and no more memory; their numb
   )
 })
 
-test('a disk that is full is tried again with the next line, and what it cost is told', async () => {
+test('stdout: a full disk is tried again with the next line, and the loss is reported', async () => {
   const out = scriptedOut()
   const lost: number[] = []
   const lines = new LineWriter(out, (count) => lost.push(count))
@@ -100,7 +100,7 @@ test('a disk that is full is tried again with the next line, and what it cost is
   assert.deepEqual(lost, [3])
 })
 
-test('a reader that went away is sent no more', async () => {
+test('stdout: a reader that has gone is sent no more', async () => {
   const out = scriptedOut()
   const lines = new LineWriter(out, () => assert.fail('nobody is there to be told'))
   lines.write('a\n')
@@ -139,19 +139,19 @@ const namesOf = (output: string) => {
 
 const upTo = (count: number) => Array.from({ length: count }, (_, n) => String(n))
 
-test('a process that ends by itself leaves every line behind, though more than a pipe holds', async () => {
+test('stdout: a process that ends by itself writes every line, however many', async () => {
   const { stdout, exited } = logging('for (let n = 0; n < 5_000; n += 1) write(n); process.disconnect()')
   assert.deepEqual(namesOf(await text(stdout)), upTo(5_000))
   assert.deepEqual(await exited, [0, null])
 })
 
-test('process.exit right after the first lines loses none of them', async () => {
+test('stdout: process.exit right after the first lines loses none', async () => {
   const { stdout, exited } = logging('for (let n = 0; n < 100; n += 1) write(n); process.exit(3)')
   assert.deepEqual(namesOf(await text(stdout)), upTo(100))
   assert.deepEqual(await exited, [3, null])
 })
 
-test('an exception that ends the process leaves the lines before it', async () => {
+test('stdout: an exception that ends the process keeps the lines before it', async () => {
   const { stdout } = logging(`
     process.on('uncaughtException', () => process.exit(1))
     for (let n = 0; n < 100; n += 1) write(n)
@@ -160,7 +160,7 @@ test('an exception that ends the process leaves the lines before it', async () =
   assert.deepEqual(namesOf(await text(stdout)), upTo(100))
 })
 
-test('a reader of stdout that goes away does not take the process with it', async () => {
+test('stdout: a reader that goes away does not end the process', async () => {
   const { child, stdout, exited } = logging(`
     await once(process, 'message')
     write(0)
@@ -177,7 +177,7 @@ test('a reader of stdout that goes away does not take the process with it', asyn
   assert.deepEqual(await exited, [0, null])
 })
 
-test('a reader of stdout that stalls holds nothing up, and learns how many lines it missed', async () => {
+test('stdout: a reader that stalls delays nothing, and gets the number of lost lines', async () => {
   const LINES = 50_000 // some 15 MB
   const { child, stdout, exited } = logging(`
     for (let n = 0; n < ${LINES}; n += 1) {

@@ -11,7 +11,7 @@ const AT_ONCE = 50
 /** Every tenth request to the upstream is not answered as it should be: by turns. */
 const FAULTS = ['500', '503', 'reset', 'truncated', '429'] as const
 
-test(`over ${REQUESTS} requests with 10 % faults the counters are those of the client and of the upstream`, {
+test(`metrics: over ${REQUESTS} requests, 10 % faulty, counters agree with client and upstream`, {
   timeout: 60_000,
 }, async (t) => {
   const upstream = await countingUpstream(t, (n) => (n % 10 === 0 ? FAULTS[(n / 10) % FAULTS.length] : undefined))

@@ -27,7 +27,7 @@ const isProcess = (line: string) => /breakwater_(process|nodejs)_/.test(line)
 const only = (series: Record<string, number>, name: string) =>
   Object.fromEntries(Object.entries(series).filter(([key]) => key.startsWith(name) && !key.includes('_bucket{')))
 
-test('requests are counted by the class of the status that the client got and by the reason', async () => {
+test("requests: counted by the class of the client's status and by the reason", async () => {
   const series = await scrapeOf([
     requestEvent(),
     requestEvent(),
@@ -51,7 +51,7 @@ test('requests are counted by the class of the status that the client got and by
   })
 })
 
-test('durations are in seconds, and a request without a response head has no first byte', async () => {
+test('durations: in seconds; without a response head there is no first byte', async () => {
   const series = await scrapeOf([
     requestEvent({ firstByteMs: 12, totalMs: 40 }),
     requestEvent({ status: 499, reason: 'client_gone', firstByteMs: undefined, totalMs: 2_500 }),
@@ -72,7 +72,7 @@ test('durations are in seconds, and a request without a response head has no fir
   })
 })
 
-test('a scrape as OpenMetrics changes no name for who reads the text format', async () => {
+test('scrape: OpenMetrics changes no name of the text format', async () => {
   const metrics = createMetrics(ABOUT, () => EMPTY)
   metrics.record(requestEvent())
   const namesOf = ({ body }: { readonly body: string }) => body.match(/^# TYPE \S+|^[a-z_]+/gm)
@@ -83,14 +83,14 @@ test('a scrape as OpenMetrics changes no name for who reads the text format', as
   assert.deepEqual(namesOf(await metrics.scrape('')), before)
 })
 
-test('buckets reach from a millisecond to ten minutes', async () => {
+test('buckets: from a millisecond to ten minutes', async () => {
   const series = await scrapeOf([attemptEvent({ durationMs: 0.9 }), attemptEvent({ durationMs: 599_000 })])
   const bucket = (le: string) =>
     series[`breakwater_attempt_duration_seconds_bucket{le="${le}",upstream="youtube-search"}`]
   assert.deepEqual(['0.001', '300', '600', '+Inf'].map(bucket), [1, 1, 2, 2])
 })
 
-test('body bytes add up by upstream and direction', async () => {
+test('body bytes: add up by upstream and direction', async () => {
   const series = await scrapeOf([
     requestEvent({ bytesIn: 100, bytesOut: 2_000 }),
     requestEvent({ ref: SEARCH, bytesIn: 50, bytesOut: 3 }),
@@ -101,7 +101,7 @@ test('body bytes add up by upstream and direction', async () => {
   })
 })
 
-test('a request that finds no upstream is counted apart, by its reason', async () => {
+test('unrouted: a request without an upstream is counted by its reason alone', async () => {
   const series = await scrapeOf([
     requestEvent({ ref: undefined, status: 404, reason: 'unknown_upstream' }),
     requestEvent({ ref: undefined, status: 400, reason: 'bad_target' }),
@@ -113,7 +113,7 @@ test('a request that finds no upstream is counted apart, by its reason', async (
   assert.deepEqual(only(series, 'breakwater_requests_total'), {})
 })
 
-test('what happens on the way of a request is counted under its cause', async () => {
+test('events: retries, faults and store calls are counted under their cause', async () => {
   const series = await scrapeOf([
     attemptEvent(),
     attemptEvent({ status: undefined, reason: 'connect_refused' }),
@@ -158,7 +158,7 @@ test('what happens on the way of a request is counted under its cause', async ()
   })
 })
 
-test('2,000 distinct paths and ids make no series that one does not make', async () => {
+test('series: 2,000 distinct paths and ids make no more than one does', async () => {
   const visit = (n: number): Event[] => [
     attemptEvent(),
     requestEvent({ path: `/jobs/${n}`, id: `id-${n}`, method: `M${n}` }),
@@ -172,13 +172,13 @@ test('2,000 distinct paths and ids make no series that one does not make', async
   )
 })
 
-test('a reload that makes a new object for the same route goes on counting in its series', async () => {
+test('series: a reload goes on counting in the series of the same route', async () => {
   const again: RouteRef = { ...JOBS }
   const series = await scrapeOf([requestEvent(), requestEvent({ ref: again })])
   assert.deepEqual(Object.values(only(series, 'breakwater_requests_total')), [2])
 })
 
-test('gauges show the state at the moment of the scrape, and an upstream that is gone leaves none', async () => {
+test('gauges: show the state at the scrape; a removed upstream leaves none', async () => {
   const breakers = (own: BreakerState, ofRoute: BreakerState) =>
     [
       { route: undefined, endpoint: undefined, state: own },
@@ -266,7 +266,7 @@ test('gauges show the state at the moment of the scrape, and an upstream that is
   })
 })
 
-test("every metric of the table is announced with its type and help, and none besides but the process's own", async () => {
+test("scrape: each metric of the table has type and help, beside the process's own", async () => {
   const { body: text } = await createMetrics(ABOUT, () => EMPTY).scrape('')
   const announced = text.split('\n').filter((line) => /^# (HELP|TYPE) /.test(line) && !isProcess(line))
   const table = Object.values(METRICS).flatMap(({ name, type, help }) => [
@@ -276,14 +276,14 @@ test("every metric of the table is announced with its type and help, and none be
   assert.deepEqual(announced.toSorted(), table.toSorted())
 })
 
-test('the build and the event loop are told of', async () => {
+test("scrape: has build info and the process's own metrics", async () => {
   const { body: text } = await createMetrics(ABOUT, () => EMPTY).scrape('')
   assert.match(text, /^breakwater_build_info\{service="make-video",version="0\.1\.0",node="26\.\d+\.\d+"\} 1$/m)
   assert.match(text, /^breakwater_nodejs_eventloop_lag_p99_seconds \d/m)
   assert.match(text, /^breakwater_process_resident_memory_bytes \d/m)
 })
 
-test('a snapshot that cannot be taken fails the scrape rather than showing old state', async () => {
+test('scrape: fails when no snapshot can be taken, rather than show old state', async () => {
   const metrics = createMetrics(ABOUT, () => {
     throw new Error('no state')
   })

@@ -44,7 +44,7 @@ async function run(
 
 const at = (times: readonly number[], share: number) => times[Math.floor(times.length * share)] ?? 0
 
-test('with one endpoint slow and one failing, the 99th percentile stays within 1.5 times that of three healthy ones', async () => {
+test('balance: with one endpoint slow and one failing, p99 stays within 1.5 times the usual', async () => {
   for (const seed of [1, 2, 3]) {
     const random = seeded(seed)
     const well = healthy(random)
@@ -60,13 +60,13 @@ test('with one endpoint slow and one failing, the 99th percentile stays within 1
   }
 })
 
-test('endpoints that are alike get alike', async () => {
+test('balance: equal endpoints get equal shares', async () => {
   const well = healthy(seeded(4))
   const { calls } = await run({ [A]: well, [B]: well, [C]: well }, {}, 500, 9_000, 4)
   for (const origin of [A, B, C]) expect(calls[origin]).toBeGreaterThan(2_700)
 })
 
-test('an endpoint that comes back gets its share little by little', async () => {
+test('balance: an endpoint that recovers gets its share gradually', async () => {
   const shares = async (slowStart: string) => {
     const clock = fakeClock()
     const random = seeded(5)
@@ -102,7 +102,7 @@ test('an endpoint that comes back gets its share little by little', async () => 
   expect(atOnce).toBeGreaterThan(0.45)
 })
 
-test('whatever endpoints do, a request goes again to one that it has tried only while no other admits it', async () => {
+test('balance: a request returns to a tried endpoint only when no other admits it', async () => {
   const step = fc.record({ status: fc.constantFrom(200, 503, 503), ms: fc.integer({ min: 0, max: 500 }) })
   const plan = fc.record({
     scripts: fc.array(fc.array(step, { minLength: 1, maxLength: 8 }), { minLength: 2, maxLength: 4 }),

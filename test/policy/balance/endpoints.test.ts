@@ -30,7 +30,7 @@ async function withEndpoints(t: Scope, scenes: readonly (readonly Scene[])[], se
   return { clock, endpoints, proxy, counts, url: proxy.own('web') }
 }
 
-test('a retry goes at once to an endpoint that was not tried yet; once all were, it waits', async (t) => {
+test('endpoints: a retry goes at once to an untried endpoint, and backs off after the last', async (t) => {
   const { clock, proxy, counts, url } = await withEndpoints(t, [[{ status: 503 }], [{ status: 503 }], [named('c')]])
   const { body, headers } = await ask(url)
   expect([body.toString(), headers['x-breakwater-attempts'], clock.now()]).toEqual(['c', '3', 0])
@@ -49,7 +49,7 @@ test('a retry goes at once to an endpoint that was not tried yet; once all were,
   expect((await answer).headers['x-breakwater-attempts']).toBe('3')
 })
 
-test('what was not sent goes elsewhere whatever its method, body and all', async (t) => {
+test('endpoints: a request that was not sent goes to another endpoint, whatever its method', async (t) => {
   const { endpoints, url } = await withEndpoints(t, [[], [{ status: 201 }]])
   await endpoints[0]?.close()
   const { status, headers } = await ask(url, { method: 'POST', body: 'once' })
@@ -57,7 +57,7 @@ test('what was not sent goes elsewhere whatever its method, body and all', async
   expect(endpoints[1]?.arrivals[0]?.body.toString()).toBe('once')
 })
 
-test('each endpoint has its own breaker; an open one gets nothing, and its probe brings it back', async (t) => {
+test('endpoints: each has its own breaker; an open one gets nothing until its probe', async (t) => {
   const { clock, endpoints, proxy, counts, url } = await withEndpoints(t, [
     [{ status: 503 }, { status: 503 }, named('a')],
     [named('b')],
@@ -84,7 +84,7 @@ test('each endpoint has its own breaker; an open one gets nothing, and its probe
   expect(await proxy.sample('endpointsAvailable', { upstream: 'web' })).toBe(2)
 })
 
-test('when all are open none is used: a 503 with the seconds until the first of them is probed, and a metric', async (t) => {
+test('endpoints: with all breakers open a 503 has the seconds until the first probe', async (t) => {
   const { clock, proxy, counts, url } = await withEndpoints(t, [[{ status: 503 }], [{ status: 503 }]], {
     breaker: { consecutiveFailures: 1, openFor: '10s' },
     retry: { attempts: 1 },
@@ -101,7 +101,7 @@ test('when all are open none is used: a 503 with the seconds until the first of 
   ]).toEqual([0, 2])
 })
 
-test("a route's own breaker is one for each endpoint, too", async (t) => {
+test("endpoints: a route's own breaker exists for each endpoint", async (t) => {
   const { clock, counts, url } = await withEndpoints(t, [[{ status: 503 }], [{ status: 503 }]], {
     retry: { attempts: 1 },
     routes: [{ match: 'GET /own', breaker: { consecutiveFailures: 1 } }],
@@ -114,7 +114,7 @@ test("a route's own breaker is one for each endpoint, too", async (t) => {
   expect(clock.now()).toBe(0)
 })
 
-test('of two, the one with less in flight and the faster one is taken', async (t) => {
+test('endpoints: of two the one with less in flight, or the faster one, is taken', async (t) => {
   const { clock, endpoints, url } = await withEndpoints(t, [['hang', named('a')], [named('b')]])
   const hanging = ask(url, { headers: { 'x-request-timeout': '9' } })
   await endpoints[0]?.arrival(1)
@@ -136,7 +136,7 @@ test('of two, the one with less in flight and the faster one is taken', async (t
   expect((await again).body.toString()).toBe('slow')
 })
 
-test('connections are limited at each endpoint by itself', async (t) => {
+test('endpoints: connections.max applies to each endpoint', async (t) => {
   const { endpoints, proxy, url } = await withEndpoints(t, [['hang'], ['hang']], { connections: { max: 1 } })
   const calls = [ask(url), ask(url), ask(url)].map((call) => call.catch(() => undefined))
   await Promise.all(endpoints.map((endpoint) => endpoint.arrival(1)))
@@ -151,7 +151,7 @@ test('connections are limited at each endpoint by itself', async (t) => {
   await Promise.all(calls)
 })
 
-test('a Location at any of the endpoints is moved to the address that the client called', async (t) => {
+test("endpoints: a Location at any endpoint is rewritten to the listener's address", async (t) => {
   const clock = fakeClock()
   const b = await scriptedUpstream(t, clock, [{}])
   const to = (location: string): Scene => ({ status: 302, headers: { location } })
@@ -162,7 +162,7 @@ test('a Location at any of the endpoints is moved to the address that the client
   expect((await ask(proxy.own('web'))).headers.location).toBe('http://localhost:1/there?x')
 })
 
-test('the health report says how many endpoints are well, and a health path lets the probes of its own endpoint through', async (t) => {
+test('endpoints: /health counts the well ones; a health path probes its own endpoint early', async (t) => {
   const health: Scene = (request, response) => {
     response.statusCode = request.url === '/health' ? 200 : 503
     response.end()
@@ -183,7 +183,7 @@ test('the health report says how many endpoints are well, and a health path lets
   expect(await state(1)).toBe(2)
 })
 
-test('an endpoint that an operator shuts while a request waits for a connection to it: the request goes to another', async (t) => {
+test('endpoints: a waiting request leaves an endpoint whose breaker is forced open', async (t) => {
   const gates: (() => void)[] = []
   const held: Scene = (_, response) => void gates.push(() => response.end('held'))
   const { endpoints, proxy, counts, url } = await withEndpoints(

@@ -28,7 +28,7 @@ async function withBreaker(t: Scope, scenes: readonly Scene[], settings: object 
 
 const json = ({ body }: Answer) => JSON.parse(body.toString())
 
-test('held open, it rejects all until an operator says otherwise', async (t) => {
+test('forced breaker: held open, it rejects all until an operator releases it', async (t) => {
   const { clock, upstream, proxy, put, states, url } = await withBreaker(t, [{ body: 'well' }])
   const { status, body } = await put({ mode: 'forced-open' })
   expect([status, JSON.parse(body.toString()).breakers[0]]).toMatchObject([200, { mode: 'forced-open', state: 'open' }])
@@ -46,7 +46,7 @@ test('held open, it rejects all until an operator says otherwise', async (t) => 
   expect((await ask(url)).body.toString()).toBe('well')
 })
 
-test('held closed, it lets all through and counts nothing; on its own again it begins anew', async (t) => {
+test('forced breaker: held closed, it admits all, counts nothing, and starts anew after', async (t) => {
   const { upstream, put, states, url } = await withBreaker(t, [FAILS])
   await ask(url)
   await ask(url)
@@ -61,7 +61,7 @@ test('held closed, it lets all through and counts nothing; on its own again it b
   expect((await states())[0]).toBe('auto open')
 })
 
-test('observing, it shows what it would do and rejects nothing', async (t) => {
+test('forced breaker: observing, it shows what it would do and rejects nothing', async (t) => {
   const scenes = [FAILS, FAILS, FAILS, FAILS, { body: 'well' }]
   const { clock, upstream, proxy, put, states, url } = await withBreaker(t, scenes)
   await put({ mode: 'observe' })
@@ -79,7 +79,7 @@ test('observing, it shows what it would do and rejects nothing', async (t) => {
   expect(told()).toEqual(['breaker open', 'breaker half-open', 'breaker closed'])
 })
 
-test("a route's own breaker and the upstream's are told apart, and what is not there is a 404", async (t) => {
+test("forced breaker: a route's own and the upstream's are separate; unknown is a 404", async (t) => {
   const { put, states } = await withBreaker(t, [{}])
   await put({ mode: 'forced-open', route: 'GET /own' })
   expect(await states()).toEqual(['auto closed', 'forced-open open'])
@@ -91,7 +91,7 @@ test("a route's own breaker and the upstream's are told apart, and what is not t
   expect((await put({ mode: 'ajar' })).status).toBe(400)
 })
 
-test('a request in its back-off gets the response it has when the breaker is forced open', async (t) => {
+test('forced breaker: forcing it open ends a back-off with the response there is', async (t) => {
   const { clock, put, url } = await withBreaker(t, [FAILS], { retry: { attempts: 5 } })
   const answer = ask(url)
   await clock.armed(2_000)
@@ -99,7 +99,7 @@ test('a request in its back-off gets the response it has when the breaker is for
   expect([(await answer).status, clock.now()]).toEqual([503, 0])
 })
 
-test('an early probe does not end what an operator has said', async (t) => {
+test('forced breaker: an early probe does not change the mode', async (t) => {
   const health: Scene = (request, response) => {
     response.statusCode = request.url === '/health' ? 200 : 503
     response.end()
@@ -111,7 +111,7 @@ test('an early probe does not end what an operator has said', async (t) => {
   expect(problemOf(await ask(url)).type).toBe('urn:breakwater:breaker_forced')
 })
 
-test('the upstreams, their counts, latencies and last error, and what failed, attempt by attempt', async (t) => {
+test('live figures: counts, latencies and last error; failures attempt by attempt', async (t) => {
   const slow: Scene = (_, response) => void clock.after(200, () => response.end('ok'))
   const { clock, upstream, proxy, url } = await withBreaker(t, [slow, FAILS, FAILS], { retry: { attempts: 2 } })
   const first = ask(url)
@@ -149,7 +149,7 @@ test('the upstreams, their counts, latencies and last error, and what failed, at
   expect(JSON.stringify(failures)).not.toContain('secret')
 })
 
-test('what an open breaker refuses pushes out neither what opened it, nor the last failure of another upstream', async (t) => {
+test("failures: rejections push out neither what opened a breaker nor other upstreams'", async (t) => {
   const clock = fakeClock()
   const { origin } = await scriptedUpstream(t, clock, [FAILS])
   const settings = { url: origin, retry: { attempts: 1 }, breaker: { consecutiveFailures: 2 } }
@@ -165,7 +165,7 @@ test('what an open breaker refuses pushes out neither what opened it, nor the la
   expect(failures.slice(100).map(({ path }: { path: string }) => path)).toEqual(['/web/x', '/web/x', '/other/x'])
 })
 
-test('the stream tells the last minutes, then each second, and what happens; it ends with the sidecar', async (t) => {
+test('event stream: the last minutes, then each second and event, until the drain', async (t) => {
   const { clock, proxy, put, url } = await withBreaker(t, [{}])
   const port = Number(new URL(proxy.controlUrl).port)
   await ask(url)
@@ -201,7 +201,7 @@ test('the stream tells the last minutes, then each second, and what happens; it 
   expect(await raw.ended).toBe('end')
 })
 
-test('nobody who does not look pays: no timer is set by a sidecar that nobody watches', async (t) => {
+test('event stream: without a reader no timer is set', async (t) => {
   const { clock, proxy, url } = await withBreaker(t, [{}])
   await ask(url)
   const before_ = clock.pending().length
@@ -214,14 +214,14 @@ test('nobody who does not look pays: no timer is set by a sidecar that nobody wa
   await expect.poll(() => clock.pending().length).toBe(before_)
 })
 
-test('the registered jobs are listed, the newest first', async (t) => {
+test('GET /v1/jobs: lists the registered jobs, the newest first', async (t) => {
   const { proxy } = await withBreaker(t, [{}])
   for (const id of ['a', 'b', 'c']) await ask(`${proxy.controlUrl}/v1/jobs/${id}`, { method: 'PUT', body: '{}' })
   const { jobs, total } = json(await ask(`${proxy.controlUrl}/v1/jobs?limit=2`))
   expect([jobs.map(({ job_id }: { job_id: string }) => job_id), total]).toEqual([['c', 'b'], 3])
 })
 
-test('a reload is told to who watches; an operator has a breaker held open through it, also with settings of its own changed', async (t) => {
+test('forced breaker: stays forced through a reload, which the event stream reports', async (t) => {
   const { upstream, proxy, put, states } = await withBreaker(t, [{}])
   await put({ mode: 'forced-open', route: null })
   const port = Number(new URL(proxy.controlUrl).port)

@@ -19,7 +19,7 @@ const HALF_OPEN = 1
 const OPEN = 2
 const stateOf = async (proxy: Sidecar) => (await proxy.metrics()).get(STATE)
 
-test('five failures in a row open it, and then nothing reaches the upstream until it is half open', async (t) => {
+test('breaker: five failures in a row open it; nothing passes until it is half open', async (t) => {
   const { clock, upstream, proxy, url } = await withBreaker(t, [FAIL])
   for (let i = 0; i < 5; i += 1) expect((await ask(url)).status).toBe(500)
   const rejected = await ask(url)
@@ -42,7 +42,7 @@ test('five failures in a row open it, and then nothing reaches the upstream unti
   expect(await stateOf(proxy)).toBe(HALF_OPEN)
 })
 
-test('a success between failures starts the count again', async (t) => {
+test('breaker: a success resets the count of failures', async (t) => {
   const { proxy, url } = await withBreaker(t, [FAIL, FAIL, FAIL, FAIL, OK, FAIL, FAIL, FAIL, FAIL, FAIL])
   for (let i = 0; i < 9; i += 1) await ask(url)
   expect(await stateOf(proxy)).toBe(CLOSED)
@@ -50,7 +50,7 @@ test('a success between failures starts the count again', async (t) => {
   expect(await stateOf(proxy)).toBe(OPEN)
 })
 
-test('4xx are successes, 429 is neither a failure in a row nor a success', async (t) => {
+test('breaker: 4xx are successes; 429 is neither success nor consecutive failure', async (t) => {
   const tooMany: Scene = { status: 429 }
   const { proxy, url } = await withBreaker(t, [FAIL, FAIL, { status: 404 }, FAIL, tooMany, FAIL], {
     breaker: { consecutiveFailures: 2, failureRate: false },
@@ -66,7 +66,7 @@ test('4xx are successes, 429 is neither a failure in a row nor a success', async
   expect(await stateOf(second.proxy)).toBe(OPEN)
 })
 
-test('a failure rate over the threshold opens it, once there are enough requests', async (t) => {
+test('breaker: a failure rate over the threshold opens it, given enough requests', async (t) => {
   const pattern = Array.from({ length: 40 }, (_, i): Scene => (i % 3 === 0 ? OK : FAIL))
   const { upstream, proxy, url } = await withBreaker(t, pattern, {
     breaker: { consecutiveFailures: 100, failureRate: { threshold: 0.5, window: '30s', minimumRequests: 20 } },
@@ -78,7 +78,7 @@ test('a failure rate over the threshold opens it, once there are enough requests
   expect(upstream.arrivals).toHaveLength(20)
 })
 
-test('only so many probes are in flight while half open, and one success closes it', async (t) => {
+test('breaker: half open admits a bounded number of probes; one success closes it', async (t) => {
   const gates: (() => void)[] = []
   const held: Scene = (_request, response) => void gates.push(() => response.end('ok'))
   const { clock, upstream, proxy, url } = await withBreaker(t, [FAIL, held, held, OK], {
@@ -98,7 +98,7 @@ test('only so many probes are in flight while half open, and one success closes 
   await probes[1]
 })
 
-test('a failed probe opens it again for twice as long, up to openForMax, and closing resets that', async (t) => {
+test('breaker: a failed probe doubles openFor up to openForMax; closing resets it', async (t) => {
   const { clock, proxy, url } = await withBreaker(t, [FAIL, FAIL, FAIL, FAIL, OK, FAIL], {
     breaker: { consecutiveFailures: 1, openFor: '10s', openForMax: '25s' },
   })
@@ -117,7 +117,7 @@ test('a failed probe opens it again for twice as long, up to openForMax, and clo
   expect(await retryAfter()).toBe('10')
 })
 
-test('a late success from before the opening does not close it, nor a late failure open it again', async (t) => {
+test('breaker: a result from before the opening neither closes nor reopens it', async (t) => {
   const gates: (() => void)[] = []
   const heldOk: Scene = (_request, response) => void gates.push(() => response.end('late'))
   const heldFail: Scene = (_request, response) => void gates.push(() => response.writeHead(500).end('late'))
@@ -140,7 +140,7 @@ test('a late success from before the opening does not close it, nor a late failu
   expect(await stateOf(proxy)).toBe(CLOSED)
 })
 
-test("a probe's slot is a lease: a probe that hangs does not keep others out for longer than its timeout", async (t) => {
+test('breaker: a probe that hangs keeps its slot no longer than its timeout', async (t) => {
   const { clock, upstream, proxy, url, port } = await withBreaker(t, [FAIL, 'hang', OK], {
     timeout: { attempt: '12s' },
     breaker: { consecutiveFailures: 1, halfOpenProbes: 1 },
@@ -158,7 +158,7 @@ test("a probe's slot is a lease: a probe that hangs does not keep others out for
   hung.socket.destroy()
 })
 
-test('a probe whose client goes away gives its slot back and decides nothing', async (t) => {
+test('breaker: a probe whose client leaves frees its slot and decides nothing', async (t) => {
   const { clock, upstream, proxy, url, port } = await withBreaker(t, [FAIL, 'hang', OK], {
     breaker: { consecutiveFailures: 1, halfOpenProbes: 1 },
   })
@@ -174,7 +174,7 @@ test('a probe whose client goes away gives its slot back and decides nothing', a
   expect((await ask(url)).status).toBe(200)
 })
 
-test('a call is slow when it passes the threshold, not when it ends', async (t) => {
+test('breaker: a call counts as slow when it passes slowerThan, not when it ends', async (t) => {
   const { clock, upstream, proxy, port } = await withBreaker(t, ['hang'], {
     timeout: { attempt: '60s', total: '100s' },
     breaker: {
@@ -195,7 +195,7 @@ test('a call is slow when it passes the threshold, not when it ends', async (t) 
   for (const call of calls) call.socket.destroy()
 })
 
-test('a body that breaks off is a failure though its head was a 200', async (t) => {
+test('breaker: a body that breaks off is a failure even after a 200', async (t) => {
   const broken: Scene = (_request, response) => {
     response.writeHead(200).write('part', () => response.socket?.end())
   }
@@ -205,7 +205,7 @@ test('a body that breaks off is a failure though its head was a 200', async (t) 
   expect(await stateOf(proxy)).toBe(OPEN)
 })
 
-test('an upstream that is away opens it, and its recovery is found by a probe', async (t) => {
+test('breaker: a dead upstream opens it, and a probe finds its recovery', async (t) => {
   const { clock, upstream, proxy, url } = await withBreaker(t, [OK])
   await upstream.close()
   for (let i = 0; i < 5; i += 1) {
@@ -220,7 +220,7 @@ test('an upstream that is away opens it, and its recovery is found by a probe', 
   expect(await stateOf(proxy)).toBe(CLOSED)
 })
 
-test('it counts attempts, not requests, and a retry stops when it opens', async (t) => {
+test('breaker: counts attempts, not requests; no retry follows its opening', async (t) => {
   const { clock, upstream, url } = await withBreaker(t, [{ status: 503, body: 'busy' }], {
     retry: { attempts: 5 },
     breaker: { consecutiveFailures: 3 },
@@ -234,7 +234,7 @@ test('it counts attempts, not requests, and a retry stops when it opens', async 
   expect(upstream.arrivals).toHaveLength(3)
 })
 
-test('a request in its back-off gets the answer it had as soon as the breaker opens', async (t) => {
+test('breaker: its opening ends a back-off with the answer that the request had', async (t) => {
   const { clock, upstream, url } = await withBreaker(t, [{ status: 503, body: 'first' }, FAIL], {
     retry: { attempts: 5, on: [503] },
     breaker: { consecutiveFailures: 2 },
@@ -249,7 +249,7 @@ test('a request in its back-off gets the answer it had as soon as the breaker op
   expect(upstream.arrivals).toHaveLength(2)
 })
 
-test('that answer is whole even when it is too large to keep: its connection waits with it', async (t) => {
+test('breaker: the answer that a back-off ends with is whole, however large', async (t) => {
   const large = Buffer.alloc(2_000_000, 'x')
   const { clock, url } = await withBreaker(t, [{ status: 503, body: large }, FAIL], {
     retry: { attempts: 5, on: [503] },
@@ -262,7 +262,7 @@ test('that answer is whole even when it is too large to keep: its connection wai
   expect((await waiting).body.equals(large)).toBe(true)
 })
 
-test('a route that declares its own breaker has its own, all others share the one of their upstream', async (t) => {
+test("breaker: a route with its own settings has its own, others share the upstream's", async (t) => {
   const { proxy, url } = await withBreaker(t, [FAIL, FAIL, OK], {
     breaker: { consecutiveFailures: 2 },
     routes: [{ match: 'GET /flaky', breaker: { consecutiveFailures: 1 } }, { match: 'GET /jobs/{id}' }],
@@ -275,7 +275,7 @@ test('a route that declares its own breaker has its own, all others share the on
   expect(metrics.get(STATE)).toBe(CLOSED)
 })
 
-test('500 requests to a dead upstream connect no more often than the failures that open it and the budgeted retries', async (t) => {
+test('breaker: 500 requests to a dead upstream connect only for failures and budget', async (t) => {
   const { upstream, proxy, url } = await withSidecar(t, ['reset'])
   const answers = await Promise.all(Array.from({ length: 500 }, () => ask(url)))
   expect(answers.every(({ status }) => status === 502 || status === 503)).toBe(true)
@@ -286,7 +286,7 @@ test('500 requests to a dead upstream connect no more often than the failures th
   expect(requests.reduce((sum, [, count]) => sum + count, 0)).toBe(500)
 })
 
-test('the transitions are events: counted, and logged with their cause', async (t) => {
+test('breaker: transitions are counted, and logged with their cause', async (t) => {
   const { clock, proxy, url } = await withBreaker(t, [FAIL, OK], { breaker: { consecutiveFailures: 1 } })
   await ask(url)
   await clock.advance(60_000)

@@ -14,7 +14,7 @@ function gated() {
   return { gates, scene }
 }
 
-test('no more than `max` are in flight, the next waits its turn, and one too many is shed', async (t) => {
+test('concurrency: max are in flight, the next queue, one too many is shed', async (t) => {
   const { gates, scene } = gated()
   const { clock, upstream, url } = await withLimits(t, [scene], {
     concurrency: { max: 2, queue: 1, queueTimeout: '7s' },
@@ -38,7 +38,7 @@ test('no more than `max` are in flight, the next waits its turn, and one too man
   expect((await Promise.all([...answers, waiting])).map(({ status }) => status)).toEqual([200, 200, 200])
 })
 
-test('a wait in the queue ends with queueTimeout', async (t) => {
+test('concurrency: queueTimeout ends the wait in the queue', async (t) => {
   const { gates, scene } = gated()
   const { clock, upstream, proxy, url } = await withLimits(t, [scene], {
     concurrency: { max: 1, queue: 9, queueTimeout: '3s' },
@@ -59,7 +59,7 @@ test('a wait in the queue ends with queueTimeout', async (t) => {
   expect(await proxy.sample('breakerState', { upstream: 'web', route: '*' })).toBe(0)
 })
 
-test('a slot is held until the body is over, not just the head', async (t) => {
+test('concurrency: a slot is held until the end of the body', async (t) => {
   let finish = () => {}
   const slowBody: Scene = (_request, response) => {
     response.writeHead(200).write('part')
@@ -79,7 +79,7 @@ test('a slot is held until the body is over, not just the head', async (t) => {
   raw.socket.destroy()
 })
 
-test('a client that leaves the queue makes room and is not sent on', async (t) => {
+test('concurrency: a client that leaves the queue makes room and is not sent on', async (t) => {
   const { gates, scene } = gated()
   const { clock, upstream, proxy, url, port } = await withLimits(t, [scene], {
     concurrency: { max: 1, queue: 1, queueTimeout: '7s' },
@@ -102,7 +102,7 @@ test('a client that leaves the queue makes room and is not sent on', async (t) =
   expect(upstream.arrivals.map(({ target }) => target)).toEqual(['/', '/second'])
 })
 
-test('there are never more connections to the upstream than allowed, however many requests', async (t) => {
+test('connections.max: bounds upstream connections for any number of requests', async (t) => {
   const { upstream, proxy, url } = await withLimits(t, [{ body: 'ok' }], {
     concurrency: { max: 64 },
     connections: { max: 3, idle: '4s' },
@@ -115,7 +115,7 @@ test('there are never more connections to the upstream than allowed, however man
   expect(metrics.get(metric('inFlight', { upstream: 'web' }))).toBe(0)
 })
 
-test('nobody queues for an upstream whose breaker is open', async (t) => {
+test('concurrency: no request queues for an upstream whose breaker is open', async (t) => {
   const { clock, upstream, url } = await withLimits(t, ['hang', { status: 500 }], {
     concurrency: { max: 2, queue: 9, queueTimeout: '7s' },
     connections: { max: 2, idle: '4s' },

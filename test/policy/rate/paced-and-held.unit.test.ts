@@ -6,7 +6,7 @@ import { type Got, type Service, seeded, virtualSidecar } from '../../support/vi
 
 const CALM = { breaker: { consecutiveFailures: 100_000, failureRate: false }, connections: { max: 1_000 } }
 
-test('whatever the arrivals: no window gets more than the rate, turns are in order, and nobody waits in vain', async () => {
+test('rate: for any arrivals, no window exceeds it, turns keep order, no wait is in vain', async () => {
   const plan = fc.record({
     requests: fc.integer({ min: 1, max: 8 }),
     arrivals: fc.array(
@@ -53,7 +53,7 @@ test('whatever the arrivals: no window gets more than the rate, turns are in ord
   )
 })
 
-test('whatever a job does: a held poll is told as soon as there is news, never later than upTo or its deadline, and polls keep their distance', async () => {
+test('hold: for any job, an answer comes with the news, by upTo and deadline, polls apart', async () => {
   const plan = fc.record({
     doneAt: fc.integer({ min: 0, max: 60_000 }),
     slowness: fc.integer({ min: 1, max: 1_500 }),

@@ -21,7 +21,7 @@ const times = (upstream: { arrivals: readonly { at: number }[] }) => upstream.ar
 const densest = (at: readonly number[], ms: number) =>
   Math.max(...at.map((from) => at.filter((one) => one >= from && one < from + ms).length))
 
-test('300 calls at once at an upstream that allows 100 a minute: it never gets more, and nobody a 429', async (t) => {
+test('rate: of 300 calls at once an upstream of 100 a minute gets no more, and no 429', async (t) => {
   const { clock, upstream, url } = await withRate(t, [OK], { rate: { requests: 90, per: '60s' } })
   const answers = Promise.all(Array.from({ length: 300 }, () => ask(url)))
   await upstream.arrival(90)
@@ -34,7 +34,7 @@ test('300 calls at once at an upstream that allows 100 a minute: it never gets m
   expect(densest(times(upstream), 60_000)).toBe(90)
 })
 
-test('turns are taken in order of arrival, as early as the window allows', async (t) => {
+test('rate: turns are taken in order of arrival, as early as the window allows', async (t) => {
   const { clock, upstream, url, proxy } = await withRate(t, [OK], { rate: { requests: 2, per: '10s' } })
   await ask(`${url}/1`)
   await clock.advance(4_000)
@@ -56,7 +56,7 @@ test('turns are taken in order of arrival, as early as the window allows', async
   expect(await proxy.logged(({ path }) => path === '/4')).toMatchObject({ queue_ms: 10_000 })
 })
 
-test('what cannot have its turn in time is refused at once, with the seconds until there is room', async (t) => {
+test('rate: a request without a turn in time is refused at once, with Retry-After', async (t) => {
   const { clock, upstream, url } = await withRate(t, [OK], {
     rate: { requests: 1, per: '60s' },
     timeout: { attempt: '1h', total: '25s' },
@@ -76,7 +76,7 @@ test('what cannot have its turn in time is refused at once, with the seconds unt
   expect(upstream.arrivals).toHaveLength(2)
 })
 
-test('queueTimeout bounds the wait, and a client that leaves makes room for the next', async (t) => {
+test('rate: queueTimeout bounds the wait, and a client that leaves makes room', async (t) => {
   const { clock, upstream, url, port, proxy } = await withRate(t, [OK], {
     rate: { requests: 1, per: '10s', queueTimeout: '15s' },
   })
@@ -94,7 +94,7 @@ test('queueTimeout bounds the wait, and a client that leaves makes room for the 
   expect(upstream.arrivals.map(({ target }) => target)).toEqual(['/', '/next'])
 })
 
-test('a repetition counts as well, and gives way to the answer there is when it would come too late', async (t) => {
+test('rate: a retry counts, too; one that would be too late gives way to the answer there is', async (t) => {
   const { clock, upstream, url } = await withRate(t, [{ status: 503 }, OK, { status: 503, body: 'busy' }], {
     rate: { requests: 1, per: '10s' },
     timeout: { attempt: '1h', total: '25s' },

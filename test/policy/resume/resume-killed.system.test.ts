@@ -21,7 +21,7 @@ async function serve(t: TestContext, port: number, file: string): Promise<ChildP
   return child
 }
 
-test(`${SIZE_MIB} MB with the upstream killed ${KILLS} times on the way arrive as they are`, {
+test(`resume: ${SIZE_MIB} MB arrive whole although the upstream is killed ${KILLS} times`, {
   timeout: 60_000,
 }, async (t) => {
   const file = join(temporaryFolder(t), 'file')

@@ -53,7 +53,7 @@ async function withResume<C extends Clock>(t: Scope, clock: C, parts: readonly P
 
 const sha = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
 
-test('a download that breaks off again and again arrives as one body', async (t) => {
+test('resume: a download that breaks off several times arrives as one body', async (t) => {
   const { clock, upstream, proxy, resumes, url } = await withResume(t, fakeClock(), [
     { sends: 100_000 },
     { sends: 1 },
@@ -73,7 +73,7 @@ test('a download that breaks off again and again arrives as one body', async (t)
   expect(await proxy.logged(({ msg }) => msg === 'request')).toMatchObject({ attempts: 4, bytes_out: FILE.length })
 })
 
-test("a client's own range is gone on with to its own end", async (t) => {
+test('resume: a range that the client asked for is resumed up to its own end', async (t) => {
   const { clock, upstream, url } = await withResume(t, fakeClock(), [{ sends: 50_000 }, {}])
   const answer = ask(url, { headers: { range: 'bytes=1000-200999' } })
   await clock.elapse(2_000)
@@ -93,7 +93,7 @@ test.for<[string, Part]>([
   ['the tag is another', { headers: { etag: '"v2"' } }],
   ['it begins elsewhere', { headers: { 'content-range': `bytes 7-${FILE.length - 1}/${FILE.length}` } }],
   ['it is gone', { status: 404 }],
-])('when %s, the client is cut off: never mixed bytes', async ([, second], t) => {
+])('resume: when %s, the client is cut off and never gets mixed bytes', async ([, second], t) => {
   const { clock, url, resumes } = await withResume(t, fakeClock(), [{ sends: 100_000 }, second])
   const answer = ask(url)
   answer.catch(() => {})
@@ -106,13 +106,13 @@ test.for<[string, Part]>([
   ['a weak tag', { headers: { etag: 'W/"v1"' } }],
   ['no tag', { headers: { etag: '' } }],
   ['no ranges', { headers: { 'accept-ranges': 'none' } }],
-])('with %s a body that breaks off is broken off', async ([, first], t) => {
+])('resume: a response with %s is not resumed', async ([, first], t) => {
   const { upstream, url } = await withResume(t, fakeClock(), [{ sends: 100_000, ...first }, {}])
   await expect(ask(url)).rejects.toThrow()
   expect(upstream.arrivals).toHaveLength(1)
 })
 
-test('tries without a byte between them are as many as `attempts` allows', async (t) => {
+test('resume: attempts bounds the tries that bring no byte', async (t) => {
   const parts = [{ sends: 100_000 }, { sends: 0 }, { sends: 0 }, {}]
   const { clock, upstream, url } = await withResume(t, fakeClock(), parts, { retry: { attempts: 3 } })
   const answer = ask(url)
@@ -123,7 +123,7 @@ test('tries without a byte between them are as many as `attempts` allows', async
   expect(upstream.arrivals).toHaveLength(3)
 })
 
-test('a client that leaves while a resume waits ends it', async (t) => {
+test('resume: a client that leaves during the wait ends it', async (t) => {
   const { clock, upstream, proxy, port } = await withResume(t, fakeClock(), [{ sends: 100_000 }, {}])
   const raw = openRaw(port)
   raw.send('GET /file HTTP/1.1\r\nHost: x\r\n\r\n')
@@ -134,7 +134,7 @@ test('a client that leaves while a resume waits ends it', async (t) => {
   expect(upstream.arrivals).toHaveLength(1)
 })
 
-test('a route that does not say so is not resumed', async (t) => {
+test('resume: a route without the setting is not resumed', async (t) => {
   const { upstream, url } = await withResume(t, fakeClock(), [{ sends: 100_000 }, {}], {
     routes: [{ match: 'GET /file' }],
   })
@@ -142,7 +142,7 @@ test('a route that does not say so is not resumed', async (t) => {
   expect(upstream.arrivals).toHaveLength(1)
 })
 
-test('wherever a download breaks off, and whatever has become of the file: all of it as it was, or an abort', {
+test('resume: any break and any change of the file give the whole file or an abort', {
   timeout: 60_000,
 }, async () => {
   const part = fc.record({

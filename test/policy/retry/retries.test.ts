@@ -14,7 +14,7 @@ const withRetries = (t: Scope, scenes: readonly Scene[], settings: object = {}) 
 const BUSY: Scene = { status: 503, body: 'busy' }
 const times = (upstream: { arrivals: readonly { at: number }[] }) => upstream.arrivals.map(({ at }) => at)
 
-test('attempts are made after 2, 4, 8 and 16 seconds, then the last answer is relayed as it is', async (t) => {
+test('retry: waits are 2, 4, 8 and 16 s, then the last answer is relayed as it is', async (t) => {
   const { clock, upstream, url } = await withRetries(t, [BUSY], { timeout: { attempt: '12s', total: '100s' } })
   const answer = ask(url)
   for (const ms of [2_000, 4_000, 8_000, 16_000]) await clock.elapse(ms)
@@ -23,7 +23,7 @@ test('attempts are made after 2, 4, 8 and 16 seconds, then the last answer is re
   expect(times(upstream)).toEqual([0, 2_000, 6_000, 14_000, 30_000])
 })
 
-test('an answer after a retry says how many attempts were made, one at the first try does not', async (t) => {
+test('retry: x-breakwater-attempts is set after a retry, and only then', async (t) => {
   const { clock, url } = await withRetries(t, [BUSY, { body: 'ok' }])
   const answer = ask(url)
   await clock.elapse(2_000)
@@ -31,7 +31,7 @@ test('an answer after a retry says how many attempts were made, one at the first
   expect((await ask(url)).headers['x-breakwater-attempts']).toBeUndefined()
 })
 
-test('jitter spreads a wait symmetrically', async (t) => {
+test('retry: jitter spreads a wait symmetrically', async (t) => {
   const draws = [0, 0.999999]
   const { clock, url } = await withSidecar(t, [BUSY, BUSY, { body: 'ok' }], {
     random: () => draws.shift() ?? 0.5,
@@ -59,7 +59,7 @@ test.for([
   expect(times(upstream)).toEqual([0, ms])
 })
 
-test('a Retry-After that ends past the deadline is not waited for: the answer goes out now, header and all', async (t) => {
+test('retry: a Retry-After past the deadline is relayed at once, header and all', async (t) => {
   const { upstream, proxy, url } = await withRetries(t, [
     { status: 429, headers: { 'retry-after': '60' }, body: 'slow down' },
   ])
@@ -69,7 +69,7 @@ test('a Retry-After that ends past the deadline is not waited for: the answer go
   expect(await proxy.sample('retriesDenied', { upstream: 'web', route: '*', why: 'deadline' })).toBe(1)
 })
 
-test('no attempt starts after the deadline', async (t) => {
+test('retry: no attempt starts after the deadline', async (t) => {
   const { clock, upstream, url } = await withRetries(t, ['hang'], { timeout: { attempt: '12s', total: '25s' } })
   const answer = ask(url)
   await upstream.arrival(1)
@@ -83,7 +83,7 @@ test('no attempt starts after the deadline', async (t) => {
   expect(times(upstream)).toEqual([0, 14_000])
 })
 
-test('the last attempt that the deadline allows may use all the time that is left', async (t) => {
+test('retry: the last attempt before the deadline may use all the time that is left', async (t) => {
   let finish = () => {}
   const slow: Scene = (_request, response) => {
     finish = () => response.end('late')
@@ -105,7 +105,7 @@ test.for([
   ['reset', 'PUT', 2],
   ['reset', 'POST', 1],
   ['reset', 'PATCH', 1],
-] as const)('an upstream that goes away with a %s: %s is sent %i time(s)', async ([scene, method, sent], t) => {
+] as const)('retry: after a %s by the upstream a %s is sent %i time(s)', async ([scene, method, sent], t) => {
   const { clock, upstream, url } = await withRetries(t, [scene, { body: 'ok' }])
   const answer = ask(url, { method, body: method === 'GET' ? '' : 'x' })
   if (sent === 2) await clock.elapse(2_000)
@@ -113,7 +113,7 @@ test.for([
   expect([status, upstream.arrivals.length]).toEqual([sent === 2 ? 200 : 502, sent])
 })
 
-test('a POST is repeated where the route vouches for it, or the request carries an Idempotency-Key', async (t) => {
+test('retry: a POST is retried if the route is idempotent or it has an Idempotency-Key', async (t) => {
   const { clock, upstream, url } = await withRetries(t, [BUSY, { body: 'ok' }, BUSY, { body: 'ok' }, BUSY], {
     routes: [{ match: 'POST /jobs', idempotent: true }],
   })
@@ -128,7 +128,7 @@ test('a POST is repeated where the route vouches for it, or the request carries 
   expect(upstream.arrivals.map(({ body }) => body.toString())).toEqual(['{"a":1}', '{"a":1}', 'b', 'b', 'c'])
 })
 
-test('a POST that found no connection is repeated: nothing of it was sent', async (t) => {
+test('retry: a POST whose connect failed is retried, since nothing was sent', async (t) => {
   const clock = fakeClock()
   const port = await freePort()
   const proxy = await startProxy(t, {
@@ -144,7 +144,7 @@ test('a POST that found no connection is repeated: nothing of it was sent', asyn
 })
 
 test.for([200, 404, 422, 500, 501] as const)(
-  'a status that is not in `on` is relayed at once: %i',
+  'retry: a status that is not in `on` is relayed at once: %i',
   async (status, t) => {
     const { upstream, url } = await withRetries(t, [{ status, body: 'as it is' }])
     const answer = await ask(url)
@@ -152,7 +152,7 @@ test.for([200, 404, 422, 500, 501] as const)(
   },
 )
 
-test('a body larger than memory is replayed from disk, byte for byte', async (t) => {
+test('retry: a body larger than memory is replayed from disk, byte for byte', async (t) => {
   const payload = randomBytes(3 * 1024 * 1024)
   const { clock, upstream, url } = await withRetries(
     t,
@@ -168,7 +168,7 @@ test('a body larger than memory is replayed from disk, byte for byte', async (t)
   expect(upstream.arrivals.map(({ body }) => body.equals(payload))).toEqual([true, true, true])
 })
 
-test('a body over both limits streams on and is not repeated, and that is counted', async (t) => {
+test('retry: a body over both limits is streamed, not retried, and counted', async (t) => {
   const payload = randomBytes(300_000)
   const { upstream, proxy, url } = await withRetries(t, [BUSY], {
     retry: { bodyBuffer: { memory: '64KiB', disk: '128KiB' } },
@@ -181,7 +181,7 @@ test('a body over both limits streams on and is not repeated, and that is counte
   expect(metrics.get(metric('bodiesUnkept', { upstream: 'web', route: '*', why: 'too_large' }))).toBe(1)
 })
 
-test('an attempt whose answer began before the upload ended is not repeated', async (t) => {
+test('retry: an answer that begins before the upload ends is not retried', async (t) => {
   const { upstream, port, proxy } = await withRetries(t, [{ status: 503, body: 'no room', early: true }])
   const raw = openRaw(port)
   raw.send('PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nonly this')
@@ -192,7 +192,7 @@ test('an attempt whose answer began before the upload ended is not repeated', as
   expect(await proxy.sample('retriesDenied', { upstream: 'web', route: '*', why: 'early_response' })).toBe(1)
 })
 
-test('a client that goes away during a wait ends it at once: nothing more reaches the upstream', async (t) => {
+test('retry: a client that leaves during a back-off ends it; no further attempt is made', async (t) => {
   const { clock, upstream, proxy, port } = await withRetries(t, [BUSY])
   const raw = openRaw(port)
   raw.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
@@ -205,7 +205,7 @@ test('a client that goes away during a wait ends it at once: nothing more reache
   expect(upstream.arrivals).toHaveLength(1)
 })
 
-test('a client that goes away during an attempt ends it at once, and nobody is blamed', async (t) => {
+test('retry: a client that leaves during an attempt ends it; the upstream is not blamed', async (t) => {
   const { upstream, proxy, port } = await withRetries(t, ['hang'], { breaker: { consecutiveFailures: 1 } })
   const raw = openRaw(port)
   raw.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
@@ -216,7 +216,7 @@ test('a client that goes away during an attempt ends it at once, and nobody is b
   expect(await proxy.sample('breakerState', { upstream: 'web', route: '*' })).toBe(0)
 })
 
-test('the budget bounds retries as a share of requests', async (t) => {
+test('retry: the budget bounds retries as a share of requests', async (t) => {
   const { clock, upstream, proxy, url } = await withRetries(t, [BUSY], {
     timeout: { total: '25s' },
     retry: { attempts: 2, budget: { ratio: 0.2, minPerSecond: 0, window: '10s' } },
@@ -232,7 +232,7 @@ test('the budget bounds retries as a share of requests', async (t) => {
   expect(await proxy.sample('retriesDenied', { upstream: 'web', route: '*', why: 'budget' })).toBe(5)
 })
 
-test('a pooled connection that the upstream has closed is no attempt, and costs no wait', async (t) => {
+test('retry: a stale pooled connection is no attempt and costs no back-off', async (t) => {
   const dieOnReuse: Scene = (request) => void request.socket.resetAndDestroy()
   const { upstream, proxy, url } = await withRetries(t, [{ body: 'first' }, dieOnReuse, { body: 'second' }])
   await ask(url)
@@ -246,7 +246,7 @@ test('a pooled connection that the upstream has closed is no attempt, and costs 
   expect(await proxy.sample('staleConnections', { upstream: 'web' })).toBe(1)
 })
 
-test('a POST on a pooled connection that dies is not sent twice', async (t) => {
+test('retry: a POST on a pooled connection that dies is not sent twice', async (t) => {
   const dieOnReuse: Scene = (request) => void request.socket.resetAndDestroy()
   const { upstream, url } = await withRetries(t, [{ body: 'first' }, dieOnReuse, { body: 'never' }])
   await ask(url)
