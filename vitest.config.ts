@@ -1,10 +1,32 @@
 import { defineConfig } from 'vitest/config'
 
+const UNIT = 'test/**/*.unit.test.ts'
+const SYSTEM = 'test/**/*.system.test.ts'
+
+/** The name of a file says its project; CONTRIBUTING.md says which name to give. A setup file holds `unit` and `wire` to it. */
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     pool: 'forks',
     testTimeout: 20_000,
     reporters: ['default'],
+    // The page's modules run in a browser, where V8's counts are not gathered.
+    coverage: { provider: 'v8', include: ['src/**/*.ts'], exclude: ['src/dashboard/**'], reporter: ['text', 'html'] },
+    projects: [
+      {
+        extends: true,
+        // Pure tests share their modules: reading them anew for each file takes longer than the tests.
+        test: { name: 'unit', include: [UNIT], isolate: false, setupFiles: ['test/support/only-in-memory.ts'] },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'wire',
+          include: ['test/**/*.test.ts'],
+          exclude: [UNIT, SYSTEM],
+          setupFiles: ['test/support/only-in-process.ts'],
+        },
+      },
+      { extends: true, test: { name: 'system', include: [SYSTEM] } },
+    ],
   },
 })

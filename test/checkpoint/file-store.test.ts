@@ -19,7 +19,7 @@ async function open(t: Scope, folder: string | undefined) {
 storeContract('the file store', (t) => open(t, temporaryFolder(t)))
 storeContract('the memory store', (t) => open(t, undefined))
 
-test('what was saved is there when the store is opened again', async (t) => {
+test('file store: records are there when it is opened again', async (t) => {
   const folder = temporaryFolder(t)
   const first = await openFileStore(folder, SETTINGS, fakeClock())
   await first.save('j', checkpoint('s', ['a']), ALWAYS)
@@ -28,7 +28,7 @@ test('what was saved is there when the store is opened again', async (t) => {
   expect(await store.load('j', undefined)).toMatchObject({ revision: 1, checkpoint: { item_ids: ['a'] } })
 })
 
-test('a second store on the same folder is refused, and says why', async (t) => {
+test('file store: a second one on the same folder is refused, and says why', async (t) => {
   const folder = temporaryFolder(t)
   await open(t, folder)
   await expect(openFileStore(folder, SETTINGS, fakeClock())).rejects.toThrow(
@@ -36,14 +36,14 @@ test('a second store on the same folder is refused, and says why', async (t) => 
   )
 })
 
-test('a folder that cannot be made is named, with what it is for', async (t) => {
+test('file store: a folder that cannot be made is named, with its purpose', async (t) => {
   const file = join(temporaryFolder(t), 'file')
   writeFileSync(file, '')
   const { store } = await open(t, join(file, 'data'))
   await expect(store.load('j', undefined)).rejects.toThrow(`checkpoints.store file:${file}/data: ENOTDIR`)
 })
 
-test('a record lives for its time after the last save, and then makes room', async (t) => {
+test('file store: a record expires after its time since the last save', async (t) => {
   const { store, clock } = await open(t, temporaryFolder(t))
   await store.append('j', { stage: 's', itemIds: ['a'], totalItems: 1, metadata: undefined }, ALWAYS)
   await clock.advance(59_000)
@@ -65,7 +65,7 @@ test('a record lives for its time after the last save, and then makes room', asy
   })
 })
 
-test('a year of jobs takes no more room than what lives at one time', (t) => {
+test('file store: a year of jobs takes no more room than those that live at one time', (t) => {
   const path = join(temporaryFolder(t), 'checkpoints.sqlite')
   const DAY_MS = 86_400_000
   const database = new CheckpointDatabase(path, { ttlMs: DAY_MS, maxItems: 10_000 })
@@ -89,7 +89,7 @@ test('a year of jobs takes no more room than what lives at one time', (t) => {
   expect(database.jobs(365 * DAY_MS)).toHaveLength(0)
 })
 
-test('the file of the last version is opened, with all that is in it', async (t) => {
+test('file store: a file of the last version is opened with its records', async (t) => {
   const folder = temporaryFolder(t)
   cpSync(join(import.meta.dirname, '../fixtures/store-version-1.sqlite'), join(folder, 'checkpoints.sqlite'))
   const { store } = await open(t, folder)
@@ -102,7 +102,7 @@ test('the file of the last version is opened, with all that is in it', async (t)
   expect(await store.jobs()).toMatchObject([{ id: 'job-1', inputs: { shorts_count: 10 } }])
 })
 
-test('the file of a later version is refused and not touched', async (t) => {
+test('file store: a file of a later version is refused and not changed', async (t) => {
   const folder = temporaryFolder(t)
   const file = join(folder, 'checkpoints.sqlite')
   const later = new DatabaseSync(file)

@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest'
 import { ask, openRaw, problemOf } from '../support/client.ts'
-import { fakeClock } from '../support/fake-clock.ts'
-import { startProxy } from '../support/proxy.ts'
-import { type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+import type { Scope } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 
 /** Ten seconds and one more for each item, at most a minute. */
 const TOP = {
@@ -12,31 +11,20 @@ const TOP = {
   timeouts: { wait: { base: '10s', per: { items: '1s' }, min: '2s', max: '60s' } },
 }
 
-async function before(
+async function withComputed(
   t: Scope,
   timeout: object = { attempt: { computed: 'wait' }, total: '100s' },
   settings: object = {},
 ) {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, ['hang'])
-  const proxy = await startProxy(t, {
-    clock,
+  const fixture = await withSidecar(t, ['hang'], {
     top: TOP,
-    upstreams: {
-      web: {
-        url: upstream.origin,
-        listen: '127.0.0.1:0',
-        retry: { attempts: 1 },
-        breaker: { consecutiveFailures: 100 },
-        timeout,
-        ...settings,
-      },
-    },
+    web: { retry: { attempts: 1 }, breaker: { consecutiveFailures: 100 }, timeout, ...settings },
   })
+  const { clock, upstream, proxy, url } = fixture
   let sent = 0
   /** The ms after which an attempt is given up. */
   const patience = async (path: string, options: Parameters<typeof ask>[1] = {}) => {
-    const answer = ask(`${proxy.own('web')}${path}`, options)
+    const answer = ask(`${url}${path}`, options)
     sent += 1
     const { body } = await upstream.arrival(sent)
     const attempts = () => proxy.log.filter(({ msg }) => msg === 'attempt')
@@ -44,11 +32,11 @@ async function before(
     expect((await answer).status).toBe(504)
     return { ms: attempts().at(-1)?.duration_ms, body: body.toString() }
   }
-  return { proxy, patience, clock, upstream }
+  return { ...fixture, patience }
 }
 
-test('an attempt has the time that its job’s shape comes to: from a header, the query, the body, or by default', async (t) => {
-  const { patience, proxy } = await before(t)
+test('computed timeout: inputs come from a header, the query, the body or the default', async (t) => {
+  const { patience, proxy } = await withComputed(t)
   expect(await patience('/default')).toMatchObject({ ms: 15_000 })
   expect(await patience('/header', { headers: { 'x-items': '20' } })).toMatchObject({ ms: 30_000 })
   expect(await patience('/query?items=30')).toMatchObject({ ms: 40_000 })
@@ -61,11 +49,11 @@ test('an attempt has the time that its job’s shape comes to: from a header, th
   }
   expect(await patience('/body', json)).toEqual({ ms: 50_000, body })
   expect(await patience('/largest', { headers: { 'x-items': '100' } })).toMatchObject({ ms: 60_000 })
-  expect((await proxy.metrics()).get('breakwater_inputs_refused_total{input="items"}')).toBeUndefined()
+  expect(await proxy.sample('inputsRefused', { input: 'items' })).toBeUndefined()
 })
 
-test('a value that is no number in range falls back to the default, and that is counted', async (t) => {
-  const { patience, proxy } = await before(t)
+test('computed timeout: an input out of range falls back to the default and is counted', async (t) => {
+  const { patience, proxy } = await withComputed(t)
   for (const [i, value] of ['many', '-1', '101', 'Infinity', ' '].entries()) {
     expect(await patience(`/bad${i}`, { headers: { 'x-items': value } })).toMatchObject({ ms: 15_000 })
   }
@@ -75,23 +63,20 @@ test('a value that is no number in range falls back to the default, and that is 
     headers: { 'content-type': 'application/json', 'content-length': '18' },
   }
   expect(await patience('/broken', broken)).toEqual({ ms: 15_000, body: broken.body })
-  expect((await proxy.metrics()).get('breakwater_inputs_refused_total{input="items"}')).toBe(5)
+  expect(await proxy.sample('inputsRefused', { input: 'items' })).toBe(5)
 })
 
 test.for(['constructor', '__proto__', 'toString'])(
   '%s is a word like any other that has no factor',
   async (word, t) => {
-    const clock = fakeClock()
-    const upstream = await scriptedUpstream(t, clock, ['hang'])
-    const proxy = await startProxy(t, {
-      clock,
+    const { clock, upstream, proxy, url } = await withSidecar(t, ['hang'], {
       top: {
         job: { inputs: { ratio: { header: 'x-ratio', default: '16:9' } } },
         timeouts: { total: { base: '10s', times: { ratio: { '9:16': 2 } }, min: '2s', max: '60s' } },
       },
-      upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0', timeout: { total: { computed: 'total' } } } },
+      web: { timeout: { total: { computed: 'total' } } },
     })
-    const answer = ask(proxy.own('web'), { headers: { 'x-ratio': word } })
+    const answer = ask(url, { headers: { 'x-ratio': word } })
     await upstream.arrival(1)
     await clock.advance(60_000)
     expect((await answer).status).toBe(504)
@@ -104,9 +89,9 @@ test.for(['constructor', '__proto__', 'toString'])(
 const HALF =
   'POST /jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 24\r\n\r\n{"job": {"items"'
 
-test('a client that stalls in the body that may tell an input is told so after the total that it has without', async (t) => {
-  const { clock, proxy, upstream } = await before(t, { attempt: '90s', total: { computed: 'wait' } })
-  const stalled = openRaw(Number(new URL(proxy.own('web')).port))
+test('computed timeout: a client that stalls in its body times out after the default total', async (t) => {
+  const { clock, upstream, port } = await withComputed(t, { attempt: '90s', total: { computed: 'wait' } })
+  const stalled = openRaw(port)
   stalled.send(HALF)
   await clock.elapse(15_000)
   expect(await stalled.until(/client_stalled/)).toMatch(/^HTTP\/1.1 408 /)
@@ -114,32 +99,32 @@ test('a client that stalls in the body that may tell an input is told so after t
   stalled.socket.destroy()
 })
 
-test('a client that leaves in the body that may tell an input takes no place in the queue', async (t) => {
+test('computed timeout: a client that leaves in its body takes no place in the queue', async (t) => {
   // With an idle timeout over the total, the wait for the body is bounded by the total.
   const timeout = { attempt: { computed: 'wait' }, total: '100s', idle: '150s' }
-  const { clock, proxy, upstream } = await before(t, timeout, { concurrency: { max: 1, queue: 1 } })
-  const first = openRaw(Number(new URL(proxy.own('web')).port))
+  const { clock, proxy, upstream, port } = await withComputed(t, timeout, { concurrency: { max: 1, queue: 1 } })
+  const first = openRaw(port)
   first.send('GET /first HTTP/1.1\r\nHost: x\r\n\r\n')
   await upstream.begun(1)
-  const leaver = openRaw(Number(new URL(proxy.own('web')).port))
+  const leaver = openRaw(port)
   leaver.send(HALF)
   await clock.armed(100_000)
   leaver.socket.destroy()
   await proxy.logged(({ reason }) => reason === 'client_gone')
-  expect((await proxy.metrics()).get('breakwater_requests_queued{upstream="web"}')).toBe(0)
+  expect(await proxy.sample('queued', { upstream: 'web' })).toBe(0)
   first.socket.destroy()
 })
 
-test('a computed timeout may be shared out', async (t) => {
-  const { patience } = await before(t, {
+test('computed timeout: a share of one bounds an attempt', async (t) => {
+  const { patience } = await withComputed(t, {
     attempt: { computed: 'wait', divideBy: 'items' },
     total: { computed: 'wait' },
   })
   expect(await patience('/each', { headers: { 'x-items': '10' } })).toMatchObject({ ms: 2_000 })
 })
 
-test('a computed total ends the request, too', async (t) => {
-  const { clock, proxy, upstream } = await before(t, { attempt: '90s', total: { computed: 'wait' } })
+test('computed timeout: a computed total ends the request', async (t) => {
+  const { clock, proxy, upstream } = await withComputed(t, { attempt: '90s', total: { computed: 'wait' } })
   const answer = ask(`${proxy.own('web')}/x`, { headers: { 'x-items': '2' } })
   await upstream.arrival(1)
   await clock.advance(12_000)

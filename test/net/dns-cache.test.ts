@@ -9,7 +9,7 @@ const ONE = '127.0.0.1'
 const OTHER = '127.0.0.2'
 
 /** An upstream at two addresses of the loopback, and a resolver that says what the test says. */
-async function before(t: Scope) {
+async function withNames(t: Scope) {
   const clock = fakeClock()
   const one = await scriptedUpstream(t, clock, [{ body: ONE }])
   const other = await scriptedUpstream(t, clock, [{ body: OTHER }], one.port, OTHER)
@@ -28,19 +28,19 @@ async function before(t: Scope) {
   return { clock, one, other, names, proxy, body, url: proxy.own('web') }
 }
 
-test('a name that leads elsewhere is noticed in the background, and connections to where it led are not used again', async (t) => {
-  const { clock, one, names, proxy, body } = await before(t)
+test('DNS cache: a changed address is noticed in the background; old connections are dropped', async (t) => {
+  const { clock, one, names, proxy, body } = await withNames(t)
   expect([await body(), await body(), names.asked, one.connections()]).toEqual([ONE, ONE, 1, 1])
   names.answer = async () => [OTHER]
   expect(await body()).toBe(ONE)
   await clock.elapse(30_000)
   await proxy.logged(({ msg, host }) => msg === 'name changed' && host === 'web.test')
   expect([await body(), await body(), names.asked]).toEqual([OTHER, OTHER, 2])
-  expect((await proxy.metrics()).get('breakwater_name_resolutions_total{outcome="changed"}')).toBe(1)
+  expect(await proxy.sample('nameResolutions', { outcome: 'changed' })).toBe(1)
 })
 
-test('a resolver that fails or hangs leaves the addresses that are known, and no connect waits for it', async (t) => {
-  const { clock, one, names, proxy, body } = await before(t)
+test('DNS cache: a resolver that fails or hangs leaves the known addresses in use', async (t) => {
+  const { clock, one, names, proxy, body } = await withNames(t)
   await body()
   names.answer = () => Promise.reject(Object.assign(new Error('try again'), { code: 'EAI_AGAIN' }))
   await clock.elapse(30_000)
@@ -51,11 +51,11 @@ test('a resolver that fails or hangs leaves the addresses that are known, and no
   await clock.elapse(30_000)
   one.dropConnections()
   expect([await body(), names.asked, one.connections()]).toEqual([ONE, 3, 3])
-  expect((await proxy.metrics()).get('breakwater_name_resolutions_total{outcome="failed"}')).toBe(1)
+  expect(await proxy.sample('nameResolutions', { outcome: 'failed' })).toBe(1)
 })
 
-test('a name that cannot be resolved the first time is a 502, and is asked for again by the next request', async (t) => {
-  const { names, body, url } = await before(t)
+test('DNS cache: an unresolved name is a 502, and the next request asks again', async (t) => {
+  const { names, body, url } = await withNames(t)
   names.answer = () => Promise.reject(Object.assign(new Error('no such name'), { code: 'ENOTFOUND' }))
   expect(problemOf(await ask(url))).toMatchObject({ status: 502, type: 'urn:breakwater:dns_error' })
   names.answer = async () => []
@@ -64,8 +64,8 @@ test('a name that cannot be resolved the first time is a 502, and is asked for a
   expect([await body(), names.asked]).toEqual([ONE, 3])
 })
 
-test('connections are spread over the addresses of a name', async (t) => {
-  const { clock, one, other, names, body } = await before(t)
+test('DNS cache: connections are spread over the addresses of a name', async (t) => {
+  const { clock, one, other, names, body } = await withNames(t)
   names.answer = async () => [ONE, OTHER]
   for (let i = 0; i < 6; i += 1) {
     await body()

@@ -2,28 +2,18 @@ import type { ServerResponse } from 'node:http'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { ask, openRaw, problemOf } from '../support/client.ts'
-import { fakeClock } from '../support/fake-clock.ts'
-import { startProxy } from '../support/proxy.ts'
-import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+import { metric } from '../support/metric.ts'
+import type { Scene, Scope } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 
-async function before(t: Scope, scenes: readonly Scene[], collapse: unknown = true, settings: object = {}) {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, scenes)
-  const proxy = await startProxy(t, {
-    clock,
-    upstreams: {
-      web: {
-        url: upstream.origin,
-        listen: '127.0.0.1:0',
-        routes: [{ match: '* /jobs', idempotent: true, collapse }],
-        ...settings,
-      },
-    },
+async function withCollapse(t: Scope, scenes: readonly Scene[], collapse: unknown = true, settings: object = {}) {
+  const fixture = await withSidecar(t, scenes, {
+    web: { routes: [{ match: '* /jobs', idempotent: true, collapse }], ...settings },
+    path: '/jobs',
   })
-  const url = `${proxy.own('web')}/jobs`
   /** Resolves when so many requests are answered by what another one brings. */
-  const shared = (n: number) => logged(proxy.log, 'shared', n)
-  return { clock, upstream, proxy, url, shared, port: Number(new URL(url).port) }
+  const shared = (n: number) => logged(fixture.proxy.log, 'shared', n)
+  return { ...fixture, shared }
 }
 
 const logged = (log: readonly { readonly msg?: string }[], msg: string, n: number) =>
@@ -38,9 +28,9 @@ function gated() {
 
 const JOB = { method: 'POST', body: '{"url":"u"}', headers: { 'content-type': 'application/json' } }
 
-test('two identical calls at once reach the upstream once, and both get the whole response', async (t) => {
+test('collapse: two equal requests make one call, and both get the whole response', async (t) => {
   const { responses, scene } = gated()
-  const { upstream, proxy, url, shared } = await before(t, [scene])
+  const { upstream, proxy, url, shared } = await withCollapse(t, [scene])
   const calls = [ask(url, JOB), ask(url, { ...JOB, headers: { ...JOB.headers, 'x-request-id': 'another' } })]
   await shared(1)
   await upstream.arrival(1)
@@ -50,20 +40,20 @@ test('two identical calls at once reach the upstream once, and both get the whol
   }
   expect(upstream.arrivals.map(({ body }) => body.toString())).toEqual(['{"url":"u"}'])
   const metrics = await proxy.metrics()
-  expect(metrics.get('breakwater_shared_total{upstream="web",route="* /jobs",by="collapse"}')).toBe(1)
-  expect(metrics.get('breakwater_attempts_total{upstream="web",route="* /jobs",outcome="2xx"}')).toBe(1)
+  expect(metrics.get(metric('shared', { upstream: 'web', route: '* /jobs', by: 'collapse' }))).toBe(1)
+  expect(metrics.get(metric('attempts', { upstream: 'web', route: '* /jobs', outcome: '2xx' }))).toBe(1)
 })
 
-test('what comes once the response has begun is a call of its own', async (t) => {
-  const { upstream, url } = await before(t, [{ body: 'a' }, { body: 'b' }])
+test('collapse: a request after the response head makes a call of its own', async (t) => {
+  const { upstream, url } = await withCollapse(t, [{ body: 'a' }, { body: 'b' }])
   expect((await ask(url, JOB)).body.toString()).toBe('a')
   expect((await ask(url, JOB)).body.toString()).toBe('b')
   expect(upstream.arrivals).toHaveLength(2)
 })
 
-test('another body, method, target or credential is another call', async (t) => {
+test('collapse: a different body, method, target or credential is another call', async (t) => {
   const { responses, scene } = gated()
-  const { upstream, url } = await before(t, [scene])
+  const { upstream, url } = await withCollapse(t, [scene])
   const calls = [
     ask(url, JOB),
     ask(url, { ...JOB, body: '{"url":"v"}' }),
@@ -76,9 +66,9 @@ test('another body, method, target or credential is another call', async (t) => 
   expect((await Promise.all(calls)).map(({ status }) => status)).toEqual(Array(5).fill(200))
 })
 
-test('where headers are named, they alone make a difference', async (t) => {
+test('collapse: named headers are the only ones that distinguish calls', async (t) => {
   const { responses, scene } = gated()
-  const { upstream, url, shared } = await before(t, [scene], { headers: ['X-API-Key'] })
+  const { upstream, url, shared } = await withCollapse(t, [scene], { headers: ['X-API-Key'] })
   const as = (key: string, agent: string) => ask(url, { headers: { 'x-api-key': key, accept: agent } })
   const calls = [as('a', '1'), as('a', '2'), as('b', '1')]
   await shared(1)
@@ -88,9 +78,9 @@ test('where headers are named, they alone make a difference', async (t) => {
   expect(upstream.arrivals).toHaveLength(2)
 })
 
-test('a failed attempt is repeated once for all of them, and what it comes to is for all', async (t) => {
+test('collapse: a retry is made once, and its result is for all clients', async (t) => {
   const { responses, scene } = gated()
-  const { clock, upstream, url, shared } = await before(t, [scene, { status: 201, body: 'made' }, 'reset'])
+  const { clock, upstream, url, shared } = await withCollapse(t, [scene, { status: 201, body: 'made' }, 'reset'])
   const calls = [ask(url, JOB), ask(url, JOB), ask(url, JOB)]
   await shared(2)
   await upstream.arrival(1)
@@ -102,9 +92,9 @@ test('a failed attempt is repeated once for all of them, and what it comes to is
   expect(upstream.arrivals.map(({ body }) => body.toString())).toEqual([JOB.body, JOB.body])
 })
 
-test('a fault is told to each of them', async (t) => {
+test('collapse: each client is told the fault', async (t) => {
   const { responses, scene } = gated()
-  const { upstream, url, shared } = await before(t, [scene], true, { retry: { attempts: 1 } })
+  const { upstream, url, shared } = await withCollapse(t, [scene], true, { retry: { attempts: 1 } })
   const calls = [ask(url, JOB), ask(url, JOB)]
   await shared(1)
   await upstream.arrival(1)
@@ -112,9 +102,9 @@ test('a fault is told to each of them', async (t) => {
   for (const answer of await Promise.all(calls)) expect(problemOf(answer)).toMatchObject({ attempts: 1, status: 502 })
 })
 
-test('a client that leaves takes nothing from the others, whoever began; with the last one the call ends', async (t) => {
+test('collapse: a client that leaves costs the others nothing; the last one ends the call', async (t) => {
   const { responses, scene } = gated()
-  const { upstream, proxy, url, shared, port } = await before(t, [scene])
+  const { upstream, proxy, url, shared, port } = await withCollapse(t, [scene])
   const first = openRaw(port)
   first.send(`POST /jobs HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi`)
   await upstream.arrival(1)
@@ -132,9 +122,9 @@ test('a client that leaves takes nothing from the others, whoever began; with th
   await upstream.gone(2)
 })
 
-test('each waits no longer than its own deadline', async (t) => {
+test('collapse: each client waits no longer than its own deadline', async (t) => {
   const { responses, scene } = gated()
-  const { clock, upstream, url, shared } = await before(t, [scene])
+  const { clock, upstream, url, shared } = await withCollapse(t, [scene])
   const patient = ask(url, JOB)
   await upstream.arrival(1)
   const hasty = ask(url, { ...JOB, headers: { ...JOB.headers, 'x-request-timeout': '3' } })
@@ -145,8 +135,8 @@ test('each waits no longer than its own deadline', async (t) => {
   expect((await patient).body.toString()).toBe('late')
 })
 
-test('a client that leaves in its upload takes no place in the queue', async (t) => {
-  const { clock, upstream, proxy, port } = await before(t, ['hang'], true, { concurrency: { max: 1, queue: 1 } })
+test('collapse: a client that leaves during its upload takes no place in the queue', async (t) => {
+  const { clock, upstream, proxy, port } = await withCollapse(t, ['hang'], true, { concurrency: { max: 1, queue: 1 } })
   const first = openRaw(port)
   first.send('GET /jobs HTTP/1.1\r\nHost: x\r\n\r\n')
   await upstream.begun(1)
@@ -156,12 +146,12 @@ test('a client that leaves in its upload takes no place in the queue', async (t)
   await clock.armed(25_000)
   leaver.socket.destroy()
   await proxy.logged(({ reason }) => reason === 'client_gone')
-  expect((await proxy.metrics()).get('breakwater_requests_queued{upstream="web"}')).toBe(0)
+  expect(await proxy.sample('queued', { upstream: 'web' })).toBe(0)
   first.socket.destroy()
 })
 
-test('a client that stalls in its upload is told so at its deadline, and holds nobody up', async (t) => {
-  const { clock, url, port } = await before(t, [{ body: 'made' }])
+test('collapse: a client that stalls its upload times out and delays no other', async (t) => {
+  const { clock, url, port } = await withCollapse(t, [{ body: 'made' }])
   const stalled = openRaw(port)
   stalled.send('POST /jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf')
   await clock.armed(25_000)
@@ -170,10 +160,10 @@ test('a client that stalls in its upload is told so at its deadline, and holds n
   expect(await stalled.until(/\r\n\r\n/)).toMatch(/^HTTP\/1.1 408 /)
 })
 
-test('a body over the memory buffer, or of unknown length, is sent by itself', async (t) => {
+test('collapse: a body over the memory buffer, or without a length, is not shared', async (t) => {
   const { responses, scene } = gated()
   const retry = { bodyBuffer: { memory: '10B' } }
-  const { upstream, url } = await before(t, [scene], true, { retry })
+  const { upstream, url } = await withCollapse(t, [scene], true, { retry })
   const large = { method: 'POST', body: 'x'.repeat(11) }
   const chunked = { method: 'POST', body: 'x', headers: { 'transfer-encoding': 'chunked' } }
   const calls = [ask(url, large), ask(url, large), ask(url, chunked), ask(url, chunked)]
@@ -182,9 +172,9 @@ test('a body over the memory buffer, or of unknown length, is sent by itself', a
   await Promise.all(calls)
 })
 
-test('one that reads slowly holds the others up for no more than a second, and is then cut off', async (t) => {
+test('collapse: a slow reader delays the others by at most a second, then is cut', async (t) => {
   const { responses, scene } = gated()
-  const { clock, upstream, url, shared, port } = await before(t, [scene])
+  const { clock, upstream, url, shared, port } = await withCollapse(t, [scene])
   const slow = openRaw(port)
   slow.send(`GET /jobs HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: close\r\n\r\n`)
   slow.socket.pause()
@@ -200,9 +190,9 @@ test('one that reads slowly holds the others up for no more than a second, and i
   expect(slow.received.length).toBeLessThan(body.length)
 })
 
-test('where the body breaks off, it breaks off for all', async (t) => {
+test('collapse: a body that breaks off breaks off for all', async (t) => {
   const { responses, scene } = gated()
-  const { upstream, url, shared } = await before(t, [scene])
+  const { upstream, url, shared } = await withCollapse(t, [scene])
   const calls = [ask(url), ask(url)]
   await shared(1)
   await upstream.arrival(1)
@@ -211,11 +201,11 @@ test('where the body breaks off, it breaks off for all', async (t) => {
   expect((await settled).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
 })
 
-test('with resume, a body that breaks off goes on for all of them', async (t) => {
+test('collapse and resume: a body that breaks off is resumed for all', async (t) => {
   const head = { 'content-length': '10', 'accept-ranges': 'bytes', etag: '"v1"' }
   const rest = { 'content-range': 'bytes 4-9/10', 'content-length': '6', etag: '"v1"' }
   const { responses, scene } = gated()
-  const { clock, upstream, url, shared } = await before(
+  const { clock, upstream, url, shared } = await withCollapse(
     t,
     [scene, { status: 206, headers: rest, body: '456789' }],
     true,
@@ -232,13 +222,13 @@ test('with resume, a body that breaks off goes on for all of them', async (t) =>
   expect(upstream.arrivals[1]?.headers.range).toBe('bytes=4-')
 })
 
-test('held and collapsed: the polls of all are one', async (t) => {
+test('collapse and hold: all clients share the polls', async (t) => {
   const report = (status: string): Scene => ({
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ status }),
   })
   const hold = { json: '/status', in: ['queued'], upTo: '20s', every: '2s' }
-  const { clock, upstream, url, shared } = await before(t, [report('queued'), report('completed')], true, {
+  const { clock, upstream, url, shared } = await withCollapse(t, [report('queued'), report('completed')], true, {
     routes: [{ match: 'GET /jobs', collapse: true, hold }],
   })
   const calls = [ask(url), ask(url)]
@@ -248,7 +238,7 @@ test('held and collapsed: the polls of all are one', async (t) => {
   expect(upstream.arrivals).toHaveLength(2)
 })
 
-test('however a body comes in pieces and however many share it, each gets every byte', {
+test('collapse: any chunks and any number of clients: each gets every byte', {
   timeout: 60_000,
 }, async () => {
   const plan = fc.record({
@@ -261,7 +251,7 @@ test('however a body comes in pieces and however many share it, each gets every 
       const cleanUps: (() => unknown)[] = []
       const scope = { onTestFinished: (cleanUp: () => unknown) => cleanUps.push(cleanUp) }
       const { responses, scene } = gated()
-      const { upstream, url, shared } = await before(scope, [scene])
+      const { upstream, url, shared } = await withCollapse(scope, [scene])
       const chunks = parts.map((size, i) => Buffer.alloc(size, i + 1))
       const whole = Buffer.concat(chunks)
       const calls = Array.from({ length: clients }, () => ask(url))

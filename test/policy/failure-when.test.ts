@@ -18,7 +18,7 @@ const service: Scene = (request, response) => {
   response.writeHead(200, JSON_TYPE).end(JSON.stringify({ id, status }))
 }
 
-async function before(t: Scope, scene: Scene = service, rule: object = {}, route: object = {}) {
+async function withRule(t: Scope, scene: Scene = service, rule: object = {}, route: object = {}) {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [scene])
   const other = await scriptedUpstream(t, clock, [{ body: 'ok' }])
@@ -43,14 +43,12 @@ async function before(t: Scope, scene: Scene = service, rule: object = {}, route
   const poll = (id: string) => ask(`${proxy.own('web')}/jobs/${id}`)
   const post = () => ask(`${proxy.own('web')}/jobs`, { method: 'POST', body: 'audio' })
   const seen = async (outcome: string) =>
-    (await proxy.metrics()).get(
-      `breakwater_jobs_seen_total{upstream="web",route="GET /jobs/{id}",outcome="${outcome}"}`,
-    ) ?? 0
+    (await proxy.sample('jobsSeen', { upstream: 'web', route: 'GET /jobs/{id}', outcome })) ?? 0
   return { clock, upstream, proxy, poll, post, seen, other: () => ask(proxy.own('other')) }
 }
 
-test('three failed jobs open the breaker, whatever else goes well between them; the other upstream is untouched', async (t) => {
-  const { clock, upstream, proxy, poll, post, other } = await before(t)
+test("failureWhen: three failed jobs open the breaker, and only that upstream's", async (t) => {
+  const { clock, upstream, proxy, poll, post, other } = await withRule(t)
   for (const id of ['failed-1', 'error-2', 'failed-3']) {
     expect((await post()).status).toBe(200)
     expect((await poll('processing-0')).status).toBe(200)
@@ -86,8 +84,8 @@ test('three failed jobs open the breaker, whatever else goes well between them; 
   expect((await post()).status).toBe(200)
 })
 
-test('a failed job counts once, however often it is asked for; a completed one ends the row', async (t) => {
-  const { poll, post, seen } = await before(t)
+test('failureWhen: a failed job counts once; a completed one resets the count', async (t) => {
+  const { poll, post, seen } = await withRule(t)
   for (let i = 0; i < 10; i += 1) await poll('failed-1')
   await poll('failed-2')
   await poll('completed-3')
@@ -100,13 +98,13 @@ test('a failed job counts once, however often it is asked for; a completed one e
   expect((await post()).status).toBe(503)
 })
 
-test('a job that fails counts where its poll is held, too, also when the body comes after the head', async (t) => {
+test('failureWhen and hold: a job that fails while held counts, also with a late body', async (t) => {
   const headSeen = Promise.withResolvers<void>()
   const slow: Scene = (_request, response) => {
     response.writeHead(200, JSON_TYPE).flushHeaders()
     void headSeen.promise.then(() => response.end('{"status":"failed"}'))
   }
-  const { proxy, poll, seen } = await before(
+  const { proxy, poll, seen } = await withRule(
     t,
     slow,
     {},
@@ -119,34 +117,34 @@ test('a job that fails counts where its poll is held, too, also when the body co
   expect(await seen('failed')).toBe(1)
 })
 
-test('without oncePer each response counts', async (t) => {
-  const { poll, post } = await before(t, service, { oncePer: undefined })
+test('failureWhen: without oncePer each response counts', async (t) => {
+  const { poll, post } = await withRule(t, service, { oncePer: undefined })
   for (let i = 0; i < 3; i += 1) await poll('failed-1')
   expect((await post()).status).toBe(503)
 })
 
-test('one broken job is no outage: its repeated 500 counts once', async (t) => {
-  const { poll, post } = await before(t)
+test('failureWhen: the repeated 500 of one job counts once', async (t) => {
+  const { poll, post } = await withRule(t)
   for (let i = 0; i < 5; i += 1) expect((await poll('broken-1')).status).toBe(500)
   expect((await post()).status).toBe(200)
   for (const id of ['broken-2', 'broken-3', 'broken-4']) await poll(id)
   expect((await post()).status).toBe(503)
 })
 
-test('a result too large to be looked at is a result, also when it is small only while it is packed', async (t) => {
+test('failureWhen: a body too large to read is a success, also one that is large unpacked', async (t) => {
   const text = JSON.stringify({ text: 'x'.repeat(70_000), status: 'failed' })
   const large: Scene = (request, response) => {
     const isPacked = request.url?.endsWith('packed')
     response.writeHead(200, { ...JSON_TYPE, ...(isPacked ? { 'content-encoding': 'gzip' } : {}) })
     response.end(isPacked ? gzipSync(text) : text)
   }
-  const { poll, seen } = await before(t, large)
+  const { poll, seen } = await withRule(t, large)
   await poll('plain')
   await poll('packed')
   expect([await seen('completed'), await seen('failed')]).toEqual([2, 0])
 })
 
-test('whatever the coding and wherever the chunks are cut, it is read, and arrives as it was sent', {
+test('failureWhen: any coding in any chunks is read, and relayed as it was sent', {
   timeout: 60_000,
 }, async (t) => {
   const codings = {
@@ -173,7 +171,7 @@ test('whatever the coding and wherever the chunks are cut, it is read, and arriv
     }
     write()
   }
-  const { poll, seen } = await before(t, cutting, { in: ['failed'] })
+  const { poll, seen } = await withRule(t, cutting, { in: ['failed'] })
   let n = 0
   let failed = 0
   const answers = fc.record({
@@ -199,7 +197,7 @@ test('whatever the coding and wherever the chunks are cut, it is read, and arriv
   expect(failed).toBeGreaterThan(3)
 })
 
-test('what is no JSON, of no known coding, or has no status, says nothing', async (t) => {
+test('failureWhen: no JSON, an unknown coding or no status counts neither way', async (t) => {
   const odd: Scene = (request, response) => {
     const kind = request.url?.split('/').at(-1)
     const text = '{"status":"failed"}'
@@ -210,12 +208,12 @@ test('what is no JSON, of no known coding, or has no status, says nothing', asyn
     else if (kind === 'number') response.writeHead(200, JSON_TYPE).end('{"status":7}')
     else response.writeHead(404, JSON_TYPE).end(text)
   }
-  const { poll, seen } = await before(t, odd)
+  const { poll, seen } = await withRule(t, odd)
   for (const kind of ['text', 'coding', 'torn', 'broken-json', 'number', 'missing']) await poll(kind)
   expect([await seen('failed'), await seen('completed')]).toEqual([0, 0])
 })
 
-test('the ids that are remembered are bounded', () => {
+test('failureWhen: the number of remembered ids is bounded', () => {
   const ids = new SeenIds()
   for (let i = 0; i < 10_000; i += 1) expect(ids.add(`${i}`)).toBe(true)
   expect([ids.add('0'), ids.add('10000'), ids.add('0'), ids.add('9999')]).toEqual([false, true, true, false])

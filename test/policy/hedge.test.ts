@@ -2,8 +2,10 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { ask, openRaw, problemOf } from '../support/client.ts'
 import { type FakeClock, fakeClock } from '../support/fake-clock.ts'
+import { metric } from '../support/metric.ts'
 import { startProxy } from '../support/proxy.ts'
 import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 import { type Service, seeded, virtualSidecar } from '../support/virtual.ts'
 
 /** Answers after so many ms of the sidecar's time. */
@@ -12,32 +14,30 @@ const after =
   (request, response) =>
     void request.on('end', () => clock.after(ms, () => response.writeHead(status).end(body))).resume()
 
-async function before(t: Scope, scenes: (clock: FakeClock) => readonly Scene[], hedge: object, settings: object = {}) {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, scenes(clock))
-  const proxy = await startProxy(t, {
-    clock,
-    upstreams: {
-      web: {
-        url: upstream.origin,
-        listen: '127.0.0.1:0',
-        breaker: { consecutiveFailures: 1 },
-        retry: { attempts: 1 },
-        routes: [{ match: '* /x', hedge }],
-        ...settings,
-      },
+async function withHedge(
+  t: Scope,
+  scenes: (clock: FakeClock) => readonly Scene[],
+  hedge: object,
+  settings: object = {},
+) {
+  const fixture = await withSidecar(t, scenes, {
+    web: {
+      breaker: { consecutiveFailures: 1 },
+      retry: { attempts: 1 },
+      routes: [{ match: '* /x', hedge }],
+      ...settings,
     },
+    path: '/x',
   })
   const hedges = async (outcome: string) =>
-    (await proxy.metrics()).get(`breakwater_hedges_total{upstream="web",route="* /x",outcome="${outcome}"}`) ?? 0
-  const url = `${proxy.own('web')}/x`
-  return { clock, upstream, proxy, hedges, url, port: Number(new URL(url).port) }
+    (await fixture.proxy.sample('hedges', { upstream: 'web', route: '* /x', outcome })) ?? 0
+  return { ...fixture, hedges }
 }
 
 const ONCE = { after: '250ms', max: 1 }
 
-test('an attempt that is slow gets another beside it; the faster answer is taken and the other given up', async (t) => {
-  const { clock, upstream, proxy, hedges, url } = await before(t, () => ['hang', { body: 'fast' }], ONCE)
+test('hedge: a slow attempt is hedged; the faster answer wins, the other is aborted', async (t) => {
+  const { clock, upstream, proxy, hedges, url } = await withHedge(t, () => ['hang', { body: 'fast' }], ONCE)
   const answer = ask(url)
   await upstream.arrival(1)
   await clock.elapse(250)
@@ -47,8 +47,8 @@ test('an attempt that is slow gets another beside it; the faster answer is taken
   expect(await hedges('won')).toBe(1)
   // The loser counts for nothing.
   const metrics = await proxy.metrics()
-  expect(metrics.get('breakwater_breaker_state{upstream="web",route="*"}')).toBe(0)
-  expect(metrics.get('breakwater_attempts_total{upstream="web",route="* /x",outcome="hedge_lost"}')).toBe(1)
+  expect(metrics.get(metric('breakerState', { upstream: 'web', route: '*' }))).toBe(0)
+  expect(metrics.get(metric('attempts', { upstream: 'web', route: '* /x', outcome: 'hedge_lost' }))).toBe(1)
   expect(await proxy.logged(({ msg }) => msg === 'request')).toMatchObject({
     attempts: 2,
     history: [
@@ -58,9 +58,9 @@ test('an attempt that is slow gets another beside it; the faster answer is taken
   })
 })
 
-test('the first attempt may still be the faster one', async (t) => {
+test('hedge: the first attempt may still win', async (t) => {
   const scenes = (clock: FakeClock) => [after(clock, 300, 'first'), after(clock, 300, 'second')]
-  const { clock, upstream, hedges, url } = await before(t, scenes, ONCE)
+  const { clock, upstream, hedges, url } = await withHedge(t, scenes, ONCE)
   const answer = ask(url)
   await upstream.arrival(1)
   await clock.elapse(250)
@@ -71,9 +71,9 @@ test('the first attempt may still be the faster one', async (t) => {
   expect(await hedges('lost')).toBe(1)
 })
 
-test('an attempt that is answered in time gets none', async (t) => {
+test('hedge: an attempt that is answered in time is not hedged', async (t) => {
   const scenes = (clock: FakeClock) => [after(clock, 249, 'in time')]
-  const { clock, upstream, url } = await before(t, scenes, ONCE)
+  const { clock, upstream, url } = await withHedge(t, scenes, ONCE)
   const answer = ask(url)
   await upstream.arrival(1)
   await clock.elapse(249)
@@ -82,9 +82,9 @@ test('an attempt that is answered in time gets none', async (t) => {
   expect(upstream.arrivals).toHaveLength(1)
 })
 
-test('after p95 of what was observed: not before there is enough of it', async (t) => {
+test('hedge: waits for the observed p95, once there are enough samples', async (t) => {
   const scenes = (clock: FakeClock) => [...Array(21).fill(after(clock, 100, 'ok')), 'hang', { body: 'hedged' }]
-  const { clock, upstream, url } = await before(t, scenes, { after: 'p95', max: 1 })
+  const { clock, upstream, url } = await withHedge(t, scenes, { after: 'p95', max: 1 })
   for (let n = 1; n <= 21; n += 1) {
     const answer = ask(url)
     await upstream.arrival(n)
@@ -101,8 +101,8 @@ test('after p95 of what was observed: not before there is enough of it', async (
   expect((await answer).body.toString()).toBe('hedged')
 })
 
-test('no more than max, and what may not be repeated gets none at all', async (t) => {
-  const { clock, upstream, url } = await before(t, () => ['hang'], { after: '250ms', max: 2 })
+test('hedge: at most max, and none for a request that may not be retried', async (t) => {
+  const { clock, upstream, url } = await withHedge(t, () => ['hang'], { after: '250ms', max: 2 })
   const answer = ask(url, { headers: { 'x-request-timeout': '5' } })
   await upstream.arrival(1)
   await clock.elapse(250)
@@ -118,9 +118,9 @@ test('no more than max, and what may not be repeated gets none at all', async (t
   expect(upstream.arrivals).toHaveLength(4)
 })
 
-test('each takes from the retry budget', async (t) => {
+test('hedge: each takes from the retry budget', async (t) => {
   const budget = { ratio: 0, minPerSecond: 0.1, window: '10s' }
-  const { clock, upstream, hedges, url } = await before(
+  const { clock, upstream, hedges, url } = await withHedge(
     t,
     () => ['hang'],
     { after: '250ms', max: 3 },
@@ -137,9 +137,9 @@ test('each takes from the retry budget', async (t) => {
   expect(upstream.arrivals).toHaveLength(2)
 })
 
-test('a hedge that fails is not taken while the first may still answer, and of two that fail the response is', async (t) => {
+test('hedge: a failed hedge waits for the first; of two failures the response is relayed', async (t) => {
   const scenes = (clock: FakeClock) => [after(clock, 400, 'late but well'), { status: 503, body: 'no' }]
-  const { clock, upstream, url } = await before(t, scenes, ONCE, { breaker: { consecutiveFailures: 9 } })
+  const { clock, upstream, url } = await withHedge(t, scenes, ONCE, { breaker: { consecutiveFailures: 9 } })
   const answer = ask(url)
   await upstream.arrival(1)
   await clock.elapse(250)
@@ -151,7 +151,7 @@ test('a hedge that fails is not taken while the first may still answer, and of t
     (_, response) => void clock.after(400, () => response.socket?.resetAndDestroy()),
     { status: 503, body: 'no' },
   ]
-  const both = await before(t, failing, ONCE, { breaker: { consecutiveFailures: 9 } })
+  const both = await withHedge(t, failing, ONCE, { breaker: { consecutiveFailures: 9 } })
   const failed = ask(both.url)
   await both.upstream.arrival(1)
   await both.clock.elapse(250)
@@ -160,8 +160,8 @@ test('a hedge that fails is not taken while the first may still answer, and of t
   expect(await failed).toMatchObject({ status: 503, body: Buffer.from('no') })
 })
 
-test('a request body goes to both, byte for byte', async (t) => {
-  const { clock, upstream, url } = await before(t, () => ['hang', { body: 'fast' }], ONCE)
+test('hedge: both attempts get the request body, byte for byte', async (t) => {
+  const { clock, upstream, url } = await withHedge(t, () => ['hang', { body: 'fast' }], ONCE)
   const answer = ask(url, { method: 'PUT', body: 'the whole body' })
   await upstream.arrival(1)
   await clock.elapse(250)
@@ -169,8 +169,8 @@ test('a request body goes to both, byte for byte', async (t) => {
   expect(upstream.arrivals.map(({ body }) => body.toString())).toEqual(['the whole body', 'the whole body'])
 })
 
-test('a client that leaves ends both', async (t) => {
-  const { clock, upstream, proxy, port } = await before(t, () => ['hang'], ONCE)
+test('hedge: a client that leaves ends both attempts', async (t) => {
+  const { clock, upstream, proxy, port } = await withHedge(t, () => ['hang'], ONCE)
   const raw = openRaw(port)
   raw.send('GET /x HTTP/1.1\r\nHost: x\r\n\r\n')
   await upstream.arrival(1)
@@ -178,11 +178,10 @@ test('a client that leaves ends both', async (t) => {
   await upstream.arrival(2)
   raw.socket.destroy()
   await Promise.all([upstream.gone(1), upstream.gone(2)])
-  const outcome = 'breakwater_attempts_total{upstream="web",route="* /x",outcome="client_gone"}'
-  expect((await proxy.metrics()).get(outcome)).toBe(2)
+  expect(await proxy.sample('attempts', { upstream: 'web', route: '* /x', outcome: 'client_gone' })).toBe(2)
 })
 
-test('of several endpoints the hedge takes another; an open breaker takes none', async (t) => {
+test('hedge: goes to another endpoint, and never to one with an open breaker', async (t) => {
   const clock = fakeClock()
   const a = await scriptedUpstream(t, clock, ['hang'])
   const b = await scriptedUpstream(t, clock, [{ body: 'b' }])
@@ -196,7 +195,7 @@ test('of several endpoints the hedge takes another; an open breaker takes none',
   await clock.elapse(250)
   expect((await answer).body.toString()).toBe('b')
 
-  const open = await before(t, () => ['hang'], ONCE, {
+  const open = await withHedge(t, () => ['hang'], ONCE, {
     breaker: { consecutiveFailures: 9, slowCalls: { slowerThan: '200ms', minimumRequests: 1 } },
   })
   const slow = ask(open.url, { headers: { 'x-request-timeout': '3' } })
@@ -206,7 +205,7 @@ test('of several endpoints the hedge takes another; an open breaker takes none',
   expect(open.upstream.arrivals).toHaveLength(1)
 })
 
-test('a download whose hedge won goes on where it breaks off', async (t) => {
+test('hedge and resume: a download whose hedge won is resumed', async (t) => {
   const head = { 'content-length': '10', 'accept-ranges': 'bytes', etag: '"v1"' }
   const scenes: Scene[] = [
     'hang',
@@ -218,7 +217,7 @@ test('a download whose hedge won goes on where it breaks off', async (t) => {
     breaker: { consecutiveFailures: 9 },
     routes: [{ match: 'GET /x', resume: true, hedge: ONCE }],
   }
-  const { clock, upstream, url } = await before(t, () => scenes, ONCE, settings)
+  const { clock, upstream, url } = await withHedge(t, () => scenes, ONCE, settings)
   const answer = ask(url)
   await upstream.arrival(1)
   await clock.elapse(250)
@@ -226,7 +225,7 @@ test('a download whose hedge won goes on where it breaks off', async (t) => {
   expect((await answer).body.toString()).toBe('0123456789')
 })
 
-test('whatever times attempts take: each request gets the first good answer, and no more calls than max and budget allow', async () => {
+test('hedge: for any times the first good answer wins, within max and budget', async () => {
   const plan = fc.record({
     calls: fc.array(fc.record({ ms: fc.integer({ min: 1, max: 900 }), status: fc.constantFrom(200, 200, 503) }), {
       minLength: 1,

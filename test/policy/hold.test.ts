@@ -4,6 +4,7 @@ import { ask, openRaw, problemOf } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { startProxy } from '../support/proxy.ts'
 import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 
 const JSON_TYPE = { 'content-type': 'application/json' }
 const report = (status: string, more: object = {}): Scene => ({
@@ -12,24 +13,17 @@ const report = (status: string, more: object = {}): Scene => ({
 })
 const HOLD = { json: '/status', in: ['queued', 'processing'], upTo: '20s', every: '2s' }
 
-async function before(t: Scope, scenes: readonly Scene[], settings: object = {}, hold: object = HOLD) {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, scenes)
-  const proxy = await startProxy(t, {
-    clock,
+const withHold = (t: Scope, scenes: readonly Scene[], settings: object = {}, hold: object = HOLD) =>
+  withSidecar(t, scenes, {
     defaults: { retry: { attempts: 1 }, timeout: { attempt: '12s', total: '25s' } },
-    upstreams: {
-      web: { url: upstream.origin, listen: '127.0.0.1:0', routes: [{ match: 'GET /jobs/{id}', hold }], ...settings },
-    },
+    web: { routes: [{ match: 'GET /jobs/{id}', hold }], ...settings },
+    path: '/jobs/1',
   })
-  const url = `${proxy.own('web')}/jobs/1`
-  return { clock, upstream, proxy, url, port: Number(new URL(url).port) }
-}
 
 const times = (upstream: { arrivals: readonly { at: number }[] }) => upstream.arrivals.map(({ at }) => at)
 
-test('a poll is answered when the status leaves the list, with the newest response as it is', async (t) => {
-  const { clock, upstream, proxy, url } = await before(t, [
+test('hold: a poll is answered when the status leaves the list, with the newest response', async (t) => {
+  const { clock, upstream, proxy, url } = await withHold(t, [
     report('queued'),
     report('processing', { progress: 1 }),
     report('completed', { result: [1, 2.5] }),
@@ -47,8 +41,8 @@ test('a poll is answered when the status leaves the list, with the newest respon
   expect(await proxy.logged(({ msg }) => msg === 'request')).toMatchObject({ attempts: 3, total_ms: 4_000 })
 })
 
-test('after upTo the newest response is passed on, whatever it says', async (t) => {
-  const { clock, upstream, url } = await before(
+test('hold: after upTo the newest response is relayed, whatever its status', async (t) => {
+  const { clock, upstream, url } = await withHold(
     t,
     [report('queued', { n: 1 }), report('queued', { n: 2 })],
     {},
@@ -63,21 +57,21 @@ test('after upTo the newest response is passed on, whatever it says', async (t) 
   expect(clock.pending().filter((ms) => ms <= 2_000)).toEqual([])
 })
 
-test("never past the client's own deadline", async (t) => {
-  const { clock, url } = await before(t, [report('queued')])
+test("hold: a held poll ends at the client's deadline", async (t) => {
+  const { clock, url } = await withHold(t, [report('queued')])
   const answer = ask(url, { headers: { 'x-request-timeout': '1.5' } })
   await clock.armed(2_000)
   await clock.elapse(1_500)
   expect((await answer).status).toBe(200)
-  const hung = await before(t, ['hang'])
+  const hung = await withHold(t, ['hang'])
   const late = ask(hung.url, { headers: { 'x-request-timeout': '1.5' } })
   await hung.upstream.arrival(1)
   await hung.clock.elapse(1_500)
   expect(problemOf(await late).type).toBe('urn:breakwater:client_deadline')
 })
 
-test('those who ask the same share one poll, each with its own time; a client that leaves stops its share', async (t) => {
-  const { clock, upstream, proxy, url, port } = await before(t, [
+test('hold: equal polls share one call, each with a deadline of its own', async (t) => {
+  const { clock, upstream, proxy, url, port } = await withHold(t, [
     report('queued'),
     report('processing'),
     report('completed'),
@@ -98,8 +92,8 @@ test('those who ask the same share one poll, each with its own time; a client th
   expect(times(upstream)).toEqual([0, 2_000, 4_000])
 })
 
-test('when all have left the polling stops', async (t) => {
-  const { clock, upstream, proxy, port } = await before(t, [report('queued')])
+test('hold: polling stops when the last client has left', async (t) => {
+  const { clock, upstream, proxy, port } = await withHold(t, [report('queued')])
   const raw = openRaw(port)
   raw.send('GET /jobs/1 HTTP/1.1\r\nHost: x\r\n\r\n')
   await clock.armed(2_000)
@@ -109,38 +103,42 @@ test('when all have left the polling stops', async (t) => {
   expect(upstream.arrivals).toHaveLength(1)
 })
 
-test('other credentials are another poll', async (t) => {
-  const { upstream, url } = await before(t, [report('completed')])
+test('hold: clients with different credentials do not share a poll', async (t) => {
+  const { upstream, url } = await withHold(t, [report('completed')])
   await Promise.all(['a', 'b'].map((key) => ask(url, { headers: { 'x-api-key': key } })))
   expect(upstream.arrivals.map(({ headers }) => headers['x-api-key']).sort()).toEqual(['a', 'b'])
 })
 
-test('a poll that fails is made up for by the next; one that never went well is told of', async (t) => {
+test('hold: a failed poll is followed by the next; without any good one the fault is told', async (t) => {
   const last: Scene = { headers: { ...JSON_TYPE, connection: 'close' }, body: '{"status":"queued"}' }
-  const { clock, url } = await before(t, [last, 'reset', report('completed')])
+  const { clock, url } = await withHold(t, [last, 'reset', report('completed')])
   const answer = ask(url)
   await clock.elapse(2_000)
   await clock.elapse(2_000)
   expect(JSON.parse((await answer).body.toString()).status).toBe('completed')
-  const dead = await before(t, ['reset'])
+  const dead = await withHold(t, ['reset'])
   expect(problemOf(await ask(dead.url)).type).toBe('urn:breakwater:reset')
 })
 
-test('a poll of a route that resumes downloads is answered, though its status report could be resumed', async (t) => {
+test('hold and resume: a poll on a route with resume is answered', async (t) => {
   const fields = { ...JSON_TYPE, 'accept-ranges': 'bytes', etag: '"1"' }
   const resumable = (body: string): Scene => ({ headers: { ...fields, 'content-length': String(body.length) }, body })
-  const { clock, upstream, url } = await before(t, [resumable('{"status":"queued"}'), resumable('{"status":"done"}')], {
-    routes: [{ match: 'GET /jobs/{id}', hold: HOLD, resume: true }],
-    concurrency: { max: 1 },
-  })
+  const { clock, upstream, url } = await withHold(
+    t,
+    [resumable('{"status":"queued"}'), resumable('{"status":"done"}')],
+    {
+      routes: [{ match: 'GET /jobs/{id}', hold: HOLD, resume: true }],
+      concurrency: { max: 1 },
+    },
+  )
   const answer = ask(url)
   await clock.elapse(2_000)
   expect((await answer).body.toString()).toBe('{"status":"done"}')
   expect(times(upstream)).toEqual([0, 2_000])
 })
 
-test('who asks to switch protocols is no poll, and shares none', async (t) => {
-  const { upstream, url, port } = await before(t, ['hang'])
+test('hold: an upgrade request is not held and shares no poll', async (t) => {
+  const { upstream, url, port } = await withHold(t, ['hang'])
   const raw = openRaw(port)
   raw.send(`GET /jobs/1 HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`)
   await upstream.begun(1)
@@ -152,8 +150,8 @@ test('who asks to switch protocols is no poll, and shares none', async (t) => {
   expect((await poll).status).toBe(502)
 })
 
-test('an open breaker is not polled: the newest response is passed on when the time is up', async (t) => {
-  const { clock, upstream, url } = await before(
+test('hold: an open breaker is not polled; the newest response is relayed at the end', async (t) => {
+  const { clock, upstream, url } = await withHold(
     t,
     [report('queued'), { status: 500 }],
     {
@@ -170,10 +168,10 @@ test('an open breaker is not polled: the newest response is passed on when the t
   expect([refused.status, upstream.arrivals.length]).toEqual([503, 2])
 })
 
-test('what is no status report is passed on at once, a large one too, packed ones are read', async (t) => {
+test('hold: a body without the status is relayed at once; compressed ones are read', async (t) => {
   const large = { headers: JSON_TYPE, body: JSON.stringify({ status: 'queued', text: 'x'.repeat(300_000) }) }
   const packed: Scene = { headers: { ...JSON_TYPE, 'content-encoding': 'gzip' }, body: gzipSync('{"status":"queued"}') }
-  const { clock, upstream, url } = await before(t, [
+  const { clock, upstream, url } = await withHold(t, [
     { status: 404, body: 'none' },
     { body: 'text' },
     large,
@@ -188,7 +186,7 @@ test('what is no status report is passed on at once, a large one too, packed one
   expect(upstream.arrivals.length).toBeGreaterThanOrEqual(4)
 })
 
-test('ten polls of three seconds get the result of a job that takes 150, and the upstream sees fewer than 75', async (t) => {
+test('hold: ten polls of 3 s get the result of a 150 s job in fewer than 75 calls', async (t) => {
   let startedAt = 0
   const clock = fakeClock()
   const job: Scene = (_, response) => {

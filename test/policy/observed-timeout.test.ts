@@ -2,43 +2,38 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { freshLatencies, quantile, record } from '../../src/policy/observe/latencies.ts'
 import { ask, problemOf } from '../support/client.ts'
-import { fakeClock } from '../support/fake-clock.ts'
-import { startProxy } from '../support/proxy.ts'
-import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+import type { FakeClock } from '../support/fake-clock.ts'
+import type { Scene, Scope } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 
 const ATTEMPT = { observed: 'p99', times: 1.5, min: '50ms', max: '10s' }
 
 /** An upstream that takes as long as it is told to. */
-async function before(t: Scope, attempt: object = ATTEMPT, settings: object = {}) {
-  const clock = fakeClock()
+async function withObserved(t: Scope, attempt: object = ATTEMPT, settings: object = {}) {
   const pace = { ms: 100 }
-  const scene: Scene = (request, response) => {
-    const { ms } = pace
-    request.on('end', () => clock.after(ms, () => response.end('ok'))).resume()
-  }
-  const upstream = await scriptedUpstream(t, clock, [scene])
-  const proxy = await startProxy(t, {
-    clock,
+  const scenes = (clock: FakeClock): Scene[] => [
+    (request, response) => {
+      const { ms } = pace
+      request.on('end', () => clock.after(ms, () => response.end('ok'))).resume()
+    },
+  ]
+  const { clock, upstream, url } = await withSidecar(t, scenes, {
     top: {
       job: { inputs: { n: { header: 'x-n', default: 1 } } },
       timeouts: { part: { per: { n: '1s' }, min: '100ms', max: '1h' } },
     },
-    upstreams: {
-      web: {
-        url: upstream.origin,
-        listen: '127.0.0.1:0',
-        retry: { attempts: 1 },
-        breaker: { consecutiveFailures: 1000, failureRate: false },
-        timeout: { attempt, total: '60s' },
-        ...settings,
-      },
+    web: {
+      retry: { attempts: 1 },
+      breaker: { consecutiveFailures: 1000, failureRate: false },
+      timeout: { attempt, total: '60s' },
+      ...settings,
     },
   })
   let n = 0
   const served = async (ms: number, times: number) => {
     for (let i = 0; i < times; i += 1) {
       pace.ms = ms
-      const answer = ask(proxy.own('web'))
+      const answer = ask(url)
       n += 1
       await upstream.arrival(n)
       await clock.elapse(ms)
@@ -48,7 +43,7 @@ async function before(t: Scope, attempt: object = ATTEMPT, settings: object = {}
   /** ms after which an attempt that hangs is given up. */
   const limit = async (headers: Record<string, string> = {}) => {
     pace.ms = 100_000
-    const answer = ask(proxy.own('web'), { headers })
+    const answer = ask(url, { headers })
     n += 1
     await upstream.arrival(n)
     const since = clock.now()
@@ -66,25 +61,25 @@ async function before(t: Scope, attempt: object = ATTEMPT, settings: object = {}
   return { served, limit }
 }
 
-test('until enough attempts are known an attempt has its full limit, and then a multiple of what they took', async (t) => {
-  const { served, limit } = await before(t)
+test('observed timeout: the full limit until enough attempts are known, then a multiple', async (t) => {
+  const { served, limit } = await withObserved(t)
   await served(100, 10)
   expect(Math.abs((await limit()) - 10_000)).toBeLessThan(20)
-  const fresh = await before(t)
+  const fresh = await withObserved(t)
   await fresh.served(100, 30)
   const ms = await fresh.limit()
   expect(ms).toBeGreaterThanOrEqual(150)
   expect(ms).toBeLessThan(150 * 1.05 + 20)
 })
 
-test('never below min, and never above the limit that is fixed or computed', async (t) => {
-  const quick = await before(t)
+test('observed timeout: never below min, never above the fixed or computed limit', async (t) => {
+  const quick = await withObserved(t)
   await quick.served(1, 30)
   expect((await quick.limit()) - 50).toBeLessThan(20)
-  const slow = await before(t, { ...ATTEMPT, max: '120ms' })
+  const slow = await withObserved(t, { ...ATTEMPT, max: '120ms' })
   await slow.served(110, 30)
   expect((await slow.limit()) - 120).toBeLessThan(20)
-  const computed = await before(t, { ...ATTEMPT, max: { computed: 'part' } })
+  const computed = await withObserved(t, { ...ATTEMPT, max: { computed: 'part' } })
   await computed.served(900, 30)
   expect((await computed.limit()) - 1_000).toBeLessThan(20)
   const more = await computed.limit({ 'x-n': '2' })
@@ -92,15 +87,15 @@ test('never below min, and never above the limit that is fixed or computed', asy
   expect(more).toBeLessThan(2_020)
 })
 
-test('attempts that are given up as late are remembered as long ones: the limit grows with an upstream that has become slower', async (t) => {
-  const { served, limit } = await before(t)
+test('observed timeout: grows when the upstream slows down, since late attempts count as long', async (t) => {
+  const { served, limit } = await withObserved(t)
   await served(100, 30)
   const limits = []
   for (let i = 0; i < 8; i += 1) limits.push(await limit())
   expect(limits.at(-1)).toBeGreaterThan(4 * (limits[0] ?? 0))
 })
 
-test('a quantile is that of the samples, at most a twentieth too high; the old ones fade', () => {
+test('quantile: at most a twentieth above that of the samples; old samples fade', () => {
   const samples = fc.array(fc.double({ min: 1, max: 1_000_000, noNaN: true }), { minLength: 20, maxLength: 400 })
   fc.assert(
     fc.property(samples, fc.constantFrom(0.5, 0.9, 0.95, 0.99), (all, share) => {

@@ -5,25 +5,13 @@ import { ask, problemOf } from '../support/client.ts'
 import { type FakeClock, fakeClock } from '../support/fake-clock.ts'
 import { startProxy } from '../support/proxy.ts'
 import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 
-async function before(t: Scope, scenes: (clock: FakeClock) => readonly Scene[], route: object, settings: object = {}) {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, scenes(clock))
-  const proxy = await startProxy(t, {
-    clock,
-    upstreams: {
-      web: {
-        url: upstream.origin,
-        listen: '127.0.0.1:0',
-        retry: { attempts: 3 },
-        routes: [{ match: 'GET /jobs/{id}', ...route }],
-        ...settings,
-      },
-    },
+const withPair = (t: Scope, scenes: (clock: FakeClock) => readonly Scene[], route: object, settings: object = {}) =>
+  withSidecar(t, scenes, {
+    web: { retry: { attempts: 3 }, routes: [{ match: 'GET /jobs/{id}', ...route }], ...settings },
+    path: '/jobs',
   })
-  const metric = async (name: string) => (await proxy.metrics()).get(`breakwater_${name}`)
-  return { clock, upstream, proxy, metric, url: `${proxy.own('web')}/jobs` }
-}
 
 const report = (status: string): Scene => ({
   headers: { 'content-type': 'application/json' },
@@ -33,10 +21,10 @@ const HOLD = { json: '/status', in: ['queued'], upTo: '20s', every: '2s' }
 const FAILED = { json: '/status', in: ['failed'], oncePer: 'id' }
 const at = ({ arrivals }: { arrivals: readonly { at: number }[] }) => arrivals.map((one) => one.at)
 
-test('hold and failureWhen: a job that fails while it is held counts once, and opens the breaker for the next', async (t) => {
+test('hold and failureWhen: a job that fails while held counts once and opens the breaker', async (t) => {
   const settings = { breaker: { consecutiveFailures: 1, openFor: '60s' } }
   const route = { hold: HOLD, failureWhen: FAILED }
-  const { clock, upstream, url } = await before(t, () => [report('queued'), report('failed')], route, settings)
+  const { clock, upstream, url } = await withPair(t, () => [report('queued'), report('failed')], route, settings)
   const both = [ask(`${url}/1`), ask(`${url}/1`)]
   await upstream.arrival(1)
   await clock.elapse(2_000)
@@ -45,9 +33,9 @@ test('hold and failureWhen: a job that fails while it is held counts once, and o
   expect(at(upstream)).toEqual([0, 2_000])
 })
 
-test('hold and rate: each poll of a held one is paced, and one that cannot be made in time is made up for by the newest answer', async (t) => {
+test('hold and rate: polls are paced; without a turn in time the newest answer is relayed', async (t) => {
   const settings = { rate: { requests: 2, per: '60s' } }
-  const { clock, upstream, url } = await before(t, () => [report('queued')], { hold: HOLD }, settings)
+  const { clock, upstream, url } = await withPair(t, () => [report('queued')], { hold: HOLD }, settings)
   const answer = ask(`${url}/1`)
   await clock.elapse(2_000)
   await clock.armed(2_000)
@@ -58,7 +46,7 @@ test('hold and rate: each poll of a held one is paced, and one that cannot be ma
 
 test('hold and retry: a poll that fails is repeated within the hold', async (t) => {
   const scenes = () => [report('queued'), { status: 503 }, report('completed')]
-  const { clock, upstream, url } = await before(t, scenes, { hold: HOLD })
+  const { clock, upstream, url } = await withPair(t, scenes, { hold: HOLD })
   const answer = ask(`${url}/1`)
   await clock.elapse(2_000)
   await clock.elapse(2_000)
@@ -67,9 +55,9 @@ test('hold and retry: a poll that fails is repeated within the hold', async (t) 
   expect(at(upstream)).toEqual([0, 2_000, 4_000])
 })
 
-test('hold and hedge: a slow poll gets another beside it', async (t) => {
+test('hold and hedge: a slow poll is hedged', async (t) => {
   const scenes = () => [report('queued'), 'hang' as const, report('completed')]
-  const { clock, upstream, url } = await before(t, scenes, { hold: HOLD, hedge: { after: '500ms', max: 1 } })
+  const { clock, upstream, url } = await withPair(t, scenes, { hold: HOLD, hedge: { after: '500ms', max: 1 } })
   const answer = ask(`${url}/1`)
   await clock.elapse(2_000)
   await upstream.arrival(2)
@@ -84,7 +72,7 @@ test('observed limit and retry: an attempt that is late by what was observed is 
       void clock.after(100, () => response.end('ok'))
   const scenes = (clock: FakeClock) => [...Array<Scene>(22).fill(served(clock)), 'hang' as const, { body: 'again' }]
   const timeout = { attempt: { observed: 'p99', times: 2, min: '50ms', max: '12s' }, total: '25s' }
-  const { clock, upstream, url } = await before(t, scenes, { timeout })
+  const { clock, upstream, url } = await withPair(t, scenes, { timeout })
   for (let n = 1; n <= 22; n += 1) {
     const answer = ask(`${url}/1`)
     await upstream.arrival(n)
@@ -103,7 +91,7 @@ test('observed limit and retry: an attempt that is late by what was observed is 
 test('hedge and rate: the hedge takes its turn as well', async (t) => {
   const settings = { rate: { requests: 1, per: '10s' } }
   const hedge = { after: '500ms', max: 1 }
-  const { clock, upstream, url } = await before(t, () => ['hang', { body: 'hedged' }], { hedge }, settings)
+  const { clock, upstream, url } = await withPair(t, () => ['hang', { body: 'hedged' }], { hedge }, settings)
   const answer = ask(`${url}/1`)
   await upstream.arrival(1)
   await clock.elapse(500)
@@ -112,13 +100,13 @@ test('hedge and rate: the hedge takes its turn as well', async (t) => {
   expect(at(upstream)).toEqual([0, 10_000])
 })
 
-test('collapse and rate: what is shared takes one turn', async (t) => {
+test('collapse and rate: a shared call takes one turn', async (t) => {
   const gate: { open?: () => void } = {}
   const scene: Scene = (_, response) => {
     gate.open = () => void response.end('one')
   }
   const settings = { rate: { requests: 1, per: '60s' } }
-  const { proxy, upstream, url } = await before(t, () => [scene], { collapse: true }, settings)
+  const { proxy, upstream, url } = await withPair(t, () => [scene], { collapse: true }, settings)
   const calls = Array.from({ length: 5 }, () => ask(`${url}/1`))
   await expect.poll(() => proxy.log.filter(({ msg }) => msg === 'shared').length).toBe(4)
   await upstream.arrival(1)
@@ -154,20 +142,20 @@ test('adaptive limit and retry: overload lowers the limit, and a request that ba
     retry: { attempts: 3, budget: { minPerSecond: 1_000 } },
     connections: { max: 40 },
   }
-  const { clock, upstream, metric, url } = await before(t, () => [{ status: 429 }], {}, settings)
-  expect(await metric('concurrency_limit{upstream="web"}')).toBe(20)
+  const { clock, upstream, proxy, url } = await withPair(t, () => [{ status: 429 }], {}, settings)
+  expect(await proxy.sample('concurrencyLimit', { upstream: 'web' })).toBe(20)
   for (const sent of [15, 60]) {
     const answers = Array.from({ length: 15 }, (_, i) => ask(`${url}/${i}`))
     await upstream.arrival(sent)
     await clock.armed(2_000)
     await expect.poll(() => clock.pending().filter((ms) => ms === 2_000).length).toBe(15)
-    expect(await metric('requests_in_flight{upstream="web"}')).toBe(15)
+    expect(await proxy.sample('inFlight', { upstream: 'web' })).toBe(15)
     await clock.advance(2_000)
     await expect.poll(() => clock.pending().filter((ms) => ms === 4_000).length).toBe(15)
     await clock.advance(4_000)
     for (const { headers } of await Promise.all(answers)) expect(headers['x-breakwater-attempts']).toBe('3')
   }
   // Of 90 attempts the first 40 are for what is unloaded, the next 40 for the limit.
-  expect(await metric('concurrency_limit{upstream="web"}')).toBe(18)
-  expect(await metric('requests_in_flight{upstream="web"}')).toBe(0)
+  expect(await proxy.sample('concurrencyLimit', { upstream: 'web' })).toBe(18)
+  expect(await proxy.sample('inFlight', { upstream: 'web' })).toBe(0)
 })

@@ -1,25 +1,21 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { expect, test } from 'vitest'
+import { METRICS } from '../../src/control/metrics/metric-table.ts'
 import { ask, openRaw, problemOf } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
+import { metric } from '../support/metric.ts'
 import { startProxy } from '../support/proxy.ts'
-import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+import type { Scene, Scope } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 
 const NO_RETRY = { retry: { attempts: 1 } }
 
-async function before(t: Scope, scenes: readonly Scene[], settings: object = NO_RETRY) {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, scenes)
-  const proxy = await startProxy(t, {
-    clock,
-    upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0', ...settings } },
-  })
-  return { clock, upstream, proxy, url: proxy.own('web'), port: Number(new URL(proxy.own('web')).port) }
-}
+const withTimeouts = (t: Scope, scenes: readonly Scene[], settings: object = NO_RETRY) =>
+  withSidecar(t, scenes, { web: settings })
 
-test('a response head that takes longer than `attempt` is a 504, to the millisecond', async (t) => {
-  const { clock, upstream, proxy, url } = await before(t, ['hang'], {
+test('timeout.attempt: a response head that is later is a 504, to the millisecond', async (t) => {
+  const { clock, upstream, proxy, url } = await withTimeouts(t, ['hang'], {
     ...NO_RETRY,
     timeout: { attempt: '10s', total: '25s' },
   })
@@ -38,8 +34,8 @@ test('a response head that takes longer than `attempt` is a 504, to the millisec
   await upstream.gone(1)
 })
 
-test('`attempt` counts from the end of the request: a slow upload is bounded by `idle` instead', async (t) => {
-  const { clock, upstream, proxy, port } = await before(t, ['hang'], {
+test('timeout.attempt: starts at the end of the request; idle bounds a slow upload', async (t) => {
+  const { clock, upstream, proxy, port } = await withTimeouts(t, ['hang'], {
     ...NO_RETRY,
     timeout: { attempt: '3s', idle: '10s', total: '100s' },
   })
@@ -57,8 +53,8 @@ test('`attempt` counts from the end of the request: a slow upload is bounded by 
   raw.socket.destroy()
 })
 
-test('a client that stops sending is told so after `idle`, and the upstream is not blamed', async (t) => {
-  const { clock, upstream, proxy, port } = await before(t, ['hang'], {
+test("timeout.idle: a client that stops sending gets a 408, not the upstream's fault", async (t) => {
+  const { clock, upstream, proxy, port } = await withTimeouts(t, ['hang'], {
     ...NO_RETRY,
     timeout: { idle: '10s', total: '100s' },
   })
@@ -68,13 +64,13 @@ test('a client that stops sending is told so after `idle`, and the upstream is n
   await clock.advance(10_000)
   expect(await raw.until(/urn:breakwater:client_stalled/)).toMatch(/^HTTP\/1.1 408/)
   await upstream.arrival(1)
-  expect([...(await proxy.metrics())].filter(([name]) => name.startsWith('breakwater_breaker_state'))).toEqual([
-    ['breakwater_breaker_state{upstream="web",route="*"}', 0],
+  expect([...(await proxy.metrics())].filter(([name]) => name.startsWith(METRICS.breakerState.name))).toEqual([
+    [metric('breakerState', { upstream: 'web', route: '*' }), 0],
   ])
   raw.socket.destroy()
 })
 
-test('connecting, the TLS handshake included, takes no longer than `connect`', async (t) => {
+test('timeout.connect: covers the connection and the TLS handshake', async (t) => {
   const clock = fakeClock()
   const silent = createServer()
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
@@ -95,7 +91,7 @@ test('connecting, the TLS handshake included, takes no longer than `connect`', a
   await closed
 })
 
-test('`total` ends at the relayed head: a long body is bounded by `idle`, not cut', async (t) => {
+test('timeout.total: ends at the relayed head; idle bounds a long body', async (t) => {
   let more = (_text: string) => {}
   let finish = () => {}
   const parts: Scene = (_request, response) => {
@@ -103,7 +99,7 @@ test('`total` ends at the relayed head: a long body is bounded by `idle`, not cu
     more = (text) => void response.write(text)
     finish = () => response.end('end')
   }
-  const { clock, port } = await before(t, [parts], { ...NO_RETRY, timeout: { total: '25s', idle: '61s' } })
+  const { clock, port } = await withTimeouts(t, [parts], { ...NO_RETRY, timeout: { total: '25s', idle: '61s' } })
   const raw = openRaw(port)
   raw.send('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
   await raw.until(/one/)
@@ -117,9 +113,9 @@ test('`total` ends at the relayed head: a long body is bounded by `idle`, not cu
   expect(await raw.ended).toBe('end')
 })
 
-test('a body that stands still for `idle` is cut, never ended cleanly', async (t) => {
+test('timeout.idle: a response body without progress is cut, never ended cleanly', async (t) => {
   const stuck: Scene = (_request, response) => void response.writeHead(200).write('one')
-  const { clock, proxy, upstream, port } = await before(t, [stuck], { ...NO_RETRY, timeout: { idle: '30s' } })
+  const { clock, proxy, upstream, port } = await withTimeouts(t, [stuck], { ...NO_RETRY, timeout: { idle: '30s' } })
   const raw = openRaw(port)
   raw.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
   await raw.until(/one/)
@@ -129,8 +125,8 @@ test('a body that stands still for `idle` is cut, never ended cleanly', async (t
   expect(await proxy.logged(({ reason }) => reason === 'idle_timeout')).toMatchObject({ status: 200, bytes_out: 3 })
 })
 
-test('a request may shorten its total, in decimal seconds, and never lengthen it', async (t) => {
-  const { clock, upstream, url } = await before(t, ['hang'], {
+test('x-request-timeout: shortens the total, in decimal seconds, and never lengthens it', async (t) => {
+  const { clock, upstream, url } = await withTimeouts(t, ['hang'], {
     ...NO_RETRY,
     timeout: { attempt: '200s', total: '25s' },
   })
@@ -151,8 +147,8 @@ test('a request may shorten its total, in decimal seconds, and never lengthen it
   expect(problemOf(await nonsense)).toMatchObject({ type: 'urn:breakwater:total_timeout' })
 })
 
-test('a client that shortens its own time does not open the breaker', async (t) => {
-  const { clock, upstream, proxy, url } = await before(t, ['hang'], {
+test('x-request-timeout: a short one does not open the breaker', async (t) => {
+  const { clock, upstream, proxy, url } = await withTimeouts(t, ['hang'], {
     ...NO_RETRY,
     breaker: { consecutiveFailures: 1 },
   })
@@ -164,5 +160,5 @@ test('a client that shortens its own time does not open the breaker', async (t) 
   await upstream.arrival(2)
   await clock.advance(12_000)
   expect((await long).status).toBe(504)
-  expect((await proxy.metrics()).get('breakwater_breaker_state{upstream="web",route="*"}')).toBe(2)
+  expect(await proxy.sample('breakerState', { upstream: 'web', route: '*' })).toBe(2)
 })

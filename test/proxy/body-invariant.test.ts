@@ -36,7 +36,7 @@ const upload = fc.record({
   disk: fc.constantFrom(0, 1_000, 100_000, 1024 * 1024),
 })
 
-test('whatever fails, and whatever is kept: an upstream that takes a request to its end gets every byte, or the client an error', async () => {
+test('request body: for any failure, the upstream gets every byte or the client an error', async () => {
   await fc.assert(
     fc.asyncProperty(upload, async (plan) => {
       const cleanUps: (() => unknown)[] = []
@@ -81,7 +81,7 @@ test('whatever fails, and whatever is kept: an upstream that takes a request to 
   )
 }, 180_000)
 
-test('any response body, in any chunks and however fast it comes, arrives byte for byte', async (t) => {
+test('response body: arrives byte for byte, in any chunks at any speed', async (t) => {
   let parts: Buffer[] = []
   const play: Scene = (_request, response) => {
     const chunk = (bytes: Buffer) =>

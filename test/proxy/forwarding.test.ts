@@ -5,31 +5,22 @@ import { expect, test } from 'vitest'
 import { ask, openRaw, problemOf } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { startProxy } from '../support/proxy.ts'
-import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+import { type Scene, scriptedUpstream } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 
 /** A sidecar before one upstream `web`, which is reached through both kinds of listener. */
-async function before(t: Scope, scenes: readonly Scene[], settings: object = {}) {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, scenes)
-  const proxy = await startProxy(t, {
-    clock,
-    upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0', ...settings } },
-  })
-  return { clock, upstream, proxy, url: proxy.own('web'), port: Number(new URL(proxy.own('web')).port) }
-}
-
 const sha = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
 
-test('a response in a transfer coding besides chunked is refused: without that name its bytes would be garbage', async (t) => {
+test('response: a transfer coding besides chunked is refused', async (t) => {
   const coded: Scene = { headers: { 'transfer-encoding': 'gzip, chunked' }, body: gzipSync('done') }
-  const { url, upstream } = await before(t, [coded, { headers: { 'transfer-encoding': 'Chunked' }, body: 'done' }])
+  const { url, upstream } = await withSidecar(t, [coded, { headers: { 'transfer-encoding': 'Chunked' }, body: 'done' }])
   expect(problemOf(await ask(`${url}/`))).toMatchObject({ status: 502, type: 'urn:breakwater:protocol' })
   expect((await ask(`${url}/`)).body.toString()).toBe('done')
   expect(upstream.arrivals).toHaveLength(2)
 })
 
-test('the first path segment names the upstream on the shared listener and goes no further', async (t) => {
-  const { proxy, upstream } = await before(t, [{ body: 'ok' }])
+test('shared listener: the first path segment names the upstream and is removed', async (t) => {
+  const { proxy, upstream } = await withSidecar(t, [{ body: 'ok' }])
   await ask(`${proxy.url}/web/jobs/1?x=%41&y=a+b`)
   await ask(`${proxy.url}/web`)
   await ask(`${proxy.url}/web?x=1`)
@@ -37,8 +28,8 @@ test('the first path segment names the upstream on the shared listener and goes 
   expect(upstream.arrivals.map(({ target }) => target)).toEqual(['/jobs/1?x=%41&y=a+b', '/', '/?x=1', '//double//'])
 })
 
-test('a target travels byte for byte', async (t) => {
-  const { port, upstream } = await before(t, [{}])
+test('target: is forwarded byte for byte', async (t) => {
+  const { port, upstream } = await withSidecar(t, [{}])
   const target = '/a%2Fb/%7e/;p=1/!$()?q=%zz&[]{}|^`"&r=%E9'
   const raw = openRaw(port)
   raw.send(`GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
@@ -47,8 +38,8 @@ test('a target travels byte for byte', async (t) => {
   expect(upstream.arrivals[0]?.target).toBe(target)
 })
 
-test('an absolute-form target and a foreign Host do not choose the upstream', async (t) => {
-  const { port, upstream } = await before(t, [{}])
+test('target: an absolute form or a foreign Host does not choose the upstream', async (t) => {
+  const { port, upstream } = await withSidecar(t, [{}])
   const raw = openRaw(port)
   raw.send('GET http://elsewhere.example:81/jobs?x=1 HTTP/1.1\r\nHost: other.example\r\nConnection: close\r\n\r\n')
   await raw.ended
@@ -60,7 +51,7 @@ test('an absolute-form target and a foreign Host do not choose the upstream', as
 test.for(['/web/../admin', '/web/a/%2e%2E/%2e./%2e./x', '/web/..%2fx', '/..', '/web/%2e%2e', '/web/..#x'])(
   'a path that climbs out of its prefix is refused: %s',
   async (path, t) => {
-    const { proxy, upstream } = await before(t, [{}])
+    const { proxy, upstream } = await withSidecar(t, [{}])
     const raw = openRaw(Number(new URL(proxy.url).port))
     raw.send(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
     await raw.ended
@@ -69,8 +60,8 @@ test.for(['/web/../admin', '/web/a/%2e%2E/%2e./%2e./x', '/web/..%2fx', '/..', '/
   },
 )
 
-test('hop-by-hop fields, and those that Connection names, go no further', async (t) => {
-  const { port, upstream } = await before(t, [
+test('headers: hop-by-hop fields, and those that Connection names, are removed', async (t) => {
+  const { port, upstream } = await withSidecar(t, [
     { headers: ['Connection', 'x-mine, keep-alive', 'X-Mine', '1', 'Keep-Alive', 'timeout=9', 'X-Kept', 'yes'] },
   ])
   const raw = openRaw(port)
@@ -87,8 +78,8 @@ test('hop-by-hop fields, and those that Connection names, go no further', async 
   expect(raw.received).not.toMatch(/x-mine|timeout=9/i)
 })
 
-test('forwarding fields are added, and those that are there already are kept', async (t) => {
-  const { url, upstream } = await before(t, [{}])
+test('headers: forwarding fields are added to those that are there', async (t) => {
+  const { url, upstream } = await withSidecar(t, [{}])
   await ask(url)
   await ask(url, {
     headers: {
@@ -119,8 +110,8 @@ test('forwarding fields are added, and those that are there already are kept', a
   })
 })
 
-test('a forwarding field that Connection names goes no further, and the sidecar sets its own', async (t) => {
-  const { port, upstream } = await before(t, [{}])
+test("headers: a forwarding field that Connection names is replaced by the sidecar's own", async (t) => {
+  const { port, upstream } = await withSidecar(t, [{}])
   const raw = openRaw(port)
   const named = ['X-Forwarded-Proto: https', 'X-Forwarded-Host: h', 'X-Request-Id: mine', 'Traceparent: mine']
   const names = named.map((field) => field.split(':')[0]).join(', ')
@@ -132,8 +123,8 @@ test('a forwarding field that Connection names goes no further, and the sidecar 
   expect(arrival?.headers.traceparent).toMatch(/^00-/)
 })
 
-test('repeated fields stay repeated and in order, and bytes above 0x7F survive, both ways', async (t) => {
-  const { port, upstream } = await before(t, [
+test('headers: repetition, order and bytes above 0x7F survive, both ways', async (t) => {
+  const { port, upstream } = await withSidecar(t, [
     { headers: ['Set-Cookie', 'a=1', 'X-B', '\xe9\xff', 'Set-Cookie', 'b=2', 'Content-Length', '0'] },
   ])
   const raw = openRaw(port)
@@ -145,13 +136,13 @@ test('repeated fields stay repeated and in order, and bytes above 0x7F survive, 
   expect(raw.received).toMatch(/Set-Cookie: a=1\r\nX-B: \xe9\xff\r\nSet-Cookie: b=2\r\n/)
 })
 
-test('a head goes out at once, before any of its body, and its bytes above 0x7F survive that too', async (t) => {
+test('response: a head goes out before its body, with its bytes above 0x7F', async (t) => {
   let finish = () => {}
   const headFirst: Scene = (_request, response) => {
     response.writeHead(200, ['X-B', '\xe9\xff']).write(Buffer.alloc(0))
     finish = () => response.end('body')
   }
-  const { port } = await before(t, [headFirst])
+  const { port } = await withSidecar(t, [headFirst])
   const raw = openRaw(port)
   raw.send('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
   expect(await raw.until(/\r\n\r\n/)).toMatch(/X-B: \xe9\xff\r\n/)
@@ -160,7 +151,7 @@ test('a head goes out at once, before any of its body, and its bytes above 0x7F 
   expect(raw.received).toMatch(/body/)
 })
 
-test('a Location at the upstream leads back through the sidecar, any other stays', async (t) => {
+test('Location: one at the upstream leads back through the sidecar, any other stays', async (t) => {
   const to = (location: string): Scene => ({ status: 307, headers: { location } })
   const clock = fakeClock()
   const scenes: Scene[] = []
@@ -174,7 +165,7 @@ test('a Location at the upstream leads back through the sidecar, any other stays
   expect((await ask(`${own}/jobs`)).headers.location).toBe('https://cdn.example/x')
 })
 
-test("an upstream's base path is put before the target and taken off Location", async (t) => {
+test('base path: is put before the target and taken off Location', async (t) => {
   const clock = fakeClock()
   const scenes: Scene[] = []
   const upstream = await scriptedUpstream(t, clock, scenes)
@@ -188,17 +179,17 @@ test("an upstream's base path is put before the target and taken off Location", 
   expect(answer.headers.location).toBe('/next')
 })
 
-test('a large body arrives byte for byte in both directions', async (t) => {
+test('body: a large one arrives byte for byte in both directions', async (t) => {
   const payload = randomBytes(8 * 1024 * 1024 + 17)
   const echo: Scene = (request, response) => void request.pipe(response.writeHead(200))
-  const { url } = await before(t, [echo])
+  const { url } = await withSidecar(t, [echo])
   const sized = await ask(url, { method: 'POST', body: payload, headers: { 'content-length': String(payload.length) } })
   const chunked = await ask(url, { method: 'POST', body: Readable.from([payload.subarray(0, 9), payload.subarray(9)]) })
   expect(sha(sized.body)).toBe(sha(payload))
   expect(sha(chunked.body)).toBe(sha(payload))
 })
 
-test('a slow client holds the upstream back: the body is not gathered in the sidecar', async (t) => {
+test('response: a slow client slows the upstream; the body is not kept in memory', async (t) => {
   const total = 64 * 1024 * 1024
   let written = 0
   const stream: Scene = (_request, response) => {
@@ -213,7 +204,7 @@ test('a slow client holds the upstream back: the body is not gathered in the sid
     }
     more()
   }
-  const { port } = await before(t, [stream])
+  const { port } = await withSidecar(t, [stream])
   const raw = openRaw(port)
   raw.send('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
   await raw.until(/\r\n\r\n/)
@@ -236,8 +227,8 @@ async function stillness(value: () => number): Promise<number> {
   return last
 }
 
-test('HEAD, 204 and 304 have no body and keep their fields', async (t) => {
-  const { url } = await before(t, [
+test('response: HEAD, 204 and 304 have no body and keep their fields', async (t) => {
+  const { url } = await withSidecar(t, [
     { headers: { 'content-length': '512', etag: '"a"' } },
     { status: 204, headers: { 'x-a': '1' } },
     { status: 304, headers: { etag: '"a"' } },
@@ -255,34 +246,36 @@ test('HEAD, 204 and 304 have no body and keep their fields', async (t) => {
   expect([same.status, same.headers.etag, same.body.length]).toEqual([304, '"a"', 0])
 })
 
-test('status lines and reason phrases are relayed as they are', async (t) => {
-  const { url } = await before(t, [{ status: 418, statusText: 'Short And Stout' }])
+test('response: status and reason phrase are relayed as they are', async (t) => {
+  const { url } = await withSidecar(t, [{ status: 418, statusText: 'Short And Stout' }])
   const answer = await ask(url)
   expect([answer.status, answer.statusText]).toEqual([418, 'Short And Stout'])
 })
 
-test('early hints and other 1xx responses are passed on before the response', async (t) => {
+test('response: 103 and other 1xx responses are relayed before the final one', async (t) => {
   const hints: Scene = (_request, response) => {
     response.writeEarlyHints({ link: '</style.css>; rel=preload' })
     response.writeProcessing()
     response.end('done')
   }
-  const { url } = await before(t, [hints])
+  const { url } = await withSidecar(t, [hints])
   const answer = await ask(url)
   expect(answer.informational.map(({ status }) => status)).toEqual([103, 102])
   expect(answer.informational[0]?.headers.link).toBe('</style.css>; rel=preload')
   expect(answer.body.toString()).toBe('done')
 })
 
-test('response trailers are passed on', async (t) => {
-  const { url } = await before(t, [{ headers: { trailer: 'x-sum' }, body: ['a', 'b'], trailers: { 'x-sum': '42' } }])
+test('response: trailers are relayed', async (t) => {
+  const { url } = await withSidecar(t, [
+    { headers: { trailer: 'x-sum' }, body: ['a', 'b'], trailers: { 'x-sum': '42' } },
+  ])
   const answer = await ask(url)
   expect(answer.trailers['x-sum']).toBe('42')
   expect(answer.body.toString()).toBe('ab')
 })
 
-test('a client that expects 100-continue is told to go on only when the upload can start', async (t) => {
-  const { port, upstream } = await before(t, [{ body: 'got it' }])
+test('Expect: 100 Continue is sent once the upload can start', async (t) => {
+  const { port, upstream } = await withSidecar(t, [{ body: 'got it' }])
   const raw = openRaw(port)
   raw.send('POST /up HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n')
   await raw.until(/^HTTP\/1.1 100 Continue\r\n\r\n/)
@@ -293,16 +286,16 @@ test('a client that expects 100-continue is told to go on only when the upload c
   expect(upstream.arrivals[0]?.headers.expect).toBeUndefined()
 })
 
-test('an answer to an unfinished upload reaches the client at once', async (t) => {
-  const { port } = await before(t, [{ status: 413, body: 'too much', early: true }])
+test('response: an answer to an unfinished upload reaches the client at once', async (t) => {
+  const { port } = await withSidecar(t, [{ status: 413, body: 'too much', early: true }])
   const raw = openRaw(port)
   raw.send('POST /up HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nfirst bytes')
   expect(await raw.until(/too much/)).toMatch(/^HTTP\/1.1 413/)
   raw.socket.destroy()
 })
 
-test('an HTTP/1.0 client gets a body that ends with its connection', async (t) => {
-  const { port } = await before(t, [{ body: ['one', 'two'] }])
+test('HTTP/1.0: the body ends with the connection', async (t) => {
+  const { port } = await withSidecar(t, [{ body: ['one', 'two'] }])
   const raw = openRaw(port)
   raw.send('GET / HTTP/1.0\r\n\r\n')
   expect(await raw.ended).toBe('end')
@@ -311,11 +304,11 @@ test('an HTTP/1.0 client gets a body that ends with its connection', async (t) =
   expect(raw.received).toMatch(/\r\n\r\nonetwo$/)
 })
 
-test('a body that breaks off is never a clean end, not even for a client that reads to the end', async (t) => {
+test('response: a body that breaks off is never a clean end', async (t) => {
   const broken: Scene = (_request, response) => {
     response.writeHead(200).write('part of it', () => response.socket?.end())
   }
-  const { port, url, proxy } = await before(t, [broken])
+  const { port, url, proxy } = await withSidecar(t, [broken])
   const raw = openRaw(port)
   raw.send('GET / HTTP/1.0\r\n\r\n')
   expect(await raw.ended).toBe('reset')
@@ -324,9 +317,9 @@ test('a body that breaks off is never a clean end, not even for a client that re
   expect(line).toMatchObject({ status: 200, attempts: 1 })
 })
 
-test('a body that breaks off while an earlier response on its connection is still to come is no clean end either', async (t) => {
+test('pipelining: a body that breaks off behind an earlier response is no clean end', async (t) => {
   const first = Promise.withResolvers<void>()
-  const { port, upstream, proxy } = await before(t, [
+  const { port, upstream, proxy } = await withSidecar(t, [
     (_request, response) => void first.promise.then(() => response.end('whole')),
     (_request, response) => {
       response.writeHead(200, { 'content-length': '20' }).write('part of it', () => response.socket?.end())
@@ -337,15 +330,15 @@ test('a body that breaks off while an earlier response on its connection is stil
   await upstream.begun(1)
   raw.send('GET /2 HTTP/1.1\r\nHost: x\r\n\r\n')
   await upstream.gone(2)
-  await expect.poll(async () => (await proxy.metrics()).get('breakwater_connections{upstream="web"}')).toBe(1)
+  await expect.poll(async () => await proxy.sample('connections', { upstream: 'web' })).toBe(1)
   first.resolve()
   await raw.ended
   expect(raw.received).toMatch(/whole$/)
   expect(await proxy.logged(({ reason }) => reason === 'body_truncated')).toMatchObject({ path: '/2' })
 })
 
-test('client connections are kept alive and so are those to the upstream', async (t) => {
-  const { port, upstream } = await before(t, [{ body: 'x', headers: { 'content-length': '1' } }])
+test('keep-alive: client and upstream connections are kept', async (t) => {
+  const { port, upstream } = await withSidecar(t, [{ body: 'x', headers: { 'content-length': '1' } }])
   const raw = openRaw(port)
   for (let i = 1; i <= 3; i += 1) {
     raw.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
@@ -355,8 +348,8 @@ test('client connections are kept alive and so are those to the upstream', async
   expect(upstream.connections()).toBe(1)
 })
 
-test('an unknown prefix is 404, CONNECT and TRACE are 405', async (t) => {
-  const { proxy, port, upstream } = await before(t, [{}])
+test('shared listener: an unknown upstream is a 404, CONNECT and TRACE are 405', async (t) => {
+  const { proxy, port, upstream } = await withSidecar(t, [{}])
   const unknown = await ask(`${proxy.url}/nope/x`)
   expect(unknown.status).toBe(404)
   expect(problemOf(unknown)).toMatchObject({ type: 'urn:breakwater:unknown_upstream', status: 404, attempts: 0 })
@@ -370,8 +363,8 @@ test('an unknown prefix is 404, CONNECT and TRACE are 405', async (t) => {
   expect(upstream.arrivals).toEqual([])
 })
 
-test('a transfer coding that the sidecar would lose is refused', async (t) => {
-  const { port, upstream } = await before(t, [{}])
+test('request: a transfer coding besides chunked is refused', async (t) => {
+  const { port, upstream } = await withSidecar(t, [{}])
   const raw = openRaw(port)
   raw.send('POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\nConnection: close\r\n\r\n0\r\n\r\n')
   await raw.ended
@@ -379,8 +372,8 @@ test('a transfer coding that the sidecar would lose is refused', async (t) => {
   expect(upstream.arrivals).toEqual([])
 })
 
-test('a request with both Content-Length and Transfer-Encoding never reaches the upstream', async (t) => {
-  const { port, upstream } = await before(t, [{}])
+test('request: Content-Length with Transfer-Encoding never reaches the upstream', async (t) => {
+  const { port, upstream } = await withSidecar(t, [{}])
   const raw = openRaw(port)
   raw.send(
     'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n',

@@ -3,7 +3,8 @@ import { expect, test } from 'vitest'
 import { ask, openRaw } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { startProxy } from '../support/proxy.ts'
-import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+import type { Scene, Scope } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 
 /** A port that somebody else listens on until the test is over. */
 async function takenPort(t: Scope): Promise<number> {
@@ -21,7 +22,7 @@ test.for([
   ['control.listen', (at: string) => ({ top: { control: { listen: at } }, upstreams: DEAD })],
   ['upstreams.web.listen', (at: string) => ({ upstreams: { web: { ...DEAD.web, listen: at } } })],
 ] as const)(
-  'a port in use is a clear error that names %s, and nothing is left listening',
+  'listener: a port in use is an error that names %s, and nothing is left listening',
   async ([key, settings], t) => {
     const port = await takenPort(t)
     const start = startProxy(t, { clock: fakeClock(), ...settings(`127.0.0.1:${port}`) })
@@ -29,7 +30,7 @@ test.for([
   },
 )
 
-test('a control listener off loopback without a token is refused', async (t) => {
+test('control listener: one off loopback without a token is refused', async (t) => {
   const start = startProxy(t, { clock: fakeClock(), upstreams: DEAD, top: { control: { listen: '0.0.0.0:0' } } })
   await expect(start).rejects.toThrow('control.listen: is not loopback: set control.token')
   const proxy = await startProxy(t, {
@@ -41,35 +42,27 @@ test('a control listener off loopback without a token is refused', async (t) => 
   expect(JSON.stringify(proxy.log)).not.toContain('secret-token')
 })
 
-test('the shared listener can be turned off', async (t) => {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, [{ body: 'ok' }])
-  const proxy = await startProxy(t, {
-    clock,
-    top: { listen: false },
-    upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } },
-  })
+test('shared listener: can be turned off', async (t) => {
+  const { proxy, url } = await withSidecar(t, [{ body: 'ok' }], { top: { listen: false } })
   expect(proxy.app.addresses.shared).toBeUndefined()
-  expect((await ask(proxy.own('web'))).body.toString()).toBe('ok')
+  expect((await ask(url)).body.toString()).toBe('ok')
 })
 
-test('a drain fails readiness at once, refuses new connections after a second, and lets requests end', async (t) => {
-  const clock = fakeClock()
+test('drain: not ready at once, no new connections after 1 s, requests come to their end', async (t) => {
   let finish = () => {}
   const held: Scene = (_request, response) => {
     finish = () => response.end('finished')
   }
-  const upstream = await scriptedUpstream(t, clock, [held, { body: 'still served' }])
-  const proxy = await startProxy(t, { clock, upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } } })
-  const inFlight = ask(proxy.own('web'))
+  const { clock, upstream, proxy, url } = await withSidecar(t, [held, { body: 'still served' }])
+  const inFlight = ask(url)
   await upstream.arrival(1)
   const drained = proxy.app.drain()
   expect((await ask(`${proxy.controlUrl}/readyz`)).status).toBe(503)
   expect((await ask(`${proxy.controlUrl}/livez`)).status).toBe(200)
-  const late = await ask(proxy.own('web'))
+  const late = await ask(url)
   expect([late.status, late.headers.connection]).toEqual([200, 'close'])
   await clock.elapse(1_000)
-  await expect(ask(proxy.own('web'))).rejects.toThrow('ECONNREFUSED')
+  await expect(ask(url)).rejects.toThrow('ECONNREFUSED')
   finish()
   const answer = await inFlight
   expect([answer.body.toString(), answer.headers.connection]).toEqual(['finished', 'close'])
@@ -78,11 +71,9 @@ test('a drain fails readiness at once, refuses new connections after a second, a
   await expect(ask(`${proxy.controlUrl}/livez`)).rejects.toThrow('ECONNREFUSED')
 })
 
-test('a drain does not wait for idle keep-alive connections', async (t) => {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, [{ body: 'ok' }])
-  const proxy = await startProxy(t, { clock, upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } } })
-  const idle = openRaw(Number(new URL(proxy.own('web')).port))
+test('drain: does not wait for idle keep-alive connections', async (t) => {
+  const { clock, upstream, proxy, port } = await withSidecar(t, [{ body: 'ok' }])
+  const idle = openRaw(port)
   idle.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
   await idle.until(/ok/)
   const drained = proxy.app.drain()

@@ -35,7 +35,7 @@ async function tlsUpstream(t: Scope) {
   return { port: (server.address() as AddressInfo).port, names, connections: () => connections }
 }
 
-async function before(t: Scope, tls: object) {
+async function withTls(t: Scope, tls: object) {
   const upstream = await tlsUpstream(t)
   const proxy = await startProxy(t, {
     clock: fakeClock(),
@@ -46,8 +46,8 @@ async function before(t: Scope, tls: object) {
   return { upstream, proxy, url: proxy.own('web') }
 }
 
-test("an https upstream is trusted by the configured authority, under the configured name, not the client's Host", async (t) => {
-  const { upstream, url } = await before(t, { ca: CA, servername: 'web.internal' })
+test("TLS: the configured CA and server name are trusted, not the client's Host", async (t) => {
+  const { upstream, url } = await withTls(t, { ca: CA, servername: 'web.internal' })
   const first = await ask(url, { headers: { host: 'attacker.example' } })
   const second = await ask(url, { headers: { host: 'other.example' } })
   expect(first.body.toString()).toBe(`127.0.0.1:${upstream.port} http`)
@@ -56,37 +56,37 @@ test("an https upstream is trusted by the configured authority, under the config
   expect(upstream.connections()).toBe(1)
 })
 
-test('an https upstream by address needs no name', async (t) => {
-  const { upstream, url } = await before(t, { ca: CA })
+test('TLS: an upstream by IP address needs no server name', async (t) => {
+  const { upstream, url } = await withTls(t, { ca: CA })
   expect((await ask(url)).status).toBe(200)
   expect(upstream.names).toEqual([false])
 })
 
-test('an authority of its own is one besides the system ones, for requests and for the health path', async (t) => {
+test("TLS: a CA of the file adds to the system's, for requests and the health path", async (t) => {
   const known = getCACertificates('default')
   setDefaultCACertificates([...known, readFileSync(CA, 'utf8')])
   t.onTestFinished(() => setDefaultCACertificates(known))
   const other = join(temporaryFolder(t), 'other.pem')
   writeFileSync(other, rootCertificates[0] ?? '')
-  const { proxy, url } = await before(t, { ca: other })
+  const { proxy, url } = await withTls(t, { ca: other })
   expect((await ask(url)).status).toBe(200)
   const health = await ask(`${proxy.controlUrl}/health`)
   expect(JSON.parse(health.body.toString()).checks.web).toMatchObject({ healthy: true, details: 'HTTP 200' })
 })
 
-test('a certificate of an unknown authority is refused', async (t) => {
-  const { url } = await before(t, {})
+test('TLS: a certificate of an unknown CA is refused', async (t) => {
+  const { url } = await withTls(t, {})
   const answer = await ask(url)
   expect([answer.status, answer.headers['proxy-status']]).toEqual([502, 'breakwater; error=tls_certificate_error'])
   expect(problemOf(answer)).toMatchObject({ type: 'urn:breakwater:tls_certificate', attempts: 1 })
 })
 
-test('a certificate for another name is refused', async (t) => {
-  const { url } = await before(t, { ca: CA, servername: 'elsewhere.internal' })
+test('TLS: a certificate for another name is refused', async (t) => {
+  const { url } = await withTls(t, { ca: CA, servername: 'elsewhere.internal' })
   expect((await ask(url)).headers['proxy-status']).toBe('breakwater; error=tls_certificate_error')
 })
 
-test('an upstream that does not speak TLS is a TLS fault', async (t) => {
+test('TLS: an upstream that does not speak TLS is a tls fault', async (t) => {
   const plain = await import('node:net').then(({ createServer: tcp }) =>
     tcp((socket) => socket.end('HTTP/1.1 400 no\r\n\r\n')),
   )
@@ -100,6 +100,6 @@ test('an upstream that does not speak TLS is a TLS fault', async (t) => {
   expect((await ask(proxy.own('web'))).headers['proxy-status']).toBe('breakwater; error=tls_protocol_error')
 })
 
-test('an authority that cannot be read stops the start, by its name', async (t) => {
-  await expect(before(t, { ca: '/nowhere/ca.pem' })).rejects.toThrow(/ENOENT.*\/nowhere\/ca\.pem/)
+test('TLS: a CA file that cannot be read stops the start, by its name', async (t) => {
+  await expect(withTls(t, { ca: '/nowhere/ca.pem' })).rejects.toThrow(/ENOENT.*\/nowhere\/ca\.pem/)
 })

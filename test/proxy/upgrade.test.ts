@@ -6,7 +6,8 @@ import { WebSocket, WebSocketServer } from 'ws'
 import { ask, openRaw } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { startProxy } from '../support/proxy.ts'
-import { type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+import type { Scope } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 
 async function webSocketUpstream(t: Scope) {
   const server = createServer()
@@ -26,7 +27,7 @@ async function webSocketUpstream(t: Scope) {
   return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, sockets }
 }
 
-async function before(t: Scope) {
+async function withWebSockets(t: Scope) {
   const upstream = await webSocketUpstream(t)
   const proxy = await startProxy(t, {
     clock: fakeClock(),
@@ -35,8 +36,8 @@ async function before(t: Scope) {
   return { upstream, proxy, url: proxy.own('ws').replace('http', 'ws') }
 }
 
-test('a WebSocket is passed through in both directions, text and binary', async (t) => {
-  const { upstream, proxy, url } = await before(t)
+test('upgrade: a WebSocket carries text and binary in both directions', async (t) => {
+  const { upstream, proxy, url } = await withWebSockets(t)
   const client = new WebSocket(`${url}/chat?room=1`)
   const [greeting] = await once(client, 'message')
   expect(String(greeting)).toBe('hello /chat?room=1')
@@ -55,8 +56,8 @@ test('a WebSocket is passed through in both directions, text and binary', async 
   expect(upstream.sockets.clients.size).toBe(0)
 })
 
-test('an upstream that refuses to switch is relayed as it is', async (t) => {
-  const { url } = await before(t)
+test('upgrade: a refusal by the upstream is relayed as it is', async (t) => {
+  const { url } = await withWebSockets(t)
   const client = new WebSocket(`${url}/refused`)
   const [, response] = await once(client, 'unexpected-response')
   expect(response.statusCode).toBe(401)
@@ -64,8 +65,8 @@ test('an upstream that refuses to switch is relayed as it is', async (t) => {
   client.terminate()
 })
 
-test('when one side of a WebSocket goes away, so does the other', async (t) => {
-  const { upstream, url } = await before(t)
+test('upgrade: when one side of a WebSocket ends, so does the other', async (t) => {
+  const { upstream, url } = await withWebSockets(t)
   const client = new WebSocket(`${url}/a`)
   await once(client, 'message')
   const [atUpstream] = [...upstream.sockets.clients]
@@ -78,11 +79,9 @@ test('when one side of a WebSocket goes away, so does the other', async (t) => {
   expect(code).toBe(1006)
 })
 
-test('a client that leaves while its upgrade is under way ends the attempt', async (t) => {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, ['hang'])
-  const proxy = await startProxy(t, { clock, upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } } })
-  const raw = openRaw(Number(new URL(proxy.own('web')).port))
+test('upgrade: a client that leaves before the switch ends the attempt', async (t) => {
+  const { upstream, proxy, port } = await withSidecar(t, ['hang'])
+  const raw = openRaw(port)
   raw.send('GET /chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
   await upstream.begun(1)
   raw.socket.end()
@@ -90,7 +89,7 @@ test('a client that leaves while its upgrade is under way ends the attempt', asy
   expect(await proxy.logged(({ msg }) => msg === 'request')).toMatchObject({ status: 499, reason: 'client_gone' })
 })
 
-test('what a client sends before the switch reaches the upstream after it', async (t) => {
+test('upgrade: bytes sent before the switch reach the upstream after it', async (t) => {
   const switching = Promise.withResolvers<void>()
   const server = createServer().on('upgrade', (_request, socket) => {
     void switching.promise.then(() => {
@@ -116,23 +115,19 @@ test('what a client sends before the switch reaches the upstream after it', asyn
   raw.socket.destroy()
 })
 
-test('a client that resets its connection while its upgrade is under way is one that left, and the sidecar serves on', async (t) => {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, ['hang', {}])
-  const proxy = await startProxy(t, { clock, upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } } })
-  const raw = openRaw(Number(new URL(proxy.own('web')).port))
+test('upgrade: a client that resets before the switch counts as gone', async (t) => {
+  const { upstream, proxy, url, port } = await withSidecar(t, ['hang', {}])
+  const raw = openRaw(port)
   raw.send('GET /chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
   await upstream.begun(1)
   raw.socket.resetAndDestroy()
   expect(await proxy.logged(({ msg }) => msg === 'request')).toMatchObject({ status: 499, reason: 'client_gone' })
-  expect((await ask(proxy.own('web'))).status).toBe(200)
+  expect((await ask(url)).status).toBe(200)
 })
 
-test('a request that offers HTTP/2 over cleartext is served as the HTTP/1.1 that it also is', async (t) => {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, [{ body: 'plain' }])
-  const proxy = await startProxy(t, { clock, upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } } })
-  const raw = openRaw(Number(new URL(proxy.own('web')).port))
+test('upgrade: an offer of h2c is served as HTTP/1.1', async (t) => {
+  const { upstream, port } = await withSidecar(t, [{ body: 'plain' }])
+  const raw = openRaw(port)
   raw.send(
     'GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n',
   )
@@ -141,7 +136,7 @@ test('a request that offers HTTP/2 over cleartext is served as the HTTP/1.1 that
   raw.socket.destroy()
 })
 
-test('an upstream that is away answers an upgrade with a problem', async (t) => {
+test('upgrade: a dead upstream gives a problem document', async (t) => {
   const gone = await startProxy(t, {
     clock: fakeClock(),
     upstreams: { ws: { url: 'http://127.0.0.1:9', listen: '127.0.0.1:0', retry: { attempts: 1 } } },

@@ -5,20 +5,17 @@
 
 import { expect, test } from 'vitest'
 import { openRaw } from '../support/client.ts'
-import { fakeClock } from '../support/fake-clock.ts'
-import { startProxy } from '../support/proxy.ts'
-import { type Scene, scriptedUpstream } from '../support/scripted-upstream.ts'
+import type { Scene } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 
 test('expect: the 100 of a request that waits for its turn comes before its answer', async (t) => {
-  const clock = fakeClock()
   const { promise: released, resolve: release } = Promise.withResolvers<void>()
   const answers: Scene = (request, response) => {
     if (request.url === '/slow') return void released.then(() => response.end('first'))
     request.resume().on('end', () => response.end('second'.padEnd(6_000, '.')))
   }
-  const upstream = await scriptedUpstream(t, clock, [answers])
-  const proxy = await startProxy(t, { clock, upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } } })
-  const client = openRaw(Number(new URL(proxy.own('web')).port))
+  const { upstream, port } = await withSidecar(t, [answers])
+  const client = openRaw(port)
   client.send(
     'GET /slow HTTP/1.1\r\nhost: x\r\n\r\n' +
       'POST /fast HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\nbody',

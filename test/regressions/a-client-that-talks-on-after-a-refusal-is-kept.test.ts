@@ -17,7 +17,7 @@ const REFUSED = [
 test.for(REFUSED)('connection: after %s what comes is dropped, and the client can leave', async ([, request], t) => {
   const clock = fakeClock()
   const proxy = await startProxy(t, { clock, upstreams: { web: { url: 'http://127.0.0.1:9' } } })
-  const open = async () => (await proxy.metrics()).get('breakwater_client_connections{listener="listen"}')
+  const open = async () => await proxy.sample('clientConnections', { listener: 'listen' })
   const port = Number(new URL(proxy.url).port)
   const client = openRaw(port)
   client.send(request)
@@ -36,7 +36,7 @@ test('connection: a client that is refused and neither sends nor leaves is cut a
   client.send('CONNECT web:443 HTTP/1.1\r\nhost: web:443\r\n\r\n')
   await client.until(/\}$/)
   await clock.elapse(5_000)
-  const open = async () => (await proxy.metrics()).get('breakwater_client_connections{listener="listen"}')
+  const open = async () => await proxy.sample('clientConnections', { listener: 'listen' })
   await until(async () => (await open()) === 0)
   client.socket.destroy()
 })

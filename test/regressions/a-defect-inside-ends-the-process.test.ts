@@ -2,10 +2,12 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
+import { METRICS } from '../../src/control/metrics/metric-table.ts'
 import { type Answer, ask, openRaw, problemOf } from '../support/client.ts'
 import { fakeClock, type FakeClock } from '../support/fake-clock.ts'
 import { startProxy } from '../support/proxy.ts'
 import { scriptedUpstream } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 
 /** A clock that throws once, the first time that it is asked from a place whose stack matches. */
 function trapped(clock: FakeClock) {
@@ -63,7 +65,7 @@ test.for(PLACES)('a defect at $name costs that request alone', async ({ from }, 
     err: { message: 'a defect, on purpose' },
   })
   const samples = await proxy.metrics()
-  const breakers = [...samples].filter(([name]) => name.startsWith('breakwater_breaker_state'))
+  const breakers = [...samples].filter(([name]) => name.startsWith(METRICS.breakerState.name))
   expect(breakers.map(([, state]) => state)).toEqual([0, 0, 0])
   const bystander = await ask(`${proxy.url}/third/`)
   expect([bystander.status, String(bystander.body)]).toEqual([200, 'well'])
@@ -202,13 +204,8 @@ const MALFORMED = [
 test.for(MALFORMED)(
   'a request that node refuses has its answer, line and count: $status for $sent',
   async ({ sent, status, reason }, t) => {
-    const clock = fakeClock()
-    const upstream = await scriptedUpstream(t, clock, [{ body: 'well' }])
-    const proxy = await startProxy(t, {
-      clock,
-      upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0', retry: { attempts: 1 } } },
-    })
-    const raw = openRaw(Number(new URL(proxy.own('web')).port))
+    const { proxy, port } = await withSidecar(t, [{ body: 'well' }], { web: { retry: { attempts: 1 } } })
+    const raw = openRaw(port)
     raw.send(sent)
     const seen = await raw.until(/\r\n\r\n\{.*\}$/)
     expect(seen.slice(0, 12)).toBe(`HTTP/1.1 ${status}`)
@@ -222,16 +219,14 @@ test.for(MALFORMED)(
 )
 
 test('what cannot be read is answered after what came before it on the connection', async (t) => {
-  const clock = fakeClock()
   const answering = Promise.withResolvers<void>()
-  const upstream = await scriptedUpstream(t, clock, [
+  const { upstream, proxy, port } = await withSidecar(t, [
     async (_request, response) => {
       await answering.promise
       response.end('first')
     },
   ])
-  const proxy = await startProxy(t, { clock, upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } } })
-  const raw = openRaw(Number(new URL(proxy.own('web')).port))
+  const raw = openRaw(port)
   raw.send('GET /a HTTP/1.1\r\nHost: x\r\n\r\n')
   await upstream.begun(1)
   raw.send('nonsense\r\n\r\n')

@@ -9,6 +9,7 @@ import { emitTo, type Event } from '../../src/events.ts'
 import { systemResolve } from '../../src/net/dns-cache.ts'
 import { ask, openRaw, problemOf } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
+import { metric } from '../support/metric.ts'
 
 const operation = (path: string, answer: Operation['answer']): Operation => ({
   ...PLAIN,
@@ -171,5 +172,5 @@ test('the sidecar: a log that cannot be written costs no request, and is counted
   expect([(await ask(`${url}/nowhere`)).status, (await ask(`${url}/nowhere`)).status]).toEqual([404, 404])
   const scrape = (await ask(`http://127.0.0.1:${app.addresses.control.port}/metrics`)).body.toString()
   expect(scrape).toMatch(/breakwater_faults_total\{where="observer"\} [12]\n/)
-  expect(scrape).toContain('breakwater_unrouted_total{reason="unknown_upstream"}')
+  expect(scrape).toContain(metric('unrouted', { reason: 'unknown_upstream' }))
 })

@@ -5,28 +5,23 @@
 
 import { expect, test } from 'vitest'
 import { ask, openRaw } from '../support/client.ts'
-import { fakeClock } from '../support/fake-clock.ts'
-import { startProxy } from '../support/proxy.ts'
-import { scriptedUpstream } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 
 const RAW = (fields: string, body: string) => `HTTP/1.1 200 OK\r\nTrailer: x-sum\r\n${fields}\r\n\r\n${body}`
 
 test('response: a Trailer field goes on with a chunked body alone', async (t) => {
-  const clock = fakeClock()
   const chunked = RAW('Transfer-Encoding: chunked', '5\r\nhello\r\n0\r\nx-sum: 7\r\n\r\n')
-  const upstream = await scriptedUpstream(t, clock, [
+  const { url, port } = await withSidecar(t, [
     ({ socket }) => void socket.write(RAW('Content-Length: 5', 'hello')),
     ({ socket }) => void socket.write(RAW('Content-Length: 5', '')),
     ({ socket }) => void socket.write(chunked),
     ({ socket }) => void socket.write(chunked),
   ])
-  const proxy = await startProxy(t, { clock, upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } } })
-  const url = proxy.own('web')
   const counted = await ask(url)
   expect([counted.status, counted.body.toString(), counted.headers.trailer]).toEqual([200, 'hello', undefined])
   const head = await ask(url, { method: 'HEAD' })
   expect([head.status, head.headers.trailer]).toEqual([200, undefined])
-  const old = openRaw(Number(new URL(url).port))
+  const old = openRaw(port)
   old.send('GET / HTTP/1.0\r\nhost: x\r\n\r\n')
   expect(await old.ended).toBe('end')
   expect(old.received).toMatch(/^HTTP\/1\.1 200 [\s\S]*\r\n\r\nhello$/)

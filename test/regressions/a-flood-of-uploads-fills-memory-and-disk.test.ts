@@ -5,42 +5,38 @@
 
 import { expect, test } from 'vitest'
 import { ask, openRaw } from '../support/client.ts'
-import { fakeClock } from '../support/fake-clock.ts'
-import { startProxy } from '../support/proxy.ts'
+import { metric } from '../support/metric.ts'
 import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 import { until } from '../support/until.ts'
 
 const KIB = 1024
 
-async function before(t: Scope, scenes: readonly Scene[], route: object = {}, bodies: object = {}) {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, scenes)
-  const proxy = await startProxy(t, {
-    clock,
+async function withUploads(t: Scope, scenes: readonly Scene[], route: object = {}, bodies: object = {}) {
+  const fixture = await withSidecar(t, scenes, {
     top: { bodies: { memory: '64KiB', disk: '128KiB', ...bodies } },
     defaults: { retry: { bodyBuffer: { memory: '32KiB', disk: '1MiB' } }, timeout: { idle: '7s' } },
-    upstreams: {
-      web: { url: upstream.origin, listen: '127.0.0.1:0', routes: [{ match: '* /up', ...route }] },
-    },
+    web: { routes: [{ match: '* /up', ...route }] },
+    path: '/up',
   })
+  const { proxy, port } = fixture
   const kept = async () => {
     const metrics = await proxy.metrics()
-    return ['memory', 'disk'].map((place) => metrics.get(`breakwater_bodies_kept_bytes{place="${place}"}`))
+    return ['memory', 'disk'].map((place) => metrics.get(metric('bodiesKept', { place })))
   }
   const unkept = async () =>
-    (await proxy.metrics()).get('breakwater_bodies_unkept_total{upstream="web",route="* /up",why="total"}') ?? 0
-  const url = `${proxy.own('web')}/up`
+    (await proxy.sample('bodiesUnkept', { upstream: 'web', route: '* /up', why: 'total' })) ?? 0
   /** Announces 400 KiB and sends some of them. */
   const upload = (method: string, bytes: number) => {
-    const client = openRaw(Number(new URL(url).port))
+    const client = openRaw(port)
     client.send(`${method} /up HTTP/1.1\r\nhost: x\r\ncontent-length: ${400 * KIB}\r\n\r\n${'u'.repeat(bytes)}`)
     return client
   }
-  return { clock, upstream, proxy, kept, unkept, url, upload }
+  return { ...fixture, kept, unkept, upload }
 }
 
 test('bodies: what is kept stays under the total in memory and on disk, and is given back', async (t) => {
-  const { upstream, kept, unkept, upload } = await before(t, ['hang'])
+  const { upstream, kept, unkept, upload } = await withUploads(t, ['hang'])
   const clients = Array.from({ length: 6 }, () => upload('PUT', 200 * KIB))
   await upstream.begun(6)
   await until(async () => (await unkept()) >= 4)
@@ -51,7 +47,7 @@ test('bodies: what is kept stays under the total in memory and on disk, and is g
 })
 
 test('bodies: one that is over the total goes on, whole', async (t) => {
-  const { upstream, url, unkept } = await before(t, [{ body: 'taken' }], {}, { memory: '0B', disk: '0B' })
+  const { upstream, url, unkept } = await withUploads(t, [{ body: 'taken' }], {}, { memory: '0B', disk: '0B' })
   const body = 'b'.repeat(300 * KIB)
   expect((await ask(url, { method: 'PUT', body })).body.toString()).toBe('taken')
   expect(upstream.arrivals[0]?.body.toString()).toBe(body)
@@ -59,7 +55,7 @@ test('bodies: one that is over the total goes on, whole', async (t) => {
 })
 
 test('bodies: that of a request which is never repeated is not kept at all', async (t) => {
-  const { upstream, kept, upload } = await before(t, ['hang'])
+  const { upstream, kept, upload } = await withUploads(t, ['hang'])
   const client = upload('POST', 200 * KIB)
   await upstream.begun(1)
   await until(async () => (await kept()).join() === '0,0')
@@ -70,7 +66,7 @@ test('bodies: that of a request which is never repeated is not kept at all', asy
 })
 
 test('bodies: a POST of which nothing was taken is tried again after a refused connection', async (t) => {
-  const { clock, upstream, url } = await before(t, [{ body: 'taken' }])
+  const { clock, upstream, url } = await withUploads(t, [{ body: 'taken' }])
   const { port } = upstream
   await upstream.close()
   const answer = ask(url, { method: 'POST', body: 'p'.repeat(2 * 1024 * KIB) })
@@ -82,7 +78,7 @@ test('bodies: a POST of which nothing was taken is tried again after a refused c
 })
 
 test('collapse: a body that the total has no room for is sent by itself, and whole', async (t) => {
-  const { upstream, url, unkept } = await before(t, [{ body: 'taken' }], { collapse: true }, { memory: '8KiB' })
+  const { upstream, url, unkept } = await withUploads(t, [{ body: 'taken' }], { collapse: true }, { memory: '8KiB' })
   const body = 'c'.repeat(30 * KIB)
   const both = await Promise.all([ask(url, { method: 'PUT', body }), ask(url, { method: 'PUT', body })])
   expect(both.map(({ status }) => status)).toEqual([200, 200])
@@ -91,8 +87,8 @@ test('collapse: a body that the total has no room for is sent by itself, and who
 })
 
 test('collapse: an upload without progress ends after idle', async (t) => {
-  const { clock, proxy } = await before(t, [{ body: 'taken' }], { collapse: true })
-  const client = openRaw(Number(new URL(proxy.own('web')).port))
+  const { clock, port } = await withUploads(t, [{ body: 'taken' }], { collapse: true })
+  const client = openRaw(port)
   client.send(`PUT /up HTTP/1.1\r\nhost: x\r\ncontent-length: 20000\r\n\r\nsome`)
   await clock.armed(7_000)
   await clock.advance(7_000)

@@ -5,8 +5,7 @@ import { ALWAYS, checkpoint } from '../checkpoint/store-contract.ts'
 import { ask } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { temporaryFolder } from '../support/folder.ts'
-import { startProxy } from '../support/proxy.ts'
-import { scriptedUpstream } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 
 const HOUR_MS = 3_600_000
 const SWEEP_MS = 60_000
@@ -83,16 +82,12 @@ test('expiry: a correction of less than a minute is followed at once, and not to
 test.for([3 * HOUR_MS, -3 * HOUR_MS])(
   'job deadline: a wall clock that jumps by %i ms moves none',
   async (jumpMs, t) => {
-    const clock = fakeClock()
-    const upstream = await scriptedUpstream(t, clock, [{ body: 'ok' }, { body: 'ok' }, { body: 'ok' }])
-    const proxy = await startProxy(t, {
-      clock,
+    const { clock, proxy, url } = await withSidecar(t, [{ body: 'ok' }, { body: 'ok' }, { body: 'ok' }], {
       top: { timeouts: { total: { base: '90s', min: '1s', max: '1h' } } },
-      upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } },
     })
     const job = `${proxy.controlUrl}/v1/jobs/film-1`
     expect((await ask(job, { method: 'PUT', body: '{}' })).status).toBe(201)
-    const request = async () => (await ask(proxy.own('web'), { headers: { 'x-job-id': 'film-1' } })).status
+    const request = async () => (await ask(url, { headers: { 'x-job-id': 'film-1' } })).status
     const left = async () => JSON.parse((await ask(job)).body.toString()).time_left_s
     await clock.advance(10_000)
     clock.jumpWall(jumpMs)

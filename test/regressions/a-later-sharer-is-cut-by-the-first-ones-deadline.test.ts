@@ -2,9 +2,8 @@
 
 import { expect, test } from 'vitest'
 import { ask, problemOf } from '../support/client.ts'
-import { fakeClock } from '../support/fake-clock.ts'
-import { startProxy } from '../support/proxy.ts'
-import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+import type { Scene, Scope } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 
 const POLICIES = {
   collapse: { collapse: true },
@@ -12,20 +11,15 @@ const POLICIES = {
 }
 const KINDS = ['collapse', 'hold'] as const
 
-async function before(t: Scope, policy: keyof typeof POLICIES, scenes: readonly Scene[]) {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, scenes)
-  const proxy = await startProxy(t, {
-    clock,
+async function withPolicy(t: Scope, policy: keyof typeof POLICIES, scenes: readonly Scene[]) {
+  const fixture = await withSidecar(t, scenes, {
     defaults: { retry: { attempts: 1 }, timeout: { attempt: '10s', total: '3s' } },
-    upstreams: {
-      web: { url: upstream.origin, listen: '127.0.0.1:0', routes: [{ match: 'GET /r', ...POLICIES[policy] }] },
-    },
+    web: { routes: [{ match: 'GET /r', ...POLICIES[policy] }] },
+    path: '/r',
   })
-  const url = `${proxy.own('web')}/r`
-  const lines = () => proxy.log.filter(({ msg }) => msg === 'request')
-  const joined = () => proxy.logged(({ msg }) => msg === 'shared')
-  return { clock, upstream, proxy, url, lines, joined }
+  const lines = () => fixture.proxy.log.filter(({ msg }) => msg === 'request')
+  const joined = () => fixture.proxy.logged(({ msg }) => msg === 'shared')
+  return { ...fixture, lines, joined }
 }
 
 /** Answers once it is told to. */
@@ -42,7 +36,7 @@ function answering() {
 
 test.for(KINDS)('%s: a later client is answered within its own total', async (policy, t) => {
   const { scene, answer } = answering()
-  const { clock, upstream, url, joined } = await before(t, policy, [scene])
+  const { clock, upstream, url, joined } = await withPolicy(t, policy, [scene])
   const first = ask(url)
   await upstream.begun(1)
   await clock.advance(2_200)
@@ -57,7 +51,7 @@ test.for(KINDS)('%s: a later client is answered within its own total', async (po
 })
 
 test.for(KINDS)('%s: each client is told of its own limit', async (policy, t) => {
-  const { clock, upstream, url, joined, lines } = await before(t, policy, ['hang'])
+  const { clock, upstream, url, joined, lines } = await withPolicy(t, policy, ['hang'])
   const hasty = ask(url, { headers: { 'x-request-timeout': '0.4' } })
   await upstream.begun(1)
   const patient = ask(url)
@@ -74,7 +68,7 @@ test.for(KINDS)('%s: each client is told of its own limit', async (policy, t) =>
 
 test.for(KINDS)('%s: what the call came to is in the log line of each client', async (policy, t) => {
   const { scene, answer } = answering()
-  const { upstream, proxy, url, joined, lines } = await before(t, policy, ['reset', scene])
+  const { upstream, proxy, url, joined, lines } = await withPolicy(t, policy, ['reset', scene])
   await ask(`${url}?warm`)
   const both = [ask(url), ask(url)]
   await upstream.begun(2)

@@ -2,19 +2,13 @@
 
 import { expect, test } from 'vitest'
 import { openRaw } from '../support/client.ts'
-import { fakeClock } from '../support/fake-clock.ts'
-import { startProxy } from '../support/proxy.ts'
-import { scriptedUpstream } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 
 test('refusal: the rest of an upload is read, and its connection serves the next request', async (t) => {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, [{ status: 503 }, { body: 'well' }])
-  const proxy = await startProxy(t, {
-    clock,
+  const { clock, port } = await withSidecar(t, [{ status: 503 }, { body: 'well' }], {
     defaults: { retry: { attempts: 1 }, breaker: { consecutiveFailures: 1, openFor: '5s' } },
-    upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } },
   })
-  const client = openRaw(Number(new URL(proxy.own('web')).port))
+  const client = openRaw(port)
   client.send('GET / HTTP/1.1\r\nhost: x\r\n\r\n')
   await client.until(/503 /)
   client.send(`POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3000000\r\n\r\n${'u'.repeat(100_000)}`)

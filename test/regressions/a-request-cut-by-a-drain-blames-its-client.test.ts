@@ -2,9 +2,8 @@
 
 import { expect, test } from 'vitest'
 import { openRaw } from '../support/client.ts'
-import { fakeClock } from '../support/fake-clock.ts'
-import { startProxy } from '../support/proxy.ts'
-import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+import type { Scene, Scope } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 
 const GET = 'GET /slow HTTP/1.1\r\nhost: x\r\n\r\n'
 const UPGRADE = 'GET /chat HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n'
@@ -18,14 +17,8 @@ const chat: Scene = ({ socket }) =>
 
 /** The sidecar with one request under way, once its drain is over. @param sign of the client's bytes by which it is under way. */
 async function afterDrain(t: Scope, scene: Scene, request: string, sign: RegExp | undefined) {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, [scene])
-  const proxy = await startProxy(t, {
-    clock,
-    top: { shutdown: '4s' },
-    upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } },
-  })
-  const client = openRaw(Number(new URL(proxy.own('web')).port))
+  const { clock, upstream, proxy, port } = await withSidecar(t, [scene], { top: { shutdown: '4s' } })
+  const client = openRaw(port)
   client.send(request)
   await upstream.begun(1)
   if (sign !== undefined) await client.until(sign)

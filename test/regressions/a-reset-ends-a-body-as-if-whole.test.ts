@@ -5,9 +5,8 @@
 
 import { expect, test } from 'vitest'
 import { openRaw } from '../support/client.ts'
-import { fakeClock } from '../support/fake-clock.ts'
-import { startProxy } from '../support/proxy.ts'
-import { type Scene, scriptedUpstream } from '../support/scripted-upstream.ts'
+import type { Scene } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 
 const head = 'HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\n'
 
@@ -21,10 +20,7 @@ const ending =
   }
 
 test('response: a body without a length that is reset is cut, and counted against the upstream', async (t) => {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, [ending('end'), ending('reset')])
-  const proxy = await startProxy(t, { clock, upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } } })
-  const port = Number(new URL(proxy.own('web')).port)
+  const { proxy, port } = await withSidecar(t, [ending('end'), ending('reset')])
   const whole = openRaw(port)
   whole.send('GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n')
   expect(await whole.ended).toBe('end')

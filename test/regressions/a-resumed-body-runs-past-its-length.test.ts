@@ -6,9 +6,8 @@
 
 import { expect, test } from 'vitest'
 import { openRaw } from '../support/client.ts'
-import { fakeClock } from '../support/fake-clock.ts'
-import { startProxy } from '../support/proxy.ts'
-import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+import type { Scene, Scope } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 
 const FILE = Buffer.from('All of the forty-two bytes of this content')
 const FIELDS = { etag: '"one"', 'accept-ranges': 'bytes', 'content-type': 'text/plain' }
@@ -29,15 +28,10 @@ const part = (from: number, body: Buffer | string, more: Record<string, string> 
 })
 
 async function download(t: Scope, scenes: readonly Scene[], waits: number) {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, scenes)
-  const proxy = await startProxy(t, {
-    clock,
-    upstreams: {
-      web: { url: upstream.origin, listen: '127.0.0.1:0', routes: [{ match: 'GET /file', resume: true }] },
-    },
+  const { clock, proxy, port } = await withSidecar(t, scenes, {
+    web: { routes: [{ match: 'GET /file', resume: true }] },
   })
-  const client = openRaw(Number(new URL(proxy.own('web')).port))
+  const client = openRaw(port)
   client.send('GET /file HTTP/1.1\r\nhost: x\r\n\r\n')
   for (let i = 0; i < waits; i += 1) await clock.elapse(2_000)
   return { client, proxy, body: () => client.received.slice(client.received.indexOf('\r\n\r\n') + 4) }

@@ -6,6 +6,7 @@
 import { expect, test } from 'vitest'
 import { ask, problemOf } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
+import { metric } from '../support/metric.ts'
 import { startProxy } from '../support/proxy.ts'
 import { scriptedUpstream } from '../support/scripted-upstream.ts'
 
@@ -57,5 +58,5 @@ test('collapse: a call that its only client leaves is not blamed on the upstream
   const line = await proxy.logged(({ msg }) => msg === 'request')
   expect(line).toMatchObject({ status: 499, reason: 'client_gone', attempts: 1 })
   const metrics = await proxy.metrics()
-  expect(metrics.get('breakwater_breaker_state{upstream="web",route="*"}')).toBe(0)
+  expect(metrics.get(metric('breakerState', { upstream: 'web', route: '*' }))).toBe(0)
 })

@@ -2,23 +2,16 @@
 
 import { expect, test } from 'vitest'
 import { openRaw } from '../support/client.ts'
-import { fakeClock } from '../support/fake-clock.ts'
-import { startProxy } from '../support/proxy.ts'
-import { scriptedUpstream } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 import { until } from '../support/until.ts'
 
 test('collapse: an upload ends idle after its last byte', async (t) => {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, [{ body: 'taken' }])
-  const proxy = await startProxy(t, {
-    clock,
+  const { clock, proxy, port } = await withSidecar(t, [{ body: 'taken' }], {
     defaults: { timeout: { idle: '11s', total: '90s' } },
-    upstreams: {
-      web: { url: upstream.origin, listen: '127.0.0.1:0', routes: [{ match: 'PUT /film', collapse: true }] },
-    },
+    web: { routes: [{ match: 'PUT /film', collapse: true }] },
   })
-  const kept = async () => (await proxy.metrics()).get('breakwater_bodies_kept_bytes{place="memory"}')
-  const client = openRaw(Number(new URL(proxy.own('web')).port))
+  const kept = async () => await proxy.sample('bodiesKept', { place: 'memory' })
+  const client = openRaw(port)
   client.send('PUT /film HTTP/1.1\r\nhost: x\r\ncontent-length: 900\r\n\r\n')
   await clock.armed(11_000)
   await clock.advance(3_000)

@@ -39,7 +39,7 @@ test.for([
   expect(await proxy.logged(({ msg }) => msg === 'fault')).toMatchObject({ err: { message: 'no chance' } })
   broken = false
   expect((await ask(`${proxy.url}/web/r/2`)).status).toBe(200)
-  expect((await proxy.metrics()).get('breakwater_requests_in_flight{upstream="web"}')).toBe(0)
+  expect(await proxy.sample('inFlight', { upstream: 'web' })).toBe(0)
 })
 
 const failing = () => {

@@ -3,6 +3,7 @@ import { ask, openRaw } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { startProxy } from '../support/proxy.ts'
 import { scriptedUpstream } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 
 const OFFERS = [
   { upgrade: 'TLS/1.2', connection: 'Upgrade' },
@@ -13,10 +14,8 @@ const OFFERS = [
 ]
 
 test.for(OFFERS)('a POST that offers $upgrade arrives with its body', async ({ upgrade, ...others }, t) => {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, [{ status: 201, body: 'made' }])
-  const proxy = await startProxy(t, { clock, upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } } })
-  const raw = openRaw(Number(new URL(proxy.own('web')).port))
+  const { upstream, port } = await withSidecar(t, [{ status: 201, body: 'made' }])
+  const raw = openRaw(port)
   const head = Object.entries({ host: 'x', upgrade, ...others }).map(([name, value]) => `${name}: ${value}`)
   for (const [n, body] of ['first body', 'another one'].entries()) {
     raw.send(`POST /jobs HTTP/1.1\r\n${head.join('\r\n')}\r\ncontent-length: ${body.length}\r\n\r\n`)
@@ -44,20 +43,18 @@ test('an offer that is not listed is a plain request to hold, collapse and hedge
 })
 
 test('a broken answer to a request with an offer and a body still on its way ends that request alone', async (t) => {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, [
+  const { proxy, url, port } = await withSidecar(t, [
     (_request, response) => {
       response.writeHead(200, { 'content-length': 100 })
       response.write('part', () => response.socket?.resetAndDestroy())
     },
     { body: 'well' },
   ])
-  const proxy = await startProxy(t, { clock, upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } } })
-  const raw = openRaw(Number(new URL(proxy.own('web')).port))
+  const raw = openRaw(port)
   raw.send(
     'POST / HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\ncontent-length: 2000\r\n\r\nsome of it',
   )
   expect(await proxy.logged(({ msg }) => msg === 'request')).toMatchObject({ reason: 'body_truncated' })
-  expect(String((await ask(proxy.own('web'))).body)).toBe('well')
+  expect(String((await ask(url)).body)).toBe('well')
   raw.socket.destroy()
 })

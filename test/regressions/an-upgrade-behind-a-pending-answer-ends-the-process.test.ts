@@ -11,7 +11,7 @@ import type { Scope } from '../support/scripted-upstream.ts'
 const WEBSOCKET = 'GET /chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
 
 /** An upstream that answers `/slow` when it is told to, and switches to an echo of what it gets. */
-async function before(t: Scope) {
+async function withTunnels(t: Scope) {
   const slow: ServerResponse[] = []
   const server = createServer((request: IncomingMessage, response: ServerResponse) => {
     if (request.url !== '/slow') return void request.resume().on('end', () => response.end('quick'))
@@ -42,7 +42,7 @@ async function before(t: Scope) {
 }
 
 test('an upgrade waits until the answer before it on its connection is over', async (t) => {
-  const { proxy, slow, server, tunnels, raw } = await before(t)
+  const { proxy, slow, server, tunnels, raw } = await withTunnels(t)
   raw.send('GET /slow HTTP/1.1\r\nHost: x\r\n\r\n')
   await once(server, 'slow')
   raw.send(`${WEBSOCKET}early`)
@@ -64,7 +64,7 @@ test('an upgrade waits until the answer before it on its connection is over', as
 })
 
 test('CONNECT is refused once the POST before it on its connection is answered', async (t) => {
-  const { slow, server, raw } = await before(t)
+  const { slow, server, raw } = await withTunnels(t)
   raw.send('POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody')
   await once(server, 'slow')
   raw.send('CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n')
@@ -76,7 +76,7 @@ test('CONNECT is refused once the POST before it on its connection is answered',
 test.for(['destroy', 'resetAndDestroy'] as const)(
   'a client that leaves by %s while its upgrade waits ends that and what is before it',
   async (leave, t) => {
-    const { proxy, slow, server, raw } = await before(t)
+    const { proxy, slow, server, raw } = await withTunnels(t)
     raw.send('GET /slow HTTP/1.1\r\nHost: x\r\n\r\n')
     await once(server, 'slow')
     raw.send(WEBSOCKET)
@@ -93,7 +93,7 @@ test.for(['destroy', 'resetAndDestroy'] as const)(
 )
 
 test('an answer goes on to a client that reads late, though an upgrade has come behind it', async (t) => {
-  const { proxy, slow, server, raw } = await before(t)
+  const { proxy, slow, server, raw } = await withTunnels(t)
   raw.socket.pause()
   raw.send('GET /slow HTTP/1.1\r\nHost: x\r\n\r\n')
   await once(server, 'slow')

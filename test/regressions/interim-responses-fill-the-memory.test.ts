@@ -5,6 +5,7 @@ import { ask, openRaw, problemOf } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { startProxy } from '../support/proxy.ts'
 import { scriptedUpstream } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
 
 const hints = (bytes: number) => `HTTP/1.1 103 Early Hints\r\nlink: </${'a'.repeat(bytes)}>\r\n\r\n`
 const FINAL = 'HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ndone'
@@ -24,22 +25,21 @@ test.for([
 })
 
 test('interim responses are dropped while the client does not read, and its answer comes all the same', async (t) => {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, [
-    async (request) => {
-      const { socket } = request
-      for (let n = 0; n < 99; n += 1) if (!socket.write(hints(15_000))) await once(socket, 'drain')
-      socket.write(
-        'HTTP/1.1 200 OK\r\ncontent-length: 20\r\ncontent-type: application/json\r\n\r\n{"status": "queued"}',
-      )
-    },
-  ])
   const hold = { json: '/status', in: ['queued'], upTo: '12s', every: '1s' }
-  const proxy = await startProxy(t, {
-    clock,
-    upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0', routes: [{ match: 'GET /poll', hold }] } },
-  })
-  const raw = openRaw(Number(new URL(proxy.own('web')).port))
+  const { clock, proxy, port } = await withSidecar(
+    t,
+    [
+      async (request) => {
+        const { socket } = request
+        for (let n = 0; n < 99; n += 1) if (!socket.write(hints(15_000))) await once(socket, 'drain')
+        socket.write(
+          'HTTP/1.1 200 OK\r\ncontent-length: 20\r\ncontent-type: application/json\r\n\r\n{"status": "queued"}',
+        )
+      },
+    ],
+    { web: { routes: [{ match: 'GET /poll', hold }] } },
+  )
+  const raw = openRaw(port)
   raw.socket.pause()
   raw.send('GET /poll HTTP/1.1\r\nhost: x\r\n\r\n')
   for (let n = 1; n <= 12; n += 1) {
@@ -53,17 +53,15 @@ test('interim responses are dropped while the client does not read, and its answ
 })
 
 test('interim responses of a pipelined request are not queued behind the answer before it', async (t) => {
-  const clock = fakeClock()
   const first = Promise.withResolvers<void>()
-  const upstream = await scriptedUpstream(t, clock, [
+  const { proxy, port } = await withSidecar(t, [
     async (_request, response) => {
       await first.promise
       response.end('first')
     },
     (request) => void request.socket.write(hints(1) + FINAL),
   ])
-  const proxy = await startProxy(t, { clock, upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } } })
-  const raw = openRaw(Number(new URL(proxy.own('web')).port))
+  const raw = openRaw(port)
   raw.send('GET /1 HTTP/1.1\r\nhost: x\r\n\r\nGET /2 HTTP/1.1\r\nhost: x\r\n\r\n')
   await proxy.logged((line) => line.msg === 'attempt' && line.status === 200)
   first.resolve()

@@ -8,7 +8,7 @@ const SOUND = 'upstreams: { web: { url: "${URL}" } }'
 const FAULTY = 'upstreams: { web: { uurl: x } }'
 const env = { URL: 'http://web:8000' }
 
-test('the thread reads what loadConfig reads, frozen, one after the other, and begins anew after a pause', async () => {
+test('config thread: reads as loadConfig does, frozen, in turn, and restarts after a pause', async () => {
   const clock = fakeClock()
   const thread = new ConfigThread(clock)
   const read = (text: string) => thread.load({ text, file: 'proxy.yaml', env })

@@ -10,7 +10,7 @@ import { until } from '../support/until.ts'
 const DEAD = { web: { url: 'http://127.0.0.1:9' } }
 const AT = '127.0.0.1:0'
 
-test('log level and access lines change with a reload', async (t) => {
+test('reload: log level and access lines change', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [{ body: 'ok' }])
   const upstreams = { web: { url: upstream.origin } }
@@ -25,7 +25,7 @@ test('log level and access lines change with a reload', async (t) => {
   expect(told()).toHaveLength(2)
 })
 
-test('a new control token is asked for at once, and the old one is no more', async (t) => {
+test('reload: a new control token replaces the old one at once', async (t) => {
   const control = (token: string) => ({ top: { control: { listen: AT, token } } })
   const proxy = await startProxy(t, { clock: fakeClock(), upstreams: DEAD, ...control('') })
   expect((await proxy.reload(control('first-token'))).status).toBe(200)
@@ -39,7 +39,7 @@ test('a new control token is asked for at once, and the old one is no more', asy
   expect(JSON.stringify(proxy.log)).not.toMatch(/-token/)
 })
 
-test('a token cannot be taken away while others than this machine reach the control listener', async (t) => {
+test('reload: removing the token of a control listener off loopback is refused', async (t) => {
   const control = (listen: string, token: string) => ({ top: { control: { listen, token } } })
   const proxy = await startProxy(t, { clock: fakeClock(), upstreams: DEAD, ...control('0.0.0.0:0', 'a-token') })
   const url = `http://127.0.0.1:${proxy.app.addresses.control.port}/v1/config`
@@ -58,7 +58,7 @@ test('a token cannot be taken away while others than this machine reach the cont
   expect((await ask(url)).status).toBe(401)
 })
 
-test('computed timeouts and inputs change for requests and for the control API', async (t) => {
+test('reload: computed timeouts and inputs change for requests and the control API', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, ['hang'])
   const web = {
@@ -86,7 +86,7 @@ test('computed timeouts and inputs change for requests and for the control API',
   expect((await ask(`${proxy.controlUrl}/v1/jobs/a`, { method: 'PUT', body: '{"clips":1}' })).status).toBe(201)
 })
 
-test('what needs a restart is named, and the rest of the file is in force', async (t) => {
+test('reload: settings that need a restart are named, and the rest is in force', async (t) => {
   const proxy = await startProxy(t, { clock: fakeClock(), upstreams: DEAD })
   const top = {
     service: 'other',
@@ -106,7 +106,7 @@ test('what needs a restart is named, and the rest of the file is in force', asyn
   expect(JSON.parse(back.body.toString()).restart_needed).toEqual([])
 })
 
-test('health checks and their answers follow the configuration', async (t) => {
+test('reload: health checks follow the configuration', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [{ body: 'ok' }])
   const web = { url: upstream.origin, health: { path: '/health', interval: '1m' } }
@@ -121,7 +121,7 @@ test('health checks and their answers follow the configuration', async (t) => {
   expect(upstream.arrivals.map(({ target }) => target)).toEqual(['/health', '/other'])
 })
 
-test('an open breaker goes on being probed early after a reload, at the new health path', async (t) => {
+test('reload: an open breaker is probed early at the new health path', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [{ status: 500 }, { body: 'well' }])
   const web = (path: string) => ({
@@ -142,14 +142,14 @@ test('an open breaker goes on being probed early after a reload, at the new heal
   expect(upstream.arrivals[1]?.target).toBe('/new')
 })
 
-test('an adaptive limit keeps what it has found, within a new most', async (t) => {
+test('reload: an adaptive limit keeps its value, within a new max', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [{ body: 'ok' }])
   const web = (max: number, adaptive = true) => ({
     web: { url: upstream.origin, listen: AT, concurrency: { max, adaptive } },
   })
   const proxy = await startProxy(t, { clock, upstreams: web(100) })
-  const limit = async () => (await proxy.metrics()).get('breakwater_concurrency_limit{upstream="web"}')
+  const limit = async () => await proxy.sample('concurrencyLimit', { upstream: 'web' })
   expect(await limit()).toBe(20)
   await proxy.reload({ upstreams: web(12) })
   expect(await limit()).toBe(12)
@@ -161,7 +161,7 @@ test('an adaptive limit keeps what it has found, within a new most', async (t) =
   expect(await limit()).toBe(20)
 })
 
-test('no secret is shown, whatever place it stands in', () => {
+test('GET /v1/config: shows no secret, whatever its place', () => {
   const text = `
 upstreams: { web: { url: "http://127.0.0.1:9" } }
 control: { token: "\${TOKEN}" }
@@ -185,7 +185,7 @@ health: { redis: "\${REDIS_URL}", celery: { broker: "\${REDIS_URL}" } }`
   })
 })
 
-test('an attempt from before tells a limit nothing that is fixed since', async (t) => {
+test('reload: an attempt from before does not move a limit that is fixed since', async (t) => {
   const clock = fakeClock()
   const last = Promise.withResolvers<void>()
   const held: Scene = (_, response) => void last.promise.then(() => response.end('ok'))
@@ -201,10 +201,10 @@ test('an attempt from before tells a limit nothing that is fixed since', async (
   await proxy.reload({ upstreams: web(30, false) })
   last.resolve()
   await underWay
-  expect((await proxy.metrics()).get('breakwater_concurrency_limit{upstream="web"}')).toBe(30)
+  expect(await proxy.sample('concurrencyLimit', { upstream: 'web' })).toBe(30)
 })
 
-test('a health path that was asked before a reload is not asked again after it', async (t) => {
+test('reload: an old health path is not asked again', async (t) => {
   const clock = fakeClock()
   const answer = Promise.withResolvers<void>()
   const held: Scene = (_, response) => void answer.promise.then(() => response.writeHead(500).end())
@@ -229,7 +229,7 @@ test('a health path that was asked before a reload is not asked again after it',
   expect(clock.pending().filter((ms) => ms === 15_000)).toHaveLength(1)
 })
 
-test('a change of the file that changes nothing in it is no reload', async (t) => {
+test('reload: a write without a change is no reload', async (t) => {
   const proxy = await startProxy(t, { clock: fakeClock(), upstreams: DEAD })
   expect(await proxy.app.reload('file')).toBeUndefined()
   proxy.rewrite({ upstreams: { web: { url: 'nowhere' } } })
@@ -239,7 +239,7 @@ test('a change of the file that changes nothing in it is no reload', async (t) =
   expect(await proxy.app.reload('file')).toMatchObject({ trigger: 'file', outcome: 'applied' })
 })
 
-test('what is explained, and warned of, is the file that is in force', async (t) => {
+test('reload: /v1/explain and warnings are of the configuration in force', async (t) => {
   const proxy = await startProxy(t, { clock: fakeClock(), upstreams: DEAD })
   const explained = async () => {
     const answer = await ask(`${proxy.controlUrl}/v1/explain?upstream=more&path=/x`)

@@ -2,8 +2,10 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { expect, test } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
+import { METRICS } from '../../src/control/metrics/metric-table.ts'
 import { ask, openRaw, problemOf } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
+import { metric } from '../support/metric.ts'
 import { startProxy } from '../support/proxy.ts'
 import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
 
@@ -30,7 +32,7 @@ async function configOf(controlUrl: string) {
   return JSON.parse((await ask(`${controlUrl}/v1/config`)).body.toString())
 }
 
-test('a request under way ends under the rules that it began with, the next one has the new ones', async (t) => {
+test('reload: a request under way keeps its settings, the next one has the new ones', async (t) => {
   const clock = fakeClock()
   const held = heldScene()
   const upstream = await scriptedUpstream(t, clock, [held.scene, 'hang'])
@@ -50,7 +52,7 @@ test('a request under way ends under the rules that it began with, the next one 
   expect((await first).body.toString()).toBe('held')
 })
 
-test('an open breaker stays open while its own settings are the same, and is a new one when they are not', async (t) => {
+test('reload: an open breaker stays open unless its own settings change', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [FAILS, { body: 'well' }])
   const web = (more: object, openFor = '60s') => ({
@@ -68,12 +70,12 @@ test('an open breaker stays open while its own settings are the same, and is a n
   await proxy.reload({ upstreams: web({ concurrency: { max: 7 }, routes: [{ match: 'GET /x', idempotent: true }] }) })
   const refused = await ask(proxy.own('web'))
   expect([refused.status, refused.headers['retry-after']]).toEqual([503, '40'])
-  expect((await proxy.metrics()).get('breakwater_breaker_state{upstream="web",route="*"}')).toBe(2)
+  expect(await proxy.sample('breakerState', { upstream: 'web', route: '*' })).toBe(2)
   await proxy.reload({ upstreams: web({}, '61s') })
   expect((await ask(proxy.own('web'))).body.toString()).toBe('well')
 })
 
-test("a route's own breaker, each endpoint's own, and what has been counted so far outlive a reload", async (t) => {
+test('reload: breakers of routes and endpoints keep their state and counts', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [FAILS])
   const other = await scriptedUpstream(t, clock, [FAILS])
@@ -97,7 +99,7 @@ test("a route's own breaker, each endpoint's own, and what has been counted so f
   expect([upstream.arrivals.length, other.arrivals.length]).toEqual([3, 1])
 })
 
-test('how long each endpoint takes is known after a reload', async (t) => {
+test('reload: latencies of endpoints are retained', async (t) => {
   const clock = fakeClock()
   const held = heldScene()
   const slow = await scriptedUpstream(t, clock, [held.scene, { body: 'slow' }])
@@ -113,7 +115,7 @@ test('how long each endpoint takes is known after a reload', async (t) => {
   expect((await ask(proxy.own('web'))).body.toString()).toBe('fast')
 })
 
-test('a retry that waits is given up when the breaker opens after a reload', async (t) => {
+test('reload: a back-off ends when the breaker opens after the reload', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [{ status: 503, body: 'first' }, FAILS])
   const web = (max: number) => ({
@@ -127,7 +129,7 @@ test('a retry that waits is given up when the breaker opens after a reload', asy
   expect((await waiting).body.toString()).toBe('first')
 })
 
-test('what the retry budget has spent stays spent, also when its window changes', async (t) => {
+test('reload: the retry budget stays spent, also when its window changes', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [{ status: 503 }])
   const web = (window: string) => ({
@@ -139,7 +141,7 @@ test('what the retry budget has spent stays spent, also when its window changes'
     },
   })
   const proxy = await startProxy(t, { clock, upstreams: web('10s') })
-  const left = async () => (await proxy.metrics()).get('breakwater_retry_budget{upstream="web"}')
+  const left = async () => await proxy.sample('retryBudget', { upstream: 'web' })
   await clock.advance(86_400_000)
   expect(await left()).toBe(1)
   const answer = ask(proxy.own('web'))
@@ -154,7 +156,7 @@ test('what the retry budget has spent stays spent, also when its window changes'
   expect(await left()).toBe(2)
 })
 
-test('a rate goes on where it was: what was sent in the window counts, and who waits has the new rate', async (t) => {
+test('reload: a rate keeps its window; those who wait have the new rate', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [{ body: 'ok' }])
   const web = (requests: number) => ({
@@ -178,7 +180,7 @@ test('a rate goes on where it was: what was sent in the window counts, and who w
   expect(upstream.arrivals.map(({ at }) => at)).toEqual([0, 10_000, 20_000, 80_000])
 })
 
-test('who waits for a rate that is lowered too far is refused', async (t) => {
+test('reload: a request that waits for a rate lowered too far is refused', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [{ body: 'ok' }])
   const web = (per: string) => ({ web: { url: upstream.origin, listen: AT, rate: { requests: 1, per } } })
@@ -191,7 +193,7 @@ test('who waits for a rate that is lowered too far is refused', async (t) => {
   expect([problemOf(answer).type, answer.headers['retry-after']]).toEqual(['urn:breakwater:rate', '60'])
 })
 
-test('limits count what is under way: a lower one waits for it, a higher one lets the next in at once', async (t) => {
+test('reload: concurrency counts requests under way; a higher max admits at once', async (t) => {
   const clock = fakeClock()
   const [a, b] = [heldScene(), heldScene()]
   const upstream = await scriptedUpstream(t, clock, [a.scene, b.scene, { body: 'third' }])
@@ -214,7 +216,7 @@ test('limits count what is under way: a lower one waits for it, a higher one let
   await upstream.begun(2)
   await proxy.reload({ upstreams: web(5, 1) })
   const gauges = await proxy.metrics()
-  expect(gauges.get('breakwater_requests_in_flight{upstream="web"}')).toBe(2)
+  expect(gauges.get(metric('inFlight', { upstream: 'web' }))).toBe(2)
   const third = ask(proxy.own('web'))
   await clock.armed(5_000)
   a.release()
@@ -225,7 +227,7 @@ test('limits count what is under way: a lower one waits for it, a higher one let
   await second
 })
 
-test('connections are kept where nothing about them changes, and else go when the last request is done with them', async (t) => {
+test('reload: connections are kept if unchanged, else closed after their last request', async (t) => {
   const clock = fakeClock()
   const held = heldScene()
   const upstream = await scriptedUpstream(t, clock, [{ body: 'a' }, { body: 'b' }, held.scene, { body: 'c' }])
@@ -246,7 +248,7 @@ test('connections are kept where nothing about them changes, and else go when th
   expect(upstream.openSockets()).toBe(1)
 })
 
-test('idle connections to an upstream that is taken away are closed', async (t) => {
+test('reload: idle connections to a removed upstream are closed', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [{ body: 'ok' }])
   const other = await scriptedUpstream(t, clock, [{ body: 'other' }])
@@ -258,12 +260,12 @@ test('idle connections to an upstream that is taken away are closed', async (t) 
   await proxy.reload({ upstreams: { more: { url: other.origin } } })
   await upstream.gone(1)
   expect((await ask(`${proxy.url}/web/`)).status).toBe(404)
-  expect([...(await proxy.metrics()).keys()].filter((key) => /^breakwater_connections\{/.test(key))).toEqual([
-    'breakwater_connections{upstream="more"}',
+  expect([...(await proxy.metrics()).keys()].filter((key) => key.startsWith(`${METRICS.connections.name}{`))).toEqual([
+    metric('connections', { upstream: 'more' }),
   ])
 })
 
-test('a failed job that was counted is not counted again after a reload', async (t) => {
+test('reload: a failed job that was counted is not counted again', async (t) => {
   const clock = fakeClock()
   const body = '{"status":"failed"}'
   const upstream = await scriptedUpstream(t, clock, [{ headers: { 'content-type': 'application/json' }, body }])
@@ -279,11 +281,10 @@ test('a failed job that was counted is not counted again after a reload', async 
   await ask(`${proxy.own('web')}/jobs/1`)
   await proxy.reload({ upstreams: web(6) })
   await ask(`${proxy.own('web')}/jobs/1`)
-  const failed = 'breakwater_jobs_seen_total{upstream="web",route="GET /jobs/{id}",outcome="failed"}'
-  expect((await proxy.metrics()).get(failed)).toBe(1)
+  expect(await proxy.sample('jobsSeen', { upstream: 'web', route: 'GET /jobs/{id}', outcome: 'failed' })).toBe(1)
 })
 
-test('a faulty file changes nothing, and is told in the answer, the log, the metrics and GET /v1/config', async (t) => {
+test('reload: a faulty file changes nothing; answer, log, metrics and /v1/config say so', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [{ body: 'ok' }])
   const upstreams = { web: { url: upstream.origin, listen: AT } }
@@ -305,17 +306,17 @@ test('a faulty file changes nothing, and is told in the answer, the log, the met
     faults: ['20:7: upstreams.web.retrys: unknown key, did you mean "retry"?'],
   })
   const metrics = await proxy.metrics()
-  expect(metrics.get('breakwater_config_reload_successful')).toBe(0)
-  expect(metrics.get('breakwater_config_reloads_total{trigger="api",outcome="refused"}')).toBe(1)
-  expect(metrics.get(`breakwater_config_info{version="${version}"}`)).toBe(1)
+  expect(metrics.get(metric('reloadSuccessful'))).toBe(0)
+  expect(metrics.get(metric('reloads', { trigger: 'api', outcome: 'refused' }))).toBe(1)
+  expect(metrics.get(metric('configInfo', { version }))).toBe(1)
   await clock.advance(5_000)
   expect((await proxy.reload({ upstreams })).status).toBe(200)
   const after = await proxy.metrics()
-  expect(after.get('breakwater_config_reload_successful')).toBe(1)
-  expect(after.get('breakwater_config_last_reload_timestamp_seconds')).toBe(Date.UTC(2026, 0, 1) / 1000 + 5)
+  expect(after.get(metric('reloadSuccessful'))).toBe(1)
+  expect(after.get(metric('reloadedAt'))).toBe(Date.UTC(2026, 0, 1) / 1000 + 5)
 })
 
-test('one line says what a reload changed, by name', async (t) => {
+test('reload: one log line names what changed', async (t) => {
   const web = { url: 'http://127.0.0.1:9' }
   const proxy = await startProxy(t, { clock: fakeClock(), upstreams: { a: web, b: web, c: web } })
   const before = (await configOf(proxy.controlUrl)).version
@@ -333,11 +334,11 @@ test('one line says what a reload changed, by name', async (t) => {
     changed: ['b'],
     keys: ['timeouts'],
   })
-  const versions = [...(await proxy.metrics()).keys()].filter((key) => key.startsWith('breakwater_config_info'))
-  expect(versions).toEqual([`breakwater_config_info{version="${version}"}`])
+  const versions = [...(await proxy.metrics()).keys()].filter((key) => key.startsWith(METRICS.configInfo.name))
+  expect(versions).toEqual([metric('configInfo', { version: String(version) })])
 })
 
-test('a listener that cannot be opened refuses the whole reload, and none that was opened for it stays', async (t) => {
+test('reload: a listener that cannot be opened refuses the whole reload', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [{ body: 'ok' }])
   const port = await freePort()
@@ -363,7 +364,7 @@ test('a listener that cannot be opened refuses the whole reload, and none that w
   expect((await ask(proxy.own('web'))).body.toString()).toBe('ok')
 })
 
-test('a listener that moves takes no new connections, answers on those that there are, and then ends them', async (t) => {
+test('reload: a listener that moves answers on its connections, then ends them', async (t) => {
   const clock = fakeClock()
   const held = heldScene()
   const upstream = await scriptedUpstream(t, clock, [{ body: 'first' }, held.scene, { body: 'later' }])
@@ -386,7 +387,7 @@ test('a listener that moves takes no new connections, answers on those that ther
   expect([last.body.toString(), last.headers.connection]).toEqual(['held', 'close'])
 })
 
-test('an address that stays goes on for whoever has it now, on the connections that there are', async (t) => {
+test('reload: an address that another upstream takes over keeps its connections', async (t) => {
   const clock = fakeClock()
   const one = await scriptedUpstream(t, clock, [{ body: 'one' }])
   const two = await scriptedUpstream(t, clock, [{ body: 'two' }])
@@ -402,7 +403,7 @@ test('an address that stays goes on for whoever has it now, on the connections t
   client.socket.destroy()
 })
 
-test('a drain waits for requests on a listener that was taken away', async (t) => {
+test('drain: waits for requests on a listener that a reload removed', async (t) => {
   const clock = fakeClock()
   const held = heldScene()
   const upstream = await scriptedUpstream(t, clock, [held.scene])
@@ -431,7 +432,7 @@ async function webSocketUpstream(t: Scope) {
   return `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`
 }
 
-test('a WebSocket lives on when its listener, its upstream or its connection settings are taken away', async (t) => {
+test('reload: a WebSocket outlives its listener, upstream and connection settings', async (t) => {
   const url = await webSocketUpstream(t)
   const ws = { url, listen: AT }
   const proxy = await startProxy(t, { clock: fakeClock(), upstreams: { ws, other: { url: 'http://127.0.0.1:9' } } })

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { ask } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
+import { metric } from '../support/metric.ts'
 import { startProxy } from '../support/proxy.ts'
 import { scriptedUpstream } from '../support/scripted-upstream.ts'
 
@@ -8,7 +9,7 @@ const RELOADS = 40
 const CLIENTS = 8
 const AT = '127.0.0.1:0'
 
-test('no request fails over many reloads, half of them faulty, and nothing is left behind by them', async (t) => {
+test('reload: under load no request fails over many reloads, and nothing is left behind', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [{ body: 'ok' }])
   const broken = await scriptedUpstream(t, clock, [{ status: 500 }])
@@ -39,9 +40,9 @@ test('no request fails over many reloads, half of them faulty, and nothing is le
   await Promise.all(clients)
   expect([...statuses.keys()]).toEqual([200])
   const metrics = await proxy.metrics()
-  expect(metrics.get('breakwater_breaker_state{upstream="broken",route="*"}')).toBe(2)
+  expect(metrics.get(metric('breakerState', { upstream: 'broken', route: '*' }))).toBe(2)
   expect(broken.arrivals).toHaveLength(1)
-  const open = ['web', `new-${RELOADS}`].map((name) => metrics.get(`breakwater_connections{upstream="${name}"}`) ?? 0)
+  const open = ['web', `new-${RELOADS}`].map((name) => metrics.get(metric('connections', { upstream: name })) ?? 0)
   expect(upstream.openSockets()).toBe((open[0] ?? 0) + (open[1] ?? 0))
   const named = new Set([...metrics.keys()].flatMap((key) => /upstream="(new-\d+)"/.exec(key)?.[1] ?? []))
   expect([...named]).toEqual([`new-${RELOADS}`])

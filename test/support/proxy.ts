@@ -6,6 +6,7 @@ import { warningsOf } from '../../src/config/warnings.ts'
 import { type Resolve, systemResolve } from '../../src/net/dns-cache.ts'
 import { type ConfigSource, versionOf } from '../../src/reload/source.ts'
 import { type Answer, ask } from './client.ts'
+import { type Labels, metric, type SampledMetric } from './metric.ts'
 import type { Scope } from './scripted-upstream.ts'
 
 type LogLine = Readonly<Record<string, unknown>> & { readonly msg?: string }
@@ -25,8 +26,10 @@ export type Sidecar = {
   rewrite(options: Partial<ProxyOptions>): void
   /** The same, and a reload by the control API. */
   reload(options: Partial<ProxyOptions>): Promise<Answer>
-  /** Samples of the metrics now: by the whole name with its labels. */
+  /** Samples of the metrics now: by the whole name with its labels, as `metric` makes it. */
   metrics(): Promise<ReadonlyMap<string, number>>
+  /** One of them; undefined while there is no such series. */
+  sample<M extends SampledMetric>(key: M, ...labels: Labels<M>): Promise<number | undefined>
 }
 
 export type ProxyOptions = {
@@ -91,6 +94,7 @@ export async function startProxy(t: Scope, options: ProxyOptions): Promise<Sidec
   const rewrite = (changed: Partial<ProxyOptions>) => {
     now = { ...now, ...changed }
   }
+  const metrics = async () => samplesOf(await (await fetch(`${controlUrl}/metrics`)).text())
   return {
     app,
     url: app.addresses.shared === undefined ? '' : urlOf(app.addresses.shared),
@@ -117,7 +121,8 @@ export async function startProxy(t: Scope, options: ProxyOptions): Promise<Sidec
         watchers.add(look)
         look()
       }),
-    metrics: async () => samplesOf(await (await fetch(`${controlUrl}/metrics`)).text()),
+    metrics,
+    sample: async (key, ...labels) => (await metrics()).get(metric(key, ...labels)),
   }
 }
 

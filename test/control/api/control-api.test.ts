@@ -1,9 +1,9 @@
 import { request } from 'node:http'
 import { expect, test } from 'vitest'
 import { ask, problemOf } from '../../support/client.ts'
-import { EPOCH_MS, fakeClock } from '../../support/fake-clock.ts'
-import { startProxy } from '../../support/proxy.ts'
-import { type Scope, scriptedUpstream } from '../../support/scripted-upstream.ts'
+import { EPOCH_MS } from '../../support/fake-clock.ts'
+import type { Scope } from '../../support/scripted-upstream.ts'
+import { withSidecar } from '../../support/sidecar.ts'
 
 const TOP = {
   checkpoints: { store: 'memory:', maxItems: 4, maxBody: '1KiB', interval: 10, ttl: '1h' },
@@ -34,17 +34,11 @@ const TOP = {
   },
 }
 
-async function before(t: Scope, top: object = {}) {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, [{ body: 'ok' }])
-  const proxy = await startProxy(t, {
-    clock,
-    top: { ...TOP, ...top },
-    upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } },
-  })
+async function withControl(t: Scope, top: object = {}) {
+  const fixture = await withSidecar(t, [{ body: 'ok' }], { top: { ...TOP, ...top } })
   const call = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => {
     const text = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body)
-    const answer = await ask(`${proxy.controlUrl}/v1${path}`, {
+    const answer = await ask(`${fixture.proxy.controlUrl}/v1${path}`, {
       method,
       headers,
       ...(text === undefined ? {} : { body: text }),
@@ -52,11 +46,11 @@ async function before(t: Scope, top: object = {}) {
     const isJson = /json/.test(answer.headers['content-type'] ?? '')
     return { ...answer, told: isJson ? JSON.parse(answer.body.toString()) : undefined }
   }
-  return { clock, upstream, proxy, call }
+  return { ...fixture, call }
 }
 
-test('save_checkpoint, load_checkpoint and clear_checkpoint', async (t) => {
-  const { call } = await before(t)
+test('checkpoints: are saved, loaded and cleared', async (t) => {
+  const { call } = await withControl(t)
   const saved = {
     stage: 'downloading_shorts',
     completed_items: 2,
@@ -83,14 +77,14 @@ test('save_checkpoint, load_checkpoint and clear_checkpoint', async (t) => {
   expect((await call('GET', '/checkpoints/job-1')).status).toBe(404)
 })
 
-test('a progress of nothing is 0', async (t) => {
-  const { call } = await before(t)
+test('checkpoints: the progress of no items is 0', async (t) => {
+  const { call } = await withControl(t)
   const { told } = await call('PUT', '/checkpoints/j', { stage: 's', completed_items: 0, total_items: 0 })
   expect(told).toMatchObject({ progress: 0, item_ids: [], metadata: {} })
 })
 
-test('items are appended as a set, by stage, and what remains is told in order', async (t) => {
-  const { call } = await before(t)
+test('checkpoints: items are appended as a set, by stage; the rest is listed in order', async (t) => {
+  const { call } = await withControl(t)
   const added = await call('POST', '/checkpoints/j/items', { stage: 's', item_ids: ['b', 'a', 'b'], total_items: 4 })
   expect([added.status, added.told]).toEqual([
     201,
@@ -110,8 +104,8 @@ test('items are appended as a set, by stage, and what remains is told in order',
   expect((await call('POST', '/checkpoints/none/remaining', { items: ['a'] })).told.remaining).toEqual(['a'])
 })
 
-test('should_save_checkpoint: every ten items, none at all, and the last', async (t) => {
-  const { call } = await before(t)
+test('checkpoints: are due at no item, every ten items and the last', async (t) => {
+  const { call } = await withControl(t)
   const due = async (completed: number, total: number) =>
     (await call('GET', `/checkpoints/j/due?completed=${completed}&total=${total}`)).told.due
   expect([await due(0, 50), await due(9, 50), await due(10, 50), await due(45, 50), await due(47, 47)]).toEqual([
@@ -123,8 +117,8 @@ test('should_save_checkpoint: every ten items, none at all, and the last', async
   ])
 })
 
-test('a call whose precondition does not hold changes nothing', async (t) => {
-  const { call } = await before(t)
+test('checkpoints: a precondition that fails changes nothing', async (t) => {
+  const { call } = await withControl(t)
   const item = (id: string) => ({ stage: 's', item_ids: [id] })
   expect((await call('POST', '/checkpoints/j/items', item('a'), { 'if-match': '*' })).status).toBe(412)
   expect((await call('POST', '/checkpoints/j/items', item('a'), { 'if-none-match': '*' })).status).toBe(201)
@@ -138,8 +132,8 @@ test('a call whose precondition does not hold changes nothing', async (t) => {
   expect((await call('GET', '/checkpoints/j')).told.item_ids).toEqual(['a', 'c'])
 })
 
-test('an older attempt of a job is refused once a newer one has written', async (t) => {
-  const { call } = await before(t)
+test('checkpoints: an older attempt is refused once a newer one has written', async (t) => {
+  const { call } = await withControl(t)
   const as = (attempt: number, id: string) =>
     call('POST', '/checkpoints/j/items', { stage: 's', item_ids: [id], attempt })
   expect((await as(2, 'a')).status).toBe(201)
@@ -168,7 +162,7 @@ test.for([
 ] as const)(
   '%s %s %j is refused with %i, naming %s, and changes nothing',
   async ([method, path, body, status, field], t) => {
-    const { call } = await before(t)
+    const { call } = await withControl(t)
     const answer = await call(method, path, body)
     expect([answer.status, answer.told.field, answer.headers['content-type']]).toEqual([
       status,
@@ -179,8 +173,8 @@ test.for([
   },
 )
 
-test('pages of records, and those of one stage', async (t) => {
-  const { call } = await before(t)
+test('checkpoints: are listed by pages, and by stage', async (t) => {
+  const { call } = await withControl(t)
   for (const job of ['b', 'a', 'c'])
     await call('POST', `/checkpoints/${job}/items`, { stage: job === 'b' ? 'rare' : 's', item_ids: [] })
   const first = (await call('GET', '/checkpoints?limit=2')).told
@@ -190,8 +184,8 @@ test('pages of records, and those of one stage', async (t) => {
   expect((await call('GET', '/checkpoints?stage=rare')).told.checkpoints).toHaveLength(1)
 })
 
-test('how far each stage of each job is, page by page and without the items', async (t) => {
-  const { call } = await before(t)
+test('checkpoints: progress of each stage is listed by pages, without the items', async (t) => {
+  const { call } = await withControl(t)
   for (const stage of ['first', 'second', 'third'])
     await call('POST', '/checkpoints/a/items', { stage, item_ids: ['x', stage], total_items: 4 })
   await call('POST', '/checkpoints/b/items', { stage: 'only', item_ids: [] })
@@ -211,8 +205,8 @@ test('how far each stage of each job is, page by page and without the items', as
   })
 })
 
-test('the timeouts of a shape, and how each came about', async (t) => {
-  const { call } = await before(t)
+test('timeouts: are computed from a shape, with the terms of each', async (t) => {
+  const { call } = await withControl(t)
   expect((await call('GET', '/timeouts')).told.timeouts).toEqual({
     download: 100,
     validation: 30,
@@ -224,8 +218,8 @@ test('the timeouts of a shape, and how each came about', async (t) => {
   expect(told.terms.download).toEqual(['base 60 s', 'shorts_count 50 · 4 s = 200 s', '× 1.5 (aspect_ratio 9:16)'])
 })
 
-test("a job's deadline bounds the requests that carry its id, and ends them once it has passed", async (t) => {
-  const { call, clock, proxy, upstream } = await before(t)
+test("jobs: a deadline bounds the requests that carry the job's id", async (t) => {
+  const { call, clock, proxy, upstream } = await withControl(t)
   const registered = await call('PUT', '/jobs/job-1', { shorts_count: 0, audio_duration: 0 })
   expect(registered.status).toBe(201)
   expect(registered.told).toMatchObject({
@@ -250,8 +244,8 @@ test("a job's deadline bounds the requests that carry its id, and ends them once
   expect((await asks()).status).toBe(200)
 })
 
-test('the token is asked for by what shows or changes data, and by nothing else', async (t) => {
-  const { proxy } = await before(t, { control: { listen: '127.0.0.1:0', token: 'hunter2' } })
+test('token: is needed by what shows or changes data, and by nothing else', async (t) => {
+  const { proxy } = await withControl(t, { control: { listen: '127.0.0.1:0', token: 'hunter2' } })
   const status = async (path: string, authorization = '') =>
     (await ask(`${proxy.controlUrl}${path}`, { headers: { authorization } })).status
   expect([await status('/livez'), await status('/readyz'), await status('/metrics')]).toEqual([200, 200, 200])
@@ -263,8 +257,8 @@ test('the token is asked for by what shows or changes data, and by nothing else'
   expect(JSON.stringify(proxy.log)).not.toContain('hunter')
 })
 
-test('a web page cannot reach it through its own name for this machine, nor by CORS', async (t) => {
-  const { proxy } = await before(t)
+test('control API: DNS rebinding and CORS are refused', async (t) => {
+  const { proxy } = await withControl(t)
   const { port } = new URL(proxy.controlUrl)
   const status = await new Promise<number | undefined>((resolve) => {
     request({ host: '127.0.0.1', port, path: '/v1/checkpoints', headers: { host: 'evil.example' } }, (response) => {
@@ -277,8 +271,8 @@ test('a web page cannot reach it through its own name for this machine, nor by C
   expect(answer.headers['access-control-allow-origin']).toBeUndefined()
 })
 
-test('every operation of the document is there, and answers as the document says', async (t) => {
-  const { proxy, call } = await before(t)
+test('OpenAPI: every operation exists and answers as the document says', async (t) => {
+  const { proxy, call } = await withControl(t)
   const document = JSON.parse((await ask(`${proxy.controlUrl}/openapi.json`)).body.toString())
   expect(document.openapi).toBe('3.1.0')
   await call('PUT', '/checkpoints/j', { stage: 's', completed_items: 0, total_items: 0 })

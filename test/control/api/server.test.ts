@@ -73,20 +73,20 @@ const problemOf = ({ status, headers, body }: Answer) => {
   return `${status} ${title}: ${detail}`
 }
 
-test('/metrics answers with the scrape, in its own content type, also behind a query', async () => {
+test('GET /metrics: answers with the scrape and its content type, also with a query', async () => {
   const { address } = await start()
   const { status, headers, body } = await ask(address, '/metrics?name[]=x')
   assert.deepEqual([status, headers['content-type'], body], [200, TEXT, 'breakwater_build_info 1\n'])
   assert.equal(headers['cache-control'], 'no-store')
 })
 
-test('/livez says ok', async () => {
+test('GET /livez: says ok', async () => {
   const { address } = await start()
   const response = await fetch(`http://127.0.0.1:${address.port}/livez`)
   assert.deepEqual([response.status, await response.text()], [200, 'ok\n'])
 })
 
-test('the probes say what is missing, at length when asked to', async () => {
+test('probes: say what is missing, at length with ?verbose', async () => {
   let [listening, accepting] = [false, true]
   const phase = () => ({ started: { listening }, ready: { listening, 'accepting requests': accepting } })
   const { address } = await start({ phase })
@@ -110,13 +110,13 @@ test('the probes say what is missing, at length when asked to', async () => {
   assert.deepEqual(await told('/startupz'), [200, 'ok\n'])
 })
 
-test('/health is 503 when something critical fails, and open to whoever asks', async () => {
+test('GET /health: is 503 when a critical check fails, and needs no token', async () => {
   const { address } = await start({ token: 'secret' })
   const { status, body } = await ask(address, '/health')
   assert.deepEqual([status, JSON.parse(body)], [503, await HEALTH.report()])
 })
 
-test('HEAD gets the head of what GET would get, and no body', async () => {
+test('HEAD: has the head of GET and no body', async () => {
   const { address } = await start()
   const { status, headers, body } = await ask(address, '/metrics', { method: 'HEAD' })
   assert.deepEqual([status, headers['content-length'], body], [200, '24', ''])
@@ -184,17 +184,17 @@ for (const [what, head] of [
   })
 }
 
-test('a listener on all addresses answers to any name', async () => {
+test('control listener: on all addresses it answers to any Host', async () => {
   const { address } = await start({ host: '0.0.0.0', token: 'secret' })
   assert.equal((await ask(address, '/livez', { headers: { host: 'breakwater.example' } })).status, 200)
 })
 
-test('with no token set, one that is sent does not matter', async () => {
+test('token: without one in the file, a sent one does not matter', async () => {
   const { address } = await start()
   assert.equal((await ask(address, '/metrics', { headers: { authorization: 'Bearer old' } })).status, 200)
 })
 
-test('with a token set, what shows data needs it, metrics and probes do not', async () => {
+test('token: data needs it, metrics and probes do not', async () => {
   const { address } = await start({ token: 'secret' })
   const status = async (path: string, authorization?: string) =>
     (await ask(address, path, { headers: authorization === undefined ? {} : { authorization } })).status
@@ -211,13 +211,13 @@ test('with a token set, what shows data needs it, metrics and probes do not', as
   assert.equal(answer.headers['www-authenticate'], 'Bearer')
 })
 
-test('a token in letters beyond ASCII is taken as its UTF-8 bytes', async () => {
+test('token: letters beyond ASCII are compared as UTF-8 bytes', async () => {
   const { address } = await start({ token: 'Öffne dich' })
   const authorization = `Bearer ${Buffer.from('Öffne dich').toString('latin1')}`
   assert.equal((await ask(address, '/v1/secret', { headers: { authorization } })).status, 200)
 })
 
-test('a scrape that fails is a 500 without its cause, and a fault event with it', async () => {
+test('GET /metrics: a scrape that fails is a 500; the fault event has the cause', async () => {
   const faults: Event[] = []
   const error = new Error('at /home/secret')
   const { address } = await start({
@@ -229,7 +229,7 @@ test('a scrape that fails is a 500 without its cause, and a fault event with it'
   assert.deepEqual(faults, [{ kind: 'fault', error, where: 'control' }])
 })
 
-test('a port in use is refused with its key and address', async () => {
+test('control listener: a port in use is refused with its key and address', async () => {
   const taken = createServer().listen(0, '127.0.0.1')
   onTestFinished(() => void taken.close())
   await once(taken, 'listening')
@@ -240,7 +240,7 @@ test('a port in use is refused with its key and address', async () => {
   })
 })
 
-test("an address that is not this machine's is refused with its key and address", async () => {
+test('control listener: a foreign address is refused with its key and address', async () => {
   await assert.rejects(start({ host: '192.0.2.1', port: 8081 }), {
     message: 'control.listen 192.0.2.1:8081: no such address on this machine',
   })
@@ -251,7 +251,7 @@ test("an address that is not this machine's is refused with its key and address"
 
 const HEAD = 'GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n'
 
-test('closing ends connections at once that are silent, kept alive or amid a request', async () => {
+test('close: connections that are silent, idle or amid a request end at once', async () => {
   const control = await start()
   const sockets = ['', HEAD, `${HEAD}GET /livez HTTP/1.1\r\nHo`].map((sent) => {
     const socket = connect(control.address.port, '127.0.0.1')
@@ -263,7 +263,7 @@ test('closing ends connections at once that are silent, kept alive or amid a req
   await Promise.all(sockets.map(({ socket }) => text(socket)))
 })
 
-test('closing waits for the answer that is under way, and for no more on its connection', async () => {
+test('close: waits for the answer under way, and for no further one', async () => {
   let answerScrape: (body: string) => void = () => {}
   const asked = Promise.withResolvers<void>()
   const scrape = () => {
@@ -282,7 +282,7 @@ test('closing waits for the answer that is under way, and for no more on its con
   await closed
 })
 
-test('a page of another origin changes nothing; the own page, and who is no browser, may', async () => {
+test("origin: another site's page changes nothing; the own page and other clients may", async () => {
   const changed: string[] = []
   const change: Operation = {
     ...PLAIN,

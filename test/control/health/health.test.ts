@@ -6,6 +6,7 @@ import { ask } from '../../support/client.ts'
 import { fakeClock } from '../../support/fake-clock.ts'
 import { startProxy } from '../../support/proxy.ts'
 import { scriptedUpstream } from '../../support/scripted-upstream.ts'
+import { withSidecar } from '../../support/sidecar.ts'
 
 const ABOUT = { service: 'make-video', version: '1.0.0' }
 const check = (name: string, look: Check['look'], rest: Partial<Check> = {}): Check => ({
@@ -17,7 +18,7 @@ const check = (name: string, look: Check['look'], rest: Partial<Check> = {}): Ch
   ...rest,
 })
 
-test('all checks are made at the same time, each with its own limit, and a hung one is not asked once more', async () => {
+test('health: checks run in parallel, each with its limit; a hung one is not asked again', async () => {
   const clock = fakeClock()
   let hung = 0
   const hangs = () => {
@@ -49,7 +50,7 @@ test('all checks are made at the same time, each with its own limit, and a hung 
   expect(hung).toBe(2)
 })
 
-test('a storm of probes costs one look a second; what is not critical degrades', async () => {
+test('health: many probes cost one look a second; a check that is not critical degrades', async () => {
   const clock = fakeClock()
   let looks = 0
   const fails = async () => {
@@ -67,7 +68,7 @@ test('a storm of probes costs one look a second; what is not critical degrades',
   expect(looks).toBe(2)
 })
 
-test('the disk is told of as make-video does, and fails when there is little room', async () => {
+test('health: the disk is reported as in make-video, and fails with little room', async () => {
   const told = await lookAtDisk({ path: '/tmp', warnBelow: 0, failBelow: 0 })
   expect(told).toMatch(/^\d+\.\dGB free \/ \d+\.\dGB total \(\d+\.\d% used\)$/)
   expect(await lookAtDisk({ path: '/tmp', warnBelow: 1e18, failBelow: 0 })).toMatch(
@@ -84,7 +85,7 @@ async function upstreamHealth(t: TestContext, script: Parameters<typeof scripted
   return { clock, upstream, health: new UpstreamHealth(settings, clock) }
 }
 
-test('an upstream is asked at its health path, no more often than its interval', async (t) => {
+test('health: an upstream is asked at its path, at most once an interval', async (t) => {
   const { clock, upstream, health } = await upstreamHealth(t, [{ status: 503 }, { status: 200 }], '/health?deep=1')
   await expect(health.look()).rejects.toThrow('HTTP 503')
   await clock.advance(14_999)
@@ -94,14 +95,14 @@ test('an upstream is asked at its health path, no more often than its interval',
   expect(upstream.arrivals.map(({ target }) => target)).toEqual(['/health?deep=1', '/health?deep=1'])
 })
 
-test('without a health path any answer below 500 will do', async (t) => {
+test('health: without a health path any answer below 500 is healthy', async (t) => {
   const found = await upstreamHealth(t, [{ status: 404 }])
   expect(await found.health.look()).toBe('HTTP 404')
   const broken = await upstreamHealth(t, [{ status: 500 }])
   await expect(broken.health.look()).rejects.toThrow('HTTP 500')
 })
 
-test("/health in make-video's shape, from the whole sidecar", async (t) => {
+test("GET /health: answers in make-video's shape", async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [{ status: 200 }])
   const proxy = await startProxy(t, {
@@ -130,7 +131,7 @@ test("/health in make-video's shape, from the whole sidecar", async (t) => {
   ])
 })
 
-test('a metrics listener of its own has the metrics and the probes, and nothing else', async (t) => {
+test('control.metricsListen: serves metrics and probes, and nothing else', async (t) => {
   const proxy = await startProxy(t, {
     clock: fakeClock(),
     top: { control: { listen: '127.0.0.1:0', token: 'secret', metricsListen: '127.0.0.1:0' } },
@@ -142,16 +143,17 @@ test('a metrics listener of its own has the metrics and the probes, and nothing 
   expect(await Promise.all(['/health', '/v1/checkpoints', '/openapi.json'].map(status))).toEqual([404, 404, 404])
 })
 
-test('a healthy answer lets an open breaker probe early; it neither closes nor opens one', async (t) => {
-  const clock = fakeClock()
+test('health: a healthy answer lets an open breaker probe early, and no more', async (t) => {
   const down = { status: 500 }
-  const upstream = await scriptedUpstream(t, clock, [down, down, { status: 503 }, { status: 200 }, { body: 'well' }])
-  const proxy = await startProxy(t, {
-    clock,
-    defaults: { retry: { attempts: 1 }, breaker: { consecutiveFailures: 2, openFor: '60s' } },
-    upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0', health: { path: '/health', interval: '10s' } } },
-  })
-  const get = async () => (await ask(proxy.own('web'))).status
+  const { clock, upstream, proxy, url } = await withSidecar(
+    t,
+    [down, down, { status: 503 }, { status: 200 }, { body: 'well' }],
+    {
+      defaults: { retry: { attempts: 1 }, breaker: { consecutiveFailures: 2, openFor: '60s' } },
+      web: { health: { path: '/health', interval: '10s' } },
+    },
+  )
+  const get = async () => (await ask(url)).status
   expect([await get(), await get(), await get()]).toEqual([500, 500, 503])
   await clock.advance(10_000)
   await upstream.arrival(3)

@@ -6,7 +6,7 @@ import { scriptedUpstream } from '../../support/scripted-upstream.ts'
 
 const isRequest = ({ msg }: { readonly msg?: string }) => msg === 'request'
 
-test('an attempt that was answered before its request was sent whole says so, and is not repeated', async (t) => {
+test('history: an attempt answered before its request was sent whole says early', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [{ status: 503, early: true }])
   const proxy = await startProxy(t, { clock, upstreams: { api: { url: upstream.origin } } })
@@ -18,7 +18,7 @@ test('an attempt that was answered before its request was sent whole says so, an
   expect(line).toMatchObject({ status: 503, attempts: 1, history: [{ at_ms: 0, outcome: '503', early: true }] })
 })
 
-test('an answer that was not relayed, since its client left before the next attempt, is in the line all the same', async (t) => {
+test('history: has an answer that was not relayed since its client left', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [{ status: 503 }])
   const proxy = await startProxy(t, { clock, upstreams: { api: { url: upstream.origin } } })
@@ -35,7 +35,7 @@ test('an answer that was not relayed, since its client left before the next atte
   })
 })
 
-test('a request of one attempt that was relayed at once has no history', async (t) => {
+test('history: none for one attempt that was relayed at once', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [{}])
   const proxy = await startProxy(t, { clock, upstreams: { api: { url: upstream.origin } } })

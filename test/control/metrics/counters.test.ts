@@ -1,15 +1,17 @@
 import { expect, test } from 'vitest'
+import { METRICS } from '../../../src/control/metrics/metric-table.ts'
 import { ask } from '../../support/client.ts'
 import { fakeClock } from '../../support/fake-clock.ts'
 import { startProxy } from '../../support/proxy.ts'
 import { countingUpstream } from '../../support/counting-upstream.ts'
+import { metric } from '../../support/metric.ts'
 
 const REQUESTS = 5_000
 const AT_ONCE = 50
 /** Every tenth request to the upstream is not answered as it should be: by turns. */
 const FAULTS = ['500', '503', 'reset', 'truncated', '429'] as const
 
-test(`over ${REQUESTS} requests with 10 % faults the counters are those of the client and of the upstream`, {
+test(`metrics: over ${REQUESTS} requests, 10 % faulty, counters agree with client and upstream`, {
   timeout: 60_000,
 }, async (t) => {
   const upstream = await countingUpstream(t, (n) => (n % 10 === 0 ? FAULTS[(n / 10) % FAULTS.length] : undefined))
@@ -46,14 +48,14 @@ test(`over ${REQUESTS} requests with 10 % faults the counters are those of the c
   const counted = (what: string) => upstream.counts[what] ?? 0
   const told = (what: string) => seen[what] ?? 0
   // A connection that is reset when it is used again is no attempt: the request goes out once more on a new one.
-  const stale = series.get('breakwater_stale_connections_total{upstream="web"}') ?? 0
+  const stale = series.get(metric('staleConnections', { upstream: 'web' })) ?? 0
   const all = Object.values(upstream.counts).reduce((total, one) => total + one, 0)
   expect(Object.values(seen).reduce((total, one) => total + one, 0)).toBe(REQUESTS)
   expect(all).toBe(REQUESTS + stale)
   expect(['200', '500', '503', '429'].map(told)).toEqual(['200', '500', '503', '429'].map(counted))
   expect([told('cut'), told('502') + stale]).toEqual([counted('truncated'), counted('reset')])
   expect(counted('truncated')).toBeGreaterThan(90)
-  const requests = 'breakwater_requests_total'
+  const requests = METRICS.requests.name
   expect([
     sum(requests, /class="2xx",reason="none"/),
     sum(requests, /class="2xx",reason="body_truncated"/),
@@ -62,14 +64,14 @@ test(`over ${REQUESTS} requests with 10 % faults the counters are those of the c
     sum(requests, /class="5xx",reason="reset"/),
     sum(requests, /./),
   ]).toEqual([told('200'), told('cut'), told('429'), told('500') + told('503'), told('502'), REQUESTS])
-  const attempts = 'breakwater_attempts_total'
+  const attempts = METRICS.attempts.name
   expect([sum(attempts, /outcome="2xx"/), sum(attempts, /outcome="5xx"/), sum(attempts, /./)]).toEqual([
     told('200') + told('cut'),
     told('500') + told('503'),
     REQUESTS,
   ])
-  expect(sum('breakwater_request_duration_seconds_count', /./)).toBe(REQUESTS)
-  expect(sum('breakwater_body_failures_total', /end="body_truncated"/)).toBe(told('cut'))
+  expect(sum(`${METRICS.requestSeconds.name}_count`, /./)).toBe(REQUESTS)
+  expect(sum(METRICS.bodyFailures.name, /end="body_truncated"/)).toBe(told('cut'))
   expect(bytes).toBe(told('200') * upstream.bodyBytes)
   expect(proxy.log.filter(({ msg }) => msg === 'request')).toHaveLength(REQUESTS)
 })

@@ -2,23 +2,19 @@
 
 import { expect, test } from 'vitest'
 import { ask } from '../../support/client.ts'
-import { fakeClock } from '../../support/fake-clock.ts'
 import { otlpReceiver, type Reception } from '../../support/otlp-receiver.ts'
-import { type Sidecar, startProxy } from '../../support/proxy.ts'
-import { type Scope, scriptedUpstream } from '../../support/scripted-upstream.ts'
+import type { Sidecar } from '../../support/proxy.ts'
+import type { Scope } from '../../support/scripted-upstream.ts'
+import { withSidecar } from '../../support/sidecar.ts'
 
 const DONE: Reception = { status: 200 }
 
 async function collecting(t: Scope, scenes: readonly Reception[], tracing: object = {}) {
-  const clock = fakeClock()
   const receiver = await otlpReceiver(t, scenes)
-  const upstream = await scriptedUpstream(t, clock, [{ body: 'done' }])
-  const proxy = await startProxy(t, {
-    clock,
-    upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } },
+  const { clock, upstream, proxy, url } = await withSidecar(t, [{ body: 'done' }], {
     top: { tracing: { endpoint: receiver.endpoint, interval: '3s', timeout: '700ms', ...tracing } },
   })
-  return { clock, receiver, upstream, proxy, url: proxy.own('web') }
+  return { clock, receiver, upstream, proxy, url }
 }
 
 /** A request that has been told of: two spans. */
@@ -40,7 +36,7 @@ async function untilCounted(proxy: Sidecar, name: string, value: number): Promis
   await expect.poll(async () => (await counted(proxy))[name]).toBe(value)
 }
 
-test('spans go out together once the first of them has waited for `interval`', async (t) => {
+test('collector: spans go out together after interval', async (t) => {
   const { clock, receiver, proxy, url } = await collecting(t, [DONE])
   await request(proxy, url)
   await clock.advance(1_000)
@@ -55,7 +51,7 @@ test('spans go out together once the first of them has waited for `interval`', a
   })
 })
 
-test('512 of them do not wait', async (t) => {
+test('collector: 512 spans go out at once', async (t) => {
   const { receiver, proxy, url } = await collecting(t, [DONE])
   for (let i = 0; i < 256; i += 1) await ask(url)
   await receiver.called(1)
@@ -73,7 +69,7 @@ test.for([429, 502, 503, 504])('a batch that is answered with %d is sent again, 
   expect(await counted(proxy)).toMatchObject({ 'span_exports_total{outcome="failed"}': 2 })
 })
 
-test('a collector that names the time to come back at is not asked before, nor waited for more than a minute', async (t) => {
+test('collector: Retry-After is honoured, up to a minute', async (t) => {
   const late = (seconds: string): Reception => ({ status: 503, headers: { 'retry-after': seconds } })
   const { clock, receiver, proxy, url } = await collecting(t, [late('20'), late('61'), DONE])
   await request(proxy, url)
@@ -83,20 +79,23 @@ test('a collector that names the time to come back at is not asked before, nor w
   expect(receiver.calls).toHaveLength(2)
 })
 
-test.for([400, 401, 404, 500, 302])('a batch that is answered with %d is not sent again', async (status, t) => {
-  const elsewhere = { status, headers: { location: '/elsewhere' } }
-  const { clock, receiver, proxy, url } = await collecting(t, [elsewhere, DONE])
-  await request(proxy, url)
-  await clock.elapse(3_000)
-  await untilCounted(proxy, 'spans_total{outcome="failed"}', 2)
-  expect(receiver.calls.map(({ path }) => path)).toEqual(['/v1/traces'])
-  expect(await proxy.logged(({ msg }) => msg === 'spans not taken')).toMatchObject({
-    level: 'warn',
-    err: { message: `status ${status}` },
-  })
-})
+test.for([400, 401, 404, 500, 302])(
+  'collector: a batch that is answered with %d is not sent again',
+  async (status, t) => {
+    const elsewhere = { status, headers: { location: '/elsewhere' } }
+    const { clock, receiver, proxy, url } = await collecting(t, [elsewhere, DONE])
+    await request(proxy, url)
+    await clock.elapse(3_000)
+    await untilCounted(proxy, 'spans_total{outcome="failed"}', 2)
+    expect(receiver.calls.map(({ path }) => path)).toEqual(['/v1/traces'])
+    expect(await proxy.logged(({ msg }) => msg === 'spans not taken')).toMatchObject({
+      level: 'warn',
+      err: { message: `status ${status}` },
+    })
+  },
+)
 
-test('spans that the collector took the rest without are counted', async (t) => {
+test('collector: spans that it rejected are counted', async (t) => {
   const partly = { status: 200, body: '{"partialSuccess":{"rejectedSpans":"1","errorMessage":"hunter2"}}' }
   const { clock, proxy, url } = await collecting(t, [partly])
   await request(proxy, url)
@@ -105,7 +104,7 @@ test('spans that the collector took the rest without are counted', async (t) => 
   expect(await counted(proxy)).toMatchObject({ 'spans_total{outcome="rejected"}': 1 })
 })
 
-test('a collector that hangs is given up after `timeout`, five times, and no request waits for it', async (t) => {
+test('collector: one that hangs is given up after timeout, five times; no request waits', async (t) => {
   const { clock, receiver, proxy, url } = await collecting(t, ['hang'])
   await request(proxy, url)
   for (const [i, waitMs] of [3_000, 1_000, 2_000, 4_000, 8_000].entries()) {
@@ -119,7 +118,7 @@ test('a collector that hangs is given up after `timeout`, five times, and no req
   expect(await counted(proxy)).toMatchObject({ 'span_exports_total{outcome="failed"}': 5 })
 })
 
-test('while it is down no more than `queue` spans wait; the others are dropped, counted, and told of in one line', async (t) => {
+test('collector: while it is down queue spans wait; more are dropped, counted and logged', async (t) => {
   const { clock, receiver, proxy, url } = await collecting(t, ['hang'], { queue: 3 })
   await request(proxy, url)
   await clock.elapse(3_000)
@@ -129,7 +128,7 @@ test('while it is down no more than `queue` spans wait; the others are dropped, 
   expect(lines(proxy, 'spans lost')).toBe(1)
 })
 
-test('nobody at the address is one that is down', async (t) => {
+test('collector: a refused connection counts as down', async (t) => {
   const { clock, proxy, url } = await collecting(t, [DONE], { endpoint: 'http://127.0.0.1:9' })
   await request(proxy, url)
   await clock.elapse(3_000)
@@ -137,7 +136,7 @@ test('nobody at the address is one that is down', async (t) => {
   await clock.armed(1_000)
 })
 
-test('a drain sends what is left', async (t) => {
+test('collector: a drain sends the spans that are left', async (t) => {
   const { clock, receiver, proxy, url } = await collecting(t, [DONE])
   await request(proxy, url)
   const drained = proxy.app.drain()
@@ -149,7 +148,7 @@ test('a drain sends what is left', async (t) => {
 test.for([
   ['hangs', 'hang' as const],
   ['answers 503', { status: 503 }],
-])('a drain does not wait longer than 2 s for a collector that %s', async ([, scene], t) => {
+])('collector: a drain waits at most 2 s for one that %s', async ([, scene], t) => {
   const { clock, receiver, proxy, url } = await collecting(t, [scene as Reception], { timeout: '1m' })
   await request(proxy, url)
   await clock.elapse(3_000)
@@ -161,7 +160,7 @@ test.for([
   await drained
 })
 
-test('headers of the configuration reach the collector, percent-decoded, and nothing else', async (t) => {
+test('collector: gets the configured headers, percent-decoded, and no others', async (t) => {
   const secret = 'Bearer%20hunter2'
   const refused = { status: 401, body: 'no: Bearer hunter2' }
   const { clock, receiver, proxy, url } = await collecting(t, [refused], {

@@ -27,7 +27,7 @@ const plans = fc.record({
   clients: fc.array(fc.constantFrom(undefined, '01', '00'), { minLength: 1, maxLength: 5 }),
 })
 
-test('whatever becomes of attempts: each span has its parent, lies within it, and is told of once', {
+test('spans: for any attempts, each has its parent, lies within it and is sent once', {
   timeout: 120_000,
 }, async () => {
   const kinds = new Set<string>()

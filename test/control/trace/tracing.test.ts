@@ -71,7 +71,7 @@ const parentOf = (arrival: { readonly headers: IncomingHttpHeaders } | undefined
 const eventsOf = ({ events }: ReceivedSpan) => events.map(({ name, attributes }) => [name, attributes])
 const ns = (ms: number) => BigInt(EPOCH_MS + ms) * 1_000_000n
 
-test("a request is a span below its caller's, its attempt one below that, and the upstream's own would be below the attempt", async (t) => {
+test("spans: the request is below its caller's, the attempt below it, the upstream's last", async (t) => {
   const { upstream, receiver, url, spans } = await traced(t, [{ body: 'done' }])
   await ask(`${url}/jobs/7?key=hunter2`, {
     headers: { traceparent: SAMPLED, tracestate: 'v=1', 'x-request-id': 'r-1' },
@@ -113,13 +113,13 @@ test("a request is a span below its caller's, its attempt one below that, and th
   expect(receiver.calls[0]?.resource).toMatchObject({ 'service.name': 'test', 'service.version': 'test' })
 })
 
-test('an upstream by its IPv6 address is told of without brackets', async (t) => {
+test('spans: server.address of an IPv6 upstream has no brackets', async (t) => {
   const { url, spans } = await traced(t, [], { url: 'http://[::1]:9/', retry: { attempts: 1 } })
   await ask(url)
   expect(split(await spans()).attempts[0]?.attributes).toMatchObject({ 'server.address': '::1', 'server.port': 9 })
 })
 
-test('each attempt is a span that the upstream is told as its parent, with a retry between them', async (t) => {
+test('spans: each attempt is one, and the upstream gets it as its parent', async (t) => {
   const scenes: Scene[] = [{ status: 503, headers: { connection: 'close' } }, 'reset', { body: 'done' }]
   const { clock, upstream, url, spans } = await traced(t, scenes, {
     retry: { attempts: 3 },
@@ -147,7 +147,7 @@ test('each attempt is a span that the upstream is told as its parent, with a ret
   expect(request.attributes).toMatchObject({ 'breakwater.attempts': 3, 'breakwater.backoff_ms': 6_000 })
 })
 
-test('what opened the breaker and what it rejects show in the spans of those requests, and a rejection has no attempt', async (t) => {
+test("spans: the breaker's opening and rejections show; a rejection has no attempt", async (t) => {
   const { url, spans } = await traced(t, [{ status: 500 }], {
     retry: { attempts: 1 },
     breaker: { consecutiveFailures: 1 },
@@ -173,7 +173,7 @@ test('what opened the breaker and what it rejects show in the spans of those req
   expect(all.filter(({ kind }) => kind === CLIENT)).toHaveLength(1)
 })
 
-test('a hedge is a span beside the attempt that it overtook, which is no error', async (t) => {
+test('spans: a hedge is beside the attempt that it overtook, which is no error', async (t) => {
   const settings = { hedge: { after: '500ms', max: 1 } }
   const { clock, upstream, url, spans } = await traced(t, ['hang', { body: 'fast' }], settings)
   const answer = ask(`${url}/jobs/7`, { headers: { traceparent: SAMPLED } })
@@ -189,7 +189,7 @@ test('a hedge is a span beside the attempt that it overtook, which is no error',
   expect(upstream.arrivals.map(parentOf).at(1)).toEqual([TRACE, attempts[1]?.spanId])
 })
 
-test('of several endpoints each attempt names its own', async (t) => {
+test('spans: each attempt names its endpoint', async (t) => {
   const clock = fakeClock()
   const bad = await scriptedUpstream(t, clock, [{ status: 503 }])
   const good = await scriptedUpstream(t, clock, [{ body: 'done' }])
@@ -205,7 +205,7 @@ test('of several endpoints each attempt names its own', async (t) => {
   expect(request.attributes['http.route']).toBeUndefined()
 })
 
-test('a client that leaves ends both spans, and neither is an error', async (t) => {
+test('spans: a client that leaves ends both, and neither is an error', async (t) => {
   const { proxy, upstream, url, spans } = await traced(t, ['hang'])
   const client = openRaw(Number(new URL(url).port))
   client.send('GET /jobs/7 HTTP/1.1\r\nhost: h\r\n\r\n')
@@ -223,7 +223,7 @@ test('a client that leaves ends both spans, and neither is an error', async (t) 
   }
 })
 
-test('a response that breaks off after its head is an error of the request', async (t) => {
+test('spans: a response that breaks off is an error of the request', async (t) => {
   const torn: Scene = (_, response) => {
     response.writeHead(200, { 'content-length': '100' }).write('some')
     setImmediate(() => response.socket?.resetAndDestroy())
@@ -239,7 +239,7 @@ test('a response that breaks off after its head is an error of the request', asy
   expect(attempts[0]?.status.code).toBe(0)
 })
 
-test('requests that share a call have a span each; the attempt is told of once, and the others are linked to it', async (t) => {
+test('spans: sharers have one each; the attempt is sent once and linked from the others', async (t) => {
   const gate: { open?: () => void } = {}
   const scene: Scene = (_, response) => {
     gate.open = () => void response.end('one')
@@ -261,7 +261,7 @@ test('requests that share a call have a span each; the attempt is told of once, 
   expect(all.find(({ spanId }) => spanId === attempt?.parentId)).toMatchObject({ traceId: TRACE, links: [] })
 })
 
-test('an attempt whose own client has left is told of by one who stayed, below the request that it was made for', async (t) => {
+test('spans: an attempt whose client left is sent by a sharer that stayed', async (t) => {
   const gate: { open?: () => void } = {}
   const scene: Scene = (_, response) => {
     gate.open = () => void response.end('one')
@@ -283,7 +283,7 @@ test('an attempt whose own client has left is told of by one who stayed, below t
   expect(parentOf(upstream.arrivals[0])).toEqual([TRACE, attempts[0]?.spanId])
 })
 
-test('a request that finds no upstream is a span, too', async (t) => {
+test('spans: a request without an upstream is one, too', async (t) => {
   const { proxy, spans } = await traced(t, [])
   await ask(`${proxy.url}/nowhere/x`, { headers: { traceparent: SAMPLED } })
   const { request } = split(await spans())
@@ -296,7 +296,7 @@ test('a request that finds no upstream is a span, too', async (t) => {
   })
 })
 
-test('a method that HTTP does not know is no name of a span', async (t) => {
+test("spans: an unknown method is not a span's name", async (t) => {
   const { url, spans } = await traced(t, [{}], { routes: [] })
   await ask(`${url}/x`, { method: 'PROPFIND' })
   const { request } = split(await spans())
@@ -306,7 +306,7 @@ test('a method that HTTP does not know is no name of a span', async (t) => {
   })
 })
 
-test('a histogram leads to a trace where one of its bucket was recorded, whichever request came first', async (t) => {
+test('exemplars: a bucket links to a recorded trace, whichever request came first', async (t) => {
   const { proxy, url } = await traced(t, [{}])
   const counted = () => proxy.log.filter(({ msg }) => msg === 'request').length
   const told = async (...traceparents: string[]) => {
@@ -323,7 +323,7 @@ test('a histogram leads to a trace where one of its bucket was recorded, whichev
   expect(await told(UNSAMPLED)).toEqual([undefined])
 })
 
-test('what the spans are of may be told more of; what is ours stays ours', async (t) => {
+test('tracing.resource: adds attributes, and does not override service.name', async (t) => {
   const resource = 'k8s.pod.name=worker-7f,service.instance.id=mine,service.name=theirs'
   const { receiver, url, spans } = await traced(t, [{}], {}, { tracing: { resource } })
   await ask(`${url}/jobs/7`)
@@ -335,7 +335,7 @@ test('what the spans are of may be told more of; what is ours stays ours', async
   })
 })
 
-test('a caller that does not record is believed: its traceparent goes on as it came, and there is no span', async (t) => {
+test('traceparent: one that is not sampled is forwarded as it came, without a span', async (t) => {
   const { upstream, receiver, url, spans } = await traced(t, [{}])
   await ask(`${url}/jobs/7`, { headers: ['host', 'h', 'TraceParent', UNSAMPLED, 'tracestate', 'v=1'] })
   expect(await spans()).toEqual([])
@@ -349,7 +349,7 @@ test('a caller that does not record is believed: its traceparent goes on as it c
   ])
 })
 
-test('a new trace is recorded by its id: as many as `sample` says, and the upstream is told which', async (t) => {
+test('tracing.sample: decides by the trace id, and the upstream gets the flag', async (t) => {
   const halves = ['7fffffff-ffff-4fff-bf7f-ffffffffffff', '80000000-0000-4000-8080-000000000000']
   const ids = [...halves, ...Array.from({ length: 9 }, (_, i) => `00000000-0000-4000-8000-00000000000${i + 1}`)]
   const newId = () => ids.shift() ?? ''
@@ -378,7 +378,7 @@ function instanceFirst(newId: () => string): () => string {
 test.for([
   [0, 0],
   [1, 2],
-])('with `sample: %d` a request that begins a trace makes %d spans', async ([sample, count], t) => {
+])('tracing.sample: with %d a request that begins a trace makes %d spans', async ([sample, count], t) => {
   const { url, spans } = await traced(t, [{}], {}, { tracing: { sample } })
   await ask(`${url}/jobs/1`)
   expect(await spans()).toHaveLength(count ?? 0)
@@ -391,7 +391,7 @@ test.for([
   ['with a parent of zeros', `00-${TRACE}-${'0'.repeat(16)}-01`],
   ['in capitals', SAMPLED.toUpperCase()],
   ['that is none', 'hunter2'],
-])('a traceparent %s begins a new trace, without the state of the old', async ([, traceparent], t) => {
+])('traceparent: one %s begins a new trace, without the old tracestate', async ([, traceparent], t) => {
   const { upstream, url, spans } = await traced(t, [{}])
   await ask(`${url}/jobs/1`, { headers: { traceparent, tracestate: 'v=1' } })
   const { request, attempts } = split(await spans())
@@ -401,14 +401,14 @@ test.for([
   expect(upstream.arrivals[0]?.headers.tracestate).toBeUndefined()
 })
 
-test('a traceparent of a later version is understood as far as it is known', async (t) => {
+test('traceparent: a later version is read as far as it is known', async (t) => {
   const { url, upstream, spans } = await traced(t, [{}])
   await ask(`${url}/jobs/1`, { headers: { traceparent: `cc-${TRACE}-${CALLER}-ff-more` } })
   expect(split(await spans()).request).toMatchObject({ traceId: TRACE, parentId: CALLER })
   expect(upstream.arrivals[0]?.headers.traceparent).toMatch(/-03$/)
 })
 
-test('with tracing off the traceparent goes on byte for byte, and nobody is called', async (t) => {
+test('tracing off: the traceparent is forwarded byte for byte, and no collector called', async (t) => {
   const odd = 'FF-whatever; this=is'
   const { receiver, upstream, proxy, url, spans } = await traced(t, [{}], {}, { top: {} })
   await ask(`${url}/jobs/1`, { headers: ['host', 'h', 'TRACEPARENT', odd] })
@@ -419,7 +419,7 @@ test('with tracing off the traceparent goes on byte for byte, and nobody is call
   expect(receiver.calls).toEqual([])
 })
 
-test('the log names the trace of a request that is recorded', async (t) => {
+test('log: names the trace of a recorded request', async (t) => {
   const { proxy, url } = await traced(t, [{}])
   await ask(`${url}/jobs/1`, { headers: { traceparent: SAMPLED } })
   expect(await proxy.logged(({ msg }) => msg === 'request')).toMatchObject({ trace_id: TRACE })

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { ask, problemOf } from '../../support/client.ts'
 import { fakeClock } from '../../support/fake-clock.ts'
+import { metric } from '../../support/metric.ts'
 import { startProxy } from '../../support/proxy.ts'
 import { type Scene, type Scope, scriptedUpstream } from '../../support/scripted-upstream.ts'
 
@@ -8,7 +9,7 @@ import { type Scene, type Scope, scriptedUpstream } from '../../support/scripted
 const named = (name: string): Scene => ({ body: name })
 
 /** Endpoints a, b, c with their scenes; chance begins each choice at the first of those that are left. */
-async function before(t: Scope, scenes: readonly (readonly Scene[])[], settings: object = {}, random = () => 0) {
+async function withEndpoints(t: Scope, scenes: readonly (readonly Scene[])[], settings: object = {}, random = () => 0) {
   const clock = fakeClock()
   const endpoints = await Promise.all(scenes.map((one) => scriptedUpstream(t, clock, one)))
   const proxy = await startProxy(t, {
@@ -26,13 +27,11 @@ async function before(t: Scope, scenes: readonly (readonly Scene[])[], settings:
     },
   })
   const counts = () => endpoints.map(({ arrivals }) => arrivals.length)
-  const metric = async (name: string, labels = '') =>
-    (await proxy.metrics()).get(`breakwater_${name}{upstream="web"${labels}}`)
-  return { clock, endpoints, proxy, counts, metric, url: proxy.own('web') }
+  return { clock, endpoints, proxy, counts, url: proxy.own('web') }
 }
 
-test('a retry goes at once to an endpoint that was not tried yet; once all were, it waits', async (t) => {
-  const { clock, proxy, counts, url } = await before(t, [[{ status: 503 }], [{ status: 503 }], [named('c')]])
+test('endpoints: a retry goes at once to an untried endpoint, and backs off after the last', async (t) => {
+  const { clock, proxy, counts, url } = await withEndpoints(t, [[{ status: 503 }], [{ status: 503 }], [named('c')]])
   const { body, headers } = await ask(url)
   expect([body.toString(), headers['x-breakwater-attempts'], clock.now()]).toEqual(['c', '3', 0])
   expect(counts()).toEqual([1, 1, 1])
@@ -44,22 +43,22 @@ test('a retry goes at once to an endpoint that was not tried yet; once all were,
   })
   expect(new Set((line.history as { endpoint: string }[]).map(({ endpoint }) => endpoint)).size).toBe(3)
 
-  const all = await before(t, [[{ status: 503 }, named('a')], [{ status: 503 }]])
+  const all = await withEndpoints(t, [[{ status: 503 }, named('a')], [{ status: 503 }]])
   const answer = ask(all.url)
   await all.clock.elapse(2_000)
   expect((await answer).headers['x-breakwater-attempts']).toBe('3')
 })
 
-test('what was not sent goes elsewhere whatever its method, body and all', async (t) => {
-  const { endpoints, url } = await before(t, [[], [{ status: 201 }]])
+test('endpoints: a request that was not sent goes to another endpoint, whatever its method', async (t) => {
+  const { endpoints, url } = await withEndpoints(t, [[], [{ status: 201 }]])
   await endpoints[0]?.close()
   const { status, headers } = await ask(url, { method: 'POST', body: 'once' })
   expect([status, headers['x-breakwater-attempts']]).toEqual([201, '2'])
   expect(endpoints[1]?.arrivals[0]?.body.toString()).toBe('once')
 })
 
-test('each endpoint has its own breaker; an open one gets nothing, and its probe brings it back', async (t) => {
-  const { clock, endpoints, proxy, counts, metric, url } = await before(t, [
+test('endpoints: each has its own breaker; an open one gets nothing until its probe', async (t) => {
+  const { clock, endpoints, proxy, counts, url } = await withEndpoints(t, [
     [{ status: 503 }, { status: 503 }, named('a')],
     [named('b')],
   ])
@@ -73,17 +72,20 @@ test('each endpoint has its own breaker; an open one gets nothing, and its probe
   expect(await proxy.logged(({ msg }) => msg === 'breaker open')).toMatchObject({ upstream: 'web', endpoint: origin })
   await clock.advance(9_999)
   expect([await body(), counts()]).toEqual(['b', [2, 4]])
-  expect([await metric('endpoints'), await metric('endpoints_available')]).toEqual([2, 1])
-  expect(await metric('endpoint_breaker_state', `,route="*",endpoint="${origin}"`)).toBe(2)
+  expect([
+    await proxy.sample('endpoints', { upstream: 'web' }),
+    await proxy.sample('endpointsAvailable', { upstream: 'web' }),
+  ]).toEqual([2, 1])
+  expect(await proxy.sample('endpointState', { upstream: 'web', route: '*', endpoint: `${origin}` })).toBe(2)
   // Requests are taken as before: the upstream as a whole is not open.
-  expect(await metric('breaker_state', ',route="*"')).toBe(0)
+  expect(await proxy.sample('breakerState', { upstream: 'web', route: '*' })).toBe(0)
   await clock.advance(30_000)
   expect([await body(), counts()]).toEqual(['a', [3, 4]])
-  expect(await metric('endpoints_available')).toBe(2)
+  expect(await proxy.sample('endpointsAvailable', { upstream: 'web' })).toBe(2)
 })
 
-test('when all are open none is used: a 503 with the seconds until the first of them is probed, and a metric', async (t) => {
-  const { clock, counts, metric, url } = await before(t, [[{ status: 503 }], [{ status: 503 }]], {
+test('endpoints: with all breakers open a 503 has the seconds until the first probe', async (t) => {
+  const { clock, proxy, counts, url } = await withEndpoints(t, [[{ status: 503 }], [{ status: 503 }]], {
     breaker: { consecutiveFailures: 1, openFor: '10s' },
     retry: { attempts: 1 },
   })
@@ -93,11 +95,14 @@ test('when all are open none is used: a 503 with the seconds until the first of 
   const refused = await ask(url)
   expect(problemOf(refused)).toMatchObject({ type: 'urn:breakwater:breaker_open', retry_after_s: 6, attempts: 0 })
   expect(counts()).toEqual([1, 1])
-  expect([await metric('endpoints_available'), await metric('breaker_state', ',route="*"')]).toEqual([0, 2])
+  expect([
+    await proxy.sample('endpointsAvailable', { upstream: 'web' }),
+    await proxy.sample('breakerState', { upstream: 'web', route: '*' }),
+  ]).toEqual([0, 2])
 })
 
-test("a route's own breaker is one for each endpoint, too", async (t) => {
-  const { clock, counts, url } = await before(t, [[{ status: 503 }], [{ status: 503 }]], {
+test("endpoints: a route's own breaker exists for each endpoint", async (t) => {
+  const { clock, counts, url } = await withEndpoints(t, [[{ status: 503 }], [{ status: 503 }]], {
     retry: { attempts: 1 },
     routes: [{ match: 'GET /own', breaker: { consecutiveFailures: 1 } }],
   })
@@ -109,8 +114,8 @@ test("a route's own breaker is one for each endpoint, too", async (t) => {
   expect(clock.now()).toBe(0)
 })
 
-test('of two, the one with less in flight and the faster one is taken', async (t) => {
-  const { clock, endpoints, url } = await before(t, [['hang', named('a')], [named('b')]])
+test('endpoints: of two the one with less in flight, or the faster one, is taken', async (t) => {
+  const { clock, endpoints, url } = await withEndpoints(t, [['hang', named('a')], [named('b')]])
   const hanging = ask(url, { headers: { 'x-request-timeout': '9' } })
   await endpoints[0]?.arrival(1)
   for (let i = 0; i < 3; i += 1) expect((await ask(url)).body.toString()).toBe('b')
@@ -118,7 +123,7 @@ test('of two, the one with less in flight and the faster one is taken', async (t
   await hanging
 
   const slow: Scene = (_, response) => void slowClock.after(100, () => response.end('slow'))
-  const later = await before(t, [[slow], [named('fast')]])
+  const later = await withEndpoints(t, [[slow], [named('fast')]])
   const slowClock = later.clock
   const first = ask(later.url)
   await later.clock.elapse(100)
@@ -131,22 +136,22 @@ test('of two, the one with less in flight and the faster one is taken', async (t
   expect((await again).body.toString()).toBe('slow')
 })
 
-test('connections are limited at each endpoint by itself', async (t) => {
-  const { endpoints, proxy, url } = await before(t, [['hang'], ['hang']], { connections: { max: 1 } })
+test('endpoints: connections.max applies to each endpoint', async (t) => {
+  const { endpoints, proxy, url } = await withEndpoints(t, [['hang'], ['hang']], { connections: { max: 1 } })
   const calls = [ask(url), ask(url), ask(url)].map((call) => call.catch(() => undefined))
   await Promise.all(endpoints.map((endpoint) => endpoint.arrival(1)))
   const metrics = await proxy.metrics()
-  expect(metrics.get('breakwater_connections{upstream="web"}')).toBe(2)
-  expect(metrics.get('breakwater_requests_queued{upstream="web"}')).toBe(1)
+  expect(metrics.get(metric('connections', { upstream: 'web' }))).toBe(2)
+  expect(metrics.get(metric('queued', { upstream: 'web' }))).toBe(1)
   for (const { origin } of endpoints) {
-    const name = `breakwater_endpoint_requests_in_flight{upstream="web",endpoint="${origin}"}`
+    const name = metric('endpointInFlight', { upstream: 'web', endpoint: origin })
     expect(metrics.get(name)).toBeGreaterThanOrEqual(1)
   }
   await proxy.app.close()
   await Promise.all(calls)
 })
 
-test('a Location at any of the endpoints is moved to the address that the client called', async (t) => {
+test("endpoints: a Location at any endpoint is rewritten to the listener's address", async (t) => {
   const clock = fakeClock()
   const b = await scriptedUpstream(t, clock, [{}])
   const to = (location: string): Scene => ({ status: 302, headers: { location } })
@@ -157,12 +162,12 @@ test('a Location at any of the endpoints is moved to the address that the client
   expect((await ask(proxy.own('web'))).headers.location).toBe('http://localhost:1/there?x')
 })
 
-test('the health report says how many endpoints are well, and a health path lets the probes of its own endpoint through', async (t) => {
+test('endpoints: /health counts the well ones; a health path probes its own endpoint early', async (t) => {
   const health: Scene = (request, response) => {
     response.statusCode = request.url === '/health' ? 200 : 503
     response.end()
   }
-  const { clock, endpoints, proxy, metric, url } = await before(t, [[health], ['reset'], [named('c')]], {
+  const { clock, endpoints, proxy, url } = await withEndpoints(t, [[health], ['reset'], [named('c')]], {
     health: { path: '/health', interval: '5s' },
     breaker: { consecutiveFailures: 1, openFor: '1h', openForMax: '1h' },
   })
@@ -170,17 +175,18 @@ test('the health report says how many endpoints are well, and a health path lets
   expect(report.checks.web).toMatchObject({ healthy: true })
   expect(report.checks.web.details).toMatch(/^2 of 3 endpoints; http:\/\/127\.0\.0\.1:\d+: ECONNRESET$/)
   expect((await ask(url)).body.toString()).toBe('c')
-  expect(await metric('endpoints_available')).toBe(1)
-  const state = (i: number) => metric('endpoint_breaker_state', `,route="*",endpoint="${endpoints[i]?.origin}"`)
+  expect(await proxy.sample('endpointsAvailable', { upstream: 'web' })).toBe(1)
+  const state = (i: number) =>
+    proxy.sample('endpointState', { upstream: 'web', route: '*', endpoint: `${endpoints[i]?.origin}` })
   await clock.elapse(5_000)
   await expect.poll(() => state(0)).toBe(1)
   expect(await state(1)).toBe(2)
 })
 
-test('an endpoint that an operator shuts while a request waits for a connection to it: the request goes to another', async (t) => {
+test('endpoints: a waiting request leaves an endpoint whose breaker is forced open', async (t) => {
   const gates: (() => void)[] = []
   const held: Scene = (_, response) => void gates.push(() => response.end('held'))
-  const { endpoints, proxy, counts, url } = await before(
+  const { endpoints, proxy, counts, url } = await withEndpoints(
     t,
     [
       [held, named('a')],
@@ -193,10 +199,10 @@ test('an endpoint that an operator shuts while a request waits for a connection 
   const calls = [ask(url), ask(url)]
   await Promise.all(endpoints.map((endpoint) => endpoint.arrival(1)))
   const waiting = ask(url)
-  const inFlight = 'breakwater_endpoint_requests_in_flight'
+  const inFlight = (endpoint: string) => metric('endpointInFlight', { upstream: 'web', endpoint })
   const busiest = async () => {
     const samples = await proxy.metrics()
-    return endpoints.findIndex(({ origin }) => samples.get(`${inFlight}{upstream="web",endpoint="${origin}"}`) === 2)
+    return endpoints.findIndex(({ origin }) => samples.get(inFlight(origin)) === 2)
   }
   await expect.poll(busiest).not.toBe(-1)
   const shut = await busiest()

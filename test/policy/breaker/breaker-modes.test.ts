@@ -3,46 +3,40 @@ import { type Answer, ask, openRaw, problemOf } from '../../support/client.ts'
 import { fakeClock } from '../../support/fake-clock.ts'
 import { startProxy } from '../../support/proxy.ts'
 import { type Scene, type Scope, scriptedUpstream } from '../../support/scripted-upstream.ts'
+import { withSidecar } from '../../support/sidecar.ts'
 
 const FAILS: Scene = { status: 503, headers: { connection: 'close' } }
 
-async function before(t: Scope, scenes: readonly Scene[], settings: object = {}) {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, scenes)
-  const proxy = await startProxy(t, {
-    clock,
-    upstreams: {
-      web: {
-        url: upstream.origin,
-        listen: '127.0.0.1:0',
-        retry: { attempts: 1 },
-        breaker: { consecutiveFailures: 2, openFor: '10s' },
-        routes: [{ match: 'GET /own', breaker: { consecutiveFailures: 1 } }],
-        ...settings,
-      },
+async function withBreaker(t: Scope, scenes: readonly Scene[], settings: object = {}) {
+  const fixture = await withSidecar(t, scenes, {
+    web: {
+      retry: { attempts: 1 },
+      breaker: { consecutiveFailures: 2, openFor: '10s' },
+      routes: [{ match: 'GET /own', breaker: { consecutiveFailures: 1 } }],
+      ...settings,
     },
   })
+  const { controlUrl } = fixture.proxy
   const put = (body: object, name = 'web') =>
-    ask(`${proxy.controlUrl}/v1/upstreams/${name}/breaker`, { method: 'PUT', body: JSON.stringify(body) })
+    ask(`${controlUrl}/v1/upstreams/${name}/breaker`, { method: 'PUT', body: JSON.stringify(body) })
   const states = async () => {
-    const { upstreams } = json(await ask(`${proxy.controlUrl}/v1/upstreams`))
+    const { upstreams } = json(await ask(`${controlUrl}/v1/upstreams`))
     return upstreams[0].breakers.map(({ mode, state }: { mode: string; state: string }) => `${mode} ${state}`)
   }
-  const metric = async (name: string) => (await proxy.metrics()).get(`breakwater_${name}`)
-  return { clock, upstream, proxy, put, states, metric, url: proxy.own('web') }
+  return { ...fixture, put, states }
 }
 
 const json = ({ body }: Answer) => JSON.parse(body.toString())
 
-test('held open, it rejects all until an operator says otherwise', async (t) => {
-  const { clock, upstream, proxy, put, states, metric, url } = await before(t, [{ body: 'well' }])
+test('forced breaker: held open, it rejects all until an operator releases it', async (t) => {
+  const { clock, upstream, proxy, put, states, url } = await withBreaker(t, [{ body: 'well' }])
   const { status, body } = await put({ mode: 'forced-open' })
   expect([status, JSON.parse(body.toString()).breakers[0]]).toMatchObject([200, { mode: 'forced-open', state: 'open' }])
   const refused = await ask(url)
   expect(problemOf(refused)).toMatchObject({ type: 'urn:breakwater:breaker_forced', status: 503, retry_after_s: 10 })
   await clock.advance(3_600_000)
   expect([(await ask(url)).status, upstream.arrivals.length]).toEqual([503, 0])
-  expect(await metric('breakers_forced{upstream="web"}')).toBe(2)
+  expect(await proxy.sample('breakersForced', { upstream: 'web' })).toBe(2)
   expect(await proxy.logged(({ msg }) => msg === 'breaker mode set')).toMatchObject({
     mode: 'forced-open',
     level: 'warn',
@@ -52,8 +46,8 @@ test('held open, it rejects all until an operator says otherwise', async (t) => 
   expect((await ask(url)).body.toString()).toBe('well')
 })
 
-test('held closed, it lets all through and counts nothing; on its own again it begins anew', async (t) => {
-  const { upstream, put, states, url } = await before(t, [FAILS])
+test('forced breaker: held closed, it admits all, counts nothing, and starts anew after', async (t) => {
+  const { upstream, put, states, url } = await withBreaker(t, [FAILS])
   await ask(url)
   await ask(url)
   expect(problemOf(await ask(url)).type).toBe('urn:breakwater:breaker_open')
@@ -67,13 +61,13 @@ test('held closed, it lets all through and counts nothing; on its own again it b
   expect((await states())[0]).toBe('auto open')
 })
 
-test('observing, it shows what it would do and rejects nothing', async (t) => {
+test('forced breaker: observing, it shows what it would do and rejects nothing', async (t) => {
   const scenes = [FAILS, FAILS, FAILS, FAILS, { body: 'well' }]
-  const { clock, upstream, proxy, put, states, metric, url } = await before(t, scenes)
+  const { clock, upstream, proxy, put, states, url } = await withBreaker(t, scenes)
   await put({ mode: 'observe' })
   for (let i = 0; i < 4; i += 1) await ask(url)
   expect([(await states())[0], upstream.arrivals.length]).toEqual(['observe open', 4])
-  expect(await metric('breaker_state{upstream="web",route="*"}')).toBe(2)
+  expect(await proxy.sample('breakerState', { upstream: 'web', route: '*' })).toBe(2)
   const told = () =>
     proxy.log.map(({ msg }) => msg).filter((msg) => /^breaker (open|half-open|closed)$/.test(msg ?? ''))
   expect(told()).toEqual(['breaker open'])
@@ -85,8 +79,8 @@ test('observing, it shows what it would do and rejects nothing', async (t) => {
   expect(told()).toEqual(['breaker open', 'breaker half-open', 'breaker closed'])
 })
 
-test("a route's own breaker and the upstream's are told apart, and what is not there is a 404", async (t) => {
-  const { put, states } = await before(t, [{}])
+test("forced breaker: a route's own and the upstream's are separate; unknown is a 404", async (t) => {
+  const { put, states } = await withBreaker(t, [{}])
   await put({ mode: 'forced-open', route: 'GET /own' })
   expect(await states()).toEqual(['auto closed', 'forced-open open'])
   await put({ mode: 'observe', route: null })
@@ -97,29 +91,29 @@ test("a route's own breaker and the upstream's are told apart, and what is not t
   expect((await put({ mode: 'ajar' })).status).toBe(400)
 })
 
-test('a request in its back-off gets the response it has when the breaker is forced open', async (t) => {
-  const { clock, put, url } = await before(t, [FAILS], { retry: { attempts: 5 } })
+test('forced breaker: forcing it open ends a back-off with the response there is', async (t) => {
+  const { clock, put, url } = await withBreaker(t, [FAILS], { retry: { attempts: 5 } })
   const answer = ask(url)
   await clock.armed(2_000)
   await put({ mode: 'forced-open' })
   expect([(await answer).status, clock.now()]).toEqual([503, 0])
 })
 
-test('an early probe does not end what an operator has said', async (t) => {
+test('forced breaker: an early probe does not change the mode', async (t) => {
   const health: Scene = (request, response) => {
     response.statusCode = request.url === '/health' ? 200 : 503
     response.end()
   }
-  const { clock, put, states, url } = await before(t, [health], { health: { path: '/health', interval: '5s' } })
+  const { clock, put, states, url } = await withBreaker(t, [health], { health: { path: '/health', interval: '5s' } })
   await put({ mode: 'forced-open' })
   await clock.advance(60_000)
   expect((await states())[0]).toBe('forced-open open')
   expect(problemOf(await ask(url)).type).toBe('urn:breakwater:breaker_forced')
 })
 
-test('the upstreams, their counts, latencies and last error, and what failed, attempt by attempt', async (t) => {
+test('live figures: counts, latencies and last error; failures attempt by attempt', async (t) => {
   const slow: Scene = (_, response) => void clock.after(200, () => response.end('ok'))
-  const { clock, upstream, proxy, url } = await before(t, [slow, FAILS, FAILS], { retry: { attempts: 2 } })
+  const { clock, upstream, proxy, url } = await withBreaker(t, [slow, FAILS, FAILS], { retry: { attempts: 2 } })
   const first = ask(url)
   await upstream.arrival(1)
   await clock.elapse(200)
@@ -155,7 +149,7 @@ test('the upstreams, their counts, latencies and last error, and what failed, at
   expect(JSON.stringify(failures)).not.toContain('secret')
 })
 
-test('what an open breaker refuses pushes out neither what opened it, nor the last failure of another upstream', async (t) => {
+test("failures: rejections push out neither what opened a breaker nor other upstreams'", async (t) => {
   const clock = fakeClock()
   const { origin } = await scriptedUpstream(t, clock, [FAILS])
   const settings = { url: origin, retry: { attempts: 1 }, breaker: { consecutiveFailures: 2 } }
@@ -171,8 +165,8 @@ test('what an open breaker refuses pushes out neither what opened it, nor the la
   expect(failures.slice(100).map(({ path }: { path: string }) => path)).toEqual(['/web/x', '/web/x', '/other/x'])
 })
 
-test('the stream tells the last minutes, then each second, and what happens; it ends with the sidecar', async (t) => {
-  const { clock, proxy, put, url } = await before(t, [{}])
+test('event stream: the last minutes, then each second and event, until the drain', async (t) => {
+  const { clock, proxy, put, url } = await withBreaker(t, [{}])
   const port = Number(new URL(proxy.controlUrl).port)
   await ask(url)
   await clock.advance(2_500)
@@ -207,8 +201,8 @@ test('the stream tells the last minutes, then each second, and what happens; it 
   expect(await raw.ended).toBe('end')
 })
 
-test('nobody who does not look pays: no timer is set by a sidecar that nobody watches', async (t) => {
-  const { clock, proxy, url } = await before(t, [{}])
+test('event stream: without a reader no timer is set', async (t) => {
+  const { clock, proxy, url } = await withBreaker(t, [{}])
   await ask(url)
   const before_ = clock.pending().length
   const port = Number(new URL(proxy.controlUrl).port)
@@ -220,15 +214,15 @@ test('nobody who does not look pays: no timer is set by a sidecar that nobody wa
   await expect.poll(() => clock.pending().length).toBe(before_)
 })
 
-test('the registered jobs are listed, the newest first', async (t) => {
-  const { proxy } = await before(t, [{}])
+test('GET /v1/jobs: lists the registered jobs, the newest first', async (t) => {
+  const { proxy } = await withBreaker(t, [{}])
   for (const id of ['a', 'b', 'c']) await ask(`${proxy.controlUrl}/v1/jobs/${id}`, { method: 'PUT', body: '{}' })
   const { jobs, total } = json(await ask(`${proxy.controlUrl}/v1/jobs?limit=2`))
   expect([jobs.map(({ job_id }: { job_id: string }) => job_id), total]).toEqual([['c', 'b'], 3])
 })
 
-test('a reload is told to who watches; an operator has a breaker held open through it, also with settings of its own changed', async (t) => {
-  const { upstream, proxy, put, states } = await before(t, [{}])
+test('forced breaker: stays forced through a reload, which the event stream reports', async (t) => {
+  const { upstream, proxy, put, states } = await withBreaker(t, [{}])
   await put({ mode: 'forced-open', route: null })
   const port = Number(new URL(proxy.controlUrl).port)
   const raw = openRaw(port)

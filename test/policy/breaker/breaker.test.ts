@@ -1,31 +1,26 @@
 import { expect, test } from 'vitest'
+import { METRICS } from '../../../src/control/metrics/metric-table.ts'
 import { ask, openRaw, problemOf } from '../../support/client.ts'
-import { fakeClock } from '../../support/fake-clock.ts'
-import { type Sidecar, startProxy } from '../../support/proxy.ts'
+import { metric } from '../../support/metric.ts'
+import type { Sidecar } from '../../support/proxy.ts'
 import { type Scene, type Scope, scriptedUpstream } from '../../support/scripted-upstream.ts'
+import { withSidecar } from '../../support/sidecar.ts'
 
 const QUICK = { retry: { attempts: 1 } }
 
-async function before(t: Scope, scenes: readonly Scene[], settings: object = {}) {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, scenes)
-  const proxy = await startProxy(t, {
-    clock,
-    upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0', ...QUICK, ...settings } },
-  })
-  return { clock, upstream, proxy, url: proxy.own('web'), port: Number(new URL(proxy.own('web')).port) }
-}
+const withBreaker = (t: Scope, scenes: readonly Scene[], settings: object = {}) =>
+  withSidecar(t, scenes, { web: { ...QUICK, ...settings } })
 
 const FAIL: Scene = { status: 500, body: 'broken' }
 const OK: Scene = { body: 'ok' }
-const STATE = 'breakwater_breaker_state{upstream="web",route="*"}'
+const STATE = metric('breakerState', { upstream: 'web', route: '*' })
 const CLOSED = 0
 const HALF_OPEN = 1
 const OPEN = 2
 const stateOf = async (proxy: Sidecar) => (await proxy.metrics()).get(STATE)
 
-test('five failures in a row open it, and then nothing reaches the upstream until it is half open', async (t) => {
-  const { clock, upstream, proxy, url } = await before(t, [FAIL])
+test('breaker: five failures in a row open it; nothing passes until it is half open', async (t) => {
+  const { clock, upstream, proxy, url } = await withBreaker(t, [FAIL])
   for (let i = 0; i < 5; i += 1) expect((await ask(url)).status).toBe(500)
   const rejected = await ask(url)
   expect([rejected.status, rejected.headers['retry-after'], rejected.headers['proxy-status']]).toEqual([
@@ -47,22 +42,22 @@ test('five failures in a row open it, and then nothing reaches the upstream unti
   expect(await stateOf(proxy)).toBe(HALF_OPEN)
 })
 
-test('a success between failures starts the count again', async (t) => {
-  const { proxy, url } = await before(t, [FAIL, FAIL, FAIL, FAIL, OK, FAIL, FAIL, FAIL, FAIL, FAIL])
+test('breaker: a success resets the count of failures', async (t) => {
+  const { proxy, url } = await withBreaker(t, [FAIL, FAIL, FAIL, FAIL, OK, FAIL, FAIL, FAIL, FAIL, FAIL])
   for (let i = 0; i < 9; i += 1) await ask(url)
   expect(await stateOf(proxy)).toBe(CLOSED)
   await ask(url)
   expect(await stateOf(proxy)).toBe(OPEN)
 })
 
-test('4xx are successes, 429 is neither a failure in a row nor a success', async (t) => {
+test('breaker: 4xx are successes; 429 is neither success nor consecutive failure', async (t) => {
   const tooMany: Scene = { status: 429 }
-  const { proxy, url } = await before(t, [FAIL, FAIL, { status: 404 }, FAIL, tooMany, FAIL], {
+  const { proxy, url } = await withBreaker(t, [FAIL, FAIL, { status: 404 }, FAIL, tooMany, FAIL], {
     breaker: { consecutiveFailures: 2, failureRate: false },
   })
   for (let i = 0; i < 3; i += 1) await ask(url)
   expect(await stateOf(proxy)).toBe(OPEN)
-  const second = await before(t, [FAIL, { status: 404 }, FAIL, tooMany, FAIL], {
+  const second = await withBreaker(t, [FAIL, { status: 404 }, FAIL, tooMany, FAIL], {
     breaker: { consecutiveFailures: 2, failureRate: false },
   })
   for (let i = 0; i < 4; i += 1) await ask(second.url)
@@ -71,9 +66,9 @@ test('4xx are successes, 429 is neither a failure in a row nor a success', async
   expect(await stateOf(second.proxy)).toBe(OPEN)
 })
 
-test('a failure rate over the threshold opens it, once there are enough requests', async (t) => {
+test('breaker: a failure rate over the threshold opens it, given enough requests', async (t) => {
   const pattern = Array.from({ length: 40 }, (_, i): Scene => (i % 3 === 0 ? OK : FAIL))
-  const { upstream, proxy, url } = await before(t, pattern, {
+  const { upstream, proxy, url } = await withBreaker(t, pattern, {
     breaker: { consecutiveFailures: 100, failureRate: { threshold: 0.5, window: '30s', minimumRequests: 20 } },
   })
   for (let i = 0; i < 19; i += 1) await ask(url)
@@ -83,10 +78,10 @@ test('a failure rate over the threshold opens it, once there are enough requests
   expect(upstream.arrivals).toHaveLength(20)
 })
 
-test('only so many probes are in flight while half open, and one success closes it', async (t) => {
+test('breaker: half open admits a bounded number of probes; one success closes it', async (t) => {
   const gates: (() => void)[] = []
   const held: Scene = (_request, response) => void gates.push(() => response.end('ok'))
-  const { clock, upstream, proxy, url } = await before(t, [FAIL, held, held, OK], {
+  const { clock, upstream, proxy, url } = await withBreaker(t, [FAIL, held, held, OK], {
     breaker: { consecutiveFailures: 1, halfOpenProbes: 2 },
   })
   await ask(url)
@@ -103,8 +98,8 @@ test('only so many probes are in flight while half open, and one success closes 
   await probes[1]
 })
 
-test('a failed probe opens it again for twice as long, up to openForMax, and closing resets that', async (t) => {
-  const { clock, proxy, url } = await before(t, [FAIL, FAIL, FAIL, FAIL, OK, FAIL], {
+test('breaker: a failed probe doubles openFor up to openForMax; closing resets it', async (t) => {
+  const { clock, proxy, url } = await withBreaker(t, [FAIL, FAIL, FAIL, FAIL, OK, FAIL], {
     breaker: { consecutiveFailures: 1, openFor: '10s', openForMax: '25s' },
   })
   const retryAfter = async () => (await ask(url)).headers['retry-after']
@@ -122,11 +117,11 @@ test('a failed probe opens it again for twice as long, up to openForMax, and clo
   expect(await retryAfter()).toBe('10')
 })
 
-test('a late success from before the opening does not close it, nor a late failure open it again', async (t) => {
+test('breaker: a result from before the opening neither closes nor reopens it', async (t) => {
   const gates: (() => void)[] = []
   const heldOk: Scene = (_request, response) => void gates.push(() => response.end('late'))
   const heldFail: Scene = (_request, response) => void gates.push(() => response.writeHead(500).end('late'))
-  const { clock, upstream, proxy, url } = await before(t, [heldOk, heldFail, FAIL, OK], {
+  const { clock, upstream, proxy, url } = await withBreaker(t, [heldOk, heldFail, FAIL, OK], {
     breaker: { consecutiveFailures: 1 },
   })
   const late = [ask(url), ask(url)]
@@ -145,8 +140,8 @@ test('a late success from before the opening does not close it, nor a late failu
   expect(await stateOf(proxy)).toBe(CLOSED)
 })
 
-test("a probe's slot is a lease: a probe that hangs does not keep others out for longer than its timeout", async (t) => {
-  const { clock, upstream, proxy, url, port } = await before(t, [FAIL, 'hang', OK], {
+test('breaker: a probe that hangs keeps its slot no longer than its timeout', async (t) => {
+  const { clock, upstream, proxy, url, port } = await withBreaker(t, [FAIL, 'hang', OK], {
     timeout: { attempt: '12s' },
     breaker: { consecutiveFailures: 1, halfOpenProbes: 1 },
   })
@@ -163,8 +158,8 @@ test("a probe's slot is a lease: a probe that hangs does not keep others out for
   hung.socket.destroy()
 })
 
-test('a probe whose client goes away gives its slot back and decides nothing', async (t) => {
-  const { clock, upstream, proxy, url, port } = await before(t, [FAIL, 'hang', OK], {
+test('breaker: a probe whose client leaves frees its slot and decides nothing', async (t) => {
+  const { clock, upstream, proxy, url, port } = await withBreaker(t, [FAIL, 'hang', OK], {
     breaker: { consecutiveFailures: 1, halfOpenProbes: 1 },
   })
   await ask(url)
@@ -179,8 +174,8 @@ test('a probe whose client goes away gives its slot back and decides nothing', a
   expect((await ask(url)).status).toBe(200)
 })
 
-test('a call is slow when it passes the threshold, not when it ends', async (t) => {
-  const { clock, upstream, proxy, port } = await before(t, ['hang'], {
+test('breaker: a call counts as slow when it passes slowerThan, not when it ends', async (t) => {
+  const { clock, upstream, proxy, port } = await withBreaker(t, ['hang'], {
     timeout: { attempt: '60s', total: '100s' },
     breaker: {
       consecutiveFailures: 100,
@@ -200,18 +195,18 @@ test('a call is slow when it passes the threshold, not when it ends', async (t) 
   for (const call of calls) call.socket.destroy()
 })
 
-test('a body that breaks off is a failure though its head was a 200', async (t) => {
+test('breaker: a body that breaks off is a failure even after a 200', async (t) => {
   const broken: Scene = (_request, response) => {
     response.writeHead(200).write('part', () => response.socket?.end())
   }
-  const { proxy, url } = await before(t, [broken], { breaker: { consecutiveFailures: 2 } })
+  const { proxy, url } = await withBreaker(t, [broken], { breaker: { consecutiveFailures: 2 } })
   for (let i = 0; i < 2; i += 1) await expect(ask(url)).rejects.toThrow()
   await proxy.logged(({ msg }) => msg === 'breaker open')
   expect(await stateOf(proxy)).toBe(OPEN)
 })
 
-test('an upstream that is away opens it, and its recovery is found by a probe', async (t) => {
-  const { clock, upstream, proxy, url } = await before(t, [OK])
+test('breaker: a dead upstream opens it, and a probe finds its recovery', async (t) => {
+  const { clock, upstream, proxy, url } = await withBreaker(t, [OK])
   await upstream.close()
   for (let i = 0; i < 5; i += 1) {
     const answer = await ask(url)
@@ -225,8 +220,8 @@ test('an upstream that is away opens it, and its recovery is found by a probe', 
   expect(await stateOf(proxy)).toBe(CLOSED)
 })
 
-test('it counts attempts, not requests, and a retry stops when it opens', async (t) => {
-  const { clock, upstream, url } = await before(t, [{ status: 503, body: 'busy' }], {
+test('breaker: counts attempts, not requests; no retry follows its opening', async (t) => {
+  const { clock, upstream, url } = await withBreaker(t, [{ status: 503, body: 'busy' }], {
     retry: { attempts: 5 },
     breaker: { consecutiveFailures: 3 },
     timeout: { total: '100s' },
@@ -239,8 +234,8 @@ test('it counts attempts, not requests, and a retry stops when it opens', async 
   expect(upstream.arrivals).toHaveLength(3)
 })
 
-test('a request in its back-off gets the answer it had as soon as the breaker opens', async (t) => {
-  const { clock, upstream, url } = await before(t, [{ status: 503, body: 'first' }, FAIL], {
+test('breaker: its opening ends a back-off with the answer that the request had', async (t) => {
+  const { clock, upstream, url } = await withBreaker(t, [{ status: 503, body: 'first' }, FAIL], {
     retry: { attempts: 5, on: [503] },
     breaker: { consecutiveFailures: 2 },
     timeout: { total: '100s' },
@@ -254,9 +249,9 @@ test('a request in its back-off gets the answer it had as soon as the breaker op
   expect(upstream.arrivals).toHaveLength(2)
 })
 
-test('that answer is whole even when it is too large to keep: its connection waits with it', async (t) => {
+test('breaker: the answer that a back-off ends with is whole, however large', async (t) => {
   const large = Buffer.alloc(2_000_000, 'x')
-  const { clock, url } = await before(t, [{ status: 503, body: large }, FAIL], {
+  const { clock, url } = await withBreaker(t, [{ status: 503, body: large }, FAIL], {
     retry: { attempts: 5, on: [503] },
     breaker: { consecutiveFailures: 2 },
     timeout: { total: '100s' },
@@ -267,8 +262,8 @@ test('that answer is whole even when it is too large to keep: its connection wai
   expect((await waiting).body.equals(large)).toBe(true)
 })
 
-test('a route that declares its own breaker has its own, all others share the one of their upstream', async (t) => {
-  const { proxy, url } = await before(t, [FAIL, FAIL, OK], {
+test("breaker: a route with its own settings has its own, others share the upstream's", async (t) => {
+  const { proxy, url } = await withBreaker(t, [FAIL, FAIL, OK], {
     breaker: { consecutiveFailures: 2 },
     routes: [{ match: 'GET /flaky', breaker: { consecutiveFailures: 1 } }, { match: 'GET /jobs/{id}' }],
   })
@@ -276,34 +271,27 @@ test('a route that declares its own breaker has its own, all others share the on
   expect((await ask(`${url}/flaky`)).status).toBe(503)
   expect((await ask(`${url}/jobs/1`)).status).toBe(500)
   const metrics = await proxy.metrics()
-  expect(metrics.get('breakwater_breaker_state{upstream="web",route="GET /flaky"}')).toBe(OPEN)
+  expect(metrics.get(metric('breakerState', { upstream: 'web', route: 'GET /flaky' }))).toBe(OPEN)
   expect(metrics.get(STATE)).toBe(CLOSED)
 })
 
-test('500 requests to a dead upstream connect no more often than the failures that open it and the budgeted retries', async (t) => {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, ['reset'])
-  const proxy = await startProxy(t, {
-    clock,
-    upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0' } },
-  })
-  const answers = await Promise.all(Array.from({ length: 500 }, () => ask(proxy.own('web'))))
+test('breaker: 500 requests to a dead upstream connect only for failures and budget', async (t) => {
+  const { upstream, proxy, url } = await withSidecar(t, ['reset'])
+  const answers = await Promise.all(Array.from({ length: 500 }, () => ask(url)))
   expect(answers.every(({ status }) => status === 502 || status === 503)).toBe(true)
   const reserve = 3 * 10
   expect(upstream.connections()).toBeLessThanOrEqual(5 + reserve + 500 * 0.2)
   expect(upstream.connections()).toBeLessThanOrEqual(16)
-  const requests = [...(await proxy.metrics())].filter(([name]) => name.startsWith('breakwater_requests_total'))
+  const requests = [...(await proxy.metrics())].filter(([name]) => name.startsWith(METRICS.requests.name))
   expect(requests.reduce((sum, [, count]) => sum + count, 0)).toBe(500)
 })
 
-test('the transitions are events: counted, and logged with their cause', async (t) => {
-  const { clock, proxy, url } = await before(t, [FAIL, OK], { breaker: { consecutiveFailures: 1 } })
+test('breaker: transitions are counted, and logged with their cause', async (t) => {
+  const { clock, proxy, url } = await withBreaker(t, [FAIL, OK], { breaker: { consecutiveFailures: 1 } })
   await ask(url)
   await clock.advance(60_000)
   await ask(url)
-  const metrics = [...(await proxy.metrics())].filter(([name]) =>
-    name.startsWith('breakwater_breaker_transitions_total'),
-  )
+  const metrics = [...(await proxy.metrics())].filter(([name]) => name.startsWith(METRICS.breakerTransitions.name))
   expect(metrics.map(([, count]) => count)).toEqual([1, 1, 1])
   const transitions = proxy.log.filter(({ from, to }) => from !== undefined && to !== undefined)
   expect(transitions.map(({ from, to, cause }) => [from, to, cause])).toEqual([

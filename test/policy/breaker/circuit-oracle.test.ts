@@ -45,7 +45,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-test('opens, rejects, probes and closes as opossum does, over 4,000 histories', async () => {
+test('circuit: opens, rejects, probes and closes as opossum does, over 4,000 histories', async () => {
   const seen = { opened: 0, rejected: 0, reopened: 0, closed: 0 }
   await fc.assert(
     fc.asyncProperty(rules, steps, async (rule, history) => {

@@ -78,7 +78,7 @@ const halveSpeed = (state: { slowness: number }) => {
 test.each([
   ['half of its workers', halveWorkers],
   ['half of its speed', halveSpeed],
-] as const)('an upstream that loses %s under load still answers four fifths of what it can', async (_, lose) => {
+] as const)('adaptive limit: an upstream that loses %s still answers four fifths of its capacity', async (_, lose) => {
   for (const times of ['steady', 'exponential', 'mixed'] as const) {
     const { state, load } = scene(times, true, 1)
     expect(await load(150, 60), times).toBeGreaterThan(140)
@@ -91,7 +91,7 @@ test.each([
   expect(await fixed.load(150, 120)).toBeLessThan(20)
 })
 
-test('when the upstream has its strength back, so has the limit; and unloaded it may stay as it is', async () => {
+test('adaptive limit: recovers with the upstream, and stays without load', async () => {
   const { state, load, upstream } = scene('steady', true, 2)
   await load(150, 30)
   halveWorkers(state)
@@ -106,7 +106,7 @@ test('when the upstream has its strength back, so has the limit; and unloaded it
   expect(upstream().limit).toBeGreaterThan(limit / 2 - 1)
 })
 
-test('whatever an upstream does, the limit stays within its bounds and no more are in flight', async () => {
+test('adaptive limit: for any upstream, keeps its bounds and those in flight below it', async () => {
   const answer = fc.record({
     status: fc.constantFrom(200, 200, 200, 404, 429, 503),
     ms: fc.integer({ min: 1, max: 3_000 }),

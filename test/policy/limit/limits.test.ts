@@ -1,18 +1,11 @@
 import { expect, test } from 'vitest'
 import { ask, openRaw, problemOf } from '../../support/client.ts'
-import { fakeClock } from '../../support/fake-clock.ts'
-import { startProxy } from '../../support/proxy.ts'
-import { type Scene, type Scope, scriptedUpstream } from '../../support/scripted-upstream.ts'
+import { metric } from '../../support/metric.ts'
+import type { Scene, Scope } from '../../support/scripted-upstream.ts'
+import { withSidecar } from '../../support/sidecar.ts'
 
-async function before(t: Scope, scenes: readonly Scene[], settings: object) {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, scenes)
-  const proxy = await startProxy(t, {
-    clock,
-    upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0', retry: { attempts: 1 }, ...settings } },
-  })
-  return { clock, upstream, proxy, url: proxy.own('web'), port: Number(new URL(proxy.own('web')).port) }
-}
+const withLimits = (t: Scope, scenes: readonly Scene[], settings: object) =>
+  withSidecar(t, scenes, { web: { retry: { attempts: 1 }, ...settings } })
 
 /** A scene that answers when its gate is opened. */
 function gated() {
@@ -21,9 +14,11 @@ function gated() {
   return { gates, scene }
 }
 
-test('no more than `max` are in flight, the next waits its turn, and one too many is shed', async (t) => {
+test('concurrency: max are in flight, the next queue, one too many is shed', async (t) => {
   const { gates, scene } = gated()
-  const { clock, upstream, url } = await before(t, [scene], { concurrency: { max: 2, queue: 1, queueTimeout: '7s' } })
+  const { clock, upstream, url } = await withLimits(t, [scene], {
+    concurrency: { max: 2, queue: 1, queueTimeout: '7s' },
+  })
   const answers = [ask(url), ask(url)]
   await upstream.arrival(2)
   const waiting = ask(url)
@@ -43,9 +38,9 @@ test('no more than `max` are in flight, the next waits its turn, and one too man
   expect((await Promise.all([...answers, waiting])).map(({ status }) => status)).toEqual([200, 200, 200])
 })
 
-test('a wait in the queue ends with queueTimeout', async (t) => {
+test('concurrency: queueTimeout ends the wait in the queue', async (t) => {
   const { gates, scene } = gated()
-  const { clock, upstream, proxy, url } = await before(t, [scene], {
+  const { clock, upstream, proxy, url } = await withLimits(t, [scene], {
     concurrency: { max: 1, queue: 9, queueTimeout: '3s' },
     breaker: { consecutiveFailures: 1 },
   })
@@ -61,16 +56,16 @@ test('a wait in the queue ends with queueTimeout', async (t) => {
   expect(await proxy.logged(({ reason }) => reason === 'queue_timeout')).toMatchObject({ queue_ms: 3_000, attempts: 0 })
   gates[0]?.()
   expect((await inside).status).toBe(200)
-  expect((await proxy.metrics()).get('breakwater_breaker_state{upstream="web",route="*"}')).toBe(0)
+  expect(await proxy.sample('breakerState', { upstream: 'web', route: '*' })).toBe(0)
 })
 
-test('a slot is held until the body is over, not just the head', async (t) => {
+test('concurrency: a slot is held until the end of the body', async (t) => {
   let finish = () => {}
   const slowBody: Scene = (_request, response) => {
     response.writeHead(200).write('part')
     finish = () => response.end('rest')
   }
-  const { clock, upstream, port, url } = await before(t, [slowBody, { body: 'next' }], {
+  const { clock, upstream, port, url } = await withLimits(t, [slowBody, { body: 'next' }], {
     concurrency: { max: 1, queue: 9, queueTimeout: '7s' },
   })
   const raw = openRaw(port)
@@ -84,9 +79,9 @@ test('a slot is held until the body is over, not just the head', async (t) => {
   raw.socket.destroy()
 })
 
-test('a client that leaves the queue makes room and is not sent on', async (t) => {
+test('concurrency: a client that leaves the queue makes room and is not sent on', async (t) => {
   const { gates, scene } = gated()
-  const { clock, upstream, proxy, url, port } = await before(t, [scene], {
+  const { clock, upstream, proxy, url, port } = await withLimits(t, [scene], {
     concurrency: { max: 1, queue: 1, queueTimeout: '7s' },
   })
   const inside = ask(url)
@@ -107,8 +102,8 @@ test('a client that leaves the queue makes room and is not sent on', async (t) =
   expect(upstream.arrivals.map(({ target }) => target)).toEqual(['/', '/second'])
 })
 
-test('there are never more connections to the upstream than allowed, however many requests', async (t) => {
-  const { upstream, proxy, url } = await before(t, [{ body: 'ok' }], {
+test('connections.max: bounds upstream connections for any number of requests', async (t) => {
+  const { upstream, proxy, url } = await withLimits(t, [{ body: 'ok' }], {
     concurrency: { max: 64 },
     connections: { max: 3, idle: '4s' },
   })
@@ -116,12 +111,12 @@ test('there are never more connections to the upstream than allowed, however man
   expect(answers.every(({ status }) => status === 200)).toBe(true)
   expect(upstream.connections()).toBeLessThanOrEqual(3)
   const metrics = await proxy.metrics()
-  expect(metrics.get('breakwater_requests_queued{upstream="web"}')).toBe(0)
-  expect(metrics.get('breakwater_requests_in_flight{upstream="web"}')).toBe(0)
+  expect(metrics.get(metric('queued', { upstream: 'web' }))).toBe(0)
+  expect(metrics.get(metric('inFlight', { upstream: 'web' }))).toBe(0)
 })
 
-test('nobody queues for an upstream whose breaker is open', async (t) => {
-  const { clock, upstream, url } = await before(t, ['hang', { status: 500 }], {
+test('concurrency: no request queues for an upstream whose breaker is open', async (t) => {
+  const { clock, upstream, url } = await withLimits(t, ['hang', { status: 500 }], {
     concurrency: { max: 2, queue: 9, queueTimeout: '7s' },
     connections: { max: 2, idle: '4s' },
     breaker: { consecutiveFailures: 1 },

@@ -1,29 +1,18 @@
 import { expect, test } from 'vitest'
 import { ask, openRaw, problemOf } from '../../support/client.ts'
-import { fakeClock } from '../../support/fake-clock.ts'
-import { startProxy } from '../../support/proxy.ts'
-import { type Scene, type Scope, scriptedUpstream } from '../../support/scripted-upstream.ts'
+import type { Scene, Scope } from '../../support/scripted-upstream.ts'
+import { withSidecar } from '../../support/sidecar.ts'
 
-async function before(t: Scope, scenes: readonly Scene[], settings: object) {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, scenes)
-  const proxy = await startProxy(t, {
-    clock,
-    upstreams: {
-      web: {
-        url: upstream.origin,
-        listen: '127.0.0.1:0',
-        concurrency: { max: 1_000 },
-        connections: { max: 1_000 },
-        timeout: { attempt: '1h', total: '10m' },
-        breaker: { consecutiveFailures: 1_000, failureRate: false },
-        ...settings,
-      },
+const withRate = (t: Scope, scenes: readonly Scene[], settings: object) =>
+  withSidecar(t, scenes, {
+    web: {
+      concurrency: { max: 1_000 },
+      connections: { max: 1_000 },
+      timeout: { attempt: '1h', total: '10m' },
+      breaker: { consecutiveFailures: 1_000, failureRate: false },
+      ...settings,
     },
   })
-  const url = proxy.own('web')
-  return { clock, upstream, proxy, url, port: Number(new URL(url).port) }
-}
 
 const OK: Scene = { body: 'ok' }
 const times = (upstream: { arrivals: readonly { at: number }[] }) => upstream.arrivals.map(({ at }) => at)
@@ -32,8 +21,8 @@ const times = (upstream: { arrivals: readonly { at: number }[] }) => upstream.ar
 const densest = (at: readonly number[], ms: number) =>
   Math.max(...at.map((from) => at.filter((one) => one >= from && one < from + ms).length))
 
-test('300 calls at once at an upstream that allows 100 a minute: it never gets more, and nobody a 429', async (t) => {
-  const { clock, upstream, url } = await before(t, [OK], { rate: { requests: 90, per: '60s' } })
+test('rate: of 300 calls at once an upstream of 100 a minute gets no more, and no 429', async (t) => {
+  const { clock, upstream, url } = await withRate(t, [OK], { rate: { requests: 90, per: '60s' } })
   const answers = Promise.all(Array.from({ length: 300 }, () => ask(url)))
   await upstream.arrival(90)
   for (let minute = 1; minute <= 3; minute += 1) {
@@ -45,15 +34,15 @@ test('300 calls at once at an upstream that allows 100 a minute: it never gets m
   expect(densest(times(upstream), 60_000)).toBe(90)
 })
 
-test('turns are taken in order of arrival, as early as the window allows', async (t) => {
-  const { clock, upstream, url, proxy } = await before(t, [OK], { rate: { requests: 2, per: '10s' } })
+test('rate: turns are taken in order of arrival, as early as the window allows', async (t) => {
+  const { clock, upstream, url, proxy } = await withRate(t, [OK], { rate: { requests: 2, per: '10s' } })
   await ask(`${url}/1`)
   await clock.advance(4_000)
   await ask(`${url}/2`)
   const third = ask(`${url}/3`)
   await clock.armed(6_000)
   const fourth = ask(`${url}/4`)
-  await expect.poll(async () => (await proxy.metrics()).get('breakwater_requests_queued{upstream="web"}')).toBe(2)
+  await expect.poll(async () => await proxy.sample('queued', { upstream: 'web' })).toBe(2)
   await clock.advance(6_000)
   await third
   await clock.elapse(4_000)
@@ -67,8 +56,8 @@ test('turns are taken in order of arrival, as early as the window allows', async
   expect(await proxy.logged(({ path }) => path === '/4')).toMatchObject({ queue_ms: 10_000 })
 })
 
-test('what cannot have its turn in time is refused at once, with the seconds until there is room', async (t) => {
-  const { clock, upstream, url } = await before(t, [OK], {
+test('rate: a request without a turn in time is refused at once, with Retry-After', async (t) => {
+  const { clock, upstream, url } = await withRate(t, [OK], {
     rate: { requests: 1, per: '60s' },
     timeout: { attempt: '1h', total: '25s' },
   })
@@ -87,8 +76,8 @@ test('what cannot have its turn in time is refused at once, with the seconds unt
   expect(upstream.arrivals).toHaveLength(2)
 })
 
-test('queueTimeout bounds the wait, and a client that leaves makes room for the next', async (t) => {
-  const { clock, upstream, url, port, proxy } = await before(t, [OK], {
+test('rate: queueTimeout bounds the wait, and a client that leaves makes room', async (t) => {
+  const { clock, upstream, url, port, proxy } = await withRate(t, [OK], {
     rate: { requests: 1, per: '10s', queueTimeout: '15s' },
   })
   await ask(url)
@@ -99,14 +88,14 @@ test('queueTimeout bounds the wait, and a client that leaves makes room for the 
   leaver.socket.destroy()
   await proxy.logged(({ path, reason }) => path === '/leaver' && reason === 'client_gone')
   const next = ask(`${url}/next`)
-  await expect.poll(async () => (await proxy.metrics()).get('breakwater_requests_queued{upstream="web"}')).toBe(1)
+  await expect.poll(async () => await proxy.sample('queued', { upstream: 'web' })).toBe(1)
   await clock.advance(10_000)
   expect((await next).status).toBe(200)
   expect(upstream.arrivals.map(({ target }) => target)).toEqual(['/', '/next'])
 })
 
-test('a repetition counts as well, and gives way to the answer there is when it would come too late', async (t) => {
-  const { clock, upstream, url } = await before(t, [{ status: 503 }, OK, { status: 503, body: 'busy' }], {
+test('rate: a retry counts, too; one that would be too late gives way to the answer there is', async (t) => {
+  const { clock, upstream, url } = await withRate(t, [{ status: 503 }, OK, { status: 503, body: 'busy' }], {
     rate: { requests: 1, per: '10s' },
     timeout: { attempt: '1h', total: '25s' },
     retry: { attempts: 3 },

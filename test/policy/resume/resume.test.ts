@@ -3,9 +3,9 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type Clock, systemClock } from '../../../src/clock.ts'
 import { ask, openRaw } from '../../support/client.ts'
-import { type FakeClock, fakeClock } from '../../support/fake-clock.ts'
-import { startProxy } from '../../support/proxy.ts'
-import { type Scene, type Scope, scriptedUpstream } from '../../support/scripted-upstream.ts'
+import { fakeClock } from '../../support/fake-clock.ts'
+import type { Scene, Scope } from '../../support/scripted-upstream.ts'
+import { sidecarOn } from '../../support/sidecar.ts'
 
 const FILE = randomBytes(300_000)
 const TAG = '"v1"'
@@ -40,29 +40,21 @@ const serving =
     response.write(body.subarray(0, sends), () => setImmediate(() => response.socket?.resetAndDestroy()))
   }
 
-async function before<C extends Clock = FakeClock>(
-  t: Scope,
-  parts: readonly Part[],
-  settings: object = {},
-  clock: C = fakeClock() as unknown as C,
-) {
-  const upstream = await scriptedUpstream(t, clock, parts.map(serving))
-  const proxy = await startProxy(t, {
-    clock,
+async function withResume<C extends Clock>(t: Scope, clock: C, parts: readonly Part[], settings: object = {}) {
+  const fixture = await sidecarOn(t, clock, parts.map(serving), {
     defaults: { breaker: { consecutiveFailures: 100, failureRate: false } },
-    upstreams: {
-      web: { url: upstream.origin, listen: '127.0.0.1:0', routes: [{ match: 'GET /file', resume: true }], ...settings },
-    },
+    web: { routes: [{ match: 'GET /file', resume: true }], ...settings },
+    path: '/file',
   })
   const resumes = async (outcome: string) =>
-    (await proxy.metrics()).get(`breakwater_resumes_total{upstream="web",route="GET /file",outcome="${outcome}"}`) ?? 0
-  return { clock, upstream, proxy, resumes, url: `${proxy.own('web')}/file` }
+    (await fixture.proxy.sample('resumes', { upstream: 'web', route: 'GET /file', outcome })) ?? 0
+  return { ...fixture, resumes }
 }
 
 const sha = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
 
-test('a download that breaks off again and again arrives as one body', async (t) => {
-  const { clock, upstream, proxy, resumes, url } = await before(t, [
+test('resume: a download that breaks off several times arrives as one body', async (t) => {
+  const { clock, upstream, proxy, resumes, url } = await withResume(t, fakeClock(), [
     { sends: 100_000 },
     { sends: 1 },
     { sends: 150_000 },
@@ -81,8 +73,8 @@ test('a download that breaks off again and again arrives as one body', async (t)
   expect(await proxy.logged(({ msg }) => msg === 'request')).toMatchObject({ attempts: 4, bytes_out: FILE.length })
 })
 
-test("a client's own range is gone on with to its own end", async (t) => {
-  const { clock, upstream, url } = await before(t, [{ sends: 50_000 }, {}])
+test('resume: a range that the client asked for is resumed up to its own end', async (t) => {
+  const { clock, upstream, url } = await withResume(t, fakeClock(), [{ sends: 50_000 }, {}])
   const answer = ask(url, { headers: { range: 'bytes=1000-200999' } })
   await clock.elapse(2_000)
   const { status, body, headers } = await answer
@@ -101,8 +93,8 @@ test.for<[string, Part]>([
   ['the tag is another', { headers: { etag: '"v2"' } }],
   ['it begins elsewhere', { headers: { 'content-range': `bytes 7-${FILE.length - 1}/${FILE.length}` } }],
   ['it is gone', { status: 404 }],
-])('when %s, the client is cut off: never mixed bytes', async ([, second], t) => {
-  const { clock, url, resumes } = await before(t, [{ sends: 100_000 }, second])
+])('resume: when %s, the client is cut off and never gets mixed bytes', async ([, second], t) => {
+  const { clock, url, resumes } = await withResume(t, fakeClock(), [{ sends: 100_000 }, second])
   const answer = ask(url)
   answer.catch(() => {})
   await clock.elapse(2_000)
@@ -114,15 +106,15 @@ test.for<[string, Part]>([
   ['a weak tag', { headers: { etag: 'W/"v1"' } }],
   ['no tag', { headers: { etag: '' } }],
   ['no ranges', { headers: { 'accept-ranges': 'none' } }],
-])('with %s a body that breaks off is broken off', async ([, first], t) => {
-  const { upstream, url } = await before(t, [{ sends: 100_000, ...first }, {}])
+])('resume: a response with %s is not resumed', async ([, first], t) => {
+  const { upstream, url } = await withResume(t, fakeClock(), [{ sends: 100_000, ...first }, {}])
   await expect(ask(url)).rejects.toThrow()
   expect(upstream.arrivals).toHaveLength(1)
 })
 
-test('tries without a byte between them are as many as `attempts` allows', async (t) => {
+test('resume: attempts bounds the tries that bring no byte', async (t) => {
   const parts = [{ sends: 100_000 }, { sends: 0 }, { sends: 0 }, {}]
-  const { clock, upstream, url } = await before(t, parts, { retry: { attempts: 3 } })
+  const { clock, upstream, url } = await withResume(t, fakeClock(), parts, { retry: { attempts: 3 } })
   const answer = ask(url)
   answer.catch(() => {})
   await clock.elapse(2_000)
@@ -131,9 +123,9 @@ test('tries without a byte between them are as many as `attempts` allows', async
   expect(upstream.arrivals).toHaveLength(3)
 })
 
-test('a client that leaves while a resume waits ends it', async (t) => {
-  const { clock, upstream, proxy, url } = await before(t, [{ sends: 100_000 }, {}])
-  const raw = openRaw(Number(new URL(url).port))
+test('resume: a client that leaves during the wait ends it', async (t) => {
+  const { clock, upstream, proxy, port } = await withResume(t, fakeClock(), [{ sends: 100_000 }, {}])
+  const raw = openRaw(port)
   raw.send('GET /file HTTP/1.1\r\nHost: x\r\n\r\n')
   await clock.armed(2_000)
   raw.socket.destroy()
@@ -142,13 +134,15 @@ test('a client that leaves while a resume waits ends it', async (t) => {
   expect(upstream.arrivals).toHaveLength(1)
 })
 
-test('a route that does not say so is not resumed', async (t) => {
-  const { upstream, url } = await before(t, [{ sends: 100_000 }, {}], { routes: [{ match: 'GET /file' }] })
+test('resume: a route without the setting is not resumed', async (t) => {
+  const { upstream, url } = await withResume(t, fakeClock(), [{ sends: 100_000 }, {}], {
+    routes: [{ match: 'GET /file' }],
+  })
   await expect(ask(url)).rejects.toThrow()
   expect(upstream.arrivals).toHaveLength(1)
 })
 
-test('wherever a download breaks off, and whatever has become of the file: all of it as it was, or an abort', {
+test('resume: any break and any change of the file give the whole file or an abort', {
   timeout: 60_000,
 }, async () => {
   const part = fc.record({
@@ -180,7 +174,7 @@ test('wherever a download breaks off, and whatever has become of the file: all o
         return becomes === 'whole' ? { file, status: 200 } : { file, status: 404 }
       })
       const retry = { attempts: 5, backoff: { initial: '1ms', max: '1ms' } }
-      const { upstream, url } = await before(scope, [...scenes, { file }], { retry }, systemClock)
+      const { upstream, url } = await withResume(scope, systemClock, [...scenes, { file }], { retry })
       const answer = await ask(url, { headers: { ...asked, connection: 'close' } }).catch(() => undefined)
       const isAsItWas = parts.slice(1).every(({ becomes }) => becomes === 'same')
       if (isAsItWas || answer !== undefined) {

@@ -3,26 +3,19 @@ import { createServer } from 'node:net'
 import { expect, test } from 'vitest'
 import { ask, openRaw, problemOf } from '../../support/client.ts'
 import { EPOCH_MS, fakeClock } from '../../support/fake-clock.ts'
+import { metric } from '../../support/metric.ts'
 import { startProxy } from '../../support/proxy.ts'
 import { type Scene, type Scope, scriptedUpstream } from '../../support/scripted-upstream.ts'
+import { withSidecar } from '../../support/sidecar.ts'
 
-async function before(t: Scope, scenes: readonly Scene[], settings: object = {}) {
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, scenes)
-  const proxy = await startProxy(t, {
-    clock,
-    upstreams: {
-      web: { url: upstream.origin, listen: '127.0.0.1:0', breaker: { consecutiveFailures: 100 }, ...settings },
-    },
-  })
-  return { clock, upstream, proxy, url: proxy.own('web'), port: Number(new URL(proxy.own('web')).port) }
-}
+const withRetries = (t: Scope, scenes: readonly Scene[], settings: object = {}) =>
+  withSidecar(t, scenes, { web: { breaker: { consecutiveFailures: 100 }, ...settings } })
 
 const BUSY: Scene = { status: 503, body: 'busy' }
 const times = (upstream: { arrivals: readonly { at: number }[] }) => upstream.arrivals.map(({ at }) => at)
 
-test('attempts are made after 2, 4, 8 and 16 seconds, then the last answer is relayed as it is', async (t) => {
-  const { clock, upstream, url } = await before(t, [BUSY], { timeout: { attempt: '12s', total: '100s' } })
+test('retry: waits are 2, 4, 8 and 16 s, then the last answer is relayed as it is', async (t) => {
+  const { clock, upstream, url } = await withRetries(t, [BUSY], { timeout: { attempt: '12s', total: '100s' } })
   const answer = ask(url)
   for (const ms of [2_000, 4_000, 8_000, 16_000]) await clock.elapse(ms)
   const { status, body, headers } = await answer
@@ -30,24 +23,21 @@ test('attempts are made after 2, 4, 8 and 16 seconds, then the last answer is re
   expect(times(upstream)).toEqual([0, 2_000, 6_000, 14_000, 30_000])
 })
 
-test('an answer after a retry says how many attempts were made, one at the first try does not', async (t) => {
-  const { clock, url } = await before(t, [BUSY, { body: 'ok' }])
+test('retry: x-breakwater-attempts is set after a retry, and only then', async (t) => {
+  const { clock, url } = await withRetries(t, [BUSY, { body: 'ok' }])
   const answer = ask(url)
   await clock.elapse(2_000)
   expect((await answer).headers['x-breakwater-attempts']).toBe('2')
   expect((await ask(url)).headers['x-breakwater-attempts']).toBeUndefined()
 })
 
-test('jitter spreads a wait symmetrically', async (t) => {
+test('retry: jitter spreads a wait symmetrically', async (t) => {
   const draws = [0, 0.999999]
-  const clock = fakeClock()
-  const upstream = await scriptedUpstream(t, clock, [BUSY, BUSY, { body: 'ok' }])
-  const proxy = await startProxy(t, {
-    clock,
+  const { clock, url } = await withSidecar(t, [BUSY, BUSY, { body: 'ok' }], {
     random: () => draws.shift() ?? 0.5,
-    upstreams: { web: { url: upstream.origin, listen: '127.0.0.1:0', retry: { backoff: { jitter: 0.25 } } } },
+    web: { retry: { backoff: { jitter: 0.25 } } },
   })
-  const answer = ask(proxy.own('web'))
+  const answer = ask(url)
   await clock.elapse(1_500)
   await clock.elapse(4_000 * (1 + 0.25 * (2 * 0.999999 - 1)))
   expect((await answer).status).toBe(200)
@@ -59,27 +49,28 @@ test.for([
   ['1', 2_000],
   ['soon', 2_000],
 ] as const)('Retry-After: %s is waited for when it is longer than the schedule', async ([value, ms], t) => {
-  const { clock, upstream, url } = await before(t, [{ status: 429, headers: { 'retry-after': value } }, { body: 'ok' }])
+  const { clock, upstream, url } = await withRetries(t, [
+    { status: 429, headers: { 'retry-after': value } },
+    { body: 'ok' },
+  ])
   const answer = ask(url)
   await clock.elapse(ms)
   expect((await answer).body.toString()).toBe('ok')
   expect(times(upstream)).toEqual([0, ms])
 })
 
-test('a Retry-After that ends past the deadline is not waited for: the answer goes out now, header and all', async (t) => {
-  const { upstream, proxy, url } = await before(t, [
+test('retry: a Retry-After past the deadline is relayed at once, header and all', async (t) => {
+  const { upstream, proxy, url } = await withRetries(t, [
     { status: 429, headers: { 'retry-after': '60' }, body: 'slow down' },
   ])
   const answer = await ask(url)
   expect([answer.status, answer.headers['retry-after'], answer.body.toString()]).toEqual([429, '60', 'slow down'])
   expect(upstream.arrivals).toHaveLength(1)
-  expect((await proxy.metrics()).get('breakwater_retries_denied_total{upstream="web",route="*",why="deadline"}')).toBe(
-    1,
-  )
+  expect(await proxy.sample('retriesDenied', { upstream: 'web', route: '*', why: 'deadline' })).toBe(1)
 })
 
-test('no attempt starts after the deadline', async (t) => {
-  const { clock, upstream, url } = await before(t, ['hang'], { timeout: { attempt: '12s', total: '25s' } })
+test('retry: no attempt starts after the deadline', async (t) => {
+  const { clock, upstream, url } = await withRetries(t, ['hang'], { timeout: { attempt: '12s', total: '25s' } })
   const answer = ask(url)
   await upstream.arrival(1)
   await clock.advance(12_000)
@@ -92,12 +83,12 @@ test('no attempt starts after the deadline', async (t) => {
   expect(times(upstream)).toEqual([0, 14_000])
 })
 
-test('the last attempt that the deadline allows may use all the time that is left', async (t) => {
+test('retry: the last attempt before the deadline may use all the time that is left', async (t) => {
   let finish = () => {}
   const slow: Scene = (_request, response) => {
     finish = () => response.end('late')
   }
-  const { clock, upstream, url } = await before(t, ['hang', slow], { timeout: { attempt: '10s', total: '25s' } })
+  const { clock, upstream, url } = await withRetries(t, ['hang', slow], { timeout: { attempt: '10s', total: '25s' } })
   const answer = ask(url)
   await upstream.arrival(1)
   await clock.advance(10_000)
@@ -114,16 +105,16 @@ test.for([
   ['reset', 'PUT', 2],
   ['reset', 'POST', 1],
   ['reset', 'PATCH', 1],
-] as const)('an upstream that goes away with a %s: %s is sent %i time(s)', async ([scene, method, sent], t) => {
-  const { clock, upstream, url } = await before(t, [scene, { body: 'ok' }])
+] as const)('retry: after a %s by the upstream a %s is sent %i time(s)', async ([scene, method, sent], t) => {
+  const { clock, upstream, url } = await withRetries(t, [scene, { body: 'ok' }])
   const answer = ask(url, { method, body: method === 'GET' ? '' : 'x' })
   if (sent === 2) await clock.elapse(2_000)
   const { status } = await answer
   expect([status, upstream.arrivals.length]).toEqual([sent === 2 ? 200 : 502, sent])
 })
 
-test('a POST is repeated where the route vouches for it, or the request carries an Idempotency-Key', async (t) => {
-  const { clock, upstream, url } = await before(t, [BUSY, { body: 'ok' }, BUSY, { body: 'ok' }, BUSY], {
+test('retry: a POST is retried if the route is idempotent or it has an Idempotency-Key', async (t) => {
+  const { clock, upstream, url } = await withRetries(t, [BUSY, { body: 'ok' }, BUSY, { body: 'ok' }, BUSY], {
     routes: [{ match: 'POST /jobs', idempotent: true }],
   })
   const vouched = ask(`${url}/jobs`, { method: 'POST', body: '{"a":1}' })
@@ -137,7 +128,7 @@ test('a POST is repeated where the route vouches for it, or the request carries 
   expect(upstream.arrivals.map(({ body }) => body.toString())).toEqual(['{"a":1}', '{"a":1}', 'b', 'b', 'c'])
 })
 
-test('a POST that found no connection is repeated: nothing of it was sent', async (t) => {
+test('retry: a POST whose connect failed is retried, since nothing was sent', async (t) => {
   const clock = fakeClock()
   const port = await freePort()
   const proxy = await startProxy(t, {
@@ -153,17 +144,17 @@ test('a POST that found no connection is repeated: nothing of it was sent', asyn
 })
 
 test.for([200, 404, 422, 500, 501] as const)(
-  'a status that is not in `on` is relayed at once: %i',
+  'retry: a status that is not in `on` is relayed at once: %i',
   async (status, t) => {
-    const { upstream, url } = await before(t, [{ status, body: 'as it is' }])
+    const { upstream, url } = await withRetries(t, [{ status, body: 'as it is' }])
     const answer = await ask(url)
     expect([answer.status, answer.body.toString(), upstream.arrivals.length]).toEqual([status, 'as it is', 1])
   },
 )
 
-test('a body larger than memory is replayed from disk, byte for byte', async (t) => {
+test('retry: a body larger than memory is replayed from disk, byte for byte', async (t) => {
   const payload = randomBytes(3 * 1024 * 1024)
-  const { clock, upstream, url } = await before(
+  const { clock, upstream, url } = await withRetries(
     t,
     [{ status: 503, headers: { connection: 'close' } }, 'reset', { body: 'ok' }],
     {
@@ -177,34 +168,32 @@ test('a body larger than memory is replayed from disk, byte for byte', async (t)
   expect(upstream.arrivals.map(({ body }) => body.equals(payload))).toEqual([true, true, true])
 })
 
-test('a body over both limits streams on and is not repeated, and that is counted', async (t) => {
+test('retry: a body over both limits is streamed, not retried, and counted', async (t) => {
   const payload = randomBytes(300_000)
-  const { upstream, proxy, url } = await before(t, [BUSY], {
+  const { upstream, proxy, url } = await withRetries(t, [BUSY], {
     retry: { bodyBuffer: { memory: '64KiB', disk: '128KiB' } },
   })
   const answer = await ask(url, { method: 'PUT', body: payload })
   expect([answer.status, upstream.arrivals.length]).toEqual([503, 1])
   expect(upstream.arrivals[0]?.body.equals(payload)).toBe(true)
   const metrics = await proxy.metrics()
-  expect(metrics.get('breakwater_retries_denied_total{upstream="web",route="*",why="body"}')).toBe(1)
-  expect(metrics.get('breakwater_bodies_unkept_total{upstream="web",route="*",why="too_large"}')).toBe(1)
+  expect(metrics.get(metric('retriesDenied', { upstream: 'web', route: '*', why: 'body' }))).toBe(1)
+  expect(metrics.get(metric('bodiesUnkept', { upstream: 'web', route: '*', why: 'too_large' }))).toBe(1)
 })
 
-test('an attempt whose answer began before the upload ended is not repeated', async (t) => {
-  const { upstream, port, proxy } = await before(t, [{ status: 503, body: 'no room', early: true }])
+test('retry: an answer that begins before the upload ends is not retried', async (t) => {
+  const { upstream, port, proxy } = await withRetries(t, [{ status: 503, body: 'no room', early: true }])
   const raw = openRaw(port)
   raw.send('PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nonly this')
   await raw.until(/no room/)
   raw.socket.destroy()
   await proxy.logged(({ method }) => method === 'PUT')
   expect(upstream.connections()).toBe(1)
-  expect(
-    (await proxy.metrics()).get('breakwater_retries_denied_total{upstream="web",route="*",why="early_response"}'),
-  ).toBe(1)
+  expect(await proxy.sample('retriesDenied', { upstream: 'web', route: '*', why: 'early_response' })).toBe(1)
 })
 
-test('a client that goes away during a wait ends it at once: nothing more reaches the upstream', async (t) => {
-  const { clock, upstream, proxy, port } = await before(t, [BUSY])
+test('retry: a client that leaves during a back-off ends it; no further attempt is made', async (t) => {
+  const { clock, upstream, proxy, port } = await withRetries(t, [BUSY])
   const raw = openRaw(port)
   raw.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
   await clock.armed(2_000)
@@ -216,19 +205,19 @@ test('a client that goes away during a wait ends it at once: nothing more reache
   expect(upstream.arrivals).toHaveLength(1)
 })
 
-test('a client that goes away during an attempt ends it at once, and nobody is blamed', async (t) => {
-  const { upstream, proxy, port } = await before(t, ['hang'], { breaker: { consecutiveFailures: 1 } })
+test('retry: a client that leaves during an attempt ends it; the upstream is not blamed', async (t) => {
+  const { upstream, proxy, port } = await withRetries(t, ['hang'], { breaker: { consecutiveFailures: 1 } })
   const raw = openRaw(port)
   raw.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
   await upstream.arrival(1)
   raw.socket.destroy()
   await upstream.gone(1)
   await proxy.logged(({ reason }) => reason === 'client_gone')
-  expect((await proxy.metrics()).get('breakwater_breaker_state{upstream="web",route="*"}')).toBe(0)
+  expect(await proxy.sample('breakerState', { upstream: 'web', route: '*' })).toBe(0)
 })
 
-test('the budget bounds retries as a share of requests', async (t) => {
-  const { clock, upstream, proxy, url } = await before(t, [BUSY], {
+test('retry: the budget bounds retries as a share of requests', async (t) => {
+  const { clock, upstream, proxy, url } = await withRetries(t, [BUSY], {
     timeout: { total: '25s' },
     retry: { attempts: 2, budget: { ratio: 0.2, minPerSecond: 0, window: '10s' } },
   })
@@ -240,12 +229,12 @@ test('the budget bounds retries as a share of requests', async (t) => {
   expect(upstream.arrivals).toHaveLength(6)
   await ask(url)
   expect(upstream.arrivals).toHaveLength(7)
-  expect((await proxy.metrics()).get('breakwater_retries_denied_total{upstream="web",route="*",why="budget"}')).toBe(5)
+  expect(await proxy.sample('retriesDenied', { upstream: 'web', route: '*', why: 'budget' })).toBe(5)
 })
 
-test('a pooled connection that the upstream has closed is no attempt, and costs no wait', async (t) => {
+test('retry: a stale pooled connection is no attempt and costs no back-off', async (t) => {
   const dieOnReuse: Scene = (request) => void request.socket.resetAndDestroy()
-  const { upstream, proxy, url } = await before(t, [{ body: 'first' }, dieOnReuse, { body: 'second' }])
+  const { upstream, proxy, url } = await withRetries(t, [{ body: 'first' }, dieOnReuse, { body: 'second' }])
   await ask(url)
   const answer = await ask(url)
   expect([answer.status, answer.body.toString(), answer.headers['x-breakwater-attempts']]).toEqual([
@@ -254,12 +243,12 @@ test('a pooled connection that the upstream has closed is no attempt, and costs 
     undefined,
   ])
   expect(upstream.connections()).toBe(2)
-  expect((await proxy.metrics()).get('breakwater_stale_connections_total{upstream="web"}')).toBe(1)
+  expect(await proxy.sample('staleConnections', { upstream: 'web' })).toBe(1)
 })
 
-test('a POST on a pooled connection that dies is not sent twice', async (t) => {
+test('retry: a POST on a pooled connection that dies is not sent twice', async (t) => {
   const dieOnReuse: Scene = (request) => void request.socket.resetAndDestroy()
-  const { upstream, url } = await before(t, [{ body: 'first' }, dieOnReuse, { body: 'never' }])
+  const { upstream, url } = await withRetries(t, [{ body: 'first' }, dieOnReuse, { body: 'never' }])
   await ask(url)
   const answer = await ask(url, { method: 'POST', body: 'x' })
   expect([answer.status, upstream.arrivals.length]).toEqual([502, 2])

@@ -21,7 +21,7 @@ const settings = fc.record({
   faults: fc.array(fc.constantFrom<Scene>('reset', ...[503, 502, 429].map(answer)), { minLength: 8, maxLength: 8 }),
 })
 
-test('whatever the settings: waits within their bounds, no more attempts than allowed, none after the deadline', {
+test('retry: for any settings, waits keep their bounds, attempts their number and deadline', {
   timeout: 60_000,
 }, async () => {
   let repeated = 0

@@ -1,0 +1,179 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { ask, openRaw } from '../support/client.ts'
+import { breakwater, configFile } from '../support/command.ts'
+
+const ON_FREE_PORTS = 'listen: 127.0.0.1:0\ncontrol: { listen: 127.0.0.1:0 }\ncheckpoints: { store: "memory:" }\n'
+
+test('run: a faulty file exits with 2, every fault on stderr, and nothing listens', async (t) => {
+  const file = configFile(t, `${ON_FREE_PORTS}servce: x\nupstreams: { web: { url: nowhere } }\n`)
+  const { code, stdout, stderr } = await breakwater(t, ['run', '--config', file]).ended
+  expect([code, stdout]).toEqual([2, ''])
+  expect(stderr).toMatch(
+    /proxy\.yaml:4:1: servce: unknown key, did you mean "service"\?[\s\S]*proxy\.yaml:5:26: upstreams\.web\.url/,
+  )
+})
+
+test('check: prints the faults, or what a sound file has', async (t) => {
+  const faulty = await breakwater(t, ['check', configFile(t, 'upstreams: {}')]).ended
+  expect([faulty.code, faulty.stdout]).toEqual([2, expect.stringContaining('at least one upstream is needed')])
+  const sound = await breakwater(t, ['check', join(import.meta.dirname, '../../proxy.yaml')]).ended
+  expect([sound.code, sound.stdout]).toEqual([0, expect.stringContaining('ok, 3 upstreams')])
+  expect((await breakwater(t, ['check', '/nowhere.yaml']).ended).code).toBe(2)
+})
+
+const UNWISE = `${ON_FREE_PORTS}upstreams: { web: { url: "http://127.0.0.1:1", timeout: { total: 30s } } }\n`
+
+test('check: warnings are printed, and fail only with the option for it', async (t) => {
+  const file = configFile(t, UNWISE)
+  const plain = await breakwater(t, ['check', file]).ended
+  expect([plain.code, plain.stdout]).toEqual([
+    0,
+    expect.stringMatching(/total-over-client-timeout[\s\S]*2 warnings\n$/),
+  ])
+  expect((await breakwater(t, ['check', file, '--strict']).ended).code).toBe(1)
+  const allow = ['--allow', 'total-over-client-timeout', '--allow', 'checkpoints-in-memory']
+  expect((await breakwater(t, ['check', file, '--strict', ...allow]).ended).code).toBe(0)
+  const unknown = await breakwater(t, ['check', file, '--allow', 'everything']).ended
+  expect([unknown.code, unknown.stdout]).toEqual([2, expect.stringContaining('there is no such warning')])
+})
+
+test('check --json: prints the same for programs', async (t) => {
+  const file = configFile(t, UNWISE)
+  const unwise = await breakwater(t, ['check', '--json', file]).ended
+  expect(JSON.parse(unwise.stdout)).toMatchObject({
+    file,
+    ok: true,
+    faults: [],
+    warnings: [
+      { rule: 'checkpoints-in-memory', line: 3 },
+      { rule: 'total-over-client-timeout', line: 4, path: 'upstreams.web.timeout.total', reason: expect.any(String) },
+    ],
+  })
+  const faulty = await breakwater(t, ['check', '--json', configFile(t, 'upstreams: {}\nlog: { level: inf }')]).ended
+  expect(faulty.code).toBe(2)
+  expect(JSON.parse(faulty.stdout)).toMatchObject({
+    ok: false,
+    faults: [
+      { line: 1, column: 12, path: 'upstreams', message: 'at least one upstream is needed' },
+      { line: 2, column: 15, path: 'log.level', suggestion: 'info', excerpt: 'log: { level: inf }', caret: 14 },
+    ],
+  })
+  const missing = await breakwater(t, ['check', '--json', '/nowhere.yaml']).ended
+  expect([missing.code, JSON.parse(missing.stdout).ok]).toEqual([2, false])
+})
+
+test('run: logs warnings of the configuration and serves all the same', async (t) => {
+  const running = breakwater(t, ['run', '--config', configFile(t, UNWISE)])
+  const [line] = await running.until(/.*"rule":"total-over-client-timeout".*/)
+  expect(JSON.parse(line)).toMatchObject({
+    level: 'warn',
+    msg: 'configuration',
+    setting: 'upstreams.web.timeout.total',
+    place: expect.stringMatching(/proxy\.yaml:4:\d+$/),
+  })
+  await running.until(/"name":"control.listen"/)
+})
+
+test('run: a port in use exits with 1 and is named', async (t) => {
+  const taken = createServer()
+  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
+  t.onTestFinished(() => void taken.close())
+  const address = taken.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const file = configFile(
+    t,
+    `listen: 127.0.0.1:${port}\ncontrol: { listen: 127.0.0.1:0 }\ncheckpoints: { store: "memory:" }\nupstreams: { web: { url: http://x } }`,
+  )
+  const { code, stderr } = await breakwater(t, ['run', '--config', file]).ended
+  expect([code, stderr]).toEqual([1, `breakwater: listen 127.0.0.1:${port}: the port is in use\n`])
+})
+
+test('run: SIGTERM lets a request under way end, then exits with 0', async (t) => {
+  let finish = () => {}
+  const upstream = createServer((socket) => {
+    socket.once('data', () => {
+      finish = () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone')
+    })
+  })
+  await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve))
+  t.onTestFinished(() => void upstream.close())
+  const reached = once(upstream, 'connection')
+  const address = upstream.address()
+  const origin = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`
+  const running = breakwater(t, [
+    'run',
+    '--config',
+    configFile(t, `${ON_FREE_PORTS}upstreams: { web: { url: "${origin}" } }`),
+  ])
+  const [, shared] = await running.until(/"name":"listen","address":"([^"]+)"/)
+  const [, control] = await running.until(/"name":"control.listen","address":"([^"]+)"/)
+  const answer = ask(`http://${shared}/web/slow`)
+  await reached
+  running.child.kill('SIGTERM')
+  await running.until(/"msg":"draining"/)
+  expect((await ask(`http://${control}/readyz`)).status).toBe(503)
+  finish()
+  expect((await answer).body.toString()).toBe('done')
+  const { code, stdout } = await running.ended
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/"path":"\/web\/slow","status":200[\s\S]*"msg":"drained"/)
+})
+
+test('run: exits after the drain, also after a reload', async (t) => {
+  const file = configFile(t, `${ON_FREE_PORTS}upstreams: { web: { url: "http://127.0.0.1:1" } }`)
+  const running = breakwater(t, ['run', '--config', file])
+  await running.until(/"name":"control.listen"/)
+  running.child.kill('SIGHUP')
+  await running.until(/"msg":"configuration reloaded"/)
+  running.child.kill('SIGTERM')
+  expect((await running.ended).code).toBe(0)
+})
+
+test('run: a second signal ends it at once', async (t) => {
+  const upstream = createServer(() => {})
+  await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve))
+  t.onTestFinished(() => void upstream.close())
+  const reached = once(upstream, 'connection')
+  const address = upstream.address()
+  const origin = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`
+  const running = breakwater(t, [
+    'run',
+    '--config',
+    configFile(t, `${ON_FREE_PORTS}upstreams: { web: { url: "${origin}" } }`),
+  ])
+  const [, port] = await running.until(/"name":"listen","address":"127\.0\.0\.1:(\d+)"/)
+  openRaw(Number(port)).send('GET /web/hangs HTTP/1.1\r\nHost: x\r\n\r\n')
+  await reached
+  running.child.kill('SIGTERM')
+  await running.until(/"msg":"draining"/)
+  running.child.kill('SIGTERM')
+  expect((await running.ended).code).toBe(1)
+})
+
+test('usage: an unknown command or option is explained, with exit code 2', async (t) => {
+  for (const args of [[], ['fly']]) {
+    const { code, stderr } = await breakwater(t, args).ended
+    expect([args, code, stderr]).toEqual([args, 2, expect.stringContaining('breakwater run [--config FILE]')])
+    expect(stderr).toContain('exit codes')
+  }
+  for (const args of [['check'], ['check', 'a', 'b'], ['run', '--confg', 'x'], ['demo', 'x'], ['checkpoints', 'x']]) {
+    const { code, stderr } = await breakwater(t, args).ended
+    expect([args, code, stderr]).toEqual([args, 2, expect.stringContaining(`\n  breakwater ${args[0]} `)])
+    expect(stderr.match(/^ {2}breakwater /gm)).toHaveLength(1)
+  }
+  expect(await breakwater(t, ['--version']).ended).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
+  })
+  expect(await breakwater(t, ['--help']).ended).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('exit codes'),
+  })
+  expect(await breakwater(t, ['top', '--help']).ended).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^ {2}breakwater top .*\n {35}watch .*\n$/),
+  })
+})

@@ -1,0 +1,251 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { stripVTControlCharacters } from 'node:util'
+import { expect, test } from 'vitest'
+import { type Terminal, top } from '../../src/commands/top.ts'
+import type { BreakerView, UpstreamView } from '../../src/dashboard/shapes.ts'
+import { freshState } from '../../src/dashboard/state.js'
+import { frame } from '../../src/top/frame.ts'
+import { ask } from '../support/client.ts'
+import { breakwater } from '../support/command.ts'
+import { fakeClock } from '../support/fake-clock.ts'
+import type { Scene, Scope } from '../support/scripted-upstream.ts'
+import { withSidecar } from '../support/sidecar.ts'
+
+const FAILS: Scene = { status: 503, headers: { connection: 'close' } }
+
+const SCREEN = { columns: 160, rows: 40, isColoured: false }
+const FAILURE = {
+  at: '2026-01-01T00:00:00Z',
+  upstream: 'web',
+  route: '*',
+  method: 'GET',
+  path: '/',
+  status: 503,
+  reason: null,
+  attempts: 1,
+  total_ms: 1,
+  history: [],
+  request_id: '1',
+}
+const UPSTREAM: UpstreamView = {
+  name: 'web',
+  endpoints: [],
+  breakers: [],
+  in_flight: 0,
+  queued: 0,
+  limit: 64,
+  slowdown: null,
+  held: 0,
+  connections: 0,
+  retry_budget: 30,
+  requests: { total: 0, failed: 0 },
+  attempts: { total: 0 },
+  resumes: { resumed: 0, failed: 0 },
+  latency_ms: { p50: null, p90: null, p99: null },
+  last_error: null,
+}
+
+const withFailures = (t: Scope, top: object = {}) =>
+  withSidecar(t, [{ body: 'ok' }, FAILS], {
+    top,
+    web: { retry: { attempts: 1 }, breaker: { consecutiveFailures: 3, openFor: '10s' } },
+    others: (url) => ({ other: { url } }),
+  })
+
+test('top --once: prints upstreams, unusual breakers and failures', async (t) => {
+  const { clock, proxy } = await withFailures(t)
+  for (let i = 0; i < 4; i += 1) await ask(`${proxy.own('web')}/jobs/7`)
+  await clock.advance(1_000)
+  const { code, stdout } = await breakwater(t, ['top', '--url', proxy.controlUrl, '--once']).ended
+  expect(code).toBe(0)
+  const lines = stdout.trimEnd().split('\n')
+  expect(lines[0]).toMatch(/^breakwater {2}http:\/\/127\.0\.0\.1:\d+ {2}\d\d:00:01 {2}live$/)
+  expect(lines[2]).toMatch(
+    /^UPSTREAM +BREAKER +REQ\/S +FAILED +P99 +FLIGHT +QUEUE +BUDGET +HELD +ATT\/S +P50 +LAST MINUTE$/,
+  )
+  expect(lines[3]).toMatch(/^web +open +4 +75 % .* 4 +.*█$/)
+  expect(lines[4]).toMatch(/^other +closed +0 +– +–/)
+  expect(lines[6]).toBe('web, all routes: open, probes in 9 s')
+  expect(lines[8]).toBe('RECENT FAILURES')
+  expect(lines[9]).toMatch(/^\d\d:00:00 web GET \/jobs\/7 HTTP 503 ×3 1 attempt, 0 ms \(503 0 ms\)$/)
+  expect(lines).toHaveLength(10)
+})
+
+test('top: takes the token from the environment, and says when it is missing', async (t) => {
+  const { proxy } = await withFailures(t, { control: { listen: '127.0.0.1:0', token: 'sesame' } })
+  const args = ['top', '--once', '--url', proxy.controlUrl]
+  const refused = await breakwater(t, args).ended
+  expect([refused.code, refused.stdout]).toEqual([1, ''])
+  expect(refused.stderr).toContain('/v1/events needs the token of control.token (401)')
+  const shown = await breakwater(t, [...args, '--token-env', 'MINE'], { MINE: 'sesame' }).ended
+  expect([shown.code, shown.stdout]).toEqual([0, expect.stringContaining('web')])
+  const unset = await breakwater(t, [...args, '--token-env', 'NOT_SET']).ended
+  expect([unset.code, unset.stderr]).toEqual([2, expect.stringContaining('NOT_SET is not set')])
+})
+
+test('top: says that nothing listens, with exit code 1', async (t) => {
+  const { proxy } = await withFailures(t)
+  await proxy.app.close()
+  const { code, stderr } = await breakwater(t, ['top', '--url', proxy.controlUrl]).ended
+  expect([code, stderr]).toEqual([1, expect.stringMatching(/^breakwater: http:.*ECONNREFUSED/)])
+})
+
+/** A terminal of `columns` by 30 whose screens are gathered. */
+function screenOf(columns: number, isColoured = true) {
+  const written: string[] = []
+  const watchers = new Set<() => void>()
+  let press = (_: string) => {}
+  let draw = () => {}
+  const size = { columns, rows: 30 }
+  const terminal: Terminal = {
+    write: (text) => {
+      written.push(text)
+      for (const watch of watchers) watch()
+    },
+    isTerminal: () => true,
+    isColoured: () => isColoured,
+    size: () => size,
+    onResize: (redraw) => {
+      draw = redraw
+    },
+    onKey: (pressed) => {
+      press = pressed
+    },
+    release: () => written.push('released'),
+  }
+  const plain = () => stripVTControlCharacters(written.at(-1) ?? '')
+  return {
+    terminal,
+    written,
+    plain,
+    press: (key: string) => press(key),
+    resize: (to: number) => {
+      size.columns = to
+      draw()
+    },
+    until: (pattern: RegExp) =>
+      new Promise<void>((resolve) => {
+        const look = () => {
+          if (!pattern.test(plain())) return
+          watchers.delete(look)
+          resolve()
+        }
+        watchers.add(look)
+        look()
+      }),
+  }
+}
+
+test('top: draws each second, fits the width, says the sidecar is gone; q restores', async (t) => {
+  const { clock, proxy } = await withFailures(t)
+  const screen = screenOf(200)
+  const done = top({ url: proxy.controlUrl, token: '', once: false }, screen.terminal, fakeClock(), () => {})
+  await screen.until(/other +closed +[0–]/)
+  for (let i = 0; i < 20; i += 1) await ask(`${proxy.own('web')}/${'x'.repeat(90)}`)
+  await clock.advance(1_000)
+  await screen.until(/web +open +20 /)
+  screen.resize(60)
+  expect(screen.plain()).not.toMatch(/HELD/)
+  expect(
+    Math.max(
+      ...screen
+        .plain()
+        .split('\r\n')
+        .map(({ length }) => length),
+    ),
+  ).toBeLessThanOrEqual(60)
+  await proxy.app.close()
+  await screen.until(/lost: /)
+  screen.press('x')
+  screen.press('q')
+  expect(await done).toBe(0)
+  expect([screen.written[0], ...screen.written.slice(-2)]).toEqual([
+    '\x1b[?1049h\x1b[?25l',
+    'released',
+    '\x1b[?25h\x1b[?1049l',
+  ])
+})
+
+test('top: a silent sidecar counts as gone after 10 s, and q ends a wait', async (t) => {
+  const asked: string[] = []
+  const hanging = createServer(({ url = '' }, response) => {
+    asked.push(url)
+    if (url.endsWith('/v1/events')) response.write('event: history\ndata: {"samples":[],"breakers":[]}\n\n')
+  }).listen(0, '127.0.0.1')
+  await once(hanging, 'listening')
+  t.onTestFinished(() => void hanging.close().closeAllConnections())
+  const screen = screenOf(80)
+  const clock = fakeClock()
+  const { port } = hanging.address() as AddressInfo
+  const url = `http://127.0.0.1:${port}/below`
+  const done = top({ url, token: '', once: false }, screen.terminal, clock, () => {})
+  expect(screen.plain()).toContain(`${url}    connecting`)
+  await screen.until(/connecting/)
+  while (asked.length < 3) await once(hanging, 'request')
+  expect(asked).toEqual(['/below/v1/events', '/below/v1/upstreams', '/below/v1/failures'])
+  await clock.elapse(10_000)
+  await screen.until(/lost: silent for 10 s/)
+  await clock.elapse(1_000)
+  while (asked.length < 6) await once(hanging, 'request')
+  screen.press('q')
+  expect(await done).toBe(0)
+})
+
+test('top: says the same without colours', async (t) => {
+  const { proxy } = await withFailures(t)
+  const screen = screenOf(80, false)
+  const done = top({ url: proxy.controlUrl, token: '', once: false }, screen.terminal, fakeClock(), () => {})
+  await screen.until(/web +closed/)
+  screen.press('q')
+  await done
+  for (const code of [1, 2, 31, 32, 33]) expect(screen.written.join('')).not.toContain(`\x1b[${code}m`)
+})
+
+test('top: names too wide lose their middle; rows that do not fit are counted', () => {
+  const named = (name: string) => ({ ...UPSTREAM, name })
+  const upstreams = ['payments-production-eu', 'payments-production-us', 'c', 'd', 'e'].map(named)
+  const lines = (columns: number, rows: number) =>
+    frame({ ...freshState(), upstreams }, { url: '', link: 'live' }, { columns, rows, isColoured: false }).split('\n')
+  expect(lines(80, 24).slice(3, 5)).toEqual([
+    expect.stringMatching(/^payments-p…uction-eu closed /),
+    expect.stringMatching(/^payments-p…uction-us closed /),
+  ])
+  expect(lines(200, 24)[3]).toMatch(/^payments-production-eu closed /)
+  expect(lines(80, 6).slice(-2)).toEqual([expect.stringMatching(/^payments-p…uction-us/), '… 3 more lines'])
+})
+
+test('top: counts open breakers, and shows a forced one', () => {
+  const breaker = { endpoint: null, consecutive_failures: 0, open_for_s: 0, probes_in_flight: 0 } as const
+  const breakers: BreakerView[] = [
+    { ...breaker, route: null, mode: 'auto', state: 'open' },
+    { ...breaker, route: 'GET /own', mode: 'auto', state: 'closed' },
+  ]
+  const held: BreakerView[] = [{ ...breaker, route: null, mode: 'forced-closed', state: 'closed' }]
+  const upstreams = [
+    { ...UPSTREAM, name: 'some', breakers },
+    { ...UPSTREAM, name: 'held', breakers: held },
+  ]
+  const shown = frame({ ...freshState(), upstreams }, { url: '', link: 'live' }, { ...SCREEN, isColoured: true })
+  expect(shown).toContain('\x1b[31m1 of 2 open ')
+  expect(shown).toContain('\x1b[33mforced closed ')
+  expect(stripVTControlCharacters(shown)).toContain('some, other routes: open')
+})
+
+test('top: failures of one kind are one line, the newest, with their number', () => {
+  const kinds = ['reset', 'breaker_open', 'breaker_open', 'reset', 'breaker_open']
+  const failures = kinds.map((reason, i) => ({ ...FAILURE, reason, path: `/${i}` }))
+  const shown = frame({ ...freshState(), failures }, { url: '', link: 'live' }, SCREEN)
+  expect(shown.split('\n').slice(-2)).toEqual([
+    expect.stringMatching(/web GET \/0 reset ×2 1 attempt/),
+    expect.stringMatching(/web GET \/1 breaker_open ×3 1 attempt/),
+  ])
+})
+
+test('top: text from a client cannot move the cursor', () => {
+  const state = { ...freshState(), failures: [{ ...FAILURE, path: '/\x1b[2J\x9b2J\r\nx' }] }
+  const shown = frame(state, { url: 'http://x', link: 'live' }, SCREEN)
+  expect(shown).toContain('GET /�[2J�2J��x HTTP 503')
+  expect(shown.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u)
+})
