@@ -5,11 +5,22 @@ import { createWriteStream, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '../src/clock.ts'
-import { simulate } from '../src/commands/simulate.ts'
+import { simulateCommand } from '../src/commands/simulate.ts'
 import { loadConfig } from '../src/config/load.ts'
 import { createLog } from '../src/control/log/log.ts'
 import { play } from '../src/simulate/play.ts'
 import { loadScenario } from '../src/simulate/scenario.ts'
+
+/** simulate draws on none. */
+const NO_TERMINAL = {
+  write: () => {},
+  isTerminal: () => false,
+  isColoured: () => false,
+  size: () => ({ columns: Infinity, rows: Infinity }),
+  onResize: () => {},
+  onKey: () => {},
+  release: () => {},
+}
 
 const REQUESTS = Number(process.argv[2] ?? 1_000_000)
 const RATE = 150
@@ -49,20 +60,14 @@ try {
   const configFile = join(folder, 'proxy.yaml')
   await written(configFile, CONFIG)
   const startedAt = performance.now()
-  await simulate(
-    {
-      config: configFile,
-      against: undefined,
-      source: { log: file },
-      html: undefined,
-      json: false,
-      seed: 1,
-      assumptions: { unseen: 'nearest', lateMs: Number.POSITIVE_INFINITY, patienceMs: Number.POSITIVE_INFINITY },
-    },
-    {},
-    (text) => process.stdout.write(text),
-    (text) => process.stderr.write(text),
-  )
+  await simulateCommand.run(['--config', configFile, '--log', file], {
+    env: {},
+    version: '',
+    write: (text) => void process.stdout.write(text),
+    complain: (text) => void process.stderr.write(text),
+    hasScreen: false,
+    terminal: NO_TERMINAL,
+  })
   const seconds = (performance.now() - startedAt) / 1000
   const mib = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MiB`
   const peak = process.resourceUsage().maxRSS * 1024

@@ -3,9 +3,10 @@ import type { Env } from '../config/file/interpolate.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { type ConfigWarning, formatWarnings, RULE_NAMES, warningsOf } from '../config/warnings.ts'
+import { command, UsageError } from './command.ts'
 import { readText } from './read-text.ts'
 
-export type CheckOptions = {
+type CheckOptions = {
   readonly file: string
   /** Whether a warning is a reason to fail. */
   readonly strict: boolean
@@ -14,6 +15,22 @@ export type CheckOptions = {
   /** Names of rules that are not asked. */
   readonly allowed: readonly string[]
 }
+
+export const checkCommand = command({
+  name: 'check',
+  usage: `  breakwater check FILE [--strict] [--json] [--allow WARNING]…
+                                   list every fault of a configuration file, or else what it will be sorry for
+`,
+  options: {
+    strict: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    allow: { type: 'string', multiple: true },
+  },
+  run: ({ strict, json, allow = [] }, [file, ...others], { env, write }) => {
+    if (file === undefined || others.length > 0) throw new UsageError('check takes one file')
+    return check({ file, strict, json, allowed: allow }, env, write)
+  },
+})
 
 type Verdict = {
   readonly faults: readonly ConfigFault[]
@@ -26,7 +43,7 @@ type Verdict = {
  * Lists every fault of a configuration file, or else what it will be sorry for.
  * @returns the exit code: 0 when it is sound, 1 when there are warnings and `strict`, 2 when it is faulty or not readable.
  */
-export function check(options: CheckOptions, env: Env, write: (text: string) => void): number {
+function check(options: CheckOptions, env: Env, write: (text: string) => void): number {
   const { file, strict, json, allowed } = options
   const unknown = allowed.find((rule) => !RULE_NAMES.includes(rule))
   if (unknown !== undefined) {

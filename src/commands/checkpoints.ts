@@ -1,9 +1,12 @@
+import { readFileSync } from 'node:fs'
 import { openStore } from '../checkpoint/open.ts'
-import { placeName, type StorePlace } from '../checkpoint/place.ts'
+import { placeName, STORE_FORMS, type StorePlace, storePlace } from '../checkpoint/place.ts'
 import { type CheckpointStore, StoreDown } from '../checkpoint/store.ts'
 import { systemClock } from '../clock.ts'
+import { durationMs } from '../config/kinds/units.ts'
+import { command, type Surroundings, UsageError, variable } from './command.ts'
 
-export type CopyOptions = {
+type CopyOptions = {
   readonly from: StorePlace
   readonly to: StorePlace
   /** PEM file of a further authority; '' for none. */
@@ -11,6 +14,41 @@ export type CopyOptions = {
   readonly servername: string
   /** How long what is copied lives, from now. */
   readonly ttlMs: number
+}
+
+export const checkpointsCommand = command({
+  name: 'checkpoints',
+  usage: `  breakwater checkpoints copy --from STORE --to STORE [--ca FILE] [--servername NAME] [--ttl 24h]
+                                   copy checkpoints and jobs; what the target has already stays as it is.
+                                   STORE: file:<folder>, redis://host:6379/0, rediss://…, redis+sentinel://…/master/0,
+                                   redis+cluster://…; as '\${NAME}' it is taken from the environment
+`,
+  options: {
+    from: { type: 'string' },
+    to: { type: 'string' },
+    ca: { type: 'string', default: '' },
+    servername: { type: 'string', default: '' },
+    ttl: { type: 'string', default: '24h' },
+  },
+  run: (values, [verb, ...others], surroundings) => {
+    if (verb !== 'copy' || others.length > 0) throw new UsageError('checkpoints knows copy alone')
+    const from = placeAt('--from', values.from, surroundings)
+    const to = placeAt('--to', values.to, surroundings)
+    const ttlMs = durationMs(values.ttl)
+    if (ttlMs === undefined) throw new UsageError('--ttl: expected a duration such as 24h')
+    return copyCheckpoints({ from, to, caFile: values.ca, servername: values.servername, ttlMs }, surroundings)
+  },
+})
+
+/**
+ * A command line can be read by every user of the machine, the environment cannot: `${NAME}` is taken from there. A wrong
+ * place is not shown, since there may be a password in it.
+ */
+function placeAt(option: string, text: string | undefined, surroundings: Surroundings): StorePlace {
+  const [, name] = /^\$\{(\w+)\}$/.exec(text ?? '') ?? []
+  const place = storePlace(name === undefined ? (text ?? '') : variable(option, name, surroundings))
+  if (place === undefined) throw new UsageError(`${option}: expected ${STORE_FORMS}`)
+  return place
 }
 
 const PAGE = 100
@@ -21,17 +59,15 @@ const ALWAYS = { ifMatch: undefined, ifNoneMatch: undefined, attempt: undefined 
  * broken off can be run again.
  * @returns the exit code: 0 when all are there, 1 when a store could not be opened or went away, or a record not be read.
  */
-export async function copyCheckpoints(
+async function copyCheckpoints(
   { from, to, caFile, servername, ttlMs }: CopyOptions,
-  readText: (path: string) => string,
-  write: (text: string) => void,
-  complain: (text: string) => void,
+  { write, complain }: Surroundings,
 ): Promise<number> {
   const opened: CheckpointStore[] = []
   let isWhole = true
   const open = async (place: StorePlace) => {
     const settings = { ttlMs, maxItems: Number.MAX_SAFE_INTEGER }
-    const ca = caFile === '' ? '' : readText(caFile)
+    const ca = caFile === '' ? '' : readFileSync(caFile, 'utf8')
     const store = await openStore(place, settings, { ca, servername }, systemClock, (news) => {
       isWhole = false
       if (news.kind === 'set_aside')

@@ -3,9 +3,10 @@ import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemClock } from '../clock.ts'
 import { type Result, type Setting, tell } from '../demo/story.ts'
+import { assertNone, command, type Surroundings } from './command.ts'
 import { npxEnd } from './npx.ts'
 
-export type DemoOptions = {
+type DemoOptions = {
   /** The configuration's file; undefined for the shipped one. */
   readonly config: string | undefined
   /** Where the sidecar's log goes, at full scale: with that configuration `simulate` replays it. */
@@ -14,20 +15,26 @@ export type DemoOptions = {
 
 const SHIPPED = join(import.meta.dirname, '../../proxy.yaml')
 
+export const demoCommand = command({
+  name: 'demo',
+  usage: `  breakwater demo [--config FILE] [--log FILE]
+                                   watch it at work, about a minute, nothing else needed; its log for simulate
+`,
+  options: { config: { type: 'string' }, log: { type: 'string' } },
+  run: ({ config, log }, positionals, surroundings) => {
+    assertNone(positionals)
+    return demo({ config, log }, surroundings)
+  },
+})
+
 /**
  * Makes videos without the sidecar and then with it, before services that fail in the ways that the real ones do, and
  * shows what came of it side by side. Takes about a minute; needs nothing but this project. At a terminal the sidecar's page
  * stays until a signal.
- * @param env tells whether npx started it: the demo ends with its npx.
- * @param isTerminal whether progress may rewrite its line.
+ * When npx started it, it ends with its npx.
  * @returns the exit code: 0, 2 when a file cannot be read or written, or 130 when a signal ended it.
  */
-export async function demo(
-  { config = SHIPPED, log }: DemoOptions,
-  env: Readonly<Record<string, string | undefined>>,
-  write: (text: string) => void,
-  isTerminal: boolean,
-): Promise<number> {
+async function demo({ config = SHIPPED, log }: DemoOptions, { env, write, hasScreen }: Surroundings): Promise<number> {
   const files = opened(config, log)
   if (files instanceof Error) {
     write(`${files.message}\n`)
@@ -55,7 +62,7 @@ export async function demo(
   const wasToldWhole = !ended.signal.aborted
   if (wasToldWhole) {
     write(`\n${table(direct.result, sidecar.result)}`)
-    if (isTerminal) await staying(page, ended.signal)
+    if (hasScreen) await staying(page, ended.signal)
   }
   process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
   await sidecar.close()
@@ -70,11 +77,11 @@ export async function demo(
   async function run(name: string, setting: Setting | undefined) {
     const progress = (done: number, finished: number, of: number) => {
       const line = `${name} ${bar(done, of)} ${done} of ${of} videos tried, ${finished} finished`
-      if (isTerminal) write(`\r${line}`)
+      if (hasScreen) write(`\r${line}`)
       else if (done % 6 === 0) write(`${line}\n`)
     }
     const told = await tell(setting, progress, ended.signal)
-    if (isTerminal) write('\n')
+    if (hasScreen) write('\n')
     return told
   }
 }

@@ -1,20 +1,33 @@
-import type { Env } from '../config/file/interpolate.ts'
 import { explain as explanationOf, type Question, Unanswerable } from '../explain/explanation.ts'
 import { textOf } from '../explain/text.ts'
+import { command, type Surroundings, UsageError } from './command.ts'
 import { readConfig } from './read-config.ts'
 
-export type ExplainOptions = { readonly file: string; readonly json: boolean; readonly question: Question }
+export const explainCommand = command({
+  name: 'explain',
+  usage: `  breakwater explain [METHOD] PATH [--config FILE] [--upstream NAME] [--input NAME=VALUE]… [--json]
+                                   what would be done with a request, and which line says so
+`,
+  options: {
+    config: { type: 'string', default: 'proxy.yaml' },
+    upstream: { type: 'string' },
+    input: { type: 'string', multiple: true },
+    json: { type: 'boolean', default: false },
+  },
+  run: ({ config, upstream, input = [], json }, [first, second, ...others], surroundings) => {
+    if (first === undefined || others.length > 0) throw new UsageError('explain takes a method and a path')
+    const [method, path] = second === undefined ? ['GET', first] : [first.toUpperCase(), second]
+    const pairs = input.map((pair) => /^(\w+)=(.*)$/s.exec(pair)?.slice(1) ?? [])
+    if (pairs.some(({ length }) => length === 0)) throw new UsageError('--input: expected NAME=VALUE')
+    return explain(config, json, { upstream, method, path, inputs: Object.fromEntries(pairs) }, surroundings)
+  },
+})
 
 /**
  * Tells what would be done with a request, and which line says so.
  * @returns the exit code: 0, or 2 when the file is faulty or not readable, or the question has no answer.
  */
-export function explain(
-  { file, json, question }: ExplainOptions,
-  env: Env,
-  write: (text: string) => void,
-  complain: (text: string) => void,
-): number {
+function explain(file: string, json: boolean, question: Question, { env, write, complain }: Surroundings): number {
   const read = readConfig(file, env)
   if (typeof read === 'string') {
     complain(read)

@@ -4,20 +4,27 @@ import { systemClock } from '../clock.ts'
 import { warningsOf } from '../config/warnings.ts'
 import { systemResolve } from '../net/dns-cache.ts'
 import { configFile } from '../reload/source.ts'
+import { assertNone, command, type Surroundings } from './command.ts'
 import { npxEnd } from './npx.ts'
 import { readConfig } from './read-config.ts'
+
+export const runCommand = command({
+  name: 'run',
+  usage: `  breakwater run [--config FILE]   serve (FILE: proxy.yaml when not given)
+`,
+  options: { config: { type: 'string', default: 'proxy.yaml' } },
+  run: ({ config }, positionals, surroundings) => {
+    assertNone(positionals)
+    return run(config, surroundings)
+  },
+})
 
 /**
  * Serves until SIGTERM or SIGINT, or until the npx that started it ends, then drains; a second signal ends at once. Reloads
  * when the file changes, and at SIGHUP.
  * @returns the exit code: 0 after a drain, 1 when it could not start, 2 when the configuration is faulty.
  */
-export async function run(
-  file: string,
-  version: string,
-  env: Readonly<Record<string, string | undefined>>,
-  complain: (text: string) => void,
-): Promise<number> {
+async function run(file: string, { version, env, complain }: Surroundings): Promise<number> {
   const read = readConfig(file, env)
   if (typeof read === 'string') {
     complain(read)

@@ -1,7 +1,14 @@
 import { printedSchema } from '../config/json-schema.ts'
+import { assertNone, command } from './command.ts'
 
-/** Prints the configuration's schema for editors. @returns the exit code. */
-export function schema(write: (text: string) => void): number {
-  write(printedSchema())
-  return 0
-}
+export const schemaCommand = command({
+  name: 'schema',
+  usage: `  breakwater schema                print the configuration's JSON Schema, for editors
+`,
+  options: {},
+  run: (_values, positionals, { write }) => {
+    assertNone(positionals)
+    write(printedSchema())
+    return 0
+  },
+})

@@ -10,8 +10,10 @@ import { readLog, type RecordedLog } from '../simulate/recorded/log.ts'
 import { recordedRun, replay } from '../simulate/replay.ts'
 import { type Finished, type Report, sideBySide, table } from '../simulate/report/report.ts'
 import { loadScenario, type Scenario } from '../simulate/scenario.ts'
+import { assertNone, command, type Surroundings, UsageError } from './command.ts'
+import { durationMs } from '../config/kinds/units.ts'
 
-export type SimulateOptions = {
+type SimulateOptions = {
   /** Files; a log of `-` is what comes on stdin. */
   readonly config: string
   readonly against: string | undefined
@@ -28,16 +30,61 @@ type Named = { readonly name: string; readonly role: 'other' | 'asked'; readonly
 /** A file that is faulty or cannot be read; the message says which, in lines. */
 class FileError extends Error {}
 
+export const simulateCommand = command({
+  name: 'simulate',
+  usage: `  breakwater simulate --config NEW --log FILE [--against OLD]
+                                   replay an access log (- for stdin) through a configuration, beside what was recorded
+  breakwater simulate --config NEW --scenario FILE [--against OLD]
+                                   the same with traffic and outages that are made up
+      --unseen nearest|ok|fail     what a call that was never made would have been answered (nearest)
+      --late never|30s             when an answer that was given up would have come (never)
+      --patience forever|30s       how long clients wait that did not leave (forever)
+      --seed N                     of what is left to chance (1)
+      --json, --html FILE          all figures; a page with plots
+`,
+  options: {
+    config: { type: 'string' },
+    against: { type: 'string' },
+    log: { type: 'string' },
+    scenario: { type: 'string' },
+    unseen: { type: 'string', default: 'nearest' },
+    late: { type: 'string', default: 'never' },
+    patience: { type: 'string', default: 'forever' },
+    seed: { type: 'string', default: '1' },
+    json: { type: 'boolean', default: false },
+    html: { type: 'string' },
+  },
+  run: (values, positionals, surroundings) => {
+    assertNone(positionals)
+    const { config, against, log, scenario, html, json } = values
+    if (config === undefined) throw new UsageError('--config: expected a file')
+    const source = log === undefined ? (scenario === undefined ? undefined : { scenario }) : { log }
+    if (source === undefined || (log !== undefined && scenario !== undefined))
+      throw new UsageError('simulate takes either --log or --scenario')
+    const unseen = (['nearest', 'ok', 'fail'] as const).find((word) => word === values.unseen)
+    if (unseen === undefined) throw new UsageError('--unseen: expected nearest, ok or fail')
+    if (!/^\d{1,9}$/.test(values.seed)) throw new UsageError('--seed: expected a whole number')
+    const assumptions = {
+      unseen,
+      lateMs: lengthOr('--late', values.late, 'never'),
+      patienceMs: lengthOr('--patience', values.patience, 'forever'),
+    }
+    return simulate({ config, against, source, html, json, seed: Number(values.seed), assumptions }, surroundings)
+  },
+})
+
+/** In ms; Infinity for the word that stands for no end. */
+function lengthOr(option: string, given: string, endless: string): number {
+  const ms = given === endless ? Number.POSITIVE_INFINITY : durationMs(given)
+  if (ms === undefined) throw new UsageError(`${option}: expected ${endless} or a duration such as 30s`)
+  return ms
+}
+
 /**
  * Runs a log or a scenario through a configuration, and through another one that it is to be compared with.
  * @returns the exit code: 0, or 2 when a file is faulty or cannot be read.
  */
-export async function simulate(
-  options: SimulateOptions,
-  env: Env,
-  write: (text: string) => void,
-  complain: (text: string) => void,
-): Promise<number> {
+async function simulate(options: SimulateOptions, { env, write, complain }: Surroundings): Promise<number> {
   try {
     const asked: Named = { name: options.config, role: 'asked', config: configAt(options.config, env) }
     const other = options.against

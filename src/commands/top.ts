@@ -1,9 +1,11 @@
-import { type Clock, Watchdog } from '../clock.ts'
+import { type Clock, systemClock, Watchdog } from '../clock.ts'
 import { ApiError, type Api, createApi } from '../dashboard/api.js'
 import { fold, freshState, type State } from '../dashboard/state.js'
 import { type Link, frame } from '../top/frame.ts'
+import { assertNone, command, UsageError, variable } from './command.ts'
+import type { Terminal } from './terminal.ts'
 
-export type TopOptions = {
+type TopOptions = {
   /** Of the control listener. */
   readonly url: string
   /** '' for none. */
@@ -12,24 +14,30 @@ export type TopOptions = {
   readonly once: boolean
 }
 
-export type Terminal = {
-  readonly write: (text: string) => void
-  /** Whether there are keys to read and a screen to draw on. */
-  readonly isTerminal: () => boolean
-  readonly isColoured: () => boolean
-  /** In characters; Infinity where there is no screen. */
-  readonly size: () => { readonly columns: number; readonly rows: number }
-  readonly onResize: (draw: () => void) => void
-  readonly onKey: (pressed: (key: string) => void) => void
-  readonly release: () => void
-}
-
 const AGAIN_MS = 1_000
 /** A sample comes each second: after so long without one, the sidecar is taken for lost. */
 const SILENCE_MS = 10_000
 /** The other screen, without a cursor; and back (xterm's control sequences). */
 const ENTER = '\x1b[?1049h\x1b[?25l'
 const LEAVE = '\x1b[?25h\x1b[?1049l'
+
+export const topCommand = command({
+  name: 'top',
+  usage: `  breakwater top [--url http://127.0.0.1:8081] [--token-env NAME] [--once]
+                                   watch a running one at a terminal; NAME: the variable with the token of its control.token
+`,
+  options: {
+    url: { type: 'string', default: 'http://127.0.0.1:8081' },
+    'token-env': { type: 'string' },
+    once: { type: 'boolean', default: false },
+  },
+  run: ({ url, once, 'token-env': name }, positionals, surroundings) => {
+    assertNone(positionals)
+    const token = name === undefined ? '' : variable('--token-env', name, surroundings)
+    if (!URL.canParse(url)) throw new UsageError('--url: expected one such as http://127.0.0.1:8081')
+    return top({ url, token, once }, surroundings.terminal, systemClock, surroundings.complain)
+  },
+})
 
 /**
  * Shows the upstreams and the latest failures, anew with each second's sample, until q or a signal.
