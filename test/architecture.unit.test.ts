@@ -49,7 +49,7 @@ const BANS: readonly (readonly [pattern: RegExp, only: readonly string[], why: s
       'src/demo/',
       'src/net/',
       'src/reload/',
-      'src/app.ts',
+      'src/runtime/data-plane.ts',
       'src/main.ts',
     ],
     'policies and configuration do no I/O',

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { type App, startApp } from '../app.ts'
+import { startApp } from '../app.ts'
+import type { App } from '../lifecycle.ts'
 import { systemClock } from '../clock.ts'
 import { warningsOf } from '../config/warnings.ts'
 import { systemResolve } from '../net/dns-cache.ts'

@@ -195,10 +195,10 @@ async function startSidecar(urls: Urls, { text, file, logTo: tellLine }: Setting
     logTo,
   }
   const app = await startApp({ config: { ...config, upstreams }, origins: loaded.origins, warnings: [] }, outside)
-  const at = (name: string) => `http://127.0.0.1:${app.addresses.upstreams.get(name)?.port}`
+  const at = (name: string) => `http://127.0.0.1:${app.addresses().upstreams.get(name)?.port}`
   return {
     urls: { search: at('youtube-search'), downloader: at('video-downloader'), transcriber: at('audio-transcriber') },
-    control: `http://127.0.0.1:${app.addresses.control.port}`,
+    control: `http://127.0.0.1:${app.addresses().control.port}`,
     breakerOpened: () => opened,
     close: app.close,
   }

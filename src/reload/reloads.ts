@@ -56,6 +56,15 @@ export class Reloads {
     return this.#last
   }
 
+  /** Reloads when the file changes. @returns what ends that. */
+  watch(): () => void {
+    const watch = this.#source.watch(
+      () => void this.request('file'),
+      (error) => this.#deps.emit({ kind: 'fault', error, where: 'watch' }),
+    )
+    return () => watch.close()
+  }
+
   /** Never rejects. A file that says what it said when it was read last is not read by its own change once more. */
   request(trigger: ReloadTrigger): Promise<ReloadReport | undefined> {
     const reload = this.#underWay.then(() => this.#reload(trigger))

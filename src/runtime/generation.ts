@@ -1,16 +1,17 @@
 import type { Config } from '../config/schema.ts'
-import { EarlyProbes } from '../control/health/early-probes.ts'
 import { type UpstreamLooks, upstreamHealth } from '../control/health/checks.ts'
-import type { JobBook } from '../job/book.ts'
+import { EarlyProbes } from '../control/health/early-probes.ts'
 import type { Deps } from '../deps.ts'
+import type { JobBook } from '../job/book.ts'
 import type { JobShape } from '../proxy/job-shape.ts'
 import type { Connect } from './retained.ts'
-import { compile, type Runtime, succeed } from './runtime.ts'
+import { activate, compile, type Runtime } from './runtime.ts'
 
-/** What a configuration comes to: made beside the one in force, which it then replaces by one assignment. */
-export type Current = {
+/** One configuration, ready to serve: made beside the generation in force, which it then replaces by one assignment. */
+export type Generation = {
   readonly runtime: Runtime
   readonly jobs: JobShape
+  /** Health paths of the upstreams, and what they said last. */
   readonly looks: UpstreamLooks
   readonly earlyProbes: EarlyProbes
   /** Bytes of request bodies that may be kept, all together. */
@@ -21,19 +22,22 @@ export type Current = {
   readonly maxConnections: number
 }
 
-/** What is the same for every configuration. */
-export type Around = {
+/** What is the same for every generation. */
+export type Ground = {
   readonly book: JobBook
   readonly connect: Connect
-  /** Of a file that a configuration names; throws when it cannot be read. */
+  /** Text of a file that a configuration names; throws when it cannot be read. */
   readonly readText: (path: string) => string
   readonly deps: Deps
 }
 
-/** @param before the one in force, which goes on unchanged; undefined for the first. @throws Error for a file that it cannot read. */
-export function currentFor(config: Config, before: Current | undefined, around: Around): Current {
-  const { book, connect, readText, deps } = around
-  const runtime = compile(config, before?.runtime.carried ?? new Map(), connect, readText, deps)
+/**
+ * @param before the generation in force, which goes on unchanged; undefined for the first.
+ * @throws Error for a file that it cannot read.
+ */
+export function prepareGeneration(config: Config, before: Generation | undefined, ground: Ground): Generation {
+  const { book, connect, readText, deps } = ground
+  const runtime = compile(config, before?.runtime.retained ?? new Map(), connect, readText, deps)
   const looks = upstreamHealth(config, before?.looks.known ?? new Map(), readText, deps.clock)
   const fault = (error: unknown) => deps.emit({ kind: 'fault', error, where: 'timer' })
   const earlyProbes = new EarlyProbes(looks.watched, runtime.isOpen, runtime.allowProbes, deps.clock, fault)
@@ -48,9 +52,9 @@ export function currentFor(config: Config, before: Current | undefined, around: 
   }
 }
 
-/** To be called with the assignment. */
-export function handOver(before: Current, after: Current, deps: Deps): void {
-  succeed(before.runtime.carried, after.runtime.carried, deps)
+/** To be called with the assignment: retained state takes its new settings, and health checks go over. */
+export function activateGeneration(before: Generation, after: Generation, deps: Deps): void {
+  activate(before.runtime.retained, after.runtime.retained, deps)
   before.earlyProbes.close()
   after.earlyProbes.begin()
 }

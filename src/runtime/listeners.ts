@@ -1,6 +1,7 @@
 import type { Config } from '../config/schema.ts'
 import { type Address, written } from '../net/listen.ts'
 import type { Emit } from '../events.ts'
+import type { Prepared } from '../prepared.ts'
 import { byListener, byPrefix, type Door, type Listener, listen } from '../proxy/listener/listener.ts'
 import type { Upstream } from '../proxy/route.ts'
 import type { VisitDeps } from '../proxy/listener/visit.ts'
@@ -19,12 +20,6 @@ export function doorsOf(config: Config, upstreams: () => ReadonlyMap<string, Ups
 }
 
 type Open = { readonly door: Door; readonly listener: Listener }
-
-type Change = {
-  /** Closes those that are not wanted any more. @param doors the same ones, as they lead from now on. */
-  turn(doors: readonly Door[]): void
-  undo(): Promise<void>
-}
 
 /** The listeners that are open, and the change from those of one configuration to those of the next. */
 export class Listeners {
@@ -58,30 +53,31 @@ export class Listeners {
 
   /**
    * Opens what is not open yet; an address that is stays open, whoever it is for from now on. Those that are open already
-   * notice nothing before `turn`; `undo` instead of it leaves all as it was.
+   * notice nothing before `activate`, which closes those that are not wanted any more.
+   * @param wanted the listeners that the configuration asks for. @param steady the same ones, as they lead from then on.
    * @throws Error naming the key when it cannot listen somewhere; nothing is left open then.
    */
-  async prepare(doors: readonly Door[]): Promise<Change> {
+  async prepare(wanted: readonly Door[], steady: readonly Door[]): Promise<Prepared> {
     const free = new Set(this.#open)
-    const kept = doors.flatMap((door) => {
+    const kept = wanted.flatMap((door) => {
       const one = [...free].find((open) => isSame(open.door, door))
       if (one === undefined || !free.delete(one)) return []
       return [{ door, listener: one.listener }]
     })
-    const missing = doors.filter((wanted) => !kept.some(({ door }) => door === wanted))
+    const missing = wanted.filter((one) => !kept.some(({ door }) => door === one))
     const opened: Open[] = []
-    const undo = async () => {
+    const abandon = async () => {
       await Promise.all(opened.map(({ listener }) => listener.close()))
     }
     for (const door of missing) {
       try {
         opened.push({ door, listener: await listen(door, this.#deps) })
       } catch (error) {
-        await undo()
+        await abandon()
         throw error
       }
     }
-    const turn = (steady: readonly Door[]) => {
+    const activate = () => {
       this.#open = [...kept, ...opened].map(({ door, listener }) => {
         const now = steady.find(({ key }) => key === door.key) ?? door
         listener.lead(now.find)
@@ -90,7 +86,7 @@ export class Listeners {
       for (const { door, listener } of opened) this.#tell('listening', door, listener)
       for (const { door, listener } of free) this.#retire(door, listener)
     }
-    return { turn, undo }
+    return { activate, abandon }
   }
 
   /** Accepts no more connections, and resolves when the last request under way is over. */

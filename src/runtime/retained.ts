@@ -21,7 +21,7 @@ import type { TransportSettings, UpstreamConnections } from '../proxy/upstream/t
 export type Connect = (settings: TransportSettings) => UpstreamConnections
 
 /** By the upstream's name. */
-export type Carried = ReadonlyMap<string, UpstreamState>
+export type RetainedUpstreams = ReadonlyMap<string, UpstreamState>
 
 export type UpstreamState = {
   readonly config: UpstreamConfig
@@ -43,7 +43,7 @@ type EndpointRecord = {
 type RouteRecord = { readonly owner: RouteOwner<RoutePolicies>; readonly states: RouteStates }
 
 /** @param readText of a file that the configuration names; throws when it cannot be read. */
-export function stateFor(
+export function prepareUpstream(
   config: UpstreamConfig,
   before: UpstreamState | undefined,
   connect: Connect,
@@ -73,7 +73,7 @@ export function stateFor(
 }
 
 /** Applies the settings to what was taken over. To be called at the moment from which they are in force. */
-export function takeOver(state: UpstreamState, before: UpstreamState | undefined, deps: Deps): void {
+export function activateUpstream(state: UpstreamState, before: UpstreamState | undefined, deps: Deps): void {
   activate(AT_UPSTREAM, state, before, deps)
   for (const endpoint of state.endpoints) {
     const known = before?.endpoints.find(({ origin }) => origin === endpoint.origin)
@@ -104,7 +104,7 @@ function activate<O>(kinds: Kinds<O>, { owner, states }: Held<O>, before: Held<O
 }
 
 /** Connections that no successor has taken over. */
-export function leftBehind(before: Carried, after: Carried): UpstreamConnections[] {
+export function leftBehind(before: RetainedUpstreams, after: RetainedUpstreams): UpstreamConnections[] {
   const kept = new Set([...after.values()].flatMap(({ endpoints }) => endpoints.map(({ wire }) => wire)))
   return [...before.values()].flatMap(({ endpoints }) =>
     endpoints.filter(({ wire }) => !kept.has(wire)).map(({ wire }) => wire),

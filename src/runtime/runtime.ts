@@ -9,13 +9,20 @@ import { POLICIES, type FullPlace, type FullStanding } from '../policy/policies.
 import type { RouteTraits } from '../policy/exchange.ts'
 import { NO_ROUTE } from '../policy/policy.ts'
 import { compileMatch, type Route, type Upstream } from '../proxy/route.ts'
-import { type Carried, type Connect, leftBehind, stateFor, takeOver, type UpstreamState } from './retained.ts'
+import {
+  activateUpstream,
+  type Connect,
+  leftBehind,
+  prepareUpstream,
+  type RetainedUpstreams,
+  type UpstreamState,
+} from './retained.ts'
 
 /** The configuration, made ready to serve requests: read by listeners once for each request. */
 export type Runtime = {
   readonly upstreams: ReadonlyMap<string, Upstream>
   /** What a successor may take over. */
-  readonly carried: Carried
+  readonly retained: RetainedUpstreams
   readonly snapshot: () => Pick<Snapshot, 'upstreams'>
   /** Whether any breaker of the endpoint is open. */
   readonly isOpen: (upstream: string, origin: string) => boolean
@@ -33,24 +40,24 @@ export type Runtime = {
  */
 export function compile(
   config: Config,
-  before: Carried,
+  before: RetainedUpstreams,
   connect: Connect,
   readText: (path: string) => string,
   deps: Deps,
 ): Runtime {
-  const carried = new Map(
+  const retained = new Map(
     config.upstreams.map((upstream) => [
       upstream.name,
-      stateFor(upstream, before.get(upstream.name), connect, readText, deps),
+      prepareUpstream(upstream, before.get(upstream.name), connect, readText, deps),
     ]),
   )
-  const states = [...carried.values()]
+  const states = [...retained.values()]
   const breakers = new Map(
     states.map(({ config: { name }, states: { breakers } }) => [name, breakerControl(breakers, deps)]),
   )
   return {
     upstreams: new Map(states.map((state) => [state.config.name, compileUpstream(state, config.timeouts, deps)])),
-    carried,
+    retained,
     snapshot: () => ({ upstreams: states.map((state) => snapshotOf(state, deps)) }),
     isOpen: (name, origin) => breakers.get(name)?.isOpen(origin) ?? false,
     allowProbes: (name, origin) => breakers.get(name)?.allowProbes(origin),
@@ -65,8 +72,8 @@ export function compile(
  * The moment of a swap: settings apply to what the new one has taken over, and what is left behind goes as soon as
  * requests of before are done with it.
  */
-export function succeed(before: Carried, after: Carried, deps: Deps): void {
-  for (const [name, state] of after) takeOver(state, before.get(name), deps)
+export function activate(before: RetainedUpstreams, after: RetainedUpstreams, deps: Deps): void {
+  for (const [name, state] of after) activateUpstream(state, before.get(name), deps)
   for (const wire of leftBehind(before, after)) wire.retire()
 }
 

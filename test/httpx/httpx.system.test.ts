@@ -70,10 +70,10 @@ async function sidecar(t: Scope, urls: readonly string[]) {
     },
   )
   t.onTestFinished(() => app.close())
-  const own = config.upstreams.map(({ name }) => app.addresses.upstreams.get(name)?.port)
+  const own = config.upstreams.map(({ name }) => app.addresses().upstreams.get(name)?.port)
   return {
     own: own.map((port) => `http://127.0.0.1:${port}`),
-    shared: config.upstreams.map(({ name }) => `http://127.0.0.1:${app.addresses.shared?.port}/${name}`),
+    shared: config.upstreams.map(({ name }) => `http://127.0.0.1:${app.addresses().shared?.port}/${name}`),
   }
 }
 

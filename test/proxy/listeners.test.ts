@@ -38,13 +38,13 @@ test('control listener: one off loopback without a token is refused', async (t) 
     upstreams: DEAD,
     top: { control: { listen: '0.0.0.0:0', token: 'secret-token' } },
   })
-  expect((await ask(`http://127.0.0.1:${proxy.app.addresses.control.port}/livez`)).status).toBe(200)
+  expect((await ask(`http://127.0.0.1:${proxy.app.addresses().control.port}/livez`)).status).toBe(200)
   expect(JSON.stringify(proxy.log)).not.toContain('secret-token')
 })
 
 test('shared listener: can be turned off', async (t) => {
   const { proxy, url } = await withSidecar(t, [{ body: 'ok' }], { top: { listen: false } })
-  expect(proxy.app.addresses.shared).toBeUndefined()
+  expect(proxy.app.addresses().shared).toBeUndefined()
   expect((await ask(url)).body.toString()).toBe('ok')
 })
 

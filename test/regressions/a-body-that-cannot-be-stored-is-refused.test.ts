@@ -81,7 +81,7 @@ test('control: half of a surrogate pair is refused by name, in values and in key
 
 test('control: job ids . and .. are refused, however they are written', async (t) => {
   const { proxy } = await sidecar(t)
-  const port = proxy.app.addresses.control.port
+  const port = proxy.app.addresses().control.port
   const statusOf = async (method: string, target: string, body = '') => {
     const raw = openRaw(port)
     raw.send(
@@ -104,7 +104,7 @@ test('control: a query or target that is not UTF-8 is refused, not read as anoth
   const { proxy } = await sidecar(t)
   const answer = problemOf(await ask(`${proxy.controlUrl}/v1/timeouts?aspect=ok&note=%e9t%e9`))
   expect([answer.status, answer.field]).toEqual([400, 'note'])
-  const raw = openRaw(proxy.app.addresses.control.port)
+  const raw = openRaw(proxy.app.addresses().control.port)
   raw.send('GET /v1/timeouts?a=\xe9 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n')
   await raw.until(/^HTTP\/1.1 400/)
   expect((await ask(`${proxy.controlUrl}/v1/timeouts?share=100%&x=%c3%a9`)).status).toBe(200)

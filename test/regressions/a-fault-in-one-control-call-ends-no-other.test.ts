@@ -168,9 +168,9 @@ test('the sidecar: a log that cannot be written costs no request, and is counted
     await app.close()
   })
   isBroken = true
-  const url = `http://127.0.0.1:${app.addresses.shared?.port}`
+  const url = `http://127.0.0.1:${app.addresses().shared?.port}`
   expect([(await ask(`${url}/nowhere`)).status, (await ask(`${url}/nowhere`)).status]).toEqual([404, 404])
-  const scrape = (await ask(`http://127.0.0.1:${app.addresses.control.port}/metrics`)).body.toString()
+  const scrape = (await ask(`http://127.0.0.1:${app.addresses().control.port}/metrics`)).body.toString()
   expect(scrape).toMatch(/breakwater_faults_total\{where="observer"\} [12]\n/)
   expect(scrape).toContain(metric('unrouted', { reason: 'unknown_upstream' }))
 })

@@ -42,7 +42,7 @@ test('reload: a new control token replaces the old one at once', async (t) => {
 test('reload: removing the token of a control listener off loopback is refused', async (t) => {
   const control = (listen: string, token: string) => ({ top: { control: { listen, token } } })
   const proxy = await startProxy(t, { clock: fakeClock(), upstreams: DEAD, ...control('0.0.0.0:0', 'a-token') })
-  const url = `http://127.0.0.1:${proxy.app.addresses.control.port}/v1/config`
+  const url = `http://127.0.0.1:${proxy.app.addresses().control.port}/v1/config`
   const faultsOf = async (listen: string) => {
     proxy.rewrite(control(listen, ''))
     const headers = { authorization: 'Bearer a-token' }

@@ -1,4 +1,5 @@
-import { type App, startApp } from '../../src/app.ts'
+import { startApp } from '../../src/app.ts'
+import type { App } from '../../src/lifecycle.ts'
 import type { Clock } from '../../src/clock.ts'
 import { formatFaults } from '../../src/config/file/faults.ts'
 import { loadConfig } from '../../src/config/load.ts'
@@ -90,21 +91,22 @@ export async function startProxy(t: Scope, options: ProxyOptions): Promise<Sidec
   )
   t.onTestFinished(() => app.close())
   const urlOf = ({ host, port }: { host: string; port: number }) => `http://${host}:${port}`
-  const controlUrl = urlOf(app.addresses.control)
+  const { shared, control } = app.addresses()
+  const controlUrl = urlOf(control)
   const rewrite = (changed: Partial<ProxyOptions>) => {
     now = { ...now, ...changed }
   }
   const metrics = async () => samplesOf(await (await fetch(`${controlUrl}/metrics`)).text())
   return {
     app,
-    url: app.addresses.shared === undefined ? '' : urlOf(app.addresses.shared),
+    url: shared === undefined ? '' : urlOf(shared),
     rewrite,
     reload: (changed) => {
       rewrite(changed)
       return ask(`${controlUrl}/v1/config/reload`, { method: 'POST' })
     },
     own: (upstream) => {
-      const address = app.addresses.upstreams.get(upstream)
+      const address = app.addresses().upstreams.get(upstream)
       if (address === undefined) throw new Error(`${upstream} has no listener of its own`)
       return urlOf(address)
     },

@@ -1,0 +1,168 @@
+/** The side that watches and keeps: the store, the control listeners with their operations, and the health checks. */
+
+import { readFileSync } from 'node:fs'
+import { openStore } from '../checkpoint/open.ts'
+import { observed } from '../checkpoint/observed.ts'
+import { restoreJobs } from '../checkpoint/restore.ts'
+import type { CheckpointStore, StoreNews } from '../checkpoint/store.ts'
+import type { Origins } from '../config/file/origins.ts'
+import type { Config } from '../config/schema.ts'
+import type { Deps } from '../deps.ts'
+import type { Emit } from '../events.ts'
+import type { JobBook } from '../job/book.ts'
+import { type Address, written } from '../net/listen.ts'
+import { isLoopback } from '../net/loopback.ts'
+import type { Prepared } from '../prepared.ts'
+import { describing } from './api/openapi.ts'
+import type { Operation } from './api/operation.ts'
+import { checkpointOperations } from './api/operations/checkpoint.ts'
+import { type ConfigInForce, configOperations } from './api/operations/config.ts'
+import { explainOperation } from './api/operations/explain.ts'
+import { jobOperations } from './api/operations/job.ts'
+import { type Observed, observationOperations, probeOperations } from './api/operations/observation.ts'
+import { pageOperations } from './api/operations/page.ts'
+import { progressOperation } from './api/operations/progress.ts'
+import { upstreamOperations } from './api/operations/upstream.ts'
+import { type Control, type ControlTerms, startControl } from './api/server.ts'
+import { healthChecks, type RedisClients, type UpstreamLooks } from './health/checks.ts'
+import { HealthReport } from './health/report.ts'
+import type { Observers } from './observers.ts'
+
+type Located = { readonly config: Config; readonly origins: Origins }
+
+/** What the control side is given of the rest. */
+export type ControlGround = {
+  readonly observers: Observers
+  readonly book: JobBook
+  readonly version: string
+  /** What must hold for the sidecar to have started, and for it to take traffic. */
+  readonly conditions: Observed['phase']
+  readonly deps: Deps
+}
+
+export class ControlPlane {
+  readonly #ground: ControlGround
+  readonly #store: CheckpointStore
+  readonly #page: readonly Operation[] = pageOperations()
+  readonly #closing: { close(): Promise<void> }[] = []
+  #redis: RedisClients = new Map()
+  #control: Control | undefined
+
+  private constructor(ground: ControlGround, store: CheckpointStore) {
+    this.#ground = ground
+    this.#store = store
+    this.#closing.push(store)
+  }
+
+  /** Opens the store, and registers the jobs that it has. A store that cannot be opened is opened in the background. */
+  static async open({ checkpoints }: Config, ground: ControlGround): Promise<ControlPlane> {
+    const { book, observers } = ground
+    const { clock, emit } = ground.deps
+    const { store: place, ttl, maxItems, tls } = checkpoints
+    const ca = tls.ca === '' ? '' : readFileSync(tls.ca, 'utf8')
+    const opened = await openStore(place, { ttlMs: ttl, maxItems }, { ca, servername: tls.servername }, clock, (news) =>
+      tellNews(news, emit),
+    )
+    const store = observed(opened, clock, {
+      called: (operation, isDown, durationMs) => emit({ kind: 'store_call', operation, isDown, durationMs }),
+      turned: (isUp, error) => emit({ kind: 'store', isUp, error }),
+      fault: (error) => emit({ kind: 'fault', error, where: 'observer' }),
+      saved: (record) => observers.overview.saved(record),
+    })
+    const plane = new ControlPlane(ground, store)
+    plane.#closing.push(await restoreJobs(store, book, clock, (error) => emit({ kind: 'fault', error, where: 'jobs' })))
+    return plane
+  }
+
+  /** @throws Error naming the configuration's key when it cannot listen somewhere. */
+  async listen(located: Located, looks: UpstreamLooks, reloads: ConfigInForce): Promise<void> {
+    const { emit } = this.#ground.deps
+    const { control } = located.config
+    const { terms, redis } = await this.#terms(located, looks, reloads)
+    this.#redis = redis
+    this.#control = await startControl({ key: 'control.listen', ...control.listen, ...terms, emit })
+    this.#closing.push(this.#control)
+    emit({ kind: 'listening', name: 'control.listen', address: written(this.#control.address) })
+    if (control.metricsListen === undefined) return
+    const probes = await startControl({
+      key: 'control.metricsListen',
+      ...control.metricsListen,
+      token: '',
+      maxBodyBytes: 0,
+      operations: probeOperations(this.#observed),
+      emit,
+    })
+    this.#closing.push(probes)
+    emit({ kind: 'listening', name: 'control.metricsListen', address: written(probes.address) })
+  }
+
+  /** @throws Error where the configuration opens the control listener to others without a token. */
+  async prepare(located: Located, looks: UpstreamLooks, reloads: ConfigInForce): Promise<Prepared> {
+    assertControlExposure(located.config.control)
+    const { terms, redis } = await this.#terms(located, looks, reloads)
+    return {
+      activate: () => {
+        this.#ground.observers.log.set(located.config.log)
+        this.#control?.serve(terms)
+        closeOthers(this.#redis, redis)
+        this.#redis = redis
+      },
+      abandon: async () => closeOthers(redis, this.#redis),
+    }
+  }
+
+  /** @throws Error before `listen`. */
+  address(): Address {
+    if (this.#control === undefined) throw new Error('the control listener is not open yet')
+    return this.#control.address
+  }
+
+  async close(): Promise<void> {
+    closeOthers(this.#redis, new Map())
+    await Promise.all(this.#closing.map((room) => room.close()))
+  }
+
+  get #observed(): Omit<Observed, 'health'> {
+    return { metrics: this.#ground.observers.metrics, phase: this.#ground.conditions }
+  }
+
+  async #terms(
+    { config, origins }: Located,
+    looks: UpstreamLooks,
+    reloads: ConfigInForce,
+  ): Promise<{ readonly terms: ControlTerms; readonly redis: RedisClients }> {
+    const { observers, book, version, deps } = this.#ground
+    const store = this.#store
+    const { list, clients } = await healthChecks(config, store, looks.all, this.#redis, deps)
+    const health = new HealthReport(list, { service: config.service, version }, deps.clock)
+    const operations = [
+      ...observationOperations({ ...this.#observed, health }),
+      ...checkpointOperations(store, config.checkpoints, deps.clock),
+      progressOperation(store),
+      explainOperation(() => ({ config, origins })),
+      ...jobOperations(store, book, { inputs: config.job.inputs, timeouts: config.timeouts }, deps.clock),
+      ...configOperations(reloads),
+      ...upstreamOperations(observers.overview),
+    ]
+    const all = [...operations, describing(operations, version), ...this.#page]
+    const terms = { token: config.control.token, maxBodyBytes: config.checkpoints.maxBody, operations: all }
+    return { terms, redis: clients }
+  }
+}
+
+/** The file asks for a token where it listens; so must the address that needs a restart to change. */
+function assertControlExposure({ listen, token }: Config['control']): void {
+  if (token === '' && !isLoopback(listen.host))
+    throw new Error(`control.token is needed until control.listen is no longer ${written(listen)}: after a restart`)
+}
+
+/** Closes the clients that are not among those to keep. */
+function closeOthers(all: RedisClients, kept: RedisClients): void {
+  for (const [key, client] of all) if (!kept.has(key)) client.close()
+}
+
+function tellNews(news: StoreNews, emit: Emit): void {
+  if (news.kind === 'set_aside') emit({ ...news, kind: 'store_set_aside' })
+  else if (news.kind === 'fault') emit({ ...news, where: 'store' })
+  else emit(news)
+}

@@ -1,0 +1,38 @@
+import type { ControlPlane } from '../control/control-plane.ts'
+import type { Observers } from '../control/observers.ts'
+import type { Lifecycle } from '../lifecycle.ts'
+import type { DataPlane } from '../runtime/data-plane.ts'
+import type { Given } from './config-thread.ts'
+import type { Reloads } from './reloads.ts'
+
+type Parts = {
+  readonly data: DataPlane
+  readonly control: ControlPlane
+  readonly observers: Observers
+  readonly life: Lifecycle
+}
+
+/**
+ * Prepares both planes for a configuration; then both go over to it, or neither.
+ * @throws Error, with nothing changed, when one of them cannot be prepared, or the sidecar drains by then.
+ */
+export async function putInForce(
+  wanted: Given,
+  { data, control, observers, life }: Parts,
+  reloads: Reloads,
+): Promise<void> {
+  const next = await data.prepare(wanted.config)
+  try {
+    const terms = await control.prepare(wanted, next.looks, reloads)
+    if (life.isDraining) {
+      await terms.abandon()
+      throw new Error('the sidecar is draining')
+    }
+    next.activate()
+    terms.activate()
+  } catch (error) {
+    await next.abandon()
+    throw error
+  }
+  observers.tellWarnings(wanted.warnings)
+}

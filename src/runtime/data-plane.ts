@@ -1,0 +1,153 @@
+/** The side that carries requests: the generation in force, its listeners, and the request bodies that are kept. */
+
+import { readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import type { Config } from '../config/schema.ts'
+import type { UpstreamLooks } from '../control/health/checks.ts'
+import type { Deps } from '../deps.ts'
+import type { Event, Snapshot } from '../events.ts'
+import type { JobBook } from '../job/book.ts'
+import type { Resolve } from '../net/dns-cache.ts'
+import type { Address } from '../net/listen.ts'
+import type { Prepared } from '../prepared.ts'
+import type { KeptBytes } from '../proxy/body/kept-bytes.ts'
+import { connectionsWithin, descriptorLimit, openDescriptors } from '../proxy/listener/descriptors.ts'
+import { connectTo } from '../proxy/upstream/transport.ts'
+import { activateGeneration, type Generation, type Ground, prepareGeneration } from './generation.ts'
+import { doorsOf, Listeners, ownKey, SHARED } from './listeners.ts'
+import type { Runtime } from './runtime.ts'
+
+export class DataPlane {
+  readonly #deps: Deps
+  readonly #ground: Ground
+  readonly #descriptors = descriptorLimit()
+  readonly #kept: KeptBytes = { memory: 0, disk: 0, limits: () => this.#inForce.bodies }
+  readonly #listeners: Listeners
+  /** Clients that the process has descriptors for. */
+  readonly #maxConnections: number
+  #inForce: Generation
+
+  /** Listens nowhere yet. @throws Error for a file that the configuration names and that cannot be read. */
+  constructor(config: Config, book: JobBook, resolve: Resolve, isDraining: () => boolean, deps: Deps) {
+    this.#deps = deps
+    this.#ground = {
+      book,
+      connect: (settings) => connectTo(settings, resolve, deps),
+      readText: (path) => readFileSync(path, 'utf8'),
+      deps,
+    }
+    this.#inForce = prepareGeneration(config, undefined, this.#ground)
+    this.#maxConnections = connectionsWithin(this.#descriptors, openDescriptors())
+    this.#listeners = new Listeners(
+      {
+        ...deps,
+        spillFolder: tmpdir(),
+        keptBytes: this.#kept,
+        isDraining,
+        fullBy: (open) => this.#fullBy(open),
+        jobs: () => this.#inForce.jobs,
+        sample: config.tracing.endpoint === '' ? undefined : config.tracing.sample,
+      },
+      deps.emit,
+    )
+  }
+
+  /** @throws Error naming the configuration's key when it cannot listen somewhere; nothing is left open then. */
+  async listen(config: Config): Promise<void> {
+    const [descriptors, connections] = [this.#descriptors, this.#maxConnections]
+    if (descriptors !== undefined && connections < config.maxConnections)
+      this.#deps.emit({ kind: 'few_descriptors', descriptors, connections })
+    const doors = doorsOf(config, () => this.#inForce.runtime.upstreams)
+    const { activate } = await this.#listeners.prepare(doors, doors)
+    activate()
+  }
+
+  /**
+   * Makes the next generation and opens the listeners that it needs.
+   * @throws Error naming the configuration's key when it cannot listen somewhere or read a file; nothing is left open then.
+   */
+  async prepare(config: Config): Promise<Prepared & { readonly looks: UpstreamLooks }> {
+    const before = this.#inForce
+    const next = prepareGeneration(config, before, this.#ground)
+    const listeners = await this.#listeners.prepare(
+      doorsOf(config, () => next.runtime.upstreams),
+      doorsOf(config, () => this.#inForce.runtime.upstreams),
+    )
+    return {
+      looks: next.looks,
+      activate: () => {
+        this.#inForce = next
+        activateGeneration(before, next, this.#deps)
+        listeners.activate()
+      },
+      abandon: listeners.abandon,
+    }
+  }
+
+  record(event: Event): void {
+    this.#inForce.earlyProbes.record(event)
+  }
+
+  get looks(): UpstreamLooks {
+    return this.#inForce.looks
+  }
+
+  /** The longest drain, in ms. */
+  get shutdownMs(): number {
+    return this.#inForce.shutdownMs
+  }
+
+  addresses(): { readonly shared: Address | undefined; readonly upstreams: ReadonlyMap<string, Address> } {
+    const own = [...this.#inForce.runtime.upstreams.keys()].flatMap((name) => {
+      const address = this.#listeners.addressOf(ownKey(name))
+      return address === undefined ? [] : [[name, address] as const]
+    })
+    return { shared: this.#listeners.addressOf(SHARED), upstreams: new Map(own) }
+  }
+
+  snapshot(): Snapshot {
+    return {
+      ...this.#inForce.runtime.snapshot(),
+      bodies: this.#kept,
+      listeners: this.#listeners.connections(),
+    }
+  }
+
+  /** What the control side may ask of it and tell it. */
+  get plane() {
+    const setMode: Runtime['setMode'] = (...word) => this.#inForce.runtime.setMode(...word)
+    return {
+      upstreams: () => this.#inForce.runtime.snapshot().upstreams,
+      setMode,
+      clock: this.#deps.clock,
+    }
+  }
+
+  inFlight(): number {
+    return this.#listeners.inFlight()
+  }
+
+  /** Accepts no more connections. Resolves when no request is under way, or after so many ms. */
+  async finish(ms: number): Promise<void> {
+    const { clock } = this.#deps
+    const late = Promise.withResolvers<void>()
+    const timer = clock.after(ms, late.resolve)
+    await Promise.race([this.#listeners.finish(), late.promise])
+    clock.cancel(timer)
+  }
+
+  /** Ends the requests that are under way. */
+  cut(): void {
+    this.#listeners.cut()
+  }
+
+  async close(): Promise<void> {
+    this.#inForce.earlyProbes.close()
+    await Promise.all([this.#inForce.runtime.close(), this.#listeners.close()])
+  }
+
+  #fullBy(open: number): 'maxConnections' | 'descriptors' | undefined {
+    if (open >= this.#inForce.maxConnections) return 'maxConnections'
+    return this.#listeners.allConnections() >= this.#maxConnections ? 'descriptors' : undefined
+  }
+}
