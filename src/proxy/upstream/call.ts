@@ -41,6 +41,8 @@ const TRANSFER_ENCODING = 'transfer-encoding'
 /** Response bytes that wait for their taker before the upstream is told to pause. */
 const HELD_BYTES = 64 * 1024
 
+const SWITCHING_PROTOCOLS = 101
+
 /** Interim responses that one attempt may bring; the next is no HTTP that anybody asked for. */
 const MAX_INTERIM = 100
 
@@ -49,6 +51,7 @@ const GIVEN_UP = new Error('given up by the sidecar')
 const unsupported = (what: string) => Object.assign(new Error(what), { code: 'UND_ERR_NOT_SUPPORTED' })
 const CODED = unsupported('a transfer coding besides chunked')
 const NO_STATUS = unsupported('a status below 100')
+const UNASKED = unsupported('a 101 to a request that asked for no other protocol')
 const CHATTY = unsupported(`over ${MAX_INTERIM} interim responses`)
 
 /**
@@ -181,6 +184,8 @@ export class UpstreamCall implements Call, Reply {
     if (this.ended) return
     const headers = decoded(control.rawHeaders)
     if (status < 100) return control.abort(NO_STATUS)
+    // One with an Upgrade field comes by `switchTo`; without it undici takes a 101 for an interim response.
+    if (status === SWITCHING_PROTOCOLS) return control.abort(UNASKED)
     if (status < 200) return this.#onInterim(control, status, headers)
     if (isCodedFurther(headers)) return control.abort(CODED)
     this.#head(status, statusText, headers)
