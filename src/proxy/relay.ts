@@ -5,7 +5,7 @@ import { type Clock, Watchdog } from '../clock.ts'
 import type { FaultCode } from '../errors.ts'
 import { guarded } from '../guard.ts'
 import type { BodySink, Reply } from '../policy/exchange.ts'
-import type { RawHeaders } from '../net/fields.ts'
+import { firstField, pairsOf, type RawHeaders, withoutFields } from '../net/fields.ts'
 
 /** A body this small that has arrived with its head goes out with it in one write: measured, a tenth of the CPU time. */
 const ONE_WRITE_BYTES = 4096
@@ -65,7 +65,7 @@ export class Relay implements BodySink {
     if (!hasNoBody) this.#announced = announcedLength(headers)
     const isChunked =
       !hasNoBody && this.#announced === Number.POSITIVE_INFINITY && this.#response.req.httpVersion === '1.1'
-    const fields = isChunked ? headers : withoutTrailer(headers)
+    const fields = isChunked ? headers : withoutFields(headers, TRAILER)
     this.#response.writeHead(status, isReasonPhrase(status, statusText) ? statusText : '', fields)
     this.#reply.pipe(this)
     if (this.#reply.ended) return
@@ -114,7 +114,7 @@ export class Relay implements BodySink {
     // What is left to write of a long body is still bounded: by the client's reading.
     this.#clientIsSlow = true
     this.#progressed()
-    if (trailers.length > 0) this.#response.addTrailers(pairs(trailers))
+    if (trailers.length > 0) this.#response.addTrailers(pairsOf(trailers))
     this.#response.end(this.#small, 'latin1')
   }
 
@@ -138,15 +138,10 @@ export class Relay implements BodySink {
 }
 
 /** Only a chunked body can have trailers (RFC 9110 section 6.5): node refuses to announce them for another. */
-const withoutTrailer = (headers: readonly string[]) =>
-  headers.filter((_, i) => headers[i - (i % 2)]?.toLowerCase() !== 'trailer')
+const TRAILER: ReadonlySet<string> = new Set(['trailer'])
 
-function announcedLength(headers: readonly string[]): number {
-  for (let i = 0; i < headers.length; i += 2) {
-    if (headers[i]?.toLowerCase() === 'content-length') return Number(headers[i + 1])
-  }
-  return Number.POSITIVE_INFINITY
-}
+const announcedLength = (headers: RawHeaders) =>
+  Number(firstField(headers, 'content-length') ?? Number.POSITIVE_INFINITY)
 
 /**
  * By a reset. A response that waits for its turn after another on its connection (pipelining) is not begun: the
@@ -166,9 +161,3 @@ const reset = (socket: Duplex) => {
 /** Anything else cannot be written (RFC 9112 section 4). */
 const isReasonPhrase = (status: number, text: string) =>
   text === STATUS_CODES[status] || /^[\t\x20-\x7e\x80-\xff]*$/.test(text)
-
-function pairs(headers: RawHeaders): [string, string][] {
-  const result: [string, string][] = []
-  for (let i = 0; i < headers.length; i += 2) result.push([headers[i] ?? '', headers[i + 1] ?? ''])
-  return result
-}

@@ -1,5 +1,5 @@
 import type { Trace } from '../events.ts'
-import type { RawHeaders } from '../net/fields.ts'
+import { onlyField, type RawHeaders, withoutFields } from '../net/fields.ts'
 
 /** What became of a request's trace when it arrived. */
 export type Joined = {
@@ -15,6 +15,10 @@ const TRACEPARENT = /^([\da-f]{2})-(?!0{32})([\da-f]{32})-(?!0{16})([\da-f]{16})
 const KNOWN_FLAGS = 0b11
 const SAMPLED = 0b01
 
+/** The field that is written anew for each attempt, and those that a new trace replaces. */
+const OF_ATTEMPT: ReadonlySet<string> = new Set(['traceparent'])
+const OF_TRACE: ReadonlySet<string> = new Set(['traceparent', 'tracestate'])
+
 /**
  * The trace that a request is part of, and whether it is recorded: as its client says, and by chance when it says nothing.
  * What cannot be read, or stands there twice, is a new trace (W3C Trace Context section 4.3).
@@ -22,7 +26,8 @@ const SAMPLED = 0b01
  * @param newId a random UUID
  */
 export function joinTrace(raw: RawHeaders, sample: number, newId: () => string): Joined {
-  const [, version, traceId, parentId, flags, more] = TRACEPARENT.exec(onlyTraceparent(raw)) ?? []
+  const [, version, traceId, parentId, flags, more] =
+    TRACEPARENT.exec(onlyField(raw, 'traceparent')?.trim() ?? '') ?? []
   const isKnown = version !== 'ff' && (version !== '00' || more === undefined)
   if (!isKnown || traceId === undefined || parentId === undefined || flags === undefined) {
     const uuid = newId()
@@ -40,8 +45,7 @@ export function joinTrace(raw: RawHeaders, sample: number, newId: () => string):
 /** The fields for the upstream: of a request that is recorded each attempt gets a `traceparent` of its own later. */
 export function withTrace(headers: string[], { trace, uuid }: Joined): string[] {
   if (trace === undefined && uuid === undefined) return headers
-  const dropped = new Set(uuid === undefined ? ['traceparent'] : ['traceparent', 'tracestate'])
-  const others = headers.filter((_, i) => !dropped.has((headers[i - (i % 2)] ?? '').toLowerCase()))
+  const others = withoutFields(headers, uuid === undefined ? OF_ATTEMPT : OF_TRACE)
   if (trace === undefined && uuid !== undefined) others.push('traceparent', unrecorded(uuid.replaceAll('-', '')))
   return others
 }
@@ -49,18 +53,6 @@ export function withTrace(headers: string[], { trace, uuid }: Joined): string[] 
 const unrecorded = (hex: string) => `00-${hex}-${hex.slice(16)}-00`
 
 const spanId = (newId: () => string) => newId().replaceAll('-', '').slice(16)
-
-/** '' when there is none, or more than one. */
-function onlyTraceparent(raw: RawHeaders): string {
-  let found = ''
-  let count = 0
-  for (let i = 0; i < raw.length; i += 2) {
-    if (raw[i]?.toLowerCase() !== 'traceparent') continue
-    found = raw[i + 1] ?? ''
-    count += 1
-  }
-  return count === 1 ? found.trim() : ''
-}
 
 /** By the 52 upper of the 56 bits that are random (OpenTelemetry, TraceState: probability sampling): a number holds no more. */
 const isSampled = (traceId: string, share: number) =>

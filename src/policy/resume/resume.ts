@@ -6,7 +6,7 @@ import { Ending } from '../ending.ts'
 import { type BodySink, type Exchange, fork, join, type Layer, type Reply, type Send } from '../exchange.ts'
 import type { Deps } from '../../deps.ts'
 import type { BodyEnd } from '../../events.ts'
-import { fieldOf, type RawHeaders } from '../../net/fields.ts'
+import { fieldOf, type RawHeaders, withoutFields } from '../../net/fields.ts'
 import type { RetryRules } from '../retry/retry.ts'
 
 type Rules = { readonly settings: RetryRules; readonly budget: Budget; readonly next: Send; readonly deps: Deps }
@@ -147,7 +147,7 @@ class Resumable implements Reply, BodySink {
   async #goOn(code: FaultCode): Promise<void> {
     const { next, deps } = this.#rules
     const range = `bytes=${this.#extent.first + this.#delivered}-${this.status === 206 ? this.#extent.last : ''}`
-    const headers = [...withoutConditions(this.#exchange.headers), 'range', range, 'if-range', this.#validator]
+    const headers = [...withoutFields(this.#exchange.headers, CONDITIONS), 'range', range, 'if-range', this.#validator]
     const startedAt = deps.clock.now()
     const deadlineAt = startedAt + this.#exchange.timeouts.idleMs
     const deadlineFault = 'idle_timeout'
@@ -222,7 +222,3 @@ const CONDITIONS = new Set([
   'if-modified-since',
   'if-unmodified-since',
 ])
-
-function withoutConditions(headers: readonly string[]): string[] {
-  return headers.filter((_, i) => !CONDITIONS.has((headers[i - (i % 2)] ?? '').toLowerCase()))
-}

@@ -1,5 +1,5 @@
 import { httpDateMs } from '../../clock.ts'
-import type { RawHeaders } from '../../net/fields.ts'
+import { fieldOf, type RawHeaders } from '../../net/fields.ts'
 
 export type BackoffSettings = {
   readonly initialMs: number
@@ -42,11 +42,7 @@ export function startsMs(
  * Source: RFC 9110 section 10.2.3, both forms.
  */
 export function retryAfterMs(headers: RawHeaders, wallNow: number): number {
-  for (let i = 0; i < headers.length; i += 2) {
-    if (headers[i]?.toLowerCase() !== 'retry-after') continue
-    const value = (headers[i + 1] ?? '').trim()
-    if (/^\d+$/.test(value)) return Number(value) * 1000
-    return Math.max(0, (httpDateMs(value, wallNow) ?? 0) - wallNow)
-  }
-  return 0
+  const value = fieldOf(headers, 'retry-after').trim()
+  if (/^\d+$/.test(value)) return Number(value) * 1000
+  return Math.max(0, (httpDateMs(value, wallNow) ?? 0) - wallNow)
 }

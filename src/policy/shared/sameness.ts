@@ -1,3 +1,4 @@
+import { pairsOf } from '../../net/fields.ts'
 import type { Exchange } from '../exchange.ts'
 
 /** Fields that are another one with each request and say nothing of what is asked for. */
@@ -18,8 +19,8 @@ const OF_THE_REQUEST = new Set([
  */
 export function sameness({ method, target, headers }: Exchange, named: ReadonlySet<string> | undefined): string {
   const matters = (name: string) => (named === undefined ? !OF_THE_REQUEST.has(name) : named.has(name))
-  const fields = headers.flatMap((name, i) =>
-    i % 2 === 0 && matters(name.toLowerCase()) ? [`${name.toLowerCase()}: ${headers[i + 1]}`] : [],
-  )
+  const fields = pairsOf(headers)
+    .filter(([name]) => matters(name.toLowerCase()))
+    .map(([name, value]) => `${name.toLowerCase()}: ${value}`)
   return [method, target, ...fields.sort()].join('\n')
 }

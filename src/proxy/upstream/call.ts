@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { BodyEnd, Emit } from '../../events.ts'
 import { Ending } from '../../policy/ending.ts'
 import { type BodySink, both, type Call, type CallWatch, type Exchange, type Reply } from '../../policy/exchange.ts'
-import type { RawHeaders } from '../../net/fields.ts'
+import { everyField, type RawHeaders } from '../../net/fields.ts'
 import { codeOf, faultFrom } from './wire-faults.ts'
 
 /** The reins of a request on the wire. */
@@ -35,8 +35,6 @@ export type Line = {
 }
 
 const PROCESSING = 102
-
-const TRANSFER_ENCODING = 'transfer-encoding'
 
 /** Response bytes that wait for their taker before the upstream is told to pause. */
 const HELD_BYTES = 64 * 1024
@@ -277,14 +275,9 @@ export class UpstreamCall implements Call, Reply {
 }
 
 /** By a coding that is not ours to take off, and not the client's: it has not said that it takes it (RFC 9112 section 6.1). */
-function isCodedFurther(headers: RawHeaders): boolean {
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i] ?? ''
-    const isIt = name.length === TRANSFER_ENCODING.length && name.toLowerCase() === TRANSFER_ENCODING
-    if (isIt && headers[i + 1]?.toLowerCase() !== 'chunked') return true
-  }
-  return false
-}
+const isCodedFurther = (headers: RawHeaders) => !everyField(headers, 'transfer-encoding', isChunked)
+
+const isChunked = (coding: string) => coding.toLowerCase() === 'chunked'
 
 /** Header fields come from the wire as bytes, which are latin1 (RFC 9110 section 5.5: opaque above 0x7F). */
 function decoded(raw: unknown): RawHeaders {

@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type Clock, Watchdog } from '../../clock.ts'
+import { pairsOf, type RawHeaders } from '../../net/fields.ts'
 
 /** Between two TCP probes of a silent peer, in ms: nothing else would tell of a machine that vanished. */
 const KEEP_ALIVE_MS = 60_000
@@ -10,7 +11,7 @@ export type Tunnel = {
   readonly client: Duplex
   readonly upstream: Duplex
   /** Header fields of the 101. */
-  readonly headers: readonly string[]
+  readonly headers: RawHeaders
   /** Bytes that the client sent on the heels of its request. */
   readonly clientHead: Buffer
   /** Without a byte either way for so long, it ends. */
@@ -50,9 +51,8 @@ export function openTunnel({ client, upstream, headers, clientHead, idleMs, onOv
   join(client, upstream)
   join(upstream, client)
   watchdog.watch()
-  const lines = [`HTTP/1.1 101 ${STATUS_CODES[101]}`]
-  for (let i = 0; i < headers.length; i += 2) lines.push(`${headers[i]}: ${headers[i + 1]}`)
-  client.write(`${lines.join('\r\n')}\r\n\r\n`, 'latin1')
+  const lines = pairsOf(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  client.write(`HTTP/1.1 101 ${STATUS_CODES[101]}\r\n${lines.join('')}\r\n`, 'latin1')
   if (clientHead.length > 0) upstream.write(clientHead)
   client.on('data', onData).pipe(upstream)
   upstream.on('data', onData).pipe(client)
