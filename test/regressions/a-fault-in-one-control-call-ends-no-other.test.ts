@@ -2,7 +2,7 @@ import { expect, type TestContext, test } from 'vitest'
 import { startApp } from '../../src/app.ts'
 import { formatFaults } from '../../src/config/file/faults.ts'
 import { loadConfig } from '../../src/config/load.ts'
-import { type Operation, PLAIN, streamed, text } from '../../src/control/api/operation.ts'
+import { type Operation, operation, PLAIN, type Reply, streamed, text } from '../../src/control/api/operation.ts'
 import { startControl } from '../../src/control/api/server.ts'
 import { systemClock } from '../../src/clock.ts'
 import { emitTo, type Event } from '../../src/events.ts'
@@ -11,15 +11,8 @@ import { ask, openRaw, problemOf } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { metric } from '../support/metric.ts'
 
-const operation = (path: string, answer: Operation['answer']): Operation => ({
-  ...PLAIN,
-  id: path,
-  method: 'GET',
-  path,
-  summary: '',
-  answers: {},
-  answer,
-})
+const plain = (path: string, answer: () => Reply | Promise<Reply>): Operation =>
+  operation({ ...PLAIN, id: path, method: 'GET', path, summary: '', answers: {}, answer })
 
 /** A control listener with these calls, and what it tells. */
 async function control(t: TestContext, ...operations: Operation[]) {
@@ -30,7 +23,7 @@ async function control(t: TestContext, ...operations: Operation[]) {
     port: 0,
     token: '',
     maxBodyBytes: 1_000,
-    operations: [...operations, operation('/well', () => text('well'))],
+    operations: [...operations, plain('/well', () => text('well'))],
     emit: (event) => events.push(event),
   })
   t.onTestFinished(() => server.close())
@@ -42,8 +35,8 @@ async function control(t: TestContext, ...operations: Operation[]) {
 test('control: an answer that cannot be written is a 500 and a fault, and the next call is served', async (t) => {
   const { url, events, isWell } = await control(
     t,
-    operation('/torn', () => ({ status: 200, headers: { 'x-name': 'line\nfeed' }, body: 'never' })),
-    operation('/odd', () => ({ status: 42, headers: {}, body: 'never' })),
+    plain('/torn', () => ({ status: 200, headers: { 'x-name': 'line\nfeed' }, body: 'never' })),
+    plain('/odd', () => ({ status: 42, headers: {}, body: 'never' })),
   )
   for (const path of ['/torn', '/odd']) expect(problemOf(await ask(`${url}${path}`)).status).toBe(500)
   expect(events.map((event) => event.kind === 'fault' && event.where)).toEqual(['control', 'control'])
@@ -54,13 +47,13 @@ test('control: a stream whose source throws is cut, and one that ends may be pus
   let push: (line: string) => void = () => {}
   const { server, url, port, events, isWell } = await control(
     t,
-    operation('/broken', () =>
+    plain('/broken', () =>
       streamed((write) => {
         write('data: first\n\n')
         throw new Error('no more')
       }),
     ),
-    operation('/live', () =>
+    plain('/live', () =>
       streamed((write) => {
         push = write
         write('data: here\n\n')

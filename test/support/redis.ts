@@ -55,8 +55,13 @@ export async function startRedis(t: Scope, options: RedisOptions = {}): Promise<
       port,
       host: '127.0.0.1',
       lazyConnect: true,
+      // A command fails where its connection does: whoever sends it decides what then.
+      retryStrategy: () => null,
+      connectTimeout: 2_000,
+      commandTimeout: 10_000,
       ...(password === undefined ? {} : { password }),
     })
+    client.on('error', () => {}) // told by the rejection of `connect` or `call`
     try {
       await client.connect()
       return await client.call(String(name), ...words)

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { json, type Operation, PLAIN, type Reply } from './operation.ts'
+import { json, NO_BODY, type Operation, operation, PLAIN, type Reply } from './operation.ts'
 
 const PROBLEM = z.object({
   type: z.string(),
@@ -12,7 +12,7 @@ const PROBLEM = z.object({
 /** The operation that shows the document of the others, made when it is first asked for. */
 export function describing(operations: readonly Operation[], version: string): Operation {
   let document: Reply | undefined
-  return {
+  return operation({
     ...PLAIN,
     id: 'describeApi',
     method: 'GET',
@@ -23,7 +23,7 @@ export function describing(operations: readonly Operation[], version: string): O
       document ??= json(200, openApiOf(operations, version))
       return document
     },
-  }
+  })
 }
 
 /** The API's document (OpenAPI 3.1), made of the operations that serve it and the schemas that check their calls. */
@@ -65,7 +65,7 @@ function described({ id, summary, open, params, query, headers, body, answers }:
     summary,
     security: open ? [] : [{ token: [] }],
     parameters,
-    ...(body === undefined
+    ...(body === NO_BODY
       ? {}
       : { requestBody: { required: true, content: { 'application/json': { schema: schemaOf(body) } } } }),
     responses: { ...Object.fromEntries(responses), default: problemResponse('refused, or the store is down') },

@@ -13,17 +13,25 @@ export type Reply = {
   readonly body: string | Stream
 }
 
-export type Call = {
-  /** By the names in the operation's path, decoded. */
+/** A call as it came: by name in the operation's path (decoded), and in its query. */
+export type Asked = {
   readonly params: Readonly<Record<string, string>>
   readonly query: URLSearchParams
   /** Lower-case names. */
   readonly header: (name: string) => string | undefined
-  /** As the operation's schema read it; undefined when it takes none. */
-  readonly body: unknown
 }
 
-export type Operation = {
+/** A call as the operation's schemas read it. */
+export type Call<Params, Query, Body> = {
+  readonly params: Params
+  readonly query: Query
+  readonly body: Body
+  readonly header: Asked['header']
+  /** The query as it came, with names that no schema has. */
+  readonly given: URLSearchParams
+}
+
+type Description = {
   readonly id: string
   readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE'
   /** With `{name}` for a segment. */
@@ -31,17 +39,52 @@ export type Operation = {
   readonly summary: string
   /** Answers whoever asks, token or not. */
   readonly open: boolean
-  readonly params: Readonly<Record<string, z.ZodType>>
-  readonly query: Readonly<Record<string, z.ZodType>>
   readonly headers: readonly string[]
-  readonly body: z.ZodType | undefined
   /** By status, what it means; problems go without saying. */
   readonly answers: Readonly<Record<number, { readonly what: string; readonly schema: z.ZodType | undefined }>>
-  readonly answer: (call: Call) => Reply | Promise<Reply>
+}
+
+type Shape = Readonly<Record<string, z.ZodType>>
+
+/** For operations that read no body. */
+export const NO_BODY = z.undefined()
+
+export type Operation = Description & {
+  readonly params: Shape
+  readonly query: Shape
+  /** NO_BODY where it takes none. */
+  readonly body: z.ZodType
+  /**
+   * Reads a call's path and query.
+   * @returns what answers it, given its body as JSON; undefined for NO_BODY.
+   * @throws Refusal 400 that names the field; so does what it returns.
+   */
+  readonly begin: (asked: Asked) => (body: unknown) => Reply | Promise<Reply>
+}
+
+/** An operation whose `answer` gets what its schemas read. */
+export function operation<P extends Shape, Q extends Shape, B>({
+  answer,
+  ...described
+}: Description & {
+  readonly params: P
+  readonly query: Q
+  readonly body: z.ZodType<B>
+  readonly answer: (call: Call<z.output<z.ZodObject<P>>, z.output<z.ZodObject<Q>>, B>) => Reply | Promise<Reply>
+}): Operation {
+  const [params, query] = [z.object(described.params), z.object(described.query)]
+  return {
+    ...described,
+    begin: ({ params: inPath, query: given, header }) => {
+      // Of a parameter that comes twice the first one counts.
+      const read = { params: checked(params, inPath), query: checked(query, Object.fromEntries([...given].reverse())) }
+      return (json) => answer({ ...read, header, given, body: checked(described.body, json) })
+    },
+  }
 }
 
 /** What most operations have none of. */
-export const PLAIN = { open: false, params: {}, query: {}, headers: [], body: undefined } as const
+export const PLAIN = { open: false, params: {}, query: {}, headers: [], body: NO_BODY } as const
 
 /** How many of a list are asked for. */
 export const limitUpTo = (most: number) => z.coerce.number().pipe(z.int().min(1).max(most)).optional()
@@ -94,7 +137,7 @@ export const problem = (
 })
 
 /** A value as its schema reads it. @throws Refusal 400 that names the field. */
-export function checked<V>(schema: z.ZodType<V>, value: unknown, prefix = ''): V {
+function checked<V>(schema: z.ZodType<V>, value: unknown, prefix = ''): V {
   const read = schema.safeParse(value)
   if (read.success) return read.data
   const [issue] = read.error.issues

@@ -8,7 +8,7 @@ import type { Emit } from '../../events.ts'
 import { hostname, isLoopback } from '../../net/loopback.ts'
 import { jsonOf } from './json-body.ts'
 import {
-  checked,
+  NO_BODY,
   compileOperations,
   type Matched,
   type Operation,
@@ -136,16 +136,12 @@ async function answer(
   if (!operation.open && !holdsToken(authorization, guard.token)) {
     throw new Refusal(401, `${path} needs the token of control.token`, undefined, { 'www-authenticate': 'Bearer' })
   }
-  const asked = queryOf(query)
-  for (const [name, schema] of Object.entries(operation.params)) checked(schema, params[name], name)
-  for (const [name, schema] of Object.entries(operation.query)) checked(schema, asked.get(name) ?? undefined, name)
-  const body =
-    operation.body === undefined ? undefined : checked(operation.body, await jsonOf(request, guard.maxBodyBytes))
   const header = (name: string) => {
     const value = request.headers[name]
     return Array.isArray(value) ? value.join(', ') : value
   }
-  return operation.answer({ params, query: asked, header, body })
+  const answer = operation.begin({ params, query: queryOf(query), header })
+  return answer(operation.body === NO_BODY ? undefined : await jsonOf(request, guard.maxBodyBytes))
 }
 
 /**

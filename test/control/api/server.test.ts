@@ -4,7 +4,7 @@ import { type IncomingHttpHeaders, request } from 'node:http'
 import { connect, createServer } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { onTestFinished, test } from 'vitest'
-import { json, type Operation, PLAIN } from '../../../src/control/api/operation.ts'
+import { json, operation, PLAIN } from '../../../src/control/api/operation.ts'
 import { observationOperations, type Observed } from '../../../src/control/api/operations/observation.ts'
 import { type ControlOptions, startControl } from '../../../src/control/api/server.ts'
 import type { Event } from '../../../src/events.ts'
@@ -22,7 +22,7 @@ const HEALTH = {
 const WELL = () => ({ started: { listening: true }, ready: { listening: true } })
 
 /** A call that shows data. */
-const CLOSED: Operation = {
+const CLOSED = operation({
   ...PLAIN,
   id: 'secret',
   method: 'GET',
@@ -30,7 +30,7 @@ const CLOSED: Operation = {
   summary: '',
   answers: {},
   answer: () => json(200, 'secret'),
-}
+})
 
 async function start({
   metrics = METRICS,
@@ -284,7 +284,7 @@ test('close: waits for the answer under way, and for no further one', async () =
 
 test("origin: another site's page changes nothing; the own page and other clients may", async () => {
   const changed: string[] = []
-  const change: Operation = {
+  const change = operation({
     ...PLAIN,
     id: 'change',
     method: 'POST',
@@ -295,7 +295,7 @@ test("origin: another site's page changes nothing; the own page and other client
       changed.push('once')
       return json(200, 'changed')
     },
-  }
+  })
   const { address } = await start({ operations: [change, CLOSED] })
   const own = `127.0.0.1:${address.port}`
   const asked = (origin?: string, method = 'POST') =>

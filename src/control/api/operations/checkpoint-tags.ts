@@ -2,7 +2,7 @@
 
 import type { StoredCheckpoint } from '../../../checkpoint/record.ts'
 import type { Precondition } from '../../../checkpoint/store.ts'
-import { type Call, Refusal } from '../operation.ts'
+import { type Asked, Refusal } from '../operation.ts'
 
 /** Fields that a precondition stands in. */
 export const PRECONDITIONS = ['if-match', 'if-none-match']
@@ -10,7 +10,7 @@ export const PRECONDITIONS = ['if-match', 'if-none-match']
 export const etagOf = ({ revision }: StoredCheckpoint) => `"${revision}"`
 
 /** @param number of the attempt that the call is part of; undefined when it does not say. @throws Refusal 400 */
-export function precondition(call: Call, number: number | undefined): Precondition {
+export function precondition(call: Pick<Asked, 'header'>, number: number | undefined): Precondition {
   return {
     ifMatch: revisionIn(call, 'if-match'),
     ifNoneMatch: revisionIn(call, 'if-none-match'),
@@ -19,7 +19,7 @@ export function precondition(call: Call, number: number | undefined): Preconditi
 }
 
 /** One strong entity tag or `*`. */
-function revisionIn({ header }: Call, name: string): number | '*' | undefined {
+function revisionIn({ header }: Pick<Asked, 'header'>, name: string): number | '*' | undefined {
   const value = header(name)?.trim()
   if (value === undefined || value === '*') return value
   const revision = /^"(\d+)"$/.exec(value)?.[1]

@@ -14,7 +14,7 @@ import type { CheckpointStore, ListedCheckpoint, Written } from '../../../checkp
 import { type Clock, isoTime } from '../../../clock.ts'
 import { etagOf, PRECONDITIONS, precondition } from './checkpoint-tags.ts'
 import { CURSOR, PAGE_END, pageEnd } from '../listing.ts'
-import { empty, json, limitUpTo, type Operation, PLAIN, Refusal, type Reply } from '../operation.ts'
+import { empty, json, limitUpTo, type Operation, operation, PLAIN, Refusal, type Reply } from '../operation.ts'
 
 export type CheckpointSettings = {
   /** Items between two saves. */
@@ -79,7 +79,7 @@ export function checkpointOperations(store: CheckpointStore, settings: Checkpoin
   }
   const path = '/v1/checkpoints/{job}'
   return [
-    {
+    operation({
       ...PLAIN,
       id: 'saveCheckpoint',
       method: 'PUT',
@@ -94,7 +94,7 @@ export function checkpointOperations(store: CheckpointStore, settings: Checkpoin
         ...conflicts,
       },
       answer: async (call) => {
-        const body = call.body as z.infer<typeof save>
+        const { params, body } = call
         const { completed_items, total_items, item_ids = [], metadata: about = {} } = body
         const saved: Checkpoint = {
           stage: body.stage,
@@ -105,10 +105,10 @@ export function checkpointOperations(store: CheckpointStore, settings: Checkpoin
           metadata: about,
           timestamp: isoTime(clock.wallNow()),
         }
-        return written(await store.save(call.params.job ?? '', saved, precondition(call, body.attempt)), shown)
+        return written(await store.save(params.job, saved, precondition(call, body.attempt)), shown)
       },
-    },
-    {
+    }),
+    operation({
       ...PLAIN,
       id: 'appendItems',
       method: 'POST',
@@ -123,17 +123,17 @@ export function checkpointOperations(store: CheckpointStore, settings: Checkpoin
         ...conflicts,
       },
       answer: async (call) => {
-        const body = call.body as z.infer<typeof append>
+        const { params, body } = call
         const added = {
           stage: body.stage,
           itemIds: body.item_ids,
           totalItems: body.total_items,
           metadata: body.metadata,
         }
-        return written(await store.append(call.params.job ?? '', added, precondition(call, body.attempt)), summary)
+        return written(await store.append(params.job, added, precondition(call, body.attempt)), summary)
       },
-    },
-    {
+    }),
+    operation({
       ...PLAIN,
       id: 'loadCheckpoint',
       method: 'GET',
@@ -143,12 +143,12 @@ export function checkpointOperations(store: CheckpointStore, settings: Checkpoin
       query: { stage: stage.optional() },
       answers: { 200: { what: 'the record', schema: RECORD }, 404: { what: 'there is none', schema: undefined } },
       answer: async ({ params, query }) => {
-        const record = await store.load(params.job ?? '', query.get('stage') ?? undefined)
+        const record = await store.load(params.job, query.stage)
         if (record === undefined) throw new Refusal(404, 'no checkpoint')
         return json(200, shown(record), { etag: etagOf(record) })
       },
-    },
-    {
+    }),
+    operation({
       ...PLAIN,
       id: 'remainingItems',
       method: 'POST',
@@ -162,15 +162,15 @@ export function checkpointOperations(store: CheckpointStore, settings: Checkpoin
           schema: z.object({ remaining: z.array(z.unknown()), total: count, completed: count, remaining_count: count }),
         },
       },
-      answer: async (call) => {
-        const { items: all, id_key, stage: named } = call.body as z.infer<typeof items>
-        const record = await store.load(call.params.job ?? '', named)
+      answer: async ({ params, body }) => {
+        const { items: all, id_key, stage: named } = body
+        const record = await store.load(params.job, named)
         const left = remaining(record?.checkpoint, all, id_key)
         const counts = { total: all.length, completed: all.length - left.length, remaining_count: left.length }
         return json(200, { remaining: left, ...counts })
       },
-    },
-    {
+    }),
+    operation({
       ...PLAIN,
       id: 'isCheckpointDue',
       method: 'GET',
@@ -179,12 +179,9 @@ export function checkpointOperations(store: CheckpointStore, settings: Checkpoin
       params: { job },
       query: { completed: z.coerce.number().pipe(count), total: z.coerce.number().pipe(count) },
       answers: { 200: { what: 'the answer', schema: z.object({ due: z.boolean() }) } },
-      answer: ({ query }) => {
-        const due = isDue(Number(query.get('completed')), Number(query.get('total')), settings.interval)
-        return json(200, { due })
-      },
-    },
-    {
+      answer: ({ query }) => json(200, { due: isDue(query.completed, query.total, settings.interval) }),
+    }),
+    operation({
       ...PLAIN,
       id: 'clearCheckpoint',
       method: 'DELETE',
@@ -194,11 +191,11 @@ export function checkpointOperations(store: CheckpointStore, settings: Checkpoin
       headers: PRECONDITIONS,
       answers: { 204: { what: 'gone', schema: undefined }, 412: MISMATCH },
       answer: async (call) => {
-        if (await store.clear(call.params.job ?? '', precondition(call, undefined))) return empty
+        if (await store.clear(call.params.job, precondition(call, undefined))) return empty
         throw new Refusal(412, 'the precondition does not hold')
       },
-    },
-    {
+    }),
+    operation({
       ...PLAIN,
       id: 'listCheckpoints',
       method: 'GET',
@@ -212,12 +209,11 @@ export function checkpointOperations(store: CheckpointStore, settings: Checkpoin
       },
       answers: { 200: { what: 'a page: of `limit` records, or of 4 MiB', schema: PAGE } },
       answer: async ({ query }) => {
-        const limit = Number(query.get('limit') ?? 100)
-        const [named, cursor] = [query.get('stage') ?? undefined, query.get('cursor') ?? undefined]
-        const page = await store.list(named, limit, cursor, query.get('items') === 'true')
+        const { stage: named, limit = 100, cursor, items: withItems } = query
+        const page = await store.list(named, limit, cursor, withItems === 'true')
         return json(200, { checkpoints: page.records.map(shown), ...pageEnd(page) })
       },
-    },
+    }),
   ]
 }
 

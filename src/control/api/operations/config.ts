@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { isoTime } from '../../../clock.ts'
 import type { Config } from '../../../config/schema.ts'
 import type { ReloadReport, ReloadTrigger } from '../../../events.ts'
-import { json, type Operation, PLAIN, problem } from '../operation.ts'
+import { json, type Operation, operation, PLAIN, problem } from '../operation.ts'
 import { shownConfig } from '../shown-config.ts'
 
 export type ConfigInForce = {
@@ -37,7 +37,7 @@ const RELOAD = z.object({
 /** @param configuration asked anew at each call. */
 export function configOperations(configuration: ConfigInForce): Operation[] {
   return [
-    {
+    operation({
       ...PLAIN,
       id: 'showConfig',
       method: 'GET',
@@ -66,8 +66,8 @@ export function configOperations(configuration: ConfigInForce): Operation[] {
           config: shownConfig(config),
         })
       },
-    },
-    {
+    }),
+    operation({
       ...PLAIN,
       id: 'reloadConfig',
       method: 'POST',
@@ -85,7 +85,7 @@ export function configOperations(configuration: ConfigInForce): Operation[] {
         const { version, faults } = shown
         return problem(422, 'the configuration from before stays in force', {}, { version, faults })
       },
-    },
+    }),
   ]
 }
 

@@ -5,7 +5,7 @@ import type { Origins } from '../../../config/file/origins.ts'
 import type { Config } from '../../../config/schema.ts'
 import { explain, type Explanation, Unanswerable } from '../../../explain/explanation.ts'
 import { textOf } from '../../../explain/text.ts'
-import { json, type Operation, PLAIN, Refusal, text } from '../operation.ts'
+import { json, type Operation, operation, PLAIN, Refusal, text } from '../operation.ts'
 
 /** The configuration in force, and where its settings stand in its file. */
 export type InForce = { readonly config: Config; readonly origins: Origins }
@@ -33,7 +33,7 @@ const ANSWER = z
 /** @param inForce asked at each call. */
 export function explainOperation(inForce: () => InForce): Operation {
   const inputs = inForce().config.job.inputs.map(({ name }) => name)
-  return {
+  return operation({
     ...PLAIN,
     id: 'explainRequest',
     method: 'GET',
@@ -42,18 +42,18 @@ export function explainOperation(inForce: () => InForce): Operation {
       'The route, the policies, the timeouts and the retry schedule that a request would get, with the line that each comes from; as text for who accepts text/plain alone',
     query: { ...Object.fromEntries(inputs.map((name) => [name, z.string().optional()])), ...QUERY },
     answers: { 200: { what: 'the explanation', schema: ANSWER } },
-    answer: ({ query, header }) => {
+    answer: ({ query, given, header }) => {
       const { config, origins } = inForce()
-      const told = [...query].filter(([name]) => !Object.hasOwn(QUERY, name))
+      const told = [...given].filter(([name]) => !Object.hasOwn(QUERY, name))
       const explanation = answered(config, origins, {
-        upstream: query.get('upstream') ?? undefined,
-        method: query.get('method') ?? 'GET',
-        path: query.get('path') ?? '',
+        upstream: query.upstream,
+        method: query.method ?? 'GET',
+        path: query.path,
         inputs: Object.fromEntries(told),
       })
       return header('accept') === 'text/plain' ? text(textOf(explanation)) : json(200, explanation)
     },
-  }
+  })
 }
 
 function answered(...question: Parameters<typeof explain>): Explanation {

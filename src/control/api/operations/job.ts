@@ -7,7 +7,7 @@ import { type Clock, isoTime } from '../../../clock.ts'
 import type { JobBook, JobRecord } from '../../../job/book.ts'
 import { accept, type InputRule } from '../../../job/inputs.ts'
 import { computeTimeout, type Inputs, type TimeoutRules } from '../../../job/timeouts.ts'
-import { empty, json, limitUpTo, type Operation, PLAIN, Refusal } from '../operation.ts'
+import { empty, json, limitUpTo, type Operation, operation, PLAIN, Refusal } from '../operation.ts'
 
 export type JobSettings = { readonly inputs: readonly InputRule[]; readonly timeouts: TimeoutRules }
 
@@ -48,7 +48,7 @@ export function jobOperations(store: CheckpointStore, book: JobBook, settings: J
     404: { what: 'not registered', schema: undefined },
   }
   return [
-    {
+    operation({
       ...PLAIN,
       id: 'registerJob',
       method: 'PUT',
@@ -58,8 +58,8 @@ export function jobOperations(store: CheckpointStore, book: JobBook, settings: J
       body: shape,
       answers: { 200: { what: 'registered before', schema: RECORD }, 201: { what: 'registered', schema: RECORD } },
       answer: async ({ params, body }) => {
-        const job = params.id ?? ''
-        const inputs = completed(rules, body as z.infer<typeof shape>)
+        const job = params.id
+        const inputs = completed(rules, body)
         const known = book.find(job)
         const startedAt = known?.startedAt ?? clock.wallNow()
         const total = timeouts[TOTAL] === undefined ? undefined : computeTimeout(TOTAL, timeouts, inputs).seconds
@@ -73,8 +73,8 @@ export function jobOperations(store: CheckpointStore, book: JobBook, settings: J
         book.put(record)
         return json(known === undefined ? 201 : 200, shown(record))
       },
-    },
-    {
+    }),
+    operation({
       ...PLAIN,
       id: 'listJobs',
       method: 'GET',
@@ -82,10 +82,9 @@ export function jobOperations(store: CheckpointStore, book: JobBook, settings: J
       summary: 'The jobs that are registered, the newest first',
       query: { limit: limitUpTo(1000) },
       answers: { 200: { what: 'the newest of them', schema: z.object({ jobs: z.array(RECORD), total: z.int() }) } },
-      answer: ({ query }) =>
-        json(200, { jobs: book.newest(Number(query.get('limit') ?? 100)).map(shown), total: book.size }),
-    },
-    {
+      answer: ({ query }) => json(200, { jobs: book.newest(query.limit ?? 100).map(shown), total: book.size }),
+    }),
+    operation({
       ...PLAIN,
       id: 'loadJob',
       method: 'GET',
@@ -94,12 +93,12 @@ export function jobOperations(store: CheckpointStore, book: JobBook, settings: J
       params: { id },
       answers: found,
       answer: ({ params }) => {
-        const record = book.find(params.id ?? '')
+        const record = book.find(params.id)
         if (record === undefined) throw new Refusal(404, 'no such job')
         return json(200, shown(record))
       },
-    },
-    {
+    }),
+    operation({
       ...PLAIN,
       id: 'forgetJob',
       method: 'DELETE',
@@ -108,12 +107,12 @@ export function jobOperations(store: CheckpointStore, book: JobBook, settings: J
       params: { id },
       answers: { 204: { what: 'gone', schema: undefined } },
       answer: async ({ params }) => {
-        await store.removeJob(params.id ?? '')
-        book.remove(params.id ?? '')
+        await store.removeJob(params.id)
+        book.remove(params.id)
         return empty
       },
-    },
-    {
+    }),
+    operation({
       ...PLAIN,
       id: 'computeTimeouts',
       method: 'GET',
@@ -131,12 +130,11 @@ export function jobOperations(store: CheckpointStore, book: JobBook, settings: J
         },
       },
       answer: ({ query }) => {
-        const given = Object.fromEntries([...query].filter(([name]) => rules.some((rule) => rule.name === name)))
-        const inputs = completed(rules, given)
+        const inputs = completed(rules, query)
         const terms = Object.fromEntries(names.map((name) => [name, computeTimeout(name, timeouts, inputs).terms]))
         return json(200, { inputs, timeouts: secondsOf(inputs), terms })
       },
-    },
+    }),
   ]
 }
 

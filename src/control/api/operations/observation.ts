@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import type { HealthDocument } from '../../health/report.ts'
 import type { Metrics } from '../../metrics/metrics.ts'
-import { json, type Operation, PLAIN, problem, text } from '../operation.ts'
+import { json, type Operation, operation, PLAIN, problem, text } from '../operation.ts'
 
 export type Observed = {
   readonly health: { report(): Promise<HealthDocument> }
@@ -19,7 +19,7 @@ type Conditions = Readonly<Record<string, boolean>>
 export function observationOperations({ metrics, health, phase }: Observed): Operation[] {
   return [
     ...probeOperations({ metrics, phase }),
-    {
+    operation({
       ...OBSERVATION,
       id: 'checkHealth',
       path: '/health',
@@ -32,7 +32,7 @@ export function observationOperations({ metrics, health, phase }: Observed): Ope
         const document = await health.report()
         return json(document.status === 'unhealthy' ? 503 : 200, document)
       },
-    },
+    }),
   ]
 }
 
@@ -51,22 +51,23 @@ const HEALTH = z.object({
 
 /** What may be asked of anyone, also on a listener of its own. */
 export function probeOperations({ metrics, phase }: Omit<Observed, 'health'>): Operation[] {
-  const probe = (id: string, path: string, summary: string, conditions: () => Conditions): Operation => ({
-    ...OBSERVATION,
-    id,
-    path,
-    summary,
-    query: { verbose: z.string().optional() },
-    answers: { 200: { what: 'yes', schema: undefined }, 503: { what: 'no', schema: undefined } },
-    answer: ({ query }) => {
-      const all = Object.entries(conditions())
-      const failing = all.filter(([, holds]) => !holds).map(([name]) => name)
-      if (query.has('verbose')) return { ...text(verdicts(all)), status: failing.length === 0 ? 200 : 503 }
-      return failing.length === 0 ? text('ok\n') : problem(503, `not ${failing.join(', not ')}`)
-    },
-  })
+  const probe = (id: string, path: string, summary: string, conditions: () => Conditions): Operation =>
+    operation({
+      ...OBSERVATION,
+      id,
+      path,
+      summary,
+      query: { verbose: z.string().optional() },
+      answers: { 200: { what: 'yes', schema: undefined }, 503: { what: 'no', schema: undefined } },
+      answer: ({ query }) => {
+        const all = Object.entries(conditions())
+        const failing = all.filter(([, holds]) => !holds).map(([name]) => name)
+        if (query.verbose !== undefined) return { ...text(verdicts(all)), status: failing.length === 0 ? 200 : 503 }
+        return failing.length === 0 ? text('ok\n') : problem(503, `not ${failing.join(', not ')}`)
+      },
+    })
   return [
-    {
+    operation({
       ...OBSERVATION,
       id: 'scrape',
       path: '/metrics',
@@ -76,7 +77,7 @@ export function probeOperations({ metrics, phase }: Omit<Observed, 'health'>): O
         const { body, contentType } = await metrics.scrape(header('accept') ?? '')
         return text(body, contentType)
       },
-    },
+    }),
     probe('isAlive', '/livez', 'Whether the event loop turns', () => ({ alive: true })),
     probe('isReady', '/readyz', 'Whether the sidecar takes traffic; upstreams do not matter', () => phase().ready),
     probe('hasStarted', '/startupz', 'Whether all listeners are open', () => phase().started),

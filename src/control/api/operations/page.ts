@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
-import { empty, type Operation, PLAIN, type Reply } from '../operation.ts'
+import { empty, type Operation, operation, PLAIN, type Reply } from '../operation.ts'
 
 const TYPES: Readonly<Record<string, string>> = {
   html: 'text/html; charset=utf-8',
@@ -45,7 +45,7 @@ function fileAt(path: string, file: URL): Operation {
   }
   const whole: Reply = { status: 200, headers, body }
   const unchanged: Reply = { ...empty, status: 304, headers }
-  return {
+  return operation({
     ...PLAIN,
     id: path,
     method: 'GET',
@@ -54,7 +54,7 @@ function fileAt(path: string, file: URL): Operation {
     open: true,
     answers: { 200: { what: 'the file', schema: undefined } },
     answer: ({ header }) => (names(header('if-none-match'), headers.etag) ? unchanged : whole),
-  }
+  })
 }
 
 /** Weak comparison, as RFC 9110 section 13.1.2 has it for If-None-Match. */

@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import type { CheckpointStore } from '../../../checkpoint/store.ts'
 import { CURSOR, PAGE_END, pageEnd } from '../listing.ts'
-import { json, limitUpTo, type Operation, PLAIN } from '../operation.ts'
+import { json, limitUpTo, type Operation, operation, PLAIN } from '../operation.ts'
 
 const MOST = 100
 
@@ -19,17 +19,18 @@ const PAGE = z.object({
   ...PAGE_END,
 })
 
-export const progressOperation = (store: CheckpointStore): Operation => ({
-  ...PLAIN,
-  id: 'listProgress',
-  method: 'GET',
-  path: '/v1/progress',
-  summary: 'A page of the jobs that have a checkpoint, in order of job: how much of each stage is done',
-  query: { limit: limitUpTo(MOST), cursor: CURSOR },
-  answers: { 200: { what: 'a page', schema: PAGE } },
-  answer: async ({ query }) => {
-    const page = await store.progress(Number(query.get('limit') ?? MOST), query.get('cursor') ?? undefined)
-    const jobs = page.jobs.map(({ job, stages }) => ({ job_id: job, stages }))
-    return json(200, { jobs, ...pageEnd(page) })
-  },
-})
+export const progressOperation = (store: CheckpointStore): Operation =>
+  operation({
+    ...PLAIN,
+    id: 'listProgress',
+    method: 'GET',
+    path: '/v1/progress',
+    summary: 'A page of the jobs that have a checkpoint, in order of job: how much of each stage is done',
+    query: { limit: limitUpTo(MOST), cursor: CURSOR },
+    answers: { 200: { what: 'a page', schema: PAGE } },
+    answer: async ({ query }) => {
+      const page = await store.progress(query.limit ?? MOST, query.cursor)
+      const jobs = page.jobs.map(({ job, stages }) => ({ job_id: job, stages }))
+      return json(200, { jobs, ...pageEnd(page) })
+    },
+  })

@@ -1,9 +1,9 @@
 /** The upstreams over HTTP: what state they are in, what failed of late, what happens now, and an operator's word to their breakers. */
 
 import { z } from 'zod'
-import { BREAKER_MODES, type BreakerMode, type BreakerSnapshot, type UpstreamSnapshot } from '../../../events.ts'
+import { BREAKER_MODES, type BreakerSnapshot, type UpstreamSnapshot } from '../../../events.ts'
 import type { Failures } from '../../live/failures.ts'
-import { json, type Operation, PLAIN, Refusal, streamed } from '../operation.ts'
+import { json, type Operation, operation, PLAIN, Refusal, streamed } from '../operation.ts'
 import type { Overview } from '../../live/overview.ts'
 import { percentile, type Recent } from '../../live/recent.ts'
 
@@ -58,7 +58,7 @@ export function upstreamOperations({ plane, recent, failures, live }: Overview):
   const { upstreams, setMode } = plane
   const shown = (snapshot: UpstreamSnapshot) => shownUpstream(snapshot, recent, failures)
   return [
-    {
+    operation({
       ...PLAIN,
       id: 'listUpstreams',
       method: 'GET',
@@ -66,8 +66,8 @@ export function upstreamOperations({ plane, recent, failures, live }: Overview):
       summary: "Each upstream's endpoints, breakers, counts, latency and last error",
       answers: { 200: { what: 'the upstreams', schema: z.object({ upstreams: z.array(UPSTREAM) }) } },
       answer: () => json(200, { upstreams: upstreams().map(shown) }),
-    },
-    {
+    }),
+    operation({
       ...PLAIN,
       id: 'setBreakerMode',
       method: 'PUT',
@@ -80,8 +80,8 @@ export function upstreamOperations({ plane, recent, failures, live }: Overview):
         404: { what: 'no such upstream, or no such breaker of it', schema: undefined },
       },
       answer: ({ params, body }) => {
-        const name = params.name ?? ''
-        const { mode, route, endpoint } = body as { mode: BreakerMode; route?: string | null; endpoint?: string }
+        const { name } = params
+        const { mode, route, endpoint } = body
         const isMeant = (breaker: Pick<BreakerSnapshot, 'route' | 'endpoint'>) =>
           (route === undefined || (breaker.route ?? null) === route) &&
           (endpoint === undefined || breaker.endpoint === endpoint)
@@ -90,8 +90,8 @@ export function upstreamOperations({ plane, recent, failures, live }: Overview):
         if (snapshot === undefined) throw new Refusal(404, 'no such upstream')
         return json(200, shown(snapshot))
       },
-    },
-    {
+    }),
+    operation({
       ...PLAIN,
       id: 'listFailures',
       method: 'GET',
@@ -104,8 +104,8 @@ export function upstreamOperations({ plane, recent, failures, live }: Overview):
         },
       },
       answer: () => json(200, { failures: failures.newestFirst() }),
-    },
-    {
+    }),
+    operation({
       ...PLAIN,
       id: 'watchEvents',
       method: 'GET',
@@ -118,7 +118,7 @@ export function upstreamOperations({ plane, recent, failures, live }: Overview):
         if (stream === undefined) throw new Refusal(503, 'too many listen already', undefined, { 'retry-after': '10' })
         return streamed(stream)
       },
-    },
+    }),
   ]
 }
 
