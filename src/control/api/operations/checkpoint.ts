@@ -1,6 +1,7 @@
 /** Checkpoints over HTTP: each call of make-video's own manager, and appends that cannot lose anything. */
 
 import { z } from 'zod'
+import type { CheckpointView } from '../../../dashboard/shapes.ts'
 import {
   type Checkpoint,
   isDue,
@@ -39,7 +40,7 @@ const RECORD = z.object({
   timestamp: z.string(),
   revision: z.int().min(1),
   expires_at: z.iso.datetime(),
-})
+}) satisfies z.ZodType<CheckpointView>
 const SUMMARY = RECORD.omit({ item_ids: true, metadata: true })
 
 const PAGE = z.object({

@@ -1,6 +1,7 @@
 /** Jobs over HTTP: their shape, the timeouts that come of it, and the deadline that it starts. */
 
 import { z } from 'zod'
+import type { Job } from '../../../dashboard/shapes.ts'
 import { JOB_ID } from '../../../checkpoint/record.ts'
 import type { CheckpointStore } from '../../../checkpoint/store.ts'
 import { type Clock, isoTime } from '../../../clock.ts'
@@ -24,7 +25,7 @@ const RECORD = z.object({
   started_at: z.iso.datetime(),
   deadline_at: z.iso.datetime().nullable(),
   time_left_s: z.number().nullable(),
-})
+}) satisfies z.ZodType<Job>
 
 export function jobOperations(store: CheckpointStore, book: JobBook, settings: JobSettings, clock: Clock): Operation[] {
   const { inputs: rules, timeouts } = settings

@@ -1,6 +1,7 @@
 /** How far the jobs are, over HTTP: all stages of each, without the items, of which there may be thousands. */
 
 import { z } from 'zod'
+import type { JobProgress } from '../../../dashboard/shapes.ts'
 import type { CheckpointStore } from '../../../checkpoint/store.ts'
 import { CURSOR, PAGE_END, pageEnd } from '../listing.ts'
 import { json, limitUpTo, type Operation, operation, PLAIN } from '../operation.ts'
@@ -17,7 +18,7 @@ const PAGE = z.object({
     }),
   ),
   ...PAGE_END,
-})
+}) satisfies z.ZodType<{ readonly jobs: readonly JobProgress[] }>
 
 export const progressOperation = (store: CheckpointStore): Operation =>
   operation({

@@ -1,6 +1,7 @@
 /** The upstreams over HTTP: what state they are in, what failed of late, what happens now, and an operator's word to their breakers. */
 
 import { z } from 'zod'
+import type { Failure, UpstreamView } from '../../../dashboard/shapes.ts'
 import { BREAKER_MODES, type BreakerSnapshot, type UpstreamSnapshot } from '../../../events.ts'
 import type { Failures } from '../../live/failures.ts'
 import { json, type Operation, operation, PLAIN, Refusal, streamed } from '../operation.ts'
@@ -36,7 +37,7 @@ const UPSTREAM = z.object({
   last_error: z
     .object({ at: z.iso.datetime(), route: z.string(), reason: z.string().nullable(), status: z.int() })
     .nullable(),
-})
+}) satisfies z.ZodType<UpstreamView>
 const FAILURE = z.object({
   at: z.iso.datetime(),
   upstream: z.string(),
@@ -51,7 +52,7 @@ const FAILURE = z.object({
     z.object({ at_ms: z.number(), ms: z.number(), outcome: z.string(), endpoint: z.string().nullable() }),
   ),
   request_id: z.string(),
-})
+}) satisfies z.ZodType<Failure>
 const NAME = z.string().regex(/^[a-z0-9-]{1,63}$/, { error: 'no name of an upstream' })
 
 export function upstreamOperations({ plane, recent, failures, live }: Overview): Operation[] {
