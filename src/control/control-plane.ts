@@ -96,9 +96,8 @@ export class ControlPlane {
     emit({ kind: 'listening', name: 'control.metricsListen', address: written(probes.address) })
   }
 
-  /** @throws Error where the configuration opens the control listener to others without a token. */
+  /** Call after `assertControlExposure`. @throws Error when a health check cannot be made. */
   async prepare(located: Located, looks: UpstreamLooks, reloads: ConfigInForce): Promise<Prepared> {
-    assertControlExposure(located.config.control)
     const { terms, redis } = await this.#terms(located, looks, reloads)
     return {
       activate: () => {
@@ -150,8 +149,11 @@ export class ControlPlane {
   }
 }
 
-/** The file asks for a token where it listens; so must the address that needs a restart to change. */
-function assertControlExposure({ listen, token }: Config['control']): void {
+/**
+ * A change of `control.listen` waits for a restart, and the check of the file knows the new address alone.
+ * @throws Error where the address in use is open to others and the configuration has no token.
+ */
+export function assertControlExposure({ listen, token }: Config['control']): void {
   if (token === '' && !isLoopback(listen.host))
     throw new Error(`control.token is needed until control.listen is no longer ${written(listen)}: after a restart`)
 }

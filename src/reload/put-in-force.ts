@@ -1,4 +1,4 @@
-import type { ControlPlane } from '../control/control-plane.ts'
+import { assertControlExposure, type ControlPlane } from '../control/control-plane.ts'
 import type { Observers } from '../control/observers.ts'
 import type { Lifecycle } from '../lifecycle.ts'
 import type { DataPlane } from '../runtime/data-plane.ts'
@@ -14,25 +14,26 @@ type Parts = {
 
 /**
  * Prepares both planes for a configuration; then both go over to it, or neither.
- * @throws Error, with nothing changed, when one of them cannot be prepared, or the sidecar drains by then.
+ * @throws Error, with nothing changed, when one of them cannot be prepared, or the sidecar drains by then; before any
+ * listener is opened when the control listener would be without its token.
  */
 export async function putInForce(
   wanted: Given,
   { data, control, observers, life }: Parts,
   reloads: Reloads,
 ): Promise<void> {
+  assertControlExposure(wanted.config.control)
   const next = await data.prepare(wanted.config)
-  try {
-    const terms = await control.prepare(wanted, next.looks, reloads)
-    if (life.isDraining) {
-      await terms.abandon()
-      throw new Error('the sidecar is draining')
-    }
-    next.activate()
-    terms.activate()
-  } catch (error) {
+  const terms = await control.prepare(wanted, next.looks, reloads).catch(async (error: unknown) => {
     await next.abandon()
     throw error
+  })
+  if (life.isDraining) {
+    await terms.abandon()
+    await next.abandon()
+    throw new Error('the sidecar is draining')
   }
+  next.activate()
+  terms.activate()
   observers.tellWarnings(wanted.warnings)
 }

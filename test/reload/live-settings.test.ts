@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
 import { shownConfig } from '../../src/control/api/shown-config.ts'
@@ -56,6 +58,25 @@ test('reload: removing the token of a control listener off loopback is refused',
     },
   ])
   expect((await ask(url)).status).toBe(401)
+})
+
+test('reload: a token refused for the control listener opens no other listener', async (t) => {
+  const control = (token: string) => ({ top: { control: { listen: '0.0.0.0:0', token } } })
+  const proxy = await startProxy(t, { clock: fakeClock(), upstreams: DEAD, ...control('a-token') })
+  const url = `http://127.0.0.1:${proxy.app.addresses().control.port}/v1/config`
+  const taken = createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  t.onTestFinished(() => void taken.close())
+  const address = taken.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  proxy.rewrite({
+    upstreams: { web: { ...DEAD.web, listen: `127.0.0.1:${port}` } },
+    top: { control: { listen: AT, token: '' } },
+  })
+  const headers = { authorization: 'Bearer a-token' }
+  const { faults } = problemOf(await ask(`${url}/reload`, { method: 'POST', headers }))
+  // The port is taken: opening the listener first would name the port instead.
+  expect(faults).toMatchObject([{ message: expect.stringMatching(/^control\.token is needed/) }])
 })
 
 test('reload: computed timeouts and inputs change for requests and the control API', async (t) => {
