@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { type Command, type Surroundings, UsageError } from './commands/command.ts'
+import type { Command, Surroundings } from './commands/command.ts'
+import { UsageError } from './commands/usage-error.ts'
 
 /** By name, in the order of the help. Loads the code of one alone: most of the time to start is reading code. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
@@ -19,9 +20,12 @@ const complain = (text: string) => void process.stderr.write(text)
 async function main([name = '', ...args]: string[]): Promise<number> {
   const version = versionOf()
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
-  if (name === '--version' && args.length === 0) return print(`${version}\n`)
+  if (name === '--version' && !args.includes('--help')) return print(`${version}\n`)
   if (name === '--help' || name === 'help') return print(await wholeUsage())
-  if (load === undefined) return refuse(await wholeUsage())
+  if (load === undefined) {
+    const usage = await wholeUsage()
+    return args.includes('--help') ? print(usage) : refuse(usage)
+  }
   const command = await load()
   if (args.includes('--help')) return print(command.usage)
   try {

@@ -3,8 +3,9 @@ import type { Env } from '../config/file/interpolate.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { type ConfigWarning, formatWarnings, RULE_NAMES, warningsOf } from '../config/warnings.ts'
-import { command, UsageError } from './command.ts'
-import { readText } from './read-text.ts'
+import { command } from './command.ts'
+import { UsageError } from './usage-error.ts'
+import { readText } from './read-config.ts'
 
 type CheckOptions = {
   readonly file: string
@@ -26,6 +27,7 @@ export const checkCommand = command({
     json: { type: 'boolean', default: false },
     allow: { type: 'string', multiple: true },
   },
+  allowPositionals: true,
   run: ({ strict, json, allow = [] }, [file, ...others], { env, write }) => {
     if (file === undefined || others.length > 0) throw new UsageError('check takes one file')
     return check({ file, strict, json, allowed: allow }, env, write)

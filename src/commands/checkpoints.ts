@@ -4,7 +4,8 @@ import { placeName, STORE_FORMS, type StorePlace, storePlace } from '../checkpoi
 import { type CheckpointStore, StoreDown } from '../checkpoint/store.ts'
 import { systemClock } from '../clock.ts'
 import { durationMs } from '../config/kinds/units.ts'
-import { command, type Surroundings, UsageError, variable } from './command.ts'
+import { command, type Surroundings, variable } from './command.ts'
+import { UsageError } from './usage-error.ts'
 
 type CopyOptions = {
   readonly from: StorePlace
@@ -30,6 +31,7 @@ export const checkpointsCommand = command({
     servername: { type: 'string', default: '' },
     ttl: { type: 'string', default: '24h' },
   },
+  allowPositionals: true,
   run: (values, [verb, ...others], surroundings) => {
     if (verb !== 'copy' || others.length > 0) throw new UsageError('checkpoints knows copy alone')
     const from = placeAt('--from', values.from, surroundings)

@@ -2,9 +2,7 @@
 
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 import type { Terminal } from './terminal.ts'
-
-/** A command line that cannot be carried out: its message is told, with the command's usage. */
-export class UsageError extends Error {}
+import { UsageError } from './usage-error.ts'
 
 /** What the process gives a command. */
 export type Surroundings = {
@@ -30,13 +28,15 @@ export type Command = {
   readonly run: (args: string[], surroundings: Surroundings) => number | Promise<number>
 }
 
-type Parsed<O extends ParseArgsOptionsConfig> = ReturnType<typeof parseArgs<{ options: O; allowPositionals: true }>>
+type Parsed<O extends ParseArgsOptionsConfig> = ReturnType<typeof parseArgs<{ options: O; allowPositionals: boolean }>>
 
 type Described<O extends ParseArgsOptionsConfig> = {
   readonly name: string
   readonly usage: string
   /** Its options, as node's parseArgs takes them. */
   readonly options: O
+  /** Whether it takes arguments that are no options. */
+  readonly allowPositionals: boolean
   readonly run: (
     values: Parsed<O>['values'],
     positionals: readonly string[],
@@ -44,27 +44,27 @@ type Described<O extends ParseArgsOptionsConfig> = {
   ) => number | Promise<number>
 }
 
-export const command = <O extends ParseArgsOptionsConfig>({ name, usage, options, run }: Described<O>): Command => ({
+export const command = <O extends ParseArgsOptionsConfig>({
+  name,
+  usage,
+  options,
+  allowPositionals,
+  run,
+}: Described<O>): Command => ({
   name,
   usage,
   run: (args, surroundings) => {
-    const { values, positionals } = parsed(args, options)
+    const { values, positionals } = parsed(args, options, allowPositionals)
     return run(values, positionals, surroundings)
   },
 })
 
-function parsed<O extends ParseArgsOptionsConfig>(args: string[], options: O): Parsed<O> {
+function parsed<O extends ParseArgsOptionsConfig>(args: string[], options: O, allowPositionals: boolean): Parsed<O> {
   try {
-    return parseArgs({ args, options, allowPositionals: true })
+    return parseArgs({ args, options, allowPositionals })
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error))
   }
-}
-
-/** For commands that take options alone. */
-export function assertNone(positionals: readonly string[]): void {
-  const [first] = positionals
-  if (first !== undefined) throw new UsageError(`Unexpected argument '${first}'`)
 }
 
 /** The value of a variable of the environment that an option names. */

@@ -3,7 +3,7 @@ import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemClock } from '../clock.ts'
 import { type Result, type Setting, tell } from '../demo/story.ts'
-import { assertNone, command, type Surroundings } from './command.ts'
+import { command, type Surroundings } from './command.ts'
 import { npxEnd } from './npx.ts'
 
 type DemoOptions = {
@@ -21,8 +21,8 @@ export const demoCommand = command({
                                    watch it at work, about a minute, nothing else needed; its log for simulate
 `,
   options: { config: { type: 'string' }, log: { type: 'string' } },
-  run: ({ config, log }, positionals, surroundings) => {
-    assertNone(positionals)
+  allowPositionals: false,
+  run: ({ config, log }, _positionals, surroundings) => {
     return demo({ config, log }, surroundings)
   },
 })

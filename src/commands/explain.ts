@@ -1,6 +1,7 @@
 import { explain as explanationOf, type Question, Unanswerable } from '../explain/explanation.ts'
 import { textOf } from '../explain/text.ts'
-import { command, type Surroundings, UsageError } from './command.ts'
+import { command, type Surroundings } from './command.ts'
+import { UsageError } from './usage-error.ts'
 import { readConfig } from './read-config.ts'
 
 export const explainCommand = command({
@@ -14,6 +15,7 @@ export const explainCommand = command({
     input: { type: 'string', multiple: true },
     json: { type: 'boolean', default: false },
   },
+  allowPositionals: true,
   run: ({ config, upstream, input = [], json }, [first, second, ...others], surroundings) => {
     if (first === undefined || others.length > 0) throw new UsageError('explain takes a method and a path')
     const [method, path] = second === undefined ? ['GET', first] : [first.toUpperCase(), second]

@@ -1,7 +1,7 @@
+import { readFileSync } from 'node:fs'
 import { formatFaults } from '../config/file/faults.ts'
 import type { Env } from '../config/file/interpolate.ts'
 import { type Loaded, loadConfig } from '../config/load.ts'
-import { readText } from './read-text.ts'
 
 type Read = Extract<Loaded, { ok: true }> & { readonly text: string }
 
@@ -11,4 +11,13 @@ export function readConfig(file: string, env: Env): Read | string {
   if (text instanceof Error) return `breakwater: cannot read ${file}: ${text.message}\n`
   const loaded = loadConfig(text, file, env)
   return loaded.ok ? { ...loaded, text } : formatFaults(loaded.faults)
+}
+
+/** @returns the file's text, or why it cannot be read. */
+export function readText(file: string): string | Error {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error))
+  }
 }

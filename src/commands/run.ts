@@ -5,7 +5,7 @@ import { systemClock } from '../clock.ts'
 import { warningsOf } from '../config/warnings.ts'
 import { systemResolve } from '../net/dns-cache.ts'
 import { configFile } from '../reload/source.ts'
-import { assertNone, command, type Surroundings } from './command.ts'
+import { command, type Surroundings } from './command.ts'
 import { npxEnd } from './npx.ts'
 import { readConfig } from './read-config.ts'
 
@@ -14,8 +14,8 @@ export const runCommand = command({
   usage: `  breakwater run [--config FILE]   serve (FILE: proxy.yaml when not given)
 `,
   options: { config: { type: 'string', default: 'proxy.yaml' } },
-  run: ({ config }, positionals, surroundings) => {
-    assertNone(positionals)
+  allowPositionals: false,
+  run: ({ config }, _positionals, surroundings) => {
     return run(config, surroundings)
   },
 })

@@ -10,7 +10,8 @@ import { readLog, type RecordedLog } from '../simulate/recorded/log.ts'
 import { recordedRun, replay } from '../simulate/replay.ts'
 import { type Finished, type Report, sideBySide, table } from '../simulate/report/report.ts'
 import { loadScenario, type Scenario } from '../simulate/scenario.ts'
-import { assertNone, command, type Surroundings, UsageError } from './command.ts'
+import { command, type Surroundings } from './command.ts'
+import { UsageError } from './usage-error.ts'
 import { durationMs } from '../config/kinds/units.ts'
 
 type SimulateOptions = {
@@ -54,8 +55,8 @@ export const simulateCommand = command({
     json: { type: 'boolean', default: false },
     html: { type: 'string' },
   },
-  run: (values, positionals, surroundings) => {
-    assertNone(positionals)
+  allowPositionals: false,
+  run: (values, _positionals, surroundings) => {
     const { config, against, log, scenario, html, json } = values
     if (config === undefined) throw new UsageError('--config: expected a file')
     const source = log === undefined ? (scenario === undefined ? undefined : { scenario }) : { log }

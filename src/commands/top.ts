@@ -2,7 +2,8 @@ import { type Clock, systemClock, Watchdog } from '../clock.ts'
 import { ApiError, type Api, createApi } from '../dashboard/api.js'
 import { fold, freshState, type State } from '../dashboard/state.js'
 import { type Link, frame } from '../top/frame.ts'
-import { assertNone, command, UsageError, variable } from './command.ts'
+import { command, variable } from './command.ts'
+import { UsageError } from './usage-error.ts'
 import type { Terminal } from './terminal.ts'
 
 type TopOptions = {
@@ -31,8 +32,8 @@ export const topCommand = command({
     'token-env': { type: 'string' },
     once: { type: 'boolean', default: false },
   },
-  run: ({ url, once, 'token-env': name }, positionals, surroundings) => {
-    assertNone(positionals)
+  allowPositionals: false,
+  run: ({ url, once, 'token-env': name }, _positionals, surroundings) => {
     const token = name === undefined ? '' : variable('--token-env', name, surroundings)
     if (!URL.canParse(url)) throw new UsageError('--url: expected one such as http://127.0.0.1:8081')
     return top({ url, token, once }, surroundings.terminal, systemClock, surroundings.complain)
