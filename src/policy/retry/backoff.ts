@@ -1,5 +1,5 @@
 import { httpDateMs } from '../../clock.ts'
-import { fieldOf, type RawHeaders } from '../../net/fields.ts'
+import { firstField, type RawHeaders } from '../../net/fields.ts'
 
 export type BackoffSettings = {
   readonly initialMs: number
@@ -42,7 +42,8 @@ export function startsMs(
  * Source: RFC 9110 section 10.2.3, both forms.
  */
 export function retryAfterMs(headers: RawHeaders, wallNow: number): number {
-  const value = fieldOf(headers, 'retry-after').trim()
+  const value = firstField(headers, 'retry-after')?.trim()
+  if (value === undefined) return 0
   if (/^\d+$/.test(value)) return Number(value) * 1000
   return Math.max(0, (httpDateMs(value, wallNow) ?? 0) - wallNow)
 }
