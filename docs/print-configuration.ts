@@ -25,7 +25,7 @@ Durations have a unit (\`250ms\`, \`30s\`, \`1h30m\`), and so have sizes (\`64Ki
 ${tableOf({ properties: top })}
 ## \`upstreams.<name>\`
 
-${upstreams?.description}. Beside these keys, each of those under \`defaults\`.
+${upstreams?.description} Beside these keys, each of those under \`defaults\`.
 
 ${tableOf(without(upstream, inherited))}
 ## \`upstreams.<name>.routes[]\`
@@ -36,17 +36,17 @@ anything of \`breaker\` has a breaker of its own.
 ${tableOf(without(route, inherited))}
 ## \`defaults\`
 
-${defaults?.description}.
+${defaults?.description}
 
 ${tableOf(defaults)}
 ## \`job\`
 
-${job?.description}.
+${job?.description}
 
 ${tableOf(job)}
 ## \`timeouts.<name>\`
 
-${timeouts?.description}: \`(base + sum of per · input) · product of times\`, clamped to \`min\` and \`max\`, in whole seconds.
+${timeouts?.description} A timeout is \`(base + sum of per · input) · product of times\`, clamped to \`min\` and \`max\`, in whole seconds.
 
 ${tableOf(memberOf(timeouts))}`
 }

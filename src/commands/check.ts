@@ -20,7 +20,7 @@ type CheckOptions = {
 export const checkCommand = command({
   name: 'check',
   usage: `  breakwater check FILE [--strict] [--json] [--allow WARNING]…
-                                   list every fault of a configuration file, or else what it will be sorry for
+                                   list the faults of a configuration file; when it has none, its warnings
 `,
   options: {
     strict: { type: 'boolean', default: false },
@@ -29,7 +29,7 @@ export const checkCommand = command({
   },
   allowPositionals: true,
   run: ({ strict, json, allow = [] }, [file, ...others], { env, write }) => {
-    if (file === undefined || others.length > 0) throw new UsageError('check takes one file')
+    if (file === undefined || others.length > 0) throw new UsageError('expected one file')
     return check({ file, strict, json, allowed: allow }, env, write)
   },
 })

@@ -20,9 +20,9 @@ type CopyOptions = {
 export const checkpointsCommand = command({
   name: 'checkpoints',
   usage: `  breakwater checkpoints copy --from STORE --to STORE [--ca FILE] [--servername NAME] [--ttl 24h]
-                                   copy checkpoints and jobs; what the target has already stays as it is.
+                                   copy checkpoints and jobs that the target does not have.
                                    STORE: file:<folder>, redis://host:6379/0, rediss://…, redis+sentinel://…/master/0,
-                                   redis+cluster://…; as '\${NAME}' it is taken from the environment
+                                   redis+cluster://…; '\${NAME}' is read from the environment
 `,
   options: {
     from: { type: 'string' },
@@ -33,7 +33,7 @@ export const checkpointsCommand = command({
   },
   allowPositionals: true,
   run: (values, [verb, ...others], surroundings) => {
-    if (verb !== 'copy' || others.length > 0) throw new UsageError('checkpoints knows copy alone')
+    if (verb !== 'copy' || others.length > 0) throw new UsageError('the only subcommand of checkpoints is copy')
     const from = placeAt('--from', values.from, surroundings)
     const to = placeAt('--to', values.to, surroundings)
     const ttlMs = durationMs(values.ttl)

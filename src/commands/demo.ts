@@ -18,7 +18,7 @@ const SHIPPED = join(import.meta.dirname, '../../proxy.yaml')
 export const demoCommand = command({
   name: 'demo',
   usage: `  breakwater demo [--config FILE] [--log FILE]
-                                   watch it at work, about a minute, nothing else needed; its log for simulate
+                                   run a demonstration of about a minute; --log FILE keeps its log for simulate
 `,
   options: { config: { type: 'string' }, log: { type: 'string' } },
   allowPositionals: false,

@@ -7,7 +7,7 @@ import { readConfig } from './read-config.ts'
 export const explainCommand = command({
   name: 'explain',
   usage: `  breakwater explain [METHOD] PATH [--config FILE] [--upstream NAME] [--input NAME=VALUE]… [--json]
-                                   what would be done with a request, and which line says so
+                                   show what the sidecar would do with a request, with the line of each setting
 `,
   options: {
     config: { type: 'string', default: 'proxy.yaml' },
@@ -17,7 +17,7 @@ export const explainCommand = command({
   },
   allowPositionals: true,
   run: ({ config, upstream, input = [], json }, [first, second, ...others], surroundings) => {
-    if (first === undefined || others.length > 0) throw new UsageError('explain takes a method and a path')
+    if (first === undefined || others.length > 0) throw new UsageError('expected a path, or a method and a path')
     const [method, path] = second === undefined ? ['GET', first] : [first.toUpperCase(), second]
     const pairs = input.map((pair) => /^(\w+)=(.*)$/s.exec(pair)?.slice(1) ?? [])
     if (pairs.some(({ length }) => length === 0)) throw new UsageError('--input: expected NAME=VALUE')
@@ -26,7 +26,7 @@ export const explainCommand = command({
 })
 
 /**
- * Tells what would be done with a request, and which line says so.
+ * Tells show what the sidecar would do with a request, with the line of each setting.
  * @returns the exit code: 0, or 2 when the file is faulty or not readable, or the question has no answer.
  */
 function explain(file: string, json: boolean, question: Question, { env, write, complain }: Surroundings): number {

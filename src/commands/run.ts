@@ -11,7 +11,7 @@ import { readConfig } from './read-config.ts'
 
 export const runCommand = command({
   name: 'run',
-  usage: `  breakwater run [--config FILE]   serve (FILE: proxy.yaml when not given)
+  usage: `  breakwater run [--config FILE]   run the sidecar (FILE: proxy.yaml by default)
 `,
   options: { config: { type: 'string', default: 'proxy.yaml' } },
   allowPositionals: false,

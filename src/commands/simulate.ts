@@ -34,14 +34,14 @@ class FileError extends Error {}
 export const simulateCommand = command({
   name: 'simulate',
   usage: `  breakwater simulate --config NEW --log FILE [--against OLD]
-                                   replay an access log (- for stdin) through a configuration, beside what was recorded
+                                   replay an access log (- for stdin) through a configuration and compare with the recorded run
   breakwater simulate --config NEW --scenario FILE [--against OLD]
-                                   the same with traffic and outages that are made up
-      --unseen nearest|ok|fail     what a call that was never made would have been answered (nearest)
-      --late never|30s             when an answer that was given up would have come (never)
-      --patience forever|30s       how long clients wait that did not leave (forever)
-      --seed N                     of what is left to chance (1)
-      --json, --html FILE          all figures; a page with plots
+                                   the same with the traffic and outages of a scenario
+      --unseen nearest|ok|fail     the answer of a call that the log does not have (nearest)
+      --late never|30s             the time of an answer that the sidecar gave up on (never)
+      --patience forever|30s       the time that clients wait who did not leave (forever)
+      --seed N                     the seed of the random numbers (1)
+      --json, --html FILE          all figures as JSON; a page with plots
 `,
   options: {
     config: { type: 'string' },
@@ -61,7 +61,7 @@ export const simulateCommand = command({
     if (config === undefined) throw new UsageError('--config: expected a file')
     const source = log === undefined ? (scenario === undefined ? undefined : { scenario }) : { log }
     if (source === undefined || (log !== undefined && scenario !== undefined))
-      throw new UsageError('simulate takes either --log or --scenario')
+      throw new UsageError('expected either --log or --scenario')
     const unseen = (['nearest', 'ok', 'fail'] as const).find((word) => word === values.unseen)
     if (unseen === undefined) throw new UsageError('--unseen: expected nearest, ok or fail')
     if (!/^\d{1,9}$/.test(values.seed)) throw new UsageError('--seed: expected a whole number')

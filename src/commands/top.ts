@@ -25,7 +25,7 @@ const LEAVE = '\x1b[?25h\x1b[?1049l'
 export const topCommand = command({
   name: 'top',
   usage: `  breakwater top [--url http://127.0.0.1:8081] [--token-env NAME] [--once]
-                                   watch a running one at a terminal; NAME: the variable with the token of its control.token
+                                   watch a running sidecar; NAME: the environment variable with its control.token
 `,
   options: {
     url: { type: 'string', default: 'http://127.0.0.1:8081' },

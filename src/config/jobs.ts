@@ -10,17 +10,17 @@ const IDENTIFIER = /^[a-z][a-z0-9_]*$/
 const identifier = z.string().regex(IDENTIFIER, { error: 'a name has small letters, digits and _' })
 
 const input = z.strictObject({
-  header: token.describe('request header that tells it').optional(),
-  query: text.min(1).describe('parameter of the query that tells it').optional(),
+  header: token.describe('Request header with the value.').optional(),
+  query: text.min(1).describe('Query parameter with the value.').optional(),
   json: text
     .regex(/^\//, { error: 'expected a JSON Pointer such as /count' })
-    .describe('JSON Pointer into a JSON request body')
+    .describe('JSON Pointer to the value in a JSON request body.')
     .optional(),
   default: z
     .union([z.number(), text], { error: 'expected a number or a string' })
-    .describe('where no source has a value; its type is the type of the input'),
-  min: z.number().describe('least value of a number; others are not taken').optional(),
-  max: z.number().describe('greatest value of a number').optional(),
+    .describe("Value when no source has one. Its type is the input's type."),
+  min: z.number().describe('Smallest number that is accepted.').optional(),
+  max: z.number().describe('Largest number that is accepted.').optional(),
 })
 
 /** Without a header of its own a job's id comes in this one. */
@@ -37,24 +37,24 @@ const bound = (description: string, byDefault: string) => {
 export const JOB = z.strictObject({
   id: z
     .strictObject({
-      header: token.meta({ description: 'request header with the id of the job', byDefault: ID_HEADER }),
+      header: token.meta({ description: "Request header with the job's id.", byDefault: ID_HEADER }),
     })
     .optional(),
-  inputs: z.record(identifier, input).describe('what tells the shape of a job, by name').optional(),
+  inputs: z.record(identifier, input).describe('Inputs that describe a job, by name.').optional(),
 })
 
 export const TIMEOUTS = z.record(
   identifier,
   z.strictObject({
-    base: duration('0ms', '7d').describe('what it starts from').optional(),
-    per: z.record(identifier, duration('0ms', '1d')).describe('by input: so much for each unit of it').optional(),
+    base: duration('0ms', '7d').describe('Base time.').optional(),
+    per: z.record(identifier, duration('0ms', '1d')).describe('Time per unit of an input, by input.').optional(),
     times: z
       .record(identifier, z.record(text, number(0, 1000)))
-      .describe('by input, by its value: factor for base and per')
+      .describe('Factor for base and per, by input and value.')
       .optional(),
-    sum: listOf(identifier).describe('other timeouts, whose unclamped values are added').optional(),
-    min: bound('never less than this', MIN),
-    max: bound('never more than this', MAX),
+    sum: listOf(identifier).describe('Other computed timeouts, whose unclamped values are added.').optional(),
+    min: bound('Shortest timeout.', MIN),
+    max: bound('Longest timeout.', MAX),
   }),
 )
 

@@ -69,76 +69,84 @@ const LOG_LEVEL = oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
 
 /** Everything outside `defaults` and `upstreams`. */
 export const TOP = {
-  version: setting(z.literal(1, { error: 'expected 1, the only version there is' }), 1, 'of this file format'),
+  version: setting(z.literal(1, { error: 'expected 1, the only version there is' }), 1, 'Version of the file format.'),
   service: setting(
     text.min(1, { error: 'must not be empty' }).max(200),
     'breakwater',
-    'named in the logs and the metrics',
+    'Name of the service, in log lines and metrics.',
   ),
-  listen: setting(listener, '127.0.0.1:8080', 'shared listener: the first path segment names the upstream'),
+  listen: setting(listener, '127.0.0.1:8080', 'Shared listener. The first path segment names the upstream.'),
   bodies: {
-    memory: setting(size('0B', '100GiB'), '64MiB', 'all request bodies kept in memory for replay, together'),
+    memory: setting(size('0B', '100GiB'), '64MiB', 'Total memory for request bodies that are kept for a retry.'),
     disk: setting(
       size('0B', '1000GB'),
       '1GiB',
-      "all that are kept on disk, together: unlinked files, which count towards no emptyDir's sizeLimit",
+      "Total disk space for request bodies that are kept for a retry. The files are unlinked: an emptyDir's sizeLimit does not count them.",
     ),
   },
   maxConnections: setting(
     integer(1, 1_000_000),
     10_000,
-    'clients of one listener; fewer where the process has too few descriptors',
+    'Client connections of one listener. Fewer when the process has too few file descriptors.',
   ),
-  shutdown: setting(duration('0ms', '1d'), '25s', 'how long a drain may take; then what is left is cut'),
+  shutdown: setting(duration('0ms', '1d'), '25s', 'Longest drain. Requests that are still under way then are cut.'),
   control: {
-    listen: setting(listenAddress, '127.0.0.1:8081', 'metrics and probes'),
-    token: setting(text, '', 'bearer token for what shows data or changes something'),
-    metricsListen: setting(listener, false, 'a listener for metrics and probes alone, without a token'),
+    listen: setting(listenAddress, '127.0.0.1:8081', 'Control listener: API, page, metrics and probes.'),
+    token: setting(text, '', 'Bearer token for calls that show data or change something.'),
+    metricsListen: setting(listener, false, 'Listener for metrics and probes only, without a token.'),
   },
   log: {
-    level: setting(LOG_LEVEL, 'info', 'least level of a line'),
-    access: setting(flag, true, 'one line a request'),
+    level: setting(LOG_LEVEL, 'info', 'Lowest level that is logged.'),
+    access: setting(flag, true, 'Logs one line for each request.'),
   },
   checkpoints: {
     store: setting(
       written(storePlace, STORE_FORMS).meta({ type: 'string', title: STORE_FORMS }),
       'file:./data',
-      'where checkpoints and jobs are kept',
+      'Store for checkpoints and jobs.',
     ),
     tls: {
-      ca: setting(text, '', 'file (PEM) of a further certificate authority, for a store behind TLS'),
-      servername: setting(text, '', 'name to ask for and to check, when it is not the host'),
+      ca: setting(text, '', 'PEM file of a certificate authority to trust for the store, besides the default ones.'),
+      servername: setting(text, '', 'Server name (SNI) of the store and of its certificate. The host when empty.'),
     },
-    ttl: setting(duration('1s', '365d'), '24h', 'how long a checkpoint lives after its last save'),
-    interval: setting(integer(1, 1_000_000), 10, 'items between two saves'),
-    maxItems: setting(integer(1, 10_000_000), 10_000, 'item ids in one checkpoint'),
-    maxBody: setting(size('1KiB', '1GiB'), '1MiB', 'of a call to the control API'),
+    ttl: setting(duration('1s', '365d'), '24h', 'Time after its last save at which a checkpoint expires.'),
+    interval: setting(
+      integer(1, 1_000_000),
+      10,
+      'Finished items between two saves, for clients that ask whether one is due.',
+    ),
+    maxItems: setting(integer(1, 10_000_000), 10_000, 'Largest number of item ids in one checkpoint.'),
+    maxBody: setting(size('1KiB', '1GiB'), '1MiB', 'Largest body of a call to the control API.'),
   },
   tracing: {
-    endpoint: setting(collector, '', 'an OTLP/HTTP receiver of traces, which gets POST /v1/traces; off when empty'),
-    headers: setting(headerList, '', 'sent to it with each call'),
-    resource: setting(attributeList, '', 'further attributes of what the spans are of, such as k8s.pod.name'),
+    endpoint: setting(collector, '', 'OTLP/HTTP receiver of traces (POST /v1/traces). Tracing is off when empty.'),
+    headers: setting(headerList, '', 'Headers of each call to the receiver.'),
+    resource: setting(attributeList, '', 'Resource attributes of the spans, such as k8s.pod.name.'),
     sample: setting(
       number(0, 1),
       1,
-      'share of traces recorded of those that begin here; others as their beginner says',
+      'Share of traces that are recorded when the client sends no traceparent. A traceparent decides for its own trace.',
     ),
-    timeout: setting(duration('1ms', '1m'), '5s', 'for one call to it'),
-    interval: setting(duration('100ms', '1m'), '5s', 'longest wait of a span for others to go with it'),
-    queue: setting(integer(1, 100_000), 2048, 'spans that may wait; more are dropped'),
+    timeout: setting(duration('1ms', '1m'), '5s', 'Timeout of one call to the receiver.'),
+    interval: setting(duration('100ms', '1m'), '5s', 'Longest time that a span waits to be sent in a batch.'),
+    queue: setting(integer(1, 100_000), 2048, 'Largest number of waiting spans. More are dropped.'),
   },
   health: {
-    timeout: setting(duration('1ms', '1m'), '2s', "each check's own limit"),
-    critical: setting(listOf(text), ['checkpoint_store', 'disk_space'], 'checks that make the service unhealthy'),
-    redis: setting(redis, '', 'checked when set: PING, SET, GET'),
+    timeout: setting(duration('1ms', '1m'), '2s', 'Timeout of each health check.'),
+    critical: setting(
+      listOf(text),
+      ['checkpoint_store', 'disk_space'],
+      'Checks that make the service unhealthy when they fail. Other checks make it degraded.',
+    ),
+    redis: setting(redis, '', 'Redis to check with PING, SET and GET. Not checked when empty.'),
     disk: {
-      path: setting(text, '/tmp', 'whose file system is looked at'),
-      warnBelow: setting(size('0B', '1000GB'), '5GB', 'free space that is little'),
-      failBelow: setting(size('0B', '1000GB'), '1GB', 'free space that is too little'),
+      path: setting(text, '/tmp', 'Path whose file system is checked for free space.'),
+      warnBelow: setting(size('0B', '1000GB'), '5GB', 'Free space below which the check warns.'),
+      failBelow: setting(size('0B', '1000GB'), '1GB', 'Free space below which the check fails.'),
     },
     celery: {
-      broker: setting(redis, '', "checked when set: the workers' Redis broker"),
-      timeout: setting(duration('1ms', '1m'), '2s', 'for the workers to answer'),
+      broker: setting(redis, '', 'Redis broker of the Celery workers to check. Not checked when empty.'),
+      timeout: setting(duration('1ms', '1m'), '2s', 'Time for the workers to answer.'),
     },
   },
 } as const satisfies Block
@@ -147,14 +155,14 @@ export const TOP = {
 const UPSTREAM_HEALTH = z.strictObject({
   path: text
     .regex(/^\//, { error: 'expected a path such as /health' })
-    .describe('asked by GET, answered with 2xx when well'),
-  timeout: duration('1ms', '1m').describe('for it to answer; health.timeout when not said').optional(),
-  interval: duration('1s', '1h').meta({ description: 'between two questions', byDefault: '15s' }).optional(),
+    .describe('Path of the health check: GET, healthy on 2xx.'),
+  timeout: duration('1ms', '1m').describe('Timeout of the health check. health.timeout by default.').optional(),
+  interval: duration('1s', '1h').meta({ description: 'Time between two health checks.', byDefault: '15s' }).optional(),
 })
 
 const route = z.strictObject({
   match: match.meta({
-    description: 'method and path of its requests; the first route that matches wins',
+    description: "Method and path of the route's requests.",
     title: 'METHOD /path, with {name} or * for a whole segment',
   }),
   ...partial(ROUTE).shape,
@@ -164,19 +172,23 @@ const route = z.strictObject({
 const upstream = z
   .strictObject({
     ...partial(UPSTREAM).shape,
-    url: url.describe('where it is').optional(),
+    url: url.describe('Address of the upstream.').optional(),
     urls: z
       .array(url)
       .min(1, { error: 'at least one is needed' })
       .max(100)
-      .describe('its endpoints, in place of url')
+      .describe("Addresses of the upstream's endpoints, instead of url.")
       .optional(),
-    listen: listener.describe('a listener of its own, for whoever does not use the shared one').optional(),
-    health: UPSTREAM_HEALTH.describe('informs, and lets an open breaker probe early').optional(),
+    listen: listener
+      .describe('Listener of this upstream alone, for clients that do not use the shared one.')
+      .optional(),
+    health: UPSTREAM_HEALTH.describe(
+      'Health check of the upstream. Shown in /health; a success lets an open breaker probe early.',
+    ).optional(),
     routes: z
       .array(route)
       .max(1000, { error: 'has more than 1000 routes' })
-      .describe('requests with settings of their own')
+      .describe('Requests with settings of their own. The first route that matches applies.')
       .optional(),
   })
   .refine((said) => said.url === undefined || said.urls === undefined, {
@@ -187,12 +199,12 @@ const upstream = z
 /** What a file may say, level by level, before anything is inherited. */
 export const FILE = z.strictObject({
   ...partial(TOP).shape,
-  job: JOB.describe('how a request tells the shape of the job that it belongs to').optional(),
+  job: JOB.describe('How a request describes the job that it belongs to.').optional(),
   timeouts: TIMEOUTS.describe(
-    "timeouts computed from a job's inputs, by name; total is a registered job's deadline",
+    "Timeouts computed from a job's inputs, by name. total is the deadline of a registered job.",
   ).optional(),
   defaults: partial(UPSTREAM)
-    .describe('every upstream starts from these; an upstream, then a route, overrides key by key')
+    .describe('Settings of every upstream. An upstream, then a route, overrides them key by key.')
     .optional(),
   upstreams: z
     .record(
@@ -201,7 +213,7 @@ export const FILE = z.strictObject({
     )
     .refine((all) => Object.keys(all).length > 0, { error: 'at least one upstream is needed' })
     .refine((all) => Object.keys(all).length <= 1000, { error: 'has more than 1000 upstreams' })
-    .describe('the services behind, by name'),
+    .describe('Upstreams, by name.'),
 })
 
 export type RouteConfig = RouteValues & { readonly match: string }

@@ -12,14 +12,18 @@ const OWN_ROUTE = {
   upgrades: setting(
     listOf(protocol),
     ['websocket'],
-    'protocols that a request without content may switch to; other offers are served as plain requests',
+    'Protocols that a request without a body may switch to. Other offers are served as plain requests.',
   ),
 }
 
 const OWN_UPSTREAM = {
   tls: {
-    ca: setting(text, '', 'PEM file of an authority to trust besides the system ones'),
-    servername: setting(text, '', "name for SNI and the certificate, the url's host when empty"),
+    ca: setting(text, '', 'PEM file of a certificate authority to trust besides the default ones.'),
+    servername: setting(
+      text,
+      '',
+      "Server name (SNI) of the upstream and of its certificate. The url's host when empty.",
+    ),
   },
 }
 

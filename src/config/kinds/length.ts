@@ -4,8 +4,8 @@ import { z } from 'zod'
 import { duration, text } from './kinds.ts'
 
 export const computedLength = z.strictObject({
-  computed: text.describe('name of a computed timeout'),
-  divideBy: text.describe('input that it is divided by').optional(),
+  computed: text.describe('Name of a computed timeout (timeouts.<name>).'),
+  divideBy: text.describe('Job input by which the timeout is divided.').optional(),
 })
 
 /** In ms, or the rule to compute it by. */

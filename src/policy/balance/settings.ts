@@ -9,12 +9,12 @@ export const BALANCE = {
       decay: lengthSetting(
         duration('1s', '1h'),
         '10s',
-        'how long a latency that was seen weighs in the choice of an endpoint',
+        'Time constant at which an observed latency loses weight in the choice of an endpoint.',
       ),
       slowStart: lengthSetting(
         duration('0ms', '1h'),
         '30s',
-        'an endpoint that has recovered gets its full share after this',
+        'Time after which a recovered endpoint gets its full share.',
       ),
     },
   },

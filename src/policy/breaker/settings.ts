@@ -3,30 +3,42 @@ import { lengthSetting, setting, switchable, type Values } from '../../config/ki
 import { NO_SETTINGS } from '../policy.ts'
 
 const failureRate = {
-  threshold: setting(share, 0.5, 'share of failures above which it opens'),
-  window: lengthSetting(duration('1s', '1h'), '30s', 'over which the share is taken'),
-  minimumRequests: setting(integer(1, 1_000_000), 20, 'fewer attempts have no rate'),
+  threshold: setting(share, 0.5, 'Share of failures above which the breaker opens.'),
+  window: lengthSetting(duration('1s', '1h'), '30s', 'Window over which the share is taken.'),
+  minimumRequests: setting(
+    integer(1, 1_000_000),
+    20,
+    'Smallest number of attempts in the window for a share to count.',
+  ),
 }
 
 const slowCalls = {
-  slowerThan: lengthSetting(duration('1ms', '1h'), '10s', 'a call that waits longer for its response head is slow'),
-  threshold: setting(share, 0.8, 'share of slow calls above which it opens'),
-  window: lengthSetting(duration('1s', '1h'), '60s', 'over which the share is taken'),
-  minimumRequests: setting(integer(1, 1_000_000), 20, 'fewer attempts have no rate'),
+  slowerThan: lengthSetting(duration('1ms', '1h'), '10s', 'Time to the response head above which a call is slow.'),
+  threshold: setting(share, 0.8, 'Share of slow calls above which the breaker opens.'),
+  window: lengthSetting(duration('1s', '1h'), '60s', 'Window over which the share is taken.'),
+  minimumRequests: setting(
+    integer(1, 1_000_000),
+    20,
+    'Smallest number of attempts in the window for a share to count.',
+  ),
 }
 
 export const BREAKER = {
   ...NO_SETTINGS,
   route: {
     breaker: {
-      consecutiveFailures: setting(integer(1, 100_000), 5, 'failures in a row that open it'),
-      failureRate: switchable(failureRate, true, 'opens by the share of failures'),
-      slowCalls: switchable(slowCalls, false, 'opens by the share of slow calls'),
-      openFor: lengthSetting(duration('1ms', '1d'), '60s', 'how long it rejects, from the last failure'),
-      openForMax: lengthSetting(duration('1ms', '1d'), '10m', 'the open time doubles on every re-opening up to this'),
-      halfOpenProbes: setting(integer(1, 1000), 3, 'calls let through at once while half open'),
-      closeAfter: setting(integer(1, 1000), 1, 'successes that close it'),
-      failureStatus: setting(listOf(status), ['5xx'], 'response statuses that count as failures'),
+      consecutiveFailures: setting(integer(1, 100_000), 5, 'Consecutive failures that open the breaker.'),
+      failureRate: switchable(failureRate, true, 'Opens the breaker by the share of failures.'),
+      slowCalls: switchable(slowCalls, false, 'Opens the breaker by the share of slow calls.'),
+      openFor: lengthSetting(duration('1ms', '1d'), '60s', 'Time that the breaker stays open, from the last failure.'),
+      openForMax: lengthSetting(
+        duration('1ms', '1d'),
+        '10m',
+        'Longest open time. The open time doubles at each re-opening.',
+      ),
+      halfOpenProbes: setting(integer(1, 1000), 3, 'Concurrent calls that are let through while half open.'),
+      closeAfter: setting(integer(1, 1000), 1, 'Successes that close the breaker.'),
+      failureStatus: setting(listOf(status), ['5xx'], 'Response statuses that count as failures.'),
     },
   },
 } as const

@@ -9,10 +9,12 @@ export const COLLAPSE = {
     collapse: setting(
       z.union([
         flag,
-        z.strictObject({ headers: listOf(token).describe('headers that must be alike, too; all when not said') }),
+        z.strictObject({
+          headers: listOf(token).describe('Headers that must match for requests to be identical. All by default.'),
+        }),
       ]),
       false,
-      'identical concurrent requests become one',
+      'Answers identical concurrent requests by one call to the upstream.',
     ),
   },
 } as const

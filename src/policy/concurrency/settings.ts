@@ -6,10 +6,10 @@ export const CONCURRENCY = {
   ...NO_SETTINGS,
   upstream: {
     concurrency: {
-      max: setting(integer(1, 100_000), 64, 'requests in flight at once'),
-      queue: setting(integer(0, 1_000_000), 256, 'requests that may wait for their turn'),
-      queueTimeout: lengthSetting(duration('1ms', '1h'), '5s', 'longest wait for a turn, or for a connection'),
-      adaptive: setting(flag, false, 'finds the limit from latency, up to max'),
+      max: setting(integer(1, 100_000), 64, 'Largest number of concurrent requests.'),
+      queue: setting(integer(0, 1_000_000), 256, 'Largest number of requests that wait for a slot.'),
+      queueTimeout: lengthSetting(duration('1ms', '1h'), '5s', 'Longest wait for a slot or a connection.'),
+      adaptive: setting(flag, false, 'Finds the limit from latency, up to max.'),
     },
   },
 } as const

@@ -6,17 +6,13 @@ export const CONNECTIONS = {
   ...NO_SETTINGS,
   upstream: {
     connections: {
-      max: setting(integer(1, 10_000), 16, 'connections to each endpoint of the upstream'),
+      max: setting(integer(1, 10_000), 16, 'Largest number of connections to each endpoint.'),
       idle: lengthSetting(
         duration('1ms', '1h'),
         '4s',
-        "idle connections are closed after this; less than the upstream's keep-alive",
+        "Time after which an idle connection is closed. Must be less than the upstream's keep-alive.",
       ),
-      resolve: lengthSetting(
-        duration('1s', '1d'),
-        '30s',
-        "how often the addresses of the upstream's name are asked for anew",
-      ),
+      resolve: lengthSetting(duration('1s', '1d'), '30s', "Time between two DNS lookups of the upstream's name."),
     },
   },
 } as const

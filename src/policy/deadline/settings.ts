@@ -9,20 +9,28 @@ export const DEADLINE = {
   ...NO_SETTINGS,
   route: {
     timeout: {
-      connect: lengthSetting(length('1ms', '5m'), '5s', 'to connect, the TLS handshake included'),
+      connect: lengthSetting(length('1ms', '5m'), '5s', 'Time to connect, including the TLS handshake.'),
       attempt: lengthSetting(
         z.union([duration('1ms', '1d'), computedLength, observedLength]),
         '12s',
-        'one attempt, from the end of its request to its response head',
+        'Time for one attempt, from the end of the request to the response head.',
       ),
-      total: lengthSetting(length('1ms', '1d'), '25s', 'all attempts and waits, to the response head that is relayed'),
-      idle: lengthSetting(length('1ms', '1d'), '60s', 'between two chunks of a body, either way'),
-      tunnel: lengthSetting(duration('1s', '7d'), '1h', 'an upgraded connection without a byte'),
+      total: lengthSetting(
+        length('1ms', '1d'),
+        '25s',
+        'Time for all attempts and waits together, to the relayed response head.',
+      ),
+      idle: lengthSetting(length('1ms', '1d'), '60s', 'Time between two chunks of a body, in either direction.'),
+      tunnel: lengthSetting(
+        duration('1s', '7d'),
+        '1h',
+        'Time without a byte after which an upgraded connection is closed.',
+      ),
     },
     clientTimeout: lengthSetting(
       duration('1ms', '1d'),
       '30s',
-      'how long the client waits for a response head (httpx: 30s in make-video); changes nothing, check and explain judge by it',
+      'Time that the client waits for a response head. Changes no request; check and explain use it.',
     ),
   },
 } as const

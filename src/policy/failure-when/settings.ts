@@ -5,15 +5,15 @@ import { setting, type Values } from '../../config/kinds/setting.ts'
 import { NO_SETTINGS } from '../policy.ts'
 
 const on = z.strictObject({
-  json: pointer.describe('JSON Pointer to the status in the response'),
-  in: listOf(text).min(1).describe('statuses of a failed job'),
-  oncePer: text.describe('{name} in match that a failure counts once for').optional(),
-  completed: listOf(text).describe('statuses of a job that is done').optional(),
+  json: pointer.describe("JSON Pointer to the job's status in the response."),
+  in: listOf(text).min(1).describe('Statuses of a failed job.'),
+  oncePer: text.describe("{name} in match that identifies the job. Each job's failure counts once.").optional(),
+  completed: listOf(text).describe('Statuses of a completed job.').optional(),
 })
 
 export const FAILURE_WHEN = {
   ...NO_SETTINGS,
-  routeOnly: { failureWhen: setting(offOr(on), false, 'failures that a 200 reports in its body') },
+  routeOnly: { failureWhen: setting(offOr(on), false, 'Failed jobs that a 200 response reports in its body.') },
 } as const
 
 export type FailureWhenSettings = Values<typeof FAILURE_WHEN.routeOnly>

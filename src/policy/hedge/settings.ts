@@ -5,14 +5,18 @@ import { NO_SETTINGS } from '../policy.ts'
 
 const on = z
   .strictObject({
-    after: z.union([z.literal('p95'), duration('1ms', '1h')]).describe('how long the first is waited for'),
-    max: integer(1, 3).describe('further attempts beside the first'),
+    after: z
+      .union([z.literal('p95'), duration('1ms', '1h')])
+      .describe("Time after which the other attempt starts. p95: the route's observed 95th percentile."),
+    max: integer(1, 3).describe('Largest number of further attempts.'),
   })
   .transform(({ after, max }) => ({ afterMs: after, max }))
 
 export const HEDGE = {
   ...NO_SETTINGS,
-  route: { hedge: setting(offOr(on), false, 'a second attempt beside a slow first one') },
+  route: {
+    hedge: setting(offOr(on), false, 'Makes another attempt beside a slow one and takes the first good response.'),
+  },
 } as const
 
 export type HedgeSettings = Values<typeof HEDGE.route>

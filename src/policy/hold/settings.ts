@@ -6,16 +6,18 @@ import { NO_SETTINGS } from '../policy.ts'
 
 const on = z
   .strictObject({
-    json: pointer.describe('JSON Pointer to the status in the response'),
-    in: listOf(text).min(1).describe('statuses of a job that goes on'),
-    upTo: duration('1s', '1h').describe('longest hold'),
-    every: duration('100ms', '5m').describe('between two polls of the upstream'),
+    json: pointer.describe("JSON Pointer to the job's status in the response."),
+    in: listOf(text).min(1).describe('Statuses of a job that is still running.'),
+    upTo: duration('1s', '1h').describe('Longest time that a poll is held.'),
+    every: duration('100ms', '5m').describe('Time between two polls of the upstream.'),
   })
   .transform(({ upTo, every, ...rest }) => ({ ...rest, upToMs: upTo, everyMs: every }))
 
 export const HOLD = {
   ...NO_SETTINGS,
-  routeOnly: { hold: setting(offOr(on), false, 'the sidecar polls until the status changes') },
+  routeOnly: {
+    hold: setting(offOr(on), false, "Holds a poll: the sidecar polls the upstream until the job's status changes."),
+  },
 } as const
 
 export type HoldSettings = Values<typeof HOLD.routeOnly>

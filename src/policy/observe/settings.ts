@@ -16,10 +16,10 @@ export type ObservedLength = {
 
 export const observedLength: z.ZodType<ObservedLength> = z
   .strictObject({
-    observed: oneOf(QUANTILES).describe('percentile of what attempts of the route have taken of late'),
-    times: number(1, 100).describe('so many times that'),
-    min: duration('1ms', '1d').describe('never less than this'),
-    max: length('1ms', '1d').describe('never more than this, and this while little is known'),
+    observed: oneOf(QUANTILES).describe("Percentile of the route's recent attempts."),
+    times: number(1, 100).describe('Factor of that percentile.'),
+    min: duration('1ms', '1d').describe('Shortest timeout.'),
+    max: length('1ms', '1d').describe('Longest timeout. Applies alone until enough attempts were seen.'),
   })
   .transform(({ min, max, ...rest }) => ({ ...rest, minMs: min, maxMs: max }))
 

@@ -10,7 +10,7 @@ import { resuming } from './resume.ts'
 
 const RESUME = {
   ...NO_SETTINGS,
-  routeOnly: { resume: setting(flag, false, 'a body that breaks off goes on with Range and If-Range') },
+  routeOnly: { resume: setting(flag, false, 'Resumes a response body that breaks off, by Range and If-Range.') },
 } as const
 
 type ResumeSettings = Values<typeof RESUME.routeOnly>
@@ -21,7 +21,7 @@ export const resumePolicy = {
   layer: ({ route, upstream, state, deps }: Place<ResumeSettings & RetrySettings, RetryBudget, BudgetState>) =>
     route.resume ? resuming(rulesOf(route, upstream), state.budget, deps) : undefined,
   explain: ({ route: { resume }, method, part }: ExplainScope<ResumeSettings>) =>
-    resume && method === 'GET' ? [part('resume', 'a body that breaks off goes on with Range and If-Range')] : [],
+    resume && method === 'GET' ? [part('resume', 'a body that breaks off is resumed by Range and If-Range')] : [],
   bounds: ({ route }: ExplainScope<ResumeSettings>): CallBounds =>
     route.resume ? { worst: '; and, for a body that breaks off, Range requests beyond that' } : {},
   warnings: {

@@ -4,37 +4,37 @@ import { lengthSetting, setting, sizeSetting, type Values } from '../../config/k
 export const RETRY = {
   route: {
     retry: {
-      attempts: setting(integer(1, 20), 5, 'attempts for one request, the first one included'),
+      attempts: setting(integer(1, 20), 5, 'Largest number of attempts for one request, including the first.'),
       on: setting(
         listOf(retryCondition),
         ['connect-failure', 'reset', 'timeout', 502, 503, 504, 429],
-        'outcomes that ask for another attempt',
+        'Outcomes that are retried.',
       ),
-      methods: setting(listOf(method), ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'], 'methods that are safe to repeat'),
+      methods: setting(listOf(method), ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'], 'Methods that are safe to repeat.'),
       backoff: {
-        initial: lengthSetting(duration('1ms', '1h'), '2s', 'wait before the first retry'),
-        factor: setting(number(1, 10), 2, 'each wait is so many times the one before'),
-        max: lengthSetting(duration('1ms', '1h'), '60s', 'longest wait'),
-        jitter: setting(number(0, 1), 0.1, 'symmetric share that a wait varies by'),
+        initial: lengthSetting(duration('1ms', '1h'), '2s', 'Wait before the first retry.'),
+        factor: setting(number(1, 10), 2, 'Factor by which each wait is longer than the one before.'),
+        max: lengthSetting(duration('1ms', '1h'), '60s', 'Longest wait.'),
+        jitter: setting(number(0, 1), 0.1, 'Share by which a wait varies at random, up and down.'),
       },
-      respectRetryAfter: setting(flag, true, 'a longer Retry-After replaces the wait'),
+      respectRetryAfter: setting(flag, true, 'Waits for Retry-After when that is longer.'),
       bodyBuffer: {
-        memory: sizeSetting(size('0B', '1GiB'), '1MiB', 'request body kept in memory for replay'),
-        disk: sizeSetting(size('0B', '100GiB'), '256MiB', 'request body kept on disk beyond that'),
+        memory: sizeSetting(size('0B', '1GiB'), '1MiB', 'Bytes of a request body that are kept in memory for a retry.'),
+        disk: sizeSetting(size('0B', '100GiB'), '256MiB', 'Bytes of a request body that are kept on disk beyond that.'),
       },
     },
   },
   upstream: {
     retry: {
       budget: {
-        ratio: setting(number(0, 1), 0.2, 'retries as a share of requests'),
-        minPerSecond: setting(number(0, 100_000), 3, 'retries a second that are allowed whatever the traffic'),
-        window: lengthSetting(duration('1s', '1h'), '10s', 'how long a request counts for the share'),
+        ratio: setting(number(0, 1), 0.2, 'Retries as a share of requests.'),
+        minPerSecond: setting(number(0, 100_000), 3, 'Retries per second that are allowed whatever the traffic.'),
+        window: lengthSetting(duration('1s', '1h'), '10s', 'Time for which a request counts towards the share.'),
       },
     },
   },
   routeOnly: {
-    idempotent: setting(flag, false, 'its requests may be repeated whatever their method'),
+    idempotent: setting(flag, false, 'Requests of the route may be repeated whatever their method.'),
   },
 } as const
 
