@@ -1,5 +1,6 @@
 /** Prints docs/metrics.md from the table in the code: `npm run docs`. A test compares the two. */
 
+import { commonLabels, labelRows } from '../src/control/metrics/label-values.ts'
 import { METRICS } from '../src/control/metrics/metric-table.ts'
 
 export function metricsPage(): string {
@@ -21,6 +22,26 @@ garbage collection, heap) are those of prom-client.
 | metric | type | labels | |
 |---|---|---|---|
 ${rows.join('\n')}
+
+## Values of the labels
+
+These labels mean the same everywhere:
+
+| label | value |
+|---|---|
+${commonLabels()
+  .map(([label, meaning]) => `| ${label} | ${meaning} |`)
+  .join('\n')}
+
+| metric | label | values |
+|---|---|---|
+${labelRows()
+  .toSorted((a, b) => (a.metric < b.metric ? -1 : 1))
+  .map(
+    ({ metric, label, values }) =>
+      `| \`${metric}\` | ${label} | ${values.replaceAll('errors.md', '[errors](errors.md)')} |`,
+  )
+  .join('\n')}
 `
 }
 

@@ -22,7 +22,8 @@ export type Trace = {
 }
 
 /** What a response told of its job. */
-export type JobOutcome = 'failed' | 'completed'
+export const JOB_OUTCOMES = ['failed', 'completed'] as const
+export type JobOutcome = (typeof JOB_OUTCOMES)[number]
 
 /** One attempt, as the log and who replays it see it. */
 export type AttemptRecord = {
@@ -55,14 +56,16 @@ export type AttemptSpan = {
 /** How a reply's body ended; `cancelled` when the sidecar or the client gave it up. */
 export type BodyEnd = 'complete' | 'cancelled' | FaultCode
 
-export type BreakerState = 'closed' | 'open' | 'half-open'
+export const BREAKER_STATES = ['closed', 'open', 'half-open'] as const
+export type BreakerState = (typeof BREAKER_STATES)[number]
 
 /** What an operator may have a breaker do: `observe` counts and reports, and rejects nothing. */
 export const BREAKER_MODES = ['auto', 'forced-open', 'forced-closed', 'observe'] as const
 export type BreakerMode = (typeof BREAKER_MODES)[number]
 
 /** What opened a breaker. */
-export type TripCause = 'consecutive' | 'rate' | 'slow' | 'probe' | 'jobs' | 'forced'
+export const TRIP_CAUSES = ['consecutive', 'rate', 'slow', 'probe', 'jobs', 'forced'] as const
+export type TripCause = (typeof TRIP_CAUSES)[number]
 
 /** A request is over: its response's last byte is with the client, or the client is gone, or it was cut. */
 export type RequestEvent = {
@@ -207,7 +210,8 @@ export type Event =
   | { readonly kind: 'clock_jump'; readonly byMs: number }
 
 /** What had the configuration read: the start, a changed file, SIGHUP, or a call of the control API. */
-export type ReloadTrigger = 'start' | 'file' | 'signal' | 'api'
+export const RELOAD_TRIGGERS = ['start', 'file', 'signal', 'api'] as const
+export type ReloadTrigger = (typeof RELOAD_TRIGGERS)[number]
 
 export type ReloadReport = {
   readonly trigger: ReloadTrigger
@@ -244,16 +248,20 @@ export type ConfigChanges = {
 type SpanOutcome = 'exported' | 'dropped' | 'failed' | 'rejected'
 
 /** Whether the hedge was faster than the attempt that it stood beside. */
-export type HedgeOutcome = 'won' | 'lost' | 'denied'
+export const HEDGE_OUTCOMES = ['won', 'lost', 'denied'] as const
+export type HedgeOutcome = (typeof HEDGE_OUTCOMES)[number]
 
 /** The key `maxConnections`, what the system lets the process open, or the requests that one connection may have under way. */
-export type LocalLimit = 'maxConnections' | 'descriptors' | 'pipeline'
+export const LOCAL_LIMITS = ['maxConnections', 'descriptors', 'pipeline'] as const
+export type LocalLimit = (typeof LOCAL_LIMITS)[number]
 
 /** Over the route's `bodyBuffer`, refused by the disk, or over `bodies`, the total of all requests. */
-export type UnkeptCause = 'too_large' | 'disk' | 'total'
+export const UNKEPT_CAUSES = ['too_large', 'disk', 'total'] as const
+export type UnkeptCause = (typeof UNKEPT_CAUSES)[number]
 
 /** Why a repeatable outcome was not repeated: the set of `retry_denied`. */
-export type RetryDenial = 'attempts' | 'deadline' | 'budget' | 'breaker' | 'method' | 'body' | 'early_response'
+export const RETRY_DENIALS = ['attempts', 'deadline', 'budget', 'breaker', 'method', 'body', 'early_response'] as const
+export type RetryDenial = (typeof RETRY_DENIALS)[number]
 
 /** Neither throws nor waits. */
 /**

@@ -121,14 +121,15 @@ async function answer(
   guard: Guard,
 ): Promise<Reply> {
   const { host = '', authorization = '' } = request.headers
-  if (guard.loopbackOnly && !isLoopback(hostname(host))) throw new Refusal(403, `not for host ${host}`)
-  if (isFromElsewhere(request)) throw new Refusal(403, 'not for pages of another origin')
+  if (guard.loopbackOnly && !isLoopback(hostname(host)))
+    throw new Refusal(403, `the control listener does not serve the host ${host}`)
+  if (isFromElsewhere(request)) throw new Refusal(403, 'calls from pages of another origin are refused')
   const target = request.url ?? ''
   // Node reads each byte as a character of latin-1: in UTF-8 they are others.
-  if (/[^!-~]/.test(target)) throw new Refusal(400, 'the target has bytes outside ASCII: percent-encode them')
+  if (/[^!-~]/.test(target)) throw new Refusal(400, 'the request target has bytes outside ASCII: percent-encode them')
   const [path = '', query = ''] = splitOnce(target, '?')
   const here = operationsAt(path)
-  if (here.length === 0) throw new Refusal(404, `nothing at ${path}`)
+  if (here.length === 0) throw new Refusal(404, `there is nothing at ${path}`)
   const method = request.method === 'HEAD' ? 'GET' : request.method
   const matched = here.find(({ operation }) => operation.method === method)
   if (matched === undefined) throw notAllowed(path, here)
@@ -154,7 +155,7 @@ function isFromElsewhere({ method = '', headers: { origin, host } }: IncomingMes
 
 function notAllowed(path: string, here: readonly Matched[]): Refusal {
   const methods = here.flatMap(({ operation }) => (operation.method === 'GET' ? ['GET', 'HEAD'] : [operation.method]))
-  return new Refusal(405, `${path} takes ${methods.join(', ')}`, undefined, { allow: methods.join(', ') })
+  return new Refusal(405, `${path} allows ${methods.join(', ')}`, undefined, { allow: methods.join(', ') })
 }
 
 function splitOnce(whole: string, separator: string): string[] {

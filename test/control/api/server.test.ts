@@ -125,7 +125,7 @@ test('HEAD: has the head of GET and no body', async () => {
 for (const path of ['/', '/metrics/', '/constructor', '/v1/upstreams', '//metrics']) {
   test(`nothing is at ${path}`, async () => {
     const { address } = await start()
-    assert.equal(problemOf(await ask(address, path)), `404 Not Found: nothing at ${path}`)
+    assert.equal(problemOf(await ask(address, path)), `404 Not Found: there is nothing at ${path}`)
   })
 }
 
@@ -133,7 +133,7 @@ for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
   test(`${method} is refused, and the methods that are not are named`, async () => {
     const { address } = await start()
     const answer = await ask(address, '/metrics', { method })
-    assert.equal(problemOf(answer), '405 Method Not Allowed: /metrics takes GET, HEAD')
+    assert.equal(problemOf(answer), '405 Method Not Allowed: /metrics allows GET, HEAD')
     assert.equal(answer.headers.allow, 'GET, HEAD')
   })
 }
@@ -167,7 +167,7 @@ for (const name of OTHER_NAMES) {
     const { address } = await start()
     for (const path of ['/metrics', '/livez', '/readyz', '/none']) {
       const answer = await ask(address, path, { headers: { host: name } })
-      assert.equal(problemOf(answer), `403 Forbidden: not for host ${name}`)
+      assert.equal(problemOf(answer), `403 Forbidden: the control listener does not serve the host ${name}`)
     }
   })
 }
@@ -304,7 +304,7 @@ test("origin: another site's page changes nothing; the own page and other client
       headers: { host: own, ...(origin === undefined ? {} : { origin }) },
     })
   for (const origin of ['http://evil.example', 'null', `http://127.0.0.1:${address.port + 1}`, '']) {
-    assert.equal(problemOf(await asked(origin)), '403 Forbidden: not for pages of another origin')
+    assert.equal(problemOf(await asked(origin)), '403 Forbidden: calls from pages of another origin are refused')
   }
   assert.deepEqual(changed, [])
   assert.equal((await asked(`http://${own}`)).status, 200)

@@ -23,6 +23,7 @@ function revisionIn({ header }: Pick<Asked, 'header'>, name: string): number | '
   const value = header(name)?.trim()
   if (value === undefined || value === '*') return value
   const revision = /^"(\d+)"$/.exec(value)?.[1]
-  if (revision === undefined) throw new Refusal(400, `${name}: expected * or an ETag of ours such as "3"`, name)
+  if (revision === undefined)
+    throw new Refusal(400, `${name}: expected * or an ETag of a checkpoint, such as "3"`, name)
   return Number(revision)
 }

@@ -145,7 +145,7 @@ export function checkpointOperations(store: CheckpointStore, settings: Checkpoin
       answers: { 200: { what: 'the record', schema: RECORD }, 404: { what: 'there is none', schema: undefined } },
       answer: async ({ params, query }) => {
         const record = await store.load(params.job, query.stage)
-        if (record === undefined) throw new Refusal(404, 'no checkpoint')
+        if (record === undefined) throw new Refusal(404, 'there is no such checkpoint')
         return json(200, shown(record), { etag: etagOf(record) })
       },
     }),
@@ -241,11 +241,11 @@ function written(result: Written, told: (record: StoredCheckpoint) => object): R
     case 'mismatch':
       throw new Refusal(412, 'the precondition does not hold')
     case 'older_attempt':
-      throw new Refusal(409, `attempt ${result.attempt} has written already`, 'attempt')
+      throw new Refusal(409, `attempt ${result.attempt} has already written this checkpoint`, 'attempt')
     case 'unreadable':
-      throw new Refusal(409, 'what the store holds for this job is no checkpoint: save it whole, or clear it')
+      throw new Refusal(409, 'the stored record of this job is not a checkpoint: save it whole, or clear it')
     case 'too_many':
-      throw new Refusal(413, `the set would have ${result.count} items`, 'item_ids')
+      throw new Refusal(413, `the checkpoint would have ${result.count} items`, 'item_ids')
     default:
       return result satisfies never
   }

@@ -116,7 +116,8 @@ export function upstreamOperations({ plane, recent, failures, live }: Overview):
       answers: { 200: { what: 'a stream without an end', schema: undefined } },
       answer: () => {
         const stream = live.open()
-        if (stream === undefined) throw new Refusal(503, 'too many listen already', undefined, { 'retry-after': '10' })
+        if (stream === undefined)
+          throw new Refusal(503, 'too many event streams are open', undefined, { 'retry-after': '10' })
         return streamed(stream)
       },
     }),

@@ -1,0 +1,82 @@
+/** The values that the labels of each metric have, for docs/metrics.md: closed sets from the code, and names from the configuration. */
+
+import { FAULT_CODES } from '../../errors.ts'
+import {
+  BREAKER_STATES,
+  FAULT_PLACES,
+  HEDGE_OUTCOMES,
+  JOB_OUTCOMES,
+  LOCAL_LIMITS,
+  RELOAD_TRIGGERS,
+  RETRY_DENIALS,
+  TRIP_CAUSES,
+  UNKEPT_CAUSES,
+} from '../../events.ts'
+import { METRICS } from './metric-table.ts'
+
+type Labels = { readonly [K in keyof typeof METRICS]: (typeof METRICS)[K]['labelNames'][number] }
+
+/** Labels that mean the same for every metric. */
+const COMMON = {
+  upstream: 'name of the upstream',
+  route: "match of the route; `*` for requests that match none, and for the upstream's own breaker",
+  endpoint: 'origin of the endpoint, where the upstream has several',
+  listener: '`listen`, or `upstreams.<name>.listen`',
+} as const
+
+const list = (values: readonly string[]) => values.map((value) => `\`${value}\``).join(', ')
+
+const CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const
+const REASON = `reason of the sidecar's own answer or cut (see errors.md); \`none\` for a response that was relayed whole`
+
+/** Every label that is not among COMMON has its values here: the compiler says which one is missing. */
+const OWN: {
+  readonly [K in keyof Labels as Exclude<Labels[K], keyof typeof COMMON> extends never ? never : K]: {
+    readonly [L in Exclude<Labels[K], keyof typeof COMMON>]: string
+  }
+} = {
+  requests: { class: `${list(CLASSES)}; \`none\` when no response head was sent`, reason: REASON },
+  bodyBytes: { direction: list(['in', 'out']) },
+  unrouted: { reason: REASON },
+  attempts: { outcome: `${list(CLASSES)}, or the reason why there was no response head (see errors.md)` },
+  resumes: { outcome: list(['resumed', 'failed']) },
+  shared: { by: list(['hold', 'collapse']) },
+  hedges: { outcome: `${list(HEDGE_OUTCOMES)} (by the retry budget)` },
+  nameResolutions: { outcome: list(['changed', 'failed']) },
+  jobsSeen: { outcome: list(JOB_OUTCOMES) },
+  timeouts: {
+    kind: `the reasons whose limit is a time: ${list(FAULT_CODES.filter((code) => /timeout|deadline|stalled/.test(code)))}`,
+  },
+  computedSeconds: { timeout: list(['attempt', 'total']) },
+  retries: { cause: 'the status, or the reason of the failure (see errors.md)' },
+  retriesDenied: { why: list(RETRY_DENIALS) },
+  bodyFailures: { end: 'the reason why the body ended (see errors.md)' },
+  bodiesUnkept: { why: list(UNKEPT_CAUSES) },
+  breakerTransitions: {
+    from: list(BREAKER_STATES),
+    to: list(BREAKER_STATES),
+    cause: `${list(TRIP_CAUSES)}; \`none\` when it did not open`,
+  },
+  inputsRefused: { input: 'name of the job input' },
+  storeCalls: { operation: 'name of the call of the store', outcome: list(['done', 'down']) },
+  storeSeconds: { operation: 'name of the call of the store' },
+  spans: { outcome: list(['exported', 'dropped', 'failed', 'rejected']) },
+  spanExports: { outcome: list(['done', 'failed']) },
+  turnedAway: { limit: list(LOCAL_LIMITS) },
+  bodiesKept: { place: list(['memory', 'disk']) },
+  faults: { where: list(FAULT_PLACES) },
+  reloads: { trigger: list(RELOAD_TRIGGERS), outcome: list(['applied', 'refused']) },
+  configInfo: { version: "beginning of the file's SHA-256" },
+  buildInfo: { service: 'the setting `service`', version: 'version of the sidecar', node: 'version of Node' },
+}
+
+/** @returns rows of metric, label and values, in the order of the table. */
+export function labelRows(): { readonly metric: string; readonly label: string; readonly values: string }[] {
+  const own: Readonly<Record<string, Readonly<Record<string, string>>>> = OWN
+  return Object.entries(METRICS).flatMap(([key, { name }]) =>
+    Object.entries(own[key] ?? {}).map(([label, values]) => ({ metric: name, label, values })),
+  )
+}
+
+/** @returns rows of label and meaning. */
+export const commonLabels = (): (readonly [label: string, meaning: string])[] => Object.entries(COMMON)
