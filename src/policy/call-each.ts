@@ -1,6 +1,6 @@
 /**
- * Calls every function of a list, also where one of them throws: a slot that another one gives back is not lost with it.
- * @throws the first error, once all have been called.
+ * Calls every function of a list even when one throws, so that a slot which another function frees is not lost.
+ * @throws the first error, after all have been called.
  */
 export function callEach<A extends unknown[]>(functions: Iterable<(...args: A) => void>, ...args: A): void {
   let failure: { readonly error: unknown } | undefined

@@ -3,10 +3,10 @@ import type { BodySink } from './exchange.ts'
 import type { BodyEnd } from '../events.ts'
 import type { RawHeaders } from '../net/fields.ts'
 
-/** The end of a reply's body, of which there is one, and those who wait for it. */
+/** The end of a reply's body, and those who wait for it. */
 export class Ending {
   #waiting: ((end: BodyEnd) => void)[] | undefined
-  /** undefined while the body goes on. */
+  /** undefined until the body has ended. */
   how: BodyEnd | undefined
 
   onClosed(closed: (end: BodyEnd) => void): void {
@@ -15,14 +15,14 @@ export class Ending {
     this.#waiting.push(closed)
   }
 
-  /** To who takes the body when it is over already; nothing while it goes on. */
+  /** Tells the end to a sink that comes after it; does nothing before it. */
   tell(sink: BodySink, trailers: RawHeaders): void {
     if (this.how === undefined) return
     if (this.how === 'complete') sink.end(trailers)
     else sink.fail(this.how === 'cancelled' ? 'client_gone' : this.how)
   }
 
-  /** Tells those who wait; the first end is the one that counts. */
+  /** Sets the end and tells those who wait. Only the first end counts. */
   close(end: BodyEnd): void {
     if (this.how !== undefined) return
     this.how = end

@@ -1,4 +1,4 @@
-/** What the policies speak of: one request of a client, the reply it gets, and how policies are put together. */
+/** Types of the policies: an exchange, its request and reply, and the layers around it. */
 
 import type { Duplex, Readable } from 'node:stream'
 import type { FaultCode } from '../errors.ts'
@@ -7,25 +7,25 @@ import type { RawHeaders } from '../net/fields.ts'
 import type { Inputs } from '../job/timeouts.ts'
 import type { JobWatch } from './failure-when/rule.ts'
 
-/** The request body, kept so far as the limits allow, so that each attempt can send it from its first byte. */
+/** A request body, kept as far as the limits allow, so that each attempt can send it from its first byte. */
 export type RequestBody = {
   /**
-   * The whole body without taking it from anybody; waits for its end.
+   * Reads the whole body without consuming it. Waits for its end.
    * @param onProgress called with each part that arrives.
-   * @returns undefined when it is larger than that, of unknown length, or not kept in memory.
+   * @returns undefined when the body is larger than the limit, of unknown length, or not kept in memory.
    */
   peek(limitBytes: number, onProgress?: () => void): Promise<Buffer | undefined>
-  /** Whether a further attempt could send every byte from the first; false once the limits are exceeded. */
+  /** Whether another attempt could send the body from its first byte; false once the limits are exceeded. */
   readonly replayable: boolean
   /** Whether the client has sent the last byte. */
   readonly complete: boolean
-  /** Whether the reader of this moment waits for the client rather than the upstream. */
+  /** Whether the present reader waits for the client, not for the upstream. */
   readonly starved: boolean
   /** Bytes that the client has sent so far. */
   readonly received: number
-  /** A stream of the whole body from its first byte. Ends the one opened before, which must not be in use any more. */
+  /** Opens a stream of the body from its first byte. Ends the stream opened before, which must not be in use any more. */
   open(): Readable
-  /** No attempt will follow: what was kept for one is dropped. */
+  /** Drops what is kept for retries: no further attempt will follow. */
   commit(): void
 }
 
@@ -36,106 +36,106 @@ export type Timeouts = {
   readonly attemptMs: number
   /** All attempts and waits, from the request's arrival to the response head. */
   readonly totalMs: number
-  /** Between two chunks of a body, either way. */
+  /** Between two chunks of a body, in either direction. */
   readonly idleMs: number
 }
 
-/** What a client's request brings to its exchange. */
+/** Parts of an exchange that come from the client's request. */
 export type ExchangeRequest = {
   readonly id: string
   readonly method: string
   /** The path as the client sent it, without the query. */
   readonly path: string
-  /** Origin-form target for the upstream, byte for byte as the client sent it, its prefix gone. */
+  /** Origin-form target for the upstream, byte for byte as the client sent it, without the upstream's prefix. */
   readonly target: string
-  /** For the upstream: end-to-end fields only, without Host. */
+  /** Headers for the upstream: end-to-end fields, without Host. */
   readonly headers: string[]
-  /** undefined when the request has none. */
+  /** undefined for a request without a body. */
   readonly body: RequestBody | undefined
-  /** The protocol asked for by an upgrade request, e.g. `websocket`. */
+  /** Protocol of an upgrade request, e.g. `websocket`. */
   readonly upgrade: string | undefined
   readonly hasIdempotencyKey: boolean
-  /** Monotonic ms of its arrival. */
+  /** Monotonic ms of the arrival. */
   readonly startedAt: number
-  /** The most that the client allows for the response head, in ms; undefined when it does not say. */
+  /** Time that the client allows for the response head, in ms; undefined when it does not say. */
   readonly clientTimeoutMs: number | undefined
-  /** Monotonic ms by which the job that it belongs to must be done; undefined when it belongs to none. */
+  /** Monotonic ms of the job's deadline; undefined without a registered job. */
   readonly jobDeadlineAt: number | undefined
   readonly timeouts: Timeouts
   readonly client: ClientLink
-  /** undefined unless the request is recorded: then each attempt has a `traceparent` of its own. */
+  /** undefined unless the request is recorded. Then each attempt has its own `traceparent`. */
   readonly trace: Trace | undefined
 }
 
-/** What a route brings to the exchanges of its requests. */
+/** Parts of an exchange that come from its route. */
 export type ExchangeRoute = {
   readonly ref: RouteRef
-  /** Whether the route says that its requests may be repeated. */
+  /** Whether the route allows its requests to be repeated. */
   readonly idempotent: boolean
-  /** Methods, upper case, whose requests may be repeated. */
+  /** Methods in upper case whose requests may be repeated. */
   readonly idempotentMethods: ReadonlySet<string>
-  /** What the route watches jobs by; undefined when it does not. */
+  /** How the route recognises failed jobs; undefined when it does not. */
   readonly jobs: JobWatch | undefined
 }
 
-/** What a route's settings say of its exchanges, beside what its layers do. */
+/** Properties that a route's settings give to its exchanges. */
 export type RouteTraits = Omit<ExchangeRoute, 'ref'> & {
   /** Bytes of a request body that are kept for a retry. */
   readonly bodyLimits: { readonly memory: number; readonly disk: number }
-  /** A function where they are computed from the inputs of the job. */
+  /** A function when they are computed from the job's inputs. */
   readonly timeouts: Timeouts | ((inputs: Inputs) => Timeouts)
-  /** A tunnel without a byte ends after this, in ms. */
+  /** Time without a byte after which a tunnel is closed, in ms. */
   readonly tunnelMs: number
 }
 
-/** ms spent in each kind of wait. */
+/** Time spent in each kind of wait, in ms. */
 type Spent = { queueMs: number; backoffMs: number; connectMs: number }
 
 /**
- * One request on its way through the policies, or one call made on behalf of it or of several (a fork). Made by
- * `newExchange` and `fork` alone. The fields below the line are the policies' to set.
+ * One request on its way through the policies, or a call made for it or for several (a fork). Only `newExchange` and `fork`
+ * make one. Policies set the fields below the line.
  */
 export type Exchange = Omit<ExchangeRequest, 'hasIdempotencyKey' | 'timeouts'> & {
   readonly route: RouteRef
   readonly jobs: JobWatch | undefined
-  /** Whether a repetition is harmless whatever the outcome: by its method, its route or an Idempotency-Key. */
+  /** Whether the request may be repeated whatever the outcome: by its method, its route or an Idempotency-Key. */
   readonly idempotent: boolean
   /** Attempts made before this call was forked, by its parent and its siblings; 0 for a client's own request. */
   readonly attemptsBefore: number
   // ————
   timeouts: Timeouts
-  /** Monotonic ms by which a response head must be on its way to the client; set by the deadline policy. */
+  /** Monotonic ms of the deadline for the response head. Set by the deadline policy. */
   deadlineAt: number
-  /** The fault of an exchange that its deadline ends: it says whose deadline that is. */
+  /** The fault of an exchange that reaches its deadline; it says whose deadline that is. */
   deadlineFault: FaultCode
   /** Attempts started so far. */
   attempts: number
   /**
-   * How long the attempt of this moment may wait for its response head, in ms, from the end of its request; Infinity
-   * when only the deadline bounds it. Set by the retry policy.
+   * Time that the present attempt may wait for its response head after the end of its request, in ms. Infinity when only the
+   * deadline bounds it. Set by the retry policy.
    */
   attemptTimeoutMs: number
   /**
-   * How long the newest attempt that was sent whole waited for its response head, in ms, given up or not; undefined when
-   * none got that far.
+   * Time that the newest attempt whose request was sent whole waited for its response head, in ms, whether or not the head
+   * came; undefined when no request was sent whole.
    */
   headMs: number | undefined
-  /** Origins that attempts went to, in order; of an upstream with several endpoints. */
+  /** Origins of the attempts in order, for upstreams with several endpoints. */
   readonly tried: string[]
-  /** The attempts that are over, in the order of their ends. */
+  /** Finished attempts, in the order of their ends. */
   readonly history: AttemptRecord[]
   readonly spent: Spent
-  /** Whether the call that answers it was made for other requests as well. */
+  /** Whether the call that answers the exchange was made for other exchanges, too. */
   isShared: boolean
 }
 
-/** Whether a repetition of a request is harmless whatever the outcome: by its route, its method or an Idempotency-Key. */
+/** Whether a request may be repeated whatever the outcome: by its route, its method or an Idempotency-Key. */
 export const isRepeatable = (
   { idempotent, idempotentMethods }: ExchangeRoute,
   { method, hasIdempotencyKey }: Pick<ExchangeRequest, 'method' | 'hasIdempotencyKey'>,
 ) => idempotent || hasIdempotencyKey || idempotentMethods.has(method)
 
-/** The exchange of a client's request. */
+/** Makes the exchange of a client's request. */
 export const newExchange = (request: ExchangeRequest, route: ExchangeRoute): Exchange => ({
   id: request.id,
   method: request.method,
@@ -165,7 +165,7 @@ export const newExchange = (request: ExchangeRequest, route: ExchangeRoute): Exc
   isShared: false,
 })
 
-/** In what a fork differs from its parent. */
+/** Fields in which a fork differs from its parent. */
 type Fork = {
   readonly headers?: string[]
   readonly body?: RequestBody | undefined
@@ -174,13 +174,13 @@ type Fork = {
   readonly deadlineAt?: number
   readonly deadlineFault?: FaultCode
   readonly attemptsBefore?: number
-  /** Given where the fork's attempts are to avoid the endpoints of its parent and siblings. */
+  /** Given when the fork's attempts should avoid the endpoints of its parent and siblings. */
   readonly tried?: string[]
 }
 
 /**
- * A call made on behalf of an exchange, or of several that are alike (hold, collapse, hedge, resume). It counts its own
- * attempts, waits and history; `join` tells them to the exchange that it answers.
+ * Makes a call on behalf of an exchange, or of several identical ones (hold, collapse, hedge, resume). A fork counts its own
+ * attempts, waits and history; `join` adds them to the exchange that it answers.
  */
 export const fork = (parent: Exchange, own: Fork): Exchange => ({
   id: parent.id,
@@ -211,18 +211,18 @@ export const fork = (parent: Exchange, own: Fork): Exchange => ({
   isShared: false,
 })
 
-/** A download that is continued over and over has no end of attempts: the first and the newest are kept. */
+/** Longest history. A download may be resumed without end: the first and the newest attempts are kept. */
 const MAX_RECORDS = 200
 
-/** Adds to an exchange's history an attempt that is over. */
+/** Adds a finished attempt to an exchange's history. */
 export function remember({ history }: Exchange, record: AttemptRecord): void {
   history.push(record)
   if (history.length > MAX_RECORDS) history.splice(MAX_RECORDS / 2, 1)
 }
 
 /**
- * Tells an exchange what a fork has come to so far. To be called once for each fork and each exchange that it answers.
- * @param waited whether the exchange waited through the fork: not for an attempt that another one overtook.
+ * Adds a fork's attempts, history and waits to an exchange. Called once for each fork and each exchange that it answers.
+ * @param waited whether the exchange waited for the fork; false for a hedge that another attempt overtook.
  */
 export function join(exchange: Exchange, { attempts, history, headMs, spent }: Exchange, waited = true): void {
   exchange.attempts += attempts
@@ -234,54 +234,54 @@ export function join(exchange: Exchange, { attempts, history, headMs, spent }: E
   exchange.spent.connectMs += spent.connectMs
 }
 
-/** The client, as those see it who wait on its behalf. */
+/** The client of an exchange, as policies see it. */
 export type ClientLink = {
   readonly gone: boolean
-  /** What an attempt made for a client that is gone is told as. */
+  /** Fault of an attempt that is ended because the client is gone. */
   readonly goneAs: FaultCode
-  /** Not called when the client is gone already: look at `gone` first. */
+  /** Not called when the client is gone already: check `gone` first. */
   listen(onGone: () => void): void
   unlisten(onGone: () => void): void
   /** Relays a 1xx response (103, 102) at once. */
   inform(status: number, headers: RawHeaders): void
 }
 
-/** Takes a body as it arrives. */
+/** Receives a body as it arrives. */
 export type BodySink = {
-  /** @returns false to be sent no more until `resume` is called. */
+  /** @returns false to receive no more until `resume` is called. */
   data(chunk: Buffer): boolean
-  /** The whole body has been delivered. */
+  /** The body is complete. */
   end(trailers: RawHeaders): void
   /** The body broke off. */
   fail(code: FaultCode): void
 }
 
-/** The upstream's response, from its head on; the body waits (bounded) until someone takes or discards it. */
+/** The upstream's response from its head on. The body waits, within bounds, until it is piped or discarded. */
 export type Reply = {
   readonly status: number
   readonly statusText: string
-  /** As the upstream sent them, hop-by-hop fields included. */
+  /** Headers as the upstream sent them, including hop-by-hop fields. */
   readonly headers: RawHeaders
   /** The upstream's connection after a 101; undefined otherwise. */
   readonly socket: Duplex | undefined
-  /** Whether the head arrived before the request had been sent whole. */
+  /** Whether the head arrived before the whole request was sent. */
   readonly early: boolean
-  /** Whether the whole body has arrived, so that keeping the reply holds no connection. */
+  /** Whether the whole body has arrived, so that the reply holds no connection. */
   readonly ended: boolean
-  /** Delivers the body, what has arrived already at once. At most once. */
+  /** Delivers the body, including what has arrived already. At most once. */
   pipe(sink: BodySink): void
   resume(): void
-  /** Gives the rest of the body up; its connection is not used again unless the body had ended. */
+  /** Gives up the rest of the body. Its connection is not reused unless the body had ended. */
   discard(end: BodyEnd): void
-  /** Shows the body's chunks on their way to each who asks, those that have arrived already at once. They are not to be changed. */
+  /** Shows the body's chunks to an observer, including those that have arrived already. The observer must not change them. */
   watch(onData: (chunk: Buffer) => void): void
-  /** Calls back once the body has ended, at once when it has. The end of slots, leases and counts. */
+  /** Calls back when the body has ended, at once when it has ended already. Slots, leases and counters end here. */
   onClosed(closed: (end: BodyEnd) => void): void
 }
 
 type Reader = (chunk: Buffer) => void
 
-/** Who reads a body along, and who asked for it before; that one first. */
+/** Joins two observers of a body. The earlier one is called first. */
 export const both = (before: Reader | undefined, onData: Reader): Reader =>
   before === undefined
     ? onData
@@ -290,20 +290,20 @@ export const both = (before: Reader | undefined, onData: Reader): Reader =>
         onData(chunk)
       }
 
-/** What a transport tells of a call while it has no response head. Nothing is told after `head` or `failed`. */
+/** Receives the progress of a call until its response head. Nothing follows `head` or `failed`. */
 export type CallWatch = {
-  /** The request's first byte is about to be sent. @param connectMs of a new connection; undefined for a reused one. */
+  /** Called before the first byte of the request is sent. @param connectMs of a new connection; undefined for a reused one. */
   started(connectMs: number | undefined): void
-  /** Some of the body has been sent. */
+  /** A part of the body was sent. */
   progressed(): void
-  /** The request has been sent whole. */
+  /** The whole request was sent. */
   sent(): void
   head(reply: Reply): void
   failed(code: FaultCode, cause: unknown): void
 }
 
 export type Call = {
-  /** Gives the call up; harmless when it is over. `failed` is not called for it. */
+  /** Gives up the call. Harmless when it has ended; `failed` is not called. */
   abort(): void
 }
 

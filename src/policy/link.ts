@@ -4,8 +4,8 @@ import type { ClientLink } from './exchange.ts'
 import type { RawHeaders } from '../net/fields.ts'
 
 /**
- * The client, or what stands for it towards an attempt that is not made for one client alone, or not the only one made for
- * it: whoever has it says when nobody waits any more.
+ * Stands for the client of an attempt that is made for several clients, or beside other attempts of the same client. Its owner
+ * says when nobody waits any more.
  */
 export class Link implements ClientLink {
   readonly #inform: ClientLink['inform']
@@ -30,7 +30,7 @@ export class Link implements ClientLink {
     this.#inform(status, headers)
   }
 
-  /** What is under way is given up. @param as what it is told as. */
+  /** Ends the attempt. @param as its fault. */
   leave(as: FaultCode): void {
     if (this.gone) return
     this.gone = true

@@ -1,7 +1,7 @@
 import type { Layer, Send } from './exchange.ts'
 import { POLICIES, type FullPlace } from './policies.ts'
 
-/** The policies of a route put together, outermost first: layers, the choice of an endpoint, the layers of each, the attempt. */
+/** Puts the policies of a route together, outermost first: layers, choice of an endpoint, its layers, the attempt. */
 export function pipeline(place: FullPlace): Send {
   const attempt = only(POLICIES.map((policy) => policy.attempt))
   const choose = only(POLICIES.map((policy) => policy.choose))

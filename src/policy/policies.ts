@@ -1,6 +1,6 @@
 /**
- * Every policy, outermost first: the whole order, and the only place that knows who stands around whom.
- * docs/decisions/0001-policy-order.md says more on it.
+ * All policies in order, outermost first. Only this list knows which policy stands around which.
+ * docs/decisions/0001-policy-order.md gives the reasons at length.
  */
 
 import type { Values } from '../config/kinds/setting.ts'
@@ -21,54 +21,54 @@ import { resumePolicy } from './resume/policy.ts'
 import { retryPolicy } from './retry/policy.ts'
 
 const ORDER = [
-  // Writes down the deadline that everything which waits further in goes by.
+  // Sets the deadline that all later waits go by.
   deadlinePolicy,
-  // Before any attempt: all attempts of an exchange go by one limit.
+  // Before any attempt: all attempts of an exchange have the same limit.
   observedTimeoutPolicy,
-  // What several clients share takes one turn, one slot and one connection, whoever waits for it.
+  // Shared calls take one turn, one slot and one connection, however many clients wait for them.
   holdPolicy,
   collapsePolicy,
   // Requests wait for the rate in order of arrival, before they take a slot.
   ratePolicy,
-  // Around the retry: a request that backs off still belongs to the upstream that it waits for.
+  // Around the retry: a request in its back-off still counts as a request to the upstream.
   concurrencyPolicy,
-  // Around the retry: the rest of a download may be asked for as often as any request.
+  // Around the retry: the rest of a download is requested like any other request, with retries.
   resumePolicy,
-  // Outside the breaker, which counts every attempt and ends the retries of all when it opens.
+  // Outside the breaker, which counts every attempt and stops all retries when it opens.
   retryPolicy,
   // Inside the retry, which sees the better of two attempts as one.
   hedgePolicy,
-  // Inside both, since the upstream counts retries and hedges, too.
+  // Inside retry and hedge, since the upstream counts their calls, too.
   repetitionRatePolicy,
-  // Next to the attempts, so that what they measure has no wait in it.
+  // Next to the attempts, so that the measured time includes no wait.
   observePolicy,
   adaptivePolicy,
-  // Last of all choices: what was known of an endpoint before the waits is old by now.
+  // The last choice: what was known of an endpoint before the waits is out of date.
   balancePolicy,
-  // Outside the breaker: a probe is not admitted, and its lease not begun, before there is a connection for it.
+  // Outside the breaker: a probe's lease begins only once there is a connection for it.
   connectionsPolicy,
   breakerPolicy,
-  // No layer: the breaker counts by it what a response says of its job.
+  // No layer: gives the breaker the rule by which it reads a job's status.
   failureWhenPolicy,
   attemptPolicy,
 ] as const
 
 type Listed = (typeof ORDER)[number]
 
-/** All members of a union at once. */
+/** Intersection of the members of a union. */
 type Joined<T> = (T extends unknown ? (one: T) => void : never) extends (all: infer A) => void ? A : never
 
 type ValuesAt<Key extends keyof Listed['settings']> = Values<Joined<Listed['settings'][Key]>>
 
 type Separate<P> = P extends { readonly separate: readonly (infer K extends string)[] } ? K : never
 
-/** What a route has for itself alone once it says anything of it. */
+/** Keys that a route does not inherit once it sets any of them. */
 export type SeparateKey = Separate<Listed> & keyof UpstreamPolicies
 
-/** Settings of an upstream that policies go by. */
+/** Settings of an upstream that belong to policies. */
 export type UpstreamPolicies = ValuesAt<'route'> & ValuesAt<'upstream'>
 
-/** Settings of a route that policies go by: those that it shares with the upstream are undefined where it has none of its own. */
+/** Settings of a route that belong to policies. Those of SeparateKey are undefined when the route shares the upstream's. */
 export type RoutePolicies = Omit<ValuesAt<'route'>, SeparateKey> &
   ValuesAt<'routeOnly'> & { readonly [K in SeparateKey]: UpstreamPolicies[K] | undefined }
 
@@ -80,7 +80,7 @@ type StatesAt<Level extends string> = Joined<
     : never
 >
 
-/** State that policies have of an upstream, an endpoint and a route, by name. */
+/** State of policies for an upstream, an endpoint and a route, by name. */
 export type UpstreamStates = StatesAt<'upstream'>
 export type EndpointStates = StatesAt<'endpoint'>
 export type RouteStates = StatesAt<'route'>
@@ -88,7 +88,10 @@ export type RouteStates = StatesAt<'route'>
 export type FullPlace = Place<RoutePolicies, UpstreamPolicies, UpstreamStates & RouteStates, EndpointStates>
 export type FullStanding = Standing<UpstreamPolicies, UpstreamStates, EndpointStates, RouteStates>
 
-/** The list as whoever folds over it sees it: with this the compiler checks that each policy gets what it needs. */
+/**
+ * The list for everything that folds over it. Its type makes the compiler check that each policy gets the settings and the
+ * state that it needs.
+ */
 export const POLICIES: readonly Policy<
   UpstreamPolicies,
   RoutePolicies,

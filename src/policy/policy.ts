@@ -1,6 +1,6 @@
 /**
- * Shape of a policy: one folder under src/policy, and one entry in policies.ts. Each function of a policy names in its
- * parameters' types the settings and the state that it needs; the compiler checks that the list provides them.
+ * The shape of a policy: one folder under src/policy and one entry in policies.ts. The parameters of a policy's functions name
+ * the settings and the state that it needs; the compiler checks that the list provides them.
  */
 
 import type { Block } from '../config/kinds/setting.ts'
@@ -10,24 +10,24 @@ import type { TimeoutRules } from '../job/timeouts.ts'
 import type { Layer, RouteTraits, Send, Transport } from './exchange.ts'
 import type { CallBounds, Conflict, ExplainScope, Names, Part, RouteScope, Rules, UpstreamScope } from './scope.ts'
 
-/** Keys of the configuration file, by where they may stand. */
+/** Keys of the configuration file, by the places where they may stand. */
 export type PolicySettings = {
-  /** Under `defaults`, an upstream or a route; what stands nearer to the request wins. */
+  /** Under `defaults`, an upstream or a route. The innermost value applies. */
   readonly route: Block
-  /** Under `defaults` or an upstream, for all of its routes together. */
+  /** Under `defaults` or an upstream, shared by its routes. */
   readonly upstream: Block
-  /** Under a route, inherited from nowhere. */
+  /** Under a route only, not inherited. */
   readonly routeOnly: Block
 }
 
 export const NO_SETTINGS = { route: {}, upstream: {}, routeOnly: {} } as const satisfies PolicySettings
 
-/** The match of the route that stands for requests which match no other. */
+/** Match of the route for requests that match no other. */
 export const NO_ROUTE = '*'
 
 export type RouteOwner<R = unknown> = {
   readonly match: string
-  /** The same object as in the generation before, so that what is counted for the route goes on. */
+  /** The same object as in the generation before, so that the route's counters go on. */
   readonly ref: RouteRef
   readonly settings: R
   /** Scheme, host and port of each endpoint. */
@@ -38,37 +38,37 @@ export type UpstreamOwner<U = unknown, R = unknown> = {
   readonly name: string
   readonly settings: U
   readonly origins: readonly string[]
-  /** Those of the file, and NO_ROUTE. */
+  /** Routes of the file, and NO_ROUTE. */
   readonly routes: readonly RouteOwner<R>[]
 }
 
 export type EndpointOwner<U = unknown> = { readonly origin: string; readonly settings: U }
 
 /**
- * State that outlives a reload: a plain record, handed from one generation to the next.
- * @template S the state. @template O what it belongs to, with its settings.
+ * State that outlives a reload: a plain record that one generation hands to the next.
+ * @template S the state. @template O its owner, with the settings.
  */
 export type Retained<S, O> = {
   /**
-   * Makes the state, or takes over the known one where it still means the same. Changes nothing of what is known: it is in
-   * force and may stay so.
+   * Makes the state, or takes over the known one where it still means the same. Never changes the known state: it is in force
+   * and may stay so.
    * @param known the state in the generation before; undefined where that has none.
    * @param before the owner in the generation before.
    */
   prepare(owner: O, known: S | undefined, before: O | undefined, deps: Deps): S
-  /** Applies the settings to state that was taken over. Called at the moment from which they are in force. */
+  /** Applies the settings to state that was taken over, when they come into force. */
   activate?(state: S, owner: O, known: S | undefined, deps: Deps): void
 }
 
 export type EndpointPlace<E = unknown> = {
   /** Scheme, host and port. */
   readonly origin: string
-  /** By name. */
+  /** State of the endpoint, by name. */
   readonly state: E
   readonly transport: Transport
 }
 
-/** A route, as its pipeline is made for it. */
+/** A route for which a pipeline is made. */
 export type Place<R = unknown, U = unknown, S = unknown, E = unknown> = {
   readonly match: string
   readonly route: R
@@ -79,7 +79,7 @@ export type Place<R = unknown, U = unknown, S = unknown, E = unknown> = {
   readonly deps: Deps
 }
 
-/** An upstream, as its figures are read. */
+/** An upstream whose figures are read. */
 export type Standing<U = unknown, S = unknown, E = unknown, RS = unknown> = {
   readonly upstream: U
   readonly state: S
@@ -88,12 +88,12 @@ export type Standing<U = unknown, S = unknown, E = unknown, RS = unknown> = {
   readonly deps: Deps
 }
 
-/** Everything that a policy may have; see CONTRIBUTING.md for the least that one needs. */
+/** Everything that a policy may have. CONTRIBUTING.md says what it needs at least. */
 export type Policy<U, R, P, E, V> = {
-  /** The name by which `explain` tells of it. */
+  /** Name of the policy in `explain`. */
   readonly name: string
   readonly settings: PolicySettings
-  /** Keys of `settings.route` that a route has for itself alone once it says anything of them; undefined until then. */
+  /** Keys of `settings.route` that a route does not inherit once it sets any of them; undefined in the route until then. */
   readonly separate?: readonly string[]
   readonly state?: {
     readonly upstream?: Readonly<Record<string, Retained<unknown, UpstreamOwner<U, R>>>>
@@ -101,21 +101,21 @@ export type Policy<U, R, P, E, V> = {
     readonly route?: Readonly<Record<string, Retained<unknown, RouteOwner<R>>>>
   }
   readonly traits?: (place: P, rules: TimeoutRules) => Partial<RouteTraits>
-  /** Stands around the choice of an endpoint; undefined where the settings turn it off. */
+  /** Layer around the choice of an endpoint; undefined where the settings turn it off. */
   readonly layer?: (place: P) => Layer | undefined
-  /** Chooses an endpoint for each call: one policy alone. @param sends in the order of the endpoints. */
+  /** Chooses an endpoint for each call. Exactly one policy has it. @param sends in the order of the endpoints. */
   readonly choose?: (place: P, sends: readonly Send[]) => Send
-  /** Stands around each attempt at one endpoint. */
+  /** Layer around each attempt at one endpoint. */
   readonly endpointLayer?: (place: P, endpoint: E) => Layer | undefined
-  /** Makes the attempt: one policy alone. */
+  /** Makes the attempt. Exactly one policy has it. */
   readonly attempt?: (place: P, endpoint: E) => Send
-  /** Figures of the present state; those of the same name from several policies are added up. */
+  /** Figures of the present state. Figures of the same name from several policies are added up. */
   readonly snapshot?: (standing: V) => Partial<UpstreamSnapshot>
   readonly endpointSnapshot?: (
     standing: V,
     endpoint: V extends Standing ? V['endpoints'][number] : never,
   ) => Partial<EndpointSnapshot>
-  /** What it would do with a request, setting by setting. */
+  /** What the policy would do with a request, setting by setting. */
   readonly explain?: (scope: ExplainScope<R, U>) => readonly Part[]
   readonly bounds?: (scope: ExplainScope<R, U>) => CallBounds
   readonly conflicts?: (settings: R, names: Names) => readonly Conflict[]

@@ -1,11 +1,11 @@
-/** What `explain`, `check` and the schema look at of a policy, and what it tells them. */
+/** Scopes that `explain`, `check` and the schema give to a policy, and the results that it returns. */
 
 import type { Inputs, TimeoutRules } from '../job/timeouts.ts'
 
 /** What one setting does with a request. */
 export type Part = {
   readonly says: string
-  /** As it stands in the file, or would. */
+  /** Path of the setting in the file, also for a default. */
   readonly setting: string
   /** null for a default. */
   readonly line: number | null
@@ -20,36 +20,39 @@ export type ExplainScope<R = unknown, U = unknown> = {
   readonly inputs: Inputs
   /** Computed timeouts by name. */
   readonly timeouts: TimeoutRules
-  /** Tells a setting with its line. @param setting keys joined by dots, from the route on. */
+  /** Makes a Part with the setting's line. @param setting keys joined by dots, from the route on. */
   readonly part: (setting: string, says: string) => Part
 }
 
-/** What a policy makes of one request's calls to its upstream. */
+/** Effect of a policy on the number of calls for one request. */
 export type CallBounds = {
   /** Factor of the number of calls. */
   readonly times?: number
-  /** Calls beside those. */
+  /** Calls added to that number. */
   readonly more?: number
-  /** Where there is a factor or a call more: why. */
+  /** Reason for the factor or the added calls. */
   readonly reason?: string
-  /** Whether the request may be answered by a call that another one made. */
+  /** Whether the request may be answered by a call made for another request. */
   readonly isShared?: boolean
-  /** Continues the sentence on the best that the client may see. */
+  /** Continues the sentence about the client's best case. */
   readonly best?: string
-  /** Continues the sentence on the most calls that the upstream may see. */
+  /** Continues the sentence about the upstream's worst case. */
   readonly worst?: string
 }
 
 export type Finding = {
-  /** The settings that it comes of, keys joined by dots, from the scope on; it is told at the one said nearest to the request. */
+  /**
+   * Settings that cause the finding, keys joined by dots, from the scope on. It is reported at the one set nearest to the
+   * request.
+   */
   readonly at: readonly [string, ...string[]]
-  /** What will happen. */
+  /** The consequence. */
   readonly reason: string
-  /** What to write instead. */
+  /** The remedy. */
   readonly fix: string
 }
 
-/** By the stable name of the warning. */
+/** Warning rules by their stable names. */
 export type Rules<Scope> = Readonly<Record<string, (scope: Scope) => Finding | undefined>>
 
 export type UpstreamScope<U = unknown> = { readonly upstream: U & { readonly urls: readonly string[] } }
@@ -59,9 +62,9 @@ export type RouteScope<R = unknown, U = unknown> = UpstreamScope<U> & {
   readonly route: R
   /** undefined for requests that match no route. */
   readonly match: string | undefined
-  /** Each timeout in ms: a computed one for a job with the default inputs, the limit of an observed one. */
+  /** Timeouts in ms: computed ones with the default inputs, observed ones with their maximum. */
   readonly lengths: Lengths
-  /** Whether the file says a setting, at the route or above it. */
+  /** Whether the file sets a setting, at the route or above it. */
   readonly said: (setting: string) => boolean
 }
 
@@ -73,7 +76,7 @@ export type Lengths = {
   readonly tunnelMs: number
 }
 
-/** Settings that are legal one by one and not together. @param path from the route on. */
+/** Settings that conflict although each is valid. @param path from the route on. */
 export type Conflict = { readonly path: readonly PropertyKey[]; readonly message: string }
 
 /** Names that a setting may refer to. */

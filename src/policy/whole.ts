@@ -1,4 +1,4 @@
-/** Bodies that are there whole: a response's for each of those who asked for it, a request's for each call made of it. */
+/** Whole bodies: of a response for several clients, and of a request for several calls. */
 
 import { Readable } from 'node:stream'
 import { type Clock, Watchdog } from '../clock.ts'
@@ -8,10 +8,11 @@ import type { BodyEnd } from '../events.ts'
 import type { RawHeaders } from '../net/fields.ts'
 
 /**
- * The whole body of a response that is not relayed while it arrives. A body that makes no progress for `idle` is given up,
- * and so is one that no client waits for any more.
- * @param call that the response answers: its idle timeout and its client bound the wait.
- * @returns undefined when it is larger than `limitBytes`, or switches protocols. @throws ProxyError when it breaks off.
+ * Reads the whole body of a response that is not relayed. Gives up a body without progress for `idle`, and one that no client
+ * waits for.
+ * @param call the exchange that the response answers: its idle timeout and client bound the wait.
+ * @returns undefined when the body is larger than `limitBytes`, or the response switches protocols. @throws ProxyError when the
+ * body breaks off.
  */
 export function wholeBody(
   reply: Reply,
@@ -60,8 +61,8 @@ export function wholeBody(
 }
 
 /**
- * A request's whole body, once it has come. Waits no longer than `ms`, nor longer than `idleMs` without progress.
- * @returns undefined when it is larger than that, of unknown length, or broke off. @throws ProxyError `client_stalled`
+ * Reads a request's whole body. Waits at most `ms`, and `idleMs` without progress.
+ * @returns undefined when it is larger than the limit, of unknown length, or broke off. @throws ProxyError `client_stalled`
  */
 export function receivedWithin(ms: number, idleMs: number, body: RequestBody, limitBytes: number, clock: Clock) {
   return new Promise<Buffer | undefined>((resolve, reject) => {
@@ -80,7 +81,7 @@ export function receivedWithin(ms: number, idleMs: number, body: RequestBody, li
   })
 }
 
-/** A response that has arrived whole. */
+/** A response whose body has arrived whole. */
 export class WholeReply implements Reply {
   readonly #body: Buffer
   readonly status: number
@@ -115,7 +116,7 @@ export class WholeReply implements Reply {
   }
 }
 
-/** A request body for a call of its own: what becomes of the client that sent it does not matter to it. */
+/** A request body for a call of its own, independent of the client that sent it. */
 export class WholeRequestBody implements RequestBody {
   readonly #bytes: Buffer
   readonly replayable = true

@@ -14,10 +14,10 @@ import type { Deps } from '../../deps.ts'
 import type { AttemptSpan } from '../../events.ts'
 
 /**
- * One try: sends the exchange once and bounds each phase of it: connecting by `connect`, sending by `idle`, waiting for
- * the head by `attempt`, all of it by the deadline. Refuses to judge: whether to repeat and whom to blame is for others.
- * @param origin that the transport leads to
- * @param endpoint the same as it is told of; undefined where the upstream has but one.
+ * Makes one attempt: sends the exchange once. `connect` bounds connecting, `idle` sending, `attempt` the wait for the head, the
+ * deadline all of it. Does not decide whether to retry, or whose fault a failure is.
+ * @param origin of the endpoint that the transport leads to.
+ * @param endpoint the same origin as events show it; undefined where the upstream has one endpoint.
  */
 export const attempting =
   (transport: Transport, origin: string, endpoint: string | undefined, deps: Deps): Send =>
@@ -41,7 +41,7 @@ class Attempt implements CallWatch {
   readonly #onGone = () => this.#giveUp(this.#exchange.client.goneAs)
   #phase: Phase = 'connecting'
   #phaseSince: number
-  /** The clock's `stalledMs` at that moment. */
+  /** The clock's `stalledMs` at the start of the phase. */
   #stalledBefore: number
   #connectMs: number | undefined
   #call: Call | undefined
@@ -117,7 +117,7 @@ class Attempt implements CallWatch {
     this.#stalledBefore = this.#deps.clock.stalledMs()
   }
 
-  /** ms of the phase in which the sidecar stood still. */
+  /** Time in this phase in which the process was paused, in ms. */
   #stalledMs(): number {
     return this.#deps.clock.stalledMs() - this.#stalledBefore
   }
@@ -139,7 +139,7 @@ class Attempt implements CallWatch {
     return this.#exchange.body?.starved ? 'client_stalled' : 'idle_timeout'
   }
 
-  /** @param whose given where it is not the one that the fault says. */
+  /** @param whose given where it differs from the fault's own. */
   #giveUp(code: FaultCode, whose?: Whose): void {
     this.#finish(undefined, code, false)
     this.#call?.abort()
@@ -161,10 +161,10 @@ class Attempt implements CallWatch {
   }
 }
 
-/** Its id is of a random UUID those digits that hold no version. */
+/** The span id is 16 digits of a random UUID, without those that hold its version. */
 const spanOf = ({ trace, target }: Exchange, origin: string, { newId }: Deps): AttemptSpan | undefined =>
   trace && { id: newId().replaceAll('-', '').slice(16), trace, origin, path: target.replace(/[?#].*$/s, '') }
 
-/** The same with the attempt for the parent of what the upstream does: only where it is recorded is anything copied. */
+/** Copies the exchange with a `traceparent` of this attempt. Only recorded requests pay for the copy. */
 const told = (exchange: Exchange, { id, trace }: AttemptSpan): Exchange =>
   fork(exchange, { headers: [...exchange.headers, 'traceparent', `00-${trace.traceId}-${id}-${trace.flags}`] })

@@ -4,51 +4,54 @@ import type { Exchange, Reply, Send } from '../exchange.ts'
 import type { Deps } from '../../deps.ts'
 import type { BalanceSettings } from './settings.ts'
 
-/** One of the places that serve an upstream, as a route sees it: a route may have a breaker of its own for each. */
+/** An endpoint of an upstream as a route sees it: a route may have a breaker of its own for it. */
 export type Endpoint = {
   /** Scheme, host and port. */
   readonly origin: string
-  /** Exchanges sent to it whose response is not over, of all routes. */
+  /** Exchanges under way at the endpoint, of all routes. */
   readonly load: { inFlight: number }
   readonly breaker: Breaker
 }
 
 type Settings = BalanceSettings['balance']
 
-/** How long endpoints take, by origin. Routes of one upstream differ in it: each has its own view of an endpoint. */
+/** Latencies by origin. Each route has its own, since routes of one upstream differ in latency. */
 export type Delays = Map<string, Delay>
 
 type Delay = {
-  /** undefined until it has answered once. */
+  /** undefined until the endpoint has answered once. */
   latencyMs: number | undefined
   seenAt: number
-  /** Monotonic ms of the starts of calls without an answer yet, the oldest first. */
+  /** Start times (monotonic ms) of calls that have no answer yet, oldest first. */
   readonly unanswered: Set<{ readonly startedAt: number }>
 }
 
 type Choice = { readonly endpoint: Endpoint; readonly send: Send; readonly delay: Delay }
 
-/** The least that a call counts for: two endpoints that have not been asked yet differ by what is in flight. */
+/** Smallest latency that counts. Two endpoints without calls then differ by what is in flight. */
 const LEAST_LATENCY_MS = 0.1
-/** Of an endpoint that has been asked and never answered: it gets a second call when all others are as unknown (Finagle). */
+/**
+ * Latency of an endpoint that was called and never answered. It gets a second call only when all others are as unknown
+ * (Finagle).
+ */
 const UNKNOWN_MS = 1e9
-/** Of the way from the latency known to a lower one that is seen. */
+/** Share of the way that a known latency moves down towards a lower one. */
 const STEP_DOWN = 0.2
-/** A recovered endpoint starts with this share of what it would get (Envoy's `min_weight_percent`). */
+/** Share of its traffic that a recovered endpoint starts with (Envoy's `min_weight_percent`). */
 const LEAST_WEIGHT = 0.1
 
-/** Whether an endpoint that the exchange has not been sent to would take it now. */
+/** Whether an endpoint that the exchange has not tried admits calls now. */
 export const triesLeft =
   (endpoints: readonly Endpoint[], deps: Deps) =>
   ({ tried }: Exchange): boolean =>
     endpoints.length > 1 && endpoints.some((one) => !tried.includes(one.origin) && wouldAdmit(one.breaker, deps))
 
 /**
- * Sends to the less loaded of two endpoints picked at random among those whose breaker admits and that the exchange has
- * not been sent to yet; load is the latency's peak-sensitive moving average times what is in flight. Sources: Mitzenmacher
- * 2001 (two choices), Finagle's and Linkerd's peak EWMA; beyond those, a call without an answer counts for as long as it
- * has waited already. A failure counts as twice the latency known, so that an endpoint that fails fast does not draw the
- * traffic. Never uses an endpoint whose breaker is open.
+ * Sends each call to the less loaded of two endpoints. Picks the two at random among those whose breaker admits calls and that
+ * the exchange has not tried. Load is the peak-sensitive moving average of the latency times the calls in flight. Sources:
+ * Mitzenmacher 2001 (two choices); peak EWMA of Finagle and Linkerd. Beyond those, a call without an answer counts for as long
+ * as it has waited, and a failure for twice the known latency, so that an endpoint that fails fast does not attract traffic.
+ * Never uses an endpoint whose breaker is open.
  */
 export function balancing(
   endpoints: readonly { readonly endpoint: Endpoint; readonly send: Send }[],
@@ -71,7 +74,7 @@ export function balancing(
       try {
         return await sendTo(choice, exchange, settings, deps)
       } catch (error) {
-        // Its breaker opened or was shut, or its last probe went to another, while this one waited for a connection.
+        // The breaker opened, or gave its last probe slot away, while this call waited for a connection.
         const isRefused = error instanceof ProxyError && isBreakerRefusal(error.code)
         if (!isRefused || !isTryLeft(exchange)) throw error
       }
@@ -116,7 +119,7 @@ async function sendTo(choice: Choice, exchange: Exchange, settings: Settings, de
 function choose(choices: readonly Choice[], { tried }: Exchange, settings: Settings, deps: Deps): Choice {
   const able = choices.filter(({ endpoint }) => wouldAdmit(endpoint.breaker, deps))
   const untried = able.filter(({ endpoint }) => !tried.includes(endpoint.origin))
-  // Where none admits, the breaker of any of them says so.
+  // When no breaker admits the call, the chosen endpoint's breaker makes the rejection.
   const among = [untried, able, choices].find(({ length }) => length > 0) ?? choices
   const i = Math.floor(deps.random() * among.length)
   const j = (i + 1 + Math.floor(deps.random() * (among.length - 1))) % among.length
@@ -137,13 +140,13 @@ function costOf({ endpoint, delay }: Choice, now: number, settings: Settings): n
   return (latencyMs * (load.inFlight + 1)) / Math.min(1, Math.max(LEAST_WEIGHT, grown))
 }
 
-/** What is left of the latencies that were seen. */
+/** The latency, decayed by its age. */
 const known = ({ latencyMs, seenAt }: Delay, now: number, { decayMs }: Settings) =>
   latencyMs === undefined ? undefined : latencyMs * Math.exp((seenAt - now) / decayMs)
 
 /**
- * Up at once, down step by step: what is slow now is believed, what is fast again has to show it. By answers rather than by
- * time, or one that was slow by chance would send those after it to where it is slow as a rule.
+ * Raises the latency at once and lowers it in steps, so that one fast answer does not draw traffic back. Steps count answers,
+ * not time: otherwise one slow answer would send the next calls to endpoints that are slow as a rule.
  */
 function see(delay: Delay, ms: number, isFailure: boolean, now: number, settings: Settings): void {
   const before = known(delay, now, settings) ?? 0

@@ -23,7 +23,7 @@ type BreakerRules = CircuitSettings & {
   readonly failureStatuses: ReadonlySet<number>
 }
 
-/** The breaker of one endpoint: shared by the routes of its upstream, or a route's own. */
+/** Circuit breaker of one endpoint: the upstream's, shared by its routes, or a route's own. */
 export type Breaker = {
   readonly settings: BreakerRules
   readonly circuit: Circuit
@@ -37,8 +37,8 @@ export type Breaker = {
 }
 
 /**
- * A rejection, with the seconds to wait, while the circuits of all endpoints are open; undefined otherwise, half open
- * included. Where all are open none is used: an upstream that is down everywhere is not helped by more requests.
+ * A rejection with its Retry-After while the circuits of all endpoints are open; undefined when one is closed or half open.
+ * When all endpoints are down, no call is sent: more requests would not help the upstream.
  */
 export function refusalOf(breakers: readonly Breaker[], deps: Deps): ProxyError | undefined {
   const now = deps.clock.now()
@@ -51,18 +51,18 @@ export function refusalOf(breakers: readonly Breaker[], deps: Deps): ProxyError 
   return first && rejection(first, now)
 }
 
-/** Whether an attempt made now would be let through by any of them, as a probe or otherwise. */
+/** Whether any of the breakers admits an attempt now, as a probe or otherwise. */
 export const anyAdmits = (breakers: readonly Breaker[], deps: Deps): boolean =>
   breakers.some((breaker) => wouldAdmit(breaker, deps))
 
-/** Whether an attempt made now would be let through, as a probe or otherwise. */
+/** Whether the breaker admits an attempt now, as a probe or otherwise. */
 export function wouldAdmit(breaker: Breaker, deps: Deps): boolean {
   const now = deps.clock.now()
   lookForSlow(breaker, now, deps)
   return admits(breaker.circuit, now, breaker.settings)
 }
 
-/** An operator's word, told of as such. */
+/** Sets the mode that an operator asked for, and emits it as an event. */
 export function setMode(breaker: Breaker, mode: BreakerMode, deps: Deps): void {
   const { upstream, route, endpoint } = breaker
   deps.emit({ kind: 'breaker_mode', upstream, route, endpoint, mode })
@@ -70,9 +70,9 @@ export function setMode(breaker: Breaker, mode: BreakerMode, deps: Deps): void {
 }
 
 /**
- * Stands inside the retry, so that it counts attempts. Takes an attempt for a success only when its body is whole, and
- * for neither when the client left or the sidecar itself refused it. A probe holds its slot no longer than the attempt's
- * own timeout.
+ * Stands inside the retry, so that it counts attempts. Counts an attempt as a success only when its body is whole. Counts it as
+ * neither success nor failure when the client left or the sidecar refused it. A probe holds its slot no longer than the
+ * attempt's timeout.
  */
 export const breaking =
   (breaker: Breaker, deps: Deps): Layer =>
@@ -103,7 +103,7 @@ function enter(breaker: Breaker, leaseMs: number, trace: Trace | undefined, deps
   return permit
 }
 
-/** Counts the calls that have become slow by now, before anything else is asked of the circuit or told to it. */
+/** Counts in-flight calls that have become slow. Called before the circuit is read or updated. */
 function lookForSlow(breaker: Breaker, now: number, deps: Deps): void {
   if (!breaker.settings.slowCalls) return
   publish(breaker, noticeSlow(breaker.circuit, now, deps.clock.stalledMs(), breaker.settings), deps)
@@ -122,7 +122,7 @@ function conclude(breaker: Breaker, permit: Permit, verdict: Verdict, trace: Tra
   publish(breaker, settle(breaker.circuit, permit, verdict, now, breaker.settings), deps, trace)
 }
 
-/** Job by job: what one says of itself counts once, however often it is asked. */
+/** Counts each job's failure once, however often the job is polled. */
 function watch(breaker: Breaker, permit: Permit, jobs: JobWatch, reply: Reply, exchange: Exchange, deps: Deps) {
   const { path, route, history, trace } = exchange
   const record = history.at(-1)
@@ -137,8 +137,8 @@ function watch(breaker: Breaker, permit: Permit, jobs: JobWatch, reply: Reply, e
 }
 
 /**
- * undefined when the body has yet to tell. A protocol switch is a success: what follows is no response body. A job that is
- * broken makes one failure, not one for each time it is asked for.
+ * undefined when the verdict depends on the body. A protocol switch is a success, since no response body follows. A failed job
+ * counts as one failure, not one for each poll.
  */
 function verdictOnHead(status: number, { jobs, path }: Exchange, settings: BreakerRules): Verdict | undefined {
   if (settings.failureStatuses.has(status)) {
@@ -168,7 +168,7 @@ function rejection(breaker: Breaker, now: number): ProxyError {
   return new ProxyError('breaker_open', detail, { retryAfterS: Math.max(1, Math.ceil(waitMs / 1000)) })
 }
 
-/** @param trace of the request whose attempt made it turn; undefined where a request but noticed that it had. */
+/** @param trace of the request whose attempt changed the state; undefined where a request only noticed the change. */
 function publish(breaker: Breaker, transition: Transition | undefined, deps: Deps, trace?: Trace): void {
   if (transition === undefined) return
   const { upstream, route, endpoint } = breaker

@@ -1,4 +1,4 @@
-/** The breakers of an upstream: its own, and those of routes that declare one, each for every endpoint. */
+/** Breakers of an upstream: its own, and those of the routes that declare one; each for every endpoint. */
 
 import { isDeepStrictEqual } from 'node:util'
 import type { Deps } from '../../deps.ts'
@@ -11,10 +11,10 @@ import type { BreakerSettings, RouteBreaker, UpstreamBreaker } from './settings.
 
 type BreakerRecord = { readonly origin: string; readonly settings: BreakerSettings; readonly breaker: Breaker }
 
-/** By route and origin, those of the upstream first. */
+/** By route and origin. The upstream's own come first. */
 export type Breakers = ReadonlyMap<string, BreakerRecord>
 
-/** What a policy needs that asks the breakers. */
+/** State and settings that a policy needs in order to ask the breakers. */
 export type BreakerState = { readonly route: RouteBreaker; readonly state: { readonly breakers: Breakers } }
 
 type BreakerPlace = Place<BreakerState['route'], unknown, BreakerState['state']>
@@ -65,7 +65,7 @@ export const breakersState = {
   },
 }
 
-/** Keeps its state while its own settings are the same, and an operator's word whatever they are. */
+/** Keeps the state while the breaker's settings are the same, and an operator's mode in any case. */
 function recordFor(
   of: Pick<Breaker, 'upstream' | 'route' | 'endpoint'>,
   origin: string,
@@ -80,11 +80,11 @@ function recordFor(
   return { origin, settings, breaker: { ...of, settings: rules, circuit, onOpen: new Set() } }
 }
 
-/** What an operator and health checks may ask of an upstream's breakers. */
+/** Operations on an upstream's breakers for operators and health checks. */
 export type BreakerControl = {
   /** Whether any breaker of the endpoint is open. */
   readonly isOpen: (origin: string) => boolean
-  /** Lets probes through whatever breakers of the endpoint are open: its health path says that it is well. */
+  /** Lets open breakers of the endpoint admit probes, after its health check succeeded. */
   readonly allowProbes: (origin: string) => void
   /** @returns how many breakers match. */
   readonly setMode: (matches: (breaker: Breaker) => boolean, mode: BreakerMode) => number

@@ -1,7 +1,7 @@
 /**
- * The circuit breaker as a state machine of (record, event, now): no clock, no timer, no I/O. Half open is not stored:
- * it is an open circuit whose time is up, so what is asked for and what is measured never lag behind the clock. What lets
- * calls through is here; what their ends make of the circuit is in settle.ts.
+ * The circuit breaker as a state machine of (record, event, now): no clock, timer or I/O. Half open is not stored: it is an
+ * open circuit whose time has passed, so that reads and metrics never lag behind the clock. This file admits calls; settle.ts
+ * updates the circuit at their ends.
  */
 
 import type { BreakerMode, BreakerState, TripCause } from '../../events.ts'
@@ -10,7 +10,7 @@ import { freshWindow, type RateSettings, type Window } from './window.ts'
 export type CircuitSettings = {
   readonly consecutiveFailures: number
   readonly failureRate: RateSettings | false
-  /** A call is slow once it has waited `slowerThanMs` for its response head, whether or not that has come. */
+  /** A call is slow once it has waited `slowerThanMs` for its response head, whether or not the head has come. */
   readonly slowCalls: (RateSettings & { readonly slowerThanMs: number }) | false
   readonly openForMs: number
   /** The open time doubles with every re-opening, up to this. */
@@ -20,21 +20,21 @@ export type CircuitSettings = {
 }
 
 export type Circuit = {
-  /** What an operator has it do; `auto` when nothing. */
+  /** Mode set by an operator; `auto` without one. */
   mode: BreakerMode
   tripped: boolean
-  /** Goes up with every opening and closing. */
+  /** Grows at each opening and closing. Results of calls from an older generation are ignored. */
   generation: number
   consecutiveFailures: number
-  /** Jobs that failed in a row. Calls that succeed do not end the row, nor does closing: a job that is done does. */
+  /** Consecutive failed jobs. Successful calls and closing do not reset it; a completed job does. */
   failedJobs: number
-  /** Openings since it was last closed. */
+  /** Openings since the circuit was last closed. */
   trips: number
   /** Monotonic ms at which an open circuit becomes half open. */
   halfOpenAt: number
   /** Monotonic ms at which it was last closed; -Infinity when it never opened. */
   closedAt: number
-  /** Whether a call was admitted since it is half open. */
+  /** Whether a call was admitted since the circuit became half open. */
   probed: boolean
   probes: Permit[]
   probeSuccesses: number
@@ -44,16 +44,19 @@ export type Circuit = {
   readonly waiting: Set<Permit>
 }
 
-/** The generation of calls that are let through on an operator's word alone: they decide nothing. */
+/** Generation of calls that only an operator's mode admits: their results are ignored. */
 const UNCOUNTED = -1
 
-/** Leave to make one call. */
+/** Permission to make one call. */
 export type Permit = {
   readonly generation: number
   readonly admittedAt: number
-  /** The clock's `stalledMs` at that moment. */
+  /** The clock's `stalledMs` when the call was admitted. */
   readonly stalledMs: number
-  /** A probe's slot is free again after this, whatever became of the call. Infinity for a call that is no probe. */
+  /**
+   * Time (monotonic ms) after which a probe's slot is free again, whether or not the call has ended. Infinity for a call that
+   * is not a probe.
+   */
   readonly leaseUntil: number
   settled: boolean
 }
@@ -62,7 +65,7 @@ export type Transition = {
   readonly from: BreakerState
   readonly to: BreakerState
   readonly cause: TripCause | undefined
-  /** ms that it will reject for; undefined unless it opened. */
+  /** Time in ms for which the circuit rejects; undefined unless it opened. */
   readonly openMs: number | undefined
 }
 
@@ -84,14 +87,14 @@ export function freshCircuit(settings: CircuitSettings): Circuit {
   }
 }
 
-/** As it is to whoever calls; one that only observes shows what it would be. */
+/** The state that callers see. For the mode `observe`, the state that it would have. */
 export function stateOf(circuit: Circuit, now: number): BreakerState {
   if (circuit.mode === 'forced-open') return 'open'
   if (circuit.mode === 'forced-closed' || !circuit.tripped) return 'closed'
   return now < circuit.halfOpenAt ? 'open' : 'half-open'
 }
 
-/** Whether every call is rejected until its time is up, or until an operator says otherwise. */
+/** Whether every call is rejected until `halfOpenAt` or an operator's change. */
 export const refuses = (circuit: Circuit, now: number): boolean =>
   circuit.mode !== 'observe' && stateOf(circuit, now) === 'open'
 
@@ -99,16 +102,16 @@ export const refuses = (circuit: Circuit, now: number): boolean =>
 export const admits = (circuit: Circuit, now: number, settings: CircuitSettings): boolean =>
   circuit.mode === 'observe' || isRegular(circuit, now, settings)
 
-/** Whether the circuit, left to itself, would admit a call. */
+/** Whether the circuit would admit a call in the mode `auto`. */
 function isRegular(circuit: Circuit, now: number, settings: CircuitSettings): boolean {
   const state = stateOf(circuit, now)
   return state === 'closed' || (state === 'half-open' && probesInFlight(circuit, now) < settings.halfOpenProbes)
 }
 
 /**
- * An operator's word. `forced-closed` forgets what was counted and counts no more; back on `auto` after it, the circuit is
- * closed. After `forced-open` and `observe` it is what it was or has become.
- * @returns the change of state that callers see, if it is one.
+ * Sets an operator's mode. `forced-closed` clears the counts and counts no more: back on `auto` the circuit is closed. After
+ * `forced-open` and `observe` it has the state that its counts gave it.
+ * @returns the change of state that callers see; undefined without one.
  */
 export function force(
   circuit: Circuit,
@@ -134,8 +137,9 @@ export function force(
 }
 
 /**
- * @param stalledMs the clock's, so that a stall makes no call slow.
- * @param leaseMs after which a probe's slot is free again though the call has not ended.
+ * Admits a call.
+ * @param stalledMs the clock's, so that pauses of the process do not make calls slow.
+ * @param leaseMs time after which a probe's slot is free again even if the call has not ended.
  * @returns undefined when the call is rejected.
  */
 export function admit(
@@ -158,19 +162,19 @@ export function admit(
   return permit
 }
 
-/** What opened it may be over: it is half open from now on, if it was open. */
+/** Makes an open circuit half open now, because its cause may be over. */
 export function allowProbes(circuit: Circuit, now: number): void {
   if (stateOf(circuit, now) === 'open') circuit.halfOpenAt = now
 }
 
-/** The first call since an open circuit's time was up makes the change to half open visible. */
+/** Makes the change to half open visible: it is noticed by the first call after `halfOpenAt`. */
 export function noticeHalfOpen(circuit: Circuit, now: number): Transition | undefined {
   if (!circuit.tripped || circuit.probed || now < circuit.halfOpenAt) return undefined
   circuit.probed = true
   return { from: 'open', to: 'half-open', cause: undefined, openMs: undefined }
 }
 
-/** Counts begin anew; calls from before do not count any more. */
+/** Clears the counts. Results of calls from before are ignored. */
 export function startGeneration(circuit: Circuit, tripped: boolean, settings: CircuitSettings): void {
   const windows = freshWindows(settings)
   circuit.tripped = tripped

@@ -2,7 +2,7 @@ import { writtenMs } from '../../config/kinds/units.ts'
 import type { ExplainScope, Part } from '../scope.ts'
 import type { RouteBreaker, UpstreamBreaker } from './settings.ts'
 
-/** When the breaker of a route opens, and when it closes again. */
+/** Explains when the breaker of a route opens and closes. */
 export function explainBreaker({ route, upstream, part }: ExplainScope<RouteBreaker, UpstreamBreaker>): Part[] {
   const breaker = route.breaker ?? upstream.breaker
   const { failureRate, slowCalls } = breaker

@@ -45,7 +45,7 @@ export const BREAKER = {
 
 export type BreakerSettings = Values<typeof BREAKER.route>['breaker']
 
-/** A route's own; undefined when it shares the upstream's. */
+/** A route's own breaker; undefined when it shares the upstream's. */
 export type RouteBreaker = { readonly breaker: BreakerSettings | undefined }
-/** That of the upstream, for the routes that have none of their own. */
+/** The upstream's breaker, for routes that have none of their own. */
 export type UpstreamBreaker = { readonly breaker: BreakerSettings }

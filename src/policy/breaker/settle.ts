@@ -1,18 +1,18 @@
 /**
- * What calls make of a circuit by their ends, and by having none: it opens, closes or goes on. The generation counter, by
- * which a late result changes nothing, is gobreaker's.
+ * Updates a circuit at the ends of calls, and for calls that do not end. The generation counter, which makes late results
+ * harmless, is gobreaker's.
  */
 
 import { type Circuit, type CircuitSettings, type Permit, startGeneration, type Transition } from './circuit.ts'
 import type { TripCause } from '../../events.ts'
 import { count, exceeds } from './window.ts'
 
-/** How an admitted call ended: `limited` is a 429, which tells of overload but not of a broken upstream. */
+/** How an admitted call ended. `limited` is a 429: overload, not a broken upstream. */
 export type Verdict = 'success' | 'failure' | 'limited' | 'neutral'
 
 /**
  * Counts in-flight calls past `slowerThan`. Call before reading or updating the circuit.
- * @param stalledMs the clock's: time in which the sidecar stood still is not the upstream's.
+ * @param stalledMs the clock's: pauses of the process are not the upstream's latency.
  */
 export function noticeSlow(
   circuit: Circuit,
@@ -34,7 +34,7 @@ export function noticeSlow(
   return undefined
 }
 
-/** The response head of a call has come: from here on it cannot become slow. */
+/** Records the response head of a call: it cannot become slow any more. */
 export function answered(circuit: Circuit, permit: Permit, now: number): void {
   const wasWaiting = circuit.waiting.delete(permit)
   if (wasWaiting && permit.generation === circuit.generation && circuit.slow !== undefined)
@@ -42,8 +42,8 @@ export function answered(circuit: Circuit, permit: Permit, now: number): void {
 }
 
 /**
- * A call has ended. The first verdict on a call is the one that counts; one on a call from an older generation changes
- * nothing: a late success must not close a half-open circuit, nor a late failure open it again.
+ * Records the end of a call. Only the first verdict on a call counts. A verdict on a call of an older generation is ignored: a
+ * late success must not close a half-open circuit, nor a late failure re-open it.
  */
 export function settle(
   circuit: Circuit,
@@ -94,8 +94,8 @@ function settleCall(
 }
 
 /**
- * A response to an admitted call has told what became of a job. Failed jobs in a row open the circuit as failed calls do,
- * counted by themselves: between two of them there are many calls that go well, each upload and each poll.
+ * Records what a response said about its job. Consecutive failed jobs open the circuit as failed calls do. They are counted
+ * apart, because uploads and polls succeed between two of them.
  */
 export function settleJob(
   circuit: Circuit,
@@ -124,7 +124,7 @@ function trip(circuit: Circuit, at: number, cause: TripCause, settings: CircuitS
 function close(circuit: Circuit, now: number, settings: CircuitSettings): Transition {
   startGeneration(circuit, false, settings)
   circuit.closedAt = now
-  // Where jobs opened it, a call that succeeds proves little: the next job that fails opens it again, for longer.
+  // After failed jobs opened the circuit, a successful call proves little: the next failed job re-opens it for longer.
   circuit.failedJobs = Math.min(circuit.failedJobs, settings.consecutiveFailures - 1)
   if (circuit.failedJobs === 0) circuit.trips = 0
   return { from: 'half-open', to: 'closed', cause: undefined, openMs: undefined }

@@ -10,10 +10,10 @@ import type { RouteBreaker, UpstreamBreaker } from './settings.ts'
 
 type Scope = RouteScope<RouteBreaker & RetrySettings, UpstreamBreaker & RateSettings>
 
-/** The breaker that a route's attempts are counted by. */
+/** The breaker that counts a route's attempts. */
 const breakerOf = ({ route, upstream }: Scope) => route.breaker ?? upstream.breaker
 
-/** A share that is never taken, since the upstream's rate lets fewer attempts through than it needs. */
+/** Warns of a share that is never computed because the upstream's rate admits too few attempts. */
 function starved(scope: Scope, name: 'failureRate' | 'slowCalls'): Finding | undefined {
   const share = breakerOf(scope)[name]
   const { rate } = scope.upstream
@@ -57,7 +57,7 @@ export const BREAKER_WARNINGS: Rules<Scope> = {
     const { retry } = scope.route
     const { consecutiveFailures } = breakerOf(scope)
     const all = startsMs(retry.attempts, 0, retry.backoff, 1, scope.lengths.totalMs).length
-    // Each endpoint has a breaker of its own, and a repetition goes to one not tried yet.
+    // Each endpoint has its own breaker, and a retry goes to an untried endpoint.
     const attempts = Math.ceil(all / scope.upstream.urls.length)
     if (retry.attempts === 1 || attempts < consecutiveFailures) return undefined
     return {

@@ -1,4 +1,4 @@
-/** Good and bad outcomes of the last `windowMs`, counted exactly in ten slots; an idle gap empties them. */
+/** Counts good and bad outcomes of the last `windowMs` in ten slots. An idle gap empties them. */
 
 const SLOTS = 10
 
@@ -10,10 +10,10 @@ export type Window = {
 }
 
 export type RateSettings = {
-  /** The share of bad outcomes, 0 to 1 exclusive, above which the rate is exceeded. */
+  /** Share of bad outcomes, between 0 and 1, above which the rate is exceeded. */
   readonly threshold: number
   readonly windowMs: number
-  /** Below this number of outcomes there is no rate. */
+  /** Smallest number of outcomes for a rate. */
   readonly minimumRequests: number
 }
 
@@ -36,7 +36,7 @@ export function count(window: Window, isBad: boolean, now: number): void {
   if (isBad) window.bad[slot] = (window.bad[slot] ?? 0) + 1
 }
 
-/** Whether, of enough outcomes, strictly more than the threshold's share were bad. */
+/** Whether more than the threshold's share of enough outcomes were bad. */
 export function exceeds(window: Window, now: number, settings: RateSettings): boolean {
   const oldest = Math.floor(now / window.slotMs) - SLOTS
   let total = 0

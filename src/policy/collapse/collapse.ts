@@ -8,19 +8,19 @@ import { Sharers } from '../shared/sharers.ts'
 import { receivedWithin, WholeRequestBody } from '../whole.ts'
 
 export type CollapseRules = {
-  /** Fields, lower case, in which requests must agree; undefined for all but those that each request has its own of. */
+  /** Header names in lower case that must match; undefined for all headers but those that differ in every request. */
   readonly headers: ReadonlySet<string> | undefined
   /** A request with a larger body is sent by itself. */
   readonly maxBodyBytes: number
 }
 
-/** The calls under way that others may still join, by what they ask for. */
+/** Calls under way that identical requests may still join, by what they ask for. */
 export type Flights = Map<string, Flight>
 
 /**
- * Makes one call of those that are alike and come while it has no response head yet: each client gets the whole response,
- * or the fault. Stands around everything that an upstream is protected by, so that only the one call takes of it. Source:
- * Go's singleflight, whose name for it this is; here, who waits may leave, and the call lasts as long as one waits.
+ * Makes one call for identical requests that arrive before its response head. Each client gets the whole response, or the
+ * fault. Stands outside of every limit, so that the one call counts once. Source: Go's singleflight; here waiters may leave,
+ * and the call lasts as long as one of them waits.
  */
 export const collapsing =
   (settings: CollapseRules, flights: Flights, deps: Deps): Layer =>
@@ -55,7 +55,7 @@ class Flight {
   readonly #over: () => void
   readonly #deps: Deps
   readonly #sharers: Sharers
-  /** Whether there is a response head: what is still to come is each client's own. */
+  /** Whether the response head has come. From then on each client reads its own copy. */
   #answered = false
 
   /** @param over called once no other request may join. */
@@ -94,7 +94,7 @@ class Flight {
     this.#sharers.land()
   }
 
-  /** No client is left for it, or it is a protocol switch that none asked for. */
+  /** Discards a reply that no client waits for, or a protocol switch that no client asked for. */
   #refuse(reply: Reply): void {
     reply.discard('cancelled')
     this.#sharers.refuse(new ProxyError('protocol'))

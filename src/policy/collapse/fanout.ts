@@ -6,14 +6,14 @@ import { type BodySink, both, type Reply } from '../exchange.ts'
 import type { BodyEnd } from '../../events.ts'
 import type { RawHeaders } from '../../net/fields.ts'
 
-/** Bytes that a reader may lie behind the fastest before all wait for it. */
+/** Bytes that a reader may lag behind the fastest one before all wait for it. */
 const MOST_BEHIND = 1024 * 1024
-/** How long all wait for those, in ms; then their connections are cut. */
+/** Time that the others wait for a slow reader, in ms. Then its connection is cut. */
 const PATIENCE_MS = 1_000
 
 /**
- * One response for several clients: each gets the head and the whole body at the pace that it reads. One that lies too
- * far behind holds the others up for a bounded time, and is then cut off. What waits is shared, not copied.
+ * Copies one response to several clients, each at its own pace. A client that lags too far behind holds the others up for a
+ * bounded time and is then cut off. Waiting chunks are shared, not copied.
  */
 export class Fanout implements BodySink {
   readonly #source: Reply
@@ -27,7 +27,7 @@ export class Fanout implements BodySink {
     this.#clock = clock
   }
 
-  /** To be called for each client before `start`. */
+  /** Called for each client before `start`. */
   branch(): Reply {
     const branch = new Branch(this.#source, {
       caughtUp: () => this.#goOn(),
@@ -56,7 +56,7 @@ export class Fanout implements BodySink {
     this.#each((branch) => branch.fail(code))
   }
 
-  /** A reader that throws is cut off by itself; the others go on. */
+  /** Cuts off a reader that throws. The others go on. */
   #each(act: (branch: Branch) => void): void {
     const guarded = [...this.#branches].map((branch) => () => {
       try {
@@ -111,7 +111,7 @@ class Branch implements Reply, BodySink {
   readonly headers: RawHeaders
   readonly socket = undefined
   readonly early: boolean
-  /** Bytes that have arrived and were not taken. */
+  /** Bytes that have arrived and were not read yet. */
   behind = 0
 
   constructor({ status, statusText, headers, early }: Reply, trunk: Trunk) {
@@ -162,7 +162,7 @@ class Branch implements Reply, BodySink {
   end(trailers: RawHeaders): void {
     this.#hasAll = true
     this.#trailers = trailers
-    // What nobody takes yet has arrived all the same.
+    // Without a reader the body counts as arrived.
     if (this.#sink === undefined) this.#close('complete')
     else this.#deliver()
   }

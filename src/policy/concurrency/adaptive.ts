@@ -5,35 +5,35 @@ import type { Deps } from '../../deps.ts'
 import { freshSlots, letIn, type Slots } from '../shared/limit.ts'
 
 /**
- * A concurrency limit found from latency: as many exchanges at once as an upstream answers without making them wait.
- * Limit by gradient, from Envoy's adaptive concurrency filter (`limit · gradient + √limit`, gradient from the unloaded to the
- * present latency, between 0.5 and 1 here) with the tolerance of Netflix' Gradient2. Unlike theirs, latencies are compared
- * route by route, since an upload and a poll differ by three orders of magnitude; and the unloaded latency is measured
- * at half the limit, not at three exchanges, which is enough to drain a queue and costs little throughput.
+ * A concurrency limit found from latency: the number of concurrent exchanges that the upstream answers without queueing.
+ * Gradient limit of Envoy's adaptive concurrency filter (`limit · gradient + √limit`, gradient of unloaded to present latency,
+ * here between 0.5 and 1) with the tolerance of Netflix' Gradient2. Unlike those, it compares latencies route by route, since
+ * an upload and a poll differ by orders of magnitude, and measures the unloaded latency at half the limit instead of at three
+ * exchanges: enough to drain a queue, at little cost in throughput.
  */
 export type Adaptive = {
-  /** Those that it sets the limit of. */
+  /** The slots whose limit it sets. */
   slots: Slots
-  /** The limit is never above it. */
+  /** Upper bound of the limit. */
   max: number
   readonly routes: Map<RouteRef, RouteLatency>
-  /** Attempts of this round. */
+  /** Attempts in this round. */
   samples: number
   overloads: number
   slowdownSum: number
-  /** The most exchanges that were in flight in this round. */
+  /** Largest number of exchanges in flight in this round. */
   peak: number
-  /** How many times slower than unloaded attempts were in the last round; undefined before there was one. */
+  /** Latency of the last round as a multiple of the unloaded latency; undefined before the first round. */
   slowdown: number | undefined
-  /** While unloaded latencies are measured: since when (monotonic ms), and the limit to go back to. */
+  /** While the unloaded latency is measured: since when (monotonic ms), and the limit to return to. */
   measuring: { readonly since: number; readonly limitAfter: number } | undefined
   measuredAt: number
-  /** The limit since the last measurement. */
+  /** The limit after the last measurement. */
   measuredLimit: number
 }
 
 type RouteLatency = {
-  /** Unloaded, in ms; undefined until it has been measured. */
+  /** Unloaded latency in ms; undefined until it has been measured. */
   baselineMs: number | undefined
   sum: number
   count: number
@@ -41,23 +41,23 @@ type RouteLatency = {
 
 const FIRST_LIMIT = 20
 const LEAST_LIMIT = 2
-/** Attempts in a round, or as many as the limit lets be in flight. */
+/** Attempts in a round, at least; more when the limit is higher. */
 const LEAST_SAMPLES = 40
-/** Slower than unloaded by this much is no queue yet. */
+/** Latency up to this multiple of the unloaded one is not taken for queueing. */
 const TOLERANCE = 1.5
 const LEAST_GRADIENT = 0.5
-/** A round with more overload (429, failures, timeouts) than this lowers the limit whatever the latency. */
+/** Share of overload (429, failures, timeouts) in a round above which the limit is lowered whatever the latency. */
 const OVERLOAD_SHARE = 0.1
 const OVERLOAD_FACTOR = 0.9
-/** Of the limit: only a limit that was used so far says that more might be borne. */
+/** Share of the limit that must have been used for the limit to grow. */
 const USED_SHARE = 0.8
 const MEASURE_EVERY_MS = 30_000
-/** A measurement is to take no more than this share of the time, however slow the upstream. */
+/** Largest share of time spent on measurements, however slow the upstream. */
 const MEASURE_SHARE = 0.05
-/** Route by route, fewer attempts than this leave the baseline as it was. */
+/** Smallest number of a route's attempts that updates its unloaded latency. */
 const LEAST_FOR_BASELINE = 3
 
-/** Sets no limit yet: that is for `begin`. */
+/** Does not set the limit yet: `begin` does. */
 export function freshAdaptive(slots: Slots, max: number, now: number): Adaptive {
   const limit = Math.min(FIRST_LIMIT, max)
   return {
@@ -72,25 +72,25 @@ export function freshAdaptive(slots: Slots, max: number, now: number): Adaptive 
   }
 }
 
-/** From here on a fresh one sets the limit. */
+/** Lets a fresh one set the limit from here on. */
 export function begin(adaptive: Adaptive): void {
   adaptive.slots.limit = adaptive.measuredLimit
 }
 
-/** Another most that the limit may rise to: what has been found stands, as far as that allows. */
+/** Changes the upper bound. The limit stays where that allows it. */
 export function bound(adaptive: Adaptive, max: number): void {
   adaptive.max = max
   adaptive.slots.limit = Math.min(adaptive.slots.limit, max)
 }
 
-/** From here on it sets no limit any more, whatever the attempts under way still tell it. */
+/** Stops setting the limit, whatever attempts under way still report. */
 export function end(adaptive: Adaptive): void {
   adaptive.slots = freshSlots(adaptive.slots.limit)
 }
 
 const freshRound = { samples: 0, overloads: 0, slowdownSum: 0, peak: 0 }
 
-/** Tells the limit of each attempt: how long it waited for its head, or that it met overload. Neutral ends tell nothing. */
+/** Reports each attempt to the limit: its wait for the head, or overload. Neutral ends are not reported. */
 export const gauging =
   (adaptive: Adaptive, overloaded: ReadonlySet<number>, { clock }: Deps): Layer =>
   (next) =>
@@ -110,9 +110,9 @@ export const gauging =
     }
   }
 
-/** @param ms undefined when it met overload. */
+/** @param ms undefined for overload. */
 function sample(adaptive: Adaptive, ref: RouteRef, ms: number | undefined, startedAt: number, now: number): void {
-  // An attempt from before a measurement has waited in the queue that the measurement is to do without.
+  // An attempt from before the measurement has waited in the queue that the measurement must exclude.
   if (adaptive.measuring !== undefined && startedAt < adaptive.measuring.since) return
   adaptive.samples += 1
   if (ms === undefined) adaptive.overloads += 1
@@ -159,7 +159,7 @@ function concludeRound(adaptive: Adaptive, now: number): void {
   slots.limit = clamped(nextLimit(slots.limit, overloads / samples, slowdown, peak), max)
   const hasFallen = slots.limit <= adaptive.measuredLimit / 2
   if (!hasFallen && now - adaptive.measuredAt < MEASURE_EVERY_MS) return
-  // A limit that has fallen so far has drained the queue already, if there was one.
+  // A limit that has fallen this far has drained the queue, if there was one.
   adaptive.measuring = { since: now, limitAfter: slots.limit }
   if (!hasFallen) slots.limit = clamped(slots.limit / 2, max)
 }

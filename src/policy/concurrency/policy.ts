@@ -46,7 +46,7 @@ export const concurrencyPolicy = {
   },
 }
 
-/** Tells the adaptive limit what attempts come to. */
+/** Reports attempts to the adaptive limit. */
 export const adaptivePolicy = {
   name: 'adaptive concurrency',
   settings: NO_SETTINGS,

@@ -31,7 +31,7 @@ export const concurrencyState = {
   },
 }
 
-/** Latencies of routes that the reload has taken away are forgotten. */
+/** Forgets the latencies of routes that the reload removed. */
 function keep(adaptive: Adaptive, max: number, routes: Owner['routes']): void {
   bound(adaptive, max)
   const refs = new Set(routes.map(({ ref }) => ref))

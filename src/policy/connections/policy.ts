@@ -10,7 +10,7 @@ import { CONNECTIONS, type ConnectionSettings } from './settings.ts'
 type State = { readonly connections: Slots }
 type Owner = EndpointOwner<ConnectionSettings>
 
-/** Servers such as uvicorn and Node close an idle connection after this, in ms. */
+/** Time in ms after which servers such as uvicorn and Node close an idle connection. */
 const USUAL_KEEP_ALIVE_MS = 5_000
 
 export const connectionsPolicy = {
@@ -27,7 +27,9 @@ export const connectionsPolicy = {
       },
     },
   },
-  /** An attempt waits for a connection as long as an exchange does for its slot; the concurrency limit bounds how many wait. */
+  /**
+   * An attempt waits for a connection as long as an exchange waits for its slot. The concurrency limit bounds how many wait.
+   */
   endpointLayer: (
     place: Place<BreakerState['route'], ConcurrencySettings, BreakerState['state'], State>,
     endpoint: EndpointPlace<State>,

@@ -3,7 +3,7 @@ import { isObserved, type ObservedLength } from '../observe/settings.ts'
 import type { Conflict, Names } from '../scope.ts'
 import type { DeadlineSettings } from './settings.ts'
 
-/** Timeouts computed by a rule or an input that does not exist, and bounds the wrong way round. */
+/** Conflicts of computed timeouts: unknown rule or input, and bounds in the wrong order. */
 export const deadlineConflicts = ({ timeout }: DeadlineSettings, names: Names): Conflict[] =>
   Object.entries(timeout).flatMap(([name, length]) => conflictsOf(['timeout', name.replace(/Ms$/, '')], length, names))
 

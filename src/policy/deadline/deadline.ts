@@ -2,8 +2,8 @@ import { type FaultCode, ProxyError } from '../../errors.ts'
 import type { Layer } from '../exchange.ts'
 
 /**
- * Fixes by when a response head must be on its way to the client: `total` after the request arrived, or sooner when the
- * client says so or the time of its job is up. Sets no timer: whoever waits for something later on waits no longer.
+ * Sets the deadline of an exchange: `total` after its arrival, or earlier when the client or its job says so. Sets no timer:
+ * later waits look at the deadline.
  */
 export const deadline: Layer = (next) => (exchange) => {
   const { startedAt, timeouts, clientTimeoutMs, jobDeadlineAt } = exchange

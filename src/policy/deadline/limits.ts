@@ -1,4 +1,4 @@
-/** The time limits of a request, each with how it came about. */
+/** Time limits of a request, each with how it was computed. */
 
 import type { Length } from '../../config/kinds/length.ts'
 import { writtenMs } from '../../config/kinds/units.ts'
@@ -9,7 +9,7 @@ import type { DeadlineSettings } from './settings.ts'
 
 export type Limit = Part & {
   readonly ms: number
-  /** What it was computed from, term by term; empty for a fixed one. */
+  /** Terms of the computation; empty for a fixed limit. */
   readonly terms: readonly string[]
 }
 
@@ -18,7 +18,7 @@ export type Limits = {
   readonly attempt: Limit
   readonly total: Limit
   readonly idle: Limit
-  /** How long the client waits. */
+  /** Time that the client waits. */
   readonly client: Limit
 }
 

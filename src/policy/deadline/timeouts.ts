@@ -1,4 +1,4 @@
-/** From the lengths of the configuration to the ms of a request. */
+/** Turns the lengths of the configuration into the ms of a request. */
 
 import type { Length } from '../../config/kinds/length.ts'
 import { computedMs, type Inputs, type TimeoutRules } from '../../job/timeouts.ts'
@@ -8,7 +8,7 @@ import type { RouteTraits } from '../exchange.ts'
 import type { Lengths } from '../scope.ts'
 import type { TimeoutSettings } from './settings.ts'
 
-/** Fixed ones are made once; computed ones for each request, from its job's inputs. */
+/** Fixed timeouts are made once, computed ones for each request from its job's inputs. */
 export function timeoutsOf(timeout: TimeoutSettings, rules: TimeoutRules): RouteTraits['timeouts'] {
   const { connectMs, attemptMs, totalMs, idleMs } = timeout
   const all = (inputs: Inputs): Timeouts => lengthsOf(timeout, rules, inputs)
@@ -16,7 +16,7 @@ export function timeoutsOf(timeout: TimeoutSettings, rules: TimeoutRules): Route
   return isFixed ? all({}) : all
 }
 
-/** An observed limit counts as the most that it may be. */
+/** An observed timeout counts as its maximum. */
 export const lengthsOf = (timeout: TimeoutSettings, rules: TimeoutRules, inputs: Inputs): Lengths => {
   const ms = (length: Length) =>
     typeof length === 'number' ? length : computedMs(length.computed, length.divideBy, rules, inputs)

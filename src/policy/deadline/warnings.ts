@@ -1,4 +1,4 @@
-/** Time limits that are never reached, or that come after the client has left. */
+/** Warns of time limits that never apply, and of those that end after the client has left. */
 
 import { writtenMs } from '../../config/kinds/units.ts'
 import type { RouteScope, Rules } from '../scope.ts'

@@ -8,7 +8,7 @@ import { FAILURE_WHEN, type FailureWhenSettings } from './settings.ts'
 type State = { readonly countedJobs: SeenIds }
 type Owner = RouteOwner<FailureWhenSettings>
 
-/** What services call a job that is done, while the route does not say. */
+/** Default of `completed`: words of services for a completed job. */
 const DONE = ['completed', 'complete', 'done', 'succeeded', 'success', 'finished']
 
 export const failureWhenPolicy = {

@@ -1,4 +1,4 @@
-/** What a response says of a job in its body: services that work by jobs report a failed one inside a 200. */
+/** Reads a job's status from a response body: job-style services report a failed job inside a 200. */
 
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
 import { pointed } from '../../job/pointer.ts'
@@ -7,12 +7,11 @@ import type { Reply } from '../exchange.ts'
 import type { JobRule } from './rule.ts'
 import { fieldOf } from '../../net/fields.ts'
 
-/** What of a body is looked at, as sent and as unpacked, in bytes. */
+/** Largest body that is read for a status, in bytes, as sent and as unpacked. */
 export const LOOKED_AT = 64 * 1024
 /**
- * Reads along while a response streams to the client, unchanged and undelayed. Calls back, once its body is whole, with
- * what it says of its job; not at all when it says nothing. A body that is too large to be looked at is a result, and so
- * is that of a job that is done: reports of failed ones are small.
+ * Observes a response while it streams to the client unchanged. Calls back after the whole body when it reports the end of a
+ * job. A larger body counts as completed: it is a result, since reports of failed jobs are small.
  */
 export function watchJob(reply: Reply, rule: JobRule, tell: (outcome: JobOutcome) => void): void {
   if (!isReport(reply)) return
@@ -37,12 +36,12 @@ function outcomeIn(body: Buffer, reply: Reply, rule: JobRule): JobOutcome | unde
   return rule.completed.has(status) ? 'completed' : undefined
 }
 
-/** Stands for a body that unpacks to more than is looked at: no status that a service would use. */
+/** Marks a body that unpacks to more than the limit. No service uses this status. */
 const TOO_LARGE = ' too large '
 
 const isReport = ({ status, headers }: Reply) => status < 300 && /\bjson\b/i.test(fieldOf(headers, 'content-type'))
 
-/** The status that a whole body reports; undefined when it is no report, or cannot be unpacked or read. */
+/** The status in a whole body; undefined when the body is not a report, or cannot be unpacked or parsed. */
 export function statusIn(reply: Reply, body: Buffer, pointer: string): string | undefined {
   if (!isReport(reply)) return undefined
   try {
@@ -50,12 +49,12 @@ export function statusIn(reply: Reply, body: Buffer, pointer: string): string | 
     const status = text === undefined ? undefined : pointed(JSON.parse(text.toString()), pointer)
     return typeof status === 'string' ? status : undefined
   } catch (error) {
-    // What cannot be unpacked or read says nothing; what unpacks to too much is a result.
+    // A body that cannot be unpacked or parsed reports nothing. One that unpacks to too much is a result.
     return error instanceof RangeError ? TOO_LARGE : undefined
   }
 }
 
-/** @throws RangeError (ERR_BUFFER_TOO_LARGE) when it is too large. */
+/** @throws RangeError (ERR_BUFFER_TOO_LARGE) when the result is too large. */
 function unpacked(body: Buffer, coding: string): Buffer | undefined {
   const limit = { maxOutputLength: LOOKED_AT }
   if (coding === '' || coding === 'identity') return body

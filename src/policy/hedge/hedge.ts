@@ -9,17 +9,17 @@ import { Link } from '../link.ts'
 import { WholeRequestBody } from '../whole.ts'
 
 export type HedgeRules = {
-  /** How long an attempt may wait before another is made beside it, in ms; undefined for the route's observed p95. */
+  /** Time that an attempt may wait before another starts beside it, in ms; undefined for the route's observed p95. */
   readonly afterMs: number | undefined
   /** Further attempts beside the first. */
   readonly max: number
-  /** Statuses that are no good answer: those that would be tried again. */
+  /** Statuses that are not a good answer: those that would be retried. */
   readonly poor: ReadonlySet<number>
   readonly budget: BudgetSettings
 }
 
 const QUANTILE = 0.95
-/** A request body larger than this is not sent twice at once. */
+/** Largest request body that is sent twice at once, in bytes. */
 const MOST_BODY = 64 * 1024
 
 type Rules = {
@@ -31,10 +31,10 @@ type Rules = {
 }
 
 /**
- * Makes another attempt beside one that is slower than most, takes whichever answers well first, and gives the others up:
- * they count for no breaker and no percentile. Only for exchanges that may be repeated; each hedge takes from the retry
- * budget, so that an upstream which is slow as a whole is not made slower. Source: Dean and Barroso, "The Tail at Scale",
- * 2013, hedged requests after the 95th percentile.
+ * Starts another attempt beside a slow one, takes the first good answer and gives up the others, which count for no breaker and
+ * no percentile. Only for exchanges that may be repeated. Each hedge takes from the retry budget, so that an upstream that is
+ * slow as a whole does not get slower. Source: Dean and Barroso, "The Tail at Scale", 2013, hedged requests after the 95th
+ * percentile.
  */
 export const hedging =
   (settings: HedgeRules, latencies: Latencies, budget: Budget, deps: Deps): Layer =>
@@ -60,7 +60,7 @@ class Race {
   readonly #attemptsBefore: number
   readonly #runners: Runner[] = []
   readonly #underWay = new Set<Runner>()
-  /** The answer that is no good, or the fault, of the first that ended so. */
+  /** The first answer that is not good, or the first error. */
   #poor: { readonly reply: Reply } | { readonly error: unknown } | undefined
   #timer: Timer | undefined
   #resolve: (reply: Reply) => void = () => {}
@@ -94,7 +94,7 @@ class Race {
   async #hedge(afterMs: number): Promise<void> {
     this.#timer = undefined
     const { budget, settings, deps } = this.#rules
-    // What still waits for a connection is not slow but one too many.
+    // An attempt that still waits for a connection is not slow. Another one would only wait, too.
     if (this.#runners.some(({ exchange }) => exchange.attempts === 0)) return this.#arm(afterMs)
     const body = await copyOf(this.#exchange.body)
     if (this.#underWay.size === 0 || (this.#exchange.body !== undefined && body === undefined)) return
@@ -137,7 +137,7 @@ class Race {
     if (!this.#underWay.delete(runner)) return
     this.#join(runner, this.#underWay.size === 0)
     const known = this.#poor
-    // What the sidecar itself refused says less than what came of the first.
+    // The sidecar's own refusal of a hedge says less than the result of the first attempt.
     const saysMore = known !== undefined && 'error' in known && runner === this.#runners[0]
     if (known === undefined || saysMore) this.#poor = { error }
     this.#loseWhenLast()
@@ -150,7 +150,7 @@ class Race {
     if (this.#runners.length > 1) {
       const outcome = winner === first ? 'lost' : 'won'
       this.#tell(outcome)
-      // The first was slower than this at least: a percentile of the answers that came alone would fall and fall.
+      // The first attempt was slower than this. Without this sample the percentile would only ever fall.
       if (outcome === 'won' && first !== undefined && this.#underWay.has(first)) {
         const [now, stalledMs] = [deps.clock.now(), deps.clock.stalledMs() - first.stalledMs]
         record(latencies, now - first.startedAt - stalledMs, now)
@@ -175,13 +175,13 @@ class Race {
     this.#rules.deps.emit({ kind: 'hedge', ref, outcome, trace })
   }
 
-  /** Ends an attempt that nobody waits for any more. */
+  /** Ends an attempt that no longer matters. */
   #stop(runner: Runner, as: FaultCode): void {
     runner.link.leave(as)
     this.#join(runner, false)
   }
 
-  /** @param waited whether the exchange waited through it, rather than for another one beside it. */
+  /** @param waited whether the exchange waited for this attempt. */
   #join(runner: Runner, waited: boolean): void {
     if (runner.isJoined) return
     runner.isJoined = true
@@ -195,7 +195,7 @@ class Race {
   }
 }
 
-/** A body of its own for an attempt beside the one that is under way; undefined when there is none to be had. */
+/** Copies the request body for a hedge; undefined when it cannot be copied. */
 async function copyOf(body: RequestBody | undefined): Promise<RequestBody | undefined> {
   if (body === undefined || !body.complete || !body.replayable) return undefined
   const bytes = await body.peek(MOST_BODY)

@@ -10,16 +10,15 @@ import { WholeReply, wholeBody } from '../whole.ts'
 
 type Hold = Exclude<HoldSettings['hold'], false>
 
-/** The polls under way, by what they ask for. */
+/** Polls under way, by what they ask for. */
 export type Polls = Map<string, Poll>
 
-/** Clients whose poll is held. */
+/** Number of clients whose poll is held. */
 export const heldIn = (polls: Polls): number => [...polls.values()].reduce((sum, { size }) => sum + size, 0)
 
 /**
- * Answers a poll when there is something to say: polls the upstream itself until the job's status leaves the list or the
- * time is up, then passes the newest response on as it is. Those who ask the same share one poll. Stands around
- * everything that an upstream is protected by, so that a hold takes up none of it while it waits.
+ * Holds a poll: polls the upstream until the job's status is no longer one of `in` or the time is up, then relays the newest
+ * response. Identical polls share one. Stands outside of every limit, so that a waiting hold takes no slot.
  */
 export const holding =
   (settings: Hold, polls: Polls, deps: Deps): Layer =>
@@ -38,12 +37,12 @@ export const holding =
     return poll.join(exchange)
   }
 
-/** A response to one poll, with its whole body. */
+/** Response to one poll, with its whole body. */
 type Held = { readonly reply: Reply; readonly body: Buffer }
 
 class Poll {
   readonly #settings: Hold
-  /** Statuses of a job that goes on: while the response has one of them, so does the hold. */
+  /** Statuses of a running job: the hold goes on while the response has one of them. */
   readonly #pending: ReadonlySet<string>
   readonly #model: Exchange
   readonly #next: Send
@@ -63,7 +62,7 @@ class Poll {
       if (this.#wait !== undefined) deps.clock.cancel(this.#wait)
       this.#sharers.link.leave(as)
     }, deps)
-    // After the client that began it has joined.
+    // The client that began the poll joins first.
     queueMicrotask(() => void this.#ask())
   }
 
@@ -80,7 +79,7 @@ class Poll {
     })
   }
 
-  /** Polls the upstream once: answers all when the job has ended, and comes back after `every` when it has not. */
+  /** Polls the upstream once. Answers all waiters when the job has ended; otherwise polls again after `every`. */
   async #ask(): Promise<void> {
     this.#wait = undefined
     const { link } = this.#sharers
@@ -99,13 +98,13 @@ class Poll {
         return this.#sharers.settle((sharer) => this.#answer(sharer, held))
     } catch (error) {
       this.#sharers.land()
-      // A pending answer is worth more than a poll that failed, and the next poll may fare better.
+      // A response that says the job is running is worth more than a failed poll, and the next poll may succeed.
       if (!(error instanceof ProxyError) || this.#latest === undefined) return this.#sharers.refuse(error)
     }
     if (this.#sharers.size > 0) this.#wait = this.#deps.clock.after(this.#settings.everyMs, () => void this.#ask())
   }
 
-  /** A body that is too large to be held is no status report: one sharer gets it, the others ask for themselves. */
+  /** A body that is too large to hold is no status report. One waiter gets it; the others ask for themselves. */
   #passOn(reply: Reply): void {
     let taken = false
     this.#sharers.settle((sharer) => {

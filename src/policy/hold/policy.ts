@@ -12,7 +12,7 @@ type State = { readonly polls: Polls }
 export const holdPolicy = {
   name: 'hold',
   settings: HOLD,
-  // Polls end with the generation that they began in.
+  // Held polls end with the generation that they began in.
   state: { route: { polls: { prepare: (): Polls => new Map() } } },
   layer: ({ route: { hold }, state, deps }: Place<HoldSettings, unknown, State>) =>
     hold ? holding(hold, state.polls, deps) : undefined,

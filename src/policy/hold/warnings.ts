@@ -1,4 +1,4 @@
-/** Holds that end before they could, or that a client does not wait for. */
+/** Warns of holds that never hold, and of those that outlast the client. */
 
 import { writtenMs } from '../../config/kinds/units.ts'
 import type { DeadlineSettings } from '../deadline/settings.ts'

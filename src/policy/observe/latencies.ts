@@ -1,7 +1,7 @@
 /**
- * What attempts of a route have taken of late, as a histogram that forgets: a sample counts half after each half-life.
- * Samples are not aged; newer ones weigh more instead, and now and then all weights are divided (forward decay, Cormode,
- * Shkapenyuk, Srivastava and Xu 2009). Buckets grow by a twentieth, so a quantile is at most that much too high.
+ * Recent latencies of a route's attempts as a histogram that forgets: a sample's weight halves after each half-life. Instead of
+ * aging samples, newer ones weigh more, and now and then all weights are divided (forward decay, Cormode, Shkapenyuk,
+ * Srivastava and Xu 2009). Buckets grow by a twentieth, so a quantile is at most that much too high.
  */
 export type Latencies = {
   readonly weights: Float64Array
@@ -12,16 +12,16 @@ export type Latencies = {
 
 const HALF_LIFE_MS = 300_000
 const GROWTH = 1.05
-/** The first bucket ends here, the last one above an hour. */
+/** End of the first bucket. The last one ends above an hour. */
 const LEAST_MS = 0.5
 const BUCKETS = 325
-/** Fewer samples of full weight have no quantile. */
+/** Smallest number of samples of full weight for a quantile. */
 const LEAST_SAMPLES = 20
 const HEAVIEST = 2 ** 20
 
 export const freshLatencies = (): Latencies => ({ weights: new Float64Array(BUCKETS), total: 0, since: 0 })
 
-/** @param ms from the end of a request to its response head, or to its being given up as late. */
+/** @param ms from the end of the request to its response head, or to the moment at which it was given up as late. */
 export function record(latencies: Latencies, ms: number, now: number): void {
   const weight = weightAt(latencies, now)
   const bucket = Math.ceil(Math.log(Math.max(ms, LEAST_MS) / LEAST_MS) / Math.log(GROWTH))
@@ -30,13 +30,13 @@ export function record(latencies: Latencies, ms: number, now: number): void {
   latencies.total += weight
 }
 
-/** @param share 0.95 for the 95th percentile. @returns ms; undefined while there are too few samples to say. */
+/** @param share 0.95 for the 95th percentile. @returns ms; undefined while there are too few samples. */
 export function quantile(latencies: Latencies, share: number, now: number): number | undefined {
   const weight = weightAt(latencies, now)
   const { weights, total } = latencies
   if (total < LEAST_SAMPLES * weight) return undefined
   let below = 0
-  // Sums of floats: what is left after the last bucket is no more than a rounding error.
+  // Sums of floats: the rest after the last bucket is a rounding error.
   const at = weights.findIndex((one) => {
     below += one
     return below >= share * total * (1 - 1e-12)

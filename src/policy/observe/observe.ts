@@ -5,8 +5,8 @@ import { type Latencies, quantile, record } from './latencies.ts'
 import type { ObservedLength } from './settings.ts'
 
 /**
- * Writes down how long the attempts of a route wait for their response heads. One that was given up as late counts for as
- * long as it waited, or what is observed could but fall; one that failed otherwise says nothing of how long it takes.
+ * Records how long the route's attempts wait for their response heads. An attempt that was given up as late counts with the
+ * time that it waited; otherwise the observed latency could only fall. Other failures are not recorded.
  */
 export const observing =
   (latencies: Latencies, poor: ReadonlySet<number>, { clock }: Deps): Layer =>
@@ -24,9 +24,9 @@ export const observing =
   }
 
 /**
- * Shortens an attempt's limit to what attempts of the route have taken of late, never above the limit that is fixed or
- * computed for it, which holds until there are enough of them. Source: the adaptive timeouts of "The Tail at Scale" and
- * of Phi-accrual detectors, in the plain form of a percentile times a factor.
+ * Shortens an attempt's limit to a multiple of what the route's attempts take, never above its fixed or computed limit, which
+ * applies until enough attempts are known. Source: adaptive timeouts of "The Tail at Scale" and of Phi-accrual detectors, in
+ * the simple form of a percentile times a factor.
  */
 export const observedTimeout =
   ({ observed, times, minMs }: ObservedLength, latencies: Latencies, { clock }: Deps): Layer =>

@@ -9,7 +9,7 @@ import { isObserved } from './settings.ts'
 
 type State = { readonly latencies: Latencies }
 
-/** Shortens the limit of an attempt to what attempts of the route take. */
+/** Shortens an attempt's limit by the observed latency of the route. */
 export const observedTimeoutPolicy = {
   name: 'observed timeout',
   settings: NO_SETTINGS,
@@ -19,7 +19,7 @@ export const observedTimeoutPolicy = {
   },
 }
 
-/** Measures what attempts of the route take, where a policy goes by it. */
+/** Measures the route's attempts where a policy uses the latency. */
 export const observePolicy = {
   name: 'observe',
   settings: NO_SETTINGS,

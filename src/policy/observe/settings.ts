@@ -2,15 +2,15 @@ import { z } from 'zod'
 import { duration, number, oneOf } from '../../config/kinds/kinds.ts'
 import { type Length, length } from '../../config/kinds/length.ts'
 
-/** Percentiles that there are: beyond the 99th a few samples decide. */
+/** Percentiles that may be observed. Beyond the 99th a few samples would decide. */
 const QUANTILES = ['p50', 'p75', 'p90', 'p95', 'p99'] as const
 
-/** An attempt's limit as a multiple of what attempts of the route have taken of late. */
+/** An attempt's limit as a multiple of the route's recent latency. */
 export type ObservedLength = {
   readonly observed: (typeof QUANTILES)[number]
   readonly times: number
   readonly minMs: number
-  /** The limit is never more than this, and this while too few attempts are known. */
+  /** Upper bound of the limit. Applies alone until enough attempts are known. */
   readonly maxMs: Length
 }
 

@@ -4,32 +4,31 @@ import type { Exchange, Layer } from '../exchange.ts'
 import type { Deps } from '../../deps.ts'
 
 export type RateLimit = {
-  /** The most that an upstream gets within any `perMs`. */
+  /** Largest number of calls within any `perMs`. */
   readonly requests: number
   readonly perMs: number
 }
 
 /**
- * When the last `requests` were let through, as a ring, and who waits, first come first served. An exact window rather than
- * a bucket of tokens: a bucket that is full lets twice as many through in the window after a pause, which is what an
- * upstream that counts by the window answers with 429.
+ * Times of the last `requests` calls as a ring, and the waiters in order of arrival. An exact window instead of a token bucket:
+ * a full bucket admits twice the rate after a pause, and an upstream that counts by the window answers that with 429.
  */
 export type Pace = {
   rate: RateLimit
   sentAt: Float64Array
-  /** The oldest of them: the next one to be written. */
+  /** Index of the oldest time: the next one to be overwritten. */
   next: number
   readonly waiting: Waiter[]
-  /** Set for the first of those who wait. */
+  /** Timer for the first waiter. */
   timer: Timer | undefined
 }
 
-/** Requests that wait for their turn at one upstream. */
+/** Largest number of requests that wait for one upstream. */
 const MAX_WAITING = 10_000
 
 type Waiter = {
   readonly onTurn: () => void
-  /** Monotonic ms: a turn that comes later is none. */
+  /** Monotonic ms after which a turn is too late. */
   readonly untilAt: () => number
   readonly refuse: (waitMs: number) => void
 }
@@ -43,8 +42,8 @@ export const freshPace = (rate: RateLimit): Pace => ({
 })
 
 /**
- * Another rate from here on: what was let through counts, as far as it is remembered, and who waits keeps his place.
- * Whose turn cannot come in time any more is refused.
+ * Changes the rate. Earlier calls count as far as they are remembered, and waiters keep their order. A waiter whose turn would
+ * now come too late is refused.
  */
 export function repace(pace: Pace, rate: RateLimit, { clock }: Deps): void {
   const { sentAt, next } = pace
@@ -65,14 +64,14 @@ export function repace(pace: Pace, rate: RateLimit, { clock }: Deps): void {
   proceed(pace, clock)
 }
 
-/** Whether the layer paces what has not been sent yet, or its repetitions. */
+/** Whether the layer paces first attempts, or retries and hedges. */
 export type Paced = 'requests' | 'repetitions'
 
 /**
- * Lets through to the upstream no more than its rate allows; the rest waits its turn. What cannot have its turn before its
- * deadline or `queueTimeout` is refused at once, with the seconds after which there is room. Stands twice: around all
- * else for what comes in, and inside the retry for what is repeated, since the upstream counts both.
- * @param queueTimeoutMs the longest wait; the exchange's deadline may make it shorter.
+ * Limits the rate of calls to the upstream; the rest waits. A request whose turn would come after its deadline or
+ * `queueTimeout` is refused at once, with the Retry-After. Stands twice in the pipeline: around everything for new requests,
+ * and inside the retry for repetitions, since the upstream counts both.
+ * @param queueTimeoutMs longest wait; the exchange's deadline may be shorter.
  */
 export const pacing =
   (queueTimeoutMs: number, pace: Pace, paced: Paced, refusal: () => ProxyError | undefined, deps: Deps): Layer =>
@@ -125,7 +124,7 @@ function refusedFor(waitMs: number): ProxyError {
   return new ProxyError('rate', `the rate allows another request in ${retryAfterS} s`, { retryAfterS })
 }
 
-/** Monotonic ms at which there is room for one that has `ahead` others before it. */
+/** Monotonic ms at which a call with `ahead` waiters before it may go. */
 function freeAt({ sentAt, next, rate: { requests, perMs } }: Pace, ahead: number): number {
   const oldest = sentAt[(next + (ahead % requests)) % requests] ?? Number.NEGATIVE_INFINITY
   return oldest + perMs * (1 + Math.floor(ahead / requests))
@@ -144,7 +143,7 @@ function arm(pace: Pace, clock: Deps['clock']): void {
   })
 }
 
-/** Lets through those whose turn it is, and waits for the next. */
+/** Admits the waiters whose turn has come, and sets the timer for the next. */
 function proceed(pace: Pace, clock: Deps['clock']): void {
   const now = clock.now()
   while (pace.waiting.length > 0 && freeAt(pace, 0) <= now) {

@@ -11,14 +11,14 @@ import type { RetryRules } from '../retry/retry.ts'
 
 type Rules = { readonly settings: RetryRules; readonly budget: Budget; readonly next: Send; readonly deps: Deps }
 
-/** What of a representation a reply has: its first and last byte, and how many there are. */
+/** First and last byte of a reply within its representation, and the representation's length. */
 type Extent = { readonly first: number; readonly last: number; readonly total: number }
 
 /**
- * Goes on with a download that broke off, where it broke off: the client sees one body. Only what a strong validator
- * vouches for is put together, and only by the upstream's own word that nothing has changed (RFC 9110 sections 13.1.5 and
- * 14); otherwise the client's connection is cut, as it would be without. Each resume waits as a retry does, takes from the
- * retry budget, and counts as an attempt; between two bytes there may be `attempts` tries, and `idle` bounds them all.
+ * Resumes a download that broke off, so that the client sees one body. Joins only parts with the same strong validator, and
+ * only when the upstream confirms that nothing has changed (RFC 9110 sections 13.1.5 and 14). Otherwise the client's connection
+ * is cut, as without it. Each resume waits like a retry, takes from the retry budget and counts as an attempt. Between two
+ * bytes there may be `attempts` tries, all within `idle`.
  */
 export const resuming =
   (settings: RetryRules, budget: Budget, deps: Deps): Layer =>
@@ -40,10 +40,10 @@ class Resumable implements Reply, BodySink {
   #current: Reply
   #sink: BodySink | undefined
   #delivered = 0
-  /** Resumes since the last byte. */
+  /** Resumes since the last received byte. */
   #fruitless = 0
   #timer: Timer | undefined
-  /** The call for the rest of the body, while it has no response head. */
+  /** Call for the rest of the body, until its response head. */
   #underWay: Exchange | undefined
   readonly #ending = new Ending()
   readonly status: number
@@ -91,7 +91,7 @@ class Resumable implements Reply, BodySink {
     this.#underWay = undefined
   }
 
-  /** Only what is taken is gone on with: who but reads along hears of the end that the first reply comes to. */
+  /** Only a piped body is resumed. An observer that never pipes sees the end of the first reply. */
   watch(onData: (chunk: Buffer) => void): void {
     this.#first.watch(onData)
     this.#first.onClosed((end) => {
@@ -103,7 +103,7 @@ class Resumable implements Reply, BodySink {
     this.#ending.onClosed(closed)
   }
 
-  /** Delivers no byte past the extent: an upstream that sends more than it said cannot be trusted with the rest either. */
+  /** Never delivers a byte past the extent: an upstream that sends more than it announced is not trusted with the rest. */
   data(chunk: Buffer): boolean {
     if (this.ended) return false
     if (chunk.length > this.#missing()) {
@@ -116,7 +116,7 @@ class Resumable implements Reply, BodySink {
     return this.#sink?.data(chunk) ?? false
   }
 
-  /** A part that ends before its extent does has broken off, however cleanly. */
+  /** A part that ends before its extent has broken off, however cleanly. */
   end(trailers: RawHeaders): void {
     if (this.#missing() > 0) return this.fail('body_truncated')
     this.#sink?.end(trailers)
@@ -127,7 +127,7 @@ class Resumable implements Reply, BodySink {
     return this.#extent.last - this.#extent.first + 1 - this.#delivered
   }
 
-  /** The body broke off here: it goes on after a wait, or it is over. */
+  /** Called where the body broke off: resumes after a wait, or gives up. */
   fail(code: FaultCode): void {
     if (this.ended) return
     const { settings, budget, deps } = this.#rules
@@ -160,7 +160,7 @@ class Resumable implements Reply, BodySink {
     } catch (error) {
       this.#joinUnderWay()
       if (!(error instanceof ProxyError)) deps.emit({ kind: 'fault', error, where: 'resume' })
-      // The attempt itself has said why it failed; to the client it is the body that broke off.
+      // The attempt has recorded why it failed. To the client the body broke off.
       return this.#giveUp(code)
     }
     this.#joinUnderWay()
@@ -174,7 +174,7 @@ class Resumable implements Reply, BodySink {
     reply.pipe(this)
   }
 
-  /** Whether a reply is the rest of the same representation: by its range, its length, its validator, its coding and its type. */
+  /** Whether a reply is the rest of the same representation: same range, length, validator, coding and type. */
   #continues(reply: Reply): boolean {
     if (reply.status !== 206 || strongValidator(reply.headers) !== this.#validator) return false
     const extent = extentOf(reply)
@@ -192,10 +192,10 @@ class Resumable implements Reply, BodySink {
   }
 }
 
-/** Fields that describe the representation: parts that differ in one of them are not parts of the same bytes. */
+/** Fields that describe the representation. Parts that differ in one of them do not belong together. */
 const SAME_IN_EACH_PART = ['content-encoding', 'content-type'] as const
 
-/** The extent of a reply that says it to the byte, and the rest of which could be asked for. */
+/** The extent of a reply whose rest can be requested; undefined when the reply does not give it exactly. */
 function extentOf({ status, headers }: Reply): Extent | undefined {
   const length = fieldOf(headers, 'content-length')
   if (status === 206) {

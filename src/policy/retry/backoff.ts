@@ -18,8 +18,8 @@ export const waitMs = (k: number, settings: BackoffSettings, random: () => numbe
   nominalWaitMs(k, settings) * (1 + settings.jitter * (2 * random() - 1))
 
 /**
- * When attempts start, in ms from the first, where each fails after `eachMs` and nothing but the deadline ends them.
- * @param stretch what waits are of themselves: 1 for the nominal ones, 0.9 for the shortest under a jitter of 0.1.
+ * Start times of attempts in ms from the first, when each attempt takes `eachMs` and only the deadline ends them.
+ * @param stretch factor of the waits: 1 for nominal waits, 0.9 for the shortest ones with a jitter of 0.1.
  */
 export function startsMs(
   attempts: number,
@@ -38,7 +38,7 @@ export function startsMs(
 }
 
 /**
- * What `Retry-After` asks for in ms: 0 when it is absent, malformed or in the past.
+ * The wait that `Retry-After` asks for, in ms: 0 when it is absent, malformed or in the past.
  * Source: RFC 9110 section 10.2.3, both forms.
  */
 export function retryAfterMs(headers: RawHeaders, wallNow: number): number {

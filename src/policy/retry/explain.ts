@@ -2,7 +2,7 @@ import { writtenBytes, writtenMs } from '../../config/kinds/units.ts'
 import type { ExplainScope, Part } from '../scope.ts'
 import type { RetryBudget, RetrySettings } from './settings.ts'
 
-/** How long retries wait, how many there may be, and what of a body is kept for them. */
+/** Explains the waits and the number of retries, and how much of a body is kept for them. */
 export function explainRetry({ route: { retry }, upstream, part }: ExplainScope<RetrySettings, RetryBudget>): Part[] {
   if (retry.attempts === 1) return []
   const { initialMs, factor, maxMs, jitter } = retry.backoff

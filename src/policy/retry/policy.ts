@@ -48,7 +48,7 @@ export const retryPolicy = {
   explain: explainRetry,
   bounds: (scope: ExplainScope<RetrySettings & DeadlineSettings>): CallBounds => {
     const { isRepeatable, whenRefused, whenTimedOut } = retriesOf(scope)
-    // Where only a refused connection is repeated, the upstream meets one call.
+    // Where only a refused connection is retried, the upstream sees one call.
     const times = isRepeatable ? Math.max(whenRefused.length, whenTimedOut.length) : 1
     return { times, reason: `${times} attempts within total, as long as the budget has retries to give` }
   },

@@ -8,7 +8,7 @@ export function isRouteRepeatable({ route, match }: RouteScope<RetrySettings>): 
   return method === '*' ? undefined : route.retry.methods.includes(method)
 }
 
-/** The same for one request. */
+/** Whether one request may be repeated, and why. */
 export function whyRepeatable({ route, method, part }: ExplainScope<RetrySettings>): {
   isRepeatable: boolean
   why: Part

@@ -7,7 +7,7 @@ import type { Exchange, Layer, Reply } from '../exchange.ts'
 import type { Deps } from '../../deps.ts'
 
 export type RetryRules = {
-  /** The first attempt included. */
+  /** Attempts, including the first. */
   readonly attempts: number
   readonly conditions: ReadonlySet<RetryCondition>
   readonly statuses: ReadonlySet<number>
@@ -16,10 +16,10 @@ export type RetryRules = {
   readonly budget: BudgetSettings
 }
 
-/** What an attempt came to: the upstream's own response, or the lack of one. */
+/** Result of an attempt: the upstream's response, or the error. */
 type Outcome = { readonly reply: Reply } | { readonly error: ProxyError }
 
-/** What a route's repetitions are decided by. */
+/** Settings and state that decide on a route's retries. */
 type Rules = {
   readonly settings: RetryRules
   readonly budget: Budget
@@ -28,11 +28,11 @@ type Rules = {
 }
 
 /**
- * Repeats attempts that failed in a way that repeating may mend, within the schedule, the budget and the deadline.
- * Where it stops, the client gets what the last attempt came to: an upstream's own response is relayed, never remade.
- * A client that goes away ends a wait at once; so do the breakers when none is left that admits.
- * @param elsewhere whether an endpoint that the exchange has not tried would take it: then nothing is waited for, since
- *   the wait is to spare the one that failed (as in HAProxy's redispatch and nginx's next upstream).
+ * Retries failed attempts within the schedule, the budget and the deadline. When it stops, the client gets the result of the
+ * last attempt: an upstream's response is relayed unchanged. A client that leaves ends a wait at once; so does the last breaker
+ * that stops admitting.
+ * @param elsewhere whether an untried endpoint admits the exchange. Then the retry does not wait, since the wait is meant to
+ * spare the endpoint that failed (as in HAProxy's redispatch and nginx's next upstream).
  */
 export const retrying = (
   settings: RetryRules,
@@ -82,8 +82,8 @@ export const retrying = (
 
 /**
  * Waits until the next attempt may start.
- * @param ms to wait; 0 for not at all.
- * @returns why it may not, without a wait where that is known before it.
+ * @param ms 0 for no wait.
+ * @returns the reason when it may not start; without a wait when that is known before.
  */
 async function untilRepeatable(
   ms: number,
@@ -102,7 +102,7 @@ async function untilRepeatable(
   return anyAdmits(breakers, deps) ? undefined : 'breaker'
 }
 
-/** The sidecar itself turned the repetition away: the client gets the attempt before it, which says more. */
+/** Whether the sidecar itself refused the retry. The client then gets the attempt before it, which says more. */
 const refusedByUs = (outcome: Outcome) => 'error' in outcome && outcome.error.fault.whose === 'sidecar'
 
 function conclude(outcome: Outcome): Reply {
@@ -110,13 +110,13 @@ function conclude(outcome: Outcome): Reply {
   return outcome.reply
 }
 
-/** The status or fault that asks for a repetition, by the route's `on`; undefined when the outcome is not one of them. */
+/** The status or fault that `on` names; undefined when `on` does not name the outcome. */
 function causeToRepeat(outcome: Outcome, settings: RetryRules): string | undefined {
   if ('reply' in outcome) return settings.statuses.has(outcome.reply.status) ? String(outcome.reply.status) : undefined
   return settings.conditions.has(outcome.error.fault.retry) ? outcome.error.code : undefined
 }
 
-/** Why this outcome, though in `on`, may not be repeated by what the request is and how far it got. */
+/** Why an outcome that `on` names must not be retried, given the request and how far it got. */
 function whyNot(k: number, last: Outcome, exchange: Exchange, settings: RetryRules): RetryDenial | undefined {
   if (k >= settings.attempts) return 'attempts'
   const nothingSent = 'error' in last && last.error.fault.retry === 'connect-failure'
@@ -132,10 +132,7 @@ function waitBefore(k: number, last: Outcome, { settings, deps }: Rules): number
   return Math.max(scheduled, retryAfterMs(last.reply.headers, deps.clock.wallNow()))
 }
 
-/**
- * On the last attempt that the deadline allows, the attempt's own limit gives way to the time that is left: it may
- * still succeed (as in Linkerd).
- */
+/** The last attempt that fits into the deadline gets all the time that is left, since it may still succeed (as in Linkerd). */
 function attemptTimeout(k: number, wait: number, exchange: Exchange, { settings, deps }: Rules): number {
   const { attemptMs } = exchange.timeouts
   const mayRepeat = k < settings.attempts && exchange.idempotent && exchange.body?.replayable !== false
@@ -144,7 +141,7 @@ function attemptTimeout(k: number, wait: number, exchange: Exchange, { settings,
   return nextStartsAt < exchange.deadlineAt ? attemptMs : Number.POSITIVE_INFINITY
 }
 
-/** Ends early when no breaker is left that admits; rejects when the client goes away, and gives the reply in hand up. */
+/** Ends early when no breaker admits any more. Rejects when the client leaves, and discards the reply of the last attempt. */
 function pause(ms: number, last: Outcome, exchange: Exchange, { breakers, deps }: Rules): Promise<void> {
   const { clock } = deps
   return new Promise((resolve, reject) => {

@@ -38,7 +38,7 @@ export const RETRY = {
   },
 } as const
 
-/** What an upstream has for requests that match no route, too. */
+/** Settings that apply to requests which match no route, too. */
 export type RetryRoute = Values<typeof RETRY.route>
 export type RetrySettings = RetryRoute & Values<typeof RETRY.routeOnly>
 export type RetryBudget = Values<typeof RETRY.upstream>

@@ -1,4 +1,4 @@
-/** When the attempts for a request would start. */
+/** When the attempts of a request would start. */
 
 import { writtenMs } from '../../config/kinds/units.ts'
 import { limitsOf } from '../deadline/limits.ts'
@@ -8,16 +8,16 @@ import { startsMs } from './backoff.ts'
 import { whyRepeatable } from './repeatable.ts'
 import type { RetrySettings } from './settings.ts'
 
-/** ms after the request arrived: as planned, and the earliest and latest that the jitter allows. */
+/** ms after the arrival of the request: planned, and the bounds that the jitter allows. */
 export type Start = { readonly plannedMs: number; readonly earliestMs: number; readonly latestMs: number }
 
 export type Retries = {
-  /** Whether the request may be repeated after something of it has been sent. */
+  /** Whether the request may be repeated after a part of it was sent. */
   readonly isRepeatable: boolean
   readonly why: Part
   readonly attempts: Part
   readonly on: Part
-  /** One for each attempt that the deadline allows: where each fails at once, and where each takes all of its limit. */
+  /** One entry per attempt that fits into the deadline: when each fails at once, and when each takes its whole limit. */
   readonly whenRefused: readonly Start[]
   readonly whenTimedOut: readonly Start[]
 }

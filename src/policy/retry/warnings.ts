@@ -1,4 +1,4 @@
-/** Retries that never happen, that multiply, or that repeat what repeating cannot mend. */
+/** Retries that never happen, that multiply, or that cannot help. */
 
 import { writtenBytes, writtenMs } from '../../config/kinds/units.ts'
 import type { ConcurrencySettings } from '../concurrency/settings.ts'
@@ -11,11 +11,11 @@ import type { RetryBudget, RetryRoute, RetrySettings } from './settings.ts'
 
 type Scope = RouteScope<RetrySettings & HedgeSettings>
 
-/** Calls that one request may become before it is worth a word: make-video's own four tries make 32 of them. */
+/** Calls per request above which `retries-multiply` warns. make-video's own four tries make 32 calls of them. */
 const MANY_CALLS = 8
-/** What all the bodies kept for a repetition may take of the memory before it is worth a word. */
+/** Memory for kept bodies above which `bodies-fill-memory` warns, in bytes. */
 const MUCH_MEMORY = 2 ** 30
-/** As many attempts as the deadline allows where each fails at once. */
+/** Attempts that fit into the deadline when each fails at once. */
 const mostAttempts = ({ route, lengths }: Scope, stretch: number) =>
   startsMs(route.retry.attempts, 0, route.retry.backoff, stretch, lengths.totalMs).length
 
@@ -24,7 +24,7 @@ export const RETRY_WARNINGS: Rules<Scope> = {
     const { route, lengths, said } = scope
     const { attempts, backoff } = route.retry
     const fit = mostAttempts(scope, 1 - backoff.jitter)
-    // That the last of the default attempts needs a longer total is no mistake of who did not say how many.
+    // The default attempts do not all fit into the default total. That is no mistake of a file that sets neither.
     const isMeant = said('retry.attempts') || said('retry.backoff')
     const isByDefault = attempts === 5 && backoff.initialMs === 2_000 && backoff.factor === 2
     if (fit >= attempts || (fit > 1 && (!isMeant || isByDefault))) return undefined

@@ -1,6 +1,6 @@
 import type { Finding } from '../scope.ts'
 
-/** Warns of a setting that does something for GET alone, on a route for another method. */
+/** Warns of a setting that only affects GET on a route for another method. */
 export function forOtherMethod(setting: string, match: string | undefined): Finding | undefined {
   const [method = '*'] = match?.split(' ') ?? []
   if (method === 'GET' || method === '*') return undefined

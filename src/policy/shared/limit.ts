@@ -4,18 +4,18 @@ import type { Exchange, Layer, Reply } from '../exchange.ts'
 import type { Deps } from '../../deps.ts'
 
 export type LimitSettings = {
-  /** Exchanges that may wait for a place. */
+  /** Largest number of exchanges that wait for a slot. */
   readonly queue: number
-  /** The longest wait, in ms; the exchange's deadline may make it shorter. */
+  /** Longest wait in ms; the exchange's deadline may be shorter. */
   readonly queueTimeoutMs: number
 }
 
-/** How many are let through at once, who is inside, and who waits, first come first served. */
+/** The limit of concurrent exchanges, their number, and the waiters in order of arrival. */
 export type Slots = { limit: number; inUse: number; readonly waiting: (() => void)[] }
 
 export const freshSlots = (limit: number): Slots => ({ limit, inUse: 0, waiting: [] })
 
-/** Hands free slots to those who wait: to be called when one is given back, and when the limit has grown. */
+/** Gives free slots to waiters. Called when a slot is freed and when the limit grows. */
 export function letIn(slots: Slots): void {
   while (slots.inUse < slots.limit) {
     const handOver = slots.waiting.shift()
@@ -26,11 +26,11 @@ export function letIn(slots: Slots): void {
 }
 
 /**
- * Lets so many exchanges through at once; a bounded number waits for a bounded time, the rest is shed with a 503.
- * A slot is held until the body is over, not just the head. Serves the concurrency limit of an upstream (around the
- * retries) and its number of connections (around each attempt).
- * @param refusal what an open breaker would answer: asked first, so that nobody queues for an upstream that is not called
- *   at all, and so that a rejection costs next to nothing.
+ * Limits concurrent exchanges. A bounded number waits for a bounded time; the rest is shed with a 503. A slot is held until the
+ * body ends, not just the head. Serves as the upstream's concurrency limit (around the retry) and as its number of connections
+ * (around each attempt).
+ * @param refusal rejection of an open breaker. Asked first, so that nobody queues for an upstream that is not called, and a
+ * rejection costs little.
  */
 export const limit =
   (settings: LimitSettings, slots: Slots, refusal: () => ProxyError | undefined, deps: Deps): Layer =>
@@ -62,7 +62,7 @@ export const limit =
     }
   }
 
-/** Resolves when the exchange's turn has come; rejects when its time is up or its client has gone. */
+/** Resolves when the exchange gets its slot. Rejects when its time is up or its client left. */
 function turn(settings: LimitSettings, slots: Slots, exchange: Exchange, { clock }: Deps): Promise<void> {
   return new Promise((resolve, reject) => {
     const since = clock.now()
@@ -81,7 +81,7 @@ function turn(settings: LimitSettings, slots: Slots, exchange: Exchange, { clock
       reject(error)
     }
     const onGone = () => giveUp(new ProxyError('client_gone'))
-    // The deadline of a call that several share moves with those who share it.
+    // The deadline of a shared call moves with its waiters.
     const watchdog = new Watchdog(
       clock,
       () => Math.min(since + settings.queueTimeoutMs, exchange.deadlineAt),

@@ -1,7 +1,7 @@
 import { pairsOf } from '../../net/fields.ts'
 import type { Exchange } from '../exchange.ts'
 
-/** Fields that are another one with each request and say nothing of what is asked for. */
+/** Headers that differ in every request and do not affect the response. */
 const OF_THE_REQUEST = new Set([
   'x-request-timeout',
   'x-request-id',
@@ -13,9 +13,9 @@ const OF_THE_REQUEST = new Set([
 ])
 
 /**
- * Two exchanges with the same are answered alike, their bodies aside.
- * @param named the fields, lower case, that make a difference; undefined for all but those of the request itself: who is
- *   answered by another's credentials is answered wrongly.
+ * Key of an exchange: exchanges with the same key and body get the same answer.
+ * @param named header names in lower case that matter; undefined for all but those of OF_THE_REQUEST, since a response for
+ * other credentials would be wrong.
  */
 export function sameness({ method, target, headers }: Exchange, named: ReadonlySet<string> | undefined): string {
   const matters = (name: string) => (named === undefined ? !OF_THE_REQUEST.has(name) : named.has(name))

@@ -5,7 +5,7 @@ import type { Deps } from '../../deps.ts'
 import type { RawHeaders } from '../../net/fields.ts'
 import { Link } from '../link.ts'
 
-/** One of the exchanges that wait for the same call. */
+/** One exchange that waits for a shared call. */
 export type Sharer = {
   readonly exchange: Exchange
   readonly resolve: (reply: Reply) => void
@@ -15,10 +15,9 @@ export type Sharer = {
 }
 
 /**
- * The exchanges that one call to the upstream is made for. The call belongs to none of them: it lasts until the latest of
- * their deadlines, and is judged as if the most patient of them had made it. Each sharer waits no longer than its own
- * deadline, is told its own reason, and learns what the call came to; one whose client leaves takes nothing from the others.
- * The last one's leaving ends the call.
+ * The exchanges that wait for one shared call. The call belongs to none of them: it lasts until the latest of their deadlines
+ * and is judged as if the most patient of them had made it. Each waits until its own deadline, gets its own reason, and learns
+ * the result of the call. A client that leaves does not affect the others; when the last one leaves, the call ends.
  */
 export class Sharers {
   readonly #all = new Set<Sharer>()
@@ -26,10 +25,10 @@ export class Sharers {
   readonly #onNone: (as: FaultCode) => void
   /** The call that they wait for; undefined between two polls of a hold. */
   #call: Exchange | undefined
-  /** Stands for all of them as the client of the call. */
+  /** Client of the call, on behalf of all of them. */
   readonly link: Link
 
-  /** @param onNone called when the last one has been answered or has left, with the fault that ends the call. */
+  /** @param onNone called when the last one was answered or has left, with the fault that ends the call. */
   constructor(onNone: (as: FaultCode) => void, deps: Deps) {
     this.#onNone = onNone
     this.#deps = deps
@@ -40,20 +39,20 @@ export class Sharers {
     return this.#all.size
   }
 
-  /** They wait for this call from now on. */
+  /** Makes them wait for a call. */
   await(call: Exchange): void {
     this.#call = call
     this.#bound()
   }
 
-  /** The call is over: each sharer that is left learns what it came to. */
+  /** Tells the result of the finished call to those that still wait. */
   land(): void {
     const call = this.#call
     this.#call = undefined
     if (call !== undefined) for (const { exchange } of this.#all) join(exchange, call)
   }
 
-  /** @param onDue called at `dueAt` (monotonic ms) while the sharer still waits. */
+  /** @param onDue called at `dueAt` (monotonic ms) while the exchange still waits. */
   join(exchange: Exchange, dueAt: number, onDue: (sharer: Sharer) => void): Promise<Reply> {
     return new Promise((resolve, reject) => {
       const onGone = () => this.drop(sharer, 'client_gone', () => reject(new ProxyError('client_gone')))
@@ -71,39 +70,39 @@ export class Sharers {
     sharer.timer = clock.after(dueAt - clock.now(), () => onDue(sharer))
   }
 
-  /** The sharer's deadline has come before there was an answer. */
+  /** Answers an exchange whose deadline has passed. */
   expire(sharer: Sharer): void {
     const { deadlineFault } = sharer.exchange
     this.drop(sharer, deadlineFault, () => sharer.reject(new ProxyError(deadlineFault)))
   }
 
   /**
-   * Takes a sharer out and answers it, unless it is out already.
-   * @param as the fault that ends the call, where this sharer is the last.
+   * Removes an exchange and answers it, unless it was removed before.
+   * @param as fault that ends the call when this was the last exchange.
    */
   drop(sharer: Sharer, as: FaultCode, answer: () => void): void {
     if (!this.#all.delete(sharer)) return
     if (sharer.timer !== undefined) this.#deps.clock.cancel(sharer.timer)
     sharer.exchange.client.unlisten(sharer.onGone)
-    // The call ends first, so that its last attempt is in what the sharer learns of it.
+    // The call ends first, so that the exchange's history has its last attempt.
     if (this.#all.size === 0) this.#onNone(as)
     else this.#bound()
     if (this.#call !== undefined) join(sharer.exchange, this.#call)
     answer()
   }
 
-  /** Answers all, in the order in which they came. */
+  /** Answers all, in order of arrival. */
   settle(answer: (sharer: Sharer) => void): void {
     for (const sharer of [...this.#all]) this.drop(sharer, 'client_gone', () => answer(sharer))
   }
 
-  /** The call has failed. A call that ran out of time did so for each sharer by the sharer's own deadline. */
+  /** Refuses all. Where the call ran out of time, each gets the reason of its own deadline. */
   refuse(error: unknown): void {
     const ranOut = error instanceof ProxyError && isDeadline(error.code)
     this.settle(({ exchange, reject }) => reject(ranOut ? new ProxyError(exchange.deadlineFault) : error))
   }
 
-  /** The call has as long as its most patient sharer. */
+  /** Gives the call as long as its most patient exchange has. */
   #bound(): void {
     const call = this.#call
     if (call === undefined) return
