@@ -1,6 +1,6 @@
-/** Time for everything else in the house: the only file that names the platform's timers and clocks. */
+/** Time for the whole program: the only file that names the platform's timers and clocks. */
 
-/** A pending timer; opaque to all but the clock that made it. */
+/** A pending timer. Opaque to everything but the clock that made it. */
 export type Timer = object
 
 export type Clock = {
@@ -9,34 +9,34 @@ export type Clock = {
   /** Wall-clock time in ms since the Unix epoch: for dates that people or other machines read. */
   wallNow(): number
   /**
-   * ms that the process has stood still so far, stopped or starved, as far as its timers have noticed: grows only. A limit
-   * that was passed while this grew says nothing about the other side.
+   * Total time in ms that the process was paused (stopped, or starved of CPU), as far as its timers noticed. Only grows. A
+   * limit that passed while it grew says nothing about the other side.
    */
   stalledMs(): number
   /**
-   * Calls `fire` once, `delayMs` from now (soon, but never synchronously, when that is not positive). A timer that is late
-   * by a stall lets one turn of I/O pass first, so that an answer which has waited in its socket meanwhile can cancel it.
-   * Does not keep the process alive by itself.
+   * Calls `fire` once after `delayMs`; soon, but never synchronously, when that is not positive. A timer that a pause made late
+   * first lets one turn of I/O pass, so that an answer that waited in its socket can cancel it. Does not keep the process
+   * alive.
    */
   after(delayMs: number, fire: () => void): Timer
-  /** Forgets a timer; one that has fired or was cancelled before is no error. */
+  /** Cancels a timer. Harmless when it has fired or was cancelled before. */
   cancel(timer: Timer): void
   /** @returns ends the watch. */
   watch(watcher: ClockWatcher): () => void
 }
 
 export type ClockWatcher = {
-  /** The process stood still for so many ms. */
+  /** The process was paused for that many ms. */
   readonly stalled: (ms: number) => void
-  /** The function of a timer threw; with no watcher the error is thrown on. */
+  /** A timer's function threw. Without a watcher the error is thrown on. */
   readonly fault: (error: unknown) => void
 }
 
-/** A longer delay than setTimeout can hold would fire at once. */
+/** Longest delay that setTimeout can hold. A longer one would fire at once. */
 const MAX_DELAY_MS = 2 ** 31 - 1
-/** A timer that is later than this was kept from firing by a stall: the load of a busy loop makes it no more than half as late. */
+/** Lateness in ms above which a timer was delayed by a pause. A busy event loop delays timers by half of it at most. */
 const STALL_MS = 100
-/** A stall is noticed by timers that it makes late: this one is there where no other is. */
+/** Interval of a timer that notices pauses when no other timer is set, in ms. */
 const HEARTBEAT_MS = 250
 
 class SystemTimer {
@@ -65,7 +65,7 @@ function createSystemClock(): Clock {
       for (const { fault } of watchers) fault(error)
     }
   }
-  /** One stall makes many timers late: what an earlier one has counted is not counted again. */
+  /** One pause makes many timers late. What an earlier one has counted is not counted again. */
   const notice = (dueAt: number, now: number) => {
     const ms = now - Math.max(dueAt, noticedAt)
     noticedAt = now
@@ -115,8 +115,8 @@ function createSystemClock(): Clock {
 export const systemClock: Clock = createSystemClock()
 
 /**
- * One timer for a due time that moves: putting it off costs nothing until the timer fires and finds that it is early.
- * A request that meets no trouble thereby sets one timer, however many limits watch over it in turn.
+ * One timer for a due time that moves. Moving it away costs nothing: the timer fires, finds that it is early and is set again.
+ * A request without trouble thus sets one timer, however many limits apply to it in turn.
  */
 export class Watchdog {
   readonly #clock: Clock
@@ -125,14 +125,14 @@ export class Watchdog {
   #timer: Timer | undefined
   #armedFor = Number.POSITIVE_INFINITY
 
-  /** @param dueAt monotonic ms of the moment to call `bark`; Infinity for never. Asked again each time it seems due. */
+  /** @param dueAt monotonic ms at which to call `bark`; Infinity for never. Read again each time the timer fires. */
   constructor(clock: Clock, dueAt: () => number, bark: () => void) {
     this.#clock = clock
     this.#dueAt = dueAt
     this.#bark = bark
   }
 
-  /** To be called when the due time may have come nearer; not needed when it moved away. */
+  /** Call when the due time may have come nearer. Not needed when it moved away. */
   watch(): void {
     const dueAt = this.#dueAt()
     if (dueAt >= this.#armedFor) return
@@ -153,7 +153,7 @@ export class Watchdog {
   }
 }
 
-/** ISO 8601 in UTC of a wall-clock time in ms. */
+/** ISO 8601 in UTC for a wall-clock time in ms. */
 export const isoTime = (wallMs: number): string => new Date(wallMs).toISOString()
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
@@ -162,8 +162,8 @@ const RFC_850_DATE = /^\w{6,9}, (\d{2})-(\w{3})-(\d{2}) (\d{2}):(\d{2}):(\d{2}) 
 const ASCTIME_DATE = /^\w{3} (\w{3}) ([ \d]\d) (\d{2}):(\d{2}):(\d{2}) (\d{4})$/
 
 /**
- * An HTTP date in ms since the Unix epoch, undefined when it is none.
- * @param wallNow settles the century of the obsolete two-digit year: never more than 50 years ahead.
+ * Parses an HTTP date to ms since the Unix epoch; undefined when it is not one.
+ * @param wallNow decides the century of the obsolete two-digit year: never more than 50 years ahead.
  * Source: RFC 9110 section 5.6.7, all three forms.
  */
 export function httpDateMs(text: string, wallNow: number): number | undefined {

@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts'
 import type { Emit } from './events.ts'
 
-/** Time, chance, ids and events: given to every room from outside, so that tests decide them. */
+/** Time, chance, ids and events. Given to every room from outside, so that tests control them. */
 export type Deps = {
   readonly clock: Clock
   /** Uniform in [0, 1). */

@@ -1,13 +1,13 @@
-/** Every fault that the data path can meet: what the client is told, and what the policies may do about it. */
+/** Every fault of the data path: the client's answer, and what policies may do about it. */
 
-/** The retry condition (`retry.on`) that a fault falls under; `never` for what repeating cannot mend. */
+/** Retry condition (`retry.on`) of a fault; `never` when a retry cannot help. */
 export type RetryCondition = 'connect-failure' | 'reset' | 'timeout' | 'never'
 
 /**
- * Whose fault it is. An `upstream` fault counts against the upstream's breaker, its endpoint's latency and its adaptive
- * limit. A `sidecar` fault is a limit, a policy or a defect of ours; a `client` fault is the client's leaving, stalling,
- * asking wrongly, or the end of the time that it or its job allows; a `peer attempt` ended the attempt by being faster. Those
- * three count nothing against the upstream and give a probe slot back.
+ * Whose fault it is. An `upstream` fault counts against the upstream's breaker, its endpoint's latency and its adaptive limit.
+ * A `sidecar` fault is a limit, a policy or a defect of the sidecar. A `client` fault is a client that left, stalled or sent a
+ * bad request, or the end of its or its job's time. A `peer attempt` fault is an attempt that lost to another one. The last
+ * three count nothing against the upstream and return a probe slot.
  */
 export type Whose = 'upstream' | 'sidecar' | 'client' | 'peer attempt'
 
@@ -36,11 +36,11 @@ const FAULTS = {
   attempt_timeout: fault(504, 'http_response_timeout', 'timeout', 'upstream', 'Upstream did not answer in time'),
   idle_timeout: fault(504, 'http_response_timeout', 'timeout', 'upstream', 'Upstream stopped taking the request'),
   total_timeout: fault(504, 'http_response_timeout', 'never', 'upstream', 'No answer within the time for the request'),
-  /** The deadline was one that the client itself had shortened. */
+  /** The client's own, shorter deadline. */
   client_deadline: fault(504, 'http_response_timeout', 'never', 'client', "No answer within the client's own limit"),
-  /** The time of the job that the request belongs to is up. */
+  /** The deadline of the request's job. */
   job_deadline: fault(504, 'http_response_timeout', 'never', 'client', "The job's deadline has passed"),
-  /** The body broke off after its head was relayed: the client's connection is cut and no status is sent. */
+  /** The body broke off after its head was relayed. The client's connection is cut; no status is sent. */
   body_truncated: fault(502, 'http_response_incomplete', 'never', 'upstream', 'Upstream broke off its response'),
   breaker_open: fault(503, 'destination_unavailable', 'never', 'sidecar', 'Circuit breaker open'),
   breaker_forced: fault(503, 'destination_unavailable', 'never', 'sidecar', 'Circuit breaker held open by an operator'),
@@ -58,7 +58,7 @@ const FAULTS = {
   client_gone: fault(499, 'http_request_error', 'never', 'client', 'Client went away'),
   /** Another attempt for the same exchange answered first. */
   hedge_lost: fault(499, 'http_request_error', 'never', 'peer attempt', 'Another attempt was faster'),
-  /** The sidecar ended with its request under way: the client's connection is cut and no status is sent. */
+  /** The sidecar ended with the request under way. The client's connection is cut; no status is sent. */
   shutdown: fault(503, 'connection_terminated', 'never', 'sidecar', 'Sidecar shut down before the response was over'),
   bad_request: fault(400, 'http_request_error', 'never', 'client', 'Request is not valid HTTP/1.1'),
   head_too_large: fault(431, 'http_request_error', 'never', 'client', 'Request head too large'),
@@ -71,31 +71,31 @@ const FAULTS = {
   internal: fault(500, 'proxy_internal_error', 'never', 'sidecar', 'Fault inside the sidecar'),
 }
 
-/** The short `reason` that metrics, the access log and the problem's `type` share: a closed set. */
+/** The closed set of short reasons that metrics, the access log and the problem's `type` share. */
 export type FaultCode = keyof typeof FAULTS
 
 export const FAULT_CODES = Object.keys(FAULTS) as FaultCode[]
 
 export const faultOf = (code: FaultCode) => FAULTS[code]
 
-/** Whether a breaker turned the attempt away: then another endpoint, whose breaker admits, may take it. */
+/** Whether a breaker refused the attempt. Another endpoint, whose breaker admits it, may take it. */
 export const isBreakerRefusal = (code: FaultCode) => code === 'breaker_open' || code === 'breaker_forced'
 
-/** Whether the time for the whole request was up, by the route's total, the client's own limit or the job's deadline. */
+/** Whether the whole request ran out of time: by the route's total, the client's limit or the job's deadline. */
 export const isDeadline = (code: FaultCode) =>
   code === 'total_timeout' || code === 'client_deadline' || code === 'job_deadline'
 
 export const isFaultCode = (word: string): word is FaultCode => Object.hasOwn(FAULTS, word)
 
 /**
- * A request or an attempt that came to no response of the upstream's. It is an answer, not a defect, and carries no stack
- * of its own: capturing one would be a third of a rejection's CPU time. Its cause may have one.
+ * A request or an attempt without a response of the upstream. It is an answer, not a defect, and captures no stack: that would
+ * be a third of a rejection's CPU time. Its cause may have a stack.
  */
 export class ProxyError extends Error {
   readonly code: FaultCode
-  /** For a 503: whole seconds after which asking again makes sense. */
+  /** Value of Retry-After in whole seconds, for a 503. */
   readonly retryAfterS: number | undefined
-  /** The table's word, unless more is known of this one: a limit that was passed while the sidecar stood still is its own. */
+  /** Overrides the table: a limit that passed while the sidecar was paused is the sidecar's own fault. */
   readonly whose: Whose
 
   constructor(code: FaultCode, detail?: string, options?: ErrorOptions & { retryAfterS?: number; whose?: Whose }) {

@@ -1,6 +1,6 @@
 /**
- * The same function, for the platform to call back: a throw is handed to `onThrow` with the arguments, where it would reach
- * the event loop otherwise and end the process.
+ * Wraps a callback of the platform: an error goes to `onThrow` with the arguments, instead of to the event loop, where it would
+ * end the process.
  */
 export const guarded =
   <A extends unknown[]>(run: (...args: A) => void, onThrow: (error: unknown, ...args: A) => void) =>

@@ -4,19 +4,19 @@ import type { LookupFunction } from 'node:net'
 import type { Timer } from '../clock.ts'
 import type { Deps } from '../deps.ts'
 
-/** All addresses of a name, in the order to try them. Rejects with the platform's error (ENOTFOUND, EAI_AGAIN). */
+/** All addresses of a name in the order to try them. Rejects with the platform's error (ENOTFOUND, EAI_AGAIN). */
 export type Resolve = (host: string) => Promise<readonly LookupAddress[]>
 
-/** What the machine makes of a name, its hosts file and search domains included. */
+/** Resolves names as the machine does, with its hosts file and search domains. */
 export const systemResolve: Resolve = (host) => lookup(host, { all: true })
 
 type Known = { addresses: readonly LookupAddress[]; isUsed: boolean; timer: Timer | undefined }
 
 /**
- * The addresses of an upstream's name, asked for anew in the background: a connect never waits for the resolver but the
- * first time, and one that fails or hangs later on leaves the addresses that were known (nginx resolves once, at its start;
- * Envoy's `dns_refresh_rate` is the model). Connects begin at one address after the other, so that the pods behind a
- * headless service share them. A name that nobody connects to for a whole interval is forgotten.
+ * Caches the addresses of upstreams' names and looks them up again in the background. A connect waits for the resolver only the
+ * first time; a later lookup that fails or hangs leaves the known addresses (nginx resolves once at its start; Envoy's
+ * `dns_refresh_rate` is the model). Connects start at one address after the other, so that the pods of a headless service share
+ * them. A name without a connect for a whole interval is forgotten.
  */
 export class Names {
   readonly #resolve: Resolve
@@ -33,7 +33,7 @@ export class Names {
     this.#deps = deps
   }
 
-  /** As node:net calls it. */
+  /** Signature of node:net's `lookup`. */
   readonly lookup: LookupFunction = (host, options, callback) => {
     this.#addressesOf(host)
       .then(
@@ -48,7 +48,7 @@ export class Names {
       .catch(this.#onFault)
   }
 
-  /** Whether an address that was connected to is still one of the name's, as far as is known. */
+  /** Whether a connected address is still one of the name's known addresses. */
   holds(host: string, address: string): boolean {
     const known = this.#known.get(host)
     return known === undefined || known.addresses.some((one) => one.address === address)

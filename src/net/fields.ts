@@ -57,6 +57,6 @@ function nextField(headers: RawHeaders, name: string, from: number): number {
   return -1
 }
 
-/** Compares the length first: that spares most fields the lower case. */
+/** Compares lengths first, which saves most fields the conversion to lower case. */
 const isNamed = (field: string | undefined, name: string) =>
   field !== undefined && field.length === name.length && field.toLowerCase() === name

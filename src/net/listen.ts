@@ -1,4 +1,4 @@
-/** Binds servers to addresses, and says clearly why not. */
+/** Binds servers to addresses, with errors that name the cause. */
 
 import type { Server } from 'node:net'
 
@@ -11,8 +11,8 @@ const FAULTS: Readonly<Record<string, string>> = {
 }
 
 /**
- * @param key of the configuration that asks for it, named in the error.
- * @returns the address as bound: with the port that the system chose for port 0.
+ * @param key of the configuration that names the address, for the error.
+ * @returns the bound address, with the port that the system chose for port 0.
  * @throws Error such as `listen 127.0.0.1:8080: the port is in use`.
  */
 export function listenOn(server: Server, key: string, wanted: Address): Promise<Address> {
@@ -30,5 +30,5 @@ export function listenOn(server: Server, key: string, wanted: Address): Promise<
   })
 }
 
-/** As one would write it: `127.0.0.1:8080`, `[::1]:8080`. */
+/** Formats an address: `127.0.0.1:8080`, `[::1]:8080`. */
 export const written = ({ host, port }: Address) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`)

@@ -4,7 +4,7 @@ const LOOPBACK = new BlockList()
 LOOPBACK.addSubnet('127.0.0.0', 8)
 LOOPBACK.addAddress('::1', 'ipv6')
 
-/** Whether a host, as a configuration or a URL names it, is this machine to itself (names: RFC 6761 section 6.3). */
+/** Whether a host of a configuration or a URL is this machine's loopback (names: RFC 6761 section 6.3). */
 export function isLoopback(host: string): boolean {
   const name = host.toLowerCase()
   return name === 'localhost' || name.endsWith('.localhost') || LOOPBACK.check(name, isIPv6(name) ? 'ipv6' : 'ipv4')

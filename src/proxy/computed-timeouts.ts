@@ -5,12 +5,12 @@ import type { Deps } from '../deps.ts'
 import { receivedWithin } from '../policy/whole.ts'
 import { inputsOf, isToldInBody, type JobRequest, type JobShape, jobOf } from './job-shape.ts'
 
-/** A body up to this is waited for and looked into, where an input is told in it. */
+/** Largest body that is read for job inputs, in bytes. */
 const PEEKED_BYTES = 64 * 1024
 
 /**
- * The timeouts of a request, by the inputs of its job. Waits only where one may be told in its body, and for that no longer
- * than the total that the request would have without.
+ * The timeouts of a request, from the inputs of its job. Waits for the body only when an input may be in it, and at most for
+ * the total timeout with default inputs.
  * @throws ProxyError `client_stalled`
  */
 export async function computedTimeouts(

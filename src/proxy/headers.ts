@@ -1,6 +1,6 @@
 import type { RawHeaders } from '../net/fields.ts'
 
-/** Fields for one connection alone (RFC 9110 section 7.6.1), and those that the sidecar's own framing replaces. */
+/** Hop-by-hop fields (RFC 9110 section 7.6.1), and those that the sidecar's own framing replaces. */
 const HOP_BY_HOP = new Set([
   'connection',
   'keep-alive',
@@ -12,38 +12,40 @@ const HOP_BY_HOP = new Set([
   'upgrade',
 ])
 
-/** Besides those: Host becomes the upstream's, Expect is answered here, and request trailers are not sent on. */
+/**
+ * Further fields that do not go on: Host becomes the upstream's, the sidecar answers Expect, and request trailers are not sent.
+ */
 const NOT_FOR_UPSTREAM = new Set([...HOP_BY_HOP, 'host', 'expect', 'trailer', 'x-forwarded-for'])
 
 export type Sender = {
   /** The client's address. */
   readonly address: string
-  /** The protocol version that the client spoke, e.g. `1.1`. */
+  /** HTTP version that the client spoke, e.g. `1.1`. */
   readonly httpVersion: string
-  /** A fresh UUID; called only for what the client did not send itself. */
+  /** Makes a UUID. Called only for what the client did not send. */
   readonly newId: () => string
 }
 
-/** A request's fields for the upstream, and what the sidecar itself reads from them. */
+/** A request's fields for the upstream, and those that the sidecar reads. */
 export type IncomingFields = {
   readonly headers: string[]
   readonly requestId: string
   /** '' when the client sent none. */
   readonly host: string
-  /** How often it is there. */
+  /** Number of Host fields. */
   readonly hosts: number
   /** Bytes; undefined without a Content-Length. */
   readonly contentLength: number | undefined
-  /** In lower case; '' when there is none. */
+  /** In lower case; '' without one. */
   readonly transferEncoding: string
   readonly hasIdempotencyKey: boolean
-  /** From `x-request-timeout`, in ms; undefined when absent or no decimal number of seconds. */
+  /** From `x-request-timeout` in ms; undefined when absent or not a decimal number of seconds. */
   readonly timeoutMs: number | undefined
 }
 
 /**
- * The request's fields as the upstream is to see them: hop-by-hop fields gone, forwarding fields added, all others as
- * they came, in order. Sources: RFC 9110 sections 7.6.1 and 7.6.3, W3C Trace Context section 3.2.
+ * A request's fields for the upstream: hop-by-hop fields removed, forwarding fields added, all others unchanged and in order.
+ * Sources: RFC 9110 sections 7.6.1 and 7.6.3, W3C Trace Context section 3.2.
  */
 export function readFields(raw: RawHeaders, sender: Sender): IncomingFields {
   const named = namedByConnection(raw)
@@ -62,7 +64,7 @@ export function readFields(raw: RawHeaders, sender: Sender): IncomingFields {
 }
 
 type Found = { -readonly [K in keyof IncomingFields]: IncomingFields[K] } & {
-  /** Values of all `X-Forwarded-For`, joined; '' when there is none. */
+  /** Values of all `X-Forwarded-For` joined; '' without one. */
   forwardedFor: string
   hasForwardedProto: boolean
   hasForwardedHost: boolean
@@ -136,8 +138,7 @@ function addForwarding(found: Found, { address, httpVersion, newId }: Sender): v
 }
 
 /**
- * A new trace, marked as sampled so that the upstream's own sampler decides as it would have without us. Where the
- * request has no id either, the two are the same.
+ * Starts a trace, marked as sampled so that the upstream's own sampler decides. A request without an id gets the trace's id.
  */
 function freshTrace(uuid: string): string {
   const hex = uuid.replaceAll('-', '')
@@ -145,8 +146,8 @@ function freshTrace(uuid: string): string {
 }
 
 /**
- * The response's fields as the client is to see them.
- * @param relocated rewrites a `Location` or `Content-Location`.
+ * A response's fields for the client.
+ * @param relocated rewrites `Location` and `Content-Location`.
  */
 export function towardsClient(raw: RawHeaders, relocated: (location: string) => string): string[] {
   const named = namedByConnection(raw)
@@ -162,7 +163,7 @@ export function towardsClient(raw: RawHeaders, relocated: (location: string) => 
   return headers
 }
 
-/** What `Connection` names besides its two usual words, in lower case; undefined when it names nothing. */
+/** Names in `Connection` besides its two usual words, in lower case; undefined without such names. */
 function namedByConnection(raw: RawHeaders): Set<string> | undefined {
   let named: Set<string> | undefined
   for (let i = 0; i < raw.length; i += 2) {

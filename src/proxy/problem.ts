@@ -2,18 +2,18 @@ import type { ServerResponse } from 'node:http'
 import type { ProxyError } from '../errors.ts'
 
 export type ProblemContext = {
-  /** undefined when none was found. */
+  /** undefined when no upstream was found. */
   readonly upstream: string | undefined
   readonly attempts: number
-  /** Whether the connection is to end with this answer. */
+  /** Whether the connection ends with this answer. */
   readonly close: boolean
 }
 
-/** What a 503 without a better estimate asks the client to wait, in seconds. */
+/** Retry-After of a 503 without a better estimate, in seconds. */
 const DEFAULT_RETRY_AFTER_S = 1
 
 /**
- * The sidecar's own answer. Sources: RFC 9457 (`application/problem+json`), RFC 9209 (`Proxy-Status`), RFC 9110 section
+ * Sends the sidecar's own answer. Sources: RFC 9457 (`application/problem+json`), RFC 9209 (`Proxy-Status`), RFC 9110 section
  * 10.2.3 (`Retry-After`, on every 503).
  */
 export function answerProblem(response: ServerResponse, error: ProxyError, context: ProblemContext): void {

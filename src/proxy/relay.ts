@@ -7,15 +7,15 @@ import { guarded } from '../guard.ts'
 import type { BodySink, Reply } from '../policy/exchange.ts'
 import { firstField, pairsOf, type RawHeaders, withoutFields } from '../net/fields.ts'
 
-/** A body this small that has arrived with its head goes out with it in one write: measured, a tenth of the CPU time. */
+/** Largest body in bytes that is written together with its head. That saves a tenth of the CPU time (measured). */
 const ONE_WRITE_BYTES = 4096
 
 const NOTHING = Buffer.alloc(0)
 
 /**
- * The commit point: writes a reply's head to the client, then its body as it arrives, no faster than the client takes
- * it. From the first byte on the only honest error is to cut the connection, by a reset, so that not even a client that
- * reads until the end of the connection takes a part for the whole.
+ * The commit point: writes a reply's head to the client, then its body as it arrives, no faster than the client reads. From the
+ * first byte on the only honest error is to cut the connection by a reset: then not even a client that reads until the end of
+ * the connection takes a part for the whole.
  */
 export class Relay implements BodySink {
   readonly #reply: Reply
@@ -25,15 +25,15 @@ export class Relay implements BodySink {
   readonly #onDrain: () => void
   #watchdog: Watchdog | undefined
   #progressAt = 0
-  /** The clock's `stalledMs` at that moment. */
+  /** The clock's `stalledMs` at the last progress. */
   #stalledBefore = 0
   #clientIsSlow = false
-  /** The beginning of a body that may yet prove small. */
+  /** Beginning of a body that may turn out to be small. */
   #small = ''
-  /** Bytes that the head announces; Infinity where it does not say, or says it of a body that is not sent. */
+  /** Bytes that the head announces; Infinity when it does not, or the body is not sent. */
   #announced = Number.POSITIVE_INFINITY
   bytes = 0
-  /** Why the client's connection was cut; undefined when it was not. */
+  /** Reason for which the client's connection was cut; undefined when it was not. */
   cutBy: FaultCode | undefined
 
   /** @param idleTimeoutMs between two chunks, whichever side is waited for. */
@@ -76,17 +76,17 @@ export class Relay implements BodySink {
       () => this.#late(),
     )
     this.#watchdog.watch()
-    // Not flushHeaders(), which writes the head as UTF-8 and so spoils its bytes above 0x7F.
+    // flushHeaders() would write the head as UTF-8 and spoil its bytes above 0x7F.
     if (this.bytes === 0) this.#response.write(NOTHING)
   }
 
-  /** The client is gone or has everything. */
+  /** Stops when the client is gone or has everything. */
   stop(): void {
     this.#watchdog?.stop()
     this.#reply.discard('cancelled')
   }
 
-  /** Writes no byte past the announced length: on a connection that is kept, the client would take it for its next response. */
+  /** Never writes past the announced length: the client would take the rest for its next response. */
   data(chunk: Buffer): boolean {
     if (this.cutBy !== undefined) return false
     if (this.bytes + chunk.length > this.#announced) {
@@ -111,7 +111,7 @@ export class Relay implements BodySink {
 
   end(trailers: RawHeaders): void {
     if (this.bytes < this.#announced && this.#announced !== Number.POSITIVE_INFINITY) return this.fail('body_truncated')
-    // What is left to write of a long body is still bounded: by the client's reading.
+    // The rest of a long body is still bounded, by the client's reading.
     this.#clientIsSlow = true
     this.#progressed()
     if (trailers.length > 0) this.#response.addTrailers(pairsOf(trailers))
@@ -130,23 +130,23 @@ export class Relay implements BodySink {
     this.#stalledBefore = this.#clock.stalledMs()
   }
 
-  /** Neither side has moved for `idle`. Where the sidecar stood still meanwhile, the upstream's end says nothing of it. */
+  /** Neither side made progress for `idle`. When the sidecar was paused meanwhile, the upstream is not blamed. */
   #late(): void {
     if (this.#clock.stalledMs() > this.#stalledBefore) this.#reply.discard('cancelled')
     this.fail(this.#clientIsSlow ? 'client_stalled' : 'idle_timeout')
   }
 }
 
-/** Only a chunked body can have trailers (RFC 9110 section 6.5): node refuses to announce them for another. */
+/**
+ * Fields to remove where trailers are impossible: only a chunked body has trailers (RFC 9110 section 6.5), and node refuses to
+ * announce them otherwise.
+ */
 const TRAILER: ReadonlySet<string> = new Set(['trailer'])
 
 const announcedLength = (headers: RawHeaders) =>
   Number(firstField(headers, 'content-length') ?? Number.POSITIVE_INFINITY)
 
-/**
- * By a reset. A response that waits for its turn after another on its connection (pipelining) is not begun: the
- * connection ends once the other has been delivered.
- */
+/** Cuts by a reset. A pipelined response whose turn has not come is not begun; the connection ends after the earlier one. */
 export function cut(response: ServerResponse): void {
   if (response.socket === null) response.once('socket', (socket) => socket.destroySoon())
   else reset(response.socket)
@@ -158,6 +158,6 @@ const reset = (socket: Duplex) => {
   else socket.destroy()
 }
 
-/** Anything else cannot be written (RFC 9112 section 4). */
+/** Other reason phrases cannot be written (RFC 9112 section 4). */
 const isReasonPhrase = (status: number, text: string) =>
   text === STATUS_CODES[status] || /^[\t\x20-\x7e\x80-\xff]*$/.test(text)

@@ -1,6 +1,6 @@
 import type { ExchangeRoute, RouteTraits, Send } from '../policy/exchange.ts'
 
-/** What a request to one route of an upstream is done with; compiled once, then only read. */
+/** Compiled settings of one route. Only read. */
 export type Route = Pick<ExchangeRoute, 'ref'> &
   RouteTraits & {
     readonly send: Send
@@ -10,28 +10,27 @@ export type Route = Pick<ExchangeRoute, 'ref'> &
 
 export type Upstream = {
   readonly name: string
-  /** Of its endpoints: scheme, host and port. One at least. */
+  /** Scheme, host and port of each endpoint. One at least. */
   readonly origins: readonly URL[]
   /** Path prefix at the upstream without a trailing slash; '' for none. */
   readonly basePath: string
   readonly routes: readonly { readonly matches: Match; readonly route: Route }[]
-  /** For what no route matches. */
+  /** Route for requests that match none. */
   readonly fallback: Route
 }
 
 /** @param path without query, as the client sent it. */
 type Match = (method: string, path: string) => boolean
 
-/** The first route, in the order of the file, that the request matches. */
+/** The first route, in the order of the file, that matches the request. */
 export function routeFor(upstream: Upstream, method: string, path: string): Route {
   for (const { matches, route } of upstream.routes) if (matches(method, path)) return route
   return upstream.fallback
 }
 
 /**
- * Compiles a route's `match`: `GET /jobs/{id}/download`, `POST /search/*`, `* /health`. `{name}` and an inner `*` stand
- * for one segment that is not empty, a last `*` for the whole rest. Compares bytes: nothing is decoded. A GET route also
- * takes HEAD.
+ * Compiles a route's `match`: `GET /jobs/{id}/download`, `POST /search/*`, `* /health`. `{name}` and an inner `*` stand for one
+ * non-empty segment, a last `*` for the whole rest. Compares bytes without decoding. A GET route also matches HEAD.
  */
 export function compileMatch(pattern: string): Match {
   const space = pattern.indexOf(' ')
@@ -47,10 +46,10 @@ export function compileMatch(pattern: string): Match {
 }
 
 /**
- * Where a `Location` of the upstream's is to be found through the sidecar: one at an origin of its and under its
- * base path is moved to the address that the client called, any other stays as it is.
- * @param self scheme and authority that the client called, e.g. `http://127.0.0.1:8080`; '' to answer a bare path.
- * @param prefix the upstream's first segment on the shared listener, e.g. `/web`; '' on a listener of its own.
+ * Rewrites a `Location` of the upstream to the address that the client called. Only locations at the upstream's origins and
+ * under its base path are rewritten.
+ * @param self scheme and authority that the client called, e.g. `http://127.0.0.1:8080`; '' for a bare path.
+ * @param prefix the upstream's segment on the shared listener, e.g. `/web`; '' on its own listener.
  */
 export function relocate(location: string, upstream: Upstream, self: string, prefix: string): string {
   const { origins, basePath } = upstream

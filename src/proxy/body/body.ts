@@ -7,25 +7,25 @@ import type { Spill } from './spill.ts'
 
 export type BodySource = {
   readonly stream: Readable
-  /** From Content-Length; undefined when the length is not known beforehand. */
+  /** From Content-Length; undefined when the length is unknown. */
   readonly declaredBytes: number | undefined
-  /** Whether its request may be sent again once a byte of it is out. */
+  /** Whether the request may be sent again after a byte of it was sent. */
   readonly isRepeatable: boolean
-  /** Called before the first byte is read: the moment for `100 Continue`. */
+  /** Called before the first byte is read, when `100 Continue` is due. */
   readonly onStart: () => void
-  /** Called when the body cannot be kept for a repetition; `error` is the disk's. */
+  /** Called when the body cannot be kept for a retry. `error`: the disk's. */
   readonly onUnkept: (why: UnkeptCause, error: unknown) => void
-  /** Told of a defect met while the body was read or written; the body breaks off. */
+  /** Called with a defect in reading or writing the body. The body then breaks off. */
   readonly onFault: (error: unknown) => void
 }
 
-/** A stream of the body for one attempt. */
+/** Stream of the body for one attempt. */
 class Reader extends Readable {
-  /** How much of the body it has been given. */
+  /** Bytes of the body that it has received. */
   offset = 0
   /** Whether it asks for more. */
   hungry = false
-  /** The next chunk of those kept in memory, for a reader that repeats them. */
+  /** Index of the next chunk in memory, for a reader that repeats the body. */
   nextKept = 0
   readonly #feed: (reader: Reader) => void
 
@@ -46,9 +46,9 @@ class Reader extends Readable {
 }
 
 /**
- * The client's request body, on its way to the first attempt as it arrives and kept meanwhile for those after it: in
- * memory up to one limit, then in a nameless temporary file up to another. Over both it streams on, but cannot be sent
- * again. It is read from the client no faster than the attempt takes it and the disk writes it.
+ * The client's request body. Streams to the first attempt as it arrives and is kept for later ones: in memory up to one limit,
+ * then in an unlinked temporary file up to another. Past both limits it streams on and cannot be sent again. It is read from
+ * the client no faster than the attempt and the disk take it.
  */
 export class KeptBody implements RequestBody {
   readonly #source: BodySource
@@ -58,13 +58,13 @@ export class KeptBody implements RequestBody {
   readonly #memory: Buffer[] = []
   #memoryBytes = 0
   #spill: Spill | undefined
-  /** The write to disk of this moment; the source stands still until it is done. */
+  /** The present write to disk. The source is paused until it is done. */
   #writing: Promise<void> | undefined
   #reader: Reader | undefined
   #started = false
   #kept: boolean
   #opened = false
-  /** Of this body, in `#total`. */
+  /** Bytes of this body that count in `#total`. */
   readonly #taken = { memory: 0, disk: 0 }
   #failure: Error | undefined
   #peeking = false
@@ -108,8 +108,8 @@ export class KeptBody implements RequestBody {
   }
 
   /**
-   * The whole body without taking it from anybody: kept, it is sent from its first byte all the same. Waits for its end.
-   * @returns undefined when it is larger than that, of unknown length, or not kept in memory.
+   * Reads the whole body without consuming it: what is kept is still sent from its first byte. Waits for the end.
+   * @returns undefined when the body is larger than the limit, of unknown length, or not kept in memory.
    */
   async peek(limitBytes: number, onProgress = () => {}): Promise<Buffer | undefined> {
     const { declaredBytes, stream } = this.#source
@@ -133,7 +133,7 @@ export class KeptBody implements RequestBody {
     this.#forget()
   }
 
-  /** The request is over: nothing of it is held any more, and what the client still sends is read and dropped. */
+  /** Ends the body with its request: drops what is kept, and reads and drops what the client still sends. */
   dispose(): void {
     this.#reader?.destroy()
     this.#reader = undefined
@@ -172,7 +172,7 @@ export class KeptBody implements RequestBody {
     if (this.#reader !== undefined) this.#feed(this.#reader)
   }
 
-  /** A throw in a callback of a stream costs this body alone. */
+  /** Guards a callback of a stream: an error ends this body alone. */
   readonly #lose = (error: unknown) => {
     this.#source.onFault(error)
     this.#break(new Error('the body was lost by a defect', { cause: error }))
@@ -189,7 +189,7 @@ export class KeptBody implements RequestBody {
 
   #keep(chunk: Buffer): void {
     if (this.#peeking) return this.#keepForPeek(chunk)
-    // Once a byte is out a request that must not be repeated is never sent again.
+    // A request that must not be repeated is never sent again after its first byte.
     if (!this.#source.isRepeatable) return this.commit()
     const onDisk = this.received - this.#memoryBytes
     if (onDisk === chunk.length && this.#memoryBytes + chunk.length <= this.#limits.memory) {
@@ -203,7 +203,7 @@ export class KeptBody implements RequestBody {
     }
   }
 
-  /** No attempt has been given these bytes yet: where the total has no room for them, they wait, and no more are read. */
+  /** No attempt has these bytes yet. When the total has no room, the body waits and is read no further. */
   #keepForPeek(chunk: Buffer): void {
     this.#onProgress()
     this.#push(chunk)
@@ -230,7 +230,7 @@ export class KeptBody implements RequestBody {
     this.commit()
   }
 
-  /** A full or forbidden disk costs the request its retries, not its life: it is told of, and the body streams on. */
+  /** Without disk space the request loses its retries and nothing else: the failure is reported, and the body streams on. */
   async #write(chunk: Buffer): Promise<void> {
     try {
       this.#spill ??= await this.#openSpill()
@@ -244,12 +244,12 @@ export class KeptBody implements RequestBody {
     if (this.#isWanted()) this.#source.stream.resume()
   }
 
-  /** Whether the reader has all that the client has sent. */
+  /** Whether the reader has everything that the client has sent. */
   #isLive(): boolean {
     return this.#reader !== undefined && !this.#reader.destroyed && this.#reader.offset === this.received
   }
 
-  /** Whether the client's next chunk may come: a live reader asks for it, and the disk keeps up. */
+  /** Whether to read the client's next chunk: a live reader wants it, and the disk keeps up. */
   #isWanted(): boolean {
     return this.#writing === undefined && this.#reader?.hungry === true && this.#isLive()
   }
@@ -288,7 +288,7 @@ export class KeptBody implements RequestBody {
     this.#reader?.destroy(this.#failure)
   }
 
-  /** Lets go of what was kept, unless a reader still needs it or the disk is being written; then the end of that asks again. */
+  /** Drops what is kept, unless a reader still needs it or a disk write is under way; the end of either calls this again. */
   #forget(): void {
     if (this.#writing !== undefined || (this.#reader !== undefined && !this.#reader.destroyed && !this.#isLive()))
       return

@@ -5,12 +5,12 @@ export type BodyLimits = {
   readonly disk: number
 }
 
-/** Bytes of request bodies that are kept for a repetition now, all requests together, and how many there may be. */
+/** Bytes of request bodies that are kept for a retry, of all requests together, and their limits. */
 export type KeptBytes = { memory: number; disk: number; readonly limits: () => BodyLimits }
 
 export type KeptPlace = 'memory' | 'disk'
 
-/** Takes room for some bytes. @returns false, and takes none, where the total leaves no room. */
+/** Reserves room for some bytes. @returns false, and reserves nothing, when the total has no room. */
 export function takeRoom(kept: KeptBytes, place: KeptPlace, bytes: number): boolean {
   if (kept[place] + bytes > kept.limits()[place]) return false
   kept[place] += bytes

@@ -1,11 +1,11 @@
 import { open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** Bytes set aside on disk, readable from any offset while they grow. */
+/** Bytes on disk that can be read from any offset while the file grows. */
 export type Spill = {
   readonly bytes: number
   append(chunk: Buffer): Promise<void>
-  /** Up to 64 KiB from `offset`; to be asked only for what has been appended. */
+  /** Up to 64 KiB from `offset`, which must have been appended. */
   read(offset: number): Promise<Buffer>
   close(): Promise<void>
 }
@@ -13,8 +13,8 @@ export type Spill = {
 const READ_BYTES = 64 * 1024
 
 /**
- * A temporary file that has no name: unlinked as soon as it is open, so that nothing is left behind by a crash.
- * @param folder where it is made, readable by its owner alone.
+ * Makes a temporary file and unlinks it at once, so that a crash leaves nothing behind.
+ * @param folder of the file, which only its owner can read.
  */
 export async function openSpill(folder: string, name: string): Promise<Spill> {
   const path = join(folder, `breakwater-${name}.body`)

@@ -4,35 +4,35 @@ import type { FaultCode } from '../../errors.ts'
 import type { LocalLimit } from '../../events.ts'
 import { guarded } from '../../guard.ts'
 
-/** A request of the connection whose response is not over. */
+/** A request of the connection whose response has not ended. */
 type UnderWay = {
   readonly response: ServerResponse
-  /** Whether its last byte has been read. */
+  /** Whether the whole request was read. */
   readonly isWhole: boolean
-  /** The client is gone: also told where the response had no socket yet, as its turn had not come. */
+  /** Called when the client is gone, even when the response had no socket yet because its turn had not come. */
   leave(): void
-  /** The rest of it cannot be read: it is refused, or cut where its answer has begun. */
+  /** Called when the rest of the request cannot be read: refuses it, or cuts it when its answer has begun. */
   spoil(code: FaultCode): void
-  /** The sidecar ends: it is refused, or cut where its answer has begun. */
+  /** Called when the sidecar ends: refuses the request, or cuts it when its answer has begun. */
   shutDown(): void
 }
 
 /**
- * One client's connection and the requests on it that are not answered yet. Node answers pipelined requests in order, but
- * for an upgrade and for CONNECT it hands the socket over at once and takes its own listeners off, whatever is under way
- * before: this class keeps the turns and stands in for those listeners.
+ * One client's connection and its unanswered requests. Node answers pipelined requests in order, but hands the socket of an
+ * upgrade or CONNECT over at once and removes its own listeners, whatever is still under way. This class keeps the order and
+ * replaces those listeners.
  */
 export class ClientConnection {
   readonly socket: Socket
   readonly #underWay = new Set<UnderWay>()
   readonly #lose: (error: unknown) => void
   #onFree: (() => void) | undefined
-  /** Whether node can read no further request from it, since it met bytes that are no HTTP. */
+  /** Whether node can read no further request, because it met bytes that are not HTTP. */
   isSpoilt = false
-  /** The limit that leaves no room for this connection: its first request is refused, and it ends. undefined for all others. */
+  /** Limit that leaves no room for this connection: its first request is refused, and it ends. undefined otherwise. */
   overLimit: Exclude<LocalLimit, 'pipeline'> | undefined
 
-  /** @param onFault told of what its own listeners throw; the connection ends with it. */
+  /** @param onFault called with what its listeners throw; the connection then ends. */
   constructor(socket: Socket, onFault: (error: unknown) => void) {
     this.socket = socket
     this.#lose = (error) => {
@@ -44,12 +44,12 @@ export class ClientConnection {
     })
   }
 
-  /** The request that came last, when its response is not over. */
+  /** The latest request, when its response has not ended. */
   get last(): UnderWay | undefined {
     return [...this.#underWay].at(-1)
   }
 
-  /** Requests whose response is not over. */
+  /** Requests whose response has not ended. */
   get size(): number {
     return this.#underWay.size
   }
@@ -66,30 +66,30 @@ export class ClientConnection {
     guarded(onFree, this.#lose)()
   }
 
-  /** Ends each request under way on account of the sidecar's own end. */
+  /** Ends each request under way, because the sidecar ends. */
   shutDown(): void {
     for (const one of [...this.#underWay]) guarded(() => one.shutDown(), this.#lose)()
   }
 
   /**
-   * Calls back once the requests that came before the last one are answered; never, when the connection ends before that.
-   * To be asked for the last request of a connection alone: after an upgrade, CONNECT or a fault node reads no other.
+   * Calls back when all earlier requests are answered; never when the connection ends before. Only for the last request of a
+   * connection: after an upgrade, CONNECT or a fault node reads no other.
    */
   onTurn(turn: () => void): void {
     if (this.#underWay.size <= 1) turn()
     else this.#onFree = turn
   }
 
-  /** Stands in for node's listeners on a socket that node has handed over. */
+  /** Replaces node's listeners on a socket that node has handed over. */
   takeOver(): void {
     this.socket.on('error', this.#onError)
     this.socket.on('drain', this.#onDrain)
-    // A socket that nobody reads does not tell its end: it is looked for, and what the client sends before waits.
+    // A socket that nobody reads does not report its end: it is read, and what the client sends early is kept.
     this.socket.on('readable', this.#onReadable)
     this.socket.on('end', this.#onEnd)
   }
 
-  /** The socket belongs to a tunnel from now on. */
+  /** Gives the socket to a tunnel. */
   letGo(): void {
     this.socket.off('error', this.#onError)
     this.socket.off('drain', this.#onDrain)
@@ -99,7 +99,7 @@ export class ClientConnection {
 
   readonly #onError = () => void this.socket.destroy()
 
-  /** An earlier response that waits for its slow client goes on. */
+  /** Lets an earlier response go on that waits for its slow client. */
   readonly #onDrain = guarded(
     () => {
       for (const { response } of this.#underWay) {
@@ -113,6 +113,6 @@ export class ClientConnection {
     if (this.socket.readableLength === 0) this.socket.read(0)
   }
 
-  /** As node does: what is written goes out, and the connection ends. */
+  /** Ends the connection after what is written, as node does. */
   readonly #onEnd = () => void this.socket.end()
 }

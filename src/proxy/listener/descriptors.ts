@@ -1,13 +1,13 @@
-/** File descriptors of the process: how many there are, and how many connections of clients fit in. */
+/** File descriptors of the process, and how many client connections fit into them. */
 
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** Kept for the control listener, the store, health checks, files of bodies and whatever else needs one for a moment. */
+/** Descriptors reserved for the control listener, the store, health checks, body files and the like. */
 const RESERVED = { share: 1 / 4, most: 256 }
-/** A request may need a connection to its upstream beside that of its client. */
+/** A request may need a connection to its upstream besides its client's. */
 const FOR_EACH_CLIENT = 2
 
-/** The most that the process may have open, from /proc (Linux). @returns undefined where that cannot be told. */
+/** Limit of open descriptors, from /proc (Linux). @returns undefined where it cannot be read. */
 export function descriptorLimit(): number | undefined {
   try {
     const [, soft] = /^Max open files\s+(\d+|unlimited)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? []
@@ -27,9 +27,9 @@ export function openDescriptors(): number {
 }
 
 /**
- * Connections of clients for which there are descriptors: of those that are not open at the start a quarter, 256 at the
- * most, is reserved; the rest is shared by clients and upstreams. With 1024 and 30 open at the start that makes 373.
- * @param limit of the process; undefined when it is not known: then nothing is bounded here.
+ * Client connections for which there are descriptors. A quarter of the free ones, 256 at most, is reserved; clients and
+ * upstreams share the rest. 1024 with 30 open at the start gives 373.
+ * @param limit of the process; undefined when unknown: then there is no bound.
  */
 export function connectionsWithin(limit: number | undefined, open: number): number {
   if (limit === undefined) return Number.POSITIVE_INFINITY

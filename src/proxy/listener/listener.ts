@@ -13,9 +13,9 @@ import { originForm, pathOf, splitPrefix } from './target.ts'
 import { answerOn, askedProtocol } from './upgrade.ts'
 import { type Asked, type Destination, Visit, type VisitDeps } from './visit.ts'
 
-/** Where requests come in: an address, and how it tells their upstream. */
+/** A listener's address, and how it finds the upstream of a request. */
 export type Door = {
-  /** Of the configuration, for errors. */
+  /** Key of the configuration, for errors. */
   readonly key: string
   readonly address: Address
   /** @throws ProxyError `unknown_upstream` */
@@ -28,27 +28,27 @@ export type Listener = {
   readonly connections: () => number
   /** Requests whose response is not over. */
   readonly inFlight: () => number
-  /** Requests that come from here on go where this leads them. */
+  /** Changes how later requests find their upstream. */
   readonly lead: (find: Door['find']) => void
   /**
-   * Accepts no more connections, and ends each that there is with its next response: a client that has just sent a
-   * request gets its answer. Calls back when the last one is closed.
+   * Accepts no more connections and ends each one after its next response, so that a client that has just sent a request gets
+   * its answer. Calls back when the last one is closed.
    */
   readonly retire: (onClosed: () => void) => void
-  /** Accepts no more connections, closes the idle ones, and resolves when the last request under way is over. */
+  /** Accepts no more connections, closes idle ones, and resolves when the last request has ended. */
   readonly finish: () => Promise<void>
-  /** Ends the requests under way: with 503 `shutdown` where no answer has begun, else by a cut. */
+  /** Ends the requests under way: with 503 `shutdown` when no answer has begun, otherwise by a cut. */
   readonly cut: () => void
-  /** Resolves when the last connection is closed; ends those that are open, and the requests on them. */
+  /** Closes all connections with their requests. Resolves when the last one is closed. */
   readonly close: () => Promise<void>
 }
 
-/** Idle client connections outlive the pools of clients: httpx keeps one for 5 s, most others for no more than 60 s. */
+/** Keep-alive of idle client connections. Longer than clients' pools keep theirs: httpx 5 s, most others 60 s at most. */
 const KEEP_ALIVE_MS = 65_000
-/** A client that takes longer than this to send its request's head is none. */
+/** Longest time to receive a request's head, in ms. */
 const HEAD_TIMEOUT_MS = 60_000
 
-/** The shared listener: the first path segment names the upstream and goes no further. */
+/** Finds the upstream by the first path segment, which is removed (shared listener). */
 export const byPrefix =
   (upstreams: () => ReadonlyMap<string, Upstream>) =>
   (target: string): Destination => {
@@ -58,7 +58,7 @@ export const byPrefix =
     return { upstream, target: rest, prefix: `/${prefix}` }
   }
 
-/** An upstream's own listener: the whole target is the upstream's. */
+/** Always the same upstream, with the whole target (an upstream's own listener). */
 export const byListener =
   (name: string, upstreams: () => ReadonlyMap<string, Upstream>) =>
   (target: string): Destination => {
@@ -69,11 +69,11 @@ export const byListener =
 
 const NONE: ReadonlySet<string> = new Set()
 
-/** Connections over a limit that may wait for their refusal, and how long, in ms; further ones are reset. */
+/** Largest number of connections over a limit that may wait for their refusal, and how long, in ms. Further ones are reset. */
 const MAX_OVER_LIMIT = 16
 const OVER_LIMIT_MS = 5_000
 
-/** Requests that may be under way on one connection: no client that pipelines needs more. */
+/** Largest number of requests under way on one connection. No client that pipelines needs more. */
 const MAX_PIPELINED = 1_000
 
 const DETAILS: Readonly<Record<Exclude<LocalLimit, 'pipeline'>, string>> = {
@@ -81,7 +81,7 @@ const DETAILS: Readonly<Record<Exclude<LocalLimit, 'pipeline'>, string>> = {
   descriptors: 'the process has no descriptor left for a further connection',
 }
 
-/** Protocols that the route of a request may switch to; none where it finds no route, which its Visit answers. */
+/** Protocols that the route of a request may switch to; none without a route, which the Visit then answers. */
 function upgradesFor({ method = '', url = '' }: IncomingMessage, find: Door['find']): ReadonlySet<string> {
   try {
     const { upstream, target } = find(originForm(url))
@@ -92,17 +92,17 @@ function upgradesFor({ method = '', url = '' }: IncomingMessage, find: Door['fin
   }
 }
 
-/** The client ended its direction in the middle of a message. */
+/** The client closed its direction in the middle of a message. */
 const CUT_SHORT = 'HPE_INVALID_EOF_STATE'
 
-/** What node's refusal to read on is told as; undefined for an error of the connection itself, on which nothing can be answered. */
+/** Reason for a request that node refuses to read; undefined for an error of the connection, which cannot be answered. */
 function refusalOf({ code = '' }: { readonly code?: string }): FaultCode | undefined {
   if (code === 'HPE_HEADER_OVERFLOW' || code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW') return 'head_too_large'
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'client_stalled'
   return code.startsWith('HPE_') ? 'bad_request' : undefined
 }
 
-/** For what comes to no Visit. */
+/** Answers what never becomes a Visit. */
 function refuseAtOnce(response: ServerResponse, code: FaultCode): void {
   if (response.headersSent) return cutResponse(response)
   answerProblem(response, new ProxyError(code), { upstream: undefined, attempts: 0, close: true })
@@ -135,13 +135,13 @@ export async function listen(door: Door, deps: Omit<VisitDeps, 'onOver'>): Promi
     inFlight += 1
     return visit
   }
-  /** A connection over a limit gets its refusal in answer to its first request, so that the client can read why. */
+  /** Refuses the first request of a connection over a limit, so that the client can read why. */
   const refusedFor = (visit: Visit, { overLimit }: ClientConnection): boolean => {
     if (overLimit !== undefined) visit.spoil('local_limit', DETAILS[overLimit])
     return overLimit !== undefined
   }
   const tell = (error: unknown) => deps.emit({ kind: 'fault', error, where: 'listener' })
-  /** An entry point: a throw costs what it was called for. */
+  /** Guards an entry point: an error costs the connection or request that it was called for. */
   const guard = <A extends unknown[]>(run: (...args: A) => void, lose: (...args: A) => void) =>
     guarded(run, (error, ...args: A) => {
       tell(error)
@@ -181,14 +181,14 @@ export async function listen(door: Door, deps: Omit<VisitDeps, 'onOver'>): Promi
       const connection = socket instanceof Socket ? connections.get(socket) : undefined
       if (code === undefined || connection === undefined || !socket.writable) return void socket.destroy()
       if (connection.isSpoilt) return
-      // A connection that was opened for later and has not brought a byte is no request.
+      // A connection without a byte was opened for later use and is no request.
       if (connection.socket.bytesRead === 0) return void socket.destroy()
       connection.isSpoilt = true
       const { last } = connection
       if (last !== undefined && !last.isWhole)
         return error.code === CUT_SHORT ? void socket.destroy() : last.spoil(code)
       const request = new IncomingMessage(connection.socket)
-      // A client that asked by HEAD would take the body of the refusal for its next response.
+      // After HEAD a client would take the refusal's body for its next response.
       if (error.rawPacket?.subarray(0, 5).toString('latin1') === 'HEAD ') request.method = 'HEAD'
       const response = new ServerResponse(request)
       const visit = begin({ request, response, connection, awaitsContinue: false, upgrade: undefined })
@@ -259,8 +259,8 @@ export async function listen(door: Door, deps: Omit<VisitDeps, 'onOver'>): Promi
     for (const connection of connections.values()) connection.shutDown()
   }
   const address = await listenOn(server, door.key, door.address)
-  // A connection that could not be accepted: with no listener the event would end the process. Where descriptors are used up
-  // libuv takes the connection by one that it has in reserve, and closes it.
+  // Without a listener the event of a connection that could not be accepted would end the process. When descriptors run out,
+  // libuv accepts with one in reserve and closes the connection.
   server.on('error', (error: Error & { readonly code?: string }) => {
     if (error.code === 'EMFILE' || error.code === 'ENFILE')
       deps.emit({ kind: 'turned_away', listener: door.key, limit: 'descriptors' })
@@ -276,11 +276,11 @@ export async function listen(door: Door, deps: Omit<VisitDeps, 'onOver'>): Promi
     retire: (onClosed) => {
       isRetired = true
       server.once('close', () => {
-        // No longer listening, it only ends the check for late heads.
+        // The server listens no longer; this ends the check for late heads.
         server.close()
         onClosed()
       })
-      // That of node:http would close idle connections, on which a request may be on its way.
+      // node:http's own close would close idle connections on which a request may be on its way.
       NetServer.prototype.close.call(server)
     },
     finish: () => {

@@ -1,10 +1,10 @@
 import { ProxyError } from '../../errors.ts'
 
 /**
- * The path and query of a request target; an absolute-form target loses its scheme and authority, which choose nothing
- * here. The rest stays byte for byte.
- * @throws ProxyError `bad_target` for any other form (RFC 9112 section 3.2), and for one with a fragment, which has none: a
- *   reader that takes it off would see another path than we did (as Envoy rejects it).
+ * Path and query of a request target. An absolute-form target loses scheme and authority, which choose nothing here. The rest
+ * stays byte for byte.
+ * @throws ProxyError `bad_target` for any other form (RFC 9112 section 3.2), and for a target with a fragment: a reader that
+ * strips it would see another path (Envoy rejects it, too).
  */
 export function originForm(target: string): string {
   if (target.includes('#')) throw new ProxyError('bad_target', 'a request target has no fragment')
@@ -21,7 +21,7 @@ export function pathOf(target: string): string {
   return query < 0 ? target : target.slice(0, query)
 }
 
-/** The first path segment, and the target without it: `/name/jobs?x=1` → `name`, `/jobs?x=1`. */
+/** Splits off the first path segment: `/name/jobs?x=1` → `name`, `/jobs?x=1`. */
 export function splitPrefix(target: string): { readonly prefix: string; readonly rest: string } {
   const end = target.slice(1).search(/[/?]/)
   if (end < 0) return { prefix: target.slice(1), rest: '/' }
@@ -33,8 +33,8 @@ const DOTS = /^(?:\.|%2e)$/i
 const DOT_DOT = /^(?:\.|%2e){2}$/i
 
 /**
- * Whether the path's dot segments, also percent-encoded, lead above its root for some reader of it: one that takes
- * only `/` for a separator, or one that decodes `%2F` and `%5C` first. Empty segments lead nowhere, for readers merge them.
+ * Whether dot segments, also percent-encoded, lead above the root for some reader of the path: one that takes only `/` as a
+ * separator, or one that decodes `%2F` and `%5C` first. Empty segments lead nowhere, since readers merge them.
  */
 export function climbsOut(path: string): boolean {
   if (!/\.\.|%2e/i.test(path)) return false

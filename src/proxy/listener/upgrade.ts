@@ -3,8 +3,8 @@ import type { Socket } from 'node:net'
 import type { Clock } from '../../clock.ts'
 
 /**
- * The protocol that a request asks to switch to and that makes sense through a gateway. A request with content, one that
- * offers several protocols, or one that is not listed, is served as the plain request that it also is (RFC 9110 section 7.8).
+ * Protocol that a request asks to switch to, when a gateway can do so. A request with content, with several protocols or with
+ * one that is not listed is served as a plain request (RFC 9110 section 7.8).
  * @param listed names in lower case.
  */
 export function askedProtocol(
@@ -17,12 +17,12 @@ export function askedProtocol(
   return hasContent ? undefined : asked
 }
 
-/** How long a client may go on sending once its last response has been written, in ms. */
+/** Time in ms for which a client may go on sending after its last response. */
 const LINGER_MS = 5_000
 
 /**
- * Gives a response a socket that node has handed over; the connection ends with it. What the client still sends is read and
- * dropped, so that its end is seen, but for five seconds alone.
+ * Gives a response the socket that node handed over, and ends the connection with it. What the client still sends is read and
+ * dropped for five seconds, so that its end is noticed.
  */
 export function answerOn(socket: Socket, response: ServerResponse, clock: Clock): void {
   response.shouldKeepAlive = false

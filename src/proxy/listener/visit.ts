@@ -30,49 +30,49 @@ import { climbsOut, originForm, pathOf } from './target.ts'
 import { type Joined, joinTrace, withTrace } from '../trace.ts'
 import { openTunnel } from '../upstream/tunnel.ts'
 
-/** Where a request goes, by the listener it came in on. */
+/** Upstream and target of a request, by its listener. */
 export type Destination = {
   readonly upstream: Upstream
   /** Origin-form target below the upstream's base path. */
   readonly target: string
-  /** The part of the client's path that named the upstream, e.g. `/web`; '' on a listener of its own. */
+  /** Path prefix that named the upstream, e.g. `/web`; '' on an upstream's own listener. */
   readonly prefix: string
 }
 
 export type VisitDeps = Deps & {
-  /** Where bodies that outgrow memory are kept. */
+  /** Folder for bodies that outgrow memory. */
   readonly spillFolder: string
-  /** Of all requests together. */
+  /** Kept bodies of all requests. */
   readonly keptBytes: KeptBytes
-  /** The limit that leaves no room for one more connection. @param open those of the listener that asks. */
+  /** The limit that leaves no room for another connection. @param open connections of the listener. */
   readonly fullBy: (open: number) => Exclude<LocalLimit, 'pipeline'> | undefined
   readonly isDraining: () => boolean
-  /** Asked once for each request. */
+  /** Called once per request. */
   readonly jobs: () => JobShape
-  /** Share of new traces that are recorded, from 0 to 1; undefined while nothing is traced. */
+  /** Share of new traces to record, 0 to 1; undefined when tracing is off. */
   readonly sample: number | undefined
-  /** Called once, when the response is over, or the tunnel that an upgrade became. */
+  /** Called once, when the response or the tunnel has ended. */
   readonly onOver: () => void
 }
 
-/** A request as it came in. */
+/** A request as it arrived. */
 export type Asked = {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly connection: ClientConnection
-  /** It waits for `100 Continue` before it sends its body. */
+  /** Whether it waits for `100 Continue` before its body. */
   readonly awaitsContinue: boolean
-  /** It asks to switch protocols, on a socket that is ours since then, with the bytes that followed the request. */
+  /** The request asks to switch protocols: its socket, which node has handed over, and the bytes after the request. */
   readonly upgrade: { readonly protocol: string; readonly socket: Socket; readonly head: Buffer } | undefined
 }
 
-/** Methods that make no sense through a gateway (RFC 9110 sections 9.3.6 and 9.3.8). */
+/** Methods that a gateway does not serve (RFC 9110 sections 9.3.6 and 9.3.8). */
 const REFUSED_METHODS = new Set(['CONNECT', 'TRACE'])
 
-/** How long a request that found no route may go on sending its body. */
+/** Time in ms for which a request without a route may go on sending its body. */
 const LINGER_MS = 5_000
 
-/** One request of a client from its arrival to the end of its response: finds its route, sends it, relays the reply. */
+/** One request from its arrival to the end of its response: finds the route, sends the request, relays the reply. */
 export class Visit {
   readonly #request: IncomingMessage
   readonly #asked: Asked
@@ -107,7 +107,7 @@ export class Visit {
     connection.began(this)
   }
 
-  /** Dropped while the client does not keep up, and before its turn has come: nothing of an interim response is queued. */
+  /** Drops interim responses while the client does not keep up, and before the request's turn. They are never queued. */
   #inform(status: number, headers: RawHeaders): void {
     const { socket } = this.response
     if (this.#client.gone || this.response.headersSent || this.#request.httpVersion !== '1.1') return
@@ -119,8 +119,8 @@ export class Visit {
   }
 
   /**
-   * Asks the client for its body. Before its turn on the connection a response has no socket, and node writes its head before
-   * what was written for it until then: the 100 would land in the body.
+   * Asks the client for its body, once it is the request's turn: before that the response has no socket, and node would write
+   * the 100 after the head.
    */
   #sayContinue(): void {
     const { response } = this
@@ -133,7 +133,7 @@ export class Visit {
     else response.writeContinue()
   }
 
-  /** Never rejects: what goes wrong is answered, or its client is gone. */
+  /** Never rejects: errors are answered, or the client is gone. */
   async run(find: (target: string) => Destination): Promise<void> {
     try {
       const method = this.#request.method ?? ''
@@ -207,7 +207,7 @@ export class Visit {
   #bodyOf(route: Route, { transferEncoding, contentLength, hasIdempotencyKey }: IncomingFields): KeptBody | undefined {
     if (transferEncoding !== '' && transferEncoding !== 'chunked') throw new ProxyError('coding_refused')
     const hasBody = transferEncoding !== '' || (contentLength ?? 0) > 0
-    // What follows a request to switch protocols is no body but the new protocol.
+    // What follows an upgrade request is the new protocol, not a body.
     if (!hasBody || this.#asked.upgrade !== undefined) return undefined
     const method = this.#request.method ?? ''
     return this.#keepBody(route, contentLength, isRepeatable(route, { method, hasIdempotencyKey }))
@@ -275,8 +275,8 @@ export class Visit {
   }
 
   /**
-   * After a message that two readers could take differently nothing that follows is trusted. A client that is still sending
-   * is read to its end otherwise, or it would lose the answer to a reset.
+   * Whether to end the connection: nothing is trusted after a message that two readers could take differently. A client that is
+   * still sending is read to its end otherwise, or a reset would lose its answer.
    */
   #endsConnection(code: FaultCode): boolean {
     const { isSpoilt, overLimit } = this.#asked.connection
@@ -285,7 +285,7 @@ export class Visit {
 
   readonly #tell = (error: unknown) => this.#deps.emit({ kind: 'fault', error, where: 'request' })
 
-  /** What no answer can tell of any more: the client's connection is cut. */
+  /** Cuts the client's connection after an error that no answer can report. */
   readonly #lose = (error: unknown) => {
     this.#tell(error)
     this.#reason = 'internal'
@@ -313,7 +313,7 @@ export class Visit {
     this.#client.leave('shutdown')
   }
 
-  /** The response is over, or its client is gone. @param as what a response that is not over is told as. */
+  /** Ends the visit with its response or its client. @param as reason when the response had not ended. */
   leave(as: FaultCode = 'client_gone'): void {
     if (this.#isOver) return
     const finished = this.response.writableFinished
@@ -328,7 +328,7 @@ export class Visit {
     this.#end(finished)
   }
 
-  /** @param finished whether the client has been sent all there was to send. */
+  /** @param finished whether the whole response was sent. */
   #end(finished: boolean): void {
     if (this.#isOver) return
     this.#isOver = true
@@ -341,7 +341,7 @@ export class Visit {
     this.#deps.onOver()
   }
 
-  /** The response was over before the request's body: the rest of that is read and dropped, but not for ever. */
+  /** Drops the rest of a request body whose response has ended, for a bounded time. */
   #linger(): void {
     const { clock } = this.#deps
     const timer = clock.after(this.#exchange?.timeouts.idleMs ?? LINGER_MS, () => this.#request.socket.destroy())

@@ -5,7 +5,7 @@ import { type BodySink, both, type Call, type CallWatch, type Exchange, type Rep
 import { everyField, type RawHeaders } from '../../net/fields.ts'
 import { codeOf, faultFrom } from './wire-faults.ts'
 
-/** The reins of a request on the wire. */
+/** Controls of a request on the wire, as undici gives them. */
 export type WireControl = {
   abort(reason: Error): void
   pause(): void
@@ -14,34 +14,34 @@ export type WireControl = {
   readonly rawTrailers?: unknown
 }
 
-/** The connection that a call has for itself. */
+/** The connection of one call. */
 export type Line = {
   readonly isTls: boolean
-  /** Whether its socket is up, its TLS handshake included. */
+  /** Whether its socket is connected, including TLS. */
   readonly isOpen: boolean
-  /** Whether its socket has ended by an error. */
+  /** Whether its socket ended by an error. */
   readonly isReset: boolean
-  /** ms that connecting its socket took. */
+  /** Time that its socket took to connect, in ms. */
   readonly connectMs: number
-  /** Calls that began on its socket; counted up by each. */
+  /** Number of calls that began on its socket. */
   served: number
   dispatch(exchange: Exchange, call: UpstreamCall): void
-  /** Ends a connect under way, or the socket. */
+  /** Ends a connect under way, or closes the socket. */
   drop(): void
-  /** Its socket belongs to someone else from now on (after an upgrade). */
+  /** Gives up its socket, which now belongs to a tunnel. */
   yieldSocket(): void
-  /** The call is over with it. */
+  /** Returns the connection after the call. */
   giveBack(): void
 }
 
 const PROCESSING = 102
 
-/** Response bytes that wait for their taker before the upstream is told to pause. */
+/** Largest number of response bytes that wait for a reader before the upstream is paused. */
 const HELD_BYTES = 64 * 1024
 
 const SWITCHING_PROTOCOLS = 101
 
-/** Interim responses that one attempt may bring; the next is no HTTP that anybody asked for. */
+/** Largest number of interim responses of one attempt. The next one breaks the protocol. */
 const MAX_INTERIM = 100
 
 const RESET = Object.assign(new Error('the connection was reset before the end of the body'), { code: 'ECONNRESET' })
@@ -53,8 +53,8 @@ const UNASKED = unsupported('a 101 to a request that asked for no other protocol
 const CHATTY = unsupported(`over ${MAX_INTERIM} interim responses`)
 
 /**
- * One exchange on the wire: first a Call without a response head, then the Reply that has it. The wire tells it of what
- * happens through a WireHandler. When a pooled connection proves dead it goes out once more on a fresh one.
+ * One exchange on the wire: a Call until its response head, then the Reply. A WireHandler reports undici's callbacks to it.
+ * When a pooled connection turns out dead, the request is sent once more on a new one.
  */
 export class UpstreamCall implements Call, Reply {
   readonly #exchange: Exchange
@@ -67,7 +67,7 @@ export class UpstreamCall implements Call, Reply {
   #bodyBegun = false
   #sent = false
   #hasHead = false
-  /** Whether the watch has taken the head: after that it is told nothing. */
+  /** Whether the watch has received the head. It is told nothing after that. */
   #isTold = false
   #interim = 0
   readonly #ending = new Ending()
@@ -120,8 +120,8 @@ export class UpstreamCall implements Call, Reply {
   }
 
   /**
-   * undici's parsers share one state, and `resume` runs the parser at once: called from inside a callback of another call's
-   * parser (node's `drain` comes so), it would find the state taken.
+   * undici's parsers share one state, and `resume` runs the parser at once. Inside a callback of another call's parser (node
+   * emits `drain` there) the state would be in use, so resuming waits for a microtask.
    */
   resume(): void {
     if (!this.#isPaused) return
@@ -149,7 +149,7 @@ export class UpstreamCall implements Call, Reply {
     this.#ending.onClosed(closed)
   }
 
-  /** A defect of ours costs this call alone, and says nothing about the upstream. */
+  /** Ends this call alone after a defect of the sidecar. The upstream is not blamed. */
   lose(error: unknown): void {
     this.#emit({ kind: 'fault', error, where: 'attempt' })
     if (this.ended) return
@@ -182,7 +182,7 @@ export class UpstreamCall implements Call, Reply {
     if (this.ended) return
     const headers = decoded(control.rawHeaders)
     if (status < 100) return control.abort(NO_STATUS)
-    // One with an Upgrade field comes by `switchTo`; without it undici takes a 101 for an interim response.
+    // A 101 with an Upgrade field comes by `switchTo`. Without one undici takes it for an interim response.
     if (status === SWITCHING_PROTOCOLS) return control.abort(UNASKED)
     if (status < 200) return this.#onInterim(control, status, headers)
     if (isCodedFurther(headers)) return control.abort(CODED)
@@ -212,7 +212,7 @@ export class UpstreamCall implements Call, Reply {
   }
 
   end(control: WireControl): void {
-    // undici takes the reset of a connection for the end of a body that nothing else delimits.
+    // undici takes a reset connection for the end of a body that only the connection delimits.
     if (this.#line.isReset) return this.fail(RESET)
     this.#line.giveBack()
     if (this.ended) return
@@ -238,7 +238,7 @@ export class UpstreamCall implements Call, Reply {
   #onInterim(control: WireControl, status: number, headers: RawHeaders): void {
     this.#interim += 1
     if (this.#interim > MAX_INTERIM) return control.abort(CHATTY)
-    // Processing goes on at the upstream (RFC 2518 section 10.1): the attempt's time begins anew.
+    // 102 says that the upstream is still processing (RFC 2518 section 10.1): the attempt's time begins anew.
     if (status === PROCESSING && this.#sent) this.#watch.progressed()
     this.#exchange.client.inform(status, headers)
   }
@@ -254,8 +254,8 @@ export class UpstreamCall implements Call, Reply {
   }
 
   /**
-   * Whether the connection, kept from an earlier call, was closed by the upstream as it was taken again: no attempt of
-   * ours then, where sending once more is harmless or the first byte was refused (RFC 9112 section 9.3.1).
+   * Whether the upstream closed the kept connection just as it was reused. That is no attempt: the request is sent once more,
+   * when that is harmless or no byte was taken (RFC 9112 section 9.3.1).
    */
   #isStale(error: Error): boolean {
     if (this.#isFresh) return false
@@ -274,12 +274,15 @@ export class UpstreamCall implements Call, Reply {
   }
 }
 
-/** By a coding that is not ours to take off, and not the client's: it has not said that it takes it (RFC 9112 section 6.1). */
+/**
+ * Whether the body has a transfer coding besides chunked. The sidecar does not decode it, and the client did not say that it
+ * can (RFC 9112 section 6.1).
+ */
 const isCodedFurther = (headers: RawHeaders) => !everyField(headers, 'transfer-encoding', isChunked)
 
 const isChunked = (coding: string) => coding.toLowerCase() === 'chunked'
 
-/** Header fields come from the wire as bytes, which are latin1 (RFC 9110 section 5.5: opaque above 0x7F). */
+/** Decodes header fields from bytes as latin1 (RFC 9110 section 5.5: opaque above 0x7F). */
 function decoded(raw: unknown): RawHeaders {
   if (!Array.isArray(raw)) return []
   return raw.map((field) => (Buffer.isBuffer(field) ? field.toString('latin1') : String(field)))

@@ -11,34 +11,34 @@ import { WireHandler } from './wire-handler.ts'
 export type TransportSettings = {
   /** Scheme, host and port of the upstream. */
   readonly origin: URL
-  /** Idle connections are closed after this, in ms; to be less than the upstream's own keep-alive. */
+  /** Time in ms after which an idle connection is closed. Must be less than the upstream's keep-alive. */
   readonly idleMs: number
-  /** Between two questions for the addresses of its name, in ms. */
+  /** Time between two DNS lookups of the upstream's name, in ms. */
   readonly resolveMs: number
-  /** PEM text of authorities to trust besides Node's and the system's; '' for none. */
+  /** PEM text of certificate authorities to trust besides the default ones; '' for none. */
   readonly ca: string
-  /** Name for SNI and for the check of the certificate; '' for the origin's host. */
+  /** Server name for SNI and the certificate; '' for the origin's host. */
   readonly servername: string
 }
 
 export type UpstreamConnections = {
   readonly send: Transport
-  /** Sockets open now, idle ones included. */
+  /** Open sockets, including idle ones. */
   readonly open: () => number
-  /** No new requests are to come: from here on no connection is kept idle. Calls under way go on, and may be repeated. */
+  /** Keeps no connection idle from here on. Calls under way go on and may be retried. */
   readonly retire: () => void
-  /** Closes all of them; calls under way fail. */
+  /** Closes all connections. Calls under way fail. */
   readonly close: () => Promise<void>
 }
 
-/** What an upstream promises with `Keep-Alive: timeout=5` it may cut a little short: we leave this much before. */
+/** Margin in ms below the `Keep-Alive: timeout=5` of an upstream, which may close a little early. */
 const KEEP_ALIVE_MARGIN_MS = 1000
 
 type Connect = (options: buildConnector.Options, callback: buildConnector.Callback) => Socket
 
 /**
- * HTTP/1.1 connections to one upstream, one call at a time on each, the one used last taken first. undici's timers,
- * retries, queue and limits are not used: the policies bound the calls, and each call in flight has a connection.
+ * HTTP/1.1 connections to one upstream: one call at a time on each, the last used one first. undici's timers, retries, queue
+ * and limits are off: policies bound the calls, and each call in flight has its own connection.
  */
 export function connectTo(settings: TransportSettings, resolve: Resolve, deps: Deps): UpstreamConnections {
   const names = new Names(resolve, settings.resolveMs, deps)
@@ -90,11 +90,11 @@ export function connectTo(settings: TransportSettings, resolve: Resolve, deps: D
 
 function connectorOf({ origin, ca }: TransportSettings, { lookup }: Names): Connect {
   const trust = origin.protocol === 'https:' ? { secureContext: trusting(ca) } : {}
-  // undici's connector returns the socket that it opens, though its type does not say so.
+  // undici's connector returns the socket that it opens, although its type does not say so.
   return buildConnector({ ...trust, lookup, timeout: 0, allowH2: false }) as unknown as Connect
 }
 
-/** At most one socket to the upstream, opened when a call needs it and again when it was lost. */
+/** At most one socket to the upstream: opened when a call needs it, and again after it was lost. */
 class Connection implements Line {
   readonly isTls: boolean
   readonly giveBack: () => void
@@ -149,7 +149,7 @@ class Connection implements Line {
     return this.#isUp && this.#socket?.destroyed === false
   }
 
-  /** Whether its socket leads to an address that the name has no more. */
+  /** Whether its socket leads to an address that is no longer one of the name's. */
   isElsewhere(names: Names): boolean {
     const address = this.isOpen ? this.#socket?.remoteAddress : undefined
     return address !== undefined && isIP(this.#host) === 0 && !names.holds(this.#host, address)
@@ -179,7 +179,7 @@ class Connection implements Line {
     this.#isUp = false
   }
 
-  /** Closes its socket once the call under way has ended. */
+  /** Closes its socket after the call under way. */
   end(): Promise<void> {
     return this.#client.close()
   }

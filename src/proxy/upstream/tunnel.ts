@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import { type Clock, Watchdog } from '../../clock.ts'
 import { pairsOf, type RawHeaders } from '../../net/fields.ts'
 
-/** Between two TCP probes of a silent peer, in ms: nothing else would tell of a machine that vanished. */
+/** Interval of TCP keep-alive probes in ms. Nothing else would notice a machine that vanished. */
 const KEEP_ALIVE_MS = 60_000
 
 export type Tunnel = {
@@ -12,17 +12,17 @@ export type Tunnel = {
   readonly upstream: Duplex
   /** Header fields of the 101. */
   readonly headers: RawHeaders
-  /** Bytes that the client sent on the heels of its request. */
+  /** Bytes that the client sent after its request. */
   readonly clientHead: Buffer
-  /** Without a byte either way for so long, it ends. */
+  /** Time without a byte in either direction after which the tunnel ends. */
   readonly idleMs: number
   /** Called once, when both sockets are closed. */
   readonly onOver: () => void
 }
 
 /**
- * Joins the client's and the upstream's sockets after a 101, byte for byte. The end of one direction is passed on and the
- * other direction goes on; a socket that is lost takes the other with it.
+ * Joins the client's and the upstream's sockets after a 101. The end of one direction is passed on while the other goes on. A
+ * lost socket ends the other one, too.
  */
 export function openTunnel({ client, upstream, headers, clientHead, idleMs, onOver }: Tunnel, clock: Clock): void {
   let progressAt = clock.now()
@@ -40,7 +40,7 @@ export function openTunnel({ client, upstream, headers, clientHead, idleMs, onOv
     if (from instanceof Socket) from.setKeepAlive(true, KEEP_ALIVE_MS)
     from.on('error', cut)
     from.once('close', () => {
-      // After a clean end the other side still takes what is on its way to it.
+      // After a clean end the other side still receives what is on its way.
       if (!from.readableEnded) to.destroy()
       open -= 1
       if (open > 0) return

@@ -1,6 +1,6 @@
 import type { FaultCode } from '../../errors.ts'
 
-/** Codes of node:net, node:dns, node:tls and undici, by the fault that they mean before a response head has come. */
+/** Codes of node:net, node:dns, node:tls and undici, with their fault before a response head. */
 const BY_CODE: Readonly<Record<string, FaultCode>> = {
   ENOTFOUND: 'dns_error',
   EAI_AGAIN: 'dns_error',
@@ -41,7 +41,7 @@ const BY_CODE: Readonly<Record<string, FaultCode>> = {
   UND_ERR_REQ_CONTENT_LENGTH_MISMATCH: 'client_gone',
 }
 
-/** The native error code, also of the attempts that Happy Eyeballs gathers; undefined when there is none. */
+/** The native error code, also from the attempts of Happy Eyeballs; undefined without one. */
 export function codeOf(error: unknown): string | undefined {
   if (error instanceof AggregateError && error.errors.length > 0) return codeOf(error.errors.at(-1))
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
@@ -49,9 +49,9 @@ export function codeOf(error: unknown): string | undefined {
 }
 
 /**
- * What a failed call is told as.
- * @param connected whether its connection was up (its TLS handshake done): before that a closed socket means that there
- *   is no connection, after it that the connection was lost.
+ * Fault of a failed call.
+ * @param connected whether the connection was up, including TLS: before that a closed socket means that there is no connection,
+ * after it that the connection was lost.
  */
 export function faultFrom(error: unknown, connected: boolean, isTls: boolean): FaultCode {
   const code = codeOf(error) ?? ''
@@ -63,6 +63,6 @@ export function faultFrom(error: unknown, connected: boolean, isTls: boolean): F
   return isTls ? 'tls_protocol' : 'connect_refused'
 }
 
-/** undici's word for bytes that came where no response was due, or an upgrade that nobody asked for. */
+/** Whether undici met bytes where no response was due, or an upgrade that nobody asked for. */
 const isBadResponse = (error: unknown) =>
   error instanceof Error && codeOf(error) === 'UND_ERR_SOCKET' && /^bad (response|upgrade)$/.test(error.message)

@@ -1,7 +1,9 @@
 import type { Duplex } from 'node:stream'
 import type { UpstreamCall, WireControl } from './call.ts'
 
-/** The callbacks of undici for one call. A throw in one would end the process, or be taken for a fault of the upstream. */
+/**
+ * undici's callbacks for one call. An error in one would otherwise end the process, or be taken for a fault of the upstream.
+ */
 export class WireHandler {
   readonly #call: UpstreamCall
 
