@@ -32,30 +32,30 @@ export type StoreCall =
   | { readonly kind: 'sweep' }
   | { readonly kind: 'shift'; readonly byMs: number }
 
-/** To the thread. `again` asks for the outcomes of the last batch, each in a message of its own. */
+/** Message to the thread. `again` asks for the outcomes of the last batch, one per message. */
 export type ToThread =
-  /** Calls that become durable together. `now` is in ms, of the clock by which records expire. */
+  /** Calls that become durable together. `now`: ms of the clock by which records expire. */
   | { readonly kind: 'batch'; readonly calls: readonly StoreCall[]; readonly now: number }
   | { readonly kind: 'again' | 'close' }
 
 export type FromThread =
   | { readonly kind: 'open' }
-  /** The file was malformed: it has this name now, and a new one was begun. */
+  /** The file was malformed and was renamed to this path; a new one was begun. */
   | { readonly kind: 'set_aside'; readonly path: string; readonly why: string }
-  /** The batch could not be read from its message: nothing of it was done. */
+  /** The message of the batch could not be read. Nothing of it was done. */
   | { readonly kind: 'unread' }
-  /** Of the next calls of the batch, in its order. */
+  /** Outcomes of the next calls of the batch, in its order. */
   | { readonly kind: 'outcomes'; readonly outcomes: readonly Outcome[] }
   /** The disk failed: nothing of the batch was done. */
   | { readonly kind: 'failed'; readonly why: string }
 
-/** A fault is one call's own: its neighbours in the batch are done. */
+/** The call itself is at fault. The other calls of the batch are done. */
 export type Outcome = { readonly result: unknown } | { readonly fault: string }
 
-/** Records taken out by one sweep at the most, so that it holds nobody up. */
+/** Largest number of records removed by one sweep, so that it delays no call for long. */
 export const SWEPT_AT_ONCE = 200
 
-/** Runs a batch as one transaction, and each call so that its fault undoes that call alone. @throws when the disk fails. */
+/** Runs a batch as one transaction. A call at fault is undone alone. @throws when the disk fails. */
 export const execute = (database: CheckpointDatabase, calls: readonly StoreCall[], now: number): Outcome[] =>
   database.together(() =>
     calls.map((call) => {

@@ -1,18 +1,18 @@
-/** JSON that may be stored: bounded in depth, and all of its text can be written as UTF-8. */
+/** Checks JSON before it is stored: bounded depth, and text that UTF-8 can hold. */
 
-/** Levels of arrays and objects in a whole document. Copying between threads overflows the stack at some 2,000. */
+/** Largest depth of arrays and objects. Copying between threads overflows the stack at about 2,000. */
 const MAX_DEPTH = 64
 
-/** Of a field's name in an answer, in UTF-16 code units: keys are the client's, and may be long. */
+/** Longest field name in an answer, in UTF-16 code units: clients choose their keys. */
 const MAX_FIELD_CHARS = 200
 
 export type JsonFault = {
-  /** Path of the value that is not acceptable, e.g. `metadata.files.0`; '' for the document itself. */
+  /** Path of the unacceptable value, e.g. `metadata.files.0`; '' for the document itself. */
   readonly field: string
   readonly why: string
 }
 
-/** @returns undefined for a value that may be stored. A field whose key is not acceptable is named with U+FFFD in it. */
+/** @returns undefined for a value that may be stored. Unacceptable characters of a key are shown as U+FFFD. */
 export function jsonFault(value: unknown): JsonFault | undefined {
   const found = faultIn(value, 1)
   return found && { field: found.path.join('.').slice(0, MAX_FIELD_CHARS).toWellFormed(), why: found.why }

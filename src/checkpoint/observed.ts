@@ -3,22 +3,22 @@ import type { StoredCheckpoint } from './record.ts'
 import { type CheckpointStore, StoreDown, type Written } from './store.ts'
 
 export type StoreWatcher = {
-  /** A call has ended; `isDown` when the store could not serve it. */
+  /** A call ended. `isDown`: the store could not serve it. */
   readonly called: (operation: keyof CheckpointStore, isDown: boolean, durationMs: number) => void
-  /** The store's state at first, and each time it changes. @param error what it was that failed. */
+  /** The store's first state, and each change of it. @param error that made it fail. */
   readonly turned: (isUp: boolean, error: unknown) => void
-  /** A checkpoint was written; the record as it is now. */
+  /** A checkpoint was written: the record now. */
   readonly saved: (record: StoredCheckpoint) => void
-  /** Of `saved`: the call that wrote the checkpoint is none the worse for it. */
+  /** Called with errors of `saved`, which do not affect the call that wrote the checkpoint. */
   readonly fault: (error: unknown) => void
 }
 
-/** While the store is down it is asked this often, in ms: nobody else may be asking. */
+/** Interval in ms at which a store that is down is tried: without it nobody might call. */
 const PROBE_MS = 2_000
-/** A job that nobody has. */
+/** A job id that nobody uses. */
 const PROBE = 'breakwater:probe'
 
-/** The same store, with each call and each change of its state told. */
+/** Wraps a store so that its calls and changes of state are reported. */
 export function observed(store: CheckpointStore, clock: Clock, watcher: StoreWatcher): CheckpointStore {
   let isUp: boolean | undefined
   let probe: Timer | undefined

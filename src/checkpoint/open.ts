@@ -5,7 +5,7 @@ import type { RedisTls } from './redis/connection.ts'
 import type { CheckpointStore, StoreNews, StoreSettings } from './store.ts'
 
 /**
- * Opens the store at a place. It is there also while its file or its Redis is not: calls fail until that is there.
+ * Opens the store at a place. It can be used before its file or Redis is available: its calls fail until then.
  * @throws Error naming the folder when another process has the file open.
  */
 export async function openStore(
@@ -17,7 +17,7 @@ export async function openStore(
 ): Promise<CheckpointStore> {
   if (place.kind !== 'redis')
     return openFileStore(place.kind === 'file' ? place.folder : undefined, settings, clock, tell)
-  // A tenth of the time to start, which whoever keeps files need not wait for.
+  // Loading the Redis client is a tenth of the time to start. A file store does not pay for it.
   const [{ RedisClient }, { redisStore }] = await Promise.all([import('./redis/client.ts'), import('./redis/store.ts')])
   const redis = new RedisClient(place.target, tls, clock)
   await redis.connect()

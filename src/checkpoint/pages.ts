@@ -1,4 +1,4 @@
-/** Pages of a list, made from rows one by one: no more than a page is ever held. */
+/** Makes pages of a list row by row, so that no more than a page is in memory. */
 
 import type { StageProgress } from './store.ts'
 import { type JobProgress, type ListedCheckpoint, MAX_PAGE_BYTES, type Page, type ProgressPage } from './store.ts'
@@ -6,7 +6,7 @@ import { areSound, canBeNamed, readCheckpoint } from './stored-text.ts'
 
 type Row = Readonly<Record<string, unknown>>
 
-/** @param rows in order of job: the record's columns, and its text as `checkpoint`. */
+/** @param rows in order of job: columns of the record, and its text as `checkpoint`. */
 export function listed(rows: Iterable<Row>, limit: number, withItems: boolean): Page {
   const records: ListedCheckpoint[] = []
   let [looked, bytes, unreadable] = [0, 0, 0]
@@ -35,10 +35,10 @@ function recordOf(job: string, row: Row, withItems: boolean): ListedCheckpoint |
   return { job, checkpoint: withItems ? { ...rest, item_ids } : rest, revision, attempt, expiresAt }
 }
 
-/** Bytes of a stage in an answer, about. */
+/** Approximate size of a stage in an answer, in bytes. */
 const STAGE_BYTES = 128
 
-/** @param rows in order of job, its newest stage last, each with the beginning of the stage's text. */
+/** @param rows in order of job with the newest stage last, each with the beginning of the stage's text. */
 export function progressed(rows: Iterable<Row>, limit: number): ProgressPage {
   const jobs: JobProgress[] = []
   let [looked, bytes, unreadable] = [0, 0, 0]
@@ -66,7 +66,7 @@ export function progressed(rows: Iterable<Row>, limit: number): ProgressPage {
   return { jobs, next: undefined, unreadable }
 }
 
-/** The counts as our own text has them (`inOrder`): its items need not be read for that. */
+/** Reads the counts from the beginning of text that the sidecar wrote (`inOrder`), without its items. */
 function progressIn(beginning: string): StageProgress | undefined {
   const [, stage, completed, total] =
     /^\{"stage":"(\w+)","progress":[^,]+,"completed_items":(\d+),"total_items":(\d+),/.exec(beginning) ?? []

@@ -1,4 +1,4 @@
-/** Where a store is, from how one writes it: `file:<folder>`, `memory:`, or a Redis as single server, Sentinel or Cluster. */
+/** Parses the place of a store: `file:<folder>`, `memory:`, or Redis as single server, Sentinel or Cluster. */
 
 import type { Address } from '../net/listen.ts'
 import { percentDecoded } from '../net/percent.ts'
@@ -9,15 +9,15 @@ export type StorePlace =
   | { readonly kind: 'redis'; readonly target: RedisTarget }
 
 export type RedisTarget = {
-  /** Of the one server, of the sentinels, or of some of the cluster's nodes. */
+  /** Hosts of the server, of the sentinels, or of some nodes of the cluster. */
   readonly nodes: readonly Address[]
   readonly mode: 'single' | 'sentinel' | 'cluster'
-  /** Of the master that the sentinels watch; '' in the other modes. */
+  /** Name of the master that the sentinels watch; '' otherwise. */
   readonly master: string
   readonly tls: boolean
   readonly username: string | undefined
   readonly password: string | undefined
-  /** Of the sentinels, who may ask for one of their own. */
+  /** Password of the sentinels, which may differ from the server's. */
   readonly sentinelPassword: string | undefined
   readonly db: number
 }
@@ -29,9 +29,9 @@ const REDIS_URL =
   /^redis(s)?(?:\+(sentinel|cluster))?:\/\/(?:([^@]*)@)?([^/@?]+)(?:\/([^?]*))?(?:\?sentinel_password=(.+))?$/
 
 /**
- * Reads how a store is written. `rediss` is TLS. User and password are percent-encoded, as in any URL; the sentinels' own
- * password follows as `?sentinel_password=`.
- * @returns undefined when it is none of the forms.
+ * Parses a store's URL. `rediss` is TLS. User and password are percent-encoded; the sentinels' own password is
+ * `?sentinel_password=`.
+ * @returns undefined when it has none of the forms.
  */
 export function storePlace(text: string): StorePlace | undefined {
   if (text === 'memory:') return { kind: 'memory' }
@@ -53,7 +53,7 @@ function redisTarget(text: string): RedisTarget | undefined {
   return { mode, tls: secure === 's', nodes, ...user, sentinelPassword: decoded(sentinelPassword), ...place }
 }
 
-/** What follows the hosts: a database, a master's name and perhaps a database, or nothing. */
+/** Parses what follows the hosts: a database, a master's name with or without a database, or nothing. */
 function within(mode: RedisTarget['mode'], path: string): Pick<RedisTarget, 'master' | 'db'> | undefined {
   const form = { single: /^(?<db>\d{0,5})$/, sentinel: /^(?<master>[\w.-]+)(?:\/(?<db>\d{0,5}))?$/, cluster: /^$/ }[
     mode
@@ -79,14 +79,14 @@ function userInfo(text: string): Pick<RedisTarget, 'username' | 'password'> | un
 
 const decoded = (text: string | undefined) => (text === undefined ? undefined : percentDecoded(text))
 
-/** A Redis alone: false for '', which is none. @returns undefined for anything else. */
+/** Parses a Redis URL; false for ''. @returns undefined for anything else. */
 export function redisOrNone(text: string): RedisTarget | false | undefined {
   if (text === '') return false
   const place = storePlace(text)
   return place?.kind === 'redis' ? place.target : undefined
 }
 
-/** How a place may be shown: without credentials. */
+/** A place without its credentials, for logs and answers. */
 export function placeName(place: StorePlace): string {
   if (place.kind === 'memory') return 'memory:'
   if (place.kind === 'file') return `file:${place.folder}`

@@ -1,51 +1,51 @@
-/** A checkpoint: what of a job is done, in the shape that make-video's own manager keeps, and what can be asked of it. */
+/** A checkpoint: the finished items of a stage, in the format of make-video's own manager. */
 
-/** Exactly these seven fields: readers of the existing service break on any further one. */
+/** Exactly these seven fields: readers of the existing service fail on any other. */
 export type Checkpoint = {
   readonly stage: string
   /** completed_items / total_items; 0 when the total is 0. */
   readonly progress: number
   readonly completed_items: number
   readonly total_items: number
-  /** Finished items in the order in which they were told. */
+  /** Finished items in the order in which clients reported them. */
   readonly item_ids: readonly string[]
   readonly metadata: Readonly<Record<string, unknown>>
-  /** ISO 8601 in UTC, of the save. */
+  /** Time of the save, ISO 8601 in UTC. */
   readonly timestamp: string
 }
 
-/** A checkpoint as it is kept: with what other writers and its end need. */
+/** A stored checkpoint, with its revision, attempt and expiry. */
 export type StoredCheckpoint = {
   readonly job: string
   readonly checkpoint: Checkpoint
-  /** Goes up by one with each save of the job; from 1. */
+  /** Grows by one with each save of the job, from 1. */
   readonly revision: number
-  /** Highest attempt number that has written; an older one is refused. */
+  /** Highest attempt number that has written. An older one is refused. */
   readonly attempt: number
   /** Wall-clock ms since the Unix epoch. */
   readonly expiresAt: number
 }
 
-/** `.` and `..` are left out: a client takes them, as a segment of a path, for another path (RFC 3986 section 5.2.4). */
+/** `.` and `..` are not accepted: as a path segment a client resolves them (RFC 3986 section 5.2.4). */
 export const JOB_ID = /^(?!\.{1,2}$)[A-Za-z0-9._:-]{1,128}$/
 export const STAGE = /^[a-z0-9_]{1,64}$/
 
 export const progressOf = (completed: number, total: number) => (total > 0 ? completed / total : 0)
 
-/** Items to add to a stage's set. */
+/** Items to add to the set of a stage. */
 export type Append = {
   readonly stage: string
   readonly itemIds: readonly string[]
   /** undefined leaves the total as it was. */
   readonly totalItems: number | undefined
-  /** Merged key by key into what is there; undefined leaves it. */
+  /** Merged key by key into the existing metadata; undefined leaves it. */
   readonly metadata: Readonly<Record<string, unknown>> | undefined
 }
 
 /**
- * The checkpoint after an append: a set union, so that telling an item twice is telling it once. A stage that was not
- * written before starts with an empty set.
- * @param current of the same stage; undefined when there is none.
+ * The checkpoint after an append: a set union, so that an item that is reported twice counts once. A new stage starts with an
+ * empty set.
+ * @param current checkpoint of the same stage; undefined without one.
  */
 export function appended(current: Checkpoint | undefined, append: Append, timestamp: string): Checkpoint {
   const known = new Set(current?.item_ids)
@@ -67,10 +67,10 @@ export function appended(current: Checkpoint | undefined, append: Append, timest
   }
 }
 
-/** An item told as its id, or as an object that has it. */
+/** An item as its id, or as an object that has the id. */
 export type Item = string | Readonly<Record<string, unknown>>
 
-/** Those not finished, in order. An object without an id under that key counts as not finished. */
+/** Unfinished items in order. An object without an id under that key counts as unfinished. */
 export function remaining(checkpoint: Checkpoint | undefined, items: readonly Item[], idKey: string): Item[] {
   const finished = new Set(checkpoint?.item_ids)
   return items.filter((item) => {
@@ -79,11 +79,11 @@ export function remaining(checkpoint: Checkpoint | undefined, items: readonly It
   })
 }
 
-/** Whether it is time to save: at every `interval` items, 0 included, and at the end. */
+/** Whether to save: at every multiple of `interval` finished items, including 0, and at the end. */
 export const isDue = (completed: number, total: number, interval: number) =>
   completed % interval === 0 || completed === total
 
-/** The fields in the order in which the existing service writes them; item ids and metadata come after the counts. */
+/** Fields in the order of the existing service: item ids and metadata come after the counts. */
 export const inOrder = (checkpoint: Checkpoint): Checkpoint => ({
   stage: checkpoint.stage,
   progress: checkpoint.progress,

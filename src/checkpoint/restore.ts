@@ -2,12 +2,12 @@ import type { Clock, Timer } from '../clock.ts'
 import type { JobBook } from '../job/book.ts'
 import { type CheckpointStore, StoreDown } from './store.ts'
 
-/** Between two attempts while the store is down, in ms. */
+/** Wait between two attempts while the store is down, in ms. */
 const AGAIN_MS = 1_000
 
 /**
- * Puts the jobs of before into the book: now, or as soon as the store is up. Those registered meanwhile stay as they are.
- * @param fault told what is not a matter of waiting.
+ * Registers the stored jobs, now or as soon as the store is up. Jobs registered meanwhile stay unchanged.
+ * @param fault called with errors that waiting does not resolve.
  */
 export async function restoreJobs(
   store: CheckpointStore,

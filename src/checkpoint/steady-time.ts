@@ -1,36 +1,36 @@
 import type { Clock } from '../clock.ts'
 
-/** A smaller step is a correction of the clock, and followed at once. */
+/** A smaller step in ms is a correction of the clock, and is followed at once. */
 const MIN_JUMP_MS = 60_000
-/** A jump that has lasted so long is the right time. */
+/** Time in ms after which a jump counts as the right time. */
 const SETTLES_MS = 3_600_000
 
 /**
- * The time by which records expire: the wall clock without its jumps, so that a clock that is wrong for a while deletes
- * nothing. A jump that lasts an hour is taken over; records are to be moved by as much, so that none loses of its life.
+ * Time by which records expire: the wall clock without its jumps, so that a clock that is wrong for a while deletes nothing.
+ * After an hour a jump is taken over, and the expiry of all records is moved by it, so that none loses its time.
  */
 export class SteadyTime {
   readonly #clock: Clock
   readonly #jumped: (byMs: number) => void
-  /** How far the wall clock was ahead of the monotonic one at the last look. */
+  /** Difference between wall clock and monotonic clock at the last look. */
   #ahead: number
   #offset = 0
   #since = 0
 
-  /** @param jumped told of each jump of the wall clock against the monotonic one, in ms; negative for one back. */
+  /** @param jumped called with each jump of the wall clock against the monotonic one in ms; negative for back. */
   constructor(clock: Clock, jumped: (byMs: number) => void) {
     this.#clock = clock
     this.#jumped = jumped
     this.#ahead = clock.wallNow() - clock.now()
   }
 
-  /** In whole ms since the Unix epoch. */
+  /** Whole ms since the Unix epoch. */
   now(): number {
     this.#look()
     return this.#clock.wallNow() - this.#offset
   }
 
-  /** Takes over a jump that has lasted. @returns by how many ms times that are kept have to be moved; mostly 0. */
+  /** Takes over a jump that has lasted. @returns ms by which stored times must be moved; 0 in most cases. */
   settle(): number {
     this.#look()
     if (this.#offset === 0 || this.#clock.now() - this.#since < SETTLES_MS) return 0

@@ -1,15 +1,15 @@
-/** What a place for checkpoints and jobs can do. A resolved promise means that what was written outlives the process. */
+/** What a store can do. A resolved promise means that the write outlives the process. */
 
 import type { JobRecord } from '../job/book.ts'
 import type { Append, Checkpoint, StoredCheckpoint } from './record.ts'
 
-/** What must hold of the record for a write to happen; each undefined for no condition. */
+/** Preconditions of a write; undefined for none. */
 export type Precondition = {
-  /** If-Match: the record is there with this revision, or with any for `*`. */
+  /** If-Match: the record exists with this revision, or with any for `*`. */
   readonly ifMatch: number | '*' | undefined
-  /** If-None-Match: the record is not there with this revision, or not at all for `*`. */
+  /** If-None-Match: the record does not exist with this revision, or not at all for `*`. */
   readonly ifNoneMatch: number | '*' | undefined
-  /** The writer's attempt at the job; an older one than has written before is refused. */
+  /** Attempt of the writer at the job. An older one than the last writer's is refused. */
   readonly attempt: number | undefined
 }
 
@@ -18,20 +18,20 @@ export type Written =
   /** The precondition does not hold. */
   | { readonly outcome: 'mismatch' }
   | { readonly outcome: 'older_attempt'; readonly attempt: number }
-  /** What is there is no checkpoint: some other program wrote it. */
+  /** The stored value is not a checkpoint: another program wrote it. */
   | { readonly outcome: 'unreadable' }
   /** The set would be larger than allowed. */
   | { readonly outcome: 'too_many'; readonly count: number }
 
-/** A record in a list; its item ids are left out unless they were asked for. */
+/** A record of a list. Its item ids are left out unless they were asked for. */
 export type ListedCheckpoint = Omit<StoredCheckpoint, 'checkpoint'> & {
   readonly checkpoint: Omit<Checkpoint, 'item_ids'> & Partial<Pick<Checkpoint, 'item_ids'>>
 }
 
 type PageEnd = {
-  /** The last job looked at, when there are more. */
+  /** The last job of the page, when there are more. */
   readonly next: string | undefined
-  /** Records that were left out: they are no checkpoints, or of a kind that is no longer accepted. */
+  /** Records that were left out because they are not checkpoints, or no longer accepted. */
   readonly unreadable: number
 }
 
@@ -39,59 +39,61 @@ export type Page = { readonly records: readonly ListedCheckpoint[] } & PageEnd
 
 export type StageProgress = Pick<Checkpoint, 'stage' | 'completed_items' | 'total_items'>
 
-/** All stages of a job, the newest last. */
+/** All stages of a job, newest last. */
 export type JobProgress = { readonly job: string; readonly stages: readonly StageProgress[] }
 
 export type ProgressPage = { readonly jobs: readonly JobProgress[] } & PageEnd
 
-/** A page of a list ends once it has so much text, in bytes, however few records that are. */
+/** Size in bytes at which a page ends, however few its records. */
 export const MAX_PAGE_BYTES = 4 * 1024 * 1024
 
-/** Something about a store that no caller is told of. */
+/** News of a store that concern no caller. */
 export type StoreNews =
-  /** A malformed file was given the name `path`, and a new one begun. */
+  /** A malformed file was renamed to `path`, and a new one begun. */
   | { readonly kind: 'set_aside'; readonly path: string; readonly why: string }
   /** The wall clock jumped against the monotonic one; negative for back. */
   | { readonly kind: 'clock_jump'; readonly byMs: number }
   | { readonly kind: 'fault'; readonly error: unknown }
 
 export type CheckpointStore = {
-  /** @throws StoreDown, from every call, when the store cannot be reached or cannot write. */
+  /** Every call @throws StoreDown when the store cannot be reached or written. */
   save(job: string, checkpoint: Checkpoint, precondition: Precondition): Promise<Written>
   append(job: string, append: Append, precondition: Precondition): Promise<Written>
-  /** The newest stage's when none is named. */
+  /** The record of the newest stage when no stage is named. */
   load(job: string, stage: string | undefined): Promise<StoredCheckpoint | undefined>
-  /** @returns whether the precondition held. That nothing was there is no mismatch unless If-Match says so. */
+  /** @returns whether the precondition held. Without a record only If-Match can fail. */
   clear(job: string, precondition: Precondition): Promise<boolean>
-  /** The stages that were written, the newest last. */
+  /** Stages that were written, newest last. */
   stages(job: string): Promise<string[]>
-  /** In order of job; `after` is `next` of the page before. @param withItems whether item ids are wanted; false when left out. */
+  /**
+   * A page in order of job. `after`: `next` of the page before. @param withItems whether to include item ids; false by default.
+   */
   list(stage: string | undefined, limit: number, after: string | undefined, withItems?: boolean): Promise<Page>
-  /** The same, of all stages, and without loading the records. */
+  /** The same page with all stages, without loading the records. */
   progress(limit: number, after: string | undefined): Promise<ProgressPage>
   saveJob(record: JobRecord): Promise<void>
   removeJob(id: string): Promise<void>
-  /** All that have not expired. */
+  /** All records that have not expired. */
   jobs(): Promise<JobRecord[]>
   /**
-   * Writes under a key of its own, reads and deletes it; a key that is left behind is gone within a minute.
-   * @param value that no other sidecar uses. @returns whether it was read as it was written.
+   * Writes, reads and deletes a key of its own. A key that is left behind expires within a minute.
+   * @param value that no other sidecar uses. @returns whether the read value was the written one.
    */
   probe(value: string): Promise<boolean>
   close(): Promise<void>
 }
 
 export type StoreSettings = {
-  /** How long a record lives after its last save, in ms. */
+  /** Time for which a record lives after its last save, in ms. */
   readonly ttlMs: number
-  /** Item ids in one checkpoint. */
+  /** Largest number of item ids in one checkpoint. */
   readonly maxItems: number
 }
 
-/** The store is away, full or locked; nothing was changed that was acknowledged. */
+/** The store is away, full or locked. Nothing acknowledged was changed. */
 export class StoreDown extends Error {}
 
-/** Whether a write may happen to what is there. */
+/** Whether a precondition holds for the existing record. */
 export function holds(precondition: Precondition, revision: number | undefined): boolean {
   const { ifMatch, ifNoneMatch } = precondition
   if (ifMatch !== undefined && (revision === undefined || (ifMatch !== '*' && ifMatch !== revision))) return false

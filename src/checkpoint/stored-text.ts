@@ -1,10 +1,10 @@
-/** What a store has kept as text, read again. Another program, or an earlier version, may have written it. */
+/** Reads stored text again. Another program, or an earlier version, may have written it. */
 
 import type { JobRecord } from '../job/book.ts'
 import { jsonFault } from './json-fault.ts'
 import { type Checkpoint, progressOf } from './record.ts'
 
-/** Fields may be missing. @returns undefined when it is no checkpoint, or one that is no longer accepted. */
+/** Missing fields are accepted. @returns undefined for text that is not a checkpoint, or no longer accepted. */
 export function readCheckpoint(text: string): Checkpoint | undefined {
   const said = parsed(text)
   if (typeof said?.stage !== 'string') return undefined
@@ -22,7 +22,7 @@ export function readCheckpoint(text: string): Checkpoint | undefined {
   }
 }
 
-/** @returns undefined when it is none. */
+/** @returns undefined for text that is not a job. */
 export function readJob(text: string): JobRecord | undefined {
   const said = parsed(text)
   if (typeof said?.id !== 'string' || typeof said.startedAt !== 'number' || !isObject(said.inputs)) return undefined
@@ -33,13 +33,13 @@ export function readJob(text: string): JobRecord | undefined {
   return { id: said.id, inputs: Object.fromEntries(inputs), startedAt: said.startedAt, deadlineAt }
 }
 
-/** An id that is a whole segment of a path cannot be asked for. */
+/** An id that is a whole segment of a path cannot be requested. */
 export const canBeNamed = (job: string) => job !== '.' && job !== '..'
 
-/** Beyond this no date can be written (ECMA-262, section 21.4.1.1), in ms since the Unix epoch. */
+/** Largest date in ms since the Unix epoch (ECMA-262, section 21.4.1.1). */
 const MAX_TIME_MS = 8.64e15
 
-/** Counts and a time as the sidecar writes them; another program may have put anything there. */
+/** Counts and a time as the sidecar writes them. Another program may have written anything. */
 export const areSound = (revision: number, attempt: number, expiresAt: number) =>
   Number.isSafeInteger(revision) && Number.isSafeInteger(attempt) && Math.abs(expiresAt) <= MAX_TIME_MS
 

@@ -1,4 +1,4 @@
-/** The side that watches and keeps: the store, the control listeners with their operations, and the health checks. */
+/** The control plane: store, control listeners with their operations, and health checks. */
 
 import { readFileSync } from 'node:fs'
 import { openStore } from '../checkpoint/open.ts'
@@ -30,7 +30,7 @@ import type { Observers } from './observers.ts'
 
 type Located = { readonly config: Config; readonly origins: Origins }
 
-/** What the control side is given of the rest. */
+/** Parts of the sidecar that the control plane uses. */
 export type ControlGround = {
   readonly observers: Observers
   readonly book: JobBook
@@ -54,7 +54,7 @@ export class ControlPlane {
     this.#closing.push(store)
   }
 
-  /** Opens the store, and registers the jobs that it has. A store that cannot be opened is opened in the background. */
+  /** Opens the store and registers its jobs. A store that cannot be opened is opened in the background. */
   static async open({ checkpoints }: Config, ground: ControlGround): Promise<ControlPlane> {
     const { book, observers } = ground
     const { clock, emit } = ground.deps
@@ -150,15 +150,15 @@ export class ControlPlane {
 }
 
 /**
- * A change of `control.listen` waits for a restart, and the check of the file knows the new address alone.
- * @throws Error where the address in use is open to others and the configuration has no token.
+ * A changed `control.listen` needs a restart, and the check of the file sees only the new address.
+ * @throws Error when the address in use is not loopback and the configuration has no token.
  */
 export function assertControlExposure({ listen, token }: Config['control']): void {
   if (token === '' && !isLoopback(listen.host))
     throw new Error(`control.token is needed until control.listen is no longer ${written(listen)}: after a restart`)
 }
 
-/** Closes the clients that are not among those to keep. */
+/** Closes clients that are not kept. */
 function closeOthers(all: RedisClients, kept: RedisClients): void {
   for (const [key, client] of all) if (!kept.has(key)) client.close()
 }

@@ -1,4 +1,4 @@
-/** The folds over events: log, metrics, the page's figures, and traces where there is a collector. */
+/** Folds over events: log, metrics, figures of the page, and traces when there is a collector. */
 
 import type { DestinationStream } from 'pino'
 import type { Config } from '../config/schema.ts'
@@ -40,7 +40,7 @@ export class Observers {
     })
   }
 
-  /** Each fold takes the event by itself: see emitTo. */
+  /** Each fold takes an event by itself: see emitTo. */
   get folds(): Emit[] {
     return [
       (event) => this.metrics.record(event),
@@ -50,14 +50,14 @@ export class Observers {
     ]
   }
 
-  /** Traces from here on, where the configuration names a collector: the code for it is read only there. */
+  /** Starts tracing when the configuration names a collector. Its code is loaded only then. */
   async startTracing(config: Config, version: string): Promise<void> {
     if (config.tracing.endpoint === '') return
     const { startTracing } = await import('./trace/tracing.ts')
     this.#tracing = startTracing(config, { version, instance: this.#deps.newId() }, this.#deps)
   }
 
-  /** What `check` says of a configuration, for the log of whoever did not ask it. */
+  /** Emits the warnings of a configuration. */
   tellWarnings(warnings: readonly ConfigWarning[]): void {
     for (const { rule, file, line, column, path, reason, fix } of warnings) {
       const place = `${file}:${line}:${column}`
@@ -65,7 +65,7 @@ export class Observers {
     }
   }
 
-  /** Sends the spans that still wait. */
+  /** Sends the waiting spans. */
   async finish(): Promise<void> {
     await this.#tracing?.finish()
   }

@@ -1,4 +1,4 @@
-/** The jobs that are registered now, for both planes: the control side writes, the data side looks up. */
+/** The registered jobs: the control plane writes, the data plane reads. */
 
 import type { Clock } from '../clock.ts'
 import type { Inputs } from './timeouts.ts'
@@ -12,25 +12,25 @@ export type JobRecord = {
   readonly deadlineAt: number | undefined
 }
 
-/** Wall-clock ms at which a job put down now is forgotten: not before its deadline. */
+/** Wall-clock ms at which a job registered now is forgotten: not before its deadline. */
 export const keptUntil = ({ deadlineAt }: JobRecord, now: number, ttlMs: number) =>
   Math.max(now + ttlMs, deadlineAt ?? 0)
 
-/** The oldest is forgotten where more are registered. */
+/** Largest number of jobs. The oldest is forgotten first. */
 const MAX_JOBS = 100_000
 
-/** A job, with what is so of it in this process alone. */
+/** A job with the times that only this process knows. */
 type Kept = {
   readonly record: JobRecord
-  /** Monotonic ms, of `startedAt`: a jump of the wall clock moves no deadline. */
+  /** Monotonic ms of `startedAt`: a jump of the wall clock moves no deadline. */
   readonly startedNow: number
   /** Monotonic ms at which it is forgotten. */
   readonly until: number
 }
 
-/** Holds them in memory, so that a look-up never waits for a store; what makes them durable is the control side's. */
+/** Registered jobs in memory, so that a look-up never waits for a store. The control plane stores them. */
 export class JobBook {
-  /** In the order in which they were put down, which is about that in which they are forgotten. */
+  /** In order of registration, which is about the order in which they are forgotten. */
   readonly #kept = new Map<string, Kept>()
   readonly #clock: Clock
   readonly #ttlMs: number
@@ -44,7 +44,7 @@ export class JobBook {
     return this.#kept.size
   }
 
-  /** Those that are not over, the newest first. */
+  /** Jobs that are not forgotten, newest first. */
   newest(limit: number): JobRecord[] {
     const now = this.#clock.now()
     return [...this.#kept.values()]
@@ -58,7 +58,7 @@ export class JobBook {
     return this.#find(id)?.record
   }
 
-  /** Monotonic ms of a job's deadline; undefined when it has none, or is not known. */
+  /** Monotonic ms of a job's deadline; undefined without one, or for an unknown job. */
   deadlineOf(id: string): number | undefined {
     const kept = this.#find(id)
     return kept && deadlineIn(kept)
@@ -71,7 +71,7 @@ export class JobBook {
       this.#kept.delete(id)
     }
     const known = this.#find(record.id)
-    // Of a job from before this process, the wall clock alone tells when it began.
+    // For a job from before this process only the wall clock knows its start.
     const startedNow =
       known?.record.startedAt === record.startedAt ? known.startedNow : now - (this.#clock.wallNow() - record.startedAt)
     const until = Math.max(now + this.#ttlMs, deadlineIn({ record, startedNow }) ?? 0)

@@ -1,11 +1,11 @@
-/** A job's inputs, from where a request tells them. */
+/** Reads a job's inputs from a request. */
 
 import { pointed } from './pointer.ts'
 import type { Inputs } from './timeouts.ts'
 
 export type InputRule = {
   readonly name: string
-  /** Lower case; undefined when it is not looked for there. */
+  /** Lower case; undefined when no header is read. */
   readonly header: string | undefined
   readonly query: string | undefined
   /** JSON Pointer (RFC 6901) into the request's body. */
@@ -16,21 +16,21 @@ export type InputRule = {
   readonly max: number
 }
 
-/** What a request offers; each is asked only when an input is looked for there. */
+/** Sources of a request. Each is read only when an input names it. */
 export type Offer = {
   readonly header: (name: string) => string | undefined
   readonly query: (name: string) => string | undefined
-  /** The body as JSON; undefined when it is none, too large or not peeked into. */
+  /** The body as JSON; undefined when it is not JSON, too large, or not read. */
   readonly json: unknown
 }
 
 export type Read = {
   readonly inputs: Inputs
-  /** Names of inputs whose value was not acceptable, so that the next source or the default stands in. */
+  /** Names of inputs with a value that was not accepted, so that the next source or the default applies. */
   readonly refused: readonly string[]
 }
 
-/** The first source that yields an acceptable value wins, then the job's record, then the default. */
+/** Takes the first acceptable value of the sources, then of the job's record, then the default. */
 export function readInputs(rules: readonly InputRule[], offer: Offer, record: Inputs | undefined): Read {
   const refused: string[] = []
   const inputs: Record<string, number | string> = {}
@@ -47,7 +47,7 @@ export function readInputs(rules: readonly InputRule[], offer: Offer, record: In
   return { inputs, refused }
 }
 
-/** A value as the input's type, within its bounds; undefined when it is not acceptable. */
+/** A value in the input's type and bounds; undefined when it is not acceptable. */
 export function accept(rule: InputRule, value: unknown): number | string | undefined {
   if (typeof rule.byDefault === 'string') return typeof value === 'string' && value.length <= 100 ? value : undefined
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value

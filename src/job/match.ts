@@ -1,4 +1,4 @@
-/** Reads the segment of a path that a route's `match` calls by a name, as sent; undefined when the match has no such name. */
+/** Reads the path segment that a route's `match` gives a name, as sent; undefined when the match has no such name. */
 export function segmentNamed(match: string, name: string): (path: string) => string | undefined {
   const at = match
     .slice(match.indexOf(' ') + 1)

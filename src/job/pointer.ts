@@ -1,4 +1,4 @@
-/** What a JSON Pointer (RFC 6901) points to in a value; undefined when that is not there. */
+/** The value at a JSON Pointer (RFC 6901); undefined without one. */
 export function pointed(json: unknown, pointer: string): unknown {
   const keys = pointer
     .split('/')

@@ -1,15 +1,15 @@
-/** Timeouts computed from a job's shape, and how each came about. */
+/** Computes timeouts from a job's inputs, with their terms. */
 
-/** A job's inputs by name: numbers, or words such as an aspect ratio. */
+/** Inputs of a job by name: numbers, or words such as an aspect ratio. */
 export type Inputs = Readonly<Record<string, number | string>>
 
 export type TimeoutRule = {
   readonly baseMs: number
-  /** ms for each unit of a numeric input. */
+  /** ms per unit of a numeric input. */
   readonly per: Readonly<Record<string, number>>
-  /** Factors by an input's value; a value that is not named has factor 1. */
+  /** Factors by an input's value; 1 for values that are not listed. */
   readonly times: Readonly<Record<string, Readonly<Record<string, number>>>>
-  /** Names of others whose unclamped values are added. */
+  /** Names of other timeouts whose unclamped values are added. */
   readonly sum: readonly string[]
   readonly minMs: number
   readonly maxMs: number
@@ -18,17 +18,17 @@ export type TimeoutRule = {
 export type TimeoutRules = Readonly<Record<string, TimeoutRule>>
 
 export type Computed = {
-  /** Clamped, then truncated. */
+  /** Clamped, then truncated to whole seconds. */
   readonly seconds: number
   /** Before clamping, in seconds. */
   readonly unclampedSeconds: number
-  /** One line a term, as a person would check it: `base 60 s`, `shorts_count 10 · 4 s = 40 s`, `× 1.5 (aspect_ratio 9:16)`. */
+  /** One line per term, for people: `base 60 s`, `shorts_count 10 · 4 s = 40 s`, `× 1.5 (aspect_ratio 9:16)`. */
   readonly terms: readonly string[]
 }
 
 /**
  * `clamp((base + Σ per[i]·input[i]) · Π times[i][input[i]] + Σ unclamped of sum, min, max)`, truncated to whole seconds.
- * An input that is missing or no number counts as 0 in `per`.
+ * A missing or non-numeric input counts as 0 in `per`.
  */
 export function computeTimeout(name: string, rules: TimeoutRules, inputs: Inputs): Computed {
   const rule = rules[name]
@@ -65,7 +65,7 @@ function termsOf(rule: TimeoutRule, rules: TimeoutRules, inputs: Inputs): string
   return [...(rule.baseMs === 0 ? [] : [`base ${seconds(rule.baseMs)}`]), ...per, ...times, ...sum]
 }
 
-/** Values are the client's own words: `constructor` is one that every object knows. */
+/** Looks up own properties only: values are the client's words, and `constructor` exists on every object. */
 const factorOf = (value: number | string | undefined, by: Readonly<Record<string, number>>) =>
   Object.hasOwn(by, String(value)) ? by[String(value)] : undefined
 
@@ -73,7 +73,7 @@ const amount = (value: number | string | undefined) => (typeof value === 'number
 
 const seconds = (ms: number) => `${Number((ms / 1000).toFixed(3))} s`
 
-/** The ms that a route's `{ computed, divideBy }` comes to; dividing by nothing or less leaves it whole. */
+/** The timeout in ms of a route's `{ computed, divideBy }`. A divisor of 0 or less is ignored. */
 export function computedMs(name: string, divideBy: string | undefined, rules: TimeoutRules, inputs: Inputs): number {
   const whole = computeTimeout(name, rules, inputs).seconds * 1000
   const divisor = divideBy === undefined ? 1 : amount(inputs[divideBy])

@@ -1,4 +1,4 @@
-/** The thread of the embedded store: the event loop that carries requests never waits for a disk. */
+/** Thread of the embedded store, so that the event loop never waits for a disk. */
 
 import { parentPort, workerData } from 'node:worker_threads'
 import { execute, type FromThread, type Outcome, type ToThread } from '../calls.ts'
@@ -35,7 +35,7 @@ function post(message: FromThread): void {
   port?.postMessage(message)
 }
 
-/** One transaction, one fsync, for all calls that came while the one before was written. */
+/** Writes all calls that came during the previous write with one transaction and one fsync. */
 function run({ calls, now }: Extract<ToThread, { kind: 'batch' }>): void {
   try {
     last = execute(database, calls, now)
@@ -60,7 +60,7 @@ function postEach(): void {
   }
 }
 
-/** @throws when the file cannot be opened, and is not malformed. */
+/** @throws when the file cannot be opened although it is not malformed. */
 function open(): CheckpointDatabase {
   if (path !== ':memory:') makeFolder(path)
   try {

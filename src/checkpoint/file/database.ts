@@ -1,4 +1,4 @@
-/** Checkpoints and jobs in one SQLite database: the tables, and each call as one synchronous step. */
+/** SQLite database of checkpoints and jobs: its tables, and each call as one synchronous step. */
 
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { isoTime } from '../../clock.ts'
@@ -8,12 +8,12 @@ import { type Append, appended, type Checkpoint, inOrder, type StoredCheckpoint 
 import { holds, type Page, type Precondition, type ProgressPage, type StoreSettings, type Written } from '../store.ts'
 import { areSound, readCheckpoint, readJob } from '../stored-text.ts'
 
-/** Of the tables; a file of a later one is refused, of an earlier one brought up to date. */
+/** Version of the tables. A file of a later version is refused, one of an earlier version is migrated. */
 const VERSION = 1
 
 /**
- * `heads` has a row for each job, with its newest stage; `stages` one for each stage of it. Ordinary rowid tables: they
- * were measured at three times the speed of WITHOUT ROWID.
+ * `heads` has one row per job with its newest stage, `stages` one row per stage. Ordinary rowid tables: three times as fast as
+ * WITHOUT ROWID (measured).
  */
 const TABLES = `
   CREATE TABLE heads (job TEXT PRIMARY KEY, stage TEXT NOT NULL, revision INTEGER NOT NULL, attempt INTEGER NOT NULL, expires_at INTEGER NOT NULL);
@@ -29,7 +29,7 @@ export class CheckpointDatabase {
   readonly #settings: StoreSettings
   readonly #statements: Map<string, StatementSync> = new Map()
 
-  /** @param path of the file, or `:memory:`. @throws when it is no database of ours, or of a later version. */
+  /** @param path of the file, or `:memory:`. @throws when it is not a database of the sidecar, or of a later version. */
   constructor(path: string, settings: StoreSettings) {
     this.#settings = settings
     this.#database = new DatabaseSync(path)
@@ -45,14 +45,14 @@ export class CheckpointDatabase {
     this.#database.exec('PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE')
     const { user_version: version } = this.#database.prepare('PRAGMA user_version').get() ?? {}
     if (Number(version) > VERSION) throw new Error(`the file is of a later version (${version}) than this program`)
-    // FULL: the log is fsynced before COMMIT returns. EXCLUSIVE: a second process is refused; a dead one's lock is gone.
+    // FULL: the log is fsynced before COMMIT returns. EXCLUSIVE: a second process is refused; the lock of a dead one is gone.
     this.#database.exec(
       'PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 16777216',
     )
     if (version === 0) this.#database.exec(`BEGIN; ${TABLES} PRAGMA user_version = ${VERSION}; COMMIT`)
   }
 
-  /** Runs steps as one transaction: their effects are durable when this returns, or none of them is there. */
+  /** Runs steps as one transaction: when this returns, all of their effects are durable, or none exists. */
   together<R>(steps: () => R): R {
     this.#database.exec('BEGIN IMMEDIATE')
     try {
@@ -65,7 +65,7 @@ export class CheckpointDatabase {
     }
   }
 
-  /** A step of those that are run together, undone by itself when it throws. */
+  /** Runs one step of a transaction; an error undoes this step alone. */
   alone<R>(step: () => R): R {
     this.#database.exec('SAVEPOINT step')
     try {
@@ -78,7 +78,7 @@ export class CheckpointDatabase {
     }
   }
 
-  /** SQLite ends a transaction by itself when the disk fails. */
+  /** SQLite ends a transaction itself when the disk fails. */
   get isInTransaction(): boolean {
     return this.#database.isTransaction
   }
@@ -148,7 +148,7 @@ export class CheckpointDatabase {
     return records.map(({ record }) => readJob(String(record))).filter((record) => record !== undefined)
   }
 
-  /** Writes a row, reads it and takes it out again, as one step. */
+  /** Writes, reads and deletes a row in one step. */
   probe(value: string, now: number): boolean {
     const id = `probe ${value}` // no id of a job: those have no spaces
     this.#run('INSERT OR REPLACE INTO jobs VALUES (?, ?, ?)', id, value, now)
@@ -157,7 +157,7 @@ export class CheckpointDatabase {
     return row?.record === value
   }
 
-  /** Takes out some of what has expired and gives some free pages back to the file system. @returns how many records. */
+  /** Deletes some expired records and returns free pages to the file system. @returns the number of records. */
   sweep(now: number, most: number): number {
     const expired = this.#all('SELECT job FROM heads WHERE expires_at <= ? LIMIT ?', now, most)
     for (const { job } of expired) this.#forget(String(job))
@@ -166,7 +166,7 @@ export class CheckpointDatabase {
     return expired.length
   }
 
-  /** Moves the end of every record, in ms: the clock by which they expire was moved by as much. */
+  /** Moves the expiry of every record by some ms, because the clock for it was moved. */
   shift(byMs: number): void {
     for (const table of ['heads', 'jobs']) this.#run(`UPDATE ${table} SET expires_at = expires_at + ?`, byMs)
   }
@@ -208,7 +208,7 @@ export class CheckpointDatabase {
     return row && headOf(row)
   }
 
-  /** The text of a stage's checkpoint. */
+  /** JSON text of a stage's checkpoint. */
   #stage(job: string, stage: string): string | undefined {
     const [row] = this.#all('SELECT checkpoint FROM stages WHERE job = ? AND stage = ?', job, stage)
     return row && String(row.checkpoint)
@@ -229,7 +229,7 @@ export class CheckpointDatabase {
   }
 }
 
-/** Holds all fields of a checkpoint's text that come before its items. */
+/** Length of text that holds all fields of a checkpoint before its items. */
 const BEGINNING_CHARS = 512
 
 const headOf = (row: Readonly<Record<string, unknown>>): Head => ({

@@ -1,15 +1,17 @@
-/** The files of the embedded store on disk: made, and set aside when they are malformed. */
+/** Files of the embedded store: creates them, and sets malformed ones aside. */
 
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 
-/** Of those set aside, the newest are kept. */
+/** Largest number of files set aside. The newest are kept. */
 const MAX_SET_ASIDE = 3
 
-/** What SQLite keeps beside a database, under the same name. */
+/** Files that SQLite keeps beside a database. */
 const COMPANIONS = ['', '-wal', '-shm']
 
-/** Makes the folder of a file, and those above it. Not by `recursive`, which never ends where the system makes no folders (/proc). */
+/**
+ * Creates the folder of a file and those above it. Not by `recursive`, which never returns where no folder can be made (/proc).
+ */
 export function makeFolder(path: string): void {
   const folder = dirname(path)
   if (existsSync(folder)) return
@@ -18,8 +20,8 @@ export function makeFolder(path: string): void {
 }
 
 /**
- * Gives a malformed file a name of its own, `<file>.malformed-<number>`, so that a new one can be begun and a person can
- * look at the old one. The numbers go up. @returns the new name.
+ * Renames a malformed file to `<file>.malformed-<number>`, so that a new one can begin and a person can inspect the old one.
+ * Numbers grow. @returns the new path.
  */
 export function setAside(path: string): string {
   const numbers = setAsideBefore(path)

@@ -1,4 +1,4 @@
-/** Errors of SQLite by what they say: something about the file, or about one call. */
+/** Classifies SQLite's errors: about the file, or about one call. */
 
 /** Primary result codes (sqlite.org/rescode.html): the file is in use, cannot be read or written, or is malformed. */
 const DISK_FAULTS: ReadonlySet<number> = new Set([5, 6, 7, 8, 10, 11, 13, 14, 15, 26])
@@ -6,7 +6,7 @@ const MALFORMED: ReadonlySet<number> = new Set([11, 26])
 
 export const isDiskFault = (error: unknown) => DISK_FAULTS.has(resultCodeOf(error))
 
-/** Whether the file is no database, or no longer one. */
+/** Whether the file is not a database, or is damaged. */
 export const isMalformed = (error: unknown) => MALFORMED.has(resultCodeOf(error))
 
 /** Extended codes have the primary one in their lowest byte. */

@@ -1,38 +1,38 @@
-/** One worker thread that has a database open, from its start to its end. */
+/** One worker thread with an open database, from its start to its end. */
 
 import { Worker } from 'node:worker_threads'
 import type { Clock, Timer } from '../../clock.ts'
 import type { FromThread, Outcome, StoreCall, ToThread } from '../calls.ts'
 import { StoreDown, type StoreSettings } from '../store.ts'
 
-/** A thread that answers nothing for so long while somebody waits is ended, in ms: its disk stands still, or it never will. */
+/** Silence in ms after which a thread with waiting callers is ended: its disk hangs, or it does. */
 const MAX_SILENCE_MS = 10_000
-/** After a pause of the whole process its answers have come, but are read only after the timers that were due. */
+/** Extra time in ms: after a pause of the process its answers have arrived and are read only after the due timers. */
 const LAST_CHANCE_MS = 1_000
-/** Calls that wait while a batch is under way; further ones are refused. */
+/** Largest number of calls that wait during a batch. Further calls are refused. */
 const MAX_WAITING = 1_000
 
 export type Pending = {
   readonly call: StoreCall
   readonly resolve: (result: unknown) => void
-  /** With StoreDown when the store could not serve it; with another Error when the call itself is at fault. */
+  /** Rejects with StoreDown when the store cannot serve the call; with another Error when the call is at fault. */
   readonly reject: (error: Error) => void
-  /** Nobody waits for it any longer: it need not be done. */
+  /** The caller no longer waits: the call need not be done. */
   readonly isGivenUp: () => boolean
-  /** Whether a caller waits for it, and not the sweep alone. */
+  /** Whether a caller waits for it; false for the sweep. */
   readonly isAwaited: boolean
 }
 
 export type ThreadNews = {
   readonly setAside: (path: string, why: string) => void
-  /** The thread has ended by itself, or was silent: it serves no more calls. Not called for one that was closed. */
+  /** Called when the thread has ended or was silent: it serves no more calls. Not called after `close`. */
   readonly died: (error: Error) => void
 }
 
 export class StoreThread {
-  /** Rejects with what kept the database from being opened. */
+  /** Rejects with the reason why the database could not be opened. */
   readonly opened: Promise<void>
-  /** Once the operating system's thread is gone, and the file with it let go. */
+  /** Resolves when the thread is gone and has released its file. */
   readonly exited: Promise<void>
   readonly #clock: Clock
   readonly #now: () => number
@@ -40,16 +40,16 @@ export class StoreThread {
   readonly #worker: Worker
   #waiting: Pending[] = []
   #underWay: readonly Pending[] = []
-  /** How many of those under way have their outcome. */
+  /** Number of calls of the batch that have their outcome. */
   #settled = 0
-  /** Whether the outcomes of those under way come one in a message. */
+  /** Whether the thread sends the outcomes one per message. */
   #isTakenSingly = false
-  /** So many of those that wait are posted in a message of their own. */
+  /** Number of waiting calls that are posted one per message. */
   #oneByOne = 0
   #silence: Timer | undefined
   #end: StoreDown | undefined
 
-  /** @param now in ms, of the clock by which records expire. */
+  /** @param now ms of the clock by which records expire. */
   constructor(path: string, settings: StoreSettings, clock: Clock, now: () => number, news: ThreadNews) {
     this.#clock = clock
     this.#now = now
@@ -71,7 +71,7 @@ export class StoreThread {
       opening.reject(new Error('the thread of the store ended'))
       this.#die(new Error('the thread of the store ended'))
     })
-    // Whoever waits for it holds the process; between two batches nobody does.
+    // A waiting caller keeps the process alive; an idle thread does not.
     this.opened.then(
       () => this.#worker.unref(),
       () => {},
@@ -93,7 +93,7 @@ export class StoreThread {
     await this.exited
   }
 
-  /** Everything that came while the batch before was written goes as one. */
+  /** Posts everything that came during the previous batch as one batch. */
   #post(): void {
     while (this.#underWay.length === 0 && this.#waiting.length > 0) {
       const next = this.#waiting.splice(0, this.#oneByOne > 0 ? 1 : this.#waiting.length)
@@ -131,7 +131,7 @@ export class StoreThread {
     }
   }
 
-  /** A message of the thread could not be read: it sends each outcome by itself, and the one that cannot cross is missing. */
+  /** A message of the thread could not be read: asks for the outcomes one by one. The one that cannot be sent is missing. */
   #cannotRead(): void {
     if (this.#isTakenSingly) return this.#settle({ fault: 'the answer cannot cross from the thread of the store' })
     this.#isTakenSingly = true
@@ -148,7 +148,7 @@ export class StoreThread {
     this.#post()
   }
 
-  /** A batch did not cross and nothing of it is done: of several calls each is tried by itself, a single one is at fault. */
+  /** A batch could not be sent, and nothing of it was done: each of several calls is tried alone; a single one is at fault. */
   #unsent(cause: unknown): void {
     const [first, ...others] = this.#over()
     if (first === undefined) return

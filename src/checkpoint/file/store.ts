@@ -1,4 +1,4 @@
-/** The embedded store: SQLite in a thread of its own, which is begun anew whenever it ends. */
+/** The embedded store: SQLite in its own thread, which is restarted whenever it ends. */
 
 import { join } from 'node:path'
 import type { Clock, Timer } from '../../clock.ts'
@@ -17,16 +17,16 @@ import {
   type Written,
 } from '../store.ts'
 
-/** A call is given up after this: a disk that stands still must not hold a client. What it wrote may yet be there. */
+/** Time in ms after which a call is given up, so that a hanging disk does not hold a client. Its write may still happen. */
 const PATIENCE_MS = 2_000
-/** Between two looks for what has expired. */
+/** Interval of the sweeps for expired records, in ms. */
 const SWEEP_EVERY_MS = 60_000
-/** Between two attempts to open the file, in ms: doubles up to the second. */
+/** Waits between attempts to open the file, in ms: from the first, doubling, to the second. */
 const REOPEN_MS = { first: 1_000, most: 30_000 }
 
 /**
- * Opens the embedded store. Where its file cannot be opened, calls reject with StoreDown until it can be.
- * @param folder where its file is, made when missing; undefined for one that lives in memory alone.
+ * Opens the embedded store. While its file cannot be opened, calls reject with StoreDown.
+ * @param folder of its file, created when missing; undefined for a store in memory.
  * @throws Error naming the folder when another process has the file open.
  */
 export async function openFileStore(
@@ -98,7 +98,7 @@ class FileStore implements CheckpointStore {
     await thread?.close()
   }
 
-  /** Tries once; where that fails, goes on trying in the background. @throws Error when another process has the file. */
+  /** Tries once, then in the background. @throws Error when another process has the file open. */
   async open(): Promise<void> {
     const thread: StoreThread = new StoreThread(this.#path, this.#settings, this.#clock, () => this.#time.now(), {
       setAside: (path, why) => this.#tell({ kind: 'set_aside', path, why }),
@@ -131,7 +131,7 @@ class FileStore implements CheckpointStore {
     })
   }
 
-  /** The next thread waits until the operating system has let go of the file. */
+  /** The next thread waits until the operating system has released the file. */
   #died(thread: StoreThread, error: Error): void {
     if (this.#thread !== thread) return
     this.#thread = undefined
@@ -140,7 +140,10 @@ class FileStore implements CheckpointStore {
     void thread.exited.then(() => this.#openLater(this.#down))
   }
 
-  /** Nobody waits for a sweep: one that failed is made up for by the next. One that left something goes on at once. */
+  /**
+   * Starts a sweep. Nobody waits for it: the next one makes up for a failed one. A sweep that left something starts the next at
+   * once.
+   */
   #scheduleSweep(inMs = SWEEP_EVERY_MS): void {
     if (this.#isClosed) return
     this.#sweep = this.#clock.after(inMs, () => {
@@ -160,7 +163,7 @@ class FileStore implements CheckpointStore {
     return this.#ask<number>({ kind: 'sweep' })
   }
 
-  /** @template R what the database returns for this kind of call. */
+  /** @template R result of this kind of call. */
   #ask<R>(call: StoreCall): Promise<R> {
     const thread = this.#thread
     if (thread === undefined) return Promise.reject(this.#down)

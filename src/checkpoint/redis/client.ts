@@ -1,4 +1,4 @@
-/** A connection to Redis that fails fast: a server that is away, or stands still, costs a caller a second at the most. */
+/** A Redis connection that fails fast: a server that is away or hangs costs a caller a second at most. */
 
 import { Cluster, type Redis } from 'ioredis'
 import CircuitBreaker from 'opossum'
@@ -9,12 +9,12 @@ import type { Script } from './scripts.ts'
 import { StoreDown } from '../store.ts'
 
 /**
- * Between two connections, in ms. One is given up for another when it ends, when a command on it is not answered, and when
- * it is not there in time: no state of the library's may be the last.
+ * Waits between connections, in ms. A new connection replaces one that ended, that did not answer a command, or that was not
+ * ready in time, so that no state of the library can be final.
  */
 const RENEW_MS = 1_000
 
-/** After five failures, half of all, Redis is left alone for a second; then one call finds out whether it is back. */
+/** Opens after five failures, or half of the calls, for a second. Then one call tests whether Redis is back. */
 const BREAKER = {
   timeout: false,
   errorThresholdPercentage: 50,
@@ -23,13 +23,13 @@ const BREAKER = {
   rollingCountTimeout: 5_000,
   rollingCountBuckets: 5,
   rollingPercentilesEnabled: false,
-  // Redis answered; that this key is of another type says nothing about the next.
+  // Redis answered. A key of another type says nothing about the next call.
   errorFilter: (error: Error) => isRefusal(error),
 } as const
 
 type Command = () => Promise<unknown>
 
-/** Redis answered, with an error: it is there, and says no. */
+/** Redis answered with an error: it is available and refuses the command. */
 export class RedisRefusal extends StoreDown {}
 
 /** Another program keeps a value of another type under the key. */
@@ -43,7 +43,7 @@ export class RedisClient {
   #redis: Redis | Cluster
   #begunAt: number
   #renewal: Timer | undefined
-  /** Runs while there is no connection. */
+  /** Timer that runs while there is no connection. */
   #overdue: Timer | undefined
   #lastError = ''
   #isClosed = false
@@ -57,7 +57,7 @@ export class RedisClient {
     this.#begunAt = clock.now()
   }
 
-  /** Starts connecting. @returns once connected, or once it is clear that this will take longer. */
+  /** Starts connecting. @returns when connected, or when it is clear that connecting takes longer. */
   async connect(): Promise<void> {
     const first = new Promise<void>((resolve) => {
       for (const event of ['ready', 'error', 'close', 'node error', 'sentinelError'])
@@ -67,7 +67,7 @@ export class RedisClient {
     await first
   }
 
-  /** @throws StoreDown. Its message has no argument of any command: there may be a password among them. */
+  /** @throws StoreDown without the arguments of any command, since there may be a password among them. */
   async ask<R>(command: (redis: Redis | Cluster) => Promise<R>): Promise<R> {
     const asked = this.#redis
     try {
@@ -82,7 +82,7 @@ export class RedisClient {
     }
   }
 
-  /** Strings of the answer are bytes: other programs may have written what is no UTF-8. */
+  /** Strings of the answer are bytes: other programs may have written text that is not UTF-8. */
   run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
     return this.ask(async (redis) => {
       try {
@@ -94,7 +94,7 @@ export class RedisClient {
     })
   }
 
-  /** All keys that match, of every master: the order is nobody's. */
+  /** All matching keys of every master, in no order. */
   async keys(pattern: string): Promise<string[]> {
     const found = new Set<string>()
     const masters = await this.ask(async (redis) => (redis instanceof Cluster ? redis.nodes('master') : [redis]))
@@ -136,7 +136,7 @@ export class RedisClient {
       if (isCurrent()) this.#renewSoon()
     })
     this.#expectConnection()
-    // The events tell how it goes, and each end but `ready` has another connection begun.
+    // Events report the progress. Each end, except after `ready`, starts another connection.
     redis.connect().catch((error: Error) => {
       if (isCurrent()) this.#lastError ||= error.message
     })
@@ -162,20 +162,20 @@ export class RedisClient {
   }
 }
 
-/** The library's word for a command that was not answered within its time. */
+/** The library's error for a command that was not answered in time. */
 const TIMED_OUT = 'Command timed out'
 
 const isRefusal = (error: unknown) => error instanceof Error && /^(?:WRONGTYPE|ERR) /.test(error.message)
 
-/** Each node may take its whole time before the next is asked. */
+/** Each node may take its whole time before the next one is asked. */
 const connectPatienceMs = ({ mode, nodes }: RedisTarget) =>
   3 * CONNECT_MS + (mode === 'single' ? 0 : nodes.length * (CONNECT_MS + SENTINEL_MS))
 
-/** The nodes of a cluster as it knew them last: those of the configuration may be gone. */
+/** The last known nodes of the cluster: those of the configuration may be gone. */
 const nodesOf = (redis: Redis | Cluster) =>
   redis instanceof Cluster ? redis.nodes('all').map(({ options: { host = '', port = 6379 } }) => ({ host, port })) : []
 
-/** Twice: a connection that was being made has its subscriptions to the sentinels only when it is there, and ends. */
+/** Twice: a connection that is being made subscribes to the sentinels only once it is ready, and then ends. */
 function discard(redis: Redis | Cluster): void {
   redis.once('end', () => redis.disconnect())
   redis.disconnect()

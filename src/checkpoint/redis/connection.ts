@@ -1,4 +1,4 @@
-/** How the library is to connect: bounded in every step, and nothing done twice or later than it was asked for. */
+/** Options of the Redis library: every step is bounded, and nothing is done twice or later than asked. */
 
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import type { Address } from '../../net/listen.ts'
@@ -6,26 +6,26 @@ import { trusting } from '../../net/trust.ts'
 import type { RedisTarget } from '../place.ts'
 
 export type RedisTls = {
-  /** PEM text of authorities to trust besides Node's and the system's; '' for none. */
+  /** PEM text of certificate authorities to trust besides the default ones; '' for none. */
   readonly ca: string
-  /** Name to ask for and to check; '' for the host's. */
+  /** Server name for SNI and the certificate; '' for the host. */
   readonly servername: string
 }
 
-/** For one command, in ms. A script that has to be loaded takes two. */
+/** Timeout of a command in ms. A script that must be loaded takes two commands. */
 const COMMAND_MS = 800
-/** For a connection to be accepted, in ms. */
+/** Timeout of a connect in ms. */
 export const CONNECT_MS = 1_000
-/** For a sentinel to say where the master is, in ms; then the next is asked. */
+/** Time in ms for a sentinel to name the master. Then the next sentinel is asked. */
 export const SENTINEL_MS = 500
-/** Between two attempts to connect, in ms: grows to the second. */
+/** Waits between connects in ms: from the first to the second, growing. */
 const RECONNECT_MS = { step: 50, most: 500 }
-/** For a server to agree that a connection ends, in ms; then it is cut. */
+/** Time in ms for a server to agree to the end of a connection. Then it is cut. */
 const DISCONNECT_MS = 200
 
 /**
- * Nothing is queued while the connection is away, and nothing is sent twice: the library's defaults wait for ever, and
- * resend what may have been executed.
+ * Nothing is queued without a connection, and nothing is sent twice: by default the library waits for ever, and resends
+ * commands that may have been executed.
  */
 const FAIL_FAST = {
   enableOfflineQueue: false,
@@ -35,11 +35,11 @@ const FAIL_FAST = {
   connectTimeout: CONNECT_MS,
   disconnectTimeout: DISCONNECT_MS,
   connectionName: 'breakwater',
-  // A master that became a replica says so: connect anew, to whom the sentinels now name.
+  // A master that became a replica says so: connect again, to the master that the sentinels name now.
   reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
 } satisfies RedisOptions
 
-/** A connection that is not begun yet. @param known further nodes of a cluster. */
+/** Makes a connection without starting it. @param known further nodes of a cluster. */
 export function connectionOf(
   target: RedisTarget,
   { ca, servername }: RedisTls,

@@ -1,4 +1,4 @@
-/** Pages of what is in Redis: the keys are gone through, and of each record no more is fetched than the page tells. */
+/** Pages of the records in Redis: scans the keys, and fetches of each record only what the page shows. */
 
 import { isUtf8 } from 'node:buffer'
 import type { Clock } from '../../clock.ts'
@@ -16,15 +16,15 @@ import {
 import { canBeNamed, readCheckpoint } from '../stored-text.ts'
 
 const RECORD = 'checkpoint:granular:'
-/** A page is made of all keys there are: beyond this it is given up, in ms. */
+/** Longest time in ms to make a page. Making one scans all keys. */
 const LIST_MS = 1_500
-/** Records asked for at once. Each may be megabytes when its items are wanted. */
+/** Largest number of records fetched at once. With their items each may be megabytes. */
 const AT_ONCE = { whole: 4, summary: 50 }
 
-/** A hash tag keeps a job's two keys on one node of a cluster. */
+/** The hash tag keeps a job's two keys on one node of a cluster. */
 export const keysOf = (job: string) => [`${RECORD}${job}`, `breakwater:{${RECORD}${job}}`]
 
-/** What one record adds to a page; undefined for one that is not there, or not of the stage. */
+/** Bytes that a record adds to a page; undefined when the record is missing, or not of the stage. */
 type Found<R> = { readonly entry: R; readonly bytes: number } | 'unreadable' | undefined
 
 type Load = (job: string, stage: string | undefined) => Promise<StoredCheckpoint | undefined>
@@ -111,10 +111,10 @@ export function redisPages(
   }
 }
 
-/** Bytes of a stage in an answer, about. */
+/** Approximate size of a stage in an answer, in bytes. */
 const STAGE_BYTES = 128
 
-/** A key that another program put there may be of another type. */
+/** A key that another program wrote may have another type. */
 async function sparing<R>(found: Promise<Found<R>>): Promise<Found<R>> {
   try {
     return await found

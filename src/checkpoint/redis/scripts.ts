@@ -1,10 +1,8 @@
 /**
- * Each call of the Redis store as one Lua script: atomic on the server, also beside writers that know nothing of us.
- *
- * KEYS[1] is the record of the existing service, its JSON alone. KEYS[2] is a hash of ours: `revision`, `attempt`, the
- * `digest` of the record as we last saw it (so that a write of the service's own counts as a revision), and the older
- * stages as `stage:<name>`. Records are cut and joined as text and never re-encoded: cjson would write [] as {} and lose
- * digits.
+ * Each call of the Redis store is one Lua script: atomic on the server, also beside writers that do not know the sidecar.
+ * KEYS[1] is the record of the existing service, its JSON alone. KEYS[2] is the sidecar's hash: `revision`, `attempt`, the
+ * `digest` of the record as last seen (so that a write of the service counts as a revision), and older stages as
+ * `stage:<name>`. Records are cut and joined as text and never re-encoded: cjson would write [] as {} and lose digits.
  */
 
 import { createHash } from 'node:crypto'
@@ -97,7 +95,7 @@ local function write(text, stage, number, ttl)
 end
 `
 
-/** ARGV: stage or ''. Answers {text, revision, attempt, ms left (under 0 for no end)}, or nothing. */
+/** ARGV: stage or ''. Returns {text, revision, attempt, ms left (negative without an expiry)}, or nothing. */
 export const LOAD = script(`
 if not current then return false end
 local left = redis.call('PTTL', main)
@@ -111,12 +109,12 @@ if not text then return false end
 return {text, revision, attempt, left}
 `)
 
-/** The fields up to the counts, as the existing service and the sidecar write them, with the item ids after them. */
+/** Matches the fields up to the counts as the existing service and the sidecar write them, before the item ids. */
 const IN_ORDER = `
 local HEAD = '^%s*{%s*"stage"%s*:%s*"([%w_]+)"%s*,%s*"progress"%s*:%s*[^,]+,%s*"completed_items"%s*:%s*(%d+)%s*,%s*"total_items"%s*:%s*(%d+)%s*,()'
 `
 
-/** ARGV: stage or ''. Answers {text without the item ids, revision, attempt, ms left}, {'unreadable'}, or nothing. */
+/** ARGV: stage or ''. Returns {text without the item ids, revision, attempt, ms left}, {'unreadable'}, or nothing. */
 export const SUMMARY = script(`
 ${IN_ORDER}
 if not current then return false end
@@ -143,7 +141,7 @@ end
 return {'{' .. table.concat(fields, ',') .. '}', revision, attempt, left}
 `)
 
-/** Answers {stage, completed, total} of each stage, the newest last; {} for what is no checkpoint; or nothing. */
+/** Returns {stage, completed, total} of each stage, newest last; {} for a value that is not a checkpoint; or nothing. */
 export const PROGRESS = script(`
 ${IN_ORDER}
 if not current then return false end
@@ -172,8 +170,8 @@ return refusal(ARGV[1], ARGV[2], ARGV[3]) or write(ARGV[6], ARGV[5], ARGV[3], AR
 `)
 
 /**
- * ARGV: If-Match, If-None-Match, attempt, ttl, stage, then item ids as a JSON array, total ('' to leave it), metadata as a
- * JSON object ('' for none), timestamp as JSON, the most items there may be.
+ * ARGV: If-Match, If-None-Match, attempt, ttl, stage, item ids as a JSON array, total ('' to keep it), metadata as a JSON
+ * object ('' for none), timestamp as JSON, largest number of items.
  */
 export const APPEND = script(`
 local refused = refusal(ARGV[1], ARGV[2], ARGV[3])
@@ -227,7 +225,7 @@ local text = table.concat({
 return write(text, stage, ARGV[3], ARGV[4])
 `)
 
-/** ARGV: If-Match, If-None-Match. Answers whether they held. */
+/** ARGV: If-Match, If-None-Match. Returns whether they held. */
 export const CLEAR = script(`
 if not holds(ARGV[1], ARGV[2]) then return 0 end
 redis.call('DEL', main, own)

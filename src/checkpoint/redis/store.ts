@@ -1,6 +1,6 @@
 /**
- * Checkpoints in Redis, under the key and in the format of the existing service, so that either reads what the other
- * wrote; what only the sidecar needs stands under keys of its own.
+ * Checkpoints in Redis under the key and in the format of the existing service, so that each reads what the other wrote. What
+ * only the sidecar needs has its own keys.
  */
 
 import { isUtf8 } from 'node:buffer'
@@ -17,7 +17,7 @@ import type { CheckpointStore, Precondition, StoreSettings, Written } from '../s
 const JOB = 'breakwater:job:'
 const PROBE = 'breakwater:probe:'
 const PROBE_LIFE_MS = 10_000
-/** Before the name of an older stage, in the hash of ours. */
+/** Prefix of an older stage's name in the sidecar's hash. */
 const STAGE = 'stage:'
 
 const conditions = ({ ifMatch, ifNoneMatch, attempt }: Precondition) => [
@@ -122,10 +122,10 @@ export function redisStore(redis: RedisClient, settings: StoreSettings, clock: C
   }
 }
 
-/** As the scripts answer it. */
+/** A record as the scripts return it. */
 const UNREADABLE = ['unreadable']
 
-/** A key of another type holds no checkpoint: that says nothing of the store. */
+/** A key of another type holds no checkpoint. That says nothing about the store. */
 async function unlessWrongType<R, F>(answer: Promise<R>, otherwise: F): Promise<R | F> {
   try {
     return await answer

@@ -1,11 +1,11 @@
-/** The body of a control call as JSON. Anything that could not be stored exactly as the client means it is refused. */
+/** Reads the body of a control call as JSON. Refuses what could not be stored exactly as it was sent. */
 
 import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import { jsonFault } from '../../checkpoint/json-fault.ts'
 import { Refusal } from './operation.ts'
 
-/** @throws Refusal when it is too large, no JSON, not UTF-8 or nested too deeply; it names the field where there is one. */
+/** @throws Refusal, with the field where there is one, when the body is too large, not JSON, not UTF-8 or nested too deeply. */
 export async function jsonOf(request: IncomingMessage, maxBytes: number): Promise<unknown> {
   const body = await whole(request, maxBytes)
   const isSound = isUtf8(body)
@@ -46,12 +46,12 @@ function parsed(text: string, isSound: boolean): unknown {
   }
 }
 
-/** Strings are quoted by the parser: a quotation may end within a character. */
+/** The parser quotes strings, and a quotation may end within a character. */
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error)).toWellFormed()
 
 /**
- * The text of a body that is not UTF-8, with a lone surrogate at the first byte in error, so that `jsonFault` finds the
- * field. Two of them: the first might make a pair with an escape that precedes it.
+ * Text of a body that is not UTF-8, with a lone surrogate at the first wrong byte, so that `jsonFault` finds the field. Two of
+ * them, since the first might pair with an escape before it.
  */
 function marked(body: Buffer): string {
   const again = Buffer.from(body.toString())

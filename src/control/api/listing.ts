@@ -1,9 +1,9 @@
-/** How a page of a list ends, and how the next one is asked for. */
+/** The end of a page of a list, and how to request the next one. */
 
 import { z } from 'zod'
 import type { Page } from '../../checkpoint/store.ts'
 
-/** `next_cursor` of the page before. */
+/** `next_cursor` of the previous page. */
 export const CURSOR = z.string().min(1).max(512).optional()
 
 export const PAGE_END = {

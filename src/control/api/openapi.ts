@@ -9,7 +9,7 @@ const PROBLEM = z.object({
   field: z.string().optional().describe('the part of the call that is meant'),
 })
 
-/** The operation that shows the document of the others, made when it is first asked for. */
+/** The operation that serves the API's document, which is made at the first call. */
 export function describing(operations: readonly Operation[], version: string): Operation {
   let document: Reply | undefined
   return operation({
@@ -26,7 +26,7 @@ export function describing(operations: readonly Operation[], version: string): O
   })
 }
 
-/** The API's document (OpenAPI 3.1), made of the operations that serve it and the schemas that check their calls. */
+/** The API's document (OpenAPI 3.1), made from the operations and the schemas that check their calls. */
 function openApiOf(operations: readonly Operation[], version: string) {
   const paths: Record<string, Record<string, unknown>> = {}
   for (const operation of operations) {
@@ -77,7 +77,7 @@ const problemResponse = (description: string) => ({
   content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
 })
 
-/** JSON Schema 2020-12, which OpenAPI 3.1 uses as it is; of what callers send, not of what we make of it. */
+/** JSON Schema 2020-12, as OpenAPI 3.1 uses it. Describes what callers send, not what it is read into. */
 function schemaOf(schema: z.ZodType) {
   const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' })
   return rest

@@ -1,10 +1,10 @@
-/** A call of the control API: how it is asked for, what may be in it, and what answers it. The API's document is made of these. */
+/** Operations of the control API: their path, schemas and answer. The API's document is made from them. */
 
 import { STATUS_CODES } from 'node:http'
 import { z } from 'zod'
 import { percentDecoded } from '../../net/percent.ts'
 
-/** A body that goes on until the client leaves or the listener closes. @returns what ends it. */
+/** A body that lasts until the client leaves or the listener closes. @returns a function that ends it. */
 export type Stream = (push: (text: string) => void) => () => void
 
 export type Reply = {
@@ -13,7 +13,7 @@ export type Reply = {
   readonly body: string | Stream
 }
 
-/** A call as it came: by name in the operation's path (decoded), and in its query. */
+/** A call as it came: decoded names of the path, and the query. */
 export type Asked = {
   readonly params: Readonly<Record<string, string>>
   readonly query: URLSearchParams
@@ -27,20 +27,20 @@ export type Call<Params, Query, Body> = {
   readonly query: Query
   readonly body: Body
   readonly header: Asked['header']
-  /** The query as it came, with names that no schema has. */
+  /** The query as it came, including names without a schema. */
   readonly given: URLSearchParams
 }
 
 type Description = {
   readonly id: string
   readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE'
-  /** With `{name}` for a segment. */
+  /** `{name}` stands for a segment. */
   readonly path: string
   readonly summary: string
-  /** Answers whoever asks, token or not. */
+  /** Whether it answers without a token. */
   readonly open: boolean
   readonly headers: readonly string[]
-  /** By status, what it means; problems go without saying. */
+  /** Meaning of each status. Problems are not listed. */
   readonly answers: Readonly<Record<number, { readonly what: string; readonly schema: z.ZodType | undefined }>>
 }
 
@@ -56,8 +56,8 @@ export type Operation = Description & {
   readonly body: z.ZodType
   /**
    * Reads a call's path and query.
-   * @returns what answers it, given its body as JSON; undefined for NO_BODY.
-   * @throws Refusal 400 that names the field; so does what it returns.
+   * @returns a function that answers the call, given its body as JSON (undefined for NO_BODY).
+   * @throws Refusal 400 that names the field; the returned function does, too.
    */
   readonly begin: (asked: Asked) => (body: unknown) => Reply | Promise<Reply>
 }
@@ -76,24 +76,24 @@ export function operation<P extends Shape, Q extends Shape, B>({
   return {
     ...described,
     begin: ({ params: inPath, query: given, header }) => {
-      // Of a parameter that comes twice the first one counts.
+      // Of a parameter that comes twice, the first counts.
       const read = { params: checked(params, inPath), query: checked(query, Object.fromEntries([...given].reverse())) }
       return (json) => answer({ ...read, header, given, body: checked(described.body, json) })
     },
   }
 }
 
-/** What most operations have none of. */
+/** Defaults of most operations. */
 export const PLAIN = { open: false, params: {}, query: {}, headers: [], body: NO_BODY } as const
 
-/** How many of a list are asked for. */
+/** Query parameter for the number of entries in a list. */
 export const limitUpTo = (most: number) => z.coerce.number().pipe(z.int().min(1).max(most)).optional()
 
-/** An answer that says what is wrong with a call; nothing was changed by it. */
+/** An answer that says why a call was refused. Nothing was changed. */
 export class Refusal extends Error {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
-  /** The part of the call that is meant, e.g. `item_ids.3`. */
+  /** Path of the wrong part, e.g. `item_ids.3`. */
   readonly field: string | undefined
 
   constructor(status: number, detail: string, field?: string, headers: Readonly<Record<string, string>> = {}) {
@@ -124,7 +124,7 @@ export const streamed = (body: Stream): Reply => ({
 
 export const empty: Reply = { status: 204, headers: {}, body: '' }
 
-/** RFC 9457; with no type of its own, the title is the status's. @param more members of its own (section 3.2). */
+/** A problem of RFC 9457 without a type; the title is the status's. @param more members (section 3.2). */
 export const problem = (
   status: number,
   detail: string,
@@ -136,7 +136,7 @@ export const problem = (
   body: `${JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, detail, ...more })}\n`,
 })
 
-/** A value as its schema reads it. @throws Refusal 400 that names the field. */
+/** Reads a value by its schema. @throws Refusal 400 that names the field. */
 function checked<V>(schema: z.ZodType<V>, value: unknown, prefix = ''): V {
   const read = schema.safeParse(value)
   if (read.success) return read.data
@@ -150,7 +150,7 @@ function checked<V>(schema: z.ZodType<V>, value: unknown, prefix = ''): V {
 
 export type Matched = { readonly operation: Operation; readonly params: Readonly<Record<string, string>> }
 
-/** Takes the paths of operations apart once. @returns what finds those at a path, whatever their method. */
+/** Splits the operations' paths once. @returns a function that finds the operations at a path, of all methods. */
 export function compileOperations(operations: readonly Operation[]): (path: string) => Matched[] {
   const compiled = operations.map((operation) => ({
     operation,
@@ -172,7 +172,7 @@ type Segment = { readonly text: string; readonly name: string | undefined }
 function paramsOf(wanted: readonly Segment[], given: readonly string[]): Record<string, string> | undefined {
   if (wanted.length !== given.length) return undefined
   if (wanted.some(({ text, name }, i) => name === undefined && text !== given[i])) return undefined
-  // What is no percent-encoding stays as it is, and is refused by the parameter's pattern.
+  // Text that is not percent-encoded UTF-8 stays as it is. The parameter's pattern refuses it.
   const named = wanted.map(({ name }, i) => [name, percentDecoded(given[i] ?? '') ?? given[i]] as const)
   return Object.fromEntries(named.filter(([name]) => name !== undefined))
 }

@@ -1,4 +1,4 @@
-/** The control listener: metrics and probes, for the operator and not for the sidecar's clients. */
+/** The control listener: API, page, metrics and probes for the operator. */
 
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
@@ -21,39 +21,39 @@ import { queryOf } from './query.ts'
 
 export type ControlOptions = Address &
   ControlTerms & {
-    /** Of the configuration, for errors. */
+    /** Key of the configuration, for errors. */
     readonly key: 'control.listen' | 'control.metricsListen'
     readonly emit: Emit
   }
 
-/** What a reload may change. */
+/** Parts that a reload may change. */
 export type ControlTerms = {
-  /** Bearer token for whatever shows or changes data; empty for none. The probes and the metrics ask for none. */
+  /** Bearer token for calls that show or change data; '' for none. Probes and metrics need none. */
   readonly token: string
-  /** Of a call. */
+  /** Largest body of a call. */
   readonly maxBodyBytes: number
   readonly operations: readonly Operation[]
 }
 
 export type Control = {
-  /** As bound: with the port that the system chose for port 0. */
+  /** Bound address, with the port that the system chose for port 0. */
   readonly address: Address
-  /** Calls that come from here on are served on other terms. */
+  /** Serves later calls with these terms. */
   serve(terms: ControlTerms): void
-  /** Takes no more connections, and ends those there are once the answers under way are delivered. */
+  /** Accepts no more connections, and ends the open ones after the answers under way. */
   close(): Promise<void>
 }
 
-/** A request holds nothing but its head, so that a client which dawdles over it is none of ours. */
+/** Timeouts of the HTTP server. A request that is not answered yet holds nothing but its head. */
 const LIMITS = {
   headersTimeout: 5_000,
   requestTimeout: 10_000,
   connectionsCheckingInterval: 1_000,
-  /** Over the usual scrape interval of 15 s. */
+  /** Longer than the usual scrape interval of 15 s. */
   keepAliveTimeout: 20_000,
 }
 
-/** For a client that stopped reading its answer, in ms. */
+/** Time in ms after which a client that stopped reading is cut off. */
 const SOCKET_IDLE_MS = 30_000
 
 /** @throws Error naming the key and the address when it cannot listen there. */
@@ -80,7 +80,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
       answering -= 1
       hangUpWhenDone()
     })
-    // For what is written to a response that has ended or was cut.
+    // Errors of writing to a response that has ended or was cut.
     response.on('error', (error) => fault(error, 'stream'))
     void respond(request, response)
   })
@@ -112,8 +112,8 @@ type Fault = (error: unknown, where?: 'control' | 'stream') => void
 type Guard = { readonly loopbackOnly: boolean; readonly token: string; readonly maxBodyBytes: number }
 
 /**
- * A listener for this machine alone takes requests for this machine's names alone. Otherwise a web page could reach it
- * through the browser of whoever works here: its own name, pointed at 127.0.0.1 (DNS rebinding).
+ * A loopback listener serves only loopback names. Otherwise a web page could reach it through a browser on this machine, by a
+ * name of its own that resolves to 127.0.0.1 (DNS rebinding).
  */
 async function answer(
   request: IncomingMessage,
@@ -125,7 +125,7 @@ async function answer(
     throw new Refusal(403, `the control listener does not serve the host ${host}`)
   if (isFromElsewhere(request)) throw new Refusal(403, 'calls from pages of another origin are refused')
   const target = request.url ?? ''
-  // Node reads each byte as a character of latin-1: in UTF-8 they are others.
+  // Node reads each byte as a latin-1 character. In UTF-8 they are other characters.
   if (/[^!-~]/.test(target)) throw new Refusal(400, 'the request target has bytes outside ASCII: percent-encode them')
   const [path = '', query = ''] = splitOnce(target, '?')
   const here = operationsAt(path)
@@ -146,8 +146,8 @@ async function answer(
 }
 
 /**
- * A change that a page of another origin asks for through the browser of whoever works here: without a token nothing else
- * would keep it out. Browsers name the page's origin on each such request (Fetch Standard, section 3.1).
+ * Whether a page of another origin asks for a change through a browser on this machine. Without a token nothing else would stop
+ * it. Browsers name the page's origin on such requests (Fetch Standard, section 3.1).
  */
 function isFromElsewhere({ method = '', headers: { origin, host } }: IncomingMessage): boolean {
   return origin !== undefined && !/^(?:GET|HEAD)$/.test(method) && URL.parse(origin)?.host !== host
@@ -164,8 +164,8 @@ function splitOnce(whole: string, separator: string): string[] {
 }
 
 /**
- * Compares digests, so that the time taken tells neither content nor length (RFC 6750 section 2.1 for the field, whose bytes
- * are taken for UTF-8).
+ * Compares digests, so that the time reveals neither content nor length (RFC 6750 section 2.1 for the field, whose bytes are
+ * read as UTF-8).
  */
 function holdsToken(authorization: string, token: string): boolean {
   if (token === '') return true
@@ -174,7 +174,7 @@ function holdsToken(authorization: string, token: string): boolean {
   return timingSafeEqual(digest(Buffer.from(given, 'latin1')), digest(Buffer.from(token)))
 }
 
-/** What a call that came to no answer is told: its own fault, the store's, or ours. */
+/** Answer to a call that threw: a refusal, a store that is down, or a defect of the sidecar. */
 function refused(error: unknown, fault: Fault): Reply {
   if (error instanceof Refusal) return problem(error.status, error.message, error.headers, { field: error.field })
   if (error instanceof StoreDown)
@@ -185,7 +185,7 @@ function refused(error: unknown, fault: Fault): Reply {
 
 const COMMON = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
 
-/** @param streams those that have no end of their own. */
+/** @param streams bodies without an end. */
 function send(
   response: ServerResponse,
   { status, headers, body }: Reply,
@@ -196,16 +196,16 @@ function send(
     response.writeHead(status, { ...COMMON, ...headers })
     return response.req.method === 'HEAD' ? void response.end() : flow(response, body, streams, fault)
   }
-  // Of a 304 it would be the length of what is not sent again (RFC 9110 section 8.6).
+  // For a 304 it would be the length of a body that is not sent (RFC 9110 section 8.6).
   const length = status === 304 ? {} : { 'content-length': Buffer.byteLength(body) }
   response.writeHead(status, { ...COMMON, ...headers, ...length })
   response.end(body) // node sends no body in answer to HEAD
 }
 
-/** What a reader of a stream may leave unread, in bytes: one that reads no more is cut off. */
+/** Unread bytes after which the reader of a stream is cut off. */
 const MOST_UNREAD = 1024 * 1024
 
-/** A stream whose source throws is cut: its head says that all is well. */
+/** Cuts a stream whose source throws, since its head has already said 200. */
 function flow(response: ServerResponse, stream: Stream, streams: Set<ServerResponse>, fault: Fault): void {
   streams.add(response)
   const guarded = (act: () => void) => {

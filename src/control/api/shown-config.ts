@@ -1,10 +1,10 @@
-/** The configuration as it may be shown: stars for what is secret. */
+/** The configuration with its secrets masked. */
 
 import { placeName } from '../../checkpoint/place.ts'
 import type { Config } from '../../config/schema.ts'
 import { masked } from '../log/masked.ts'
 
-/** Names of settings that are secret, wherever they stand. */
+/** Names of settings that hold secrets. */
 const SECRET = /token|password|secret/i
 const STARS = '***'
 

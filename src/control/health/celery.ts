@@ -1,26 +1,26 @@
 /**
- * Asks Celery's workers what they are doing, over their Redis broker: the control protocol of celery and kombu (pidbox), as
- * Debian's celery 5.2 and kombu 5.2 speak it. A broadcast goes out on a channel that every worker is subscribed to; each
- * one answers into a list that the asker has named.
+ * Asks Celery's workers for their tasks over their Redis broker, by the control protocol of celery and kombu (pidbox) as in
+ * Debian's celery 5.2 and kombu 5.2. A broadcast goes to a channel that every worker subscribes to; each answers into a list
+ * that the asker names.
  */
 
 import type { RedisClient } from '../../checkpoint/redis/client.ts'
 import type { Clock } from '../../clock.ts'
 
 export type CelerySettings = {
-  /** Database number of the broker: part of the channel's name. */
+  /** Database number of the broker, which is part of the channel's name. */
   readonly db: number
-  /** For the workers to answer, in ms. */
+  /** Time in ms for the workers to answer. */
   readonly timeoutMs: number
 }
 
 const EXCHANGE = 'celery.pidbox'
 const REPLY_EXCHANGE = `reply.${EXCHANGE}`
 const BINDINGS = `_kombu.binding.${REPLY_EXCHANGE}`
-/** Between routing key, pattern and queue of a binding. */
+/** Separator of routing key, pattern and queue in a binding. */
 const SEPARATOR = '\x06\x16'
 const POLL_MS = 20
-/** What a late worker answers is not left lying. */
+/** Expiry of the reply list, so that late answers do not stay. */
 const REPLIES_LIVE_S = 10
 
 /** @returns e.g. `2 worker(s), 3 active task(s)`; rejects when no worker answers. */
@@ -50,7 +50,7 @@ export async function lookAtCelery(
   }
 }
 
-/** The active tasks of each worker that answers in time. */
+/** Active tasks of each worker that answers in time. */
 async function replies(redis: RedisClient, queue: string, workers: number, timeoutMs: number, clock: Clock) {
   const until = clock.now() + timeoutMs
   const tasks: number[] = []
@@ -62,7 +62,7 @@ async function replies(redis: RedisClient, queue: string, workers: number, timeo
   }
 }
 
-/** As kombu puts a message on a Redis channel: an envelope with the body in base64. */
+/** A message as kombu sends it on a Redis channel: an envelope with the body in base64. */
 function broadcast(method: string, ticket: string, oid: string, tag: string): string {
   const replyTo = { exchange: REPLY_EXCHANGE, routing_key: oid }
   const call = { method, arguments: {}, destination: null, pattern: null, matcher: null, ticket, reply_to: replyTo }
@@ -81,7 +81,7 @@ function broadcast(method: string, ticket: string, oid: string, tag: string): st
   })
 }
 
-/** A reply is `{"celery@host": [task, …]}` in such an envelope; what else it may be counts as no task. */
+/** Reads a reply: `{"celery@host": [task, …]}` in such an envelope. Anything else counts as no task. */
 function activeIn(text: string): number {
   const envelope: { body: string } = JSON.parse(text)
   const body: unknown = JSON.parse(Buffer.from(envelope.body, 'base64').toString())

@@ -15,9 +15,9 @@ import type { Watched } from './early-probes.ts'
 import { lookAtEndpoints, UpstreamHealth, type UpstreamHealthSettings } from './upstream.ts'
 
 export type UpstreamLooks = {
-  /** By what they ask for and how: who asks the same goes on by the answer that there is. */
+  /** By settings: checks with the same settings share their last answer. */
   readonly known: ReadonlyMap<string, UpstreamHealth>
-  /** By upstream, one for each endpoint. */
+  /** By upstream, one per endpoint. */
   readonly all: ReadonlyMap<string, readonly UpstreamHealth[]>
   /** Those that have a health path. */
   readonly watched: readonly Watched[]
@@ -54,10 +54,10 @@ export function upstreamHealth(
   }
 }
 
-/** The connections that checks keep, by where they lead. */
+/** Connections of the checks by their target. */
 export type RedisClients = ReadonlyMap<string, RedisClient>
 
-/** @param before connections that there are already; those that are still wanted are used on. */
+/** @param before existing connections; those that are still needed are reused. */
 export async function healthChecks(
   { health, upstreams }: Config,
   store: CheckpointStore,
@@ -94,7 +94,7 @@ export async function healthChecks(
   if (health.celery.broker) {
     const broker = await connected('celery', health.celery.broker)
     const settings = { db: health.celery.broker.db, timeoutMs: health.celery.timeout }
-    // The limit is for the broker to be asked; the workers have theirs within.
+    // The limit is for the broker. The workers have their own time within it.
     const limitMs = health.celery.timeout + health.timeout
     list.push(check('celery_workers', () => lookAtCelery(broker, settings, newId, clock), limitMs))
   }

@@ -2,7 +2,7 @@ import { statfs } from 'node:fs/promises'
 
 export type DiskSettings = { readonly path: string; readonly warnBelow: number; readonly failBelow: number }
 
-/** Free space for whoever has no privileges, as make-video words it. */
+/** Free space for users without privileges, worded as make-video words it. */
 export async function lookAtDisk({ path, warnBelow, failBelow }: DiskSettings): Promise<string> {
   const { bavail, blocks, bsize } = await statfs(path)
   const free = bavail * bsize

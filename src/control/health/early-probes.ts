@@ -13,8 +13,8 @@ export type Watched = {
 type OfEndpoint<R> = (upstream: string, origin: string) => R
 
 /**
- * While a breaker of an endpoint with a health path is open, asks that path; once it is well, lets probes through before
- * the open time is over. It never opens or closes a breaker: that is for the probes to find out.
+ * Checks the health path of an endpoint while a breaker of it is open, and lets the breaker admit probes early once the check
+ * succeeds. Never opens or closes a breaker: the probes decide.
  */
 export class EarlyProbes {
   readonly #endpoints: readonly Watched[]
@@ -25,7 +25,7 @@ export class EarlyProbes {
   readonly #timers = new Map<Watched, Timer>()
   #isClosed = false
 
-  /** @param fault told what `allowProbes` throws. */
+  /** @param fault called with what `allowProbes` throws. */
   constructor(
     endpoints: readonly Watched[],
     isOpen: OfEndpoint<boolean>,
@@ -40,7 +40,7 @@ export class EarlyProbes {
     this.#fault = fault
   }
 
-  /** Goes on with those whose breaker is open already. */
+  /** Continues for breakers that are open already. */
   begin(): void {
     for (const watched of this.#endpoints) if (this.#isOpen(watched.upstream, watched.origin)) this.#schedule(watched)
   }
@@ -65,7 +65,7 @@ export class EarlyProbes {
     const timer = this.#clock.after(intervalMs, () => {
       this.#timers.delete(watched)
       if (!this.#isOpen(upstream, origin)) return
-      // Not well is no news: it is asked again in the next interval.
+      // A failed check changes nothing: the next one follows after the interval.
       health
         .look()
         .then(

@@ -1,12 +1,12 @@
 import type { RedisClient } from '../../checkpoint/redis/client.ts'
 
-/** Begins as make-video's own key does. */
+/** Prefix of make-video's own key. */
 const KEY = 'health:check:'
 const LIFE_S = 10
 
 /**
- * PING, SET and GET, as make-video checks it.
- * @param value that nobody else sets. It is part of the key: several sidecars look at one Redis at the same time.
+ * PING, SET and GET, as make-video checks Redis.
+ * @param value that no other sidecar uses. It is part of the key, since several sidecars may check one Redis at once.
  */
 export async function lookAtRedis(redis: RedisClient, value: string): Promise<string> {
   const key = `${KEY}${value}`

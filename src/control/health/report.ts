@@ -1,25 +1,25 @@
-/** make-video's own health report: what the service needs, each looked at by itself, all at the same time. */
+/** make-video's health report: all checks at the same time, each by itself. */
 
 import { type Clock, isoTime } from '../../clock.ts'
 
-/** One thing that is looked at. */
+/** One check of the report. */
 export type Check = {
-  /** With `_`, as make-video's own names are. */
+  /** With `_`, like make-video's own names. */
   readonly name: string
   /** Whether the service is unhealthy without it. */
   readonly critical: boolean
-  /** ms after which it counts as failed. */
+  /** Time in ms after which it counts as failed. */
   readonly limitMs: number
-  /** Whether the time that it takes says something. */
+  /** Whether its duration is shown. */
   readonly isTimed: boolean
-  /** @returns what a person reads; rejects when it could not be looked at, or is not well. */
+  /** @returns details for people. Rejects when the check fails. */
   readonly look: () => Promise<string>
 }
 
 export type Finding = { readonly healthy: boolean; readonly details: string; readonly latency_ms?: number }
 
 export type HealthDocument = {
-  /** `degraded` when only what is not critical fails. */
+  /** `degraded` when only checks that are not critical fail. */
   readonly status: 'healthy' | 'degraded' | 'unhealthy'
   readonly service: string
   readonly version: string
@@ -27,14 +27,14 @@ export type HealthDocument = {
   readonly timestamp: string
 }
 
-/** How long a report holds, in ms: a storm of probes costs no more than one. */
+/** Time in ms for which a report is reused, so that many probes cost no more than one. */
 const HOLDS_MS = 1_000
 
 export class HealthReport {
   readonly #checks: readonly Check[]
   readonly #about: { readonly service: string; readonly version: string }
   readonly #clock: Clock
-  /** Looks that have not come back: one that hangs is not looked at once more. */
+  /** Checks that have not returned. A hanging check is not started again. */
   readonly #underWay = new Map<Check, Promise<string>>()
   #latest: { readonly document: Promise<HealthDocument>; readonly at: number } | undefined
 
@@ -44,7 +44,7 @@ export class HealthReport {
     this.#clock = clock
   }
 
-  /** Takes no longer than the longest limit of a check, whatever hangs. */
+  /** Takes as long as the longest limit of a check at most, whatever hangs. */
   report(): Promise<HealthDocument> {
     const now = this.#clock.now()
     if (this.#latest === undefined || now - this.#latest.at >= HOLDS_MS) {

@@ -1,4 +1,4 @@
-/** An upstream's own health path, asked directly: what the policies make of its answers is another matter. */
+/** Checks an upstream's health path directly, without the policies. */
 
 import { request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
@@ -9,19 +9,19 @@ import { trusting } from '../../net/trust.ts'
 export type UpstreamHealthSettings = {
   /** Scheme, host, port and perhaps a base path. */
   readonly url: string
-  /** undefined when it has none: then any answer below 500 will do. */
+  /** undefined without a health path: then any answer below 500 is healthy. */
   readonly path: string | undefined
   readonly timeoutMs: number
-  /** Between two questions, in ms, whoever wants to know. */
+  /** Interval in ms between two checks, however many ask. */
   readonly intervalMs: number
-  /** PEM text of authorities to trust besides Node's and the system's; '' for none. */
+  /** PEM text of certificate authorities to trust besides the default ones; '' for none. */
   readonly ca: string
   readonly servername: string
 }
 
 /**
- * Looks at an upstream no more often than its interval: a service that inspects its workers stands still meanwhile, and a
- * probe each 10 s would have it stand still a third of the time. Between two looks the newest answer holds.
+ * Checks an upstream at most once per interval: a service that inspects its workers stands still meanwhile, and would do so a
+ * third of the time with a probe each 10 s. In between the last answer holds.
  */
 export class UpstreamHealth {
   readonly #settings: UpstreamHealthSettings
@@ -38,7 +38,7 @@ export class UpstreamHealth {
     return new URL(this.#settings.url).origin
   }
 
-  /** Rejects when it is not well. */
+  /** Rejects when the check fails. */
   look(): Promise<string> {
     const now = this.#clock.now()
     if (this.#latest === undefined || now - this.#latest.at >= this.#settings.intervalMs) {
@@ -79,7 +79,7 @@ export class UpstreamHealth {
   }
 }
 
-/** An upstream is well while one of its endpoints is; of several it says how many. Rejects when none is. */
+/** An upstream is healthy while one of its endpoints is. With several it says how many. Rejects when none is. */
 export async function lookAtEndpoints(endpoints: readonly UpstreamHealth[]): Promise<string> {
   const [only, ...others] = endpoints
   if (only !== undefined && others.length === 0) return only.look()

@@ -1,7 +1,7 @@
 import { isoTime } from '../../clock.ts'
 import type { RequestEvent, RouteRef } from '../../events.ts'
 
-/** A request that failed, attempt by attempt; as the control API shows it. */
+/** A failed request, attempt by attempt, as the control API shows it. */
 export type Failure = {
   readonly at: string
   readonly upstream: string
@@ -9,7 +9,7 @@ export type Failure = {
   readonly method: string
   readonly path: string
   readonly status: number
-  /** The sidecar's own cause; null where the upstream's response was relayed. */
+  /** Reason of the sidecar's own answer; null when the upstream's response was relayed. */
   readonly reason: string | null
   readonly attempts: number
   readonly total_ms: number
@@ -22,19 +22,19 @@ export type Failure = {
   readonly request_id: string
 }
 
-/** Of each kind that is kept. */
+/** Number of failures of each kind that are kept. */
 const MOST = 100
 
-/** A client that went away is no failure. */
+/** A client that left is not a failure. */
 export const isFailure = ({ status, reason }: RequestEvent) =>
   status >= 500 || (reason !== undefined && reason !== 'client_gone')
 
 type Kept = { readonly event: RoutedEvent; readonly wallAt: number; readonly place: number }
 
 /**
- * The newest failures, for who looks at the page rather than into the log. Kept as they are told, and put into words when
- * somebody looks. An upstream whose breaker is open makes thousands of them a second: those that came to no attempt are
- * kept apart, so that they do not push out what opened it.
+ * The newest failures, for the page. Events are kept as they are and formatted when somebody looks. An upstream with an open
+ * breaker makes thousands per second: failures without an attempt are kept apart, so that they do not push out those that
+ * opened it.
  */
 export class Failures {
   readonly #tried = new Newest()
@@ -65,7 +65,7 @@ export class Failures {
 class Newest {
   /** In no order. */
   readonly all: Kept[] = []
-  /** Where the oldest of them stands once there are as many as are kept. */
+  /** Index of the oldest entry once the buffer is full. */
   #next = 0
 
   keep(kept: Kept): void {

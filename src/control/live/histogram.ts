@@ -1,15 +1,15 @@
-/** In ms: what is less counts as this, and what is more than the most counts as that. */
+/** Bounds in ms: smaller durations count as the first, larger ones as the second. */
 const LEAST = 0.01
 const MOST = 10 * 86_400_000
 
-/** Durations in ms, counted in buckets of equal relative width, so that millions of them take a few KiB. */
+/** Durations in ms in buckets of equal relative width, so that millions of them take a few KiB. */
 export class Histogram {
   readonly #growth: number
   readonly #logGrowth: number
   readonly #counts: Uint32Array
   count = 0
 
-  /** @param growth how many times as far as the one below it a bucket reaches: with 1.02 a percentile is off by 1 % at most. */
+  /** @param growth factor between two buckets: with 1.02 a percentile is off by 1 % at most. */
   constructor(growth: number) {
     this.#growth = growth
     this.#logGrowth = Math.log(growth)
@@ -23,7 +23,7 @@ export class Histogram {
     this.count += 1
   }
 
-  /** @param other one that grows alike. */
+  /** @param other with the same growth. */
   addAll(other: Histogram): void {
     for (const [bucket, count] of other.#counts.entries()) this.#counts[bucket] = (this.#counts[bucket] ?? 0) + count
     this.count += other.count
@@ -34,7 +34,7 @@ export class Histogram {
     this.count = 0
   }
 
-  /** @param share 0 to 1. @returns the ms that this share did not exceed, to half a bucket; undefined when nothing was added. */
+  /** @param share 0 to 1. @returns the ms that this share did not exceed, to half a bucket; undefined without durations. */
   percentile(share: number): number | undefined {
     if (this.count === 0) return undefined
     const wanted = Math.max(1, Math.ceil(share * this.count))

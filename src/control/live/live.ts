@@ -5,16 +5,16 @@ import type { Stream } from '../api/operation.ts'
 import type { Recent } from './recent.ts'
 
 const SAMPLE_MS = 1_000
-/** Proxies and browsers give up on a stream that is silent for longer. */
+/** Interval of a comment in a silent stream, in ms. Proxies and browsers give up on longer silence. */
 const HEARTBEAT_MS = 15_000
-/** Pages open at the same time. */
+/** Largest number of open pages. */
 const MOST_LISTENERS = 20
-/** Of the latest breaker changes, for who comes to look after them. */
+/** Latest breaker changes that a new page gets. */
 const MOST_CHANGES = 50
 
 /**
- * What the page is told as it happens, as server-sent events (WHATWG HTML, section 9.2): first the last five minutes and
- * the latest breaker changes, then each second, breaker changes, reloads and checkpoints. There is no timer while nobody listens.
+ * Server-sent events of the page (WHATWG HTML, section 9.2): first the last five minutes and the latest breaker changes, then
+ * each second, breaker changes, reloads and checkpoints. Without listeners there is no timer.
  */
 export class Live {
   readonly #recent: Recent
@@ -30,7 +30,7 @@ export class Live {
     this.#clock = clock
   }
 
-  /** @returns undefined when too many listen already. */
+  /** @returns undefined when too many streams are open. */
   open(): Stream | undefined {
     if (this.#listeners.size >= MOST_LISTENERS) return undefined
     return (push) => {
@@ -57,7 +57,7 @@ export class Live {
     this.#push('breaker', change)
   }
 
-  /** @param what the event's fields; its time is added. */
+  /** @param what fields of the event; its time is added. */
   tell(name: 'reload' | 'checkpoint', what: object): void {
     if (this.#listeners.size > 0) this.#push(name, { at: isoTime(this.#clock.wallNow()), ...what })
   }
@@ -80,5 +80,5 @@ export class Live {
   }
 }
 
-/** JSON has no line breaks of its own, so one data line holds it. */
+/** JSON has no line breaks, so one data line holds it. */
 const message = (name: string, data: unknown) => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`

@@ -5,10 +5,10 @@ import { Failures, isFailure } from './failures.ts'
 import { Live } from './live.ts'
 import { Recent } from './recent.ts'
 
-/** What the data plane lets itself be asked and told. */
+/** What the page may ask of the data plane and tell it. */
 export type Plane = {
   readonly upstreams: () => readonly UpstreamSnapshot[]
-  /** @returns how many breakers are meant. */
+  /** @returns the number of matching breakers. */
   readonly setMode: (
     upstream: string,
     meant: (breaker: Pick<BreakerSnapshot, 'route' | 'endpoint'>) => boolean,
@@ -17,7 +17,7 @@ export type Plane = {
   readonly clock: Clock
 }
 
-/** All that the page shows of the data plane. */
+/** Everything that the page shows of the data plane. */
 export class Overview {
   readonly plane: Plane
   readonly recent: Recent

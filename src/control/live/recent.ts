@@ -3,7 +3,7 @@ import { Histogram } from './histogram.ts'
 import type { BreakerState, Event, UpstreamSnapshot } from '../../events.ts'
 import { isFailure } from './failures.ts'
 
-/** One second of an upstream: counts of that second, and what was so at its end. */
+/** One second of an upstream: its counts, and the state at its end. */
 export type UpstreamSample = {
   readonly requests: number
   readonly failed: number
@@ -17,13 +17,13 @@ export type UpstreamSample = {
   readonly p50_ms: number | null
   readonly p90_ms: number | null
   readonly p99_ms: number | null
-  /** As requests meet it: of several breakers the best. */
+  /** State that requests meet: the best of several breakers. */
   readonly breaker: BreakerState
 }
 
 export type Sample = { readonly at: string; readonly upstreams: Readonly<Record<string, UpstreamSample>> }
 
-/** Since the start. */
+/** Totals since the start. */
 type Totals = {
   requests: number
   failed: number
@@ -35,10 +35,10 @@ type Totals = {
 
 type Tally = {
   readonly totals: Totals
-  /** As the totals stood when the second began. */
+  /** Totals at the beginning of the second. */
   before: Totals
   readonly second: Histogram
-  /** The last minute, six slots of ten seconds each. */
+  /** The last minute in six slots of ten seconds. */
   readonly minute: readonly Histogram[]
 }
 
@@ -49,21 +49,21 @@ const SLOTS = 6
 const MOST_SAMPLES = 300
 
 const NOTHING: Totals = { requests: 0, failed: 0, attempts: 0, retries: 0, resumed: 0, unresumed: 0 }
-/** A percentile on the page may be off by a twentieth. */
+/** Growth of buckets: a percentile on the page may be off by a twentieth. */
 const GROWTH = 1.1
 
 const BEST_FIRST: readonly BreakerState[] = ['closed', 'half-open', 'open']
 
 /**
- * What happened of late, second by second, for the page. Seconds are closed when something is recorded or asked after
- * them, so that nobody who does not look pays for a timer.
+ * Recent history second by second, for the page. Seconds are closed when something is recorded or asked for after them, so that
+ * there is no timer while nobody looks.
  */
 export class Recent {
   readonly #upstreams: () => readonly UpstreamSnapshot[]
   readonly #clock: Clock
   readonly #tallies = new Map<string, Tally>()
   readonly #samples: Sample[] = []
-  /** Monotonic ms at which the present second began. */
+  /** Monotonic ms of the beginning of the present second. */
   #since: number
 
   constructor(upstreams: () => readonly UpstreamSnapshot[], clock: Clock) {
@@ -104,7 +104,7 @@ export class Recent {
     return this.#tallies.get(upstream)?.totals ?? NOTHING
   }
 
-  /** Of the last minute's requests. */
+  /** Durations of the last minute's requests. */
   latencyOf(upstream: string): Histogram {
     this.#turn()
     const all = new Histogram(GROWTH)
@@ -124,7 +124,7 @@ export class Recent {
     return tally
   }
 
-  /** Closes the seconds that are over; of a long quiet time the last five minutes. */
+  /** Closes past seconds; after a long quiet time only the last five minutes. */
   #turn(): void {
     const now = this.#clock.now()
     const over = Math.floor((now - this.#since) / SECOND_MS)
@@ -174,7 +174,7 @@ export class Recent {
   }
 }
 
-/** In ms, to a hundredth; null when there is nothing to tell. */
+/** ms to a hundredth; null without a value. */
 export function percentile(histogram: Histogram | undefined, share: number): number | null {
   const ms = histogram?.percentile(share)
   return ms === undefined ? null : Math.round(ms * 100) / 100

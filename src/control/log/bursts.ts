@@ -1,13 +1,13 @@
 import type { Clock, Timer } from '../../clock.ts'
 
-/** How long the same line is held back after it was written, in ms. */
+/** Time in ms for which a repeated line is held back. */
 const WINDOW_MS = 10_000
-/** Different lines that are kept track of; more are written as they come. */
+/** Largest number of lines that are tracked. Others are written as they come. */
 const MOST = 1_000
 
 type Burst = { repeats: number; readonly timer: Timer; readonly end: () => void }
 
-/** Writes a line once, and says later how often it would have been repeated: an error that comes 10,000 times is one error. */
+/** Writes a repeated line once, and later how often it was repeated: an error that comes 10,000 times is one error. */
 export class Bursts {
   readonly #clock: Clock
   readonly #underWay = new Map<string, Burst>()
@@ -17,8 +17,8 @@ export class Bursts {
   }
 
   /**
-   * @param key what makes two lines the same.
-   * @param write is called at once with undefined, or at the end of the window with the number of repeats.
+   * @param key equal for equal lines.
+   * @param write called at once with undefined, and at the end of the window with the number of repeats.
    */
   tell(key: string, write: (repeats: number | undefined) => void): void {
     const known = this.#underWay.get(key)
@@ -36,7 +36,7 @@ export class Bursts {
     this.#underWay.set(key, burst)
   }
 
-  /** Writes what is left to say of those under way. */
+  /** Writes the pending numbers of repeats. */
   close(): void {
     for (const { timer, end } of [...this.#underWay.values()]) {
       this.#clock.cancel(timer)

@@ -1,4 +1,4 @@
-/** What a stdout is here: failures come to the write's callback, and as an event too. */
+/** The part of stdout that is used: failures come to the write's callback, and as an event. */
 type Out = {
   write(text: string, written: (error?: WriteError | null) => void): unknown
   on(event: 'error', listener: () => void): unknown
@@ -6,15 +6,15 @@ type Out = {
 
 type WriteError = Error & { readonly code?: string }
 
-/** Some two seconds of access lines at 10,000 requests a second; in UTF-16 code units. */
+/** About two seconds of access lines at 10,000 requests per second, in UTF-16 code units. */
 const MAX_HELD_CHARS = 8 * 2 ** 20
 
 /**
- * Hands lines to a stream in order and whole, all at once that come in one turn of the event loop or while a write is
- * under way. It never waits for whoever reads them, since traffic must not stand still because a log reader does: lines
- * over the limit are lost and counted. Nor does it throw: a reader that went away (EPIPE) is sent no more; after other
- * failures (ENOSPC) the next line is tried. pino's own destinations either block, or hold a thread of libuv's pool, and
- * then the exit, for as long as the reader stalls; and they cost more a line.
+ * Writes lines to a stream in order and whole; lines of one turn of the event loop, or that come during a write, go together.
+ * Never waits for the reader, since traffic must not stop because a log reader does: lines over the limit are lost and counted.
+ * Never throws: after EPIPE nothing more is written, after other failures (ENOSPC) the next line is tried. pino's own
+ * destinations block, or hold a thread of libuv's pool and then the exit for as long as the reader stalls, and cost more per
+ * line.
  */
 export class LineWriter {
   readonly #out: Out
@@ -23,11 +23,11 @@ export class LineWriter {
   #heldLines = 0
   #lostLines = 0
   #writesUnderWay = 0
-  /** Whether what is held goes out when the event loop has made its turn. */
+  /** Whether held lines go out after this turn of the event loop. */
   #atTurnsEnd = false
   #readerGone = false
 
-  /** @param tellLost called with the number of lines lost, once writing works again; may write. */
+  /** @param tellLost called with the number of lost lines once writing works again; may write. */
   constructor(out: Out, tellLost: (lines: number) => void) {
     this.#out = out
     this.#tellLost = tellLost
@@ -51,7 +51,7 @@ export class LineWriter {
     })
   }
 
-  /** Hands over what is held now, whether or not a write is under way. */
+  /** Writes what is held now, even during another write. */
   flush(): void {
     if (this.#heldLines === 0) return
     const lines = this.#heldLines

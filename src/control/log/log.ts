@@ -1,4 +1,4 @@
-/** One JSON line for each thing worth knowing; the only file that writes to stdout. */
+/** JSON lines of the log. The only file that writes to stdout. */
 
 import { type DestinationStream, type LevelWithSilent, type Logger, type LoggerOptions, pino } from 'pino'
 import type { Event, RequestEvent, RouteRef } from '../../events.ts'
@@ -16,21 +16,20 @@ export type LogSettings = {
 }
 
 export type Log = {
-  /** From here on lines are written by these. */
+  /** Uses these settings for later lines. */
   set(settings: Pick<LogSettings, 'level' | 'access'>): void
   /** Takes one event; neither throws nor waits. */
   record(event: Event): void
   /**
-   * Hands lines still held to stdout. They arrive whole when the process then ends by itself; `process.exit` drops what
-   * the reader of a pipe has not taken by then (64 KiB fit in).
+   * Writes held lines to stdout. They arrive whole when the process ends by itself; `process.exit` drops what the reader of a
+   * pipe has not taken (64 KiB fit in).
    */
   flush(): void
 }
 
 /**
- * Lines hold no header and no query string. A request that the sidecar itself answers with 5xx is a warning; an
- * upstream's own 5xx is not.
- * @param destination takes the lines instead of stdout
+ * Lines hold no header and no query. A request that the sidecar answers with 5xx is a warning; an upstream's own 5xx is not.
+ * @param destination takes the lines instead of stdout.
  */
 export function createLog(settings: LogSettings, clock: Clock, destination?: DestinationStream): Log {
   const bursts = new Bursts(clock)
@@ -233,7 +232,7 @@ function writeAccess(logger: Logger, event: RequestEvent): void {
   logger[level](fields, 'request')
 }
 
-/** Attempt by attempt, unless the line says it all: one was made, its answer relayed at once, and it was the only endpoint's. */
+/** History of the attempts, unless the line says everything: one attempt, relayed at once, at the only endpoint. */
 function historyOf({ history, startedAt, status, backoffMs }: RequestEvent) {
   const [only] = history
   if (only === undefined) return undefined
@@ -248,13 +247,13 @@ function historyOf({ history, startedAt, status, backoffMs }: RequestEvent) {
   }))
 }
 
-/** Nothing else that the data plane may keep on the object of a route. */
+/** Copies upstream and route only: the data plane's object may have more. */
 const placeOf = ({ upstream, route }: RouteRef) => ({ upstream, route })
 
-/** Whole microseconds, as ms. */
+/** ms in whole microseconds. */
 const ms = (value: number | undefined) => (value === undefined ? undefined : Math.round(value * 1000) / 1000)
 
-/** What is told of an error: no property but its code, since libraries hang requests with all headers on theirs. */
+/** Shown parts of an error. Of its properties only the code, since libraries attach requests with all headers. */
 function described(error: unknown) {
   if (!(error instanceof Error)) {
     return { type: typeof error, message: masked(typeof error === 'object' ? 'no error' : String(error)) }
@@ -263,7 +262,7 @@ function described(error: unknown) {
   return { type: error.name, code, message: masked(error.message), stack: masked(traceOf(error, MAX_CAUSES)) }
 }
 
-/** Of a chain of causes; ends one that closes a circle. */
+/** Shown chain of causes; stops at a circle. */
 const MAX_CAUSES = 5
 
 function traceOf(error: Error, depth: number): string {

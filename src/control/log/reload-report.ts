@@ -1,4 +1,4 @@
-/** What is told of a reload: its line in the log, and its metrics. */
+/** A reload in the log and in the metrics. */
 
 import type { Logger } from 'pino'
 import { Counter, Gauge } from 'prom-client'
@@ -7,7 +7,7 @@ import type { AnyRegistry } from '../metrics/gauges.ts'
 import { masked } from './masked.ts'
 import { METRICS } from '../metrics/metric-table.ts'
 
-/** Of one line of the log. */
+/** Largest number of faults in one line of the log. */
 const MOST_FAULTS = 50
 
 export function writeReload(logger: Logger, report: ReloadReport): void {
@@ -23,7 +23,7 @@ export function writeReload(logger: Logger, report: ReloadReport): void {
   if (restartNeeded.length > 0) logger.warn({ ...about, keys: restartNeeded }, 'restart needed')
 }
 
-/** As `check` has it, without the line of the file, in which there may be a secret. */
+/** A fault as `check` prints it, without the line of the file, which may hold a secret. */
 function faultLine({ line, column, path, message }: ReloadFault): string {
   return masked([line === undefined ? '' : `${line}:${column}`, path, message].filter((part) => part !== '').join(': '))
 }

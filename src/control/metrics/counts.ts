@@ -1,4 +1,4 @@
-/** Counts what the data plane tells of itself. */
+/** Counts the events of the data plane. */
 
 import { Counter, Gauge, Histogram } from 'prom-client'
 import { type Event, FAULT_PLACES, type RequestEvent } from '../../events.ts'
@@ -11,11 +11,11 @@ import { createRouteSeries, type RouteSeries } from './route-series.ts'
 export type Counts = {
   /** Takes one event; neither throws nor waits. */
   record(event: Event): void
-  /** Exemplars have been shown: newer ones are wanted from here on. */
+  /** Exemplars were shown: newer ones are wanted. */
   scraped(): void
 }
 
-/** @param present names of the upstreams that there are now. */
+/** @param present names of the present upstreams. */
 export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<string>): Counts {
   const registers = [registry]
   const routes = createRouteSeries(registry)
@@ -28,7 +28,7 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
   const turnedAway = new Counter({ ...METRICS.turnedAway, registers })
   const stalls = new Counter({ ...METRICS.stalls, registers })
   const stalledSeconds = new Counter({ ...METRICS.stalledSeconds, registers })
-  // From 0 on, so that the first one is an increase.
+  // Starts at 0, so that the first fault is an increase.
   for (const where of FAULT_PLACES) faults.inc({ where }, 0)
   const setAside = new Counter({ ...METRICS.storesSetAside, registers })
   const clockJumps = new Counter({ ...METRICS.clockJumps, registers })
@@ -153,7 +153,7 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
   }
 }
 
-/** Limits of an attempt, and those of a whole request: each is counted where it ends something. */
+/** Time limits of an attempt, and of a whole request. Each is counted where it ends something. */
 const ATTEMPT_LIMITS: ReadonlySet<string> = new Set(['connect_timeout', 'attempt_timeout'])
 const REQUEST_LIMITS: ReadonlySet<string> = new Set([
   'total_timeout',
@@ -178,7 +178,7 @@ function countRequest(series: RouteSeries, event: RequestEvent, scrapes: number)
   if (event.bytesOut > 0) series.bytesOut.inc(event.bytesOut)
 }
 
-/** Statuses outside 100 to 599 count as 5xx, as RFC 9110 section 15 has clients treat them. */
+/** Statuses outside 100 to 599 count as 5xx, as clients treat them (RFC 9110 section 15). */
 function classOf(status: number | undefined): '1xx' | '2xx' | '3xx' | '4xx' | '5xx' | 'none' {
   if (status === undefined) return 'none'
   if (status < 100 || status >= 500) return '5xx'

@@ -5,19 +5,19 @@ const NONE = 0
 const UNTRACED = 1
 const TRACED = 2
 
-/** For which buckets of one histogram an exemplar is wanted: one between two scrapes is enough, rather one that leads to a trace. */
+/** Chooses the exemplars of one histogram: one per bucket between two scrapes, preferably of a recorded trace. */
 export class Exemplars {
   readonly #bounds: readonly number[]
   readonly #found: Uint8Array
   #scrapes = 0
 
-  /** @param bounds of its buckets, those that are included, ascending. */
+  /** @param bounds upper bounds of its buckets, ascending. */
   constructor(bounds: readonly number[]) {
     this.#bounds = bounds
     this.#found = new Uint8Array(bounds.length + 1)
   }
 
-  /** @param scrapes so far. @returns whether this observation is to be its bucket's exemplar; that one is not asked for again. */
+  /** @param scrapes so far. @returns whether this observation becomes its bucket's exemplar. It is not asked for again then. */
   takes(seconds: number, isTraced: boolean, scrapes: number): boolean {
     if (scrapes !== this.#scrapes) this.#found.fill(NONE)
     this.#scrapes = scrapes
@@ -33,7 +33,7 @@ export class Exemplars {
   }
 }
 
-/** Names and values are 128 characters at most (OpenMetrics 1.0, section "Exemplars"). */
+/** Names and values have 128 characters at most (OpenMetrics 1.0, section "Exemplars"). */
 export const exemplarOf = ({ id, trace }: RequestEvent) => ({
   request_id: id.slice(0, 78),
   ...(trace === undefined ? {} : { trace_id: trace.traceId }),

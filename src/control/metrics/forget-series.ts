@@ -3,8 +3,8 @@ import type { Counter, Histogram } from 'prom-client'
 type Series = Counter | Histogram
 
 /**
- * Takes away what was counted for upstreams that are no more, so that names which come and go add nothing for good. A
- * request of theirs that ends later counts anew; what it leaves goes the next time.
+ * Removes the series of removed upstreams, so that changing names do not add up. A request of theirs that ends later counts
+ * again; its series goes the next time.
  */
 export async function forgetSeries(all: readonly Series[], present: ReadonlySet<string>): Promise<void> {
   for (const series of all) {

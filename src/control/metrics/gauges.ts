@@ -6,7 +6,7 @@ export type AnyRegistry = Registry<PrometheusContentType | OpenMetricsContentTyp
 
 const STATE_VALUES: Readonly<Record<BreakerState, number>> = { closed: 0, 'half-open': 1, open: 2 }
 
-/** Sets every gauge anew, so that an upstream that a reload took away leaves no series behind. */
+/** Sets every gauge again, so that removed upstreams leave no series. */
 export function createGauges(registry: AnyRegistry): (snapshot: Snapshot) => void {
   const registers = [registry]
   const byUpstream = {
@@ -54,7 +54,7 @@ export function createGauges(registry: AnyRegistry): (snapshot: Snapshot) => voi
   }
 }
 
-/** What requests meet: as long as one endpoint takes them, they are taken. */
+/** State that requests meet: closed while one endpoint admits them. */
 function bestByRoute(breakers: UpstreamSnapshot['breakers']): Map<string, number> {
   const best = new Map<string, number>()
   for (const { route = '*', state } of breakers) {

@@ -1,4 +1,4 @@
-/** The values that the labels of each metric have, for docs/metrics.md: closed sets from the code, and names from the configuration. */
+/** Values of each metric's labels for docs/metrics.md: closed sets of the code, and names of the configuration. */
 
 import { FAULT_CODES } from '../../errors.ts'
 import {
@@ -29,7 +29,7 @@ const list = (values: readonly string[]) => values.map((value) => `\`${value}\``
 const CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const
 const REASON = `reason of the sidecar's own answer or cut (see errors.md); \`none\` for a response that was relayed whole`
 
-/** Every label that is not among COMMON has its values here: the compiler says which one is missing. */
+/** Values of every label that is not among COMMON. The compiler reports a missing one. */
 const OWN: {
   readonly [K in keyof Labels as Exclude<Labels[K], keyof typeof COMMON> extends never ? never : K]: {
     readonly [L in Exclude<Labels[K], keyof typeof COMMON>]: string

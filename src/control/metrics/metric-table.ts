@@ -1,4 +1,4 @@
-/** Every series of ours: its type, its name, what it says and by what it is split. */
+/** The table of all metrics: type, name, help and labels. */
 
 const metric =
   <const T extends 'counter' | 'gauge' | 'histogram'>(type: T) =>
@@ -12,10 +12,8 @@ const histogram = metric('histogram')
 const ROUTE = ['upstream', 'route'] as const
 
 /**
- * Every series of ours; the process's own (prom-client's defaults) come on top. Label values are names from the
- * configuration and members of closed sets, never a path, an id or a message. `class` and `reason` are `none` for a
- * request that got no status and for one that was relayed whole; `route` is `*` for an upstream's own breaker and for
- * requests that match no route.
+ * All metrics of the sidecar, besides prom-client's defaults of the process. Label values are names of the configuration and
+ * members of closed sets, never a path, an id or a message.
  */
 export const METRICS = {
   requests: counter('requests_total', 'Finished requests', [...ROUTE, 'class', 'reason']),
@@ -139,5 +137,5 @@ export const METRICS = {
   buildInfo: gauge('build_info', 'Always 1', ['service', 'version', 'node']),
 }
 
-/** Bounds of the buckets of each histogram, from one millisecond to ten minutes: a cached answer and a rendered video share them. */
+/** Bucket bounds of each histogram, from a millisecond to ten minutes: cached answers and rendered videos share them. */
 export const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]

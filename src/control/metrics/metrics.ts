@@ -1,4 +1,4 @@
-/** Shows what is counted as Prometheus text (version 0.0.4) or OpenMetrics (1.0). */
+/** Exposes the metrics as Prometheus text (version 0.0.4) or OpenMetrics (1.0). */
 
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { Event, Snapshot } from '../../events.ts'
@@ -10,16 +10,16 @@ export type Metrics = {
   /** Takes one event; neither throws nor waits. */
   record(event: Event): void
   /**
-   * All series as text, gauges as of this moment.
-   * @param accept what the asker reads (RFC 9110 section 12.5.1): OpenMetrics 1.0 with exemplars when it names that.
+   * All series as text, with gauges of this moment.
+   * @param accept the Accept field (RFC 9110 section 12.5.1): OpenMetrics 1.0 with exemplars when it names that.
    */
   scrape(accept: string): Promise<{ readonly body: string; readonly contentType: string }>
 }
 
-/** @param snapshot the data plane's state now; asked once a scrape, so that no gauge lags behind it. */
+/** @param snapshot of the data plane, read at each scrape so that no gauge lags. */
 export function createMetrics(about: { service: string; version: string }, snapshot: () => Snapshot): Metrics {
   const registry: AnyRegistry = new Registry()
-  // Exemplars can be kept for this one alone.
+  // prom-client keeps exemplars for OpenMetrics only.
   registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE)
   collectDefaultMetrics({ register: registry, prefix: 'breakwater_' })
   const counts = createCounts(registry, () => new Set(snapshot().upstreams.map(({ name }) => name)))
@@ -32,17 +32,17 @@ export function createMetrics(about: { service: string; version: string }, snaps
     show(snapshot())
     const body = await registry.metrics()
     counts.scraped()
-    // For OpenMetrics prom-client takes `_total` off the names of its counters, for good: the text format needs it.
+    // For OpenMetrics prom-client removes `_total` from its counters' names permanently. The text format needs it.
     for (const { metric, name } of names) metric.name = name
     return { body, contentType: registry.contentType }
   }
-  // The registry has one content type at a time: scrapes take turns.
+  // The registry has one content type at a time, so scrapes take turns.
   let last: Promise<unknown> = Promise.resolve()
   return {
     record: counts.record,
     scrape: (accept) => {
       const scrape = last.then(() => write(accept))
-      // Whoever asked is told of a failure; the next one's turn comes all the same.
+      // A failed scrape rejects for its caller. The next one takes its turn all the same.
       last = scrape.catch(() => undefined)
       return scrape
     },

@@ -4,10 +4,10 @@ import { Exemplars, exemplarOf } from './exemplars.ts'
 import type { AnyRegistry } from './gauges.ts'
 import { METRICS, SECONDS } from './metric-table.ts'
 
-/** The series of one route with their labels already bound: recording an event builds neither strings nor objects. */
+/** Series of one route with bound labels: recording an event makes no string and no object. */
 export type RouteSeries = ReturnType<ReturnType<typeof createRouteSeries>['of']>
 
-/** Binds the labels of a route when something is first counted for it. */
+/** Binds the labels of a route at its first event. */
 export function createRouteSeries(registry: AnyRegistry) {
   const registers = [registry]
   const requests = new Counter({ ...METRICS.requests, registers })
@@ -81,7 +81,7 @@ export function createRouteSeries(registry: AnyRegistry) {
   return { of, all: [...ofRequests, ...ofAttempts, shared, hedges] }
 }
 
-/** Makes the value of a key when it is first asked for, and keeps it. Only for keys of a closed set. */
+/** Makes and keeps the value of a key at its first use. Only for keys of a closed set. */
 function lazily<V>(make: (key: string) => V): (key: string) => V {
   const made = new Map<string, V>()
   return (key) => {

@@ -4,20 +4,20 @@ import { CollectorError, type Post } from './exporter.ts'
 import { type Attributes, exportRequest } from './otlp.ts'
 
 export type CollectorSettings = {
-  /** Of the OTLP/HTTP receiver, `/v1/traces` included. */
+  /** Address of the OTLP/HTTP receiver with `/v1/traces`. */
   readonly url: string
-  /** Sent with each call; secrets. */
+  /** Headers of each call; secret. */
   readonly headers: readonly (readonly [name: string, value: string])[]
-  /** For one call, in ms. */
+  /** Timeout of one call in ms. */
   readonly timeoutMs: number
 }
 
-/** Statuses after which the same may be sent once more; no others (OTLP 1.x, "Failures"). */
+/** Statuses after which a batch may be sent again; no others (OTLP 1.x, "Failures"). */
 const RETRYABLE = new Set([429, 502, 503, 504])
-/** Of an answer: more is not read. */
+/** Largest part of an answer that is read, in bytes. */
 const MOST_BYTES = 64 * 1024
 
-/** Posts batches of spans; a redirect is not followed, for the headers are for the collector alone. */
+/** Posts batches of spans. Does not follow redirects, since the headers are for the collector alone. */
 export class Collector {
   readonly #settings: CollectorSettings
   readonly #resource: Attributes
@@ -83,13 +83,13 @@ async function textOf({ body }: Response): Promise<string> {
   return Buffer.concat(chunks).toString()
 }
 
-/** Spans that the collector took the batch without; what else it answers is not for us. */
+/** Number of spans that the collector refused; other parts of its answer are ignored. */
 function rejectedIn(text: string): number {
   const [, rejected] = /"rejectedSpans"\s*:\s*"?(\d+)/.exec(text) ?? []
   return Number(rejected ?? 0)
 }
 
-/** The code of what went wrong on the way; no message, which may say where to and with what. */
+/** Code of a network error, without its message, which may hold an address or more. */
 function reasonOf(error: unknown): string {
   const cause = error instanceof Error ? error.cause : undefined
   const code = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined

@@ -2,12 +2,12 @@ import type { Clock, Timer } from '../../clock.ts'
 import type { Emit } from '../../events.ts'
 import { type BackoffSettings, waitMs } from '../../policy/retry/backoff.ts'
 
-/** Takes a batch; tells how many of it the collector would not have. @throws CollectorError */
+/** Sends a batch. @returns the number of refused spans. @throws CollectorError */
 export type Post = (spans: readonly Buffer[]) => Promise<{ readonly rejected: number }>
 
-/** Why a batch could not be delivered. Says nothing that the collector or the configuration said. */
+/** Why a batch was not delivered. Holds no text of the collector or the configuration. */
 export class CollectorError extends Error {
-  /** Whether another try may do; its own wait in ms, 0 when none was asked for. */
+  /** Whether to try again; wait in ms that the collector asked for, 0 without one. */
   readonly retry: { readonly afterMs: number } | undefined
 
   constructor(message: string, retry: { readonly afterMs: number } | undefined) {
@@ -18,23 +18,23 @@ export class CollectorError extends Error {
 }
 
 export type ExporterSettings = {
-  /** Spans that may wait; more are dropped. */
+  /** Largest number of waiting spans. More are dropped. */
   readonly queue: number
-  /** The longest that a span waits for others to go with it, in ms. */
+  /** Longest time in ms that a span waits for a batch. */
   readonly intervalMs: number
 }
 
-/** Of one call to the collector. */
+/** Timeout of one call to the collector. */
 const BATCH = 512
-/** Calls for one batch, then it is given up. */
+/** Calls for one batch before it is given up. */
 const TRIES = 5
-/** A collector that asks for a longer wait does not get the batch. */
+/** Longest wait that a collector may ask for, in ms. Otherwise the batch is dropped. */
 const LONGEST_WAIT_MS = 60_000
 const BACKOFF: BackoffSettings = { initialMs: 1_000, factor: 2, maxMs: 30_000, jitter: 0.2 }
 
 /**
- * Sends spans to the collector batch by batch, one at a time, and again when that may do. Whoever hands it a span never
- * waits: what there is no room for is dropped and counted.
+ * Sends spans to the collector in batches, one at a time, with retries. Callers never wait: spans without room are dropped and
+ * counted.
  */
 export class Exporter {
   readonly #settings: ExporterSettings
@@ -57,7 +57,7 @@ export class Exporter {
     this.#emit = emit
   }
 
-  /** @param span encoded */
+  /** @param span encoded. */
   take(span: Buffer): void {
     if (this.#waiting.length >= this.#settings.queue) return this.#count('dropped', 1)
     this.#waiting.push(span)
@@ -66,7 +66,7 @@ export class Exporter {
     else this.#timer ??= this.#clock.after(this.#settings.intervalMs, () => this.#send())
   }
 
-  /** Sends what waits, with no second try, for no longer than that. */
+  /** Sends the waiting spans once, for a bounded time. */
   async finish(withinMs: number): Promise<void> {
     this.#isClosing = true
     this.#endWait()
@@ -76,7 +76,7 @@ export class Exporter {
     this.#clock.cancel(timer)
   }
 
-  /** What still waits is lost. */
+  /** Drops the waiting spans. */
   close(): void {
     this.#isClosing = true
     this.#endWait()
@@ -103,7 +103,7 @@ export class Exporter {
     })
   }
 
-  /** Never rejects: what becomes of the batch is told. */
+  /** Never rejects: the outcome of the batch is emitted. */
   async #deliver(batch: readonly Buffer[]): Promise<void> {
     for (let k = 1; ; k += 1) {
       try {

@@ -1,5 +1,5 @@
 /**
- * Spans as OTLP says them in JSON: ids in hexadecimal, times and whole numbers as text, kinds and codes as numbers.
+ * Spans in OTLP's JSON: ids in hexadecimal, times and integers as text, kinds and codes as numbers.
  * Source: OpenTelemetry Protocol 1.x, "JSON Protobuf Encoding", and opentelemetry/proto/trace/v1/trace.proto.
  */
 
@@ -7,7 +7,7 @@ export type Attributes = Readonly<Record<string, string | number | boolean | und
 
 export type SpanEvent = {
   readonly name: string
-  /** Wall-clock ms, as all times here. */
+  /** Wall-clock ms. */
   readonly at: number
   readonly attributes: Attributes
 }
@@ -15,7 +15,7 @@ export type SpanEvent = {
 export type Span = {
   readonly traceId: string
   readonly spanId: string
-  /** '' for the first of a trace. */
+  /** '' for the first span of a trace. */
   readonly parentId: string
   readonly kind: keyof typeof KINDS
   readonly name: string
@@ -23,9 +23,9 @@ export type Span = {
   readonly endedAt: number
   readonly attributes: Attributes
   readonly events: readonly SpanEvent[]
-  /** Of other traces, or other parts of this one. */
+  /** Links to other traces, or to other parts of this one. */
   readonly links: readonly { readonly traceId: string; readonly spanId: string }[]
-  /** What went wrong, in words; undefined when nothing did. */
+  /** Description of the error; undefined without one. */
   readonly error: string | undefined
 }
 
@@ -33,8 +33,8 @@ const KINDS = { server: 2, client: 3 } as const
 const ERROR = 2
 
 /**
- * Put together as text, for which JSON.stringify takes twice as long; names are ours and need no escaping. Kept as bytes:
- * text of so many parts, as it waits, is work for the garbage collector with each of its rounds.
+ * Built as text, which takes half the time of JSON.stringify; names need no escaping. Kept as bytes: text of many parts would
+ * burden the garbage collector.
  */
 export function encodeSpan({ traceId, spanId, parentId, kind, name, startedAt, endedAt, ...more }: Span): Buffer {
   const parent = parentId === '' ? '' : `"parentSpanId":"${parentId}",`
@@ -52,7 +52,7 @@ export function encodeSpan({ traceId, spanId, parentId, kind, name, startedAt, e
 const encodeEvent = ({ name, at, attributes }: SpanEvent) =>
   `{"timeUnixNano":"${nanoseconds(at)}","name":"${name}","attributes":${encodeAttributes(attributes)}}`
 
-/** The body of a call to the collector. @param spans encoded ones @param resource what they all are of. */
+/** Body of a call to the collector. @param spans encoded. @param resource attributes of all of them. */
 export function exportRequest(spans: readonly Buffer[], resource: Attributes): Buffer {
   const about = `{"attributes":${encodeAttributes(resource)}}`
   const scope = JSON.stringify({ name: 'breakwater', version: resource['service.version'] })
@@ -79,7 +79,7 @@ function encodeAttributes(attributes: Attributes): string {
   return `[${encoded}]`
 }
 
-/** A time that is a whole number by chance is of the same type as all others: backends hold an attribute to one. */
+/** Writes times as doubles even when whole: backends expect one type per attribute. */
 function encodeValue(key: string, value: string | number | boolean): string {
   if (typeof value === 'string') return `{"stringValue":${quoted(value)}}`
   if (typeof value === 'boolean') return `{"boolValue":${value}}`

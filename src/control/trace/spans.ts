@@ -1,32 +1,32 @@
-/** Makes spans of what the data plane tells: one for each request that is recorded, one for each attempt made for it. */
+/** Makes a span of each recorded request and of each attempt made for it. */
 
 import type { Clock } from '../../clock.ts'
 import { type FaultCode, faultOf } from '../../errors.ts'
 import type { Event, RequestEvent, Trace } from '../../events.ts'
 import type { Attributes, Span, SpanEvent } from './otlp.ts'
 
-/** Events of one span; a download that is resumed over and over has no end of them. */
+/** Largest number of events in one span: a download may be resumed without end. */
 const MOST_EVENTS = 128
-/** Characters of a path. */
+/** Longest path in characters. */
 const MOST_PATH = 1_024
 
-/** An attempt of a request that is recorded. */
+/** An attempt of a recorded request. */
 type Recorded = Attempt & { readonly span: NonNullable<Attempt['span']> }
 type Attempt = RequestEvent['history'][number]
 
-/** What no method of HTTP's is called is not told as a name, of which there are few (semantic conventions for HTTP). */
+/** Name for methods that HTTP does not know, since span names must be few (semantic conventions for HTTP). */
 const METHODS = new Set(['CONNECT', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT', 'QUERY', 'TRACE'])
 
 /**
- * A fold that keeps what happens to a request until it is over. Attributes by the semantic conventions for HTTP 1.x, and
- * `breakwater.*` for what those have no name for. No query, no header and no body.
+ * A fold that keeps the events of a request until its end. Attributes follow the semantic conventions for HTTP 1.x, with
+ * `breakwater.*` for the rest. No query, header or body.
  */
 export class Spans {
   readonly #clock: Clock
   readonly #take: (span: Span) => void
-  /** At monotonic ms, as long as their request is not over. */
+  /** By monotonic ms, until the end of their request. */
   readonly #events = new WeakMap<Trace, SpanEvent[]>()
-  /** Attempts may be those of several requests: each is told of once. */
+  /** An attempt may belong to several requests. It becomes one span. */
   readonly #told = new WeakSet<Recorded>()
 
   constructor(clock: Clock, take: (span: Span) => void) {
@@ -115,7 +115,7 @@ export class Spans {
       attributes: {
         ...methodOf(method),
         'url.full': span.origin + span.path.slice(0, MOST_PATH),
-        // Brackets belong to URLs alone.
+        // Brackets belong to URLs only.
         'server.address': hostname.replaceAll(/^\[|\]$/g, ''),
         'server.port': Number(port) || (protocol === 'https:' ? 443 : 80),
         'network.protocol.version': '1.1',
@@ -133,7 +133,7 @@ export class Spans {
   }
 }
 
-/** To a client every 4xx is one; an attempt that was given up as nobody waited for it any more is none. */
+/** Whether an attempt is an error: every 4xx is one to a client; an attempt that nobody waited for is none. */
 const isFailure = (outcome: number | FaultCode) =>
   typeof outcome === 'number' ? outcome >= 400 : faultOf(outcome).status !== 499
 

@@ -9,20 +9,20 @@ import { Spans } from './spans.ts'
 export type Tracing = {
   /** Takes one event; neither throws nor waits. */
   record(event: Event): void
-  /** Sends what is left, for a bounded time. */
+  /** Sends the waiting spans for a bounded time. */
   finish(): Promise<void>
   /** Ends calls under way. */
   close(): void
 }
 
-/** How long the end of the process may wait for the collector, in ms. */
+/** Longest wait for the collector at the end of the process, in ms. */
 const FINISH_MS = 2_000
 
-/** What is told of this process, and how it tells of itself. */
+/** Attributes of this process, and how spans are sent. */
 type About = { readonly version: string; readonly instance: string }
 type Outside = { readonly clock: Clock; readonly random: () => number; readonly emit: Emit }
 
-/** Spans of what is recorded, sent to the collector of the configuration. */
+/** Sends the spans of recorded requests to the configured collector. */
 export function startTracing(config: Config, about: About, { clock, random, emit }: Outside): Tracing {
   const { endpoint, headers, timeout, queue, interval } = config.tracing
   const resource = {

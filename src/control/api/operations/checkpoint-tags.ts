@@ -1,15 +1,15 @@
-/** A checkpoint's revision as an entity tag, and what a call may demand of it (RFC 9110 sections 8.8.3 and 13.1). */
+/** A checkpoint's revision as an entity tag, and the preconditions of a call (RFC 9110 sections 8.8.3 and 13.1). */
 
 import type { StoredCheckpoint } from '../../../checkpoint/record.ts'
 import type { Precondition } from '../../../checkpoint/store.ts'
 import { type Asked, Refusal } from '../operation.ts'
 
-/** Fields that a precondition stands in. */
+/** Header fields of preconditions. */
 export const PRECONDITIONS = ['if-match', 'if-none-match']
 
 export const etagOf = ({ revision }: StoredCheckpoint) => `"${revision}"`
 
-/** @param number of the attempt that the call is part of; undefined when it does not say. @throws Refusal 400 */
+/** @param number of the attempt that the call belongs to; undefined without one. @throws Refusal 400 */
 export function precondition(call: Pick<Asked, 'header'>, number: number | undefined): Precondition {
   return {
     ifMatch: revisionIn(call, 'if-match'),

@@ -1,4 +1,4 @@
-/** Checkpoints over HTTP: each call of make-video's own manager, and appends that cannot lose anything. */
+/** Checkpoints over HTTP: the calls of make-video's own manager, and appends that cannot lose anything. */
 
 import { z } from 'zod'
 import type { CheckpointView } from '../../../dashboard/shapes.ts'
@@ -225,13 +225,13 @@ const shown = ({ job: id, checkpoint, revision, expiresAt }: ListedCheckpoint) =
   expires_at: isoTime(expiresAt),
 })
 
-/** Of an append: it tells no items, for there may be thousands. */
+/** A record without its items, of which there may be thousands. */
 function summary(record: StoredCheckpoint) {
   const { item_ids: _, metadata: __, ...rest } = shown(record)
   return rest
 }
 
-/** @param told what of the record is answered. */
+/** @param told the part of the record to answer with. */
 function written(result: Written, told: (record: StoredCheckpoint) => object): Reply {
   switch (result.outcome) {
     case 'saved': {

@@ -1,4 +1,4 @@
-/** The configuration over HTTP: what is in force, and the order to read it again. */
+/** The configuration over HTTP: the one in force, and a call to reload it. */
 
 import { z } from 'zod'
 import { isoTime } from '../../../clock.ts'
@@ -8,7 +8,7 @@ import { json, type Operation, operation, PLAIN, problem } from '../operation.ts
 import { shownConfig } from '../shown-config.ts'
 
 export type ConfigInForce = {
-  /** '' when it comes from none. */
+  /** '' when it comes from no file. */
   readonly file: string
   readonly inForce: { readonly config: Config; readonly version: string; readonly since: string }
   /** undefined before the first reload. */
@@ -34,7 +34,7 @@ const RELOAD = z.object({
   restart_needed: NAMES.describe('keys whose new value needs a restart'),
 })
 
-/** @param configuration asked anew at each call. */
+/** @param configuration read at each call. */
 export function configOperations(configuration: ConfigInForce): Operation[] {
   return [
     operation({

@@ -1,4 +1,4 @@
-/** What would be done with a request, over HTTP. */
+/** `explain` over HTTP. */
 
 import { z } from 'zod'
 import type { Origins } from '../../../config/file/origins.ts'
@@ -7,7 +7,7 @@ import { explain, type Explanation, Unanswerable } from '../../../explain/explan
 import { textOf } from '../../../explain/text.ts'
 import { json, type Operation, operation, PLAIN, Refusal, text } from '../operation.ts'
 
-/** The configuration in force, and where its settings stand in its file. */
+/** The configuration in force, and the places of its settings in its file. */
 export type InForce = { readonly config: Config; readonly origins: Origins }
 
 const QUERY = {
@@ -30,7 +30,7 @@ const ANSWER = z
   })
   .loose()
 
-/** @param inForce asked at each call. */
+/** @param inForce read at each call. */
 export function explainOperation(inForce: () => InForce): Operation {
   const inputs = inForce().config.job.inputs.map(({ name }) => name)
   return operation({

@@ -1,4 +1,4 @@
-/** Jobs over HTTP: their shape, the timeouts that come of it, and the deadline that it starts. */
+/** Jobs over HTTP: their inputs, their computed timeouts and their deadline. */
 
 import { z } from 'zod'
 import type { Job } from '../../../dashboard/shapes.ts'
@@ -12,7 +12,7 @@ import { empty, json, limitUpTo, type Operation, operation, PLAIN, Refusal } fro
 
 export type JobSettings = { readonly inputs: readonly InputRule[]; readonly timeouts: TimeoutRules }
 
-/** The computed timeout that is a job's deadline. */
+/** Name of the computed timeout that is a job's deadline. */
 const TOTAL = 'total'
 
 const id = z.string().regex(JOB_ID, { error: 'a job id has 1 to 128 of A-Z a-z 0-9 . _ : -' })
@@ -33,7 +33,7 @@ export function jobOperations(store: CheckpointStore, book: JobBook, settings: J
   const names = Object.keys(timeouts)
   const secondsOf = (inputs: Inputs) =>
     Object.fromEntries(names.map((name) => [name, computeTimeout(name, timeouts, inputs).seconds]))
-  /** 0 once it is over, also when it was forgotten meanwhile. */
+  /** 0 after the deadline, also when the job was forgotten meanwhile. */
   const secondsLeft = (job: string) => Math.max(0, ((book.deadlineOf(job) ?? 0) - clock.now()) / 1000)
   const shown = ({ id: job, inputs, startedAt, deadlineAt }: JobRecord) => ({
     job_id: job,
@@ -139,7 +139,7 @@ export function jobOperations(store: CheckpointStore, book: JobBook, settings: J
   ]
 }
 
-/** Takes the number of a query, too. */
+/** Also accepts a number as text, as it comes in a query. */
 const schemaOf = (rule: InputRule) =>
   z.union([z.number(), z.string()]).refine((value) => accept(rule, value) !== undefined, { error: expectation(rule) })
 

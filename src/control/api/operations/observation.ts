@@ -1,4 +1,4 @@
-/** What an operator and an orchestrator look at: the health report, the probes and the metrics. Open to whoever asks. */
+/** Health report, probes and metrics. Open without a token. */
 
 import { z } from 'zod'
 import type { HealthDocument } from '../../health/report.ts'
@@ -8,14 +8,14 @@ import { json, type Operation, operation, PLAIN, problem, text } from '../operat
 export type Observed = {
   readonly health: { report(): Promise<HealthDocument> }
   readonly metrics: Pick<Metrics, 'scrape'>
-  /** What must hold for the sidecar to have started, and for it to take traffic. */
+  /** Conditions for having started, and for taking traffic. */
   readonly phase: () => { readonly started: Conditions; readonly ready: Conditions }
 }
 
-/** By name, whether each holds. */
+/** Whether each named condition holds. */
 type Conditions = Readonly<Record<string, boolean>>
 
-/** The health report, the probes and the metrics: open to whoever asks. */
+/** Health report, probes and metrics. Open without a token. */
 export function observationOperations({ metrics, health, phase }: Observed): Operation[] {
   return [
     ...probeOperations({ metrics, phase }),
@@ -49,7 +49,7 @@ const HEALTH = z.object({
   timestamp: z.iso.datetime(),
 })
 
-/** What may be asked of anyone, also on a listener of its own. */
+/** Operations of the metrics listener. */
 export function probeOperations({ metrics, phase }: Omit<Observed, 'health'>): Operation[] {
   const probe = (id: string, path: string, summary: string, conditions: () => Conditions): Operation =>
     operation({
@@ -84,6 +84,6 @@ export function probeOperations({ metrics, phase }: Omit<Observed, 'health'>): O
   ]
 }
 
-/** As Kubernetes' own probes word it. */
+/** Worded like Kubernetes' own probes. */
 const verdicts = (conditions: readonly (readonly [string, boolean])[]) =>
   conditions.map(([name, holds]) => `${holds ? '[+]' : '[-]'}${name} ${holds ? 'ok' : 'failed'}\n`).join('')

@@ -1,4 +1,4 @@
-/** The page at `/`: its files as they lie on disk, open to whoever asks, for they hold no data. */
+/** The page at `/`. Its files are open without a token, since they hold no data. */
 
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -10,7 +10,7 @@ const TYPES: Readonly<Record<string, string>> = {
   js: 'text/javascript; charset=utf-8',
 }
 
-/** Nothing from elsewhere, nothing inline, no frame around it: what an upstream's path says can then only be text. */
+/** Nothing external, nothing inline, no frame around it: a path of an upstream can only ever be text. */
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -18,7 +18,7 @@ const POLICY =
 const FOLDER = new URL('../../../dashboard/', import.meta.url)
 const PLOTTING = new URL('./', import.meta.resolve('uplot'))
 
-/** Reads the files once. The page's addresses are relative, so that it may be served below a path by something in front. */
+/** Reads the files once. The page's addresses are relative, so that a proxy may serve it below a path. */
 export function pageOperations(): Operation[] {
   const own = [FOLDER, new URL('styles/', FOLDER)].flatMap((folder) =>
     readdirSync(folder)

@@ -1,4 +1,4 @@
-/** How far the jobs are, over HTTP: all stages of each, without the items, of which there may be thousands. */
+/** Progress of jobs over HTTP: all stages of each, without their items. */
 
 import { z } from 'zod'
 import type { JobProgress } from '../../../dashboard/shapes.ts'

@@ -1,4 +1,4 @@
-/** The upstreams over HTTP: what state they are in, what failed of late, what happens now, and an operator's word to their breakers. */
+/** Upstreams over HTTP: state, recent failures, live events, and the modes of their breakers. */
 
 import { z } from 'zod'
 import type { Failure, UpstreamView } from '../../../dashboard/shapes.ts'
