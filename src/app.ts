@@ -12,7 +12,7 @@ import { DataPlane } from './runtime/data-plane.ts'
 
 /**
  * Joins observers, data plane and control plane, and starts serving.
- * @param source where the configuration came from, and comes from again.
+ * @param source of the configuration, for reloads.
  * @throws Error naming the configuration's key when it cannot listen somewhere or read a file; nothing is left running.
  */
 export async function startApp(given: Given, outside: Outside, source: ConfigSource = UNFILED): Promise<App> {

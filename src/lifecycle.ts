@@ -1,4 +1,4 @@
-/** From the start to the end of the process: listening, draining, closed. */
+/** The life of the process: listening, draining, closed. */
 
 import type { DestinationStream } from 'pino'
 import type { Clock } from './clock.ts'
@@ -6,25 +6,25 @@ import type { Emit, ReloadReport, ReloadTrigger } from './events.ts'
 import type { Resolve } from './net/dns-cache.ts'
 import type { Address } from './net/listen.ts'
 
-/** What the process, or a test, gives the sidecar from outside. */
+/** What the process, or a test, gives to the sidecar. */
 export type Outside = {
   readonly clock: Clock
   readonly random: () => number
   readonly newId: () => string
   readonly version: string
-  /** How upstreams' names become addresses. */
+  /** Resolves upstreams' names. */
   readonly resolve: Resolve
   /** Where log lines go; undefined for stdout. */
   readonly logTo: DestinationStream | undefined
 }
 
-/** The running sidecar, as its process and tests hold it. */
+/** The running sidecar, for its process and for tests. */
 export type App = {
-  /** As of now: a reload may move them. */
+  /** Present addresses. A reload may change them. */
   readonly addresses: () => {
     readonly shared: Address | undefined
     readonly control: Address
-    /** By upstream, those that have a listener of their own. */
+    /** By upstream, for upstreams with their own listener. */
     readonly upstreams: ReadonlyMap<string, Address>
   }
   /** Reads the configuration again and puts it in force, whole or not at all. Never rejects. */
@@ -32,28 +32,28 @@ export type App = {
   /** Logs and counts an error that reached the process. */
   readonly tell: (error: unknown) => void
   /**
-   * Stops in order: not ready at once, no new connections after DRAIN_DELAY_MS, every request under way to its end or,
-   * after `shutdown`, cut, then all closed.
+   * Stops in order: not ready at once; no new connections after DRAIN_DELAY_MS; requests end, or are cut after `shutdown`;
+   * everything closes.
    */
   readonly drain: () => Promise<void>
-  /** Closes everything now; requests under way are cut. */
+  /** Closes everything now. Requests under way are cut. */
   readonly close: () => Promise<void>
 }
 
-/** Time for whoever watches `/readyz` to look away before connections are refused, in ms. */
+/** Time in ms for those who watch `/readyz` to stop sending before connections are refused. */
 const DRAIN_DELAY_MS = 1_000
 
-/** Time for the last answers of those that are cut to go out, in ms. */
+/** Time in ms for the last answers of cut requests. */
 const CUT_MS = 1_000
 
-/** The requests that a drain waits for. */
+/** Requests that a drain waits for. */
 type Requests = {
-  /** The longest wait, in ms. */
+  /** Longest wait in ms. */
   readonly shutdownMs: number
   inFlight(): number
   /** Accepts no more connections. Resolves when no request is under way, or after so many ms. */
   finish(ms: number): Promise<void>
-  /** Ends the requests that are under way. */
+  /** Cuts the requests under way. */
   cut(): void
 }
 
@@ -68,23 +68,23 @@ export class Lifecycle {
     this.#clock = clock
   }
 
-  /** @param close called when everything closes, together with all other rooms. */
+  /** @param close called at the end, together with those of all other rooms. */
   onClose(close: () => Promise<void>): void {
     this.#rooms.push(close)
   }
 
-  /** @param end called once all rooms are closed: for those that watch them to the end. */
+  /** @param end called after all rooms are closed, for observers of their end. */
   onEnd(end: () => void): void {
     this.#observers.push(end)
   }
 
-  /** What must hold for the sidecar to have started, and for it to take traffic. */
+  /** Conditions for having started, and for taking traffic. */
   readonly conditions = () => ({
     started: { listening: this.isListening },
     ready: { listening: this.isListening, 'accepting requests': !this.isDraining },
   })
 
-  /** The first steps of App's `drain`: to its last request. */
+  /** The part of `drain` up to the last request. */
   async drain(requests: Requests, emit: Emit): Promise<void> {
     this.isDraining = true
     emit({ kind: 'draining', inFlight: requests.inFlight() })
@@ -95,7 +95,7 @@ export class Lifecycle {
     await requests.finish(CUT_MS)
   }
 
-  /** Harmless when all is closed already. */
+  /** Harmless when everything is closed. */
   async close(): Promise<void> {
     this.isDraining = true
     await Promise.all(this.#rooms.splice(0).map((close) => close()))

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { Command, Surroundings } from './commands/command.ts'
 import { UsageError } from './commands/usage-error.ts'
 
-/** By name, in the order of the help. Loads the code of one alone: most of the time to start is reading code. */
+/** Commands by name, in the order of the help. Only one is loaded: most of the time to start is loading code. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   run: async () => (await import('./commands/run.ts')).runCommand,
   check: async () => (await import('./commands/check.ts')).checkCommand,

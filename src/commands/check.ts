@@ -9,11 +9,11 @@ import { readText } from './read-config.ts'
 
 type CheckOptions = {
   readonly file: string
-  /** Whether a warning is a reason to fail. */
+  /** Whether warnings make it fail. */
   readonly strict: boolean
-  /** Whether a program reads what is written. */
+  /** Whether to print JSON. */
   readonly json: boolean
-  /** Names of rules that are not asked. */
+  /** Names of warnings to leave out. */
   readonly allowed: readonly string[]
 }
 
@@ -42,8 +42,8 @@ type Verdict = {
 }
 
 /**
- * Lists every fault of a configuration file, or else what it will be sorry for.
- * @returns the exit code: 0 when it is sound, 1 when there are warnings and `strict`, 2 when it is faulty or not readable.
+ * Lists the faults of a configuration file; when it has none, its warnings.
+ * @returns the exit code: 0 when it is sound, 1 when there are warnings and `strict`, 2 when it has faults or cannot be read.
  */
 function check(options: CheckOptions, env: Env, write: (text: string) => void): number {
   const { file, strict, json, allowed } = options

@@ -10,10 +10,10 @@ import { UsageError } from './usage-error.ts'
 type CopyOptions = {
   readonly from: StorePlace
   readonly to: StorePlace
-  /** PEM file of a further authority; '' for none. */
+  /** PEM file of a further certificate authority; '' for none. */
   readonly caFile: string
   readonly servername: string
-  /** How long what is copied lives, from now. */
+  /** Time for which copied records live, in ms from now. */
   readonly ttlMs: number
 }
 
@@ -43,8 +43,8 @@ export const checkpointsCommand = command({
 })
 
 /**
- * A command line can be read by every user of the machine, the environment cannot: `${NAME}` is taken from there. A wrong
- * place is not shown, since there may be a password in it.
+ * Reads `${NAME}` from the environment: every user of the machine can read a command line. A wrong place is not printed, since
+ * it may hold a password.
  */
 function placeAt(option: string, text: string | undefined, surroundings: Surroundings): StorePlace {
   const [, name] = /^\$\{(\w+)\}$/.exec(text ?? '') ?? []
@@ -57,9 +57,9 @@ const PAGE = 100
 const ALWAYS = { ifMatch: undefined, ifNoneMatch: undefined, attempt: undefined }
 
 /**
- * Copies checkpoints with all their stages, and jobs. What the target has already is left alone, so that a copy that was
- * broken off can be run again.
- * @returns the exit code: 0 when all are there, 1 when a store could not be opened or went away, or a record not be read.
+ * Copies checkpoints with all their stages, and jobs. Leaves alone what the target already has, so that a broken copy can be
+ * run again.
+ * @returns the exit code: 0 when everything was copied, 1 when a store failed or a record could not be read.
  */
 async function copyCheckpoints(
   { from, to, caFile, servername, ttlMs }: CopyOptions,
@@ -105,8 +105,8 @@ async function copyCheckpoints(
 }
 
 /**
- * Its newest stage last, so that it is the newest in the target, too; and once that is there, all are. A target that has
- * stages of its own has gone on without the source.
+ * Copies the newest stage last, so that it is the newest in the target, too, and its presence means that all are there. A
+ * target with stages of its own has gone on without the source, and is left alone.
  */
 async function copyRecord(job: string, source: CheckpointStore, target: CheckpointStore): Promise<'copied' | 'there'> {
   const there = await target.stages(job)

@@ -1,29 +1,29 @@
-/** Shape of a command: what it is called, what it takes, and what it does. */
+/** The shape of a command: its name, usage, options and function. */
 
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 import type { Terminal } from './terminal.ts'
 import { UsageError } from './usage-error.ts'
 
-/** What the process gives a command. */
+/** What the process gives to a command. */
 export type Surroundings = {
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Of the program. */
+  /** Version of the program. */
   readonly version: string
   readonly write: (text: string) => void
   /** Writes to stderr. */
   readonly complain: (text: string) => void
-  /** Whether what is written is on a screen, so that a line may be written over. */
+  /** Whether the output is a screen, so that a line may be overwritten. */
   readonly hasScreen: boolean
   readonly terminal: Terminal
 }
 
 export type Command = {
   readonly name: string
-  /** Its part of `breakwater --help`. */
+  /** The command's part of `breakwater --help`. */
   readonly usage: string
   /**
    * @returns the exit code.
-   * @throws UsageError for arguments that it does not take.
+   * @throws UsageError for arguments that the command does not accept.
    */
   readonly run: (args: string[], surroundings: Surroundings) => number | Promise<number>
 }
@@ -33,9 +33,9 @@ type Parsed<O extends ParseArgsOptionsConfig> = ReturnType<typeof parseArgs<{ op
 type Described<O extends ParseArgsOptionsConfig> = {
   readonly name: string
   readonly usage: string
-  /** Its options, as node's parseArgs takes them. */
+  /** Options in the form of node's parseArgs. */
   readonly options: O
-  /** Whether it takes arguments that are no options. */
+  /** Whether the command accepts positional arguments. */
   readonly allowPositionals: boolean
   readonly run: (
     values: Parsed<O>['values'],
@@ -67,7 +67,7 @@ function parsed<O extends ParseArgsOptionsConfig>(args: string[], options: O, al
   }
 }
 
-/** The value of a variable of the environment that an option names. */
+/** The value of an environment variable that an option names. */
 export function variable(option: string, name: string, { env }: Surroundings): string {
   const value = env[name]
   if (value === undefined) throw new UsageError(`${option}: ${name} is not set`)

@@ -7,9 +7,9 @@ import { command, type Surroundings } from './command.ts'
 import { npxEnd } from './npx.ts'
 
 type DemoOptions = {
-  /** The configuration's file; undefined for the shipped one. */
+  /** Configuration file; undefined for the shipped one. */
   readonly config: string | undefined
-  /** Where the sidecar's log goes, at full scale: with that configuration `simulate` replays it. */
+  /** File for the sidecar's log at full scale, which `simulate` can replay with that configuration. */
   readonly log: string | undefined
 }
 

@@ -26,8 +26,8 @@ export const explainCommand = command({
 })
 
 /**
- * Tells show what the sidecar would do with a request, with the line of each setting.
- * @returns the exit code: 0, or 2 when the file is faulty or not readable, or the question has no answer.
+ * Prints what the sidecar would do with a request, with the line of each setting.
+ * @returns the exit code: 0, or 2 when the file has faults or cannot be read, or the question has no answer.
  */
 function explain(file: string, json: boolean, question: Question, { env, write, complain }: Surroundings): number {
   const read = readConfig(file, env)

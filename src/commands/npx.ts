@@ -1,11 +1,11 @@
 import type { Clock } from '../clock.ts'
 
-/** How often the parent is looked at, in ms. */
+/** Interval in ms at which the parent process is checked. */
 const LOOK_MS = 250
 
 /**
- * Resolves once the npx that started this process is gone; never for a process that npx did not start. npx runs a command in
- * a shell and signals that shell alone, which hands nothing on: without this the command would outlive both.
+ * Resolves when the npx that started this process has ended; never for a process that npx did not start. npx runs a command in
+ * a shell and signals that shell alone, which passes nothing on: otherwise the command would outlive both.
  */
 export function npxEnd(env: Readonly<Record<string, string | undefined>>, clock: Clock): Promise<void> {
   return new Promise((resolve) => {

@@ -5,7 +5,7 @@ import { type Loaded, loadConfig } from '../config/load.ts'
 
 type Read = Extract<Loaded, { ok: true }> & { readonly text: string }
 
-/** @returns a sound configuration and its text, or what to tell whoever named the file. */
+/** @returns a sound configuration with its text, or the message to print. */
 export function readConfig(file: string, env: Env): Read | string {
   const text = readText(file)
   if (text instanceof Error) return `breakwater: cannot read ${file}: ${text.message}\n`

@@ -41,7 +41,7 @@ async function run(file: string, { version, env, complain }: Surroundings): Prom
   }
   const asked = Promise.race([firstSignal(), npxEnd(env, systemClock)])
   let app: App | undefined
-  // One that comes before it serves asks for nothing: the file has just been read.
+  // A SIGHUP before the start is done needs no reload: the file has just been read.
   process.on('SIGHUP', () => void app?.reload('signal'))
   try {
     const { config, origins, text } = read
@@ -57,7 +57,7 @@ async function run(file: string, { version, env, complain }: Surroundings): Prom
   }
 }
 
-/** Resolves at the first signal, also one that comes during the start; the second ends the process. */
+/** Resolves at the first signal, also during the start. The second one ends the process. */
 function firstSignal(): Promise<void> {
   return new Promise((resolve) => {
     let asked = false

@@ -15,11 +15,11 @@ import { UsageError } from './usage-error.ts'
 import { durationMs } from '../config/kinds/units.ts'
 
 type SimulateOptions = {
-  /** Files; a log of `-` is what comes on stdin. */
+  /** Files; `-` reads the log from stdin. */
   readonly config: string
   readonly against: string | undefined
   readonly source: { readonly log: string } | { readonly scenario: string }
-  /** Where a page with plots goes. */
+  /** File for a page with plots. */
   readonly html: string | undefined
   readonly json: boolean
   readonly seed: number
@@ -28,7 +28,7 @@ type SimulateOptions = {
 
 type Named = { readonly name: string; readonly role: 'other' | 'asked'; readonly config: Config }
 
-/** A file that is faulty or cannot be read; the message says which, in lines. */
+/** A file that has faults or cannot be read, with the lines to print. */
 class FileError extends Error {}
 
 export const simulateCommand = command({
@@ -74,7 +74,7 @@ export const simulateCommand = command({
   },
 })
 
-/** In ms; Infinity for the word that stands for no end. */
+/** In ms; Infinity for the word that means no limit. */
 function lengthOr(option: string, given: string, endless: string): number {
   const ms = given === endless ? Number.POSITIVE_INFINITY : durationMs(given)
   if (ms === undefined) throw new UsageError(`${option}: expected ${endless} or a duration such as 30s`)
@@ -82,8 +82,8 @@ function lengthOr(option: string, given: string, endless: string): number {
 }
 
 /**
- * Runs a log or a scenario through a configuration, and through another one that it is to be compared with.
- * @returns the exit code: 0, or 2 when a file is faulty or cannot be read.
+ * Runs a log or a scenario through a configuration, and through another one to compare with.
+ * @returns the exit code: 0, or 2 when a file has faults or cannot be read.
  */
 async function simulate(options: SimulateOptions, { env, write, complain }: Surroundings): Promise<number> {
   try {

@@ -7,18 +7,18 @@ import { UsageError } from './usage-error.ts'
 import type { Terminal } from './terminal.ts'
 
 type TopOptions = {
-  /** Of the control listener. */
+  /** Address of the control listener. */
   readonly url: string
-  /** '' for none. */
+  /** '' without a token. */
   readonly token: string
-  /** One frame, and done. */
+  /** Whether to print one frame and end. */
   readonly once: boolean
 }
 
 const AGAIN_MS = 1_000
-/** A sample comes each second: after so long without one, the sidecar is taken for lost. */
+/** Silence in ms after which the sidecar counts as gone. Samples come each second. */
 const SILENCE_MS = 10_000
-/** The other screen, without a cursor; and back (xterm's control sequences). */
+/** xterm's control sequences: the other screen without a cursor, and back. */
 const ENTER = '\x1b[?1049h\x1b[?25l'
 const LEAVE = '\x1b[?25h\x1b[?1049l'
 
@@ -41,7 +41,7 @@ export const topCommand = command({
 })
 
 /**
- * Shows the upstreams and the latest failures, anew with each second's sample, until q or a signal.
+ * Shows upstreams and latest failures, redrawn each second, until q or a signal.
  * @returns the exit code: 0, or 1 when one frame was asked for and the sidecar gave none.
  */
 export async function top(
@@ -71,7 +71,7 @@ export async function top(
   }
 }
 
-/** A signal that aborts once nothing was heard for too long. */
+/** A signal that aborts after too long a silence. */
 function heard(clock: Clock) {
   let heardAt = clock.now()
   const silent = new AbortController()
@@ -147,7 +147,7 @@ async function watch(api: Api, url: string, terminal: Terminal, clock: Clock): P
   return 0
 }
 
-/** Line over line, so that nothing flickers. */
+/** Draws line over line, without flicker. */
 const screen = (lines: string) => `\x1b[H${lines.replaceAll('\n', '\x1b[K\r\n')}\x1b[K\x1b[J`
 
 function pause(clock: Clock, ended: AbortSignal): Promise<void> {
@@ -163,7 +163,7 @@ function pause(clock: Clock, ended: AbortSignal): Promise<void> {
   })
 }
 
-/** fetch says `fetch failed`, and why in its cause. */
+/** fetch only says `fetch failed`; the reason is in its cause. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   if (error instanceof ApiError) return `${error.message} (${error.status})`

@@ -1,2 +1,2 @@
-/** A faulty command line: `main` prints the message and the command's usage. */
+/** A faulty command line. `main` prints the message and the command's usage. */
 export class UsageError extends Error {}

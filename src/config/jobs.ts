@@ -1,4 +1,4 @@
-/** The `job` and `timeouts` blocks: how a request tells its job's shape, and what timeouts come of it. */
+/** The `job` and `timeouts` blocks: how requests describe a job, and the timeouts computed from it. */
 
 import { z } from 'zod'
 import type { InputRule } from '../job/inputs.ts'
@@ -23,12 +23,12 @@ const input = z.strictObject({
   max: z.number().describe('Largest number that is accepted.').optional(),
 })
 
-/** Without a header of its own a job's id comes in this one. */
+/** Default header of a job's id. */
 const ID_HEADER = 'x-job-id'
 const MIN = '1s'
 const MAX = '1d'
 
-/** With the default as it is written, not as it is read. */
+/** With the default as written in the file, for the docs. */
 const bound = (description: string, byDefault: string) => {
   const type = duration('1ms', '7d')
   return type.default(type.parse(byDefault)).meta({ description, byDefault })
@@ -84,7 +84,7 @@ export function resolveTimeouts(said: z.infer<typeof TIMEOUTS> | undefined): Tim
   return Object.fromEntries(rules)
 }
 
-/** Names that lead nowhere, bounds the wrong way round, and sums of sums. */
+/** Conflicts: unknown names, bounds in the wrong order, and sums of sums. */
 export function jobConflicts(
   job: JobConfig,
   timeouts: TimeoutRules,

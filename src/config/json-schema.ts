@@ -1,9 +1,9 @@
-/** The schema of the file for editors: JSON Schema (draft 7, which they know best), from the one that `check` goes by. */
+/** JSON Schema (draft 7, which editors know best) of the file, made from the schema of `check`. */
 
 import { z } from 'zod'
 import { FILE } from './schema.ts'
 
-/** What of JSON Schema stands in ours. */
+/** The parts of JSON Schema that are used. */
 export type JsonSchema = {
   readonly type?: string | readonly string[]
   readonly const?: unknown
@@ -19,11 +19,11 @@ export type JsonSchema = {
   readonly title?: string
   readonly description?: string
   readonly default?: unknown
-  /** Ours for `default`, which the library leaves out of whatever is read into something else. */
+  /** Replaces `default`, which the library omits for transformed values. */
   readonly byDefault?: unknown
 }
 
-/** Of what is written in a file: durations as text, and any value as `${NAME}`. */
+/** For values as written in a file: durations as text, and `${NAME}` anywhere. */
 export function jsonSchema(): JsonSchema {
   const whole = z.toJSONSchema(FILE, { io: 'input', target: 'draft-7', unrepresentable: 'any' }) as JsonSchema
   const { upstreams, defaults, ...properties } = mapped(whole.properties ?? {}, fromEnvironment)
@@ -35,7 +35,7 @@ export function jsonSchema(): JsonSchema {
   }
 }
 
-/** `${NAME}` may stand for any value; quoted or not, it is a string to an editor. */
+/** `${NAME}` may stand for any value. To an editor it is a string. */
 const REFERENCE = { type: 'string', pattern: '\\$\\{.*\\}' }
 
 function fromEnvironment(schema: JsonSchema): JsonSchema {
@@ -52,7 +52,7 @@ function fromEnvironment(schema: JsonSchema): JsonSchema {
   }
 }
 
-/** Upstreams and routes have what stands above them, not the defaults of the code. */
+/** Removes defaults below upstreams and routes, which inherit values from above. */
 function withoutInherited(schema: JsonSchema, inherited: readonly string[]): JsonSchema {
   const inner = within(schema, (one) => withoutInherited(one, inherited))
   if (inner.properties === undefined) return inner
@@ -68,7 +68,7 @@ function withoutDefaults(schema: JsonSchema): JsonSchema {
   return rest
 }
 
-/** The same schema with all that it is made of turned. */
+/** Applies a function to every inner schema. */
 function within(schema: JsonSchema, turn: (inner: JsonSchema) => JsonSchema): JsonSchema {
   const { properties, additionalProperties, items, anyOf } = schema
   return {
@@ -83,5 +83,5 @@ function within(schema: JsonSchema, turn: (inner: JsonSchema) => JsonSchema): Js
 const mapped = (all: Readonly<Record<string, JsonSchema>>, turn: (one: JsonSchema) => JsonSchema) =>
   Object.fromEntries(Object.entries(all).map(([key, one]) => [key, turn(one)]))
 
-/** As it is printed and kept. */
+/** The schema as text. */
 export const printedSchema = () => `${JSON.stringify(jsonSchema(), undefined, 2)}\n`

@@ -1,4 +1,4 @@
-/** From the text of a configuration file to a frozen Config, or to every fault that it has. */
+/** Loads a configuration: from text to a frozen Config, or to all faults. */
 
 import { type ConfigFault, faultAt, schemaFaults } from './file/faults.ts'
 import { excerptAt } from './file/excerpt.ts'
@@ -13,7 +13,7 @@ import { Source, type TextFault } from './file/source.ts'
 type Sound = {
   readonly ok: true
   readonly config: Config
-  /** Where in the file its settings stand. */
+  /** Places of its settings in the file. */
   readonly origins: Origins
 }
 
@@ -22,20 +22,20 @@ export type Loaded =
   /** In the order of the file. */
   | { readonly ok: false; readonly faults: readonly ConfigFault[] }
 
-/** What no hand writes; parsing takes time. */
+/** Largest file. No person writes a larger one, and parsing takes time. */
 const MAX_BYTES = 128 * 1024
 const MAX_LINES = 8_000
-/** How often one of the file's anchors may be repeated: enough for people, too few for a bomb. */
+/** Largest number of repetitions of an anchor: enough for people, too few for a bomb. */
 const MAX_ALIASES = 100
-/** Keys and values, those that anchors repeat counted each time. */
+/** Largest number of keys and values, with those that anchors repeat. */
 const MAX_VALUES = 20_000
-/** Of faults that are told. */
+/** Largest number of reported faults. */
 const MAX_FAULTS = 200
 
 /**
- * Never throws, and takes well under a second, whatever the text.
- * @param file its name, for the faults.
- * @param env for `${NAME}`; its values never stand in a fault.
+ * Loads a configuration. Never throws, and takes well under a second for any text.
+ * @param file name for the faults.
+ * @param env for `${NAME}`; its values never appear in a fault.
  */
 export function loadConfig(text: string, file: string, env: Env): Loaded {
   const wrong = (message: string) => faulty([wholeFile(file, message)])
@@ -63,7 +63,7 @@ export function loadConfig(text: string, file: string, env: Env): Loaded {
       }),
     )
   if (!said.success) {
-    // What is not set is not of the wrong kind, too.
+    // A missing variable is not reported as a wrong type, too.
     const isSet = ({ line, column }: ConfigFault) => !unset.some((one) => one.line === line && one.column === column)
     const ofKinds = schemaFaults(said.error, FILE, source, file, MAX_FAULTS).filter(isSet)
     const beside = pruned(raw, said.error)
@@ -82,7 +82,7 @@ function lineCount(text: string): number {
   return count
 }
 
-/** The document as plain values; an Error when its anchors cannot be followed (too many, or in a circle). */
+/** The document as plain values; an Error when its anchors cannot be resolved (too many, or in a circle). */
 function plainValue({ document }: Source): unknown {
   try {
     const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES })
@@ -102,7 +102,7 @@ function isLarge(value: unknown): boolean {
   return false
 }
 
-/** One fault in the defaults shows in every upstream. */
+/** Removes repeated faults: one in the defaults appears in every upstream. */
 function distinct(faults: readonly ConfigFault[]): ConfigFault[] {
   const seen = new Set<string>()
   return faults.filter(({ line, column, message }) => {

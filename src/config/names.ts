@@ -1,2 +1,2 @@
-/** An upstream's name as a check of the health report: make-video's own have `_`. */
+/** An upstream's name in the health report: make-video's own names have `_`. */
 export const checkName = ({ name }: { readonly name: string }) => name.replaceAll('-', '_')

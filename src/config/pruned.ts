@@ -1,4 +1,4 @@
-/** What a file says beside its faults: so that settings which do not go together are told of in the same breath. */
+/** Reads the rest of a file with faults, so that conflicts are reported together with them. */
 
 import type { z } from 'zod'
 import type { Conflict } from '../policy/scope.ts'
@@ -9,14 +9,14 @@ import type { Path } from './file/source.ts'
 type Pruned = {
   readonly raw: unknown
   readonly said: z.infer<typeof FILE>
-  /** What was taken out. */
+  /** Paths that were removed. */
   readonly removed: readonly Path[]
 }
 
-/** What is missing takes its parent with it, and that may have to be there, too. */
+/** Largest number of rounds: a missing value removes its parent, which may be required, too. */
 const ROUNDS = 4
 
-/** The file without the values that its schema refuses; undefined where nothing sound is left. */
+/** The file without the values that the schema rejects; undefined when nothing sound is left. */
 export function pruned(raw: unknown, error: z.ZodError): Pruned | undefined {
   const rest: unknown = structuredClone(raw)
   const removed: Path[] = []
@@ -30,7 +30,7 @@ export function pruned(raw: unknown, error: z.ZodError): Pruned | undefined {
   return undefined
 }
 
-/** Whether a conflict may be one only because something was taken out, and a default stands in for it. */
+/** Whether a conflict may only exist because a value was removed and a default replaces it. */
 export function isDoubtful({ path, message }: Conflict, removed: readonly Path[]): boolean {
   const near = path.slice(-2)
   const isOfName = message.startsWith('no such')
@@ -44,7 +44,7 @@ export function isDoubtful({ path, message }: Conflict, removed: readonly Path[]
 const pathsOf = (issue: z.core.$ZodIssue): Path[] =>
   issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...issue.path, key]) : [issue.path]
 
-/** Takes a value out, or what of its surroundings is there; a list goes whole, since its other members keep their places. */
+/** Removes a value, or its nearest parent. A list is removed whole, since its other members must keep their indices. */
 function remove(root: unknown, path: Path): Path {
   const holders = [root]
   for (const key of path.slice(0, -1)) holders.push(inside(holders.at(-1), key))

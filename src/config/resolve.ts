@@ -1,4 +1,4 @@
-/** From what a file says to what holds: inheritance, defaults, and what settings must be to each other. */
+/** Resolves a file into Config: inheritance, defaults, and conflicts between settings. */
 
 import type { z } from 'zod'
 import { type JobConfig, jobConflicts, resolveJob, resolveTimeouts } from './jobs.ts'
@@ -12,10 +12,10 @@ import type { Path } from './file/source.ts'
 import type { Address } from '../net/listen.ts'
 import { isLoopback } from '../net/loopback.ts'
 
-/** Between two questions to an upstream's health path, in ms, while nobody says otherwise. */
+/** Default interval of upstreams' health checks, in ms. */
 const HEALTH_INTERVAL_MS = 15_000
 
-/** Of those that a message lists. */
+/** Largest number of names in a message. */
 const SHOWN_NAMES = 20
 
 const TOP_VALUES = whole(TOP)
@@ -23,10 +23,10 @@ const UPSTREAM_VALUES = whole(UPSTREAM)
 const OF_A_ROUTE = joined([ROUTE, ROUTE_ONLY])
 const ROUTE_VALUES = whole(OF_A_ROUTE)
 
-/** @param raw what the file says, found sound by its schema; @param said the same as the schema read it. */
+/** @param raw the file's values, accepted by its schema. @param said the same values as the schema read them. */
 export function resolve(raw: unknown, said: z.infer<typeof FILE>): Config {
   const file = isMap(raw) ? raw : {}
-  // The blocks' own types say what their whole() yields: zod cannot follow a schema built by a loop.
+  // zod cannot type a schema that a loop builds; the blocks' types say what `whole` yields.
   const top = TOP_VALUES.parse(inherit(TOP, defaultsOf(TOP), pick(file, Object.keys(TOP)))) as Values<typeof TOP>
   const defaults = inherit(UPSTREAM, defaultsOf(UPSTREAM), file.defaults)
   return {
@@ -67,7 +67,7 @@ function resolvePolicies(own: Readonly<Record<string, unknown>>, defaults: unkno
   return { ...values, routes: routes.map((route) => resolveRoute(route, merged)) }
 }
 
-/** @param upstream what its upstream says and inherits, as one would write it. */
+/** @param upstream values of the upstream as written, with what it inherits. */
 function resolveRoute({ match, ...own }: Readonly<Record<string, unknown>>, upstream: unknown): RouteConfig {
   const inherited = only(ROUTE, isMap(upstream) ? upstream : {})
   const values = ROUTE_VALUES.parse(inherit(OF_A_ROUTE, { ...defaultsOf(ROUTE_ONLY), ...inherited }, own))
@@ -75,7 +75,7 @@ function resolveRoute({ match, ...own }: Readonly<Record<string, unknown>>, upst
   return { ...values, ...Object.fromEntries(shared), match: String(match) } as unknown as RouteConfig
 }
 
-/** What a block has of a map, key by key: an upstream's map has keys in blocks of a route that only it may have. */
+/** The keys of a block within a map. An upstream's map has further keys that a route must not inherit. */
 function only(block: Block, map: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(map)
@@ -91,7 +91,7 @@ function pick(map: Readonly<Record<string, unknown>>, keys: readonly string[]): 
   return Object.fromEntries(Object.entries(map).filter(([key]) => keys.includes(key)))
 }
 
-/** What each setting allows, but not together with another. */
+/** Conflicts between settings that are valid by themselves. */
 export function conflicts({ listen, control, upstreams, job, timeouts, health }: Config): Conflict[] {
   const listeners = [
     { path: ['listen'], address: listen },
@@ -113,14 +113,14 @@ export function conflicts({ listen, control, upstreams, job, timeouts, health }:
   ]
 }
 
-/** The names of the checks, as `/health` shows them. */
+/** Names of checks as in `/health`. */
 function healthConflicts(critical: readonly string[], upstreams: Config['upstreams']): Conflict[] {
   const checks = new Set(['checkpoint_store', 'disk_space', 'redis', 'celery_workers', ...upstreams.map(checkName)])
   const message = `no such check: ${[...checks].slice(0, SHOWN_NAMES).join(', ')}`
   return critical.flatMap((name, i) => (checks.has(name) ? [] : [{ path: ['health', 'critical', i], message }]))
 }
 
-/** Port 0 is a different one each time. */
+/** Port 0 never conflicts. */
 const written = (address: Address | undefined) =>
   address === undefined || address.port === 0 ? undefined : `${address.host}:${address.port}`
 
@@ -141,7 +141,7 @@ function upstreamConflicts(upstream: UpstreamConfig, computed: readonly string[]
   ]
 }
 
-/** One path for all: a request does not know yet where it goes when it gets its target. */
+/** All endpoints need the same path: the endpoint is chosen after the request's target is made. */
 function endpointConflicts(path: Path, urls: readonly string[]): Conflict[] {
   const [first, ...others] = urls.map((url) => new URL(url))
   if (first === undefined) return [{ path, message: 'url is missing' }]

@@ -1,4 +1,4 @@
-/** The whole file: every key with its type, bounds and default, and what the rest of the house gets to see of it. */
+/** The schema of the file: every key with type, bounds and default, and the type of Config. */
 
 import { z } from 'zod'
 import { redisOrNone, STORE_FORMS, storePlace } from '../checkpoint/place.ts'
@@ -24,7 +24,7 @@ import { ROUTE, ROUTE_ONLY, type RouteValues, UNMATCHED, UPSTREAM, type Upstream
 
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 
-/** Scheme, host, port and perhaps a base path: an upstream's address, without a trailing slash. */
+/** Address of an upstream: scheme, host, port and an optional base path, without a trailing slash. */
 const url = text
   .refine(isUpstreamUrl, {
     error: 'expected http://host:port or https://host:port, without credentials, query or fragment',
@@ -38,7 +38,7 @@ function isUpstreamUrl(written: string): boolean {
   return parsed.username === '' && parsed.password === '' && parsed.search === '' && parsed.hash === ''
 }
 
-/** A collector of traces; '' for none. */
+/** Address of a trace collector; '' for none. */
 const COLLECTOR_FORMS = "'' or http://host:4318 or https://…, without credentials, query or fragment"
 const collector = text
   .refine((url) => url === '' || isUpstreamUrl(url), { error: `expected ${COLLECTOR_FORMS}` })
@@ -49,7 +49,7 @@ const PAIR_FORMS = "'' or name=value,name=value with values percent-encoded"
 const headerList = written(headerPairs, PAIR_FORMS).meta({ type: 'string', title: PAIR_FORMS })
 const attributeList = written(attributePairs, PAIR_FORMS).meta({ type: 'string', title: PAIR_FORMS })
 
-/** `GET /jobs/{id}`, `POST /search/*`, `* /health`: see the proxy's routes for what they match. */
+/** `GET /jobs/{id}`, `POST /search/*`, `* /health`: see compileMatch. */
 const match = text
   .regex(/^(?:[A-Z]+|\*) \/(?:(?:\{[a-zA-Z_]\w*\}|\*|[^\s{}*/?#]*)(?:\/|$))*$/, {
     error: 'expected METHOD /path, with {name} or * for a whole segment, such as GET /jobs/{id}',
@@ -67,7 +67,7 @@ const redis = written(redisOrNone, REDIS_FORMS).meta({ type: 'string', title: RE
 
 const LOG_LEVEL = oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
 
-/** Everything outside `defaults` and `upstreams`. */
+/** Settings outside of `defaults` and `upstreams`. */
 export const TOP = {
   version: setting(z.literal(1, { error: 'expected 1, the only version there is' }), 1, 'Version of the file format.'),
   service: setting(
@@ -196,7 +196,7 @@ const upstream = z
     path: ['urls'],
   })
 
-/** What a file may say, level by level, before anything is inherited. */
+/** Schema of the file, before inheritance. */
 export const FILE = z.strictObject({
   ...partial(TOP).shape,
   job: JOB.describe('How a request describes the job that it belongs to.').optional(),
@@ -218,7 +218,7 @@ export const FILE = z.strictObject({
 
 export type RouteConfig = RouteValues & { readonly match: string }
 
-/** How an upstream is looked at; the path undefined when it has none of its own. Both in ms. */
+/** Health check of an upstream; path undefined without one. */
 type UpstreamHealthConfig = {
   readonly path: string | undefined
   readonly timeoutMs: number
@@ -227,7 +227,7 @@ type UpstreamHealthConfig = {
 
 export type UpstreamConfig = UpstreamValues & {
   readonly name: string
-  /** Of its endpoints, one at least; without a trailing slash, all with the same path. */
+  /** Addresses of its endpoints, at least one, without a trailing slash and with the same path. */
   readonly urls: readonly string[]
   /** undefined when it has no listener of its own. */
   readonly listen: Address | undefined
@@ -236,23 +236,23 @@ export type UpstreamConfig = UpstreamValues & {
   readonly routes: readonly RouteConfig[]
 }
 
-/** What holds for requests that match none of the routes. */
+/** Settings for requests that match no route. */
 export const unmatchedRoute = (upstream: UpstreamConfig): RouteValues => ({ ...upstream, ...UNMATCHED })
 
-/** Durations in ms, sizes in bytes; nothing is absent but by `undefined`, and nothing can be changed. */
+/** Durations in ms, sizes in bytes. Frozen; absent values are undefined. */
 export type Config = {
   readonly service: string
   /** undefined when the shared listener is off. */
   readonly listen: Address | undefined
   readonly bodies: Values<typeof TOP.bodies>
-  /** The longest drain, in ms. */
+  /** Longest drain, in ms. */
   readonly shutdown: number
-  /** Of one listener. */
+  /** Client connections of one listener. */
   readonly maxConnections: number
   readonly control: {
     readonly listen: Address
     readonly token: string
-    /** For metrics and probes alone; undefined when it is off. */
+    /** Listener for metrics and probes only; undefined when it is off. */
     readonly metricsListen: Address | undefined
   }
   readonly log: Values<typeof TOP.log>

@@ -1,4 +1,4 @@
-/** Settings of upstreams and routes: those of the policies, and the few that belong to none. */
+/** Settings of upstreams and routes: those of all policies, and those that belong to none. */
 
 import { POLICIES, type RoutePolicies, type SeparateKey, type UpstreamPolicies } from '../policy/policies.ts'
 import { listOf, text } from './kinds/kinds.ts'
@@ -27,19 +27,19 @@ const OWN_UPSTREAM = {
   },
 }
 
-/** What a route may have of its own. */
+/** Keys that upstreams, defaults and routes may set. */
 export const ROUTE = joined([...POLICIES.map(({ settings }) => settings.route), OWN_ROUTE])
 
-/** What only an upstream has, for all its routes together. */
+/** Keys that only upstreams and defaults may set. */
 export const UPSTREAM_ONLY = joined([...POLICIES.map(({ settings }) => settings.upstream), OWN_UPSTREAM])
 
-/** What `defaults` and each upstream may say. */
+/** Keys that `defaults` and upstreams may set. */
 export const UPSTREAM = joined([ROUTE, UPSTREAM_ONLY])
 
-/** What single routes may say, inherited from nowhere. */
+/** Keys that only routes may set, without inheritance. */
 export const ROUTE_ONLY = joined(POLICIES.map(({ settings }) => settings.routeOnly))
 
-/** What a route has for itself alone once it says anything of it. */
+/** Keys that a route does not inherit once it sets any of them. */
 export const SEPARATE: readonly string[] = POLICIES.flatMap(({ separate = [] }) => separate)
 
 export type UpstreamValues = UpstreamPolicies & Values<typeof OWN_ROUTE> & Values<typeof OWN_UPSTREAM>
@@ -47,9 +47,9 @@ export type RouteValues = RoutePolicies & Values<typeof OWN_ROUTE>
 
 type RouteOnly = Exclude<keyof RouteValues, keyof UpstreamValues>
 
-/** For requests that match no route: nothing that only a route may say, and nothing of a route's own. */
+/** Values of requests that match no route, for the keys that only routes have. */
 export const UNMATCHED = {
   ...whole(ROUTE_ONLY).parse(defaultsOf(ROUTE_ONLY)),
   ...Object.fromEntries(SEPARATE.map((key) => [key, undefined])),
-  // A schema built by a loop has no type of its own: the blocks of ROUTE_ONLY say what it yields.
+  // A schema that a loop builds has no type of its own. The blocks of ROUTE_ONLY say what it yields.
 } as Pick<RouteValues, RouteOnly | SeparateKey>

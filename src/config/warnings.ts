@@ -1,4 +1,4 @@
-/** What a configuration is allowed to say, and will be sorry for: rules over what holds, each told where it is said. */
+/** Warnings of `check`: rules over the resolved configuration, each reported at its setting. */
 
 import { type Excerpt, excerptAt, shown } from './file/excerpt.ts'
 import type { Level, Origin, Origins } from './file/origins.ts'
@@ -12,7 +12,7 @@ import { defaultInputs, type FileRouteScope, type FileUpstreamScope, type NamedR
 import { COMPUTED, SERVICE } from './warnings/service.ts'
 
 export type ConfigWarning = Excerpt & {
-  /** Stable: what a script, or a suppression, goes by. */
+  /** Stable name, for scripts and `--allow`. */
   readonly rule: string
   readonly reason: string
   readonly fix: string
@@ -29,7 +29,7 @@ const UPSTREAM_RULES: NamedRules<FileUpstreamScope> = [
   ...Object.entries(REACHING),
 ]
 
-/** In the order of the file; what is said once and holds for many is warned of once. */
+/** In the order of the file. A setting that applies in many places is reported once. */
 export function warningsOf(config: Config, origins: Origins): ConfigWarning[] {
   const found = [
     ...findings(Object.entries(SERVICE), [], { config }),
@@ -64,7 +64,7 @@ function findings<Scope>(rules: NamedRules<Scope>, path: Path, scope: Scope): Fo
   })
 }
 
-/** What holds for requests that match no route, and then each route. */
+/** Scopes of an upstream: requests that match no route, then each route. */
 function scopesOf(config: Config, upstream: UpstreamConfig, origins: Origins): (FileRouteScope & { path: Path })[] {
   const inputs = defaultInputs(config)
   const base: Path = ['upstreams', upstream.name]
@@ -85,7 +85,7 @@ function scopesOf(config: Config, upstream: UpstreamConfig, origins: Origins): (
 
 const NEARNESS: readonly Level[] = ['route', 'upstream', 'file', 'defaults']
 
-/** Where the nearest of the settings stands; where its route or upstream does when all have their defaults. */
+/** Place of the nearest setting; of its route or upstream when all have defaults. */
 function located({ rule, scope, at, reason, fix }: Found, origins: Origins): ConfigWarning {
   const said = at
     .map((setting) => origins.of([...scope, ...setting.split('.')]))
@@ -95,13 +95,13 @@ function located({ rule, scope, at, reason, fix }: Found, origins: Origins): Con
   return { ...excerptOf(nearest, [...scope, ...at[0].split('.')], origins.file), rule, reason, fix }
 }
 
-/** The top of the file for what nothing in it speaks of. */
+/** The top of the file for settings that it does not mention. */
 function excerptOf(origin: Origin | undefined, setting: Path, file: string): Excerpt {
   const { line, column, source, path } = origin ?? { line: 1, column: 1, source: '', path: setting }
   return excerptAt(file, { line, column, source, path })
 }
 
-/** One paragraph a warning: where, which and why; the line itself with a caret; and the way out. */
+/** One paragraph per warning: place, name and reason; the line with a caret; the remedy. */
 export function formatWarnings(warnings: readonly ConfigWarning[]): string {
   return warnings
     .map((one) => {

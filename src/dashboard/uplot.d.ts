@@ -1,6 +1,6 @@
 import type Plot from 'uplot'
 
 declare global {
-  /** Of /page/uplot.js, which is no module. */
+  /** Declares /page/uplot.js, which is not a module. */
   const uPlot: typeof Plot
 }

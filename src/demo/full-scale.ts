@@ -1,8 +1,8 @@
 /**
- * A line of the log as it would be in a world where a second lasts a second: times, and whatever is in ms. With that the
- * configuration in force is the one that was scaled, and a simulation of the two is one of the demo.
- * @param startedAt wall-clock ms that stay where they are.
- * @param scale what a second lasts in the line.
+ * Rewrites a line of the log to full scale: its times, and every value in ms. The configuration in force then is the unscaled
+ * one, and `simulate` can replay both.
+ * @param startedAt wall-clock ms that stay unchanged.
+ * @param scale length of a second in the line.
  */
 export function atFullScale(line: string, startedAt: number, scale: number): string {
   const stretched = (key: string, value: unknown) => {

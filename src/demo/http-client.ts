@@ -1,4 +1,4 @@
-/** A client that is as patient, and as helpless, as make-video's httpx: 30 s a read, connects tried again three times. */
+/** A client with make-video's httpx settings: 30 s per read, three more tries per connect. */
 
 import { Agent, request } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -9,16 +9,16 @@ export type Ask = {
   readonly method?: 'GET' | 'POST'
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: Buffer | string
-  /** Longest silence of the other side, in ms, instead of the client's own. */
+  /** Longest silence in ms, instead of the client's own. */
   readonly readTimeoutMs?: number
 }
 
 export type HttpClient = { readonly ask: (url: string, ask?: Ask) => Promise<Answer>; readonly close: () => void }
 
-/** Between connects, in ms at full scale. */
+/** Waits between connects, in ms at full scale. */
 const CONNECT_WAITS_MS = [0, 500, 1_000]
 
-/** @param scale what a second of the real thing is here. */
+/** @param scale length of a second. */
 export function createHttpClient(scale: number): HttpClient {
   const agent = new Agent({ keepAlive: true, timeout: 5_000 })
   const once = (url: string, { method = 'GET', headers = {}, body, readTimeoutMs = 30_000 }: Ask): Promise<Answer> =>

@@ -1,21 +1,21 @@
-/** What the three scripted services have in common: a job API served the way uvicorn serves one, faults and all. */
+/** Common parts of the three scripted services: a job API as uvicorn serves one, with its faults. */
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** Ways to fail, each as the real services do; all off unless named. */
+/** Faults, each as the real services have it. Off unless given. */
 export type Faults = {
-  /** The process ends after so many requests, those under way served (uvicorn's limit_max_requests). */
+  /** The process ends after this many requests; those under way are served (uvicorn's limit_max_requests). */
   readonly restartEvery?: number
-  /** Connections, idle ones included, above which the answer is a 503 in plain text (uvicorn's limit_concurrency). */
+  /** Connections, including idle ones, above which it answers 503 in plain text (uvicorn's limit_concurrency). */
   readonly limitConcurrency?: number
-  /** Calls in a window of `perMs` above which the answer is a 429 with Retry-After. */
+  /** Calls per `perMs` above which it answers 429 with Retry-After. */
   readonly rateLimit?: { readonly calls: number; readonly perMs: number }
-  /** Every so many calls the next few get a 503. */
+  /** Every `every` calls, the next few get a 503. */
   readonly burst?: { readonly every: number; readonly length: number }
-  /** No workers from then to then, in ms after the first call: every call gets a 503. */
+  /** Time without workers, in ms after the first call: every call gets a 503. */
   readonly outages?: readonly { readonly fromMs: number; readonly toMs: number }[]
-  /** Every so many calls the connection is reset instead of an answer. */
+  /** Every so many calls it resets the connection. */
   readonly resetEvery?: number
 }
 
@@ -23,9 +23,9 @@ export type ServiceOptions = {
   readonly kind: 'search' | 'downloader' | 'transcriber'
   /** 0 for any free one. */
   readonly port: number
-  /** A job is done at its n-th poll. */
+  /** Number of the poll at which a job is done. */
   readonly pollsToFinish: number
-  /** How long POST /jobs and /health keep the event loop of the downloader busy. */
+  /** Time for which POST /jobs and /health block the downloader's event loop. */
   readonly blockMs: number
   /** Size of the file that the downloader serves. */
   readonly fileBytes: number
@@ -45,7 +45,7 @@ export type Reply = {
   readonly body?: Buffer | string
 }
 
-/** undefined when the route is not known. */
+/** undefined for an unknown route. */
 export type Handler = (call: Call, request: IncomingMessage) => Reply | undefined
 
 export const json = (status: number, value: unknown): Reply => ({
@@ -65,7 +65,7 @@ const OVERLOADED: Reply = {
 export type RunningService = { readonly port: number }
 
 /**
- * @param told hears of each call, and whether it came while the service was struggling: down, limited or out of workers.
+ * @param told called with each call, and whether it came while the service was down, limited or out of workers.
  * @param onRestart called when the service has served its last request and closed.
  */
 export async function startService(
@@ -86,7 +86,7 @@ export async function startService(
       if (server.listening) server.close(onRestart)
       response.setHeader('connection', 'close')
     }
-    // A connection that was in use when the server closed is idle after its answer, and would hold the end up.
+    // A connection in use at the close is idle after its answer, and would delay the end.
     response.on('close', () => server.listening || server.closeIdleConnections())
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -118,7 +118,7 @@ function send(response: ServerResponse, { status, headers = {}, body = '' }: Rep
   response.end(bytes)
 }
 
-/** What a call meets instead of an answer; undefined when it is served. */
+/** The fault that a call meets; undefined when it is served. */
 function createTroubles(faults: Faults): (connections: number) => Reply | 'reset' | undefined {
   let calls = 0
   let startedAt: number | undefined

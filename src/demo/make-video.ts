@@ -1,4 +1,4 @@
-/** A video from search to transcript, with make-video's own polls, retries and patience: what kills it there kills it here. */
+/** Makes a video from search to transcript with make-video's own polls, retries and patience. What fails there fails here. */
 
 import { createHash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -7,7 +7,7 @@ import type { ItemDone } from './video-record.ts'
 
 export type Urls = { readonly search: string; readonly downloader: string; readonly transcriber: string }
 
-/** How a video ended; `stage` and `error` when it did not end well. */
+/** Result of a video; `stage` and `error` when it failed. */
 export type Outcome =
   | { readonly finished: true }
   | { readonly finished: false; readonly stage: string; readonly error: string }
@@ -21,13 +21,13 @@ type Job = {
 
 const SHORTS = 2
 const AUDIO_BYTES = 1024 * 1024
-/** Of a call's answer that the client takes for a passing trouble of the transcriber. */
+/** Statuses that the client takes for a passing trouble of the transcriber. */
 const PASSING = new Set([429, 502, 503, 504])
 const UPLOAD_WAITS_MS = [2_000, 4_000, 8_000]
-/** Around the whole transcription, whatever ended it. */
+/** Tries of the whole transcription. */
 const AGAIN_MS = [2_000, 4_000, 8_000, 16_000]
 
-/** @param scale what a second of the real thing is here. */
+/** @param scale length of a second. */
 export async function makeVideo(
   number: number,
   urls: Urls,
@@ -64,7 +64,7 @@ async function asked(client: HttpClient, url: string, ask?: Ask): Promise<Answer
 
 const jobOf = ({ body }: Answer): Job => JSON.parse(body.toString())
 
-/** One bad poll ends it. */
+/** One bad poll fails the video. */
 async function done(client: HttpClient, url: string, everyMs: number, polls: number): Promise<Job> {
   for (let i = 0; i < polls; i += 1) {
     const job = jobOf(await asked(client, url))
@@ -88,7 +88,7 @@ async function download(url: string, base: string, client: HttpClient, scale: nu
   await asked(client, `${base}/jobs/${id}/download`)
 }
 
-/** Five tries. */
+/** Tries five times. */
 async function transcribed(number: number, base: string, client: HttpClient, scale: number): Promise<void> {
   for (const waitMs of AGAIN_MS) {
     const failed = await transcribe(number, base, client, scale).then(() => undefined, nameOf)
@@ -109,7 +109,7 @@ async function transcribe(number: number, base: string, client: HttpClient, scal
   throw new Error('polls used up')
 }
 
-/** Four tries, on passing troubles. */
+/** Tries four times, for passing troubles. */
 async function uploaded(audio: Buffer, base: string, client: HttpClient, scale: number): Promise<Job> {
   const ask = multipart(audio)
   for (const waitMs of UPLOAD_WAITS_MS) {
@@ -125,7 +125,7 @@ async function checked(answer: Answer): Promise<Answer> {
   return answer
 }
 
-/** A poll that fails is a poll used up, no more. */
+/** A failed poll only counts as a poll. */
 async function hasText(url: string, client: HttpClient): Promise<boolean> {
   try {
     if (jobOf(await asked(client, url)).status !== 'completed') return false

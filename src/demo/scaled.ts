@@ -2,8 +2,8 @@ import type { Config, UpstreamConfig } from '../config/schema.ts'
 import type { TimeoutRule } from '../job/timeouts.ts'
 
 /**
- * The same configuration in a world where every second lasts `scale` seconds. Shares, counts and sizes stay, and so do the
- * times of idle connections, which the services of that world keep as long as the real ones.
+ * Scales a configuration to a world where a second lasts `scale` seconds. Shares, counts and sizes stay, and so do times of
+ * idle connections, which the services of that world keep as long as real ones.
  */
 export const scaled = (config: Config, scale: number): Config => ({
   ...config,
@@ -16,7 +16,7 @@ const scaledRule = (rule: TimeoutRule, scale: number): TimeoutRule => ({
   per: Object.fromEntries(Object.entries(rule.per).map(([input, ms]) => [input, ms * scale])),
 })
 
-/** The client's own patience is no time of the sidecar's: nothing waits by it. */
+/** The client's patience is not scaled: nothing waits by it. */
 function scaledUpstream(upstream: UpstreamConfig, scale: number): UpstreamConfig {
   const { connections, clientTimeoutMs } = upstream
   const routes = upstream.routes.map((route) => ({
@@ -26,7 +26,7 @@ function scaledUpstream(upstream: UpstreamConfig, scale: number): UpstreamConfig
   return { ...scaledLengths(upstream, scale), connections, clientTimeoutMs, routes }
 }
 
-/** Settings carry their units in their names: what ends in `Ms` is multiplied, what ends in `PerSecond` divided. */
+/** Settings carry units in their names: those that end in `Ms` are multiplied, those in `PerSecond` divided. */
 function scaledLengths<T>(value: T, scale: number, key = ''): T {
   if (typeof value === 'number') return scaledNumber(value, scale, key) as T
   if (typeof value !== 'object' || value === null) return value

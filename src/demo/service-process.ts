@@ -1,4 +1,4 @@
-/** One scripted service as a process of its own: options as JSON in its argument, news to its parent by IPC. */
+/** One scripted service as a process: options as JSON in its argument, messages to its parent by IPC. */
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { type ServiceOptions, startService } from './job-service.ts'

@@ -1,15 +1,15 @@
-/** The three services that make-video calls, as its client sees them: paths, shapes, statuses and ids. */
+/** The three services of make-video as its client sees them: paths, bodies, statuses and ids. */
 
 import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { type Call, failure, type Handler, json, type Reply, type ServiceOptions } from './job-service.ts'
 
-/** A job and how often it was asked for; kept over restarts, as the real services keep theirs in Redis. */
+/** A job, and how often it was polled. Kept over restarts, as the real services keep theirs in Redis. */
 export type Job = { readonly id: string; polls: number; readonly about: Readonly<Record<string, string | number>> }
 export type Jobs = Map<string, Job>
 
 const hash = (text: string | Buffer) => createHash('sha256').update(text).digest('hex')
-/** No clock in any answer: identical calls get identical bytes. */
+/** No times in answers: identical calls get identical bytes. */
 const CREATED_AT = '2026-01-01T00:00:00'
 
 export function handlerFor(options: ServiceOptions, jobs: Jobs): Handler {
@@ -17,7 +17,7 @@ export function handlerFor(options: ServiceOptions, jobs: Jobs): Handler {
   return options.kind === 'downloader' ? downloaderHandler(options, jobs) : transcriberHandler(options, jobs)
 }
 
-/** Finds or makes the job: every service answers a repeated POST with the job that is there. */
+/** Finds or makes the job: a repeated POST gets the existing job. */
 function enqueue(jobs: Jobs, id: string, about: Job['about']): Job {
   const job = jobs.get(id) ?? { id, polls: 0, about }
   jobs.set(id, job)
@@ -26,7 +26,7 @@ function enqueue(jobs: Jobs, id: string, about: Job['about']): Job {
 
 type JobRoute = { readonly job: Job; readonly action: string }
 
-/** `/jobs/{id}` and what is below it; each look at the job itself brings it nearer to its end. */
+/** `/jobs/{id}` and below. Each poll of the job brings it nearer to its end. */
 function jobAt({ method, path }: Call, jobs: Jobs): JobRoute | Reply | undefined {
   const [, id, action = ''] = /^\/jobs\/([^/]+)(?:\/(\w+))?$/.exec(path) ?? []
   if (method !== 'GET' || id === undefined) return undefined
@@ -45,7 +45,7 @@ function described(job: Job, { pollsToFinish }: ServiceOptions) {
   return { id: job.id, status, progress, created_at: CREATED_AT, error_message: null, ...job.about }
 }
 
-/** `GET /jobs` is not a route but `/jobs/` is: FastAPI answers with a redirect built from Host. */
+/** `GET /jobs` is not a route but `/jobs/` is: FastAPI redirects, with a Location built from Host. */
 function slashRedirect({ path }: Call, request: IncomingMessage): Reply | undefined {
   if (path !== '/jobs') return undefined
   return { status: 307, headers: { location: `http://${request.headers.host}/jobs/` } }
@@ -104,7 +104,7 @@ function downloaderHandler(options: ServiceOptions, jobs: Jobs): Handler {
   }
 }
 
-/** Celery's inspection, called from inside the event loop, stops it. */
+/** Celery's inspection blocks the event loop that calls it. */
 function block(ms: number): void {
   if (ms > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 }
@@ -127,14 +127,14 @@ function parsed(body: Buffer): { url?: unknown; quality?: unknown } | undefined 
 
 type File = { readonly bytes: Buffer; readonly etag: string }
 
-/** Bytes that differ from place to place, so that a piece out of order shows. */
+/** Bytes that differ by position, so that a misplaced part is noticed. */
 function fileOf(size: number): File {
   const bytes = Buffer.alloc(size)
   for (let at = 0; at + 4 <= size; at += 4) bytes.writeUInt32LE((at * 2_654_435_761) >>> 0, at)
   return { bytes, etag: `"${hash(bytes).slice(0, 32)}"` }
 }
 
-/** As Starlette's FileResponse answers (RFC 9110 section 14): one range, If-Range by ETag, 416. */
+/** Answers like Starlette's FileResponse (RFC 9110 section 14): one range, If-Range by ETag, 416. */
 function ranged({ bytes, etag }: File, request: IncomingMessage, id: string): Reply {
   const headers = {
     'content-type': 'application/octet-stream',
@@ -169,7 +169,7 @@ function transcriberHandler(options: ServiceOptions, jobs: Jobs): Handler {
   }
 }
 
-/** Says what arrived (size and SHA-256 of the file), so that a client can compare. The id is by content. */
+/** Reports the size and SHA-256 of what arrived, so that a client can compare. The id comes from the content. */
 function upload({ body }: Call, request: IncomingMessage, options: ServiceOptions, jobs: Jobs): Reply {
   const file = filePart(body, request.headers['content-type'] ?? '')
   if (file === undefined) return failure(422, 'VALIDATION_ERROR', 'file: field required')
@@ -178,7 +178,7 @@ function upload({ body }: Call, request: IncomingMessage, options: ServiceOption
   return json(200, described(job, options))
 }
 
-/** The content of the part named `file` of a multipart/form-data body (RFC 7578). */
+/** Content of the part `file` of a multipart/form-data body (RFC 7578). */
 function filePart(body: Buffer, contentType: string): Buffer | undefined {
   const [, boundary] = /boundary="?([^";]+)"?/.exec(contentType) ?? []
   if (boundary === undefined) return undefined

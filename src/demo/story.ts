@@ -1,4 +1,4 @@
-/** One run of the demo: fresh services with the same script of faults, and videos made through or past the sidecar. */
+/** One run of the demo: new services with the same script of faults, and videos through the sidecar or directly. */
 
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -15,10 +15,10 @@ import { scaled } from './scaled.ts'
 import { type Supervised, supervise } from './supervised.ts'
 import { videoRecord } from './video-record.ts'
 
-/** One second of the real thing lasts this many here. */
+/** Length of a second of the demo, in seconds. */
 const SCALE = 1 / 20
 const VIDEOS = 40
-/** Between the starts of two videos: work arrives whether or not the services are well. */
+/** Time between the starts of two videos: work arrives whether or not the services are well. */
 const EVERY_MS = 11_000 * SCALE
 const FILE_BYTES = 20 * 1024 * 1024
 
@@ -27,23 +27,25 @@ const outage = (fromS: number, lastsS: number) => ({
   toMs: (fromS + lastsS) * 1000 * SCALE,
 })
 
-/** The troubles of the real services, in the time of this world: both runs meet the same ones. */
+/** Faults of the real services, in the demo's time. Both runs meet the same ones. */
 const SCRIPT: Readonly<Record<keyof Urls, Omit<ServiceOptions, 'port' | 'fileBytes'>>> = {
-  /** Restarts itself, and now and then runs out of room. */
+  /** Restarts itself, and is at its connection limit now and then. */
   search: {
     kind: 'search',
     pollsToFinish: 4,
     blockMs: 0,
     faults: { restartEvery: 60, burst: { every: 45, length: 2 } },
   },
-  /** Stands still 3 s on each POST, allows 100 calls a minute to one address, and drops a connection now and then. */
+  /** Blocks for 3 s on each POST, allows 100 calls per minute and address, and drops a connection now and then. */
   downloader: {
     kind: 'downloader',
     pollsToFinish: 3,
     blockMs: 3_000 * SCALE,
     faults: { rateLimit: { calls: 100, perMs: 60_000 * SCALE }, resetEvery: 37, restartEvery: 150 },
   },
-  /** Out of workers for a quarter of a minute, which retries bridge, and for two minutes, which only a patient client does. */
+  /**
+   * Out of workers for a quarter of a minute, which retries bridge, and for two minutes, which only a patient client survives.
+   */
   transcriber: {
     kind: 'transcriber',
     pollsToFinish: 3,
@@ -55,7 +57,7 @@ const SCRIPT: Readonly<Record<keyof Urls, Omit<ServiceOptions, 'port' | 'fileByt
 export type Result = {
   readonly videos: number
   readonly finished: number
-  /** By stage and error, how many videos they ended. */
+  /** Number of failed videos by stage and error. */
   readonly errors: ReadonlyMap<string, number>
   readonly calls: Readonly<Record<keyof Urls, number>>
   readonly struggling: number
@@ -64,23 +66,23 @@ export type Result = {
   readonly seconds: number
 }
 
-/** What the demo's sidecar runs with, and who gets its log. */
+/** Configuration and log of the demo's sidecar. */
 export type Setting = {
-  /** A configuration file's text, and its name. */
+  /** Text of a configuration file, and its name. */
   readonly text: string
   readonly file: string
   /** Called with each line, at full scale. */
   readonly logTo: (line: string) => void
-  /** Called with the address of its page, once that is there. */
+  /** Called with the address of the page once it is served. */
   readonly pageAt: (url: string) => void
 }
 
-/** What came of a run; its services, and its sidecar's page, are there until it is closed. */
+/** Result of a run. Its services, and the sidecar's page, run until it is closed. */
 type Told = { readonly result: Result; readonly close: () => Promise<void> }
 
 /**
  * @param setting undefined for a run without the sidecar.
- * @param progress called after each video with how many are done and how many of those are finished.
+ * @param progress called after each video with the numbers of videos that ended and that were finished.
  */
 export async function tell(
   setting: Setting | undefined,
@@ -160,7 +162,7 @@ function countsOf(services: Readonly<Record<keyof Urls, Supervised>>) {
   }
 }
 
-/** The sidecar with a configuration's times scaled, on free ports. */
+/** Starts the sidecar with scaled times on free ports. */
 async function startSidecar(urls: Urls, { text, file, logTo: tellLine }: Setting) {
   const env = {
     YOUTUBE_SEARCH_URL: urls.search,

@@ -1,4 +1,4 @@
-/** Keeps a scripted service running: starts its process, starts it again when it restarts itself, ends it by its pid. */
+/** Keeps a scripted service running: starts its process, restarts it after its own restart, and ends it by its pid. */
 
 import { type ChildProcess, fork } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -8,7 +8,7 @@ import type { ServiceOptions } from './job-service.ts'
 
 export type Supervised = {
   readonly url: string
-  /** Calls that reached it, and those of them that came while it was struggling. */
+  /** Calls that reached it, and those that came while it was struggling. */
   readonly counts: () => { readonly calls: number; readonly struggling: number; readonly restarts: number }
   readonly stop: () => Promise<void>
 }

@@ -1,11 +1,11 @@
-/** What make-video tells the sidecar of a video that it makes: the job's shape, and each item that is done. */
+/** Reports a video to the sidecar as make-video does: the job's inputs, and each finished item. */
 
-/** An item of a stage is done, of so many. */
+/** An item of a stage is finished. */
 export type ItemDone = (stage: string, item: string, of: number) => Promise<void>
 
 type VideoRecord = { readonly itemDone: ItemDone; readonly end: () => Promise<void> }
 
-/** @param control where the control listener is; undefined where nobody is told. */
+/** @param control address of the control listener; undefined without a sidecar. */
 export async function videoRecord(control: string | undefined, number: number): Promise<VideoRecord> {
   if (control === undefined) return { itemDone: async () => {}, end: async () => {} }
   const call = async (method: string, path: string, body?: object) => {

@@ -1,4 +1,4 @@
-/** The best and the worst that a request may come to, for its client and for its upstream. */
+/** Best and worst cases of a request, for its client and its upstream. */
 
 import { writtenMs } from '../config/kinds/units.ts'
 import type { Limits } from '../policy/deadline/limits.ts'
@@ -11,9 +11,9 @@ export type Bounds = {
   readonly client: {
     readonly best: string
     readonly worst: string
-    /** To a response head, in ms; the sidecar's own when there is no other. */
+    /** Time to a response head in ms, at worst the sidecar's own. */
     readonly worstMs: number
-    /** Whether the client is still there by then. */
+    /** Whether the client still waits then. */
     readonly isInTime: boolean
   }
   readonly upstream: {

@@ -1,4 +1,4 @@
-/** What would be done with a request, and which line of the configuration says so: nothing is sent for it. */
+/** Explains what the sidecar would do with a request, with the lines of the settings. Sends nothing. */
 
 import type { Origins } from '../config/file/origins.ts'
 import { type Config, unmatchedRoute, type UpstreamConfig } from '../config/schema.ts'
@@ -12,18 +12,18 @@ import type { ExplainScope, Part } from '../policy/scope.ts'
 import { compileMatch } from '../proxy/route.ts'
 import { boundsOf, type Bounds } from './bounds.ts'
 
-/** Settings of one policy with what they do. */
+/** Settings of one policy, and what they do. */
 type Policy = { readonly name: string; readonly parts: readonly Part[] }
 
 type Scope = ExplainScope<RouteValues, UpstreamConfig>
 
 export type Question = {
-  /** undefined where the path's first segment names it, as on the shared listener. */
+  /** undefined when the path's first segment names it, as on the shared listener. */
   readonly upstream: string | undefined
   readonly method: string
-  /** With its query, if any. */
+  /** With its query. */
   readonly path: string
-  /** By name, as they would be told; those not told come from the query, then from the defaults. */
+  /** Values of inputs by name. Others come from the query, then from the defaults. */
   readonly inputs: Readonly<Record<string, string>>
 }
 
@@ -32,11 +32,11 @@ export type Explanation = {
   readonly request: { readonly method: string; readonly path: string }
   readonly upstream: { readonly name: string; readonly urls: readonly string[]; readonly line: number | null }
   readonly route: {
-    /** null when it matches none, and the upstream's own settings hold. */
+    /** null when it matches no route: the upstream's own settings apply. */
     readonly match: string | null
     readonly line: number | null
     readonly why: string
-    /** Those above it, which do not match. */
+    /** Earlier routes that do not match. */
     readonly passed: readonly { readonly match: string; readonly line: number | null; readonly why: string }[]
   }
   readonly inputs: readonly { readonly name: string; readonly value: number | string; readonly from: string }[]
@@ -47,10 +47,10 @@ export type Explanation = {
   readonly bounds: Bounds
 }
 
-/** A question that cannot be answered; its message says why. */
+/** A question without an answer; the message says why. */
 export class Unanswerable extends Error {}
 
-/** @throws Unanswerable for an upstream that is not there, a path that is none, or an input that is not acceptable. */
+/** @throws Unanswerable for an unknown upstream, a wrong path, or an input that is not acceptable. */
 export function explain(config: Config, origins: Origins, question: Question): Explanation {
   const { upstream, path } = destinationOf(config, question)
   const [plain = '', query = ''] = path.split('?', 2)
@@ -115,7 +115,7 @@ function destinationOf({ upstreams }: Config, { upstream, path }: Question) {
   return { upstream: only, path }
 }
 
-/** Of a header, a body or a job's record nothing is known here: what they would tell is told by name. */
+/** Headers, bodies and job records are unknown here: their inputs are given by name. */
 function inputsOf({ job }: Config, told: Question['inputs'], query: string): Explanation['inputs'] {
   const unknown = Object.keys(told).find((name) => !job.inputs.some((rule) => rule.name === name))
   if (unknown !== undefined) throw new Unanswerable(`there is no input ${unknown} in job.inputs`)

@@ -1,4 +1,4 @@
-/** An explanation as an engineer reads it at night: one column of names, one of what they mean, and the line each comes from. */
+/** Formats an explanation for a terminal: names, values, and the line of each. */
 
 import { writtenMs } from '../config/kinds/units.ts'
 import type { Explanation } from './explanation.ts'

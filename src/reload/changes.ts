@@ -1,4 +1,4 @@
-/** What is different between two configurations, and what of a new one can be put in force while the sidecar runs. */
+/** Differences between two configurations, and the part of a new one that can come into force without a restart. */
 
 import { isDeepStrictEqual } from 'node:util'
 import type { Config } from '../config/schema.ts'
@@ -21,7 +21,7 @@ export function changesBetween(before: Config, after: Config): ConfigChanges {
 
 const TOP_KEYS = ['service', 'listen', 'control', 'log', 'checkpoints', 'tracing', 'health', 'job', 'timeouts'] as const
 
-/** What is bound to something that lives as long as the process: the control listeners, the store, the names in log and metrics, traces. */
+/** Settings that live as long as the process: control listeners, store, names in log and metrics, tracing. */
 const FIXED: readonly (readonly [key: string, of: (config: Config) => unknown])[] = [
   ['service', ({ service }) => service],
   ['control.listen', ({ control }) => control.listen],
@@ -33,11 +33,11 @@ const FIXED: readonly (readonly [key: string, of: (config: Config) => unknown])[
   ['tracing', ({ tracing }) => tracing],
 ]
 
-/** The keys of a new configuration whose values need a restart. */
+/** Changed keys that need a restart. */
 export const restartNeeded = (started: Config, wanted: Config): string[] =>
   FIXED.filter(([, of]) => !isDeepStrictEqual(of(started), of(wanted))).map(([key]) => key)
 
-/** The new configuration, with the values of the one that the sidecar was started with where those cannot change. */
+/** The new configuration, with the started one's values where those cannot change. */
 export function applicable(started: Config, wanted: Config): Config {
   const { service, tracing } = started
   const { listen, metricsListen } = started.control

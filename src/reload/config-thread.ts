@@ -7,12 +7,15 @@ import { type Origins, originsOf } from '../config/file/origins.ts'
 import type { Config } from '../config/schema.ts'
 import type { ConfigWarning } from '../config/warnings.ts'
 
-/** A thread takes ten times as long to begin as to read a file, and some megabytes as long as it is there. */
+/**
+ * Time in ms for which an idle thread is kept. Starting one takes ten times as long as reading a file; keeping one costs some
+ * megabytes.
+ */
 const KEPT_MS = 60_000
-/** For a configuration to be read, in ms: whatever it says, that takes about a second. */
+/** Longest time to read a configuration, in ms. It takes about a second for any text. */
 const PATIENCE_MS = 30_000
 
-/** A configuration, where it stands in its file, and what there is to say of it. */
+/** A configuration with the places of its settings and its warnings. */
 export type Given = {
   readonly config: Config
   readonly origins: Origins
@@ -25,12 +28,12 @@ export type GivenOrFaults =
 
 export type LoadOrder = { readonly text: string; readonly file: string; readonly env: Env }
 
-/** Without what cannot be copied from one thread to another. */
+/** The result without the parts that cannot be sent between threads. */
 export type ThreadAnswer = ({ readonly ok: true } & Omit<Given, 'origins'>) | Extract<GivenOrFaults, { ok: false }>
 
 type Pending = { readonly resolve: (answer: ThreadAnswer) => void; readonly reject: (error: unknown) => void }
 
-/** Reads configurations beside the event loop, in a thread that is there while it is needed. */
+/** Reads configurations in a thread, which is kept while it is needed. */
 export class ConfigThread {
   readonly #clock: Clock
   #worker: Worker | undefined
@@ -41,7 +44,7 @@ export class ConfigThread {
     this.#clock = clock
   }
 
-  /** What loadConfig says, with the warnings; one at a time. Rejects only when the thread itself fails. */
+  /** Result of loadConfig with the warnings; one at a time. Rejects only when the thread fails. */
   async load({ text, file, env }: LoadOrder): Promise<GivenOrFaults> {
     if (this.#idle !== undefined) this.#clock.cancel(this.#idle)
     const worker = this.#worker ?? this.#begin()
@@ -50,7 +53,7 @@ export class ConfigThread {
       this.#pending = { resolve, reject }
       worker.postMessage({ text, file, env: { ...env } })
     }).finally(() => this.#clock.cancel(late))
-    // A copy of what is frozen there is not frozen here.
+    // Frozen objects arrive as copies that are not frozen.
     return answer.ok ? { ...answer, config: frozen(answer.config), origins: originsOf(text, file) } : answer
   }
 
@@ -66,13 +69,13 @@ export class ConfigThread {
     worker.on('error', (cause: Error) => this.#lose(worker, 'failed', cause))
     worker.on('messageerror', (cause: Error) => this.#lose(worker, 'has an answer that cannot be read', cause))
     worker.on('exit', () => this.#lose(worker, 'has ended'))
-    // Only now: a listener for its messages would hold up the end of the process again.
+    // After the listeners: adding one to the thread's messages would hold the process again.
     worker.unref()
     this.#worker = worker
     return worker
   }
 
-  /** The next one is read in a new thread. */
+  /** Drops the thread. The next configuration is read in a new one. */
   #lose(worker: Worker, how: string, cause?: Error): void {
     if (this.#worker !== worker) return
     this.#worker = undefined

@@ -1,4 +1,4 @@
-/** The thread that reads a configuration: what takes long with a large or hostile file takes no time from requests. */
+/** Thread that reads a configuration, so that a large or hostile file delays no request. */
 
 import { parentPort } from 'node:worker_threads'
 import { loadConfig } from '../config/load.ts'

@@ -13,9 +13,9 @@ type Parts = {
 }
 
 /**
- * Prepares both planes for a configuration; then both go over to it, or neither.
- * @throws Error, with nothing changed, when one of them cannot be prepared, or the sidecar drains by then; before any
- * listener is opened when the control listener would be without its token.
+ * Prepares both planes for a configuration, then activates both or abandons both.
+ * @throws Error, with nothing changed, when one cannot be prepared or the sidecar is draining; before any listener is opened
+ * when the control listener would lack its token.
  */
 export async function putInForce(
   wanted: Given,

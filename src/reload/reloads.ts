@@ -7,12 +7,12 @@ import { applicable, changesBetween, NO_CHANGES, restartNeeded } from './changes
 import type { ConfigSource, Reading } from './source.ts'
 import type { Given } from './config-thread.ts'
 
-/** The configuration that requests are served by. */
+/** The configuration in force. */
 export type InForce = { readonly config: Config; readonly version: string; readonly since: string }
 
 /**
- * Reads the configuration again and has it put in force, whole or not at all. One after the other: of two that are asked
- * for at once, the second reads what is there when the first is done.
+ * Reloads the configuration, whole or not at all, one reload after the other: the second of two reads what is there after the
+ * first.
  */
 export class Reloads {
   readonly #source: ConfigSource
@@ -20,14 +20,12 @@ export class Reloads {
   readonly #apply: (given: Given) => Promise<void>
   readonly #deps: Pick<Deps, 'clock' | 'emit'>
   #inForce: InForce
-  /** Of the text that was read last, sound or not. */
+  /** Version of the text that was read last, sound or not. */
   #readLast: string
   #last: ReloadReport | undefined
   #underWay: Promise<unknown> = Promise.resolve()
 
-  /**
-   * @param apply puts a configuration in force; rejects, with nothing changed, when that cannot be.
-   */
+  /** @param apply puts a configuration in force; rejects, with nothing changed, when it cannot. */
   constructor(
     source: ConfigSource,
     started: Config,
@@ -56,7 +54,7 @@ export class Reloads {
     return this.#last
   }
 
-  /** Reloads when the file changes. @returns what ends that. */
+  /** Reloads when the file changes. @returns a function that ends the watch. */
   watch(): () => void {
     const watch = this.#source.watch(
       () => void this.request('file'),
@@ -65,7 +63,7 @@ export class Reloads {
     return () => watch.close()
   }
 
-  /** Never rejects. A file that says what it said when it was read last is not read by its own change once more. */
+  /** Reloads. Never rejects. A change of the file without a change of its text is ignored. */
   request(trigger: ReloadTrigger): Promise<ReloadReport | undefined> {
     const reload = this.#underWay.then(() => this.#reload(trigger))
     this.#underWay = reload
@@ -103,7 +101,7 @@ export class Reloads {
     return report
   }
 
-  /** @param wanted what is in force now, as the file has it; undefined when it was refused. */
+  /** @param wanted the configuration as the file has it; undefined when it was refused. */
   #report(
     trigger: ReloadTrigger,
     outcome: ReloadReport['outcome'],

@@ -1,4 +1,4 @@
-/** Where the configuration comes from, at the start and at each reload. */
+/** Source of the configuration, at the start and at each reload. */
 
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
@@ -10,20 +10,23 @@ import { watchFile } from './watch.ts'
 export type Reading = { readonly version: string; readonly load: () => Promise<GivenOrFaults> }
 
 export type ConfigSource = {
-  /** Its name, for people. */
+  /** Name for people. */
   readonly file: string
-  /** Of the text that the sidecar was started with. */
+  /** Version of the text at the start. */
   readonly version: string
-  /** The text as it is now. Rejects when it cannot be read. */
+  /** Reads the present text. Rejects when it cannot be read. */
   readonly read: () => Promise<Reading>
-  /** @param onChange called when it may have become another one. @param onFault told why changes may be noticed late. */
+  /**
+   * @param onChange called when the text may have changed. @param onFault called with the reason why changes may be noticed
+   * late.
+   */
   readonly watch: (onChange: () => void, onFault: (error: unknown) => void) => { close(): void }
 }
 
-/** The beginning of the SHA-256 of the file, as `sha256sum` prints it. */
+/** The first digits of the file's SHA-256, as `sha256sum` prints it. */
 export const versionOf = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 12)
 
-/** @param text that the file had when it was read for the start. */
+/** @param text of the file at the start. */
 export function configFile(file: string, text: string, env: Env, clock: Clock): ConfigSource {
   const thread = new ConfigThread(clock)
   return {
@@ -37,7 +40,7 @@ export function configFile(file: string, text: string, env: Env, clock: Clock): 
   }
 }
 
-/** A configuration that was made, not read: there is nothing to read again. */
+/** A configuration without a file: it cannot be read again. */
 export const UNFILED: ConfigSource = {
   file: '',
   version: '',

@@ -1,4 +1,4 @@
-/** Notices that a file has become another one: by events where there are any, by looking each second where not. */
+/** Notices changes of a file, by events where there are any, by checking each second where not. */
 
 import { type FSWatcher, watch } from 'node:fs'
 import { realpath, stat } from 'node:fs/promises'
@@ -6,19 +6,19 @@ import { dirname } from 'node:path'
 import type { Clock, Timer } from '../clock.ts'
 
 const LOOK_EVERY_MS = 1_000
-/** A file that was written is taken when it has stood still for as long as this: an editor writes in several steps. */
+/** Time in ms for which a changed file must be stable: editors write in several steps. */
 const SETTLE_MS = 100
-/** Some file systems tell the time of a change to no more than two seconds: one that is so new may hide another. */
+/** Some file systems have change times of two seconds: such a recent time may hide another change. */
 const COARSEST_MS = 3_000
 
 /** Calls back at each event in a folder. */
 export type FolderEvents = (folder: string, onEvent: () => void, onFault: (error: unknown) => void) => { close(): void }
 
 /**
- * Watches folders, not the file: a watch on a file goes deaf when another one takes its name, which is what an atomic write
- * and a Kubernetes ConfigMap do. The folder of the name and that of the file behind it, where it is a link.
- * @param onChange may be called also when the file is the same: what is in it is not looked at here.
- * @param onFault told once why a folder cannot be watched; looking goes on.
+ * Watches folders instead of the file: a watch on a file ends when another file takes its name, as atomic writes and Kubernetes
+ * ConfigMaps do. Watches the folder of the name, and that of the file behind a link.
+ * @param onChange may also be called without a change: contents are not compared here.
+ * @param onFault called once with the reason why a folder cannot be watched; checking goes on.
  */
 export function watchFile(
   file: string,
@@ -39,7 +39,7 @@ class FileWatch {
   readonly #clock: Clock
   readonly #events: FolderEvents
   readonly #folders = new Map<string, { close(): void }>()
-  /** The state that was called back for, and the one that was seen last and has to stand still first. */
+  /** The last reported state, and the last seen one, which must become stable first. */
   #told = ''
   #seen = ''
   #poll: Timer | undefined
@@ -90,7 +90,7 @@ class FileWatch {
     })
   }
 
-  /** Does nothing while it is at it, or about to. */
+  /** Does nothing when a check is under way or due. */
   async #look(): Promise<void> {
     if (this.#isLooking || this.#settling !== undefined) return
     this.#isLooking = true
@@ -107,7 +107,7 @@ class FileWatch {
     this.#onChange()
   }
 
-  /** Watches the folders that the file is in by now. */
+  /** Watches the present folders of the file. */
   async #follow(): Promise<void> {
     const behind = await realpath(this.#file).catch(() => this.#file)
     if (this.#isClosed) return
@@ -132,13 +132,13 @@ class FileWatch {
   }
 }
 
-/** What tells one state of a file from another without reading it; links are followed. */
+/** State of a file that shows a change without reading it. Links are followed. */
 async function stateOf(file: string): Promise<{ readonly state: string; readonly changedAt: number }> {
   try {
     const { dev, ino, size, mtimeMs, ctimeMs } = await stat(file)
     return { state: [dev, ino, size, mtimeMs, ctimeMs].join(' '), changedAt: Math.max(mtimeMs, ctimeMs) }
   } catch (error) {
-    // That it cannot be looked at is a state too: whoever reads it then finds out why.
+    // Being unreadable is a state, too: the next read reports why.
     return { state: String(error), changedAt: Number.NEGATIVE_INFINITY }
   }
 }

@@ -1,4 +1,4 @@
-/** The side that carries requests: the generation in force, its listeners, and the request bodies that are kept. */
+/** The data plane: the generation in force, its listeners, and the kept request bodies. */
 
 import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -23,11 +23,11 @@ export class DataPlane {
   readonly #descriptors = descriptorLimit()
   readonly #kept: KeptBytes = { memory: 0, disk: 0, limits: () => this.#inForce.bodies }
   readonly #listeners: Listeners
-  /** Clients that the process has descriptors for. */
+  /** Client connections that the process has descriptors for. */
   readonly #maxConnections: number
   #inForce: Generation
 
-  /** Listens nowhere yet. @throws Error for a file that the configuration names and that cannot be read. */
+  /** Does not listen yet. @throws Error for a file of the configuration that cannot be read. */
   constructor(config: Config, book: JobBook, resolve: Resolve, isDraining: () => boolean, deps: Deps) {
     this.#deps = deps
     this.#ground = {
@@ -52,7 +52,7 @@ export class DataPlane {
     )
   }
 
-  /** @throws Error naming the configuration's key when it cannot listen somewhere; nothing is left open then. */
+  /** @throws Error naming the configuration's key when it cannot listen somewhere. Nothing is left open then. */
   async listen(config: Config): Promise<void> {
     const [descriptors, connections] = [this.#descriptors, this.#maxConnections]
     if (descriptors !== undefined && connections < config.maxConnections)
@@ -63,8 +63,8 @@ export class DataPlane {
   }
 
   /**
-   * Makes the next generation and opens the listeners that it needs.
-   * @throws Error naming the configuration's key when it cannot listen somewhere or read a file; nothing is left open then.
+   * Makes the next generation and opens its listeners.
+   * @throws Error naming the configuration's key when it cannot listen somewhere or read a file. Nothing is left open then.
    */
   async prepare(config: Config): Promise<Prepared & { readonly looks: UpstreamLooks }> {
     const before = this.#inForce
@@ -92,7 +92,7 @@ export class DataPlane {
     return this.#inForce.looks
   }
 
-  /** The longest drain, in ms. */
+  /** Longest drain in ms. */
   get shutdownMs(): number {
     return this.#inForce.shutdownMs
   }
@@ -113,7 +113,7 @@ export class DataPlane {
     }
   }
 
-  /** What the control side may ask of it and tell it. */
+  /** What the control plane may ask of the data plane and tell it. */
   get plane() {
     const setMode: Runtime['setMode'] = (...word) => this.#inForce.runtime.setMode(...word)
     return {
@@ -136,7 +136,7 @@ export class DataPlane {
     clock.cancel(timer)
   }
 
-  /** Ends the requests that are under way. */
+  /** Cuts the requests under way. */
   cut(): void {
     this.#listeners.cut()
   }

@@ -7,33 +7,33 @@ import type { JobShape } from '../proxy/job-shape.ts'
 import type { Connect } from './retained.ts'
 import { activate, compile, type Runtime } from './runtime.ts'
 
-/** One configuration, ready to serve: made beside the generation in force, which it then replaces by one assignment. */
+/** One configuration, ready to serve. It is made beside the generation in force and replaces it by one assignment. */
 export type Generation = {
   readonly runtime: Runtime
   readonly jobs: JobShape
-  /** Health paths of the upstreams, and what they said last. */
+  /** Health checks of the upstreams, with their last answers. */
   readonly looks: UpstreamLooks
   readonly earlyProbes: EarlyProbes
-  /** Bytes of request bodies that may be kept, all together. */
+  /** Limits of kept request bodies in bytes, for all together. */
   readonly bodies: Config['bodies']
-  /** The longest drain, in ms. */
+  /** Longest drain in ms. */
   readonly shutdownMs: number
-  /** Clients of one listener. */
+  /** Client connections of one listener. */
   readonly maxConnections: number
 }
 
-/** What is the same for every generation. */
+/** Parts that are the same for every generation. */
 export type Ground = {
   readonly book: JobBook
   readonly connect: Connect
-  /** Text of a file that a configuration names; throws when it cannot be read. */
+  /** Reads a file that a configuration names; throws when it cannot be read. */
   readonly readText: (path: string) => string
   readonly deps: Deps
 }
 
 /**
- * @param before the generation in force, which goes on unchanged; undefined for the first.
- * @throws Error for a file that it cannot read.
+ * @param before the generation in force, which stays unchanged; undefined for the first.
+ * @throws Error for a file that cannot be read.
  */
 export function prepareGeneration(config: Config, before: Generation | undefined, ground: Ground): Generation {
   const { book, connect, readText, deps } = ground
@@ -52,7 +52,7 @@ export function prepareGeneration(config: Config, before: Generation | undefined
   }
 }
 
-/** To be called with the assignment: retained state takes its new settings, and health checks go over. */
+/** Called with the assignment: retained state takes its new settings, and health checks go over. */
 export function activateGeneration(before: Generation, after: Generation, deps: Deps): void {
   activate(before.runtime.retained, after.runtime.retained, deps)
   before.earlyProbes.close()

@@ -6,11 +6,11 @@ import { byListener, byPrefix, type Door, type Listener, listen } from '../proxy
 import type { Upstream } from '../proxy/route.ts'
 import type { VisitDeps } from '../proxy/listener/visit.ts'
 
-/** Keys of the configuration that ask for a listener: the shared one's, and an upstream's own. */
+/** Keys of listeners in the configuration: the shared one, and an upstream's own. */
 export const SHARED = 'listen'
 export const ownKey = (upstream: string) => `upstreams.${upstream}.listen`
 
-/** @param upstreams asked once for each request. */
+/** @param upstreams read at each request. */
 export function doorsOf(config: Config, upstreams: () => ReadonlyMap<string, Upstream>): Door[] {
   const own = config.upstreams.flatMap(({ name, listen: address }) =>
     address === undefined ? [] : [{ key: ownKey(name), address, find: byListener(name, upstreams) }],
@@ -21,12 +21,12 @@ export function doorsOf(config: Config, upstreams: () => ReadonlyMap<string, Ups
 
 type Open = { readonly door: Door; readonly listener: Listener }
 
-/** The listeners that are open, and the change from those of one configuration to those of the next. */
+/** The open listeners, and the change to those of the next configuration. */
 export class Listeners {
   readonly #deps: Omit<VisitDeps, 'onOver'>
   readonly #emit: Emit
   #open: readonly Open[] = []
-  /** Closed to new connections; those that there are have yet to end. */
+  /** Listeners that accept no more connections and still have some. */
   readonly #retired = new Set<Listener>()
 
   constructor(deps: Omit<VisitDeps, 'onOver'>, emit: Emit) {
@@ -42,7 +42,7 @@ export class Listeners {
     return this.#open.map(({ door, listener }) => ({ name: door.key, connections: listener.connections() }))
   }
 
-  /** Sockets of clients, also of listeners that accept no more. */
+  /** Client connections, also of listeners that accept no more. */
   allConnections(): number {
     return this.#all().reduce((sum, { connections }) => sum + connections(), 0)
   }
@@ -89,12 +89,12 @@ export class Listeners {
     return { activate, abandon }
   }
 
-  /** Accepts no more connections, and resolves when the last request under way is over. */
+  /** Accepts no more connections. Resolves when the last request has ended. */
   async finish(): Promise<void> {
     await Promise.all(this.#all().map((listener) => listener.finish()))
   }
 
-  /** Ends the requests that are under way. */
+  /** Cuts the requests under way. */
   cut(): void {
     for (const listener of this.#all()) listener.cut()
   }
@@ -118,7 +118,7 @@ export class Listeners {
   }
 }
 
-/** Port 0 is another one each time: there, the key tells which is meant. */
+/** Port 0 is a new port each time. There the key identifies the listener. */
 const isSame = (open: Door, wanted: Door) =>
   open.address.host === wanted.address.host &&
   open.address.port === wanted.address.port &&

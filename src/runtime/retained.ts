@@ -1,6 +1,6 @@
 /**
- * What outlives a configuration, by upstream: plain records, handed from one Runtime to the next. A record is taken over
- * where it still means the same; nothing of it is changed before its successor is in force.
+ * State that outlives a configuration, by upstream: plain records that one Runtime hands to the next. A record is taken over
+ * where it still means the same, and never changed before its successor is in force.
  */
 
 import { isDeepStrictEqual } from 'node:util'
@@ -17,10 +17,10 @@ import {
 import { type EndpointOwner, NO_ROUTE, type Retained, type RouteOwner, type UpstreamOwner } from '../policy/policy.ts'
 import type { TransportSettings, UpstreamConnections } from '../proxy/upstream/transport.ts'
 
-/** Opens no connection yet. */
+/** Does not open a connection yet. */
 export type Connect = (settings: TransportSettings) => UpstreamConnections
 
-/** By the upstream's name. */
+/** By name of the upstream. */
 export type RetainedUpstreams = ReadonlyMap<string, UpstreamState>
 
 export type UpstreamState = {
@@ -28,7 +28,7 @@ export type UpstreamState = {
   readonly owner: UpstreamOwner<UpstreamPolicies, RoutePolicies>
   readonly states: UpstreamStates
   readonly endpoints: readonly EndpointRecord[]
-  /** In the order of the file; the last one, with the match NO_ROUTE, is for requests that match no other. */
+  /** In the order of the file. The last one, NO_ROUTE, is for requests that match no other. */
   readonly routes: readonly RouteRecord[]
 }
 
@@ -59,7 +59,7 @@ export function prepareUpstream(
     },
   )
   const owner = { name: config.name, settings: config, origins, routes }
-  // Each record has the names that its level's policies give it, which is what the type says.
+  // Each record has the names that the policies of its level give it, as the type says.
   return {
     config,
     owner,
@@ -72,7 +72,7 @@ export function prepareUpstream(
   }
 }
 
-/** Applies the settings to what was taken over. To be called at the moment from which they are in force. */
+/** Applies the settings to state that was taken over, when they come into force. */
 export function activateUpstream(state: UpstreamState, before: UpstreamState | undefined, deps: Deps): void {
   activate(AT_UPSTREAM, state, before, deps)
   for (const endpoint of state.endpoints) {
@@ -103,7 +103,7 @@ function activate<O>(kinds: Kinds<O>, { owner, states }: Held<O>, before: Held<O
   for (const [name, kind] of kinds) kind.activate?.(states[name], owner, before?.states[name], deps)
 }
 
-/** Connections that no successor has taken over. */
+/** Connections that no successor took over. */
 export function leftBehind(before: RetainedUpstreams, after: RetainedUpstreams): UpstreamConnections[] {
   const kept = new Set([...after.values()].flatMap(({ endpoints }) => endpoints.map(({ wire }) => wire)))
   return [...before.values()].flatMap(({ endpoints }) =>

@@ -18,24 +18,25 @@ import {
   type UpstreamState,
 } from './retained.ts'
 
-/** The configuration, made ready to serve requests: read by listeners once for each request. */
+/** A configuration compiled for requests. Listeners read it once per request. */
 export type Runtime = {
   readonly upstreams: ReadonlyMap<string, Upstream>
-  /** What a successor may take over. */
+  /** State that a successor may take over. */
   readonly retained: RetainedUpstreams
   readonly snapshot: () => Pick<Snapshot, 'upstreams'>
   /** Whether any breaker of the endpoint is open. */
   readonly isOpen: (upstream: string, origin: string) => boolean
-  /** Lets probes through whatever breakers of the endpoint are open: its health path says that it is well. */
+  /** Lets open breakers of the endpoint admit probes, after its health check succeeded. */
   readonly allowProbes: (upstream: string, origin: string) => void
-  /** An operator's word to breakers of an upstream. @returns how many there are that are meant. */
+  /** Sets the mode of an upstream's breakers. @returns the number of matching breakers. */
   readonly setMode: (upstream: string, meant: (breaker: Breaker) => boolean, mode: BreakerMode) => number
   /** Closes the connections to all upstreams. */
   readonly close: () => Promise<void>
 }
 
 /**
- * @param before what the Runtime that this one is to succeed has; empty for the first. It stays as it is.
+ * Compiles a configuration.
+ * @param before retained state of the Runtime in force; empty for the first. Stays unchanged.
  * @param readText of a file that the configuration names; throws when it cannot be read.
  */
 export function compile(
@@ -69,8 +70,8 @@ export function compile(
 }
 
 /**
- * The moment of a swap: settings apply to what the new one has taken over, and what is left behind goes as soon as
- * requests of before are done with it.
+ * Puts retained state in force: applies the settings to it, and retires connections that are left behind once their requests
+ * have ended.
  */
 export function activate(before: RetainedUpstreams, after: RetainedUpstreams, deps: Deps): void {
   for (const [name, state] of after) activateUpstream(state, before.get(name), deps)

@@ -1,18 +1,15 @@
-/** What a log cannot tell, and what is taken for it. */
+/** Assumptions about what a log does not tell. */
 
 export type Assumptions = {
-  /**
-   * What an upstream would have answered to a call that was never made: what the call nearest in time to the same upstream
-   * was answered, a success, or a failure.
-   */
+  /** Answer to a call that was never made: that of the nearest call to the same upstream, a success, or a failure. */
   readonly unseen: 'nearest' | 'ok' | 'fail'
-  /** After how many ms an answer would have come that the recorded run did not wait for; Infinity for never. */
+  /** Time in ms of an answer that the recorded run did not wait for; Infinity for never. */
   readonly lateMs: number
-  /** How many ms a client waits whose patience was not tried; Infinity for ever. */
+  /** Time in ms that a client waits who did not leave; Infinity for ever. */
   readonly patienceMs: number
 }
 
-/** As sentences, for whoever reads the figures. */
+/** The assumptions as sentences. */
 export function told({ unseen, lateMs, patienceMs }: Assumptions): string[] {
   return [
     UNSEEN[unseen],

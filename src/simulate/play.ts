@@ -13,16 +13,16 @@ import { VirtualClock } from './virtual-clock.ts'
 export type Played = {
   readonly tally: Tally
   readonly requests: number
-  /** Requests to upstreams that the configuration does not have. */
+  /** Requests to upstreams that are not in the configuration. */
   readonly left: number
 }
 
-/** Hears of all that happens, with the wall-clock time of it in ms. */
+/** Receives every event with its wall-clock time in ms. */
 export type Watch = (event: Event, wallMs: number) => void
 
 /**
- * Each source of chance is one of its own, so that two configurations meet the same traffic; the same scenario,
- * configuration and seed come to the same figures.
+ * Each source of chance has its own stream, so that two configurations meet the same traffic. The same scenario, configuration
+ * and seed give the same result.
  */
 export async function play(
   scenario: Scenario,
@@ -78,8 +78,8 @@ function askOf({ request, body, patience = Number.POSITIVE_INFINITY }: Traffic, 
 }
 
 /**
- * Of all sidecars together: their Poisson processes are one of so many times the rate. One whose rate changes has no
- * memory, so that the next gap is drawn anew from there. Infinity when there is no rate any more.
+ * Time to the next request of all sidecars together: their Poisson processes add up to one. Poisson processes have no memory,
+ * so after a change of rate the gap is drawn again. Infinity without a rate.
  */
 function nextArrival({ rate }: Traffic, now: number, sidecars: number, random: () => number): number {
   const steps = typeof rate === 'number' ? [{ from: 0, rate }] : rate

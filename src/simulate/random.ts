@@ -1,7 +1,7 @@
 /**
- * A repeatable source of numbers uniform in [0, 1), of 32 bits each: xoshiro128** (Blackman and Vigna, "Scrambled Linear
- * Pseudorandom Number Generators", ACM Transactions on Mathematical Software 47, 2021), its state filled from the seed by
- * the finaliser of MurmurHash3 over a Weyl sequence.
+ * Repeatable numbers uniform in [0, 1), 32 bits each: xoshiro128** (Blackman and Vigna, "Scrambled Linear Pseudorandom Number
+ * Generators", ACM Transactions on Mathematical Software 47, 2021), seeded by the finaliser of MurmurHash3 over a Weyl
+ * sequence.
  */
 export function seeded(seed: number): () => number {
   let weyl = seed >>> 0
@@ -15,7 +15,7 @@ export function seeded(seed: number): () => number {
   return generator(word(), word(), word(), word())
 }
 
-/** The generator itself, from its four words of state; not all of them may be 0. */
+/** The generator, from four words of state that are not all 0. */
 export function generator(a: number, b: number, c: number, d: number): () => number {
   let [s0, s1, s2, s3] = [a, b, c, d]
   return () => {
@@ -33,9 +33,9 @@ export function generator(a: number, b: number, c: number, d: number): () => num
 
 const rotated = (word: number, by: number) => (word << by) | (word >>> (32 - by))
 
-/** Drawn from an exponential distribution of that mean: the gaps of a Poisson process. */
+/** From an exponential distribution with that mean: gaps of a Poisson process. */
 export const exponential = (mean: number, random: () => number): number => -mean * Math.log(1 - random())
 
-/** Drawn from the standard normal distribution. Source: Box and Muller, Annals of Mathematical Statistics 29, 1958. */
+/** From the standard normal distribution. Source: Box and Muller, Annals of Mathematical Statistics 29, 1958. */
 export const normal = (random: () => number): number =>
   Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())

@@ -12,7 +12,7 @@ import type { SimulatedAsk } from './simulated-request.ts'
 import { sliceOf, Tally } from './report/tally.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
-/** What a log says of itself, as a run to compare with. */
+/** The recorded run itself, to compare with. */
 export function recordedRun(log: RecordedLog): Tally {
   const tally = new Tally(log.upstreams, sliceOf(log.lengthMs))
   for (let n = 0; n < log.length; n += 1) {
@@ -29,13 +29,13 @@ export function recordedRun(log: RecordedLog): Tally {
 
 export type Replayed = {
   readonly tally: Tally
-  /** Calls that were answered from the record, and by assumption. */
+  /** Numbers of calls answered from the record, and by assumption. */
   readonly calls: { readonly recorded: number; readonly assumed: number }
-  /** Requests to upstreams that the configuration does not have. */
+  /** Requests to upstreams that are not in the configuration. */
   readonly left: number
 }
 
-/** The same log, configuration, assumptions and seed come to the same figures. */
+/** The same log, configuration, assumptions and seed give the same result. */
 export async function replay(
   log: RecordedLog,
   config: Config,
@@ -63,13 +63,13 @@ export async function replay(
 
 function askOf(request: RecordedRequest, { patienceMs }: Assumptions): SimulatedAsk {
   const { row, method, path, reason, attempts, totalMs, firstByteMs = totalMs, bytesIn } = request
-  // One that was refused before its first attempt had no time left.
+  // A request that was refused before its first attempt had no time left.
   const limitMs = attempts === 0 ? 0 : firstByteMs
   return {
     id: String(row),
     method,
     path,
-    // The log does not tell queries: a search is asked by them, while a poll names in its path what it asks for.
+    // The log has no queries: searches are distinguished by them, polls by their path.
     target: method === 'GET' || method === 'HEAD' ? path : `${path}?${row}`,
     bodyBytes: bytesIn,
     stalls: reason === 'client_stalled',

@@ -1,4 +1,4 @@
-/** A scenario file: traffic, upstreams and what befalls them, made up. */
+/** A scenario file: made-up traffic, upstreams and faults. */
 
 import { z } from 'zod'
 import { type ConfigFault, faultAt, schemaFaults } from '../config/file/faults.ts'
@@ -7,7 +7,7 @@ import { Source } from '../config/file/source.ts'
 
 const LONGEST = '1d'
 
-/** By its median and its 99th percentile; the logarithm of it is normally distributed. */
+/** Given by median and 99th percentile; the logarithm is normally distributed. */
 const spread = z.strictObject({ p50: duration('0ms', '1h'), p99: duration('0ms', '1h') })
 
 const step = z.strictObject({ from: duration('0ms', LONGEST), rate: number(0, 1_000_000) })
@@ -50,7 +50,7 @@ const SCENARIO = z.strictObject({
   upstreams: z.record(z.string(), upstream),
 })
 
-/** All lengths in ms, sizes in bytes, rates in requests a second of each sidecar. */
+/** Lengths in ms, sizes in bytes, rates in requests per second and sidecar. */
 export type Scenario = z.infer<typeof SCENARIO>
 export type Traffic = Scenario['traffic'][number]
 export type ScriptedUpstream = Scenario['upstreams'][string]
@@ -59,10 +59,10 @@ export type LoadedScenario =
   | { readonly ok: true; readonly scenario: Scenario }
   | { readonly ok: false; readonly faults: readonly ConfigFault[] }
 
-/** Of faults that are told. */
+/** Largest number of reported faults. */
 const MAX_FAULTS = 50
 
-/** @param file its name, for the faults. */
+/** @param file name for the faults. */
 export function loadScenario(written: string, file: string): LoadedScenario {
   const source = new Source(written)
   const excess = source.excess()
@@ -85,7 +85,7 @@ export function loadScenario(written: string, file: string): LoadedScenario {
 
 const faulty = (faults: readonly ConfigFault[]): LoadedScenario => ({ ok: false, faults })
 
-/** An Error when its anchors cannot be followed: too many, or in a circle. */
+/** An Error when anchors cannot be resolved: too many, or in a circle. */
 function plainValue({ document }: Source): unknown {
   try {
     return document.toJS()

@@ -10,10 +10,10 @@ import { Workers } from './workers.ts'
 type Fault = Script['faults'][number]
 type Spread = Script['latency']
 
-/** Of the standard normal distribution. */
+/** Standard normal deviate of the 99th percentile. */
 const P99 = 2.326_348
 
-/** Answers calls by a scenario: with its latencies, as far as its workers are free, and with what befalls it at the time. */
+/** Answers calls by a scenario: its latencies, its free workers, and the faults of the moment. */
 export class ScriptedWorld implements World {
   readonly #scenario: Scenario
   readonly #workers: ReadonlyMap<string, Workers>
@@ -68,7 +68,7 @@ export class ScriptedWorld implements World {
     return { ...simulatedReply(200, doneAt - now, body), bodyMs }
   }
 
-  /** The first of the faults of this moment that strikes. */
+  /** The first fault of this moment that strikes. */
   #faultNow({ faults }: Script): Fault | undefined {
     const now = this.#clock.now()
     return faults.find(({ from, lasts = Number.POSITIVE_INFINITY, share }) => {

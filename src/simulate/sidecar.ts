@@ -11,18 +11,18 @@ import { type Answer, SimulatedCall } from './simulated-call.ts'
 import { type SimulatedAsk, SimulatedRequest } from './simulated-request.ts'
 import type { Tally } from './report/tally.ts'
 
-/** The other side of the sidecars: what upstreams answer, now. */
+/** The upstreams of a simulation. */
 export type World = {
   /** @param origin scheme, host and port of the endpoint that is called. */
   answer(exchange: Exchange, origin: string): Answer
   /**
-   * What an endpoint's health path says.
-   * @param everyMs how often it is asked while a breaker is open.
+   * Result of an endpoint's health check.
+   * @param everyMs interval of the checks while a breaker is open.
    */
   isWell(upstream: string, origin: string, everyMs: number): boolean
 }
 
-/** One sidecar without its sockets: the policies of a configuration, on a clock and before upstreams that are not real. */
+/** One sidecar without sockets: the policies of a configuration with a virtual clock and simulated upstreams. */
 export class SimulatedSidecar {
   readonly #runtime: Runtime
   readonly #early: EarlyProbes
@@ -47,7 +47,7 @@ export class SimulatedSidecar {
       tally.breaker({ ...change, atMs: clock.now() })
       this.#early.record(event)
     }
-    // Nothing that a simulation tells has an id.
+    // Ids are not used in a simulation.
     this.#deps = { clock, random, newId: () => '', emit }
     const connect: Connect = ({ origin: { origin } }) => ({
       send: (exchange, watch) => {
@@ -83,7 +83,7 @@ export class SimulatedSidecar {
     return true
   }
 
-  /** No request follows: once those under way are over, nothing keeps the clock running. */
+  /** No request follows. After those under way nothing keeps the clock running. */
   finish(): void {
     this.#isLast = true
     this.#endWhenOver()

@@ -5,26 +5,26 @@ import type { BodySink, Call, CallWatch, Reply } from '../policy/exchange.ts'
 import type { BodyEnd } from '../events.ts'
 import type { RawHeaders } from '../net/fields.ts'
 
-/** What an upstream does with one call. All times in ms. */
+/** Behaviour of an upstream for one call. Times in ms. */
 export type Answer =
   | {
       readonly kind: 'reply'
-      /** To a new connection; 0 when one is reused. */
+      /** Time to connect; 0 for a reused connection. */
       readonly connectMs: number
       /** From the start of the call to the response head. */
       readonly afterMs: number
       readonly status: number
-      /** Whether it comes before the request has been sent whole. */
+      /** Whether the head comes before the whole request is sent. */
       readonly early: boolean
       readonly headers: RawHeaders
-      /** Arrives with the head; '' for nothing worth looking at. */
+      /** Body that arrives with the head; '' for none that matters. */
       readonly body: string
       /** From the head to the end of the body. */
       readonly bodyMs: number
       readonly bodyEnd: 'complete' | FaultCode
     }
   | { readonly kind: 'fault'; readonly connectMs: number; readonly afterMs: number; readonly code: FaultCode }
-  /** It never answers. @prop in how far the call gets. */
+  /** It never answers. @prop in phase that the call reaches. */
   | { readonly kind: 'silence'; readonly connectMs: number; readonly in: 'connecting' | 'sending' | 'waiting' }
 
 export type SimulatedReply = Extract<Answer, { kind: 'reply' }>
@@ -33,7 +33,7 @@ const NOTHING: Buffer = Buffer.alloc(0)
 const NO_FIELDS: RawHeaders = []
 const JSON_FIELDS: RawHeaders = ['content-type', 'application/json']
 
-/** A whole response, on a connection that is there. @param body JSON; '' for nothing worth looking at. */
+/** A whole response on an existing connection. @param body JSON; '' for none that matters. */
 export const simulatedReply = (status: number, afterMs: number, body = ''): SimulatedReply => ({
   kind: 'reply',
   connectMs: 0,
@@ -46,7 +46,7 @@ export const simulatedReply = (status: number, afterMs: number, body = ''): Simu
   bodyEnd: 'complete',
 })
 
-/** A call that plays an answer on the clock, as the transport's own calls do on the wire: first a Call, then the Reply. */
+/** Plays an answer on the clock as the transport does on the wire: first a Call, then the Reply. */
 export class SimulatedCall implements Call, Reply {
   readonly #answer: Answer
   readonly #watch: CallWatch
@@ -142,7 +142,7 @@ export class SimulatedCall implements Call, Reply {
   }
 }
 
-/** Faults that come while there is no connection yet. */
+/** Faults before there is a connection. */
 const BEFORE_CONNECTED: ReadonlySet<FaultCode> = new Set([
   'dns_error',
   'connect_refused',

@@ -7,28 +7,28 @@ import { Link } from '../policy/link.ts'
 import type { Inputs } from '../job/timeouts.ts'
 import { type Route, routeFor, type Upstream } from '../proxy/route.ts'
 
-/** A client's request, as far as the policies care. All times in ms from its arrival. */
+/** A client's request as the policies see it. Times in ms from its arrival. */
 export type SimulatedAsk = {
-  /** Its number: what the upstream of the simulation knows it by. */
+  /** Number by which the simulated upstream knows it. */
   readonly id: string
   readonly method: string
-  /** At the upstream's own listener: without a prefix, and without a query. */
+  /** Path at the upstream's own listener: without prefix and query. */
   readonly path: string
-  /** The path with what tells apart requests that are not alike. */
+  /** The path with a part that distinguishes requests which differ. */
   readonly target: string
   readonly bodyBytes: number
-  /** Whether its body stops coming before its end. */
+  /** Whether its body stops before its end. */
   readonly stalls: boolean
   /** Infinity for a client that stays. */
   readonly leavesAfterMs: number
-  /** What the client says it waits, and when its job's time is up; undefined when there is no such limit. */
+  /** The client's own limit, and the job's deadline; undefined without one. */
   readonly clientTimeoutMs: number | undefined
   readonly jobLeftMs: number | undefined
 }
 
 /**
- * One request from its arrival to the end of its response: what `Visit` is to a request on a socket. The exchange and the
- * event at its end are the same; the rest of a visit is what sockets need.
+ * One request from its arrival to the end of its response: the counterpart of `Visit` without sockets. Exchange and final event
+ * are the same.
  */
 export class SimulatedRequest implements BodySink {
   readonly #ask: SimulatedAsk
@@ -70,7 +70,7 @@ export class SimulatedRequest implements BodySink {
     this.#exchange = newExchange(request, route)
   }
 
-  /** Never rejects but for a defect. */
+  /** Rejects only for a defect. */
   async run(): Promise<void> {
     const { leavesAfterMs } = this.#ask
     if (leavesAfterMs !== Number.POSITIVE_INFINITY)
@@ -143,7 +143,7 @@ export class SimulatedRequest implements BodySink {
   }
 }
 
-/** No two are alike: what the bytes were is not known, and a call must not be shared by those who ask for different things. */
+/** All bodies differ: their bytes are unknown, and a call must not be shared by different requests. */
 function bodyOf({ id, bodyBytes, stalls }: SimulatedAsk, { bodyLimits }: Route): RequestBody {
   return {
     replayable: bodyBytes <= bodyLimits.memory + bodyLimits.disk,

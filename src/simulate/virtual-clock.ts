@@ -2,20 +2,19 @@ import type { Clock, Timer } from '../clock.ts'
 
 type Pending = {
   readonly dueAt: number
-  /** Of two that are due at the same time the one that was set first fires first. */
+  /** Order of timers that are due at the same time. */
   readonly order: number
   readonly fire: () => void
-  /** Its place in the heap; -1 when it is not in there any more. */
+  /** Index in the heap; -1 when removed. */
   place: number
 }
 
-/** So many timers fire before the process may look at its signals. */
+/** Number of timers after which the process may handle signals. */
 const YIELD_EVERY = 4096
 
 /**
- * A clock that jumps from one due timer to the next. Between two of them every promise has settled: each timer fires in a
- * `process.nextTick` that was asked for in a microtask, and Node calls such a one only when the queue of microtasks is
- * empty. Nothing that it drives may wait for anything but this clock.
+ * A clock that jumps from one due timer to the next. Every promise settles in between: each timer fires in a `process.nextTick`
+ * requested in a microtask, which Node runs when the queue of microtasks is empty. What it drives may wait for this clock only.
  */
 export class VirtualClock implements Clock {
   readonly #epochMs: number
@@ -36,7 +35,7 @@ export class VirtualClock implements Clock {
     return this.#epochMs + this.#now
   }
 
-  /** It never stands still. */
+  /** It is never paused. */
   stalledMs(): number {
     return 0
   }
@@ -57,7 +56,7 @@ export class VirtualClock implements Clock {
     if (place >= 0) this.#remove(place)
   }
 
-  /** Resolves when no timer is set; rejects with what a timer threw. */
+  /** Resolves when no timer is set. Rejects with an error of a timer. */
   run(): Promise<void> {
     return new Promise((resolve, reject) => {
       let fired = 0

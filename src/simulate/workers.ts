@@ -1,13 +1,13 @@
 /**
- * A number of workers and a queue before them, first come first served. Work that nobody waits for any more is done all the
- * same: a service does not hear of a client that left until it answers. Times in ms.
+ * Workers with a queue in order of arrival. Work whose client has left is done all the same, since a service notices that only
+ * when it answers. Times in ms.
  */
 export class Workers {
   readonly #count: number
   readonly #queue: number
-  /** When each busy worker is free again, soonest first. */
+  /** Times at which busy workers are free, soonest first. */
   #freeAt: number[] = []
-  /** When those that wait begin, in order, from `#next` on. */
+  /** Start times of waiting calls in order, from `#next` on. */
   #beginAt: number[] = []
   #next = 0
 
@@ -16,7 +16,7 @@ export class Workers {
     this.#queue = queue
   }
 
-  /** @returns when a call that needs so long is done; undefined when there is no room for it in the queue. */
+  /** @returns the time at which a call of that length is done; undefined when the queue is full. */
   take(now: number, neededMs: number): number | undefined {
     this.#pass(now)
     const isFull = this.#freeAt.length >= this.#count
@@ -28,7 +28,7 @@ export class Workers {
     return doneAt
   }
 
-  /** What it worked on is lost. */
+  /** Drops all work. */
   restart(): void {
     this.#freeAt = []
     this.#beginAt = []
@@ -46,7 +46,7 @@ export class Workers {
   }
 }
 
-/** Where a number goes in a list in order. */
+/** Index at which a number belongs in a sorted list. */
 function placeOf(number: number, list: readonly number[]): number {
   let [low, high] = [0, list.length]
   while (low < high) {

@@ -1,4 +1,4 @@
-/** One screen of `breakwater top`, as text. */
+/** One screen of `breakwater top` as text. */
 
 import {
   breakerName,
@@ -21,7 +21,7 @@ import type { State } from '../dashboard/state.js'
 
 export type Link = 'live' | 'connecting' | `lost: ${string}`
 type Style = 'good' | 'warn' | 'bad' | 'faint' | 'strong'
-/** A piece of a line, padded already. */
+/** A padded piece of a line. */
 type Span = readonly [text: string, style?: Style]
 type Column = {
   readonly title: string
@@ -33,7 +33,7 @@ type Column = {
 /** Select Graphic Rendition (ECMA-48 section 8.3.117). */
 const CODES: Readonly<Record<Style, number>> = { good: 32, warn: 33, bad: 31, faint: 2, strong: 1 }
 const STATE_STYLES = { closed: 'good', 'half-open': 'warn', open: 'bad' } as const
-/** Seconds that rates are of, and that ratios and the trend are of. */
+/** Seconds over which rates, ratios and the trend are computed. */
 const RATE_S = 10
 const TREND_S = 60
 const TREND_WIDTH = 20
@@ -47,7 +47,7 @@ const figure = (title: string, width: number, of: (upstream: UpstreamView, state
   of: (upstream, state) => [of(upstream, state)],
 })
 
-/** Beside the names, the most important first: a narrow screen has the first ones. */
+/** Columns beside the names, most important first: a narrow screen has the first ones. */
 const COLUMNS: readonly Column[] = [
   { title: 'BREAKER', width: 16, isRight: false, of: breakerOf },
   figure('REQ/S', 6, ({ name }, { samples }) => perSecond(samples, name, 'requests')),
@@ -67,7 +67,7 @@ const COLUMNS: readonly Column[] = [
   },
 ]
 
-/** Those that fit whole; the names have what no other needs. */
+/** Columns that fit whole. Names get the rest. */
 function columnsWithin(width: number, upstreams: readonly UpstreamView[]): Column[] {
   const others = COLUMNS.reduce((sum, column) => sum + 1 + column.width, 0)
   const longest = Math.max(NAME_WIDTH, ...upstreams.map(({ name }) => name.length))
@@ -85,15 +85,15 @@ function columnsWithin(width: number, upstreams: readonly UpstreamView[]): Colum
   })
 }
 
-/** Without its middle: names often differ at their ends. */
+/** Shortens a name in the middle: names often differ at their ends. */
 function shortened(name: string, width: number): string {
   const tail = Math.floor((width - 1) / 2)
   return name.length <= width ? name : `${name.slice(0, width - 1 - tail)}…${name.slice(-tail)}`
 }
 
 /**
- * @param about where the sidecar is, and whether it answers.
- * @param screen in characters; lines are cut, and failures left out, where there is no room.
+ * @param about address of the sidecar, and whether it answers.
+ * @param screen in characters; lines are cut and failures left out where they do not fit.
  */
 export function frame(
   state: State,
@@ -151,7 +151,7 @@ function breakerLine({ name, breakers }: UpstreamView, breaker: BreakerView): Sp
 
 type Kind = { readonly newest: Failure; readonly count: number }
 
-/** One of each upstream, route and cause: what an open breaker refuses is a thousand times the same. */
+/** One failure per upstream, route and reason: an open breaker makes thousands of the same. */
 function failureKinds(newestFirst: readonly Failure[]): Kind[] {
   const kinds = Map.groupBy(newestFirst, (failure) => `${failure.upstream} ${failure.route} ${causeOf(failure)}`)
   return [...kinds.values()].flatMap(([newest, ...older]) =>
@@ -159,7 +159,7 @@ function failureKinds(newestFirst: readonly Failure[]): Kind[] {
   )
 }
 
-/** With what the attempts of the newest came to. */
+/** With the outcomes of the newest failure's attempts. */
 function failureLine({ newest, count: alike }: Kind, now: string | undefined): Span[] {
   const { at, upstream, method, path, attempts, total_ms, history } = newest
   const told = history.map(({ outcome, ms }) => `${outcome} ${length(ms)}`).join(', ')
@@ -177,7 +177,7 @@ function perSecond(samples: State['samples'], name: string, what: 'requests' | '
   return known === 0 ? NONE : count(lately(samples, name, RATE_S)[what] / known)
 }
 
-/** Requests a second, each character a twentieth of a minute, against the highest of them. */
+/** Requests per second, one character per twentieth of a minute, relative to their maximum. */
 function trend(samples: State['samples'], name: string): string {
   const minute = samples.slice(-TREND_S)
   const step = TREND_S / TREND_WIDTH
@@ -189,7 +189,7 @@ function trend(samples: State['samples'], name: string): string {
   return sums.map((sum) => LEVELS[Math.round((sum / most) * (LEVELS.length - 1))]).join('')
 }
 
-/** What an upstream's or a client's text says of the cursor is not obeyed. */
+/** Removes control characters of an upstream's or a client's text. */
 function drawn(spans: readonly Span[], columns: number, isColoured: boolean): string {
   let room = columns
   return spans

@@ -1,4 +1,4 @@
-/** A place in a configuration file as a person sees it: its line, with a caret under the column and no secret in it. */
+/** A place in a configuration file for people: the line, a caret under the column, secrets masked. */
 
 import type { Path } from './source.ts'
 
@@ -9,9 +9,9 @@ export type Excerpt = {
   readonly column: number
   /** Keys from the top, joined by dots; '' for the file as a whole. */
   readonly path: string
-  /** The line, or what of a long one is around the column; secrets are stars. '' for the file as a whole. */
+  /** The line, or the part of a long line around the column, with secrets masked; '' for the whole file. */
   readonly excerpt: string
-  /** Of the place within the excerpt, from 0. */
+  /** Column of the place within the excerpt, from 0. */
   readonly caret: number
 }
 
@@ -23,9 +23,9 @@ type Written = {
   readonly source: string
 }
 
-/** No person wrote a longer line, and looking for secrets takes time. */
+/** Longest line that is shown, in characters. Looking for secrets in a longer one takes time. */
 const MOST_CHARS = 4_000
-/** A longer line is shown around the column, this many characters either way. */
+/** Characters that are shown on each side of the column of a long line. */
 const AROUND = 60
 
 export function excerptAt(file: string, { line, column, path, source }: Written): Excerpt {
@@ -35,12 +35,12 @@ export function excerptAt(file: string, { line, column, path, source }: Written)
   return { file, line, column, path: path.map(String).join('.'), excerpt, caret: column - 1 - from }
 }
 
-/** Two lines, indented; '' where there is nothing to show. */
+/** Two indented lines; '' when there is nothing to show. */
 export const shown = ({ excerpt, caret }: Excerpt) => (excerpt === '' ? '' : `  ${excerpt}\n  ${' '.repeat(caret)}^\n`)
 
 /**
- * Stars for what stands before the @ of a URL, for a token, and for headers with values, one a character: the caret below
- * stays where it is.
+ * Masks what stands before the @ of a URL, tokens, and values of headers, character by character so that the caret stays in
+ * place.
  */
 const masked = (line: string) =>
   line

@@ -1,4 +1,4 @@
-/** Faults of a configuration file, from what the schema says of it to lines that a person reads. */
+/** Turns the schema's issues into faults of a configuration file for people. */
 
 import { z } from 'zod'
 import { type Excerpt, excerptAt, shown } from './excerpt.ts'
@@ -8,11 +8,11 @@ import { corrected, suggestion } from './suggest.ts'
 
 export type ConfigFault = Excerpt & {
   readonly message: string
-  /** A known word that may have been meant. */
+  /** A known word that may be meant. */
   readonly suggestion: string | undefined
 }
 
-/** The faults that a schema finds, each at its place; no more than `most`, since finding a place takes time. */
+/** The schema's faults with their places. At most `most`, since finding a place takes time. */
 export function schemaFaults(
   error: z.ZodError,
   schema: z.ZodType,
@@ -54,7 +54,7 @@ function faultsOf(
   return [faultAt(place, path, issue.message, meant, source, file)]
 }
 
-/** Of the ways to write a value, the one that came nearest is the one to speak of: that knows the keys, whose faults lie deepest. */
+/** Of the alternatives of a union, the one that came nearest: its keys are known, and its faults lie deepest. */
 function unionFaults(
   issue: z.core.$ZodIssueInvalidUnion,
   path: Path,
@@ -79,7 +79,7 @@ function unionFaults(
   return [faultAt(place, path, message, corrected(place.text, message), source, file)]
 }
 
-/** The library's own words, for what we have no better ones for. */
+/** Fallback: the library's own message. */
 const isStock = (message: string) => message.startsWith('Invalid input')
 
 function unknownKey(path: Path, key: string, schema: z.ZodType, source: Source, file: string): ConfigFault {
@@ -90,7 +90,7 @@ function unknownKey(path: Path, key: string, schema: z.ZodType, source: Source, 
   return faultAt(source.keyAt(full), full, message, meant, source, file)
 }
 
-/** Where a key that is unknown in one place would be known. */
+/** Places where a key would be known that is unknown here. */
 function homeOf(key: string, path: Path): string | undefined {
   if (path.includes('routes') && keysAt(FILE, ['upstreams', '']).includes(key)) return 'the upstream, not to a route'
   if (path.includes('routes') && path.at(-1) === 'retry' && key === 'budget') return 'the upstream, not to a route'
@@ -124,7 +124,7 @@ export function faultAt(
   return { ...excerptAt(file, { line, column, path, source: source.line(line) }), message, suggestion: meant }
 }
 
-/** One paragraph a fault: file, line, column and what is wrong; then the line itself with a caret. */
+/** One paragraph per fault: file, line, column and message; then the line with a caret. */
 export function formatFaults(faults: readonly ConfigFault[]): string {
   return faults
     .map((fault) => {

@@ -2,19 +2,19 @@
 
 import { type Document, parse, Scalar, visit } from 'yaml'
 
-/** With all up to the bracket that closes it, or to the end of the text: what is left open is looked through once. */
+/** A reference with its text up to the closing bracket, or to the end of the text. */
 const REFERENCE = /\$\$\{|\$\{[^}]*\}?/g
 const PARTS = /^\$\{([A-Za-z_]\w*)(?::-([^}]*))?\}$/
 const WHOLE = /^\$\{[^}]*\}$/
 
 export type Env = Readonly<Record<string, string | undefined>>
 
-/** A reference that cannot be replaced; no value of the environment is ever told. */
+/** A reference that cannot be replaced. Values of the environment are never printed. */
 export type Unset = { readonly node: Scalar; readonly message: string }
 
 /**
- * Replaces the references in place. An unquoted value that is nothing but one reference is read as YAML once more, so
- * that a number stays a number; quoted ones stay strings. As in a shell, `:-` also replaces a variable that is empty.
+ * Replaces references in place. An unquoted value that is only a reference is parsed as YAML again, so that a number stays a
+ * number; quoted values stay strings. As in a shell, `:-` also replaces an empty variable.
  */
 export function interpolate(document: Document, env: Env): Unset[] {
   const unset: Unset[] = []
@@ -44,7 +44,7 @@ function replaced(text: string, env: Env, complain: (message: string) => void): 
   })
 }
 
-/** Numbers and booleans become such; all else stays the text it is. */
+/** Numbers and booleans are converted; other values stay text. */
 function reread(text: string): unknown {
   if (!/^(?:true|false|-?\d[\d.e+-]*)$/.test(text)) return text
   const value: unknown = parse(text)

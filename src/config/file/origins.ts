@@ -1,12 +1,12 @@
-/** Where the settings in force stand: at the route, at its upstream, in the defaults; or nowhere, when the code says them. */
+/** Places of the settings in force: at the route, its upstream or the defaults; none for a default of the code. */
 
 import { type Path, type Place, Source } from './source.ts'
 
-/** How near to the request a setting is said; what is nearer wins. */
+/** Levels of a setting. The nearest one to the request applies. */
 export type Level = 'file' | 'defaults' | 'upstream' | 'route'
 
 export type Origin = Place & {
-  /** Of the setting as it stands in the file, e.g. `defaults.timeout.total` for that of a route. */
+  /** Path of the setting in the file, e.g. `defaults.timeout.total` for that of a route. */
   readonly path: Path
   readonly level: Level
   /** The whole line of the file. */
@@ -15,7 +15,7 @@ export type Origin = Place & {
 
 export type Origins = {
   readonly file: string
-  /** @param path of a setting in the Config's own order of keys; undefined when it has its default. */
+  /** @param path of a setting with the file's keys; undefined for a default. */
   readonly of: (path: Path) => Origin | undefined
 }
 
@@ -29,7 +29,7 @@ export function originsIn(source: Source, file: string): Origins {
   return { file, of }
 }
 
-/** The same for a text that is known to be sound. It is taken apart when it is first asked for, which takes milliseconds. */
+/** The origins of a text that is known to be sound. It is parsed at first use, which takes milliseconds. */
 export function originsOf(text: string, file: string): Origins {
   let origins: Origins | undefined
   const of = (path: Path) => {
@@ -39,7 +39,7 @@ export function originsOf(text: string, file: string): Origins {
   return { file, of }
 }
 
-/** A setting is looked for at the route, then at its upstream, then in the defaults. */
+/** Looks for a setting at the route, then at its upstream, then in the defaults. */
 function pathsOf(path: Path): Path[] {
   if (path[0] !== 'upstreams') return [path]
   const upstream = path.slice(0, 2)

@@ -1,4 +1,4 @@
-/** The text of a configuration file with its places: where a path of keys stands, and what stands there. */
+/** The text of a configuration file, with the place of each path of keys. */
 
 import {
   type Document,
@@ -16,26 +16,26 @@ import {
 
 export type Path = readonly PropertyKey[]
 
-/** A place in the text, in bytes from its start. */
+/** Range in the text, in bytes from its start. */
 type Range = readonly [from: number, to: number]
 
 export type Place = {
   /** From 1. */
   readonly line: number
   readonly column: number
-  /** What is written there, on one line, cut when it is long: the file's own text, nothing from the environment. */
+  /** The file's own text there, on one line and shortened; nothing from the environment. */
   readonly text: string
 }
 
 export type TextFault = { readonly place: Place; readonly message: string }
 
 const SHOWN_CHARS = 60
-/** Ours needs a quarter of it. A pair in a map is a level, too. */
+/** Largest depth. A configuration needs a quarter of it; a pair in a map is a level, too. */
 const MAX_DEPTH = 64
 const MAX_ALIASES = 1_000
 const TOO_DEEP = 'this is nested too deeply'
 
-/** The parser quotes what it does not know, however long that is. */
+/** Longest message in characters: the parser quotes unknown text at any length. */
 const MESSAGE_CHARS = 200
 
 export class Source {
@@ -47,7 +47,7 @@ export class Source {
   constructor(text: string) {
     this.#text = text
     this.#written = text.split('\n')
-    // Keys are checked for repetition below: the library's own check takes time by the square of their number.
+    // Repeated keys are checked below: the library's own check takes quadratic time.
     this.document = parseDocument(text, {
       lineCounter: this.#lines,
       prettyErrors: false,
@@ -56,10 +56,10 @@ export class Source {
     })
   }
 
-  /** Faults of the text itself, with their places: syntax, unknown tags, several documents. */
+  /** Faults of the text with their places: syntax, unknown tags, several documents. */
   faults(): TextFault[] {
     const { errors, warnings } = this.document
-    // What follows the first syntax error is its echo.
+    // Faults after the first syntax error only follow from it.
     return [...errors.slice(0, 1), ...warnings].map(({ pos, message, code }) => {
       const place = this.#place(pos)
       const isBareReference = this.line(place.line).slice(0, place.column).endsWith('${')
@@ -68,7 +68,7 @@ export class Source {
     })
   }
 
-  /** What no hand writes, found before anything walks the document by recursion: where it is too deep, or has too many aliases. */
+  /** A document that is too deep or has too many aliases, found before anything walks it by recursion. */
   excess(): TextFault | undefined {
     const left: { readonly node: unknown; readonly depth: number }[] = [{ node: this.document.contents, depth: 0 }]
     let aliases = 0
@@ -84,7 +84,7 @@ export class Source {
     return undefined
   }
 
-  /** Keys that stand twice; what is said of them last would hold. */
+  /** Keys that are repeated. Only the last value would apply. */
   repeatedKeys(): TextFault[] {
     const faults: TextFault[] = []
     visit(this.document, {
@@ -104,7 +104,7 @@ export class Source {
     return this.#find(path).depth === path.length
   }
 
-  /** The value that a path leads to, or of what is nearest to it on the way. */
+  /** The value at a path, or the nearest one on the way. */
   valueAt(path: Path): Place {
     const { pair, node } = this.#find(path)
     return this.#place(rangeOf(node) ?? rangeOf(pair?.key) ?? [0, 0])

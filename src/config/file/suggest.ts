@@ -1,6 +1,6 @@
-/** What somebody who mistyped a key or a word may have meant. */
+/** Suggests what a mistyped key or word may mean. */
 
-/** Other products' words for our keys. */
+/** Words of other products for the sidecar's keys. */
 const SYNONYMS: Readonly<Record<string, string>> = {
   retries: 'retry',
   maxAttempts: 'attempts',
@@ -29,7 +29,7 @@ const SYNONYMS: Readonly<Record<string, string>> = {
   path: 'match',
 }
 
-/** The nearest of the known words, undefined when none is near. */
+/** The nearest known word; undefined when none is near. */
 export function suggestion(word: string, known: readonly string[]): string | undefined {
   const synonym = SYNONYMS[word]
   if (synonym !== undefined && known.includes(synonym)) return synonym
@@ -50,7 +50,7 @@ const UNITS: readonly (readonly [written: RegExp, unit: string])[] = [
 
 const SIZES: Readonly<Record<string, string>> = { k: 'KiB', m: 'MiB', g: 'GiB' }
 
-/** A value with its form put right, by what was expected of it; undefined when that is not clear. */
+/** A corrected form of a value; undefined when the correction is not clear. */
 export function corrected(word: string, expected: string): string | undefined {
   const [, amount, unit = ''] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(word) ?? []
   if (amount !== undefined && expected.includes('a duration')) {
@@ -69,7 +69,7 @@ export function corrected(word: string, expected: string): string | undefined {
 
 const upper = (word: string) => word.toUpperCase()
 
-/** Insertions, deletions, substitutions and swaps of neighbours between two words (optimal string alignment). */
+/** Edit distance with swaps of neighbours (optimal string alignment). */
 function distance(a: string, b: string): number {
   if (Math.abs(a.length - b.length) > 8 || a.length > 60) return Number.POSITIVE_INFINITY
   let beforeLast: number[] = []

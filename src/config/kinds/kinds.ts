@@ -1,12 +1,12 @@
-/** The kinds of value that settings have. Each says in its message what would have been right. */
+/** Types of settings. The message of each says what is expected. */
 
 import { z } from 'zod'
 import { address, durationMs, sizeBytes } from './units.ts'
 
-/** A pattern for editors: a value, or anything with a reference to the environment in it. */
+/** Pattern for editors: a value, or text with a reference to the environment. */
 const orReference = (pattern: string) => `^(${pattern}|.*\\$\\{.*\\}.*)$`
 
-/** A string that `read` turns into what it stands for. */
+/** A string that `read` converts. */
 export const written = <V>(read: (text: string) => V | undefined, expected: string) =>
   z.unknown().transform((value, context): V => {
     const known = typeof value === 'string' ? read(value) : undefined
@@ -62,7 +62,7 @@ export const number = (min: number, max: number) =>
 
 const between = (min: number, max: number) => `must be from ${min} to ${max}`
 
-/** Strictly between 0 and 1: of none and of all there is nothing to be over. */
+/** Strictly between 0 and 1. */
 export const share = z
   .number({ error: 'expected a number' })
   .gt(0, { error: 'must be more than 0 and less than 1' })
@@ -90,7 +90,7 @@ export const status = z
 
 const CONDITIONS = ['connect-failure', 'reset', 'timeout']
 
-/** What asks for another attempt. */
+/** An outcome that may be retried. */
 export const retryCondition = z
   .custom<number | string>((value) => CONDITIONS.includes(String(value)) || isStatus(value), {
     error: `expected ${CONDITIONS.join(', ')}, a status from 400 to 599, or 4xx or 5xx`,
@@ -102,8 +102,8 @@ export const retryCondition = z
 
 export const method = z.string().regex(/^[A-Z]+$/, { error: 'expected a method in capitals, such as GET' })
 
-/** Lists are inherited whole by every route: long ones would be multiplied. */
+/** Every route inherits lists whole: long ones would be multiplied. */
 export const listOf = <V>(type: z.ZodType<V>) => z.array(type).max(100, { error: 'has more than 100 entries' })
 
-/** `false`, or what turns the feature on. */
+/** `false`, or the settings of a feature. */
 export const offOr = <V>(on: z.ZodType<V>) => z.union([z.literal(false, { error: 'expected false' }), on])

@@ -1,4 +1,4 @@
-/** Lengths of time that a timeout may have: a duration, or computed from the job's shape. */
+/** Types of timeouts: a duration, or a timeout computed from a job's inputs. */
 
 import { z } from 'zod'
 import { duration, text } from './kinds.ts'
@@ -8,7 +8,7 @@ export const computedLength = z.strictObject({
   divideBy: text.describe('Job input by which the timeout is divided.').optional(),
 })
 
-/** In ms, or the rule to compute it by. */
+/** In ms, or the rule to compute it. */
 export type Length = number | { readonly computed: string; readonly divideBy?: string | undefined }
 
 export const length = (min: string, max: string): z.ZodType<Length> => z.union([duration(min, max), computedLength])

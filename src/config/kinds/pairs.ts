@@ -1,4 +1,4 @@
-/** Lists of `name=value,name=value`, values percent-encoded where they must be, as OpenTelemetry's environment variables have them. */
+/** Lists of `name=value,name=value` with percent-encoded values, as in OpenTelemetry's environment variables. */
 
 import { percentDecoded } from '../../net/percent.ts'
 
@@ -12,8 +12,8 @@ const ATTRIBUTE_VALUE = /^\P{Cc}{1,1024}$/u
 export type Pairs = readonly (readonly [name: string, value: string])[]
 
 /**
- * Header fields as OTEL_EXPORTER_OTLP_HEADERS has them.
- * @returns none for ''; undefined when it is something else.
+ * Header fields in the form of OTEL_EXPORTER_OTLP_HEADERS.
+ * @returns none for ''; undefined for text of another form.
  * Source: OpenTelemetry Protocol Exporter, "Specifying headers via environment variables".
  */
 export function headerPairs(text: string): Pairs | undefined {
@@ -21,8 +21,8 @@ export function headerPairs(text: string): Pairs | undefined {
 }
 
 /**
- * Attributes as OTEL_RESOURCE_ATTRIBUTES has them.
- * @returns none for ''; undefined when it is something else.
+ * Attributes in the form of OTEL_RESOURCE_ATTRIBUTES.
+ * @returns none for ''; undefined for text of another form.
  * Source: OpenTelemetry Resource SDK, "Specifying resource information via an environment variable".
  */
 export function attributePairs(text: string): Pairs | undefined {

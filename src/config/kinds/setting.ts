@@ -1,20 +1,20 @@
-/** A setting: one key of the configuration with its type, bounds, default and meaning; and blocks of them. */
+/** A setting is one key of the configuration: type, unit, default and help. Blocks hold settings. */
 
 import { z } from 'zod'
 
-/** Unit of a setting's value: the end of its name in Config (`queueTimeout: 5s` is read as `queueTimeoutMs: 5000`). */
+/** Unit of a setting's value, appended to its name in Config (`queueTimeout: 5s` becomes `queueTimeoutMs: 5000`). */
 type Unit = '' | 'Ms' | 'Bytes'
 
 /** @template V type of the value in Config. @template U unit of the value. */
 export type Setting<V, U extends Unit = ''> = {
   readonly type: z.ZodType<V>
   readonly unit: U
-  /** As one would write it in the file. */
+  /** Default as written in the file. */
   readonly byDefault: unknown
   readonly help: string
 }
 
-/** A block that `false` turns off. When it is on, keys that are not given have their defaults. */
+/** A block that `false` turns off. When it is on, missing keys have their defaults. */
 export type Switch<B extends Block> = { readonly on: B; readonly byDefault: boolean; readonly help: string }
 
 type Node = Setting<unknown, Unit> | Switch<Block> | Block
@@ -37,7 +37,7 @@ export const setting = <V>(type: z.ZodType<V>, byDefault: unknown, help: string)
   help,
 })
 
-/** A length of time; a type that takes more than a duration (a computed timeout) keeps the unit of its plain values. */
+/** A setting with a length of time. Types that accept more than a duration keep the unit of their numbers. */
 export const lengthSetting = <V>(type: z.ZodType<V>, byDefault: unknown, help: string): Setting<V, 'Ms'> => ({
   type,
   unit: 'Ms',
@@ -61,7 +61,7 @@ export const switchable = <B extends Block>(on: B, byDefault: boolean, help: str
 const isSetting = (node: Node): node is Setting<unknown, Unit> => 'type' in node && node.type instanceof z.ZodType
 const isSwitch = (node: Node): node is Switch<Block> => 'on' in node && 'byDefault' in node
 
-/** Every setting must be there: for values that defaults have been merged into. Gives the values their names in Config. */
+/** Schema of merged values, in which every setting is present. Renames values to their names in Config. */
 export function whole(block: Block): z.ZodType<Record<string, unknown>> {
   const names = Object.entries(block).map(([key, node]) => [key, isSetting(node) ? `${key}${node.unit}` : key] as const)
   return z
@@ -76,7 +76,7 @@ export function whole(block: Block): z.ZodType<Record<string, unknown>> {
     .transform((values) => Object.fromEntries(names.map(([key, name]) => [name, values[key]])))
 }
 
-/** One block with the keys of all; blocks of the same key are joined in turn. */
+/** Joins blocks into one. Blocks under the same key are joined, too. */
 export function joined(blocks: readonly Block[]): Block {
   const all: Record<string, Node> = {}
   for (const block of blocks)
@@ -89,7 +89,7 @@ export function joined(blocks: readonly Block[]): Block {
   return all
 }
 
-/** Any setting may be absent: for what a file says, at each of its levels. */
+/** Schema of one level of the file, in which any setting may be absent. */
 export function partial(block: Block): z.ZodObject {
   return z.strictObject(
     mapped(block, (node): z.ZodType => {
@@ -103,7 +103,7 @@ export function partial(block: Block): z.ZodObject {
   )
 }
 
-/** The defaults of a block, as one would write them. */
+/** Defaults of a block as written in the file. */
 export function defaultsOf(block: Block): Record<string, unknown> {
   return mapped(block, (node) => {
     if (isSetting(node)) return node.byDefault
@@ -116,7 +116,7 @@ function mapped<R>(block: Block, turn: (node: Node) => R): Record<string, R> {
   return Object.fromEntries(Object.entries(block).map(([key, node]) => [key, turn(node)]))
 }
 
-/** Key by key, what is said nearer to the request wins; a setting is replaced whole, also one that has keys of its own. */
+/** Merges two levels key by key; the inner value applies. A setting is replaced whole, even one with keys of its own. */
 export function inherit(node: Node | undefined, outer: unknown, inner: unknown): unknown {
   if (inner === undefined) return outer
   if (node === undefined || isSetting(node) || !isMap(outer) || !isMap(inner)) return inner

@@ -1,4 +1,4 @@
-/** Routes that no request comes to, and addresses that lead nowhere or back. */
+/** Routes that no request reaches, and addresses that lead nowhere or back. */
 
 import { isLoopback } from '../../net/loopback.ts'
 import { writtenMs } from '../kinds/units.ts'
@@ -19,7 +19,7 @@ export const ROUTING: Rules<FileRouteScope> = {
   },
 }
 
-/** The first routes with open segments are enough to look at: nobody writes hundreds of them. */
+/** Largest number of earlier routes that are compared. Nobody writes hundreds of open ones. */
 const LOOKED_AT = 50
 
 function coveringRoute({ routes }: FileUpstreamScope['upstream'], wanted: string): string | undefined {
@@ -33,7 +33,7 @@ function coveringRoute({ routes }: FileUpstreamScope['upstream'], wanted: string
   return undefined
 }
 
-/** Whether the earlier of two patterns matches whatever the later one does. */
+/** Whether the earlier pattern matches everything that the later one matches. */
 function covers(earlier: string, later: string): boolean {
   const [method, path = ''] = earlier.split(' ')
   const [wanted, wantedPath = ''] = later.split(' ')

@@ -1,4 +1,4 @@
-/** What the rules of `check` that belong to no policy look at. */
+/** Scopes of the rules that belong to no policy. */
 
 import type { Inputs } from '../../job/timeouts.ts'
 import type { Finding, RouteScope, UpstreamScope } from '../../policy/scope.ts'

@@ -1,4 +1,4 @@
-/** What the sidecar as a whole lets in, keeps and looks at. */
+/** Warnings about the sidecar as a whole. */
 
 import { computeTimeout, type Inputs } from '../../job/timeouts.ts'
 import { hostname, isLoopback } from '../../net/loopback.ts'
@@ -6,7 +6,7 @@ import { writtenMs } from '../kinds/units.ts'
 import type { Rules } from '../../policy/scope.ts'
 import type { FileScope } from './rule.ts'
 
-/** Shorter ones are found by trying, in characters. */
+/** Shortest token without a warning, in characters. Shorter ones can be guessed. */
 const TOKEN_CHARS = 16
 
 export const SERVICE: Rules<FileScope> = {
@@ -80,7 +80,7 @@ export const SERVICE: Rules<FileScope> = {
         },
 }
 
-/** Rules about each computed timeout, with the name of the one that they speak of. */
+/** Rules about each computed timeout, with its name. */
 type TimeoutScope = FileScope & { readonly name: string }
 
 export const COMPUTED: Rules<TimeoutScope> = {
@@ -118,7 +118,7 @@ export const COMPUTED: Rules<TimeoutScope> = {
   },
 }
 
-/** The inputs at their bounds. Factors are for words, which have none: with the default word both ways. */
+/** Inputs at their bounds. Words have no bounds and keep their default. */
 const extremes = ({ job }: FileScope['config'], bound: 'min' | 'max'): Inputs =>
   Object.fromEntries(
     job.inputs.map((input) => {

@@ -7,13 +7,13 @@ import type { RecordedAttempt } from './log-fields.ts'
 export type RecordedCall = {
   readonly request: RecordedRequest
   readonly attempts: readonly RecordedAttempt[]
-  /** Which of the attempts it is, from 0. */
+  /** Index of the attempt, from 0. */
   readonly k: number
 }
 
 type Calls = { readonly columns: Columns<'at' | 'row' | 'k'>; order: Uint32Array }
 
-/** What ended a call that the upstream might yet have answered, for reasons of the client's or the job's. */
+/** Reasons of the client or the job that end a call which the upstream might still have answered. */
 const UNTOLD: ReadonlySet<FaultCode> = new Set([
   'client_gone',
   'client_deadline',
@@ -26,7 +26,7 @@ const UNTOLD: ReadonlySet<FaultCode> = new Set([
 export const isFailure = (outcome: number | FaultCode): boolean =>
   typeof outcome === 'string' || outcome >= 500 || outcome === 429
 
-/** All calls of a log by upstream and by time, put in order when first asked for. */
+/** All calls of a log by upstream and time, sorted at first use. */
 export class RecordedCalls {
   readonly #log: RecordedLog
   #all: ReadonlyMap<string, Calls> | undefined
@@ -36,15 +36,15 @@ export class RecordedCalls {
   }
 
   /**
-   * The call to an endpoint nearest to `at` (ms since the first arrival). Of the attempts of the request in `row` only the
-   * k-th counts: that its first one failed says nothing of its second.
+   * The call to an endpoint nearest to `at` (ms since the first arrival). Of the request in `row` only the k-th attempt counts:
+   * its first one says nothing about its second.
    */
   nearest(upstream: string, endpoint: string, at: number, row: number, k: number): RecordedCall | undefined {
     const accepts = (other: number, which: number) => other !== row || which === k
     return this.#nearest(`${upstream}\n${endpoint}`, at, accepts) ?? this.#nearest(upstream, at, accepts)
   }
 
-  /** The nearest that went well: on the request's own route, else on any of its upstream. */
+  /** The nearest success: on the request's route, otherwise anywhere at its upstream. */
   nearestWell({ ref }: RecordedRequest, at: number): RecordedCall | undefined {
     return this.#nearest(`${ref.upstream}\n${ref.route}`, at, any) ?? this.#nearest(`${ref.upstream}\nwell`, at, any)
   }
@@ -101,7 +101,7 @@ export class RecordedCalls {
 
 const any = () => true
 
-/** The first of `length` places that fulfils a condition that all after it fulfil, too; `length` when none does. */
+/** First index from which a condition holds; `length` when it never does. */
 function firstFrom(length: number, fulfils: (place: number) => boolean): number {
   let [low, high] = [0, length]
   while (low < high) {

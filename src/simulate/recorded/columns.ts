@@ -1,4 +1,4 @@
-/** Numbers of many rows, column by column: a million rows of twelve take 96 MB, as objects they would take ten times that. */
+/** Numbers of many rows, column by column: a million rows of twelve take 96 MB instead of ten times that as objects. */
 export class Columns<Name extends string> {
   readonly #columns: Map<Name, Float64Array>
   length = 0
@@ -20,7 +20,7 @@ export class Columns<Name extends string> {
     return this.#columns.get(name)?.[row] ?? Number.NaN
   }
 
-  /** Row numbers in the order of a column; equal ones in the order in which they came. */
+  /** Row numbers in the order of a column; equal rows keep their order. */
   sortedBy(name: Name): Uint32Array {
     const column = this.#columns.get(name) ?? new Float64Array(0)
     const order = Uint32Array.from({ length: this.length }, (_, row) => row)
@@ -34,12 +34,12 @@ function doubled(column: Float64Array): Float64Array {
   return larger
 }
 
-/** Values kept once each, known by their number. */
+/** Distinct values, each with a number. */
 export class Interned<V> {
   readonly #numbers = new Map<string, number>()
   readonly #values: V[] = []
 
-  /** @param make called when the key is new. */
+  /** @param make called for a new key. */
   number(key: string, make: () => V): number {
     const known = this.#numbers.get(key)
     if (known !== undefined) return known

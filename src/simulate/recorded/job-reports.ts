@@ -1,10 +1,10 @@
 import type { UpstreamConfig } from '../../config/schema.ts'
 import type { Exchange } from '../../policy/exchange.ts'
 
-/** What a response's body says of its job. */
+/** End of a job in a response's body. */
 export type JobWord = 'failed' | 'completed' | 'pending' | undefined
 
-/** Writes bodies in the words of a configuration: what its `failureWhen` and `hold` look for stands where they look for it. */
+/** Writes bodies that a configuration's `failureWhen` and `hold` recognise. */
 export class JobReports {
   readonly #pending = new Map<string, string>()
 
@@ -14,7 +14,7 @@ export class JobReports {
         if (hold !== false) this.#pending.set(`${name}\n${match}`, report(hold.json, hold.in[0] ?? ''))
   }
 
-  /** @returns '' where the route does not look. */
+  /** @returns '' where the route reads no body. */
   body(word: JobWord, { jobs, route }: Exchange): string {
     if (word === undefined) return ''
     if (word === 'pending') return this.#pending.get(`${route.upstream}\n${route.route}`) ?? ''
@@ -23,7 +23,7 @@ export class JobReports {
   }
 }
 
-/** JSON with a value where the pointer (RFC 6901) points to. */
+/** JSON with a value at a JSON Pointer (RFC 6901). */
 function report(pointer: string, status: string): string {
   const keys = pointer
     .split('/')

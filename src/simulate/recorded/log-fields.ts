@@ -1,4 +1,4 @@
-/** The fields of a log's line, whoever wrote it: what is not of the type that they have here is taken for absent. */
+/** Reads fields of a log's line. Values of another type count as absent. */
 
 import { isMap } from '../../config/kinds/setting.ts'
 import { type FaultCode, isFaultCode } from '../../errors.ts'
@@ -7,11 +7,11 @@ import type { BreakerState } from '../../events.ts'
 /** An attempt of the recorded run, in ms since its request's arrival. */
 export type RecordedAttempt = {
   readonly atMs: number
-  /** To its response head, or to its end without one. */
+  /** Time to the response head, or to the end without one. */
   readonly ms: number
-  /** Its status, or why it had none. */
+  /** Status, or the reason without one. */
   readonly outcome: number | FaultCode
-  /** Whether it was answered before the request had been sent whole. */
+  /** Whether the answer came before the whole request was sent. */
   readonly early: boolean
   /** Origin; undefined where the upstream has but one. */
   readonly endpoint: string | undefined
@@ -19,7 +19,7 @@ export type RecordedAttempt = {
 
 export type Fields = Readonly<Record<string, unknown>>
 
-/** None for what is no attempt. */
+/** None for anything that is not an attempt. */
 export function attemptOf(told: unknown): RecordedAttempt[] {
   if (!isMap(told)) return []
   const word = String(told.outcome)
@@ -37,7 +37,7 @@ export const number = (value: unknown) => (typeof value === 'number' ? value : 0
 export const text = (value: unknown) => (typeof value === 'string' ? value : '')
 export const textOrNone = (value: unknown) => (typeof value === 'string' ? value : undefined)
 
-/** undefined when the line is not whole. */
+/** undefined for an incomplete line. */
 export function parsed(line: string): Fields | undefined {
   try {
     const value: unknown = JSON.parse(line)

@@ -1,4 +1,4 @@
-/** An access log, taken in line by line: what was asked, when, and what became of it. */
+/** Reads an access log line by line: requests, times and results. */
 
 import { type FaultCode, isFaultCode } from '../../errors.ts'
 import type { BreakerState, RouteRef } from '../../events.ts'
@@ -19,7 +19,7 @@ export type RecordedRequest = {
   readonly row: number
   /** ms since the first arrival in the log. */
   readonly arrivalMs: number
-  /** Of the recorded configuration. */
+  /** Upstream and route in the recorded configuration. */
   readonly ref: RouteRef
   readonly method: string
   /** Without the prefix of the shared listener. */
@@ -33,7 +33,7 @@ export type RecordedRequest = {
   readonly firstByteMs: number | undefined
   readonly totalMs: number
   readonly bytesIn: number
-  /** What the response told of its job. */
+  /** End of a job that the response reported. */
   readonly job: 'failed' | 'completed' | undefined
 }
 
@@ -48,7 +48,7 @@ export type BreakerMark = {
   readonly from: BreakerState
   readonly to: BreakerState
   readonly cause: string | undefined
-  /** For how long it is to reject, in ms; undefined unless it opened. */
+  /** Time in ms for which it rejects; undefined unless it opened. */
   readonly openMs: number | undefined
 }
 
@@ -80,12 +80,12 @@ export class RecordedLog {
   #upstreams: readonly string[] = []
   #firstArrival = 0
   #lastEnd = 0
-  /** Lines that are not whole, and requests that found no upstream: what the sidecar answered those is no matter of policy. */
+  /** Numbers of incomplete lines, and of requests without an upstream, which no policy concerns. */
   readonly skipped = { unreadable: 0, noUpstream: 0 }
-  /** Requests of several attempts, or of none that was answered, that do not tell them one by one. */
+  /** Requests with several attempts, or with none that was answered, whose attempts are not listed. */
   untold = 0
 
-  /** Takes one line; those that are not about a request or a breaker are passed over. */
+  /** Reads one line. Lines about anything but requests and breakers are skipped. */
   add(line: string): void {
     const isRequest = line.includes('"msg":"request"')
     if (!isRequest && !line.includes('"msg":"breaker ')) return
@@ -96,7 +96,7 @@ export class RecordedLog {
     else this.#addMark(fields, endedAt)
   }
 
-  /** To be called once, after the last line. */
+  /** Called once, after the last line. */
   close(): void {
     this.#order = this.#rows.sortedBy('arrival')
     this.#firstArrival = this.length === 0 ? 0 : this.#rows.at(this.#order[0] ?? 0, 'arrival')
@@ -112,7 +112,7 @@ export class RecordedLog {
     return this.#firstArrival
   }
 
-  /** From the first arrival to the last end. */
+  /** From the first arrival to the last end, in ms. */
   get lengthMs(): number {
     return this.#lastEnd - this.#firstArrival
   }
@@ -121,12 +121,12 @@ export class RecordedLog {
     return this.#upstreams
   }
 
-  /** The changes of breakers that the log tells of. */
+  /** Changes of breakers in the log. */
   get marks(): readonly BreakerMark[] {
     return this.#marks.map((mark) => ({ ...mark, atMs: mark.atMs - this.#firstArrival }))
   }
 
-  /** The n-th to arrive, from 0. */
+  /** The n-th request to arrive, from 0. */
   nth(n: number): RecordedRequest {
     return this.request(this.#order[n] ?? 0)
   }
@@ -153,7 +153,7 @@ export class RecordedLog {
     }
   }
 
-  /** Its attempts in order; none where the log does not tell them. */
+  /** Its attempts in order; none where the log does not list them. */
   attempts({ row, attempts, status, queueMs, firstByteMs }: RecordedRequest): readonly RecordedAttempt[] {
     const told = this.#histories.get(row)
     if (told !== undefined) return told
@@ -217,7 +217,7 @@ export class RecordedLog {
   }
 }
 
-/** A log from its text, in pieces of any size: it need not fit into memory. */
+/** Reads a log from pieces of text of any size. It need not fit into memory. */
 export async function readLog(pieces: AsyncIterable<string>): Promise<RecordedLog> {
   const log = new RecordedLog()
   let begun = ''
@@ -231,10 +231,10 @@ export async function readLog(pieces: AsyncIterable<string>): Promise<RecordedLo
   return log
 }
 
-/** An attempt that came to no response head, so that the answer was the sidecar's. */
+/** An attempt without a response head, so that the sidecar answered. */
 const isOwnAnswer = (reason: string) => reason !== '' && !OF_THE_BODY.has(reason)
 
-/** What ends a response after its head, or the client before it. */
+/** Reasons that end a response after its head, or a client before it. */
 const OF_THE_BODY: ReadonlySet<string> = new Set(['body_truncated', 'client_gone', 'client_stalled', 'idle_timeout'])
 
 /** On the shared listener the first segment names the upstream. */
@@ -245,5 +245,5 @@ function withoutPrefix(method: string, path: string, place: Place | undefined): 
   return place?.matches(method, path) ? path : rest
 }
 
-/** The log has them in the order of their ends, and hedges overlap. */
+/** The log has attempts in the order of their ends, and hedges overlap. */
 const inOrder = (attempts: readonly RecordedAttempt[]) => attempts.toSorted((a, b) => a.atMs - b.atMs)

@@ -1,15 +1,15 @@
 import type { BreakerMark } from './log.ts'
 
-/** A time in which a breaker was open, in ms since the first arrival. */
+/** A time in ms since the first arrival in which a breaker was open. */
 export type Outage = {
   readonly upstream: string
   readonly fromMs: number
   readonly toMs: number
-  /** Whether it ended before its time, so that the last look before its end said that all was well. */
+  /** Whether it ended early, so that the last health check before its end succeeded. */
   readonly isCutShort: boolean
 }
 
-/** From the changes of breakers that a log tells of. */
+/** From the changes of breakers in a log. */
 export function outagesIn(marks: readonly BreakerMark[]): Outage[] {
   const isSame = (a: BreakerMark, b: BreakerMark) =>
     a.upstream === b.upstream && a.route === b.route && a.endpoint === b.endpoint
@@ -22,8 +22,8 @@ export function outagesIn(marks: readonly BreakerMark[]): Outage[] {
 }
 
 /**
- * Whether a health path that is asked so often, in ms, was well: known while a breaker was open, since it then would have let
- * a probe through. undefined outside of that.
+ * Whether a health check with that interval in ms would have succeeded: known while a breaker was open, since a success lets a
+ * probe through. undefined otherwise.
  */
 export function wasWell({ fromMs, toMs, isCutShort }: Outage, at: number, everyMs: number): boolean | undefined {
   return at < fromMs || at > toMs ? undefined : isCutShort && at > toMs - everyMs

@@ -1,4 +1,4 @@
-/** What of a recorded request answers an attempt of the simulation, and how its body goes on. */
+/** Which recorded response answers an attempt of the simulation, and how its body goes on. */
 
 import type { Exchange } from '../../policy/exchange.ts'
 import { fieldOf } from '../../net/fields.ts'
@@ -8,13 +8,15 @@ import type { RecordedRequest } from './log.ts'
 import type { RecordedAttempt } from './log-fields.ts'
 import type { SimulatedReply } from '../simulated-call.ts'
 
-/** An attempt is the recorded one when it starts so near to it: by this share of its time since the arrival, jitter included. */
+/**
+ * Share of its time since the arrival, jitter included, by which an attempt may start off and still count as the recorded one.
+ */
 const SAME_SHARE = 0.25
 const SAME_MS = 250
 
 /**
- * Which of the recorded attempts the k-th one of the simulation is. What a poll or the rest of a body is answered depends on
- * the time or the number alone; anything else has to come when it came.
+ * The recorded attempt for the k-th attempt of the simulation. Polls and rests of bodies depend on the time or the number
+ * alone; others must come at their time.
  */
 export function ownCall(
   request: RecordedRequest,
@@ -43,22 +45,22 @@ export function isTold(attempt: RecordedAttempt | undefined, origin: string): bo
 
 const isGood = ({ outcome }: RecordedAttempt) => typeof outcome === 'number' && outcome < 300
 
-/** A hold asks again though it was answered. */
+/** A hold polls again after an answer. */
 const isPolled = (request: RecordedRequest, attempts: readonly RecordedAttempt[]) =>
   !isResumed(request, attempts) && attempts.slice(0, -1).some(isGood)
 
-/** So does who goes on with a body that broke off: with what a 206 is the answer to, or until it gives up. */
+/** A resumed body does so, too: a 206 answers it, or the end of the resuming. */
 const isResumed = ({ reason }: RecordedRequest, attempts: readonly RecordedAttempt[]) =>
   attempts.some(({ outcome }, k) => k > 0 && outcome === 206) ||
   (reason === 'body_truncated' && attempts.slice(0, -1).some(isGood))
 
-/** In how many pieces a body came, or should have come. */
+/** Number of parts in which a body came, or should have come. */
 export function piecesOf({ request, attempts }: RecordedCall): number {
   if (!isResumed(request, attempts)) return 1
   return attempts.filter(isGood).length + (request.reason === 'body_truncated' ? 1 : 0)
 }
 
-/** A byte for each piece but the last, and under the validator that lets a body be resumed. */
+/** One byte for each part but the last, with a validator that allows resuming. */
 export function pieceOf(
   { attempts, k }: RecordedCall,
   pieces: number,
@@ -73,7 +75,7 @@ export function pieceOf(
   return { headers: [...(from === undefined ? length : range), 'etag', '"recorded"'], body }
 }
 
-/** Of an attempt that was followed by another the body is not told: it is over at once, or breaks off where that one goes on. */
+/** The body of an attempt that was followed by another: over at once, or broken off where the other goes on. */
 export function bodyOf({ request, attempts, k }: RecordedCall): Pick<SimulatedReply, 'bodyMs' | 'bodyEnd'> {
   const [attempt, next] = [attempts[k], attempts[k + 1]]
   if (attempt === undefined) return WHOLE
@@ -92,8 +94,8 @@ export function bodyOf({ request, attempts, k }: RecordedCall): Pick<SimulatedRe
 const WHOLE = { bodyMs: 0, bodyEnd: 'complete' } as const
 
 /**
- * A hold whose client was answered when its time was up, rather than with a poll's answer, saw a job that goes on: so much of
- * the time between two polls had passed since the last one.
+ * A held client that was answered at the end of its time, not by a poll, saw a running job: so much of the interval had passed
+ * since the last poll.
  */
 const TIME_WAS_UP = 0.1
 

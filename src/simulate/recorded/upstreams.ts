@@ -11,11 +11,11 @@ import { bodyOf, isTold, ownCall, pieceOf, piecesOf, wordOf } from './replies.ts
 import type { World } from '../sidecar.ts'
 import { type Answer, simulatedReply } from '../simulated-call.ts'
 
-/** How late a timer may be, by its length and in ms: what was answered so little after a limit was answered in time. */
+/** Lateness that timers may have, by their length and in ms: an answer that late after a limit came in time. */
 const LATE_SHARE = 0.02
 const LATE_MS = 50
 
-/** Answers the calls of a simulation as the upstreams of the recorded run did, and by the assumptions where none was made. */
+/** Answers the calls of a simulation as the recorded upstreams did, and by the assumptions where there was no call. */
 export class RecordedUpstreams implements World {
   readonly #log: RecordedLog
   readonly #calls: RecordedCalls
@@ -24,7 +24,7 @@ export class RecordedUpstreams implements World {
   readonly #clock: Clock
   readonly #made: Uint16Array
   readonly #outages: readonly Outage[]
-  /** Calls that were answered from the record, and by assumption. */
+  /** Numbers of calls answered from the record, and by assumption. */
   readonly counts = { recorded: 0, assumed: 0 }
 
   constructor(log: RecordedLog, calls: RecordedCalls, assumptions: Assumptions, reports: JobReports, clock: Clock) {
@@ -37,7 +37,7 @@ export class RecordedUpstreams implements World {
     this.#outages = outagesIn(log.marks)
   }
 
-  /** To the next call of the exchange. */
+  /** Answer to the exchange's next call. */
   answer(exchange: Exchange, origin: string): Answer {
     const request = this.#log.request(Number(exchange.id))
     const k = this.#made[request.row] ?? 0
@@ -83,7 +83,7 @@ export class RecordedUpstreams implements World {
     return call === undefined ? simulatedReply(200, 0) : this.#played(call, exchange)
   }
 
-  /** As it went in the recorded run. */
+  /** Answer as in the recorded run. */
   #played(call: RecordedCall, exchange: Exchange): Answer {
     const { request, attempts, k } = call
     const attempt = attempts[k]
@@ -111,7 +111,7 @@ export class RecordedUpstreams implements World {
   }
 }
 
-/** What the sidecar gave up waiting for. */
+/** Answer that the sidecar did not wait for. */
 const GIVEN_UP: ReadonlySet<FaultCode> = new Set([
   'attempt_timeout',
   'total_timeout',
@@ -120,7 +120,7 @@ const GIVEN_UP: ReadonlySet<FaultCode> = new Set([
   'client_gone',
 ])
 
-/** For who is none of the log's requests. */
+/** Answer for an exchange that is not in the log. */
 const NO_ROW = -1
 
 const outcomeOf = ({ attempts, k }: RecordedCall) => attempts[k]?.outcome ?? 200

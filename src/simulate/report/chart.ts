@@ -1,15 +1,15 @@
-/** Charts over time, as SVG that brings no colour of its own: classes name what a page paints. */
+/** Charts over time as SVG without colours: classes name what a page paints. */
 
 export type Series = {
-  /** Of the class that paints it. */
+  /** Class that paints it. */
   readonly paint: string
-  /** One a slice of time. */
+  /** One value per slice of time. */
   readonly values: readonly number[]
 }
 
 export type Frame = {
   readonly sliceMs: number
-  /** How many slices there are, and the largest value that is shown. */
+  /** Number of slices, and largest value. */
   readonly slices: number
   readonly top: number
 }
@@ -21,10 +21,10 @@ const BOTTOM = 22
 const TOP = 8
 const INNER_WIDTH = WIDTH - LEFT - 8
 const INNER_HEIGHT = HEIGHT - BOTTOM - TOP
-/** Ticks of an axis, about. */
+/** Approximate number of ticks on an axis. */
 const TICKS = 6
 
-/** Series on top of each other, as areas. */
+/** Series stacked as areas. */
 export function stackedChart(label: string, series: readonly Series[], frame: Frame): string {
   let below: readonly number[] = []
   const areas = series.map(({ paint, values }) => {
@@ -36,13 +36,13 @@ export function stackedChart(label: string, series: readonly Series[], frame: Fr
   return framed(label, frame, areas)
 }
 
-/** Series beside each other, as lines. */
+/** Series as lines. */
 export function lineChart(label: string, series: readonly Series[], frame: Frame): string {
   const lines = series.map(({ paint, values }) => `<path class="line ${paint}" d="${edge(values, frame, 'M')}"/>`)
   return framed(label, frame, lines)
 }
 
-/** The least of 1, 2, 2.5, 5 and 10 times a power of ten that is not less. */
+/** The smallest of 1, 2, 2.5, 5 and 10 times a power of ten that is not less. */
 export function roundUp(value: number): number {
   if (value <= 0) return 1
   const power = 10 ** Math.floor(Math.log10(value))
@@ -57,7 +57,7 @@ function framed(label: string, frame: Frame, marks: readonly string[]): string {
   return `${open}${valueAxis(frame)}${timeAxis(frame)}${marks.join('')}</svg>`
 }
 
-/** The outline of a series in steps, one a slice; backwards for the lower edge of an area. */
+/** Outline of a series in steps, one per slice; backwards for the lower edge of an area. */
 function edge(values: readonly number[], frame: Frame, first: 'M' | 'L', backwards = false): string {
   const points = Array.from({ length: frame.slices }, (_, i) => {
     const y = heightOf(values[i] ?? 0, frame)

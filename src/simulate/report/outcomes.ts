@@ -1,11 +1,11 @@
 import { type FaultCode, faultOf } from '../../errors.ts'
 import { Interned } from '../recorded/columns.ts'
 
-/** What a request came to, for its client. */
+/** Result of a request for its client. */
 export const OUTCOMES = ['served', 'upstreamError', 'refused', 'timedOut', 'broken', 'left'] as const
 export type Outcome = (typeof OUTCOMES)[number]
 
-/** `served` is any response of the upstream's own that is neither a 5xx nor a 429. */
+/** `served`: a response of the upstream that is neither a 5xx nor a 429. */
 function outcomeOf(status: number, reason: FaultCode | undefined): Outcome {
   if (reason === undefined) return status >= 500 || status === 429 ? 'upstreamError' : 'served'
   if (reason === 'client_gone' || reason === 'client_stalled') return 'left'
@@ -16,12 +16,12 @@ function outcomeOf(status: number, reason: FaultCode | undefined): Outcome {
 
 type Ending = { readonly status: number; readonly reason: FaultCode | undefined; readonly outcome: Outcome }
 
-/** How each request ended, by its number: two bytes each. */
+/** Results of requests by number, two bytes each. */
 export class Endings {
   readonly #kinds = new Interned<Ending>()
   #numbers = new Uint16Array(1024)
 
-  /** @returns what it came to. */
+  /** @returns the result. */
   set(request: number, status: number, reason: FaultCode | undefined): Outcome {
     const outcome = outcomeOf(status, reason)
     if (request >= this.#numbers.length) this.#grow(request)
@@ -46,14 +46,14 @@ export class Endings {
   }
 }
 
-/** Of the requests of two runs that are the same. */
+/** Comparison of the same requests in two runs. */
 export type Comparison = {
   readonly requests: number
-  /** Of the same status and reason in both. */
+  /** Same status and reason in both. */
   readonly same: number
-  /** Served now, and not before; clients that left before count, too. */
+  /** Served now and not before, including clients that left before. */
   readonly saved: number
-  /** The other way round. */
+  /** Served before and not now. */
   readonly lost: number
 }
 

@@ -34,7 +34,7 @@ function figures(report: Report): string {
   return `<div class="wide"><table><thead><tr>${cells('th', head).join('')}</tr></thead><tbody>${body}</tbody></table></div>`
 }
 
-/** One chart for each run, to the same scale. */
+/** One chart per run, at the same scale. */
 function outcomes(runs: readonly Run[]): string {
   const totals = runs.flatMap(({ figures: { outcomesOverTime } }) =>
     outcomesOverTime.served.map((_, i) =>
@@ -57,7 +57,7 @@ function calls(upstream: string, runs: readonly Run[]): string {
   return `<h2>Calls a second to ${escaped(upstream)}</h2>${compared(`Calls a second to ${upstream}`, runs, of, true)}`
 }
 
-/** Left out where none opened. */
+/** Left out when none opened. */
 function breakers(upstream: string, runs: readonly Run[]): string {
   const of = (run: Run) => run.figures.upstreams.find(({ name }) => name === upstream)?.openOverTime ?? []
   if (!runs.some((run) => of(run).some((open) => open > 0))) return ''

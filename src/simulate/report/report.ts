@@ -1,4 +1,4 @@
-/** What simulations came to, side by side. */
+/** Results of simulations side by side. */
 
 import { type Comparison, compared, OUTCOMES, type Outcome } from './outcomes.ts'
 import type { Figures, Tally } from './tally.ts'
@@ -7,12 +7,12 @@ export type Run = {
   /** `recorded`, or the configuration's file. */
   readonly name: string
   readonly figures: Figures
-  /** Of the same requests: with the recorded run, and with the run of the configuration that it stands against. */
+  /** Comparison of the same requests with the recorded run, and with the other configuration's run. */
   readonly versusRecorded: Comparison | undefined
   readonly versusOther: Comparison | undefined
-  /** Calls that were answered from the record and by assumption; undefined where there is no record. */
+  /** Numbers of calls answered from the record and by assumption; undefined without a record. */
   readonly calls: { readonly recorded: number; readonly assumed: number } | undefined
-  /** Requests to upstreams that the configuration does not have. */
+  /** Requests to upstreams that are not in the configuration. */
   readonly left: number
 }
 
@@ -21,18 +21,18 @@ export type Report = {
   readonly source: string
   readonly seed: number
   readonly assumptions: readonly string[]
-  /** What of the source could not be used, as sentences. */
+  /** Parts of the source that could not be used, as sentences. */
   readonly remarks: readonly string[]
   readonly runs: readonly Run[]
 }
 
-/** A run that is over, and what it stands for. */
+/** A finished run, and its role. */
 export type Finished = Pick<Run, 'name' | 'calls' | 'left'> & {
   readonly role: 'recorded' | 'other' | 'asked'
   readonly tally: Tally
 }
 
-/** Each with what it has in common with the recorded run, and that of the configuration asked about with the other's. */
+/** Each run compared with the recorded one, and the asked configuration's with the other's. */
 export function sideBySide(runs: readonly Finished[]): Run[] {
   const [recorded, other] = (['recorded', 'other'] as const).map((role) => runs.find((run) => run.role === role))
   const versus = (before: Finished | undefined, now: Finished) =>
@@ -58,13 +58,13 @@ export const OUTCOME_TITLES: Readonly<Record<Outcome, string>> = {
 
 type Row = readonly [title: string, ...cells: string[]]
 
-/** As lines for a terminal. */
+/** Formats the report for a terminal. */
 export function table(report: Report): string {
   const { source, seed, assumptions, remarks, runs } = report
   return `${source}, seed ${seed}\n\n${aligned(rowsOf(report))}\n${timelines(runs)}${notes([...assumptions, ...remarks])}`
 }
 
-/** A column for each run, the first row their names; the indent of a title says what it belongs to. */
+/** One column per run, names in the first row. Indented titles belong to the one above. */
 export function rowsOf({ runs }: Report): Row[] {
   const column = <V>(title: string, cell: (run: Run) => V | undefined, shown: (value: V) => string): Row => [
     title,
@@ -104,7 +104,7 @@ export function rowsOf({ runs }: Report): Row[] {
   return rows.filter(([, ...cells]) => cells.some((cell) => cell !== '-'))
 }
 
-/** Statuses and reasons other than served ones, those that are most common in any run first. */
+/** Statuses and reasons of requests that were not served, the most frequent first. */
 function commonEndings(runs: readonly Run[]): string[] {
   const counts = new Map<string, number>()
   for (const { figures } of runs)
@@ -113,7 +113,7 @@ function commonEndings(runs: readonly Run[]): string[] {
   return [...counts].sort(([, a], [, b]) => b - a).map(([ending]) => ending)
 }
 
-/** Changes of breakers that a terminal shows of each run. */
+/** Largest number of breaker changes shown for each run. */
 const SHOWN_MARKS = 12
 
 function timelines(runs: readonly Run[]): string {
@@ -152,7 +152,7 @@ const sharedBy = ({ same, requests }: Comparison) => share(same, requests)
 const assumedShare = ({ recorded, assumed }: { readonly recorded: number; readonly assumed: number }) =>
   share(assumed, recorded + assumed)
 
-/** ms as a person would say it. */
+/** Formats ms for people. */
 function length(ms: number): string {
   if (ms === 0) return '0 s'
   if (ms < 1) return `${ms.toFixed(2)} ms`

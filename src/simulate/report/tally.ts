@@ -3,7 +3,7 @@ import { Histogram } from '../../control/live/histogram.ts'
 import { Endings, OUTCOMES, type Outcome } from './outcomes.ts'
 import type { BreakerMark } from '../recorded/log.ts'
 
-/** Percentiles of the time from a request's arrival to the end of its response, in ms; undefined without a request. */
+/** Percentiles of the time from the arrival to the end of the response, in ms; undefined without requests. */
 type Percentiles = {
   readonly p50: number | undefined
   readonly p90: number | undefined
@@ -16,9 +16,9 @@ type UpstreamFigures = {
   readonly calls: number
   /** By slice of time. */
   readonly callsOverTime: readonly number[]
-  /** The most breakers that were open at once, by slice of time. */
+  /** Largest number of open breakers at once, by slice of time. */
   readonly openOverTime: readonly number[]
-  /** Times that a breaker opened, and for how long all together, in ms. */
+  /** Number of openings, and total open time in ms. */
   readonly opened: number
   readonly openMs: number
   readonly clientMs: Percentiles
@@ -29,7 +29,7 @@ export type Figures = {
   readonly outcomes: Readonly<Record<Outcome, number>>
   /** By status and reason. */
   readonly endings: Readonly<Record<string, number>>
-  /** Attempts beyond the first, and requests that had any. */
+  /** Attempts beyond the first, and requests with any. */
   readonly retries: number
   readonly retried: number
   readonly calls: number
@@ -38,11 +38,11 @@ export type Figures = {
   /** In ms. */
   readonly sliceMs: number
   readonly outcomesOverTime: Readonly<Record<Outcome, readonly number[]>>
-  /** The first so many changes of breakers. */
+  /** The first changes of breakers. */
   readonly breakers: readonly BreakerMark[]
 }
 
-/** Changes of breakers that are kept one by one: enough for one sidecar, while those of a fleet are counted. */
+/** Largest number of breaker changes kept: enough for one sidecar; those of a fleet are only counted. */
 const MOST_MARKS = 1_000
 
 class UpstreamTally {
@@ -56,7 +56,7 @@ class UpstreamTally {
   #openNow = 0
   #since = 0
 
-  /** Brings the breakers' time up to a moment. */
+  /** Advances the breakers' times to a moment. */
   pass(atMs: number, sliceMs: number): void {
     this.openMs += this.#openNow * (atMs - this.#since)
     for (let slice = Math.floor(this.#since / sliceMs); slice <= Math.floor(atMs / sliceMs); slice += 1)
@@ -72,7 +72,7 @@ class UpstreamTally {
   }
 }
 
-/** Adds up a run, simulated or recorded. All times in ms since the first arrival. */
+/** Adds up a run, simulated or recorded. Times in ms since the first arrival. */
 export class Tally {
   readonly #sliceMs: number
   readonly #clientMs = new Histogram(1.02)
@@ -93,7 +93,7 @@ export class Tally {
     this.#sliceMs = sliceMs
   }
 
-  /** A request is over. */
+  /** A request has ended. */
   request(request: {
     readonly number: number
     readonly upstream: string
@@ -119,7 +119,7 @@ export class Tally {
     of.clientMs.add(totalMs)
   }
 
-  /** A call has been made. */
+  /** A call was made. */
   call(upstream: string, atMs: number): void {
     const of = this.#upstreams.get(upstream)
     if (of === undefined) return
@@ -172,10 +172,10 @@ export class Tally {
   }
 }
 
-/** Slices of time that a plot shows, about. */
+/** Approximate number of slices of time in a plot. */
 const SLICES = 200
 
-/** A length of 1, 2 or 5 times a power of ten that cuts the whole into some two hundred slices. */
+/** A length of 1, 2 or 5 times a power of ten that makes about two hundred slices. */
 export function sliceOf(wholeMs: number): number {
   const least = Math.max(1, wholeMs / SLICES)
   const power = 10 ** Math.floor(Math.log10(least))
