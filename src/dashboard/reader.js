@@ -29,6 +29,7 @@ const MOST_JOBS = 1_000
  * @param {State} state
  * @param {{ readonly changed: () => void, readonly link: (state: Link, detail: string) => void, readonly trouble: (section: Section, detail: string) => void }} on
  */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: short closures over the state of one reader.
 export function startReader(api, state, on) {
   /** @type {Record<Section, number>} when each is due, on the monotonic clock. */
   const dueMs = { ...NOW }

@@ -51,6 +51,7 @@ const resumesOf = ({ resumed, failed }) =>
  * @param {State} state
  * @param {(upstream: string) => void} askForce
  */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: the elements of one card and the function that updates them.
 export function upstreamCard({ name }, state, askForce) {
   const badge = element('span', { class: 'badge' })
   const lead = element('p', { class: 'lead' })

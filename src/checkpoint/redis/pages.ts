@@ -29,6 +29,7 @@ type Found<R> = { readonly entry: R; readonly bytes: number } | 'unreadable' | u
 
 type Load = (job: string, stage: string | undefined) => Promise<StoredCheckpoint | undefined>
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: short closures over one client, clock and `load`; as functions of the file each would take them again.
 export function redisPages(
   redis: RedisClient,
   load: Load,

@@ -26,6 +26,7 @@ const conditions = ({ ifMatch, ifNoneMatch, attempt }: Precondition) => [
   attempt ?? '',
 ]
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: one short closure an operation of CheckpointStore, over one client, clock and settings.
 export function redisStore(redis: RedisClient, settings: StoreSettings, clock: Clock): CheckpointStore {
   const { ttlMs, maxItems } = settings
 

@@ -58,6 +58,7 @@ function createLogger({ level, service }: LogSettings, clock: Clock, destination
   return pino(options, destination)
 }
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: it is mostly the switch below.
 function createFold(logger: Logger, asked: boolean, bursts: Bursts): Pick<Log, 'record' | 'set'> {
   let access = asked
   let verbose = logger.isLevelEnabled('debug')
@@ -73,6 +74,7 @@ function createFold(logger: Logger, asked: boolean, bursts: Bursts): Pick<Log, '
       logger[level]({ ...fields, ...err, ...(repeats === undefined ? {} : { repeats }) }, message),
     )
   }
+  // biome-ignore lint/complexity/noExcessiveLinesPerFunction: one switch over the kinds of events, a few lines a case; the compiler checks that no kind is missing.
   const record = (event: Event): void => {
     switch (event.kind) {
       case 'request':

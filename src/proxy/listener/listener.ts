@@ -109,6 +109,7 @@ function refuseAtOnce(response: ServerResponse, code: FaultCode): void {
 }
 
 /** @throws Error naming the key when it cannot listen there. */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: short closures over the state of one listener, one for each event of the server.
 export async function listen(door: Door, deps: Omit<VisitDeps, 'onOver'>): Promise<Listener> {
   let { find } = door
   let isRetired = false

@@ -50,6 +50,7 @@ const PAGE = z.object({
 
 const MISMATCH = { what: 'the precondition does not hold', schema: undefined }
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a table, one short entry an operation.
 export function checkpointOperations(store: CheckpointStore, settings: CheckpointSettings, clock: Clock): Operation[] {
   const itemIds = z
     .array(z.string().min(1).max(512))

@@ -27,6 +27,7 @@ const RECORD = z.object({
   time_left_s: z.number().nullable(),
 }) satisfies z.ZodType<Job>
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a table, one short entry an operation.
 export function jobOperations(store: CheckpointStore, book: JobBook, settings: JobSettings, clock: Clock): Operation[] {
   const { inputs: rules, timeouts } = settings
   const shape = z.strictObject(Object.fromEntries(rules.map((rule) => [rule.name, schemaOf(rule).optional()])))
