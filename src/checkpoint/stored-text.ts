@@ -6,31 +6,32 @@ import { type Checkpoint, progressOf } from './record.ts'
 
 /** Missing fields are accepted. @returns undefined for text that is not a checkpoint, or no longer accepted. */
 export function readCheckpoint(text: string): Checkpoint | undefined {
-  const said = parsed(text)
-  if (typeof said?.stage !== 'string') return undefined
-  const itemIds = Array.isArray(said.item_ids) ? said.item_ids.map(String) : []
-  const completed = Number(said.completed_items ?? itemIds.length)
-  const total = Number(said.total_items ?? 0)
+  const fields = parsed(text)
+  if (typeof fields?.stage !== 'string') return undefined
+  const itemIds = Array.isArray(fields.item_ids) ? fields.item_ids.map(String) : []
+  const completed = Number(fields.completed_items ?? itemIds.length)
+  const total = Number(fields.total_items ?? 0)
   return {
-    stage: said.stage,
-    progress: Number(said.progress ?? progressOf(completed, total)),
+    stage: fields.stage,
+    progress: Number(fields.progress ?? progressOf(completed, total)),
     completed_items: completed,
     total_items: total,
     item_ids: itemIds,
-    metadata: isObject(said.metadata) ? said.metadata : {},
-    timestamp: String(said.timestamp ?? ''),
+    metadata: isObject(fields.metadata) ? fields.metadata : {},
+    timestamp: String(fields.timestamp ?? ''),
   }
 }
 
 /** @returns undefined for text that is not a job. */
 export function readJob(text: string): JobRecord | undefined {
-  const said = parsed(text)
-  if (typeof said?.id !== 'string' || typeof said.startedAt !== 'number' || !isObject(said.inputs)) return undefined
-  const inputs = Object.entries(said.inputs).filter(
+  const fields = parsed(text)
+  if (typeof fields?.id !== 'string' || typeof fields.startedAt !== 'number' || !isObject(fields.inputs))
+    return undefined
+  const inputs = Object.entries(fields.inputs).filter(
     (input): input is [string, string | number] => typeof input[1] === 'string' || typeof input[1] === 'number',
   )
-  const deadlineAt = typeof said.deadlineAt === 'number' ? said.deadlineAt : undefined
-  return { id: said.id, inputs: Object.fromEntries(inputs), startedAt: said.startedAt, deadlineAt }
+  const deadlineAt = typeof fields.deadlineAt === 'number' ? fields.deadlineAt : undefined
+  return { id: fields.id, inputs: Object.fromEntries(inputs), startedAt: fields.startedAt, deadlineAt }
 }
 
 /** An id that is a whole segment of a path cannot be requested. */

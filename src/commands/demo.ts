@@ -80,9 +80,9 @@ async function demo({ config = SHIPPED, log }: DemoOptions, { env, write, hasScr
       if (hasScreen) write(`\r${line}`)
       else if (done % 6 === 0) write(`${line}\n`)
     }
-    const told = await tell(setting, progress, ended.signal)
+    const outcome = await tell(setting, progress, ended.signal)
     if (hasScreen) write('\n')
-    return told
+    return outcome
   }
 }
 

@@ -3,7 +3,7 @@ import { formatFaults } from '../config/file/faults.ts'
 import type { Env } from '../config/file/interpolate.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
-import { type Assumptions, told, toldOfScenario } from '../simulate/assumptions.ts'
+import { type Assumptions, assumptionLines, scenarioAssumptionLines } from '../simulate/assumptions.ts'
 import { play } from '../simulate/play.ts'
 import { page } from '../simulate/report/plot.ts'
 import { readLog, type RecordedLog } from '../simulate/recorded/log.ts'
@@ -113,7 +113,13 @@ async function ofLog(file: string, configs: readonly Named[], options: SimulateO
   const runs: Finished[] = [{ name: 'recorded', role: 'recorded', tally: recordedRun(log), calls: undefined, left: 0 }]
   for (const { name, role, config } of configs)
     runs.push({ name, role, ...(await replay(log, config, assumptions, seed)) })
-  return { source: file, seed, assumptions: told(assumptions), remarks: remarksOn(log, runs), runs: sideBySide(runs) }
+  return {
+    source: file,
+    seed,
+    assumptions: assumptionLines(assumptions),
+    remarks: remarksOn(log, runs),
+    runs: sideBySide(runs),
+  }
 }
 
 async function ofScenario(
@@ -126,7 +132,13 @@ async function ofScenario(
   for (const { name, role, config } of configs)
     runs.push({ name, role, calls: undefined, ...(await play(scenario, config, seed)) })
   const remarks = strangers(runs)
-  return { source: file, seed, assumptions: toldOfScenario(scenario.sidecars), remarks, runs: sideBySide(runs) }
+  return {
+    source: file,
+    seed,
+    assumptions: scenarioAssumptionLines(scenario.sidecars),
+    remarks,
+    runs: sideBySide(runs),
+  }
 }
 
 function remarksOn({ skipped, untold }: RecordedLog, runs: readonly Finished[]): string[] {

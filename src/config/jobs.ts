@@ -64,8 +64,8 @@ export type JobConfig = {
   readonly inputs: readonly InputRule[]
 }
 
-export function resolveJob(said: z.infer<typeof JOB> | undefined): JobConfig {
-  const inputs = Object.entries(said?.inputs ?? {}).map(([name, rule]) => ({
+export function resolveJob(parsed: z.infer<typeof JOB> | undefined): JobConfig {
+  const inputs = Object.entries(parsed?.inputs ?? {}).map(([name, rule]) => ({
     name,
     header: rule.header?.toLowerCase(),
     query: rule.query,
@@ -74,11 +74,11 @@ export function resolveJob(said: z.infer<typeof JOB> | undefined): JobConfig {
     min: rule.min ?? Number.NEGATIVE_INFINITY,
     max: rule.max ?? Number.POSITIVE_INFINITY,
   }))
-  return { idHeader: said?.id?.header.toLowerCase() ?? ID_HEADER, inputs }
+  return { idHeader: parsed?.id?.header.toLowerCase() ?? ID_HEADER, inputs }
 }
 
-export function resolveTimeouts(said: z.infer<typeof TIMEOUTS> | undefined): TimeoutRules {
-  const rules = Object.entries(said ?? {}).map(([name, { base = 0, per = {}, times = {}, sum = [], min, max }]) => {
+export function resolveTimeouts(parsed: z.infer<typeof TIMEOUTS> | undefined): TimeoutRules {
+  const rules = Object.entries(parsed ?? {}).map(([name, { base = 0, per = {}, times = {}, sum = [], min, max }]) => {
     return [name, { baseMs: base, per, times, sum, minMs: min, maxMs: max }] as const
   })
   return Object.fromEntries(rules)

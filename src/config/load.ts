@@ -53,7 +53,7 @@ export function loadConfig(text: string, file: string, env: Env): Loaded {
   )
   const raw = plainValue(source)
   if (raw instanceof Error) return wrong(raw.message)
-  const said = FILE.safeParse(raw ?? {})
+  const parsed = FILE.safeParse(raw ?? {})
   const origins = originsIn(source, file)
   const clashesOf = (found: readonly Conflict[]) =>
     distinct(
@@ -62,16 +62,16 @@ export function loadConfig(text: string, file: string, env: Env): Loaded {
         return faultAt(source.keyAt(where), where, message, undefined, source, file)
       }),
     )
-  if (!said.success) {
+  if (!parsed.success) {
     // A missing variable is not reported as a wrong type, too.
     const isSet = ({ line, column }: ConfigFault) => !unset.some((one) => one.line === line && one.column === column)
-    const ofKinds = schemaFaults(said.error, FILE, source, file, MAX_FAULTS).filter(isSet)
-    const beside = pruned(raw, said.error)
-    const found = beside === undefined ? [] : conflicts(resolve(beside.raw, beside.said))
+    const ofKinds = schemaFaults(parsed.error, FILE, source, file, MAX_FAULTS).filter(isSet)
+    const beside = pruned(raw, parsed.error)
+    const found = beside === undefined ? [] : conflicts(resolve(beside.raw, beside.parsed))
     const certain = found.filter((conflict) => !isDoubtful(conflict, beside?.removed ?? []))
     return faulty([...repeated, ...unset, ...ofKinds, ...clashesOf(certain)])
   }
-  const config = resolve(raw, said.data)
+  const config = resolve(raw, parsed.data)
   const faults = [...repeated, ...unset, ...clashesOf(conflicts(config))]
   return faults.length > 0 ? faulty(faults) : { ok: true, config: frozen(config), origins }
 }

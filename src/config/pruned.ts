@@ -8,7 +8,7 @@ import type { Path } from './file/source.ts'
 
 type Pruned = {
   readonly raw: unknown
-  readonly said: z.infer<typeof FILE>
+  readonly parsed: z.infer<typeof FILE>
   /** Paths that were removed. */
   readonly removed: readonly Path[]
 }
@@ -23,9 +23,9 @@ export function pruned(raw: unknown, error: z.ZodError): Pruned | undefined {
   let { issues } = error
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const path of issues.flatMap(pathsOf)) removed.push(remove(rest, path))
-    const said = FILE.safeParse(rest)
-    if (said.success) return { raw: rest, said: said.data, removed }
-    issues = said.error.issues
+    const parsed = FILE.safeParse(rest)
+    if (parsed.success) return { raw: rest, parsed: parsed.data, removed }
+    issues = parsed.error.issues
   }
   return undefined
 }

@@ -24,7 +24,7 @@ const OF_A_ROUTE = joined([ROUTE, ROUTE_ONLY])
 const ROUTE_VALUES = whole(OF_A_ROUTE)
 
 /** @param raw the file's values, accepted by its schema. @param said the same values as the schema read them. */
-export function resolve(raw: unknown, said: z.infer<typeof FILE>): Config {
+export function resolve(raw: unknown, parsed: z.infer<typeof FILE>): Config {
   const file = isMap(raw) ? raw : {}
   // zod cannot type a schema that a loop builds; the blocks' types say what `whole` yields.
   const top = TOP_VALUES.parse(inherit(TOP, defaultsOf(TOP), pick(file, Object.keys(TOP)))) as Values<typeof TOP>
@@ -40,9 +40,9 @@ export function resolve(raw: unknown, said: z.infer<typeof FILE>): Config {
     checkpoints: top.checkpoints,
     tracing: top.tracing,
     health: top.health,
-    job: resolveJob(said.job),
-    timeouts: resolveTimeouts(said.timeouts),
-    upstreams: Object.entries(said.upstreams).map(([name, { url, urls, listen, health }]) => {
+    job: resolveJob(parsed.job),
+    timeouts: resolveTimeouts(parsed.timeouts),
+    upstreams: Object.entries(parsed.upstreams).map(([name, { url, urls, listen, health }]) => {
       const own = isMap(file.upstreams) && isMap(file.upstreams[name]) ? file.upstreams[name] : {}
       const { path, timeout = top.health.timeout, interval = HEALTH_INTERVAL_MS } = health ?? {}
       return {

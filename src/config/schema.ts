@@ -191,7 +191,7 @@ const upstream = z
       .describe('Requests with settings of their own. The first route that matches applies.')
       .optional(),
   })
-  .refine((said) => said.url === undefined || said.urls === undefined, {
+  .refine((upstream) => upstream.url === undefined || upstream.urls === undefined, {
     error: 'url is there too: one of them',
     path: ['urls'],
   })

@@ -75,7 +75,7 @@ function scopesOf(config: Config, upstream: UpstreamConfig, origins: Origins): (
     match,
     path,
     lengths: lengthsOf(route.timeout, config.timeouts, inputs),
-    said: (setting: string) => origins.of([...path, ...setting.split('.')]) !== undefined,
+    isWritten: (setting: string) => origins.of([...path, ...setting.split('.')]) !== undefined,
   })
   return [
     scope(base, undefined, unmatchedRoute(upstream)),
@@ -87,11 +87,11 @@ const NEARNESS: readonly Level[] = ['route', 'upstream', 'file', 'defaults']
 
 /** Place of the nearest setting; of its route or upstream when all have defaults. */
 function located({ rule, scope, at, reason, fix }: Found, origins: Origins): ConfigWarning {
-  const said = at
+  const places = at
     .map((setting) => origins.of([...scope, ...setting.split('.')]))
     .filter((origin) => origin !== undefined)
     .sort((a, b) => NEARNESS.indexOf(a.level) - NEARNESS.indexOf(b.level))
-  const nearest = said[0] ?? origins.of(scope.length > 2 ? [...scope, 'match'] : scope)
+  const nearest = places[0] ?? origins.of(scope.length > 2 ? [...scope, 'match'] : scope)
   return { ...excerptOf(nearest, [...scope, ...at[0].split('.')], origins.file), rule, reason, fix }
 }
 

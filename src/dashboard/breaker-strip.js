@@ -25,11 +25,11 @@ function runsOf(samples, upstream) {
 /** @param {string} upstream */
 export function breakerStrip(upstream) {
   const track = element('div', { class: 'track', role: 'img' })
-  const told = element('span', { class: 'value' })
+  const label = element('span', { class: 'value' })
   const root = element(
     'figure',
     { class: 'strip', 'data-plot': 'breaker' },
-    element('figcaption', {}, element('span', { class: 'title' }, 'Breaker'), told),
+    element('figcaption', {}, element('span', { class: 'title' }, 'Breaker'), label),
     track,
   )
   return {
@@ -47,7 +47,7 @@ export function breakerStrip(upstream) {
         .map(({ at }) => Date.parse(at))
       const marks = openings.map((ms) => ({ state: /** @type {const} */ ('open'), fromMs: ms, toMs: ms }))
       const summary = summaryOf(runs, openings.length)
-      say(told, summary)
+      say(label, summary)
       mark(track, 'aria-label', `Breaker over the last minutes: ${summary}`)
       keyed(
         track,

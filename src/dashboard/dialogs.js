@@ -44,7 +44,7 @@ export async function askToken(isRefused) {
     autocomplete: 'off',
     autofocus: true,
   })
-  const told = [
+  const content = [
     ...(isRefused ? [element('p', { class: 'trouble' }, 'The token was not accepted.')] : []),
     element(
       'p',
@@ -54,7 +54,7 @@ export async function askToken(isRefused) {
     element('label', {}, 'Token', input),
   ]
   const yes = element('button', { value: 'yes' }, 'Continue')
-  return (await ask('Token needed', told, yes)) ? input.value : undefined
+  return (await ask('Token needed', content, yes)) ? input.value : undefined
 }
 
 /** @type {readonly (readonly [mode: BreakerMode, label: string, consequence: string])[]} */

@@ -8,7 +8,7 @@ import { many, moment, NONE, seconds } from './format.js'
 
 const STEP = 25
 /** Items of a checkpoint that are written out. */
-const MOST_ITEMS = 100
+const MAX_ITEMS = 100
 
 /** `clear` asks first, and tells whether it was done. @typedef {{ readonly load: (job: string, stage: string) => Promise<CheckpointView | undefined>, readonly clear: (job: string) => Promise<boolean> }} Checkpoints */
 
@@ -39,8 +39,8 @@ export function jobList({ list, more, none, filter, tally }, checkpoints) {
     say(none, all.length === 0 ? 'No job is registered, and there is no checkpoint.' : 'No job has that in its id.')
     say(more, `Show ${Math.min(STEP, rows.length - shown)} more`)
     const older = unread > 0 ? `; ${many(unread, 'older one')} not read` : ''
-    const told = `${Math.min(shown, rows.length)} of ${many(rows.length, 'job')}, nearest deadline first`
-    say(tally, (rows.length === 0 ? '' : told) + older)
+    const label = `${Math.min(shown, rows.length)} of ${many(rows.length, 'job')}, nearest deadline first`
+    say(tally, (rows.length === 0 ? '' : label) + older)
     keyed(list, rows.slice(0, shown), ({ id }) => id, jobRow(checkpoints, filter))
   }
   return {
@@ -99,17 +99,17 @@ function leftOf({ job, leftS }) {
 
 function stageBar() {
   const bar = element('progress')
-  const told = element('span', { class: 'value' })
+  const label = element('span', { class: 'value' })
   const name = element('span', { class: 'stage' })
   return {
-    root: element('span', {}, name, bar, told),
+    root: element('span', {}, name, bar, label),
     /** @param {JobRow['stages'][number]} stage */
     update: ([stage, { completed_items, total_items }]) => {
       say(name, stage)
       mark(bar, 'aria-label', stage)
       mark(bar, 'max', String(Math.max(1, total_items)))
       mark(bar, 'value', String(completed_items))
-      say(told, `${completed_items} of ${total_items}`)
+      say(label, `${completed_items} of ${total_items}`)
     },
   }
 }
@@ -162,8 +162,8 @@ function jobInside({ load, clear }, cleared) {
 
 /** @param {Job} job */
 function startOf({ started_at, timeouts }) {
-  const told = Object.entries(timeouts).map(([name, s]) => `${name} ${seconds(s)}`)
-  return `Started ${moment(started_at)}; timeouts: ${told.join(', ') || NONE}`
+  const label = Object.entries(timeouts).map(([name, s]) => `${name} ${seconds(s)}`)
+  return `Started ${moment(started_at)}; timeouts: ${label.join(', ') || NONE}`
 }
 
 /** The newest stage is open at first. @param {{ readonly record: CheckpointView, readonly isNewest: boolean }} shown */
@@ -179,10 +179,10 @@ function recordPart({ record: { stage }, isNewest }) {
       if (record.revision === revision) return
       revision = record.revision
       const { item_ids, metadata, timestamp, expires_at } = record
-      const more = item_ids.length - MOST_ITEMS
+      const more = item_ids.length - MAX_ITEMS
       say(about, `Saved ${moment(timestamp)}, revision ${revision}, expires ${moment(expires_at)}`)
       items.replaceChildren(
-        ...item_ids.slice(0, MOST_ITEMS).flatMap((id) => [element('code', {}, id), ' ']),
+        ...item_ids.slice(0, MAX_ITEMS).flatMap((id) => [element('code', {}, id), ' ']),
         item_ids.length === 0 ? 'No item ids.' : more > 0 ? `and ${more} more` : '',
       )
       pre.hidden = Object.keys(metadata).length === 0

@@ -90,9 +90,9 @@ const reader = startReader(api, state, {
     schedule()
   },
   trouble: (section, detail) => {
-    const told = place(`trouble-${section}`, HTMLElement)
-    say(told, detail)
-    told.hidden = detail === ''
+    const notice = place(`trouble-${section}`, HTMLElement)
+    say(notice, detail)
+    notice.hidden = detail === ''
   },
 })
 

@@ -19,7 +19,7 @@ const ANSWER_MS = 10_000
 const NOW = { upstreams: 0, failures: 0, jobs: 0, config: 0 }
 const NO_ANSWER = 'the sidecar does not answer'
 const PAGE = 100
-const MOST_JOBS = 1_000
+const MAX_JOBS = 1_000
 
 /** @typedef {keyof typeof EVERY_MS} Section */
 /** @typedef {'live' | 'lost' | 'locked'} Link */
@@ -145,7 +145,7 @@ export function startReader(api, state, on) {
 async function readJobs(get, state) {
   const readAtMs = performance.now()
   /** @type {{ jobs: Job[], total: number }} */
-  const { jobs, total } = await get(`v1/jobs?limit=${MOST_JOBS}`)
+  const { jobs, total } = await get(`v1/jobs?limit=${MAX_JOBS}`)
   state.jobs = new Map(jobs.map((job) => [job.job_id, { ...job, readAtMs }]))
   state.jobsInAll = total
   const progress = await readProgress(get)
@@ -154,7 +154,7 @@ async function readJobs(get, state) {
   )
 }
 
-/** Page by page, so that no single answer is long to make. @param {Get} get @returns {Promise<JobProgress[]>} the first `MOST_JOBS`. */
+/** Page by page, so that no single answer is long to make. @param {Get} get @returns {Promise<JobProgress[]>} the first `MAX_JOBS`. */
 async function readProgress(get) {
   /** @type {JobProgress[]} */
   const jobs = []
@@ -166,6 +166,6 @@ async function readProgress(get) {
     const page = await get(`v1/progress?limit=${PAGE}${after}`)
     jobs.push(...page.jobs)
     cursor = page.next_cursor
-  } while (cursor !== null && jobs.length < MOST_JOBS)
+  } while (cursor !== null && jobs.length < MAX_JOBS)
   return jobs
 }

@@ -5,8 +5,8 @@
 /** Seconds of history that are kept. */
 const WINDOW_S = 300
 /** Seconds that are shown at least, however short the history. */
-const LEAST_S = 60
-const MOST_TRANSITIONS = 50
+const MIN_S = 60
+const MAX_TRANSITIONS = 50
 
 export function freshState() {
   return {
@@ -39,24 +39,24 @@ export function freshState() {
  * @returns {'upstreams' | 'config' | 'jobs' | undefined} what has to be read anew because of it.
  */
 export function fold(state, { name, data }) {
-  const told = JSON.parse(data)
+  const message = JSON.parse(data)
   switch (name) {
     case 'history':
-      state.samples = told.samples.slice(-WINDOW_S)
-      state.transitions = told.breakers.toReversed()
+      state.samples = message.samples.slice(-WINDOW_S)
+      state.transitions = message.breakers.toReversed()
       return undefined
     case 'sample':
-      if (state.samples.at(-1)?.at === told.at) return undefined // the history had it
-      state.samples.push(told)
+      if (state.samples.at(-1)?.at === message.at) return undefined // the history had it
+      state.samples.push(message)
       if (state.samples.length > WINDOW_S) state.samples.shift()
       return undefined
     case 'breaker':
-      state.transitions.unshift(told)
-      state.transitions.length = Math.min(state.transitions.length, MOST_TRANSITIONS)
+      state.transitions.unshift(message)
+      state.transitions.length = Math.min(state.transitions.length, MAX_TRANSITIONS)
       return 'upstreams'
     case 'checkpoint': {
-      const isKnown = state.progress.has(told.job) || state.jobs.has(told.job)
-      note(state, told)
+      const isKnown = state.progress.has(message.job) || state.jobs.has(message.job)
+      note(state, message)
       return isKnown ? undefined : 'jobs'
     }
     case 'reload':
@@ -79,8 +79,8 @@ export const nowOf = ({ samples }) => samples.at(-1)?.at
 /** What the time axes are of, in s. @param {State} state */
 export function windowOf({ samples }) {
   const [first, last] = [samples[0], samples.at(-1)]
-  if (first === undefined || last === undefined) return LEAST_S
-  return Math.min(WINDOW_S, Math.max(LEAST_S, (Date.parse(last.at) - Date.parse(first.at)) / 1000))
+  if (first === undefined || last === undefined) return MIN_S
+  return Math.min(WINDOW_S, Math.max(MIN_S, (Date.parse(last.at) - Date.parse(first.at)) / 1000))
 }
 
 /**

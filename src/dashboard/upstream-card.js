@@ -24,7 +24,7 @@ import { nowOf, windowOf } from './state.js'
 /** @import { State } from './state.js' */
 
 /** Transitions that are written out. */
-const MOST_TOLD = 12
+const MAX_TOLD = 12
 
 /** @type {readonly (readonly [name: string, id: string, of: (upstream: UpstreamView) => string])[]} */
 const FACTS = [
@@ -62,7 +62,7 @@ export function upstreamCard({ name }, state, askForce) {
   const plots = plotsOf(name)
   const lastError = element('p', { class: 'last-error' })
   const transitions = element('ol', { class: 'transitions' })
-  const told = element('details', {}, element('summary', {}, 'Breaker transitions'), transitions)
+  const history = element('details', {}, element('summary', {}, 'Breaker transitions'), transitions)
   const root = element(
     'article',
     { class: 'card upstream', 'data-upstream': name, 'aria-labelledby': `upstream-${name}` },
@@ -85,7 +85,7 @@ export function upstreamCard({ name }, state, askForce) {
     ),
     strip.root,
     plots.root,
-    told,
+    history,
   )
   return {
     root,
@@ -114,10 +114,10 @@ export function upstreamCard({ name }, state, askForce) {
       const own = state.transitions.filter((news) => news.upstream === name)
       strip.update(state.samples, own, windowS)
       plots.update(state.samples, windowS)
-      told.hidden = own.length === 0
+      history.hidden = own.length === 0
       keyed(
         transitions,
-        own.slice(0, MOST_TOLD).map((news) => ({ news, called: nameOf(news), now: nowOf(state) })),
+        own.slice(0, MAX_TOLD).map((news) => ({ news, called: nameOf(news), now: nowOf(state) })),
         ({ news, called }) => `${news.at} ${called} ${news.to}`,
         transitionLine,
       )

@@ -9,11 +9,11 @@ import { nowOf } from './state.js'
 /** @typedef {{ readonly words: string, readonly at: string }} Concern what it is, and the id of where it is shown */
 
 /** Of the last minute's requests, in percent: more is worth a look also where no breaker has opened. */
-const MOST_FAILED = 10
+const MAX_FAILED = 10
 /** The gravity of an upstream that nothing reaches; over any share of failures. */
 const ALL = 101
 /** Named one by one. */
-const MOST_NAMED = 3
+const MAX_NAMED = 3
 
 /** The worst first. @param {State} state @returns {Concern[]} */
 export function concernsOf(state) {
@@ -24,7 +24,7 @@ export function concernsOf(state) {
     const isOpen = breakers.every(({ state: now }) => now === 'open') // that then all fails goes without saying
     const words = [
       ...(isUsual ? [] : [stateWords(upstream)]),
-      ...(failed > MOST_FAILED && !isOpen ? [`${share(failed)} failed`] : []),
+      ...(failed > MAX_FAILED && !isOpen ? [`${share(failed)} failed`] : []),
     ]
     if (words.length === 0) return []
     return [{ gravity: isOpen ? ALL : failed, words: `${name} ${words.join(', ')}`, at: `upstream-${name}` }]
@@ -48,10 +48,10 @@ export function titleOf(concerns, state, isLive) {
 
 /** @param {readonly Concern[]} concerns */
 const wordsOf = (concerns) =>
-  [...concerns.slice(0, MOST_NAMED).map(({ words }) => words), ...furtherOf(concerns)].join('; ')
+  [...concerns.slice(0, MAX_NAMED).map(({ words }) => words), ...furtherOf(concerns)].join('; ')
 
 /** @param {readonly Concern[]} concerns */
-const furtherOf = ({ length }) => (length > MOST_NAMED ? [`${length - MOST_NAMED} more`] : [])
+const furtherOf = ({ length }) => (length > MAX_NAMED ? [`${length - MAX_NAMED} more`] : [])
 
 /** Each concern leads to where it is shown. @param {Element} place */
 export function verdict(place) {
@@ -70,10 +70,10 @@ export function verdict(place) {
         shown = ''
         return say(place, stale + well)
       }
-      const told = stale + JSON.stringify(concerns)
-      if (told === shown) return
-      shown = told
-      const links = concerns.slice(0, MOST_NAMED).map(({ words, at }) => element('a', { href: `#${at}` }, words))
+      const content = stale + JSON.stringify(concerns)
+      if (content === shown) return
+      shown = content
+      const links = concerns.slice(0, MAX_NAMED).map(({ words, at }) => element('a', { href: `#${at}` }, words))
       const parts = [...links, ...furtherOf(concerns)]
       place.replaceChildren(stale, ...parts.flatMap((part, i) => (i === 0 ? [part] : ['; ', part])))
     },

@@ -71,7 +71,7 @@ export type RunningService = { readonly port: number }
 export async function startService(
   options: ServiceOptions,
   handle: Handler,
-  told: (isStruggling: boolean) => void,
+  report: (isStruggling: boolean) => void,
   onRestart: () => void,
 ): Promise<RunningService> {
   const troubles = createTroubles(options.faults)
@@ -81,7 +81,7 @@ export async function startService(
   const server = createServer({ keepAliveTimeout: 5_000, requestTimeout: 0 }, (request, response) => {
     served += 1
     const trouble = troubles(sockets.size)
-    told(trouble !== undefined)
+    report(trouble !== undefined)
     if (served >= restartAfter) {
       if (server.listening) server.close(onRestart)
       response.setHeader('connection', 'close')

@@ -116,15 +116,15 @@ function destinationOf({ upstreams }: Config, { upstream, path }: Question) {
 }
 
 /** Headers, bodies and job records are unknown here: their inputs are given by name. */
-function inputsOf({ job }: Config, told: Question['inputs'], query: string): Explanation['inputs'] {
-  const unknown = Object.keys(told).find((name) => !job.inputs.some((rule) => rule.name === name))
+function inputsOf({ job }: Config, given: Question['inputs'], query: string): Explanation['inputs'] {
+  const unknown = Object.keys(given).find((name) => !job.inputs.some((rule) => rule.name === name))
   if (unknown !== undefined) throw new Unanswerable(`there is no input ${unknown} in job.inputs`)
   const asked = new URLSearchParams(query)
   return job.inputs.map((rule) => {
     const { name, query: parameter, byDefault } = rule
-    if (told[name] !== undefined) {
-      const value = accept(rule, told[name])
-      if (value === undefined) throw new Unanswerable(`${told[name]} is no value for ${name}`)
+    if (given[name] !== undefined) {
+      const value = accept(rule, given[name])
+      if (value === undefined) throw new Unanswerable(`${given[name]} is no value for ${name}`)
       return { name, value, from: 'told' }
     }
     const value = parameter === undefined ? undefined : accept(rule, asked.get(parameter) ?? undefined)

@@ -25,7 +25,7 @@ export function textOf(explanation: Explanation): string {
     ...Object.entries(timeouts).map(([name, limit]) => row(name, limitLines(limit))),
     ...retryLines(explanation),
     '\npolicies, in the order in which a request meets them\n',
-    ...explanation.policies.map(({ name, parts }) => row(name, parts.map(told))),
+    ...explanation.policies.map(({ name, parts }) => row(name, parts.map(withLine))),
     '\nbest and worst\n',
     row('client', [`best: ${bounds.client.best}`, `worst: ${bounds.client.worst}`]),
     row('upstream', [`best: ${bounds.upstream.best}`, `worst: ${bounds.upstream.worst}`]),
@@ -34,9 +34,9 @@ export function textOf(explanation: Explanation): string {
 
 const at = (line: number | null) => (line === null ? ' [default]' : ` [line ${line}]`)
 
-const told = ({ says, line }: Part) => `${says}${at(line)}`
+const withLine = ({ says, line }: Part) => `${says}${at(line)}`
 
-const limitLines = (limit: Limit) => [told(limit), ...limit.terms.map((term) => `  ${term}`)]
+const limitLines = (limit: Limit) => [withLine(limit), ...limit.terms.map((term) => `  ${term}`)]
 
 function row(name: string, lines: readonly string[]): string {
   return lines.map((line, i) => `  ${(i === 0 ? name : '').padEnd(WIDTH)}${line}\n`).join('')
@@ -51,7 +51,7 @@ function retryLines({ retries, timeouts }: Explanation): string[] {
   const columns = [9, Math.max(...lines.map(([, refused = '']) => refused.length)) + 3]
   return [
     '\nretries\n',
-    row('may be', [`${isRepeatable ? 'yes' : 'no'}: ${told(why)}`, told(attempts), told(on)]),
+    row('may be', [`${isRepeatable ? 'yes' : 'no'}: ${withLine(why)}`, withLine(attempts), withLine(on)]),
     row('start after', [
       ...lines.map(
         ([k = '', refused = '', timedOut = '']) =>

@@ -65,7 +65,7 @@ export type RouteScope<R = unknown, U = unknown> = UpstreamScope<U> & {
   /** Timeouts in ms: computed ones with the default inputs, observed ones with their maximum. */
   readonly lengths: Lengths
   /** Whether the file sets a setting, at the route or above it. */
-  readonly said: (setting: string) => boolean
+  readonly isWritten: (setting: string) => boolean
 }
 
 export type Lengths = {

@@ -40,7 +40,7 @@ class FileWatch {
   readonly #events: FolderEvents
   readonly #folders = new Map<string, { close(): void }>()
   /** The last reported state, and the last seen one, which must become stable first. */
-  #told = ''
+  #reported = ''
   #seen = ''
   #poll: Timer | undefined
   #settling: Timer | undefined
@@ -97,12 +97,12 @@ class FileWatch {
     const { state, changedAt } = await stateOf(this.#file)
     await this.#follow()
     this.#isLooking = false
-    if (this.#isClosed || state === this.#told) return
+    if (this.#isClosed || state === this.#reported) return
     if (state !== this.#seen) {
       this.#seen = state
       return this.#lookSoon()
     }
-    this.#told = this.#clock.wallNow() - changedAt < COARSEST_MS ? '' : state
+    this.#reported = this.#clock.wallNow() - changedAt < COARSEST_MS ? '' : state
     this.#seen = ''
     this.#onChange()
   }

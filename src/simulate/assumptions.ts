@@ -10,7 +10,7 @@ export type Assumptions = {
 }
 
 /** The assumptions as sentences. */
-export function told({ unseen, lateMs, patienceMs }: Assumptions): string[] {
+export function assumptionLines({ unseen, lateMs, patienceMs }: Assumptions): string[] {
   return [
     UNSEEN[unseen],
     lateMs === Number.POSITIVE_INFINITY
@@ -30,7 +30,7 @@ const UNSEEN = {
   fail: 'A call that was never made would have failed, as the nearest to that upstream that did.',
 }
 
-export const toldOfScenario = (sidecars: number): string[] => [
+export const scenarioAssumptionLines = (sidecars: number): string[] => [
   `${sidecars === 1 ? 'One sidecar' : `${sidecars} sidecars`}, whose clients ask by a Poisson process, whatever they are answered.`,
   'An upstream goes on working for a caller that has given up.',
 ]

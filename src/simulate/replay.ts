@@ -19,9 +19,9 @@ export function recordedRun(log: RecordedLog): Tally {
     const request = log.nth(n)
     const { row, ref, status, reason, attempts, arrivalMs, totalMs } = request
     tally.request({ number: row, upstream: ref.upstream, status, reason, attempts, totalMs, atMs: arrivalMs + totalMs })
-    const told = log.attempts(request)
-    for (const { atMs } of told) tally.call(ref.upstream, arrivalMs + atMs)
-    for (let k = told.length; k < attempts; k += 1) tally.call(ref.upstream, arrivalMs)
+    const recorded = log.attempts(request)
+    for (const { atMs } of recorded) tally.call(ref.upstream, arrivalMs + atMs)
+    for (let k = recorded.length; k < attempts; k += 1) tally.call(ref.upstream, arrivalMs)
   }
   for (const mark of log.marks) tally.breaker(mark)
   return tally

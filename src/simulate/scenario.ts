@@ -72,15 +72,15 @@ export function loadScenario(written: string, file: string): LoadedScenario {
   }
   const raw = plainValue(source)
   if (raw instanceof Error) return faulty([faultAt(source.valueAt([]), [], raw.message, undefined, source, file)])
-  const said = SCENARIO.safeParse(raw ?? {})
-  if (!said.success) return faulty(schemaFaults(said.error, SCENARIO, source, file, MAX_FAULTS))
-  const { traffic, upstreams } = said.data
+  const parsed = SCENARIO.safeParse(raw ?? {})
+  if (!parsed.success) return faulty(schemaFaults(parsed.error, SCENARIO, source, file, MAX_FAULTS))
+  const { traffic, upstreams } = parsed.data
   const strays = traffic.flatMap(({ upstream: name }, i) => {
     const path = ['traffic', i, 'upstream']
     if (upstreams[name] !== undefined) return []
     return [faultAt(source.valueAt(path), path, 'no such upstream in this file', undefined, source, file)]
   })
-  return strays.length > 0 ? faulty(strays) : { ok: true, scenario: said.data }
+  return strays.length > 0 ? faulty(strays) : { ok: true, scenario: parsed.data }
 }
 
 const faulty = (faults: readonly ConfigFault[]): LoadedScenario => ({ ok: false, faults })

@@ -162,13 +162,13 @@ function failureKinds(newestFirst: readonly Failure[]): Kind[] {
 /** With the outcomes of the newest failure's attempts. */
 function failureLine({ newest, count: alike }: Kind, now: string | undefined): Span[] {
   const { at, upstream, method, path, attempts, total_ms, history } = newest
-  const told = history.map(({ outcome, ms }) => `${outcome} ${length(ms)}`).join(', ')
+  const outcomes = history.map(({ outcome, ms }) => `${outcome} ${length(ms)}`).join(', ')
   return [
     [`${recent(at, now)} `, 'faint'],
     [`${upstream} ${method} ${path} `],
     [causeOf(newest), 'bad'],
     [alike === 1 ? '' : ` ×${alike}`],
-    [` ${many(attempts, 'attempt')}, ${length(total_ms)}${told === '' ? '' : ` (${told})`}`, 'faint'],
+    [` ${many(attempts, 'attempt')}, ${length(total_ms)}${outcomes === '' ? '' : ` (${outcomes})`}`, 'faint'],
   ]
 }
 

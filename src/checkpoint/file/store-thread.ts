@@ -60,7 +60,7 @@ export class StoreThread {
     this.exited = new Promise((resolve) => this.#worker.once('exit', () => resolve()))
     this.#worker.on('message', (message: FromThread) => {
       if (message.kind === 'open') opening.resolve()
-      else this.#told(message)
+      else this.#receive(message)
     })
     this.#worker.on('messageerror', () => this.#cannotRead())
     this.#worker.on('error', (error: Error) => {
@@ -113,7 +113,7 @@ export class StoreThread {
     }
   }
 
-  #told(message: Exclude<FromThread, { kind: 'open' }>): void {
+  #receive(message: Exclude<FromThread, { kind: 'open' }>): void {
     switch (message.kind) {
       case 'set_aside':
         return this.#news.setAside(message.path, message.why)

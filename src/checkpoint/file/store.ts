@@ -109,9 +109,9 @@ class FileStore implements CheckpointStore {
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error)
       const isLocked = /database is locked/.test(why)
-      const told = `checkpoints.store ${this.#name}: ${isLocked ? 'another process has it open' : why}`
-      this.#openLater(new StoreDown(told, { cause: error }))
-      if (isLocked) throw new Error(told, { cause: error })
+      const message = `checkpoints.store ${this.#name}: ${isLocked ? 'another process has it open' : why}`
+      this.#openLater(new StoreDown(message, { cause: error }))
+      if (isLocked) throw new Error(message, { cause: error })
       return
     }
     if (this.#isClosed) return thread.close()

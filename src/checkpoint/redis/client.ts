@@ -73,11 +73,11 @@ export class RedisClient {
     try {
       return (await this.#breaker.fire(() => command(asked))) as R
     } catch (error) {
-      const told = error instanceof Error ? error.message : String(error)
-      if (told === TIMED_OUT && asked === this.#redis) this.#renewSoon()
-      if (told.startsWith('WRONGTYPE')) throw new RedisWrongType(`Redis: ${told}`)
-      if (isRefusal(error)) throw new RedisRefusal(`Redis: ${told}`)
-      const why = told.includes('enableOfflineQueue') ? 'not connected' : told
+      const message = error instanceof Error ? error.message : String(error)
+      if (message === TIMED_OUT && asked === this.#redis) this.#renewSoon()
+      if (message.startsWith('WRONGTYPE')) throw new RedisWrongType(`Redis: ${message}`)
+      if (isRefusal(error)) throw new RedisRefusal(`Redis: ${message}`)
+      const why = message.includes('enableOfflineQueue') ? 'not connected' : message
       throw new StoreDown(`Redis: ${this.#lastError === '' ? why : `${why} (${this.#lastError})`}`)
     }
   }

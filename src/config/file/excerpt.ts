@@ -24,12 +24,12 @@ type Written = {
 }
 
 /** Longest line that is shown, in characters. Looking for secrets in a longer one takes time. */
-const MOST_CHARS = 4_000
+const MAX_CHARS = 4_000
 /** Characters that are shown on each side of the column of a long line. */
 const AROUND = 60
 
 export function excerptAt(file: string, { line, column, path, source }: Written): Excerpt {
-  const whole = source.length > MOST_CHARS ? '' : masked(source)
+  const whole = source.length > MAX_CHARS ? '' : masked(source)
   const from = whole.length > 2 * AROUND ? Math.max(0, column - 1 - AROUND) : 0
   const excerpt = whole.length > 2 * AROUND ? whole.slice(from, column - 1 + AROUND) : whole
   return { file, line, column, path: path.map(String).join('.'), excerpt, caret: column - 1 - from }

@@ -21,10 +21,10 @@ export type Origins = {
 
 export function originsIn(source: Source, file: string): Origins {
   const of = (path: Path) => {
-    const said = pathsOf(path).find((candidate) => source.has(candidate))
-    if (said === undefined) return undefined
-    const place = source.keyAt(said)
-    return { ...place, path: said, level: levelOf(said), source: source.line(place.line) }
+    const found = pathsOf(path).find((candidate) => source.has(candidate))
+    if (found === undefined) return undefined
+    const place = source.keyAt(found)
+    return { ...place, path: found, level: levelOf(found), source: source.line(place.line) }
   }
   return { file, of }
 }

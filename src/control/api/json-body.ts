@@ -13,8 +13,8 @@ export async function jsonOf(request: IncomingMessage, maxBytes: number): Promis
   const fault = jsonFault(value)
   if (fault === undefined && isSound) return value
   const { field = '', why = '' } = fault ?? {}
-  const told = isSound ? why : NOT_UTF8
-  throw field === '' ? new Refusal(400, `the body ${told}`) : new Refusal(400, `${field}: ${told}`, field)
+  const detail = isSound ? why : NOT_UTF8
+  throw field === '' ? new Refusal(400, `the body ${detail}`) : new Refusal(400, `${field}: ${detail}`, field)
 }
 
 const NOT_UTF8 = 'is not UTF-8'

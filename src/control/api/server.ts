@@ -203,7 +203,7 @@ function send(
 }
 
 /** Unread bytes after which the reader of a stream is cut off. */
-const MOST_UNREAD = 1024 * 1024
+const MAX_UNREAD = 1024 * 1024
 
 /** Cuts a stream whose source throws, since its head has already said 200. */
 function flow(response: ServerResponse, stream: Stream, streams: Set<ServerResponse>, fault: Fault): void {
@@ -224,7 +224,7 @@ function flow(response: ServerResponse, stream: Stream, streams: Set<ServerRespo
   guarded(() => {
     stop = stream((text) => {
       if (response.writableEnded || response.destroyed) return
-      if (response.writableLength > MOST_UNREAD) response.destroy()
+      if (response.writableLength > MAX_UNREAD) response.destroy()
       else response.write(text)
     })
   })

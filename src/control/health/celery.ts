@@ -42,8 +42,8 @@ export async function lookAtCelery(
     const active = tasks.reduce((sum, one) => sum + one, 0)
     if (tasks.length === 0) throw new Error(`none of ${workers} worker(s) answered within ${timeoutMs / 1000}s`)
     const silent = workers - tasks.length
-    const told = `${tasks.length} worker(s), ${active} active task(s)`
-    return silent > 0 ? `${told}, ${silent} worker(s) silent` : told
+    const summary = `${tasks.length} worker(s), ${active} active task(s)`
+    return silent > 0 ? `${summary}, ${silent} worker(s) silent` : summary
   } finally {
     await redis.ask((client) => client.srem(BINDINGS, binding))
     await redis.ask((client) => client.expire(queue, REPLIES_LIVE_S))

@@ -8,9 +8,9 @@ const SAMPLE_MS = 1_000
 /** Interval of a comment in a silent stream, in ms. Proxies and browsers give up on longer silence. */
 const HEARTBEAT_MS = 15_000
 /** Largest number of open pages. */
-const MOST_LISTENERS = 20
+const MAX_LISTENERS = 20
 /** Latest breaker changes that a new page gets. */
-const MOST_CHANGES = 50
+const MAX_CHANGES = 50
 
 /**
  * Server-sent events of the page (WHATWG HTML, section 9.2): first the last five minutes and the latest breaker changes, then
@@ -32,7 +32,7 @@ export class Live {
 
   /** @returns undefined when too many streams are open. */
   open(): Stream | undefined {
-    if (this.#listeners.size >= MOST_LISTENERS) return undefined
+    if (this.#listeners.size >= MAX_LISTENERS) return undefined
     return (push) => {
       this.#listeners.add(push)
       push(message('history', { samples: this.#recent.samples(), breakers: this.#changes }))
@@ -53,7 +53,7 @@ export class Live {
     const at = isoTime(this.#clock.wallNow())
     const change = { at, upstream, route, endpoint, from, to, cause, open_ms: openMs }
     this.#changes.push(change)
-    if (this.#changes.length > MOST_CHANGES) this.#changes.shift()
+    if (this.#changes.length > MAX_CHANGES) this.#changes.shift()
     this.#push('breaker', change)
   }
 

@@ -46,7 +46,7 @@ const SECOND_MS = 1_000
 const SLOT_MS = 10_000
 const SLOTS = 6
 /** Five minutes. */
-const MOST_SAMPLES = 300
+const MAX_SAMPLES = 300
 
 const NOTHING: Totals = { requests: 0, failed: 0, attempts: 0, retries: 0, resumed: 0, unresumed: 0 }
 /** Growth of buckets: a percentile on the page may be off by a twentieth. */
@@ -129,7 +129,7 @@ export class Recent {
     const now = this.#clock.now()
     const over = Math.floor((now - this.#since) / SECOND_MS)
     if (over < 1) return
-    const skipped = Math.max(0, over - MOST_SAMPLES)
+    const skipped = Math.max(0, over - MAX_SAMPLES)
     if (skipped > 0) this.#samples.length = 0
     const snapshots = this.#upstreams()
     for (let i = skipped; i < over; i += 1) this.#close(this.#since + (i + 1) * SECOND_MS, now, snapshots)
@@ -140,7 +140,7 @@ export class Recent {
     const wallAt = this.#clock.wallNow() - (now - at)
     const upstreams = Object.fromEntries(snapshots.map((snapshot) => [snapshot.name, this.#sampleOf(snapshot, at)]))
     this.#samples.push({ at: isoTime(wallAt), upstreams })
-    if (this.#samples.length > MOST_SAMPLES) this.#samples.shift()
+    if (this.#samples.length > MAX_SAMPLES) this.#samples.shift()
   }
 
   #sampleOf(snapshot: UpstreamSnapshot, at: number): UpstreamSample {

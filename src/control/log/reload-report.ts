@@ -8,15 +8,15 @@ import { masked } from './masked.ts'
 import { METRICS } from '../metrics/metric-table.ts'
 
 /** Largest number of faults in one line of the log. */
-const MOST_FAULTS = 50
+const MAX_FAULTS = 50
 
 export function writeReload(logger: Logger, report: ReloadReport): void {
   const { trigger, outcome, version, faults, changes, restartNeeded } = report
   const about = { trigger, version: version || undefined }
   if (outcome === 'refused') {
-    const told = faults.slice(0, MOST_FAULTS).map(faultLine)
-    const more = faults.length - told.length || undefined
-    return logger.error({ ...about, faults: told, more_faults: more }, 'configuration refused')
+    const lines = faults.slice(0, MAX_FAULTS).map(faultLine)
+    const more = faults.length - lines.length || undefined
+    return logger.error({ ...about, faults: lines, more_faults: more }, 'configuration refused')
   }
   if (trigger === 'start') return logger.info(about, 'configuration in force')
   logger.info({ ...about, ...changes }, 'configuration reloaded')

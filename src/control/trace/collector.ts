@@ -15,7 +15,7 @@ export type CollectorSettings = {
 /** Statuses after which a batch may be sent again; no others (OTLP 1.x, "Failures"). */
 const RETRYABLE = new Set([429, 502, 503, 504])
 /** Largest part of an answer that is read, in bytes. */
-const MOST_BYTES = 64 * 1024
+const MAX_BYTES = 64 * 1024
 
 /** Posts batches of spans. Does not follow redirects, since the headers are for the collector alone. */
 export class Collector {
@@ -78,7 +78,7 @@ async function textOf({ body }: Response): Promise<string> {
   for await (const chunk of body ?? []) {
     chunks.push(chunk)
     bytes += chunk.length
-    if (bytes > MOST_BYTES) return ''
+    if (bytes > MAX_BYTES) return ''
   }
   return Buffer.concat(chunks).toString()
 }

@@ -107,8 +107,8 @@ export class Exporter {
   async #deliver(batch: readonly Buffer[]): Promise<void> {
     for (let k = 1; ; k += 1) {
       try {
-        const { rejected: told } = await this.#post(batch)
-        const rejected = Math.min(told, batch.length)
+        const { rejected: count } = await this.#post(batch)
+        const rejected = Math.min(count, batch.length)
         this.#emit({ kind: 'span_export', error: undefined })
         this.#count('rejected', rejected)
         return this.#count('exported', batch.length - rejected)

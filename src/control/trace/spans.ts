@@ -6,9 +6,9 @@ import type { Event, RequestEvent, Trace } from '../../events.ts'
 import type { Attributes, Span, SpanEvent } from './otlp.ts'
 
 /** Largest number of events in one span: a download may be resumed without end. */
-const MOST_EVENTS = 128
+const MAX_EVENTS = 128
 /** Longest path in characters. */
-const MOST_PATH = 1_024
+const MAX_PATH = 1_024
 
 /** An attempt of a recorded request. */
 type Recorded = Attempt & { readonly span: NonNullable<Attempt['span']> }
@@ -27,7 +27,7 @@ export class Spans {
   /** By monotonic ms, until the end of their request. */
   readonly #events = new WeakMap<Trace, SpanEvent[]>()
   /** An attempt may belong to several requests. It becomes one span. */
-  readonly #told = new WeakSet<Recorded>()
+  readonly #exported = new WeakSet<Recorded>()
 
   constructor(clock: Clock, take: (span: Span) => void) {
     this.#clock = clock
@@ -39,7 +39,7 @@ export class Spans {
     if (!('trace' in event) || event.trace === undefined) return
     const events = this.#events.get(event.trace) ?? []
     if (events.length === 0) this.#events.set(event.trace, events)
-    if (events.length < MOST_EVENTS) {
+    if (events.length < MAX_EVENTS) {
       events.push({ name: event.kind, at: this.#clock.now(), attributes: attributesOf(event) })
     }
   }
@@ -52,8 +52,8 @@ export class Spans {
     for (const attempt of inOrder) {
       const sent = firsts.get(attempt.span.trace) ?? 0
       firsts.set(attempt.span.trace, sent + 1)
-      if (this.#told.has(attempt)) continue
-      this.#told.add(attempt)
+      if (this.#exported.has(attempt)) continue
+      this.#exported.add(attempt)
       this.#take(this.#attemptSpan(attempt, sent, event, wallOffset))
     }
     if (event.trace !== undefined) this.#take(this.#requestSpan(event, event.trace, inOrder, wallOffset))
@@ -74,7 +74,7 @@ export class Spans {
       endedAt: startedAt + event.totalMs,
       attributes: {
         ...methodOf(event.method),
-        'url.path': event.path.slice(0, MOST_PATH),
+        'url.path': event.path.slice(0, MAX_PATH),
         'url.scheme': 'http',
         'http.route': route,
         'http.response.status_code': firstByteMs === undefined ? undefined : status,
@@ -114,7 +114,7 @@ export class Spans {
       endedAt: startedAt + attempt.ms,
       attributes: {
         ...methodOf(method),
-        'url.full': span.origin + span.path.slice(0, MOST_PATH),
+        'url.full': span.origin + span.path.slice(0, MAX_PATH),
         // Brackets belong to URLs only.
         'server.address': hostname.replaceAll(/^\[|\]$/g, ''),
         'server.port': Number(port) || (protocol === 'https:' ? 443 : 80),
@@ -143,7 +143,7 @@ const nameOf = (method: string, route: string | undefined) =>
 const methodOf = (method: string): Attributes =>
   METHODS.has(method)
     ? { 'http.request.method': method }
-    : { 'http.request.method': '_OTHER', 'http.request.method_original': method.slice(0, MOST_PATH) }
+    : { 'http.request.method': '_OTHER', 'http.request.method_original': method.slice(0, MAX_PATH) }
 
 type TracedEvent = Exclude<Extract<Event, { readonly trace: Trace | undefined }>, RequestEvent>
 

@@ -74,7 +74,10 @@ class Attempt implements CallWatch {
     this.#exchange.attempts += 1
     this.#exchange.client.listen(this.#onGone)
     try {
-      this.#call = transport(this.#span === undefined ? this.#exchange : told(this.#exchange, this.#span), this)
+      this.#call = transport(
+        this.#span === undefined ? this.#exchange : withTraceparent(this.#exchange, this.#span),
+        this,
+      )
     } catch (error) {
       this.#deps.emit({ kind: 'fault', error, where: 'attempt' })
       if (!this.#over) this.failed('internal', error)
@@ -166,5 +169,5 @@ const spanOf = ({ trace, target }: Exchange, origin: string, { newId }: Deps): A
   trace && { id: newId().replaceAll('-', '').slice(16), trace, origin, path: target.replace(/[?#].*$/s, '') }
 
 /** Copies the exchange with a `traceparent` of this attempt. Only recorded requests pay for the copy. */
-const told = (exchange: Exchange, { id, trace }: AttemptSpan): Exchange =>
+const withTraceparent = (exchange: Exchange, { id, trace }: AttemptSpan): Exchange =>
   fork(exchange, { headers: [...exchange.headers, 'traceparent', `00-${trace.traceId}-${id}-${trace.flags}`] })

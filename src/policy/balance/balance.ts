@@ -29,7 +29,7 @@ type Delay = {
 type Choice = { readonly endpoint: Endpoint; readonly send: Send; readonly delay: Delay }
 
 /** Smallest latency that counts. Two endpoints without calls then differ by what is in flight. */
-const LEAST_LATENCY_MS = 0.1
+const MIN_LATENCY_MS = 0.1
 /**
  * Latency of an endpoint that was called and never answered. It gets a second call only when all others are as unknown
  * (Finagle).
@@ -38,7 +38,7 @@ const UNKNOWN_MS = 1e9
 /** Share of the way that a known latency moves down towards a lower one. */
 const STEP_DOWN = 0.2
 /** Share of its traffic that a recovered endpoint starts with (Envoy's `min_weight_percent`). */
-const LEAST_WEIGHT = 0.1
+const MIN_WEIGHT = 0.1
 
 /** Whether an endpoint that the exchange has not tried admits calls now. */
 export const triesLeft =
@@ -134,10 +134,10 @@ function costOf({ endpoint, delay }: Choice, now: number, settings: Settings): n
   const { slowStartMs } = settings
   const [oldest] = delay.unanswered
   const waitedMs = oldest === undefined ? 0 : now - oldest.startedAt
-  const unknownMs = oldest === undefined ? LEAST_LATENCY_MS : UNKNOWN_MS
-  const latencyMs = Math.max(LEAST_LATENCY_MS, waitedMs, known(delay, now, settings) ?? unknownMs)
+  const unknownMs = oldest === undefined ? MIN_LATENCY_MS : UNKNOWN_MS
+  const latencyMs = Math.max(MIN_LATENCY_MS, waitedMs, known(delay, now, settings) ?? unknownMs)
   const grown = slowStartMs > 0 ? (now - breaker.circuit.closedAt) / slowStartMs : 1
-  return (latencyMs * (load.inFlight + 1)) / Math.min(1, Math.max(LEAST_WEIGHT, grown))
+  return (latencyMs * (load.inFlight + 1)) / Math.min(1, Math.max(MIN_WEIGHT, grown))
 }
 
 /** The latency, decayed by its age. */
@@ -150,7 +150,7 @@ const known = ({ latencyMs, seenAt }: Delay, now: number, { decayMs }: Settings)
  */
 function see(delay: Delay, ms: number, isFailure: boolean, now: number, settings: Settings): void {
   const before = known(delay, now, settings) ?? 0
-  const seen = isFailure ? Math.max(ms, 2 * Math.max(before, LEAST_LATENCY_MS)) : ms
+  const seen = isFailure ? Math.max(ms, 2 * Math.max(before, MIN_LATENCY_MS)) : ms
   delay.latencyMs = seen >= before ? seen : before + (seen - before) * STEP_DOWN
   delay.seenAt = now
 }

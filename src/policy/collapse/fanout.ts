@@ -7,7 +7,7 @@ import type { BodyEnd } from '../../events.ts'
 import type { RawHeaders } from '../../net/fields.ts'
 
 /** Bytes that a reader may lag behind the fastest one before all wait for it. */
-const MOST_BEHIND = 1024 * 1024
+const MAX_BEHIND = 1024 * 1024
 /** Time that the others wait for a slow reader, in ms. Then its connection is cut. */
 const PATIENCE_MS = 1_000
 
@@ -70,7 +70,7 @@ export class Fanout implements BodySink {
   }
 
   #isHeldUp(): boolean {
-    for (const { behind } of this.#branches) if (behind > MOST_BEHIND) return true
+    for (const { behind } of this.#branches) if (behind > MAX_BEHIND) return true
     return false
   }
 
@@ -84,7 +84,7 @@ export class Fanout implements BodySink {
 
   #cut(): void {
     this.#timer = undefined
-    for (const branch of [...this.#branches]) if (branch.behind > MOST_BEHIND) branch.fail('client_stalled')
+    for (const branch of [...this.#branches]) if (branch.behind > MAX_BEHIND) branch.fail('client_stalled')
   }
 
   #leave(branch: Branch, end: BodyEnd): void {

@@ -40,12 +40,12 @@ type RouteLatency = {
 }
 
 const FIRST_LIMIT = 20
-const LEAST_LIMIT = 2
+const MIN_LIMIT = 2
 /** Attempts in a round, at least; more when the limit is higher. */
-const LEAST_SAMPLES = 40
+const MIN_SAMPLES = 40
 /** Latency up to this multiple of the unloaded one is not taken for queueing. */
 const TOLERANCE = 1.5
-const LEAST_GRADIENT = 0.5
+const MIN_GRADIENT = 0.5
 /** Share of overload (429, failures, timeouts) in a round above which the limit is lowered whatever the latency. */
 const OVERLOAD_SHARE = 0.1
 const OVERLOAD_FACTOR = 0.9
@@ -55,7 +55,7 @@ const MEASURE_EVERY_MS = 30_000
 /** Largest share of time spent on measurements, however slow the upstream. */
 const MEASURE_SHARE = 0.05
 /** Smallest number of a route's attempts that updates its unloaded latency. */
-const LEAST_FOR_BASELINE = 3
+const MIN_FOR_BASELINE = 3
 
 /** Does not set the limit yet: `begin` does. */
 export function freshAdaptive(slots: Slots, max: number, now: number): Adaptive {
@@ -117,7 +117,7 @@ function sample(adaptive: Adaptive, ref: RouteRef, ms: number | undefined, start
   adaptive.samples += 1
   if (ms === undefined) adaptive.overloads += 1
   else see(adaptive, ref, ms)
-  if (adaptive.samples < Math.max(LEAST_SAMPLES, adaptive.slots.limit)) return
+  if (adaptive.samples < Math.max(MIN_SAMPLES, adaptive.slots.limit)) return
   if (adaptive.measuring !== undefined) concludeMeasuring(adaptive, adaptive.measuring, now)
   else concludeRound(adaptive, now)
   Object.assign(adaptive, freshRound)
@@ -142,7 +142,7 @@ function concludeMeasuring(
   now: number,
 ) {
   for (const latency of adaptive.routes.values()) {
-    const isEnough = latency.count >= LEAST_FOR_BASELINE || latency.baselineMs === undefined
+    const isEnough = latency.count >= MIN_FOR_BASELINE || latency.baselineMs === undefined
     if (isEnough && latency.count > 0) latency.baselineMs = latency.sum / latency.count
   }
   adaptive.measuring = undefined
@@ -166,9 +166,9 @@ function concludeRound(adaptive: Adaptive, now: number): void {
 
 function nextLimit(limit: number, overloadShare: number, slowdown: number | undefined, peak: number): number {
   if (overloadShare > OVERLOAD_SHARE || slowdown === undefined) return limit * OVERLOAD_FACTOR
-  const gradient = Math.min(1, Math.max(LEAST_GRADIENT, TOLERANCE / slowdown))
+  const gradient = Math.min(1, Math.max(MIN_GRADIENT, TOLERANCE / slowdown))
   const isUsed = peak >= limit * USED_SHARE
   return limit * gradient + (isUsed ? Math.sqrt(limit * gradient) : 0)
 }
 
-const clamped = (limit: number, max: number) => Math.floor(Math.min(max, Math.max(LEAST_LIMIT, limit)))
+const clamped = (limit: number, max: number) => Math.floor(Math.min(max, Math.max(MIN_LIMIT, limit)))

@@ -20,7 +20,7 @@ export type HedgeRules = {
 
 const QUANTILE = 0.95
 /** Largest request body that is sent twice at once, in bytes. */
-const MOST_BODY = 64 * 1024
+const MAX_BODY = 64 * 1024
 
 type Rules = {
   readonly settings: HedgeRules
@@ -198,6 +198,6 @@ class Race {
 /** Copies the request body for a hedge; undefined when it cannot be copied. */
 async function copyOf(body: RequestBody | undefined): Promise<RequestBody | undefined> {
   if (body === undefined || !body.complete || !body.replayable) return undefined
-  const bytes = await body.peek(MOST_BODY)
+  const bytes = await body.peek(MAX_BODY)
   return bytes && new WholeRequestBody(bytes)
 }

@@ -13,10 +13,10 @@ export type Latencies = {
 const HALF_LIFE_MS = 300_000
 const GROWTH = 1.05
 /** End of the first bucket. The last one ends above an hour. */
-const LEAST_MS = 0.5
+const MIN_MS = 0.5
 const BUCKETS = 325
 /** Smallest number of samples of full weight for a quantile. */
-const LEAST_SAMPLES = 20
+const MIN_SAMPLES = 20
 const HEAVIEST = 2 ** 20
 
 export const freshLatencies = (): Latencies => ({ weights: new Float64Array(BUCKETS), total: 0, since: 0 })
@@ -24,7 +24,7 @@ export const freshLatencies = (): Latencies => ({ weights: new Float64Array(BUCK
 /** @param ms from the end of the request to its response head, or to the moment at which it was given up as late. */
 export function record(latencies: Latencies, ms: number, now: number): void {
   const weight = weightAt(latencies, now)
-  const bucket = Math.ceil(Math.log(Math.max(ms, LEAST_MS) / LEAST_MS) / Math.log(GROWTH))
+  const bucket = Math.ceil(Math.log(Math.max(ms, MIN_MS) / MIN_MS) / Math.log(GROWTH))
   const at = Math.min(bucket, BUCKETS - 1)
   latencies.weights[at] = (latencies.weights[at] ?? 0) + weight
   latencies.total += weight
@@ -34,14 +34,14 @@ export function record(latencies: Latencies, ms: number, now: number): void {
 export function quantile(latencies: Latencies, share: number, now: number): number | undefined {
   const weight = weightAt(latencies, now)
   const { weights, total } = latencies
-  if (total < LEAST_SAMPLES * weight) return undefined
+  if (total < MIN_SAMPLES * weight) return undefined
   let below = 0
   // Sums of floats: the rest after the last bucket is a rounding error.
   const at = weights.findIndex((one) => {
     below += one
     return below >= share * total * (1 - 1e-12)
   })
-  return LEAST_MS * GROWTH ** at
+  return MIN_MS * GROWTH ** at
 }
 
 function weightAt(latencies: Latencies, now: number): number {

@@ -21,11 +21,11 @@ const mostAttempts = ({ route, lengths }: Scope, stretch: number) =>
 
 export const RETRY_WARNINGS: Rules<Scope> = {
   'retries-never-finish': (scope) => {
-    const { route, lengths, said } = scope
+    const { route, lengths, isWritten } = scope
     const { attempts, backoff } = route.retry
     const fit = mostAttempts(scope, 1 - backoff.jitter)
     // The default attempts do not all fit into the default total. That is no mistake of a file that sets neither.
-    const isMeant = said('retry.attempts') || said('retry.backoff')
+    const isMeant = isWritten('retry.attempts') || isWritten('retry.backoff')
     const isByDefault = attempts === 5 && backoff.initialMs === 2_000 && backoff.factor === 2
     if (fit >= attempts || (fit > 1 && (!isMeant || isByDefault))) return undefined
     return {
@@ -60,8 +60,13 @@ export const RETRY_WARNINGS: Rules<Scope> = {
   },
 
   'never-repeated': (scope) => {
-    const { route, match, said } = scope
-    if (match === undefined || isRouteRepeatable(scope) !== false || route.retry.attempts === 1 || said('idempotent'))
+    const { route, match, isWritten } = scope
+    if (
+      match === undefined ||
+      isRouteRepeatable(scope) !== false ||
+      route.retry.attempts === 1 ||
+      isWritten('idempotent')
+    )
       return
     return {
       at: ['match'],

@@ -20,13 +20,13 @@ export type RecordedAttempt = {
 export type Fields = Readonly<Record<string, unknown>>
 
 /** None for anything that is not an attempt. */
-export function attemptOf(told: unknown): RecordedAttempt[] {
-  if (!isMap(told)) return []
-  const word = String(told.outcome)
+export function attemptOf(entry: unknown): RecordedAttempt[] {
+  if (!isMap(entry)) return []
+  const word = String(entry.outcome)
   const outcome = /^\d{3}$/.test(word) ? Number(word) : word
   if (typeof outcome === 'string' && !isFaultCode(outcome)) return []
-  const endpoint = textOrNone(told.endpoint)
-  return [{ atMs: number(told.at_ms), ms: number(told.ms), outcome, early: told.early === true, endpoint }]
+  const endpoint = textOrNone(entry.endpoint)
+  return [{ atMs: number(entry.at_ms), ms: number(entry.ms), outcome, early: entry.early === true, endpoint }]
 }
 
 const STATES: readonly BreakerState[] = ['closed', 'open', 'half-open']

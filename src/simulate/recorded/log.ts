@@ -155,8 +155,8 @@ export class RecordedLog {
 
   /** Its attempts in order; none where the log does not list them. */
   attempts({ row, attempts, status, queueMs, firstByteMs }: RecordedRequest): readonly RecordedAttempt[] {
-    const told = this.#histories.get(row)
-    if (told !== undefined) return told
+    const known = this.#histories.get(row)
+    if (known !== undefined) return known
     if (attempts !== 1 || firstByteMs === undefined) return []
     return [
       { atMs: queueMs, ms: Math.max(0, firstByteMs - queueMs), outcome: status, early: false, endpoint: undefined },

@@ -55,9 +55,9 @@ export class RecordedUpstreams implements World {
 
   isWell(upstream: string, origin: string, everyMs: number): boolean {
     const now = this.#clock.now()
-    const told = this.#outages.flatMap((one) => (one.upstream === upstream ? [wasWell(one, now, everyMs)] : []))
-    if (told.includes(false)) return false
-    if (told.includes(true)) return true
+    const states = this.#outages.flatMap((one) => (one.upstream === upstream ? [wasWell(one, now, everyMs)] : []))
+    if (states.includes(false)) return false
+    if (states.includes(true)) return true
     const { unseen } = this.#assumptions
     if (unseen !== 'nearest') return unseen === 'ok'
     const call = this.#calls.nearest(upstream, origin, now, NO_ROW, 0)

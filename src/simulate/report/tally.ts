@@ -43,7 +43,7 @@ export type Figures = {
 }
 
 /** Largest number of breaker changes kept: enough for one sidecar; those of a fleet are only counted. */
-const MOST_MARKS = 1_000
+const MAX_MARKS = 1_000
 
 class UpstreamTally {
   readonly clientMs = new Histogram(1.02)
@@ -132,7 +132,7 @@ export class Tally {
     if (of === undefined) return
     if (mark.to === 'open') of.turn(1, mark.atMs, this.#sliceMs)
     else if (mark.from === 'open') of.turn(-1, mark.atMs, this.#sliceMs)
-    if (this.#marks.length < MOST_MARKS) this.#marks.push(mark)
+    if (this.#marks.length < MAX_MARKS) this.#marks.push(mark)
   }
 
   figures(): Figures {

@@ -233,11 +233,11 @@ function summary(record: StoredCheckpoint) {
 }
 
 /** @param told the part of the record to answer with. */
-function written(result: Written, told: (record: StoredCheckpoint) => object): Reply {
+function written(result: Written, view: (record: StoredCheckpoint) => object): Reply {
   switch (result.outcome) {
     case 'saved': {
       const { record, created } = result
-      return json(created ? 201 : 200, told(record), { etag: etagOf(record) })
+      return json(created ? 201 : 200, view(record), { etag: etagOf(record) })
     }
     case 'mismatch':
       throw new Refusal(412, 'the precondition does not hold')

@@ -44,12 +44,12 @@ export function explainOperation(inForce: () => InForce): Operation {
     answers: { 200: { what: 'the explanation', schema: ANSWER } },
     answer: ({ query, given, header }) => {
       const { config, origins } = inForce()
-      const told = [...given].filter(([name]) => !Object.hasOwn(QUERY, name))
+      const inputs = [...given].filter(([name]) => !Object.hasOwn(QUERY, name))
       const explanation = answered(config, origins, {
         upstream: query.upstream,
         method: query.method ?? 'GET',
         path: query.path,
-        inputs: Object.fromEntries(told),
+        inputs: Object.fromEntries(inputs),
       })
       return header('accept') === 'text/plain' ? text(textOf(explanation)) : json(200, explanation)
     },
