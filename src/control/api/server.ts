@@ -1,5 +1,6 @@
 /** The control listener: API, page, metrics and probes for the operator. */
 
+import { percentDecoded } from '../../net/percent.ts'
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { StoreDown } from '../../checkpoint/store.ts'
@@ -17,7 +18,6 @@ import {
   type Reply,
   type Stream,
 } from './operation.ts'
-import { queryOf } from './query.ts'
 
 export type ControlOptions = Address &
   ControlTerms & {
@@ -228,4 +228,23 @@ function flow(response: ServerResponse, stream: Stream, streams: Set<ServerRespo
       else response.write(text)
     })
   })
+}
+
+/**
+ * Reads the query of a control call. `URLSearchParams` alone would replace bytes that are not UTF-8 and change the value.
+ * @throws Refusal that names the parameter with bytes that are not UTF-8.
+ */
+function queryOf(text: string): URLSearchParams {
+  const asked = new URLSearchParams(text)
+  const names = [...asked.keys()]
+  for (const [i, pair] of text
+    .split('&')
+    .filter((part) => part !== '')
+    .entries()) {
+    // A percent sign without an escape stands for itself.
+    const escaped = pair.replaceAll(/%(?![\da-f]{2})/gi, '%25')
+    const name = names[i] ?? ''
+    if (percentDecoded(escaped) === undefined) throw new Refusal(400, `${name}: is not UTF-8`, name)
+  }
+  return asked
 }

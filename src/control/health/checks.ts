@@ -10,7 +10,6 @@ import { lookAtCelery } from './celery.ts'
 import { lookAtDisk } from './disk.ts'
 import { lookAtRedis } from './redis.ts'
 import type { Check } from './report.ts'
-import { lookAtStore } from './store.ts'
 import type { Watched } from './early-probes.ts'
 import { lookAtEndpoints, UpstreamHealth, type UpstreamHealthSettings } from './upstream.ts'
 
@@ -106,4 +105,10 @@ async function opened(target: RedisTarget, clock: Clock): Promise<RedisClient> {
   const client = new RedisClient(target, { ca: '', servername: '' }, clock)
   void client.connect()
   return client
+}
+
+/** @param value that no other sidecar uses, since several may check one store at once. */
+async function lookAtStore(store: CheckpointStore, value: string): Promise<string> {
+  if (!(await store.probe(value))) throw new Error('what was written was not read back')
+  return 'write, read and delete ok'
 }

@@ -2,7 +2,6 @@
 
 import { Counter, Gauge, Histogram } from 'prom-client'
 import { type Event, FAULT_PLACES, type RequestEvent } from '../../events.ts'
-import { forgetSeries } from './forget-series.ts'
 import type { AnyRegistry } from './gauges.ts'
 import { METRICS, SECONDS } from './metric-table.ts'
 import { countReloads } from '../log/reload-report.ts'
@@ -187,4 +186,20 @@ function classOf(status: number | undefined): '1xx' | '2xx' | '3xx' | '4xx' | '5
   if (status < 200) return '1xx'
   if (status < 300) return '2xx'
   return status < 400 ? '3xx' : '4xx'
+}
+
+type Series = Counter | Histogram
+
+/**
+ * Removes the series of removed upstreams, so that changing names do not add up. A request of theirs that ends later counts
+ * again; its series goes the next time.
+ */
+async function forgetSeries(all: readonly Series[], present: ReadonlySet<string>): Promise<void> {
+  for (const series of all) {
+    const { values } = await series.get()
+    for (const { labels } of values) {
+      const { le: _, ...own }: Readonly<Record<string, string | number | undefined>> = labels
+      if (own.upstream !== undefined && !present.has(String(own.upstream))) series.remove(own)
+    }
+  }
 }

@@ -1,5 +1,4 @@
 import { isDeepStrictEqual } from 'node:util'
-import { segmentNamed } from '../../job/match.ts'
 import type { Place, RouteOwner } from '../policy.ts'
 import type { ExplainScope, Names, RouteScope } from '../scope.ts'
 import { type JobWatch, SeenIds } from './rule.ts'
@@ -63,4 +62,13 @@ function watchOf(match: string, { failureWhen }: FailureWhenSettings, { countedJ
     idOf: oncePer === undefined ? undefined : segmentNamed(match, oncePer),
     counted: countedJobs,
   }
+}
+
+/** Reads the path segment that a route's `match` gives a name, as sent; undefined when the match has no such name. */
+function segmentNamed(match: string, name: string): (path: string) => string | undefined {
+  const at = match
+    .slice(match.indexOf(' ') + 1)
+    .split('/')
+    .indexOf(`{${name}}`)
+  return (path) => (at < 0 ? undefined : path.split('/')[at])
 }

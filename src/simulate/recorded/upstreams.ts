@@ -5,8 +5,7 @@ import { fieldOf } from '../../net/fields.ts'
 import type { Assumptions } from '../assumptions.ts'
 import type { JobReports } from './job-reports.ts'
 import { isFailure, type RecordedCall, type RecordedCalls } from './calls.ts'
-import type { RecordedLog, RecordedRequest } from './log.ts'
-import { type Outage, outagesIn, wasWell } from './outages.ts'
+import type { BreakerMark, RecordedLog, RecordedRequest } from './log.ts'
 import { bodyOf, isTold, ownCall, pieceOf, piecesOf, wordOf } from './replies.ts'
 import type { World } from '../sidecar.ts'
 import { type Answer, simulatedReply } from '../simulated-call.ts'
@@ -129,4 +128,33 @@ function inTime(ms: number, connectMs: number, { attemptTimeoutMs }: Exchange): 
   const limitMs = connectMs + attemptTimeoutMs
   const isLate = ms >= limitMs && ms < limitMs + Math.max(LATE_MS, LATE_SHARE * attemptTimeoutMs)
   return isLate ? limitMs - 1 : ms
+}
+
+/** A time in ms since the first arrival in which a breaker was open. */
+type Outage = {
+  readonly upstream: string
+  readonly fromMs: number
+  readonly toMs: number
+  /** Whether it ended early, so that the last health check before its end succeeded. */
+  readonly isCutShort: boolean
+}
+
+/** From the changes of breakers in a log. */
+function outagesIn(marks: readonly BreakerMark[]): Outage[] {
+  const isSame = (a: BreakerMark, b: BreakerMark) =>
+    a.upstream === b.upstream && a.route === b.route && a.endpoint === b.endpoint
+  return marks.flatMap((mark, i) => {
+    if (mark.to !== 'open') return []
+    const { upstream, atMs: fromMs, openMs = 0 } = mark
+    const toMs = marks.slice(i + 1).find((later) => isSame(mark, later))?.atMs ?? fromMs + openMs
+    return [{ upstream, fromMs, toMs, isCutShort: toMs < fromMs + openMs - 1 }]
+  })
+}
+
+/**
+ * Whether a health check with that interval in ms would have succeeded: known while a breaker was open, since a success lets a
+ * probe through. undefined otherwise.
+ */
+function wasWell({ fromMs, toMs, isCutShort }: Outage, at: number, everyMs: number): boolean | undefined {
+  return at < fromMs || at > toMs ? undefined : isCutShort && at > toMs - everyMs
 }
