@@ -2,7 +2,7 @@
 
 /** @import { ServerEvent } from './shapes.ts' */
 
-/** An answer that was not a success; the message is the problem's own detail. */
+/** A response of the control API that is not 2xx; the message is the problem's `detail`. */
 export class ApiError extends Error {
   /** @param {number} status @param {string} detail */
   constructor(status, detail) {
@@ -14,9 +14,9 @@ export class ApiError extends Error {
 /** @typedef {ReturnType<typeof createApi>} Api */
 
 /**
- * @param {string} base what paths such as `v1/jobs` are relative to.
- * @param {() => string} token '' for none; asked at each call.
- * @param {() => Promise<boolean>} refused called on a 401; whether there is another token now to try again with.
+ * @param {string} base the URL to which paths such as `v1/jobs` are relative.
+ * @param {() => string} token the bearer token, '' for none; read at each call.
+ * @param {() => Promise<boolean>} refused called on a 401; resolves to whether `token` now returns another one to repeat the call with.
  */
 export function createApi(base, token, refused) {
   /** @param {string} method @param {string} path @param {unknown} [body] @param {AbortSignal} [signal] @returns {Promise<Response>} */
@@ -37,9 +37,9 @@ export function createApi(base, token, refused) {
   }
   return {
     call,
-    /** @param {string} path @param {AbortSignal} signal @returns {Promise<any>} in one of the shapes of shapes.ts. */
+    /** @param {string} path @param {AbortSignal} signal @returns {Promise<any>} a type of shapes.ts. */
     get: async (path, signal) => JSON.parse(await (await call('GET', path, undefined, signal)).text()),
-    /** Until the connection ends, which it does without an error when the sidecar stops. @param {AbortSignal} signal */
+    /** Yields events until the connection ends. It ends without an error when the sidecar stops. @param {AbortSignal} signal */
     events: async function* events(signal) {
       const { body } = await call('GET', 'v1/events', undefined, signal)
       if (body !== null) yield* serverEvents(body)
@@ -47,7 +47,7 @@ export function createApi(base, token, refused) {
   }
 }
 
-/** In UTF-8, as the field's characters: fetch takes none above U+00FF. @param {string} text */
+/** The UTF-8 bytes of a token, one character each: fetch rejects header characters above U+00FF. @param {string} text */
 const bytesOf = (text) => String.fromCharCode(...new TextEncoder().encode(text))
 
 /** @param {Response} response */
@@ -59,8 +59,8 @@ async function detailOf(response) {
 }
 
 /**
- * Server-sent events (HTML standard, section 9.2.6) over fetch, since EventSource cannot send a token. Read by hand, since
- * Safari cannot iterate over a stream.
+ * Server-sent events (HTML standard, section 9.2.6) over fetch: EventSource cannot send a token. The loop calls `read()`
+ * because Safari cannot iterate over a stream.
  * @param {ReadableStream<Uint8Array<ArrayBuffer>>} body
  * @returns {AsyncGenerator<ServerEvent>}
  */
@@ -82,7 +82,7 @@ async function* serverEvents(body) {
   }
 }
 
-/** @param {string} block @returns {ServerEvent | undefined} undefined for a comment alone. */
+/** @param {string} block @returns {ServerEvent | undefined} undefined when the block is only a comment. */
 function eventIn(block) {
   let name = 'message'
   /** @type {string[]} */

@@ -1,4 +1,4 @@
-/** The states of an upstream's breaker over the window of the plots, in their time axis. */
+/** The states of an upstream's breaker over time, on the time axis of the plots. */
 
 import { element, keyed, mark, say } from './element.js'
 import { many, seconds } from './format.js'
@@ -36,7 +36,7 @@ export function breakerStrip(upstream) {
     root,
     /**
      * @param {readonly Sample[]} samples
-     * @param {readonly BreakerNews[]} transitions of this upstream: also those that are over before a second is.
+     * @param {readonly BreakerNews[]} transitions of this upstream, including openings that last less than a second and so are in no sample.
      * @param {number} windowS
      */
     update: (samples, transitions, windowS) => {

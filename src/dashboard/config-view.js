@@ -1,4 +1,4 @@
-/** The configuration in force as text, and how its last reload went. */
+/** The configuration in force as text, and the outcome of the last reload. */
 
 import { element, say } from './element.js'
 import { moment } from './format.js'
@@ -28,7 +28,7 @@ export function configView({ about, last, text }) {
 
 /** @param {Reload} reload @returns {Node[]} */
 function reloadParts({ at, trigger, outcome, faults, restart_needed }) {
-  const verdict = outcome === 'refused' ? 'refused: the one from before stays in force' : outcome
+  const verdict = outcome === 'refused' ? 'refused: the earlier configuration stays in force' : outcome
   return [
     element('p', {}, `Last reload ${moment(at)} (${trigger}): ${verdict}`),
     ...(faults.length === 0

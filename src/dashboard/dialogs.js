@@ -1,4 +1,4 @@
-/** What the page asks its reader: a token, whether to go on, which breaker to force and how. */
+/** Dialogs of the page: the token, a confirmation, and the breaker to force. */
 
 import { element } from './element.js'
 import { breakerName } from './format.js'
@@ -9,7 +9,7 @@ import { breakerName } from './format.js'
  * @param {string} title
  * @param {Node[]} content
  * @param {HTMLButtonElement} yes
- * @returns {Promise<boolean>} whether `yes` was chosen; Escape and Cancel do not.
+ * @returns {Promise<boolean>} true for the button `yes`, false for Escape and Cancel.
  */
 function ask(title, content, yes) {
   return new Promise((resolve) => {
@@ -35,7 +35,7 @@ function ask(title, content, yes) {
 export const confirmed = (title, consequence, yes) =>
   ask(title, [element('p', {}, consequence)], element('button', { value: 'yes', class: 'danger' }, yes))
 
-/** @param {boolean} isRefused whether one was given, and not accepted. @returns {Promise<string | undefined>} */
+/** @param {boolean} isRefused whether the sidecar rejected an earlier token. @returns {Promise<string | undefined>} */
 export async function askToken(isRefused) {
   const input = element('input', {
     type: 'password',
@@ -46,11 +46,7 @@ export async function askToken(isRefused) {
   })
   const content = [
     ...(isRefused ? [element('p', { class: 'trouble' }, 'The token was not accepted.')] : []),
-    element(
-      'p',
-      {},
-      'This sidecar asks for the token of control.token. It is kept in this tab until the tab is closed.',
-    ),
+    element('p', {}, 'This sidecar requires the token in control.token. The page keeps it until this tab is closed.'),
     element('label', {}, 'Token', input),
   ]
   const yes = element('button', { value: 'yes' }, 'Continue')
@@ -59,10 +55,10 @@ export async function askToken(isRefused) {
 
 /** @type {readonly (readonly [mode: BreakerMode, label: string, consequence: string])[]} */
 const CHOICES = [
-  ['auto', 'Automatic', 'It opens and closes by what its calls come to.'],
-  ['forced-open', 'Forced open', 'Every call is refused at once with 503, until you set it back.'],
-  ['forced-closed', 'Forced closed', 'Every call goes through, however many fail, until you set it back.'],
-  ['observe', 'Observe only', 'It says when it would open, and lets every call through.'],
+  ['auto', 'Automatic', 'The breaker opens and closes by the outcomes of its calls.'],
+  ['forced-open', 'Forced open', 'Every call is rejected at once with 503, until you set it back to automatic.'],
+  ['forced-closed', 'Forced closed', 'Every call goes through, however many fail, until you set it back to automatic.'],
+  ['observe', 'Observe only', 'The breaker reports when it would open, and lets every call through.'],
 ]
 
 /** @typedef {{ readonly mode: BreakerMode, readonly route?: string | null, readonly endpoint?: string }} Force */
@@ -81,10 +77,10 @@ export async function askForce({ name, breakers }) {
   const which = element('select', { name: 'which' }, element('option', { value: '' }, 'all of them'))
   for (const [i, breaker] of breakers.entries())
     which.append(element('option', { value: String(i) }, breakerName(breaker, breakers)))
-  const meant = () => breakers.filter((_, i) => which.value === '' || which.value === String(i))
-  /** Checks the mode that they are in; none where they differ. */
+  const chosenBreakers = () => breakers.filter((_, i) => which.value === '' || which.value === String(i))
+  /** Checks the mode of the chosen breakers; no mode when they differ. */
   function checkPresent() {
-    for (const input of inputs) input.checked = meant().every(({ mode }) => mode === input.value)
+    for (const input of inputs) input.checked = chosenBreakers().every(({ mode }) => mode === input.value)
   }
   which.addEventListener('change', checkPresent)
   checkPresent()
@@ -95,11 +91,11 @@ export async function askForce({ name, breakers }) {
   const yes = element('button', { value: 'yes', class: 'danger' }, 'Set the breaker')
   if (!(await ask(`Force a breaker of ${name}?`, content, yes))) return undefined
   const chosen = CHOICES.find((_, i) => inputs[i]?.checked)
-  const [only] = meant()
+  const [only] = chosenBreakers()
   return chosen && { mode: chosen[0], ...(which.value === '' ? {} : placeOf(only)) }
 }
 
-/** The route of an upstream's own is said, too: without it all are meant. @param {BreakerView | undefined} breaker */
+/** `route` is sent even when it is null (the upstream's own breaker): without the key, every breaker is set. @param {BreakerView | undefined} breaker */
 const placeOf = (breaker) => ({
   ...(breaker === undefined ? {} : { route: breaker.route }),
   ...(breaker?.endpoint ? { endpoint: breaker.endpoint } : {}),

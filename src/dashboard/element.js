@@ -1,11 +1,11 @@
-/** Elements made and kept: no framework, no HTML from strings, so that nothing in the data can become markup. */
+/** Makes and updates elements, without a framework. No HTML is made from strings: data can never become markup. */
 
 /** @typedef {Record<string, string | number | boolean | undefined | ((event: Event) => void)>} Properties */
 
 /**
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
- * @param {Properties} [properties] attributes, and listeners as `onclick`; false and undefined leave one out.
+ * @param {Properties} [properties] attributes, and listeners as `onclick`; false and undefined are left out.
  * @param {...(Node | string)} children
  * @returns {HTMLElementTagNameMap[Tag]}
  */
@@ -19,7 +19,7 @@ export function element(tag, properties = {}, ...children) {
   return made
 }
 
-/** Touches the document only when it says something else. @param {Element} node @param {string} text */
+/** Sets the text of a node. An equal text leaves the document untouched. @param {Element} node @param {string} text */
 export function say(node, text) {
   if (node.textContent !== text) node.textContent = text
 }
@@ -35,7 +35,7 @@ export function mark(node, name, value) {
 const parts = new WeakMap()
 
 /**
- * Makes the children of `parent` those of `items`, in their order: what is there is updated, not made again.
+ * Gives `parent` one child for each of `items`, in their order. A child whose key exists is updated, not made again.
  * @template Item
  * @param {Element} parent
  * @param {readonly Item[]} items
@@ -60,6 +60,6 @@ export function keyed(parent, items, keyOf, make) {
     if (root === next) next = next.nextElementSibling
     else parent.insertBefore(root, next)
   }
-  if (held instanceof HTMLElement && held !== document.activeElement) held.focus({ preventScroll: true }) // what is moved loses it
+  if (held instanceof HTMLElement && held !== document.activeElement) held.focus({ preventScroll: true }) // an element that is moved loses the focus
   parts.set(parent, after)
 }

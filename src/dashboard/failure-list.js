@@ -1,4 +1,4 @@
-/** Requests that failed, newest first; a row opens to what each attempt came to, as a line of time. */
+/** Failed requests, newest first. A row opens to its attempts with their outcomes on a time line. */
 
 import { element, keyed, say } from './element.js'
 import { causeOf, length, many, recent } from './format.js'
@@ -14,7 +14,7 @@ export function failureList({ list, more, none, filter, tally, newer }) {
   let shown = STEP
   /** @type {readonly Failure[]} */
   let all = []
-  /** @type {readonly Failure[]} what is read but not shown, while somebody reads. */
+  /** @type {readonly Failure[]} read but not shown while `isRead()`. */
   let latest = []
   /** @type {string | undefined} */
   let now
@@ -36,7 +36,7 @@ export function failureList({ list, more, none, filter, tally, newer }) {
 
   /** @param {number} row */
   const summaryAt = (row) => list.children[row]?.querySelector('summary')
-  /** Heavy failures would push out within a second what somebody reads, or has reached with the keyboard. */
+  /** Whether a row is open or has the focus. Many new failures would push that row out within a second. */
   const isRead = () => list.querySelector('details[open], :focus-visible') !== null
 
   function show() {
@@ -44,7 +44,7 @@ export function failureList({ list, more, none, filter, tally, newer }) {
     const rows = wanted === '' ? all : all.filter((failure) => textOf(failure).includes(wanted))
     const waiting = newSince(all, latest)
     none.hidden = rows.length > 0
-    say(none, all.length === 0 ? 'No request has failed.' : 'No failure has that in it.')
+    say(none, all.length === 0 ? 'No request has failed.' : 'No failure matches.')
     say(tally, rows.length === 0 ? '' : `${Math.min(shown, rows.length)} of ${many(rows.length, 'failure')}`)
     more.hidden = rows.length <= shown
     say(more, `Show ${Math.min(STEP, rows.length - shown)} more`)
@@ -54,7 +54,7 @@ export function failureList({ list, more, none, filter, tally, newer }) {
     keyed(list, items, ({ failure }) => keyOf(failure), failureRow)
   }
   return {
-    /** @param {readonly Failure[]} failures @param {string | undefined} at now, by the sidecar's clock */
+    /** @param {readonly Failure[]} failures @param {string | undefined} at the time now, by the sidecar's clock. */
     update: (failures, at) => {
       now = at
       latest = failures

@@ -1,4 +1,4 @@
-/** What of an upstream is plotted, from above to below. */
+/** The plots of an upstream, from top to bottom. */
 
 import { count, errorPercent, length, NONE, share } from './format.js'
 
@@ -12,7 +12,7 @@ const figure = (value) => (value === null ? NONE : count(value))
 /** @param {number} ms */
 const shortLength = (ms) => (ms < 1000 ? `${ms} ms` : `${ms / 1000} s`)
 
-/** `least`: what the vertical axis reaches at least. @type {readonly Figure[]} */
+/** `least`: smallest maximum of the vertical axis. @type {readonly Figure[]} */
 export const FIGURES = [
   {
     id: 'rate',

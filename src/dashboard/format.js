@@ -1,11 +1,11 @@
-/** Figures and states in words, for the page and for `breakwater top`. */
+/** Figures and states as text, for the page and for `breakwater top`. */
 
 /** @import { BreakerView, UpstreamView, BreakerState, UpstreamSample, Sample, Failure } from './shapes.ts' */
 
 const WHOLE = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 0 })
 const TENTHS = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 1 })
 
-/** What stands for a figure that is not known. */
+/** Text for an unknown figure. */
 export const NONE = '–'
 
 /** @param {number} value */
@@ -30,31 +30,31 @@ export function seconds(value) {
 /** @param {number | null} percent */
 export const share = (percent) => (percent === null ? NONE : `${TENTHS.format(percent)} %`)
 
-/** Of failed requests; null when there were none at all. @param {Pick<UpstreamSample, 'requests' | 'failed'>} sample */
+/** Failed requests in percent; null when there were no requests. @param {Pick<UpstreamSample, 'requests' | 'failed'>} sample */
 export const errorPercent = ({ requests, failed }) => (requests === 0 ? null : (failed / requests) * 100)
 
-/** Hours, minutes and seconds, where the reader is. @param {string} iso */
+/** Hours, minutes and seconds in the browser's time zone. @param {string} iso */
 export const timeOfDay = (iso) => TIME.format(Date.parse(iso))
 const TIME = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' })
 
-/** With its day where that is not the day of `now`. @param {string} iso @param {string | undefined} now */
+/** The time of day, after its day when that is not the day of `now`. @param {string} iso @param {string | undefined} now */
 export const recent = (iso, now) =>
   now !== undefined && dayOf(iso) === dayOf(now) ? timeOfDay(iso) : `${DAY.format(Date.parse(iso))} ${timeOfDay(iso)}`
 const DAY = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' })
 
-/** With its day and year. @param {string} iso */
+/** The time of day, after its day and year. @param {string} iso */
 export const moment = (iso) => `${dayOf(iso)} ${timeOfDay(iso)}`
 /** @param {string} iso */
 const dayOf = (iso) => DAY_AND_YEAR.format(Date.parse(iso))
 const DAY_AND_YEAR = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric' })
 
-/** That of all times that are shown, as `Europe/Berlin`. */
+/** The time zone of every time that is shown, such as `Europe/Berlin`. */
 export const zone = () => TIME.resolvedOptions().timeZone
 
 /** @type {Readonly<Record<BreakerState, number>>} */
 const GRAVITY = { closed: 0, 'half-open': 1, open: 2 }
 
-/** The state of the worst of its breakers. @param {Pick<UpstreamView, 'breakers'>} upstream @returns {BreakerState} */
+/** The worst state of an upstream's breakers. @param {Pick<UpstreamView, 'breakers'>} upstream @returns {BreakerState} */
 export function worstState({ breakers }) {
   return breakers.reduce(
     (worst, { state }) => (GRAVITY[state] > GRAVITY[worst] ? state : worst),
@@ -64,7 +64,7 @@ export function worstState({ breakers }) {
 
 /**
  * @param {Pick<BreakerView, 'route' | 'endpoint'>} breaker
- * @param {readonly Pick<BreakerView, 'route'>[]} all those of its upstream: a route that has its own is none of the rest.
+ * @param {readonly Pick<BreakerView, 'route'>[]} all breakers of its upstream. When a route has a breaker of its own, the upstream's is named for the other routes.
  */
 export function breakerName({ route, endpoint }, all) {
   const rest = all.some((other) => other.route !== null) ? 'other routes' : 'all routes'
@@ -84,7 +84,7 @@ export function breakerWords({ mode, state, consecutive_failures, open_for_s, pr
   return words.join(', ')
 }
 
-/** All its breakers together, in a few words. @param {Pick<UpstreamView, 'breakers'>} upstream */
+/** The state of all an upstream's breakers together. @param {Pick<UpstreamView, 'breakers'>} upstream */
 export function stateWords({ breakers }) {
   const worst = worstState({ breakers })
   const alike = breakers.filter(({ state }) => state === worst).length
@@ -96,13 +96,13 @@ export function stateWords({ breakers }) {
   return mode === 'observe' ? `${words}, observed only` : mode.replace('-', ' ')
 }
 
-/** What ended it, in the log's own word. @param {Pick<Failure, 'reason' | 'status'>} failure */
+/** The reason of a failure as in the log, or else its status. @param {Pick<Failure, 'reason' | 'status'>} failure */
 export const causeOf = ({ reason, status }) => reason ?? `HTTP ${status}`
 
 /** @param {number} n @param {string} one @param {string} [several] */
 export const many = (n, one, several = `${one}s`) => `${WHOLE.format(n)} ${n === 1 ? one : several}`
 
-/** Of the last samples, together. @param {readonly Sample[]} samples @param {string} upstream @param {number} seconds */
+/** Sums of the last `seconds` samples. @param {readonly Sample[]} samples @param {string} upstream @param {number} seconds */
 export function lately(samples, upstream, seconds) {
   const sum = { requests: 0, failed: 0, attempts: 0, retries: 0, resumes: 0 }
   for (const { upstreams } of samples.slice(-seconds)) {

@@ -1,4 +1,4 @@
-/** Jobs with their stages and the time they have left; a row opens to its checkpoints, which can be cleared. */
+/** Jobs with their stages and the time left. A row opens to the job's checkpoints and a button that clears them. */
 
 import { element, keyed, mark, say } from './element.js'
 import { many, moment, NONE, seconds } from './format.js'
@@ -7,10 +7,10 @@ import { many, moment, NONE, seconds } from './format.js'
 /** @import { JobRow } from './state.js' */
 
 const STEP = 25
-/** Items of a checkpoint that are written out. */
+/** Item ids that are shown of one checkpoint. */
 const MAX_ITEMS = 100
 
-/** `clear` asks first, and tells whether it was done. @typedef {{ readonly load: (job: string, stage: string) => Promise<CheckpointView | undefined>, readonly clear: (job: string) => Promise<boolean> }} Checkpoints */
+/** `clear` asks for confirmation and resolves to whether the checkpoints were cleared. @typedef {{ readonly load: (job: string, stage: string) => Promise<CheckpointView | undefined>, readonly clear: (job: string) => Promise<boolean> }} Checkpoints */
 
 /**
  * @param {{ readonly list: Element, readonly more: HTMLButtonElement, readonly none: HTMLElement, readonly filter: HTMLInputElement, readonly tally: HTMLElement }} places
@@ -36,7 +36,7 @@ export function jobList({ list, more, none, filter, tally }, checkpoints) {
     const rows = wanted === '' ? all : all.filter(({ id }) => id.includes(wanted))
     none.hidden = rows.length > 0
     more.hidden = rows.length <= shown
-    say(none, all.length === 0 ? 'No job is registered, and there is no checkpoint.' : 'No job has that in its id.')
+    say(none, all.length === 0 ? 'No job is registered, and there is no checkpoint.' : 'No job id matches.')
     say(more, `Show ${Math.min(STEP, rows.length - shown)} more`)
     const older = unread > 0 ? `; ${many(unread, 'older one')} not read` : ''
     const label = `${Math.min(shown, rows.length)} of ${many(rows.length, 'job')}, nearest deadline first`
@@ -44,7 +44,7 @@ export function jobList({ list, more, none, filter, tally }, checkpoints) {
     keyed(list, rows.slice(0, shown), ({ id }) => id, jobRow(checkpoints, filter))
   }
   return {
-    /** @param {readonly JobRow[]} rows @param {number} beyond registered, and too many to be read. */
+    /** @param {readonly JobRow[]} rows @param {number} beyond registered jobs beyond `rows`, which are not read. */
     update: (rows, beyond) => {
       all = rows
       unread = beyond
@@ -115,9 +115,9 @@ function stageBar() {
 }
 
 /**
- * What a row opens to.
+ * The opened part of a job's row: its checkpoints, and the button that clears them.
  * @param {Checkpoints} checkpoints
- * @param {(isGone: boolean) => void} cleared called when the button is gone, and perhaps the row, for it is where the focus was.
+ * @param {(isGone: boolean) => void} cleared called after the button, which had the focus, is hidden; `isGone`: the row goes, too.
  */
 function jobInside({ load, clear }, cleared) {
   const start = element('p')

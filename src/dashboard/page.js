@@ -1,4 +1,4 @@
-/** Joins what is read, what is shown and what is asked. */
+/** The page: joins the reader, the parts that show its state, and the dialogs. */
 
 import { ApiError, createApi } from './api.js'
 import { configView } from './config-view.js'
@@ -15,7 +15,7 @@ import { concernsOf, titleOf, verdict } from './verdict.js'
 /** @import { Link } from './reader.js' */
 /** @import { CheckpointView, UpstreamView } from './shapes.ts' */
 
-/** Where the token is while the tab is open. */
+/** Key of the token in sessionStorage, which lasts as long as the tab. */
 const TOKEN = 'breakwater.token'
 /** A reload of a large file may take some seconds. */
 const ANSWER_MS = 20_000
@@ -42,7 +42,7 @@ const api = createApi(document.baseURI, () => sessionStorage.getItem(TOKEN) ?? '
 
 /** @type {Promise<boolean> | undefined} */
 let asking
-/** One question, however many calls were refused. */
+/** Asks for a token. Calls that are refused at the same time share one dialog. */
 function newToken() {
   asking ??= askToken(sessionStorage.getItem(TOKEN) !== null).then((token) => {
     asking = undefined
@@ -121,7 +121,7 @@ document.addEventListener('visibilitychange', schedule)
 setInterval(schedule, 1000)
 say(place('zone', HTMLElement), zone())
 
-/** @param {boolean} still whether what is shown stays as it is. */
+/** @param {boolean} still whether the page stops updating. */
 function stand(still) {
   isPaused = still
   mark(pause, 'aria-pressed', String(still))
@@ -130,11 +130,11 @@ function stand(still) {
 }
 
 let drawnMs = 0
-/** What was before is no news. @type {string | undefined} */
+/** Time of the latest sample at the first draw: earlier transitions are not announced. @type {string | undefined} */
 let newsSince
 let isScheduled = false
 
-/** Draws at most twice a second; where nobody looks the title alone. */
+/** Draws at most twice a second. A hidden tab updates its title only. */
 function schedule() {
   if (document.hidden) return entitle(concernsOf(state))
   if (isScheduled || isPaused) return
@@ -150,7 +150,7 @@ function entitle(concerns) {
 
 function draw() {
   isScheduled = false
-  if (document.hidden || isPaused) return // since it was scheduled
+  if (document.hidden || isPaused) return // hidden or paused since schedule()
   drawnMs = performance.now()
   const concerns = concernsOf(state)
   entitle(concerns)
@@ -173,12 +173,12 @@ async function force(name) {
   const order = upstream === undefined ? undefined : await askForce(upstream)
   if (order === undefined) return
   await act(`${name}: breaker set to ${order.mode}`, async () => {
-    await tell('PUT', `v1/upstreams/${encodeURIComponent(name)}/breaker`, order)
+    await send('PUT', `v1/upstreams/${encodeURIComponent(name)}/breaker`, order)
     await reader.refresh('upstreams')
   })
 }
 
-/** @param {string} job @param {string} stage @returns {Promise<CheckpointView | undefined>} undefined when it is gone. */
+/** @param {string} job @param {string} stage @returns {Promise<CheckpointView | undefined>} undefined when the checkpoint does not exist any more. */
 async function loadCheckpoint(job, stage) {
   try {
     const path = `v1/checkpoints/${encodeURIComponent(job)}?stage=${encodeURIComponent(stage)}`
@@ -191,43 +191,44 @@ async function loadCheckpoint(job, stage) {
 
 /** @param {string} job */
 async function clearCheckpoint(job) {
-  const consequence = 'All stages of it are forgotten: the job would begin anew.'
+  const consequence = 'This deletes all its stages. The job would start again from the beginning.'
   if (!(await confirmed(`Clear the checkpoint of ${job}?`, consequence, 'Clear it'))) return false
   return act(`Checkpoint of ${job} cleared`, async () => {
-    await tell('DELETE', `v1/checkpoints/${encodeURIComponent(job)}`)
+    await send('DELETE', `v1/checkpoints/${encodeURIComponent(job)}`)
     state.progress.delete(job)
   })
 }
 
 async function reload() {
-  const consequence = 'The file is read again and put in force as a whole, or not at all when it has a fault.'
+  const consequence =
+    'The sidecar reads the file again and puts it in force as a whole. A file with a fault changes nothing.'
   if (!(await confirmed('Reload the configuration?', consequence, 'Reload'))) return
-  await act('Configuration reloaded', () => tell('POST', 'v1/config/reload'))
+  await act('Configuration reloaded', () => send('POST', 'v1/config/reload'))
   await reader.refresh('config')
 }
 
 /** @param {string} method @param {string} path @param {unknown} [body] */
-const tell = (method, path, body) => api.call(method, path, body, AbortSignal.timeout(ANSWER_MS))
+const send = (method, path, body) => api.call(method, path, body, AbortSignal.timeout(ANSWER_MS))
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let forgetting
-/** Over all else, for a minute. @param {string} words */
-function tellOutcome(words) {
+/** Shows the outcome of an action above the page for `OUTCOME_MS`. @param {string} words */
+function showOutcome(words) {
   clearTimeout(forgetting)
   say(outcome, words)
   forgetting = setTimeout(() => say(outcome, ''), OUTCOME_MS)
 }
 
-/** @param {string} done what is said when it is. @param {() => Promise<unknown>} doIt */
+/** Runs an action and shows its outcome. @param {string} done the text after success. @param {() => Promise<unknown>} doIt */
 async function act(done, doIt) {
   stand(false)
   try {
     await doIt()
-    tellOutcome(done)
+    showOutcome(done)
     return true
   } catch (error) {
     const isAnswer = error instanceof ApiError
-    tellOutcome(isAnswer ? `Not done: ${error.message}` : 'No answer: whether it was done is not known.')
+    showOutcome(isAnswer ? `Not done: ${error.message}` : 'No answer. It is not known whether the change was made.')
     return false
   } finally {
     schedule()

@@ -1,4 +1,4 @@
-/** An upstream's figures over time: small plots, one below the other, in one time axis. */
+/** An upstream's figures over time: small plots, one below the other, with one time axis. */
 
 import { element, say } from './element.js'
 import { FIGURES } from './figures.js'
@@ -9,11 +9,11 @@ import { FIGURES } from './figures.js'
 
 const HEIGHT = 58
 const AXIS_HEIGHT = 22
-/** Left of the plotting area, for the labels of the vertical axis; the breaker's strip keeps to it, too. */
+/** Width of the vertical axis's labels, in px. The breaker strip has the same left margin in its stylesheet. */
 const GUTTER = 46
 
 const COLOURS = ['--line-1', '--line-2', '--line-3', '--grid', '--muted']
-/** Read once: asking for a computed style makes the browser compute all. @type {Readonly<Record<string, string>>} */
+/** Read once and at a change of theme: getComputedStyle makes the browser recompute all styles. @type {Readonly<Record<string, string>>} */
 let palette = readPalette()
 /** @type {Set<Plot>} */
 const drawn = new Set()
@@ -33,7 +33,7 @@ const colour = (name) => palette[name] ?? ''
 /** @type {Set<() => void>} */
 const waiting = new Set()
 
-/** One plot a frame, so that no frame is long, however many plots there are. @param {() => void} draw */
+/** Draws one plot in each animation frame, so that no frame is long, however many plots there are. @param {() => void} draw */
 function drawSoon(draw) {
   if (waiting.size === 0) requestAnimationFrame(drawNext)
   waiting.add(draw)
@@ -63,7 +63,7 @@ export function plotsOf(upstream) {
   }
 }
 
-/** @param {Figure} figure @param {boolean} isLast whether the time axis is written below it. */
+/** @param {Figure} figure @param {boolean} isLast whether the time axis is drawn below it. */
 function plotOf(figure, isLast) {
   const values = figure.lines.map(() => element('span', { class: 'value' }))
   const legend = figure.lines.map(({ label, colour: name }, i) =>
@@ -84,8 +84,8 @@ function plotOf(figure, isLast) {
   let data = [[], ...figure.lines.map(() => [])]
   const height = HEIGHT + (isLast ? AXIS_HEIGHT : 0)
 
-  /** The values under the pointer, or else the latest. */
-  function tell() {
+  /** Shows the values under the pointer, or else the latest. */
+  function showValues() {
     const at = plot?.cursor.idx ?? (data[0]?.length ?? 0) - 1
     values.forEach((node, i) => {
       say(node, figure.says(data[i + 1]?.[at] ?? null))
@@ -96,7 +96,7 @@ function plotOf(figure, isLast) {
     if (!isVisible || document.hidden || canvas.clientWidth === 0) return
     if (plot === undefined) {
       plot = new uPlot(
-        optionsOf(figure, canvas.clientWidth, height, isLast, () => shownS, tell),
+        optionsOf(figure, canvas.clientWidth, height, isLast, () => shownS, showValues),
         data,
         canvas,
       )
@@ -112,7 +112,7 @@ function plotOf(figure, isLast) {
     if (plot === undefined) return
     if (canvas.isConnected) return plot.setSize({ width: canvas.clientWidth, height })
     drawn.delete(plot)
-    plot.destroy() // the plots that share a cursor would keep it
+    plot.destroy() // uPlot's cursor sync would keep a reference to it
     plot = undefined
   }).observe(canvas)
   return {
@@ -121,7 +121,7 @@ function plotOf(figure, isLast) {
     update: (at, own, windowS) => {
       shownS = windowS
       data = [at, ...figure.lines.map(({ of }) => own.map(of))]
-      tell()
+      showValues()
       drawSoon(draw)
     },
   }
@@ -129,10 +129,10 @@ function plotOf(figure, isLast) {
 
 /**
  * @param {Figure} figure @param {number} width @param {number} height @param {boolean} isLast
- * @param {() => number} shownS @param {() => void} tell
+ * @param {() => number} shownS @param {() => void} showValues
  * @returns {Plot.Options}
  */
-function optionsOf({ lines, axis, least }, width, height, isLast, shownS, tell) {
+function optionsOf({ lines, axis, least }, width, height, isLast, shownS, showValues) {
   const grid = { stroke: () => colour('--grid'), width: 1 }
   const font = '11px system-ui, sans-serif'
   return {
@@ -141,7 +141,7 @@ function optionsOf({ lines, axis, least }, width, height, isLast, shownS, tell) 
     padding: [6, 4, isLast ? 0 : 4, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, sync: { key: 'time' }, points: { size: 6 } },
-    hooks: { setCursor: [tell] },
+    hooks: { setCursor: [showValues] },
     scales: {
       x: { time: true, range: (_, __, max) => [max - shownS(), max] },
       y: { range: (_, __, max) => [0, Math.max(least, (max ?? 0) * 1.1)] },
@@ -187,7 +187,7 @@ function optionsOf({ lines, axis, least }, width, height, isLast, shownS, tell) 
   }
 }
 
-/** Where a value stands alone, so that no line leads to it. @param {ArrayLike<number | null | undefined>} values */
+/** Indexes of values without a neighbour: no line leads to them, so that only a point shows them. @param {ArrayLike<number | null | undefined>} values */
 function lonely(values) {
   return Array.from(values, (_, i) => i).filter(
     (i) => values[i] != null && values[i - 1] == null && values[i + 1] == null,

@@ -1,4 +1,4 @@
-/** Keeps the state fresh: reads everything once, follows the events, reads again what they do not tell. */
+/** Keeps the state up to date: follows the event stream, and polls the figures that no event carries. */
 
 import { ApiError } from './api.js'
 import { fold } from './state.js'
@@ -7,14 +7,14 @@ import { fold } from './state.js'
 /** @import { Job, JobProgress } from './shapes.ts' */
 /** @import { State } from './state.js' */
 
-/** How often what no event tells is asked for, in ms. */
+/** Time between two polls of each section, in ms. */
 const EVERY_MS = { upstreams: 2_000, failures: 2_000, jobs: 15_000, config: 60_000 }
-/** A sample comes each second: after so many ms without one, the connection is taken for lost. */
+/** A sample comes each second. After this time without an event the connection counts as lost. */
 const SILENCE_MS = 10_000
 const AGAIN_MS = 2_000
-/** Jobs are many, and new ones come in crowds: one reading is for all of them. */
+/** Wait before new jobs are read: jobs often start together, and one reading serves all of them. */
 const CROWD_MS = 2_000
-/** An answer that takes longer comes to nothing: a sidecar that is stopped would keep the page waiting for ever. */
+/** Timeout of one call: a stopped process (SIGSTOP) keeps connections open and never answers. */
 const ANSWER_MS = 10_000
 const NOW = { upstreams: 0, failures: 0, jobs: 0, config: 0 }
 const NO_ANSWER = 'the sidecar does not answer'
@@ -31,12 +31,12 @@ const MAX_JOBS = 1_000
  */
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: short closures over the state of one reader.
 export function startReader(api, state, on) {
-  /** @type {Record<Section, number>} when each is due, on the monotonic clock. */
+  /** @type {Record<Section, number>} when each section is to be polled next, on the monotonic clock. */
   const dueMs = { ...NOW }
   /** @type {Set<Section>} */
   const underWay = new Set()
   let isLocked = false
-  /** Nothing is asked for while the stream is away: its coming back says that there is someone to ask. */
+  /** Whether the event stream is connected. Nothing is polled while it is not. */
   let isLive = true
   let heardMs = performance.now()
   let connection = new AbortController()
@@ -63,7 +63,7 @@ export function startReader(api, state, on) {
   /** @param {Section} section */
   async function refresh(section) {
     if (underWay.has(section)) {
-      dueMs[section] = 0 // what is under way may have been asked too early
+      dueMs[section] = 0 // the call under way may have been answered before the change
       return
     }
     underWay.add(section)
@@ -76,7 +76,7 @@ export function startReader(api, state, on) {
     } catch (error) {
       if (error instanceof ApiError && error.status === 401) lock(error)
       else if (error instanceof ApiError) on.trouble(section, error.message)
-      else lose(NO_ANSWER) // fetch says no more than that it failed
+      else lose(NO_ANSWER) // fetch gives no cause
     } finally {
       underWay.delete(section)
     }
@@ -106,7 +106,7 @@ export function startReader(api, state, on) {
         on.link('live', '')
         const again = fold(state, event)
         if (again === 'jobs') dueMs.jobs = Math.min(dueMs.jobs, heardMs + CROWD_MS)
-        else if (again !== undefined) void refresh(again) // also for the title of a tab that nobody sees
+        else if (again !== undefined) void refresh(again) // in a hidden tab, too: its title shows the state
         if (event.name === 'sample') on.changed()
       }
       lose('the sidecar ended the connection')
@@ -154,7 +154,7 @@ async function readJobs(get, state) {
   )
 }
 
-/** Page by page, so that no single answer is long to make. @param {Get} get @returns {Promise<JobProgress[]>} the first `MAX_JOBS`. */
+/** Reads page by page, so that no answer keeps the sidecar's event loop long. @param {Get} get @returns {Promise<JobProgress[]>} the first `MAX_JOBS`. */
 async function readProgress(get) {
   /** @type {JobProgress[]} */
   const jobs = []

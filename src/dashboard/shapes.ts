@@ -1,12 +1,12 @@
-/** What the page and `breakwater top` read of the control API; times are ISO 8601 unless a unit is in the name. */
+/** Responses and events of the control API that the page and `breakwater top` read. Times are ISO 8601 unless the name has a unit. */
 
 export type BreakerState = 'closed' | 'open' | 'half-open'
 export type BreakerMode = 'auto' | 'forced-open' | 'forced-closed' | 'observe'
 
 export type BreakerView = {
-  /** null for the upstream's own. */
+  /** null for the breaker of the upstream, which serves all routes without one of their own. */
   readonly route: string | null
-  /** null where the upstream has but one. */
+  /** null when the upstream has one endpoint only. */
   readonly endpoint: string | null
   readonly mode: BreakerMode
   readonly state: BreakerState
@@ -38,7 +38,7 @@ export type UpstreamView = {
   } | null
 }
 
-/** Counts of one second, and gauges at its end. */
+/** Counters of one second, and gauges at its end. */
 export type UpstreamSample = {
   readonly requests: number
   readonly failed: number
@@ -78,11 +78,11 @@ export type CheckpointNews = {
 }
 
 export type AttemptView = {
-  /** From the request's arrival. */
+  /** Start of the attempt, from the request's arrival. */
   readonly at_ms: number
   readonly ms: number
   readonly outcome: string
-  /** null where the upstream has but one. */
+  /** null when the upstream has one endpoint only. */
   readonly endpoint: string | null
 }
 
@@ -93,7 +93,7 @@ export type Failure = {
   readonly method: string
   readonly path: string
   readonly status: number
-  /** null for an upstream's own status. */
+  /** null when the upstream itself answered with the status. */
   readonly reason: string | null
   readonly attempts: number
   readonly total_ms: number

@@ -1,10 +1,10 @@
-/** What the page knows, and how the control API's events change it. Knows nothing of how it is shown. */
+/** The state that the page shows, and the fold of the control API's events into it. Knows nothing of the document. */
 
 /** @import { BreakerNews, CheckpointNews, ConfigView, Failure, Job, Sample, ServerEvent, StageProgress, UpstreamView } from './shapes.ts' */
 
 /** Seconds of history that are kept. */
 const WINDOW_S = 300
-/** Seconds that are shown at least, however short the history. */
+/** Shortest time axis, in s, however short the history. */
 const MIN_S = 60
 const MAX_TRANSITIONS = 50
 
@@ -18,11 +18,11 @@ export function freshState() {
     transitions: [],
     /** @type {readonly Failure[]} newest first */
     failures: [],
-    /** @type {Map<string, Job & { readonly readAtMs: number }>} by id, with the moment at which its time left held */
+    /** @type {Map<string, Job & { readonly readAtMs: number }>} by id; `readAtMs` is the moment to which `time_left_s` refers */
     jobs: new Map(),
-    /** What has been read at least once: that there is nothing of the rest is not known. @type {Set<'upstreams' | 'failures' | 'jobs' | 'config'>} */
+    /** Sections that were read at least once. An empty list of another section only means that it is not known yet. @type {Set<'upstreams' | 'failures' | 'jobs' | 'config'>} */
     read: new Set(),
-    /** Jobs that are registered, with those that are too many to be read. */
+    /** Number of registered jobs, including those beyond the ones that are read. */
     jobsInAll: 0,
     /** @type {Map<string, Map<string, Pick<StageProgress, 'completed_items' | 'total_items'>>>} by job and stage */
     progress: new Map(),
@@ -36,7 +36,7 @@ export function freshState() {
 /**
  * @param {State} state
  * @param {ServerEvent} event
- * @returns {'upstreams' | 'config' | 'jobs' | undefined} what has to be read anew because of it.
+ * @returns {'upstreams' | 'config' | 'jobs' | undefined} the section that has to be read again because of the event.
  */
 export function fold(state, { name, data }) {
   const message = JSON.parse(data)
@@ -46,7 +46,7 @@ export function fold(state, { name, data }) {
       state.transitions = message.breakers.toReversed()
       return undefined
     case 'sample':
-      if (state.samples.at(-1)?.at === message.at) return undefined // the history had it
+      if (state.samples.at(-1)?.at === message.at) return undefined // the history has it already
       state.samples.push(message)
       if (state.samples.length > WINDOW_S) state.samples.shift()
       return undefined
@@ -62,11 +62,11 @@ export function fold(state, { name, data }) {
     case 'reload':
       return 'config'
     default:
-      return undefined // of a newer sidecar
+      return undefined // an event of a newer sidecar
   }
 }
 
-/** @param {State} state @param {CheckpointNews} told */
+/** @param {State} state @param {CheckpointNews} news */
 function note({ progress }, { job, stage, completed_items, total_items }) {
   const stages = progress.get(job) ?? new Map()
   stages.set(stage, { completed_items, total_items })
@@ -76,7 +76,7 @@ function note({ progress }, { job, stage, completed_items, total_items }) {
 /** The sidecar's time at the latest sample. @param {State} state */
 export const nowOf = ({ samples }) => samples.at(-1)?.at
 
-/** What the time axes are of, in s. @param {State} state */
+/** Length of the time axes, in s. @param {State} state */
 export function windowOf({ samples }) {
   const [first, last] = [samples[0], samples.at(-1)]
   if (first === undefined || last === undefined) return MIN_S
@@ -84,8 +84,8 @@ export function windowOf({ samples }) {
 }
 
 /**
- * What is registered or has a checkpoint: the nearest deadline first, then those without one, then those whose deadline
- * has passed, which may be there for a day.
+ * Jobs that are registered or have a checkpoint: by deadline, the nearest first; then jobs without a deadline; then jobs
+ * whose deadline has passed, which the sidecar may keep for a day.
  * @param {State} state @param {number} nowMs
  */
 export function jobRows(state, nowMs) {

@@ -1,4 +1,4 @@
-/** One upstream: its state in words, its figures, its plots, what its breakers went through. */
+/** The card of one upstream: its state, figures, plots and breaker transitions. */
 
 import { breakerStrip } from './breaker-strip.js'
 import { element, keyed, mark, say } from './element.js'
@@ -128,7 +128,7 @@ export function upstreamCard({ name }, state, askForce) {
 /** @param {BreakerView} breaker */
 const isUnusual = (breaker) => breakerWords(breaker) !== 'closed'
 
-/** The last minute in a sentence. @param {UpstreamView} upstream @param {State} state */
+/** Summary of the last minute. @param {UpstreamView} upstream @param {State} state */
 function leadOf({ name, latency_ms, slowdown }, { samples }) {
   const minute = lately(samples, name, 60)
   if (minute.requests === 0) return 'No requests in the last minute.'

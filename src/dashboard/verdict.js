@@ -1,4 +1,4 @@
-/** What needs a look, for the top of the page and its title. */
+/** Concerns: upstreams and reloads that need attention, for the top of the page and its title. */
 
 import { element, mark, say } from './element.js'
 import { errorPercent, lately, many, recent, share, stateWords } from './format.js'
@@ -6,22 +6,22 @@ import { nowOf } from './state.js'
 
 /** @import { State } from './state.js' */
 
-/** @typedef {{ readonly words: string, readonly at: string }} Concern what it is, and the id of where it is shown */
+/** @typedef {{ readonly words: string, readonly at: string }} Concern its text, and the id of the element that shows the details */
 
-/** Of the last minute's requests, in percent: more is worth a look also where no breaker has opened. */
+/** Share of failed requests in the last minute, in percent, above which an upstream is a concern though no breaker is open. */
 const MAX_FAILED = 10
-/** The gravity of an upstream that nothing reaches; over any share of failures. */
+/** Gravity of an upstream whose breakers are all open: above any share of failures. */
 const ALL = 101
-/** Named one by one. */
+/** Concerns that are named; the others are counted. */
 const MAX_NAMED = 3
 
-/** The worst first. @param {State} state @returns {Concern[]} */
+/** Concerns, the worst first. @param {State} state @returns {Concern[]} */
 export function concernsOf(state) {
   const upstreams = state.upstreams.flatMap((upstream) => {
     const failed = errorPercent(lately(state.samples, upstream.name, 60)) ?? 0
     const { name, breakers } = upstream
     const isUsual = breakers.every(({ mode, state: now }) => mode === 'auto' && now === 'closed')
-    const isOpen = breakers.every(({ state: now }) => now === 'open') // that then all fails goes without saying
+    const isOpen = breakers.every(({ state: now }) => now === 'open') // its failures need no mention
     const words = [
       ...(isUsual ? [] : [stateWords(upstream)]),
       ...(failed > MAX_FAILED && !isOpen ? [`${share(failed)} failed`] : []),
@@ -39,7 +39,7 @@ export function concernsOf(state) {
 /**
  * @param {readonly Concern[]} concerns
  * @param {State} state
- * @param {boolean} isLive whether what is known is of now.
+ * @param {boolean} isLive whether the page is connected, so that the state is up to date.
  */
 export function titleOf(concerns, state, isLive) {
   if (!isLive) return '(?) not connected – Breakwater'
@@ -53,7 +53,7 @@ const wordsOf = (concerns) =>
 /** @param {readonly Concern[]} concerns */
 const furtherOf = ({ length }) => (length > MAX_NAMED ? [`${length - MAX_NAMED} more`] : [])
 
-/** Each concern leads to where it is shown. @param {Element} place */
+/** Shows the concerns, each with a link to its details. @param {Element} place */
 export function verdict(place) {
   let shown = ''
   return {
