@@ -5,20 +5,20 @@ import type { Processes } from './machine/processes.ts'
 import type { Options } from './options.ts'
 import type { Section } from './report.ts'
 
-/** What every scenario works with. */
+/** The run that every scenario gets: its options, processes, origin and contestants. */
 export type Bench = {
   readonly options: Options
   readonly processes: Processes
   readonly cores: Cores
-  /** For files of this run; removed at its end. */
+  /** Folder for files of this run; removed at its end. */
   readonly folder: string
   readonly originPort: number
   readonly fire: Fire
-  /** Those that were asked for and are on this machine. */
+  /** The selected contestants that are installed on this machine. */
   readonly contestants: readonly Contestant[]
-  /** Tells who waits what goes on. */
+  /** Writes a line of progress to stderr. */
   say(text: string): void
-  /** Notes for the report that someone could not be measured. */
+  /** Notes in the report that a contestant could not be measured. */
   skip(name: string, reason: string): void
 }
 

@@ -3,12 +3,12 @@ import { nginx } from './contestants/nginx.ts'
 import type { Results } from './rounds.ts'
 import { median, ratios } from './statistics.ts'
 
-/** Whom all are compared to. */
+/** Contestants to which every contestant is compared. */
 const PEERS = [bareUndici.name, nginx.name, httpProxy.name]
 
 export const PEER_HEADERS = PEERS.map((name) => `× ${name}`)
 
-/** @returns own cost over the peer's, one a round; empty when one of the two was not measured. */
+/** @returns the ratio of own cost to the peer's in each round; empty when one of the two was not measured. */
 export function ratiosTo<Sample>(
   results: Results<Sample>,
   own: string,
@@ -19,7 +19,7 @@ export function ratiosTo<Sample>(
   return peers.length === 0 ? [] : ratios(results.get(own)?.map(cost) ?? [], peers)
 }
 
-/** The cells under PEER_HEADERS. */
+/** Table cells for the columns PEER_HEADERS. */
 export function peerCells<Sample>(results: Results<Sample>, own: string, cost: (sample: Sample) => number): string[] {
   return PEERS.map((peer) => {
     const values = ratiosTo(results, own, peer, cost)

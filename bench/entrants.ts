@@ -6,15 +6,15 @@ import type { Running } from './machine/processes.ts'
 
 const WARM_UP_SECONDS = 2
 
-/** A contestant that runs and answers. */
+/** A running contestant that answers. */
 export type Entrant = { readonly name: string; readonly port: number; readonly process: Running }
 
-/** Starts a contestant and waits until it forwards. @throws Error when it does not. */
+/** Starts a contestant and waits until it forwards. @throws Error when it does not forward. */
 export const launch = (bench: Bench, contestant: Contestant) => launchUntil(bench, contestant, bench.originPort, 200)
 
 /**
  * Starts a contestant in front of any upstream and waits for an answer of `wantedStatus`.
- * @throws Error when there is none; nothing is left running.
+ * @throws Error when there is no such answer; the contestant is then stopped.
  */
 export async function launchUntil(
   { processes, cores, folder }: Bench,
@@ -34,8 +34,8 @@ export async function launchUntil(
 }
 
 /**
- * Starts all contestants, then lets each do some of its work until its hot path is compiled. One that fails is named in
- * the report and left out.
+ * Starts all contestants and warms up each with `prepare`, so that its hot path is compiled. A contestant that fails is
+ * named in the report and left out.
  */
 export async function launchAll(bench: Bench, prepare: (entrant: Entrant) => Promise<unknown>): Promise<Entrant[]> {
   const entrants: Entrant[] = []
@@ -60,7 +60,7 @@ async function launchReady(bench: Bench, contestant: Contestant, prepare: (entra
   }
 }
 
-/** Small requests until the hot path is compiled. */
+/** Sends small requests until the hot path is compiled. */
 export async function warmUp({ fire }: Bench, entrant: Entrant): Promise<void> {
   await fire(urlOf(entrant, '/json'), WARM_UP_SECONDS)
 }

@@ -16,8 +16,8 @@ export type Options = {
 export class UsageError extends Error {}
 
 /**
- * @param letters of the contestants that there are.
- * @throws UsageError for anything that is not understood.
+ * @param letters of all contestants.
+ * @throws UsageError for an unknown option or value.
  */
 export function readOptions(argv: readonly string[], letters: readonly string[]): Options {
   const values = parsed(argv, letters)

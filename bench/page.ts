@@ -1,6 +1,6 @@
 /**
- * What the page costs those who do not look, in rounds with a browser on it and without, in turn; and then how smooth it is,
- * with a core for the browser alone, as it has on another machine. Arguments: seconds of a round, pairs of rounds.
+ * Measures what an open page costs the sidecar's requests, in alternating rounds without and with a browser; then the long
+ * tasks of the page, with a core for the browser alone, as on another machine. Arguments: seconds of a round, pairs of rounds.
  */
 
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
@@ -84,7 +84,7 @@ function launched(): Promise<Browser> {
   return chromium.launch({ executablePath: '/usr/bin/chromium', args: FLAGS })
 }
 
-/** A round with the page open from its beginning. */
+/** A round with the page open from the start. */
 async function lookedAt(browser: Browser, { url, round }: Watched) {
   const page = await browser.newPage({ viewport: { width: 1360, height: 900 } })
   await browser.startTracing(page, { categories: CATEGORIES })
@@ -93,7 +93,7 @@ async function lookedAt(browser: Browser, { url, round }: Watched) {
   return { page, round: measured, trace: await browser.stopTracing() }
 }
 
-/** Only after the round: what looks for it is a script that runs in the page. */
+/** Waits until the page shows the jobs. Call it after the round: Playwright's search runs scripts in the page. */
 async function seenWhole(page: Page): Promise<void> {
   await page.getByText(`25 of ${JOBS} jobs`).waitFor()
 }

@@ -1,4 +1,4 @@
-/** Where the sidecar's CPU time goes under the load of the scenario `get`: `npm run profile [-- --seconds 5]`. */
+/** Profiles the sidecar's CPU time under the load of the scenario `get`: `npm run profile [-- --seconds 5]`. */
 
 import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -17,9 +17,9 @@ import { heaviest, readFrames } from './profile/samples.ts'
 const ROOT = join(import.meta.dirname, '..')
 /** Functions in the printed list. */
 const LISTED = 10
-/** How often the end of the sidecar is looked for, in ms. */
+/** Time between two checks whether the sidecar has ended, in ms. */
 const LOOK_EVERY_MS = 20
-/** The profile of the main thread; each other thread writes one, too. */
+/** File name of the main thread's profile; every other thread writes a file, too. */
 const OF_MAIN_THREAD = /^CPU\.\d+\.\d+\.\d+\.0\.\d+\.cpuprofile$/
 
 const print = (text: string) => void process.stdout.write(text)
@@ -60,7 +60,7 @@ async function profile(folder: string, running: Processes): Promise<void> {
   )
 }
 
-/** Ends the sidecar as an operator does: after SIGKILL there would be no profile. */
+/** Ends the sidecar by SIGTERM: after SIGKILL it would write no profile. */
 async function drained(sidecar: Running): Promise<void> {
   process.kill(sidecar.pid, 'SIGTERM')
   while (sidecar.failure() === undefined) await delay(LOOK_EVERY_MS)

@@ -1,16 +1,16 @@
 import { spread } from './statistics.ts'
 
-/** A target of the design and how it went. */
+/** A target of the design, with the measured values. */
 export type Verdict = {
   readonly target: string
-  /** The most that the median may be. */
+  /** Largest median that meets the target. */
   readonly limit: number
   readonly unit: string
-  /** One a round; empty when it could not be measured. */
+  /** One value for each round; empty when it could not be measured. */
   readonly values: readonly number[]
 }
 
-/** What a scenario found. */
+/** The result of a scenario: a table of the report, and its targets. */
 export type Section = {
   readonly title: string
   readonly headers: readonly string[]
@@ -27,7 +27,7 @@ const rowText = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
 
 export function verdictText({ target, limit, unit, values }: Verdict): string {
   if (values.length === 0) return `- not measured: ${target}\n`
-  const { median, least, most } = spread(values)
-  const found = `${median.toFixed(2)}${unit} (${least.toFixed(2)} to ${most.toFixed(2)})`
+  const { median, min, max } = spread(values)
+  const found = `${median.toFixed(2)}${unit} (${min.toFixed(2)} to ${max.toFixed(2)})`
   return `- ${median <= limit ? 'met' : 'NOT met'}: ${target}: ${found}\n`
 }

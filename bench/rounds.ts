@@ -1,12 +1,12 @@
 import type { Bench } from './bench.ts'
 import { usageOf } from './machine/usage.ts'
 
-/** By name of the measured, one sample a round. */
+/** One sample for each round, by name of the contestant. */
 export type Results<Sample> = ReadonlyMap<string, readonly Sample[]>
 
 /**
- * Measures all in turn, A B C, A B C, …: what else goes on in the machine meets them alike. One that fails is named in
- * the report and left out.
+ * Measures all in turn, A B C, A B C, …, so that other load on the machine affects all alike. A contestant that fails is
+ * named in the report and left out.
  */
 export async function inTurns<One extends { readonly name: string }, Sample>(
   bench: Bench,
@@ -30,7 +30,7 @@ export async function inTurns<One extends { readonly name: string }, Sample>(
   return results
 }
 
-/** @returns what the work came to, and the CPU time, in ms, that the process and its descendants took meanwhile. */
+/** @returns the result of `work`, and the CPU time of the process and its descendants during it, in ms. */
 export async function metered<T>(pid: number, work: () => Promise<T>): Promise<{ done: T; cpuMs: number }> {
   const before = usageOf(pid).cpuMs
   const done = await work()

@@ -1,4 +1,4 @@
-/** Makes the log of a million requests with an outage in them, replays it, and says how long that took and how much memory. */
+/** Makes a log of a million requests with outages, replays it, and prints the time and memory of the replay. */
 
 import { once } from 'node:events'
 import { createWriteStream, mkdtempSync, rmSync, statSync } from 'node:fs'
@@ -11,7 +11,7 @@ import { createLog } from '../src/control/log/log.ts'
 import { play } from '../src/simulate/play.ts'
 import { loadScenario } from '../src/simulate/scenario.ts'
 
-/** simulate draws on none. */
+/** A terminal for `simulate`, which does not use it. */
 const NO_TERMINAL = {
   write: () => {},
   isTerminal: () => false,
@@ -72,13 +72,13 @@ try {
   const mib = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MiB`
   const peak = process.resourceUsage().maxRSS * 1024
   process.stdout.write(
-    `\n${lines} lines, ${mib(statSync(file).size)}: ${seconds.toFixed(1)} s, ${mib(peak)} at most, the making of the log included\n`,
+    `\n${lines} lines, ${mib(statSync(file).size)}: ${seconds.toFixed(1)} s, peak memory ${mib(peak)}, including the making of the log\n`,
   )
 } finally {
   rmSync(folder, { recursive: true })
 }
 
-/** The lines that the sidecar would have written. @returns how many. */
+/** Writes the access log of the scenario as the sidecar would. @returns the number of lines. */
 async function writeLog(file: string): Promise<number> {
   const config = loadConfig(CONFIG, 'bench', {})
   const scenario = loadScenario(SCENARIO, 'bench')

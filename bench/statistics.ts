@@ -1,18 +1,19 @@
-/** What several rounds say about one quantity. */
-export type Spread = { readonly median: number; readonly least: number; readonly most: number }
+/** Statistics of one quantity over several rounds. */
+export type Spread = { readonly median: number; readonly min: number; readonly max: number }
 
-/** @param values at least one. */
+/** @param values one or more. */
 export function spread(values: readonly number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b)
-  return { median: quantile(sorted, 0.5), least: quantile(sorted, 0), most: quantile(sorted, 1) }
+  return { median: quantile(sorted, 0.5), min: quantile(sorted, 0), max: quantile(sorted, 1) }
 }
 
 export const median = (values: readonly number[]) => spread(values).median
 
 /**
- * Linear between neighbours.
- * @param sorted ascending; NaN when empty.
+ * A quantile, interpolated linearly between neighbours.
+ * @param sorted ascending.
  * @param share in [0, 1].
+ * @returns NaN when `sorted` is empty.
  */
 export function quantile(sorted: ArrayLike<number>, share: number): number {
   const position = (sorted.length - 1) * share
@@ -21,7 +22,7 @@ export function quantile(sorted: ArrayLike<number>, share: number): number {
   return below + (above - below) * (position - Math.floor(position))
 }
 
-/** One value a round, own over peer's of the same round: what slowed the machine in that round cancels out. */
+/** The ratio of own to peer in each round: a slow machine slows both in the same round, so that it cancels out. */
 export function ratios(own: readonly number[], peer: readonly number[]): number[] {
   return own.map((value, round) => value / (peer[round] ?? Number.NaN))
 }

@@ -1,6 +1,6 @@
 /**
- * node:http in front, an undici pool behind, nothing in between: requests without a body alone, no header is filtered,
- * nothing is limited, counted or tried again. Arguments: port, origin's port.
+ * A proxy of node:http and an undici pool with nothing between them: it filters no header, limits and counts nothing, never
+ * retries, and relays requests without a body only. Arguments: port, origin's port.
  */
 
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
@@ -41,7 +41,7 @@ class Relay implements Dispatcher.DispatchHandler {
     this.#response.destroy()
   }
 
-  /** Only a body that the client is slower to take than the origin to send needs this. */
+  /** Pauses the response body until the client has drained its buffer. */
   #waitForClient(controller: Dispatcher.DispatchController): void {
     controller.pause()
     if (this.#watchesClient) return

@@ -1,4 +1,4 @@
-/** http-proxy with connections kept open. Arguments: port, origin's port. */
+/** http-proxy with keep-alive connections to the origin. Arguments: port, origin's port. */
 
 import { Agent, createServer } from 'node:http'
 import httpProxy from 'http-proxy'

@@ -1,7 +1,7 @@
 import { nodeScript } from '../machine/scripts.ts'
 import type { Contestant } from './contestant.ts'
 
-/** The least that a Node proxy on undici can do: what the policies cost is measured against it. */
+/** The smallest possible Node proxy on undici: the cost of the policies is measured against it. */
 export const bareUndici: Contestant = {
   letter: 'a',
   name: 'bare undici',
@@ -9,7 +9,7 @@ export const bareUndici: Contestant = {
   prepare: ({ port, originPort }) => nodeScript(import.meta.resolve('../baselines/bare-undici.ts'), port, originPort),
 }
 
-/** What people use in Node. */
+/** A widely used proxy for Node. */
 export const httpProxy: Contestant = {
   letter: 'b',
   name: 'http-proxy',

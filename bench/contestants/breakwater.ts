@@ -10,9 +10,9 @@ const PROGRAM = new URL('../../bin/breakwater.js', import.meta.url).href
 type Setup = {
   readonly defaults: string
   readonly store?: (place: Place) => string
-  /** A free one when not given. */
+  /** A free port by default. */
   readonly controlPort?: number
-  /** Share of the traces that the origin, which takes them for nothing, is sent; none when not given. */
+  /** Share of traces that are recorded and sent to the origin, which discards them. Tracing is off by default. */
   readonly sample?: number
 }
 
@@ -29,15 +29,15 @@ const sidecar = (name: string, { defaults, store = () => 'memory:', controlPort,
   },
 })
 
-/** As `npm start` and the image have it. */
+/** Node's flags in `npm start` and in the image. */
 const FLAGS = ['--max-semi-space-size=2']
 
 const DEFAULTS = 'connections: { max: 64 }'
 
-/** Breaker, retry, deadlines and metrics as they are by default; a connection for each of the load's. */
+/** Breaker, retry, deadlines and metrics by default, and one upstream connection for each of the load's connections. */
 export const breakwater = sidecar('Breakwater', { defaults: DEFAULTS })
 
-/** The same with its checkpoints on disk. */
+/** Breakwater with its checkpoints on disk. */
 export const savingBreakwater = (controlPort: number) =>
   sidecar('Breakwater', {
     defaults: DEFAULTS,
@@ -45,14 +45,14 @@ export const savingBreakwater = (controlPort: number) =>
     controlPort,
   })
 
-/** The same with so many of its traces recorded. */
+/** Breakwater with a share of its traces recorded. @param sample from 0 to 1. */
 export const tracedBreakwater = (sample: number, controlPort: number) =>
   sidecar(`Breakwater, ${sample * 100} % of traces recorded`, { defaults: DEFAULTS, sample, controlPort })
 
 const tracing = ({ originPort }: Place, sample: number) =>
   `tracing: { endpoint: 'http://127.0.0.1:${originPort}', sample: ${sample} }\n`
 
-/** For an upstream that is dead: opens after the first requests and stays open. */
+/** Breakwater for a dead upstream: the breaker opens after the first requests and stays open. */
 export const rejectingBreakwater = sidecar('Breakwater, breaker open', {
   defaults: `retry: { attempts: 1 }
   breaker: { openFor: 1h, openForMax: 1h }`,

@@ -1,22 +1,22 @@
 import type { Command } from '../machine/processes.ts'
 
-/** Where a contestant is to run. All ports are of 127.0.0.1. */
+/** The ports and folder that a contestant is started with. All ports are of 127.0.0.1. */
 export type Place = {
-  /** To listen on. */
+  /** Port to listen on. */
   readonly port: number
-  /** To forward to. */
+  /** Port of the origin to forward to. */
   readonly originPort: number
-  /** For its configuration; shared with the others. */
+  /** Folder for its configuration; shared with the other contestants. */
   readonly folder: string
 }
 
 export type Contestant = {
-  /** For the command line. */
+  /** Name in the option `--only`. */
   readonly letter: string
-  /** For the report. */
+  /** Name in the report. */
   readonly name: string
-  /** Why it cannot take part on this machine; undefined when it can. */
+  /** Why it cannot run on this machine; undefined when it can. */
   readonly absence: string | undefined
-  /** Writes what it needs. @returns what starts it. */
+  /** Writes its configuration. @returns the command that starts it. */
   prepare(place: Place): Command | Promise<Command>
 }

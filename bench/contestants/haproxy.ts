@@ -5,7 +5,7 @@ import type { Contestant } from './contestant.ts'
 
 const program = findTool('haproxy')
 
-/** With what it has of a breaker and of retries switched on. */
+/** HAProxy with its own retries and circuit breaking (`observe layer7`) switched on. */
 export const haproxy: Contestant = {
   letter: 'd',
   name: 'HAProxy',

@@ -34,8 +34,8 @@ export const nginx: Contestant = {
 }
 
 /**
- * A configuration that writes nowhere but in its folder, for one process that keeps connections open.
- * @param site what stands in the http block.
+ * The configuration of one nginx process that keeps connections open and writes only to `folder`.
+ * @param site the content of the http block.
  */
 export const nginxFile = (folder: string, site: string) => `
   daemon off;

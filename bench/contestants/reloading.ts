@@ -5,16 +5,16 @@ import type { Contestant, Place } from './contestant.ts'
 
 export type Ports = {
   readonly control: number
-  /** Where nobody listens: the upstream whose breaker is open. */
+  /** A port without a listener: the upstream whose breaker is open. */
   readonly dead: number
-  /** Of a listener that comes, goes and moves. */
+  /** Ports of a listener that reloads open, close and move. */
   readonly moving: readonly [number, number]
 }
 
-/** How a file becomes another one. */
+/** How the content of the file is replaced. */
 export type Way = 'in place' | 'rename' | 'symlink swap'
 
-/** The configuration file of a sidecar that reloads, first mounted as a Kubernetes ConfigMap is. */
+/** The configuration file of a sidecar that reloads. At first it is a symlink, as in a mounted Kubernetes ConfigMap. */
 export class ReloadedFile {
   readonly path: string
   readonly #folder: string
@@ -47,7 +47,7 @@ export class ReloadedFile {
   }
 }
 
-/** @param pauses where it writes the longest pause of its event loop when asked by SIGUSR2. */
+/** @param pauses file to which the sidecar writes the longest pauses of its event loop on SIGUSR2 (loop-delay.ts). */
 export const reloadingBreakwater = (file: ReloadedFile, ports: Ports, pauses: string): Contestant => ({
   letter: 'e',
   name: 'Breakwater, reloading',
@@ -61,7 +61,7 @@ export const reloadingBreakwater = (file: ReloadedFile, ports: Ports, pauses: st
   },
 })
 
-/** Some work for a reload: three upstreams as the shipped file has them, one that is dead, one that is new each time. */
+/** A configuration that gives a reload work to do: changed settings, a dead upstream, and an upstream that is new in each `n`. */
 export const reloadedText = ({ port, originPort }: Omit<Place, 'folder'>, ports: Ports, n: number) => `version: 1
 listen: 127.0.0.1:${port}
 control: { listen: '127.0.0.1:${ports.control}' }
@@ -90,6 +90,6 @@ upstreams:
         timeout: { attempt: 25s, total: 28s }
 `
 
-/** Wrong in one way or the other. */
+/** `text` with a fault: an unknown key, or a syntax error. */
 export const faultyText = (text: string, n: number) =>
   n % 4 < 2 ? `${text}servce: wrong-${n}\n` : `${text}  bad-${n}: { url: [\n`

@@ -1,5 +1,5 @@
 /**
- * Tells finished items to the control API from a number of connections, each with a job of its own.
+ * Appends finished items to checkpoints through the control API, on several connections, each with a job of its own.
  * Arguments: url of the control listener, clients, appends a second in all (0: as fast as they are acknowledged), seconds.
  * Prints one line of JSON, an Appending (see appending.ts).
  */
@@ -8,7 +8,7 @@ import { Pool } from 'undici'
 import { quantile } from '../statistics.ts'
 
 const ITEMS_A_JOB = 50
-/** Answers of this first while are not counted: connections are being made. */
+/** Answers of this first time are not counted, while connections are made. */
 const SETTLING_MS = 500
 
 const [origin = '', clients, perSecond, seconds] = process.argv.slice(2)
@@ -23,17 +23,17 @@ await Promise.all(Array.from({ length: Number(clients) }, (_, client) => work(cl
 await pool.close()
 const sorted = latenciesMs.toSorted((a, b) => a - b)
 const lengthS = (performance.now() - countsFrom) / 1000
-const told = {
+const appending = {
   perSecond: acknowledged / lengthS,
   p50Ms: quantile(sorted, 0.5),
   p99Ms: quantile(sorted, 0.99),
   failed: sorted.length - acknowledged,
 }
-process.stdout.write(`${JSON.stringify(told)}\n`)
+process.stdout.write(`${JSON.stringify(appending)}\n`)
 
 async function work(client: number): Promise<void> {
   const everyMs = Number(perSecond) === 0 ? 0 : (1000 * Number(clients)) / Number(perSecond)
-  // Clients that start together would go on in step.
+  // The clients' first appends are spread: clients that start together stay in step.
   let dueAt = beganAt + (everyMs * client) / Number(clients)
   for (let n = 0; performance.now() < endsAt; n += 1) {
     const waitMs = dueAt - performance.now()

@@ -4,16 +4,16 @@ import { nodeScript } from '../machine/scripts.ts'
 import { lastJsonLine } from './output.ts'
 
 const APPENDING = z.object({
-  /** Acknowledged ones. */
+  /** Acknowledged appends per second. */
   perSecond: z.number(),
-  /** Of all answers. */
+  /** Latency of all answers. */
   p50Ms: z.number(),
   p99Ms: z.number(),
   failed: z.number(),
 })
 export type Appending = z.infer<typeof APPENDING>
 
-/** Appends for so many seconds, `perSecond` in all or, for 0, as fast as they are acknowledged. */
+/** Appends for `seconds`: `perSecond` over all clients, or with 0 as fast as the appends are acknowledged. */
 export async function appending(
   processes: Processes,
   controlUrl: string,

@@ -1,4 +1,4 @@
-/** Stands in for wrk. Arguments: url, connections, seconds. Prints one line of JSON, a Volley. */
+/** Load generator where wrk is not installed. Arguments: url, connections, seconds. Prints one line of JSON, a Volley. */
 
 import autocannon from 'autocannon'
 

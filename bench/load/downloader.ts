@@ -1,6 +1,6 @@
 /**
- * Takes the same body again and again, as fast as it comes, and throws it away: node:net into one buffer, so that it
- * costs little itself. Bodies under way when the time is over are taken to their end.
+ * Downloads the same body again and again and discards it. It reads by node:net into one buffer, so that the load costs
+ * little CPU itself. Downloads under way at the end of the time are finished.
  * Arguments: url, connections, seconds, bytes of one body. Prints one line of JSON, a Haul (see haul.ts).
  */
 
@@ -21,12 +21,12 @@ const haul = {
 }
 process.stdout.write(`${JSON.stringify(haul)}\n`)
 
-/** @returns how many whole bodies came on one connection. */
+/** @returns the number of whole bodies received on one connection. */
 function takeBodies(): Promise<number> {
   return new Promise((resolve, reject) => {
     let bodies = 0
     let head = ''
-    /** Of the body under way; undefined while its head is not complete. */
+    /** Bytes left of the current body; undefined until its response head is complete. */
     let leftBytes: number | undefined
     const socket = connect({
       host: url.hostname,
@@ -63,7 +63,7 @@ function takeBodies(): Promise<number> {
   })
 }
 
-/** A body of known length is all that it can take. */
+/** Whether the response is a 200 with a Content-Length of `bodyBytes`, the only response that `takeBodies` can read. */
 function isExpected(head: string): boolean {
   return /^HTTP\/1\.1 200 /.test(head) && new RegExp(`\r\ncontent-length: ${bodyBytes}(\r|$)`, 'i').test(head)
 }

@@ -9,8 +9,8 @@ export type Haul = z.infer<typeof HAUL>
 const CONNECTIONS = 4
 
 /**
- * Downloads the body at `url` over and over on a few connections, for at least so many seconds.
- * @throws Error when one body is not whole.
+ * Downloads the body at `url` again and again on a few connections, for at least `seconds`.
+ * @throws Error when a body is not whole.
  */
 export async function haul(processes: Processes, url: string, bytes: number, seconds: number): Promise<Haul> {
   const command = nodeScript(import.meta.resolve('./downloader.ts'), url, CONNECTIONS, seconds, bytes)

@@ -1,4 +1,4 @@
-/** @returns what the last line of a load generator's stdout says; the caller knows its shape. */
+/** @returns the JSON of the last line of a load generator's stdout, for the caller to check. */
 export function lastJsonLine(stdout: string): unknown {
   return JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '')
 }

@@ -4,16 +4,16 @@ import { nodeScript } from '../machine/scripts.ts'
 import { lastJsonLine } from './output.ts'
 
 const LATENCIES = z.object({
-  /** From the moment a request is handed to its connection to the end of its answer. */
+  /** Latency from the moment the request is given to its connection to the end of the response. */
   p50Ms: z.number(),
   p99Ms: z.number(),
-  /** No answer, or not a 200. */
+  /** Requests without an answer, or with one other than 200. */
   failed: z.number(),
 })
 const PACE = z.object({ direct: LATENCIES, proxied: LATENCIES })
 export type Pace = z.infer<typeof PACE>
 
-/** Asks each of the two urls `perSecond` times a second, for so many seconds. */
+/** Sends `perSecond` requests a second to each of the two urls, for `seconds`. */
 export async function pace(
   processes: Processes,
   urls: { readonly direct: string; readonly proxied: string },

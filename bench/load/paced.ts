@@ -1,16 +1,16 @@
 /**
- * Asks two addresses at the same constant rate, whether or not the answers come: what is slow does not slow its own
- * measurement, and what stalls the machine meets both.
+ * Sends requests to two addresses at the same constant rate, whether or not answers come (open-loop load): a slow answer
+ * delays no later request, and a stall of the machine affects both addresses alike.
  * Arguments: two urls, requests a second to each, seconds. Prints one line of JSON, a Pace (see pace.ts).
  */
 
 import { type Dispatcher, Pool } from 'undici'
 import { quantile } from '../statistics.ts'
 
-/** Answers of this first while are not counted: connections are being made. */
+/** Answers of this first time are not counted, while connections are made. */
 const SETTLING_MS = 500
 
-/** The order in which the two are asked, over and over: each is first as often as second. */
+/** Repeated order of the two addresses, in which each is first as often as second. */
 const ORDER = [0, 1, 1, 0] as const
 
 class Address {
@@ -25,7 +25,7 @@ class Address {
     this.#pool = new Pool(url.origin, { connections: 64, allowH2: false, headersTimeout: 0, bodyTimeout: 0 })
   }
 
-  /** @param onDone when the answer is complete, or failed. */
+  /** @param onDone called when the answer is complete or has failed. */
   ask(counts: boolean, onDone: () => void): void {
     this.#pool.dispatch({ method: 'GET', path: this.#path }, new Question(this, counts, onDone))
   }
@@ -80,7 +80,7 @@ await askAlternately([direct, proxied], (2 * Number(rate)) / 1000, SETTLING_MS +
 await Promise.all([direct.close(), proxied.close()])
 process.stdout.write(`${JSON.stringify({ direct: direct.report(), proxied: proxied.report() })}\n`)
 
-/** @returns when the last answer is there. */
+/** Resolves when the last answer has come. @param perMs requests a ms to both addresses together. */
 function askAlternately(addresses: readonly [Address, Address], perMs: number, lengthMs: number): Promise<void> {
   const beganAt = performance.now()
   const total = Math.floor(lengthMs * perMs)

@@ -12,20 +12,20 @@ const VOLLEY = z.object({
   refused: z.number(),
   /** Requests that got no answer. */
   failed: z.number(),
-  /** How long it took. */
+  /** Length of the volley. */
   seconds: z.number(),
-  /** Latency; of 2xx alone where autocannon measures it. */
+  /** Latency of all answers; of 2xx answers only when autocannon is used. */
   p50Ms: z.number(),
   p99Ms: z.number(),
 })
 export type Volley = z.infer<typeof VOLLEY>
 
-/** Asks `url` as fast as it answers, on 64 keep-alive connections. */
+/** Sends requests to `url` on 64 keep-alive connections, each as soon as the one before is answered. */
 export type Fire = (url: string, seconds: number) => Promise<Volley>
 
 const CONNECTIONS = 64
 
-/** wrk where it is installed, else autocannon, which takes far more of the machine. */
+/** wrk when it is installed, or else autocannon, which uses far more CPU. */
 export function chooseFire(processes: Processes): { readonly description: string; readonly fire: Fire } {
   const wrk = findTool('wrk')
   return {
@@ -40,7 +40,7 @@ export function chooseFire(processes: Processes): { readonly description: string
 const autocannonCommand = (url: string, seconds: number): Command =>
   nodeScript(import.meta.resolve('./autocannon.ts'), url, CONNECTIONS, seconds)
 
-/** wrk knows whole seconds only. */
+/** wrk takes whole seconds only. */
 const wrkCommand = (wrk: string, url: string, seconds: number): Command => ({
   file: wrk,
   args: [

@@ -1,4 +1,4 @@
--- Says what wrk measured as one line of JSON; wrk counts in microseconds.
+-- Prints the figures of wrk as one line of JSON; wrk counts in microseconds.
 done = function(summary, latency)
   local errors = summary.errors
   io.write(string.format(

@@ -6,8 +6,8 @@ const POLL_EVERY_MS = 2
 const GIVE_UP_AFTER_MS = 10_000
 
 /**
- * Asks a server on 127.0.0.1 again and again until it answers as wanted.
- * @throws Error when the process ends before that, or takes too long.
+ * Polls a server on 127.0.0.1 until it answers with `wantedStatus`.
+ * @throws Error when the process ends first, or after `GIVE_UP_AFTER_MS`.
  */
 export async function firstAnswer(port: number, path: string, wantedStatus: number, server: Running): Promise<void> {
   const giveUpAt = performance.now() + GIVE_UP_AFTER_MS
@@ -22,7 +22,7 @@ export async function firstAnswer(port: number, path: string, wantedStatus: numb
   }
 }
 
-/** @returns undefined when nobody listens, or whoever does breaks off. */
+/** @returns undefined when the port has no listener, or the connection is broken off. */
 function statusOf(port: number, path: string): Promise<number | undefined> {
   return new Promise((resolve) => {
     get({ host: '127.0.0.1', port, path, agent: false }, (response) => {

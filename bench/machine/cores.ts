@@ -4,14 +4,14 @@ import type { Command } from './processes.ts'
 import { findTool } from './tools.ts'
 
 export type Cores = {
-  /** For the report. */
+  /** The division of cores, for the report. */
   readonly description: string
-  /** The command, bound to the core that contestants have for themselves. */
+  /** The command, pinned to the contestants' core. */
   pinned(command: Command): Command
   /**
-   * Moves this process, and with it what it starts from now on, to the contestants' core: what was started before has the others for
-   * itself.
-   * @returns how it is now, for the report.
+   * Moves this process and the processes that it starts later to the contestants' core. Processes that were started
+   * earlier keep the other cores to themselves.
+   * @returns the new division of cores, for the report.
    */
   crowd(): string
 }
@@ -19,8 +19,8 @@ export type Cores = {
 const UNPINNED = 'nothing pinned: needs taskset and two cores'
 
 /**
- * Gives the first core to the contestant that is being measured, and the others to this process and what it starts
- * unpinned: load and origin. Pins nothing where there is no taskset or only one core.
+ * Gives the first core to the measured contestant, and the others to this process and to the processes that it starts
+ * unpinned (load and origin). Pins nothing without taskset, or with one core only.
  */
 export function divideCores(): Cores {
   const taskset = findTool('taskset')

@@ -1,7 +1,7 @@
 /**
- * Loaded into a process beside its own code (`--import`): on SIGUSR2 writes the longest pauses of its event loop since the
- * last time to the file that its own URL names (`?to=`): in all, and by the CPU time that its thread took meanwhile. What
- * the first has more than the second, the machine gave to others.
+ * Preloaded into a process by `--import`. On SIGUSR2 it writes the longest pauses of the event loop since the last SIGUSR2
+ * to the file named by `?to=` in its URL: `pauseMs` by the clock, and `ownMs` by the CPU time of the thread. The difference
+ * is time in which the machine ran other threads.
  */
 
 import { renameSync, writeFileSync } from 'node:fs'

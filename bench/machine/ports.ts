@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 
-/** @returns a port of 127.0.0.1 that nobody listens on; it stays free until someone else happens to take it. */
+/** @returns a free port of 127.0.0.1. The port is not reserved: another process may take it. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')

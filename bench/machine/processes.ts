@@ -6,7 +6,7 @@ export type Command = { readonly file: string; readonly args: readonly string[] 
 
 export type Running = {
   readonly pid: number
-  /** Why it is not running any more: its exit code and the end of what it said; undefined while it runs. */
+  /** Why the process ended: its exit code and the end of its stderr; undefined while it runs. */
   failure(): string | undefined
   stop(): Promise<void>
 }
@@ -16,41 +16,41 @@ export type Processes = {
   start(command: Command): Running
   /** Runs a tool to its end. @returns its stdout. @throws Error with the end of its stderr when it fails. */
   run(command: Command): Promise<string>
-  /** Ends everything that still runs, at once; to be called when the bench exits, however it does. */
+  /** Kills every process that still runs. Call it whenever the bench exits. */
   killAll(): void
 }
 
-/** How much of a process's complaints is kept, in characters. */
-const TAIL = 2_000
+/** Characters of a process's stderr that are kept, from its end. */
+const MAX_STDERR_CHARS = 2_000
 
-/** The processes of one bench run: none outlives it. */
+/** Keeps the processes of one bench run, so that none outlives it. */
 export function createProcesses(): Processes {
   const alive = new Set<ChildProcess>()
 
   const launch = ({ file, args }: Command, stdout: 'ignore' | 'pipe') => {
     const child = spawn(file, args, { stdio: ['ignore', stdout, 'pipe'] })
-    const said = { tail: '', ended: undefined as string | undefined }
+    const outcome = { stderr: '', failure: undefined as string | undefined }
     alive.add(child)
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      said.tail = (said.tail + text).slice(-TAIL)
+      outcome.stderr = (outcome.stderr + text).slice(-MAX_STDERR_CHARS)
     })
     child.on('error', (error) => {
-      said.ended = error.message
+      outcome.failure = error.message
       alive.delete(child)
     })
     child.on('close', (code, signal) => {
-      said.ended ??= `ended with ${code ?? signal}: ${said.tail.trim()}`
+      outcome.failure ??= `ended with ${code ?? signal}: ${outcome.stderr.trim()}`
       alive.delete(child)
     })
-    return { child, said }
+    return { child, outcome }
   }
 
   return {
     start: (command) => {
-      const { child, said } = launch(command, 'ignore')
+      const { child, outcome } = launch(command, 'ignore')
       return {
         pid: child.pid ?? -1,
-        failure: () => said.ended,
+        failure: () => outcome.failure,
         stop: async () => {
           if (!alive.has(child)) return
           const closed = once(child, 'close')
@@ -60,20 +60,20 @@ export function createProcesses(): Processes {
       }
     },
     run: async (command) => {
-      const { child, said } = launch(command, 'pipe')
+      const { child, outcome } = launch(command, 'pipe')
       let output = ''
       child.stdout?.setEncoding('utf8').on('data', (text: string) => {
         output += text
       })
       const [code] = await once(child, 'close')
       if (code === 0) return output
-      throw new Error(`${command.file} ${said.ended}`)
+      throw new Error(`${command.file} ${outcome.failure}`)
     },
     killAll: () => alive.forEach(kill),
   }
 }
 
-/** Its descendants too: they would go on without it. */
+/** Kills a process and its descendants, which would outlive it. */
 function kill(child: ChildProcess): void {
   if (child.pid === undefined) return
   const descendants = treeOf(child.pid).filter((pid) => pid !== child.pid)

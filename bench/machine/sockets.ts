@@ -1,6 +1,6 @@
 import { readdirSync, readlinkSync } from 'node:fs'
 
-/** Sockets that a process has open, those that listen included. */
+/** Number of open sockets of a process, including those that listen. */
 export function socketsOf(pid: number): number {
   const folder = `/proc/${pid}/fd`
   return readdirSync(folder).filter((fd) => isSocket(`${folder}/${fd}`)).length
@@ -10,7 +10,7 @@ function isSocket(link: string): boolean {
   try {
     return readlinkSync(link).startsWith('socket:')
   } catch (error) {
-    // Closed since it was listed.
+    // The descriptor was closed after readdirSync.
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false
     throw error
   }

@@ -1,10 +1,10 @@
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-/** Where Debian puts servers; not in everybody's PATH. */
+/** Folders of servers on Debian, which a user's PATH may lack. */
 const SERVER_FOLDERS = ['/usr/sbin', '/usr/local/sbin']
 
-/** @returns the path of an installed program, undefined when there is none of that name. */
+/** @returns the path of an installed program; undefined when it is not installed. */
 export function findTool(name: string): string | undefined {
   const folders = [...(process.env.PATH ?? '').split(delimiter), ...SERVER_FOLDERS]
   return folders.map((folder) => join(folder, name)).find(isExecutable)

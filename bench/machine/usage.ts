@@ -1,17 +1,17 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
 export type Usage = {
-  /** User and system time since the start, in ms; a multiple of 10. */
+  /** User and system CPU time since the process started, in ms; a multiple of 10. */
   readonly cpuMs: number
   readonly residentBytes: number
-  /** The most that was ever resident. */
+  /** Peak resident memory. */
   readonly peakResidentBytes: number
 }
 
 /** Linux reports times to user space in hundredths of a second, on every architecture. */
 const MS_PER_TICK = 10
 
-/** What a process and its descendants use. */
+/** CPU time and memory of a process and its descendants. Peaks are added, though they may lie at different times. */
 export function usageOf(pid: number): Usage {
   const usages = treeOf(pid).map(usageOfOne)
   const sum = (key: keyof Usage) => usages.reduce((total, usage) => total + usage[key], 0)
@@ -22,7 +22,7 @@ export function usageOf(pid: number): Usage {
   }
 }
 
-/** @returns the process and all its descendants, those that are there. */
+/** @returns the pids of a process and its descendants that still run. */
 export function treeOf(root: number): number[] {
   const all = readdirSync('/proc')
     .map(Number)
@@ -35,7 +35,7 @@ export function treeOf(root: number): number[] {
   return withChildren(root).filter((pid) => all.some((one) => one.pid === pid))
 }
 
-/** Fields 3 (state) and on of /proc/PID/stat, see proc_pid_stat(5): the second may hold spaces and brackets. */
+/** Fields of /proc/PID/stat from the third (state) on: the second may contain spaces and brackets. See proc_pid_stat(5). */
 function statFields(pid: number): string[] {
   const text = readIfThere(`/proc/${pid}/stat`)
   return text.slice(text.lastIndexOf(')') + 2).split(' ')
@@ -52,7 +52,7 @@ function usageOfOne(pid: number): Usage {
   }
 }
 
-/** @returns '' for a process that has just ended. */
+/** @returns '' when the process has ended. */
 function readIfThere(file: string): string {
   try {
     return readFileSync(file, 'utf8')

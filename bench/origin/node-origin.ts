@@ -1,4 +1,4 @@
-/** Stands in for nginx as the origin. Arguments: port. */
+/** Origin where nginx is not installed. Arguments: port. */
 
 import { createServer } from 'node:http'
 import { Readable } from 'node:stream'

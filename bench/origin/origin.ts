@@ -10,7 +10,7 @@ import { BODY_SIZES, JSON_ANSWER } from './answers.ts'
 
 export type Origin = { readonly port: number; readonly description: string }
 
-/** Starts the upstream that all contestants forward to: nginx, or node:http where that is not installed. */
+/** Starts the origin that all contestants forward to: nginx, or node:http when nginx is not installed. */
 export async function startOrigin(processes: Processes, folder: string): Promise<Origin> {
   const port = await freePort()
   const nginx = findTool('nginx')
@@ -38,7 +38,7 @@ function nginxOrigin(nginx: string, port: number, folder: string): Command {
   return nginxCommand(nginx, file)
 }
 
-/** Zeros that take no room on the disk. */
+/** Writes a sparse file of zeros, which takes no space on the disk. */
 function writeHollowFile(path: string, bytes: number): void {
   const file = openSync(path, 'w')
   ftruncateSync(file, bytes)

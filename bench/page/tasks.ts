@@ -1,11 +1,11 @@
-/** How long the page's main thread was taken, from Chromium's own trace. */
+/** Long tasks of the page's main thread, from Chromium's trace. */
 
 import { z } from 'zod'
 
-/** By the clock, and by the CPU time of its thread: what the machine does beside it lengthens the first alone. */
+/** Length by the clock (`ms`) and by the CPU time of the thread (`ownMs`): other load on the machine lengthens only `ms`. */
 export type Task = { readonly ms: number; readonly ownMs: number }
 
-/** What browsers call a long task (W3C Long Tasks API), in ms. */
+/** Shortest long task (W3C Long Tasks API), in ms. */
 export const LONG_MS = 50
 
 /** The trace event format of Chromium; times in µs. */
@@ -22,10 +22,10 @@ const TRACE = z.object({
   ),
 })
 
-/** Categories that a trace needs. */
+/** Trace categories that `longTasksIn` needs. */
 export const CATEGORIES = ['toplevel', '__metadata']
 
-/** Of the page's main thread, not of the browser's own pages; those over `LONG_MS` by the clock. */
+/** Tasks of the page's main thread over `LONG_MS` by the clock, without those of the browser's own pages. */
 export function longTasksIn(trace: Buffer): Task[] {
   const { traceEvents } = TRACE.parse(JSON.parse(trace.toString()))
   const renderers = new Set(traceEvents.filter(({ args }) => args?.name === 'Renderer').map(({ pid }) => pid))

@@ -1,4 +1,4 @@
-/** What is watched: a sidecar before three upstreams, 1,000 requests a second, 500 jobs whose checkpoints move on. */
+/** The sidecar whose page is measured: three upstreams, 1,000 requests a second, 500 jobs whose checkpoints are saved. */
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -15,22 +15,22 @@ import { median } from '../statistics.ts'
 const UPSTREAMS = ['search', 'downloader', 'transcriber']
 const PER_SECOND = 1_000
 export const JOBS = 500
-/** Checkpoints saved a second. */
+/** Checkpoint saves per second. */
 const SAVES = 20
 
-/** Times are what requests took more than direct ones. */
+/** `cpuUs` is the sidecar's CPU time per request; `p50Ms` and `p99Ms` are latency added to a direct request. */
 export type Round = { readonly cpuUs: number; readonly p50Ms: number; readonly p99Ms: number; readonly failed: number }
 
 export type Watched = {
-  /** Of the page. */
+  /** URL of the page. */
   readonly url: string
-  /** So many seconds of load. */
+  /** Runs the load for `seconds`. */
   round(seconds: number): Promise<Round>
-  /** Of the sidecar; an idle origin costs nothing. */
+  /** Stops the sidecar only: an idle origin costs nothing. */
   stop(): Promise<void>
 }
 
-/** @param folder for files, one of its own. */
+/** @param folder an empty folder for its files. */
 export async function startWatched(processes: Processes, cores: Cores, folder: string): Promise<Watched> {
   const origin = await startOrigin(processes, folder)
   const [port, controlPort] = [await freePort(), await freePort()]

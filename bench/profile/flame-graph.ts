@@ -1,9 +1,9 @@
 import type { Frame } from './samples.ts'
 
-/** A frame with less of the whole than this is not drawn: nobody could see it. */
+/** Smallest share of the whole at which a frame is drawn: a smaller one is too narrow to see. */
 const MIN_SHARE = 0.0005
 
-/** A page of its own: each frame stands below its caller, as wide as its time. A click on a frame fills the page with it. */
+/** An HTML page: each frame stands below its caller, as wide as its time. A click enlarges a frame to the page's width. */
 export const flameGraph = (root: Frame, title: string): string => `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">

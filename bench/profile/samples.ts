@@ -9,7 +9,7 @@ const CPU_PROFILE = z.object({
       children: z.array(z.number()).default([]),
     }),
   ),
-  /** When sampling began, on the machine's monotonic clock, in µs. */
+  /** Start of sampling on the machine's monotonic clock, in µs. */
   startTime: z.number(),
   samples: z.array(z.number()),
   /** The time between a sample and the one before it, in µs. */
@@ -18,19 +18,19 @@ const CPU_PROFILE = z.object({
 
 export type Frame = {
   readonly name: string
-  /** File and line; '' for what V8 does itself, such as collecting garbage. */
+  /** File and line; '' for V8's own work, such as garbage collection. */
   readonly at: string
   /** Time in which this frame was on top of the stack, in ms. */
   readonly selfMs: number
-  /** The same with the frames that it called. */
+  /** `selfMs` together with the time of the frames that it called. */
   readonly totalMs: number
-  /** Those that took longest first. */
+  /** By total time, the longest first. */
   readonly callees: readonly Frame[]
 }
 
 /**
- * The frames of a profile, idle time left out.
- * @param root the folder that file names are shortened by.
+ * The frames of a profile, without idle time.
+ * @param root folder to which file names are made relative.
  * @param sinceUs samples before this moment are left out; `process.hrtime` in µs, which is V8's clock on Linux.
  */
 export function readFrames(text: string, root: string, sinceUs: number): Frame {

@@ -14,7 +14,7 @@ const REQUESTS_PER_SECOND = 1_000
 
 type Sample = { readonly flatOut: Appending; readonly beside: Appending; readonly alone: Pace; readonly together: Pace }
 
-/** How many acknowledged appends the embedded store takes, and what they cost the requests beside them. */
+/** Measures acknowledged appends of the embedded store, and how they delay concurrent requests. */
 export async function checkpoints(bench: Bench): Promise<Section> {
   const results = bench.contestants.includes(breakwater) ? await measured(bench) : new Map<string, Sample[]>()
   const samples = [...results.values()].flat()
@@ -84,7 +84,7 @@ async function sampleOf({ processes, options, originPort }: Bench, entrant: Entr
   const paceBeside = (to: number) =>
     Promise.all([pace(processes, urls, REQUESTS_PER_SECOND, seconds), append(to, PER_SECOND)])
   const flatOut = await append(port, 0)
-  // The origin takes the appends for nothing: what the load costs its own core meets both alike.
+  // Compared with appends to the origin, which ignores them: the CPU time of the load itself is then in both.
   const [alone] = await paceBeside(originPort)
   const [together, beside] = await paceBeside(port)
   return { flatOut, beside, alone, together }

@@ -9,7 +9,7 @@ import type { Section } from '../report.ts'
 import { inTurns, metered } from '../rounds.ts'
 import { median } from '../statistics.ts'
 
-/** What a small GET costs, with 64 connections that never wait. */
+/** Measures the CPU time of a small GET, with 64 connections that never wait. */
 export async function get(bench: Bench): Promise<Section> {
   const entrants = await launchAll(bench, (entrant) => warmUp(bench, entrant))
   const results = await inTurns(bench, entrants, (entrant) => fireAt(bench, entrant))

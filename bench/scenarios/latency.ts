@@ -9,7 +9,7 @@ import { median } from '../statistics.ts'
 
 const PER_SECOND = 1000
 
-/** What a proxy adds to the latency of a direct call, at a rate that leaves it idle most of the time. */
+/** Measures the latency that a proxy adds to a direct call, at a rate that leaves it idle most of the time. */
 export async function latency(bench: Bench): Promise<Section> {
   const paceAt = (entrant: Entrant) => {
     const urls = { direct: urlOf({ port: bench.originPort }, '/json'), proxied: urlOf(entrant, '/json') }

@@ -8,7 +8,7 @@ import type { Section } from '../report.ts'
 import { inTurns, metered, type Results } from '../rounds.ts'
 import { median } from '../statistics.ts'
 
-/** What an open breaker's rejection costs, beside a forwarded request of the same sidecar. */
+/** Measures the CPU time of a rejection by an open breaker, compared with a forwarded request. */
 export async function reject(bench: Bench): Promise<Section> {
   const results = bench.contestants.includes(breakwater) ? await measured(bench) : new Map<string, Sample[]>()
   return {
@@ -56,7 +56,7 @@ async function fireAt({ fire, options }: Bench, entrant: Entrant): Promise<Sampl
   return { cpuUs: (cpuMs * 1000) / done.requests, perSecond: done.requests / done.seconds, p99Ms: done.p99Ms }
 }
 
-/** A mixture of forwarded and rejected says nothing about either. */
+/** @throws Error when an entrant both forwarded and rejected: a mixture measures neither. */
 function assertPure({ name }: Entrant, { requests, refused }: Volley): void {
   const expected = name === rejectingBreakwater.name ? requests : 0
   if (refused !== expected) throw new Error(`${refused} of ${requests} answers were refusals, expected ${expected}`)

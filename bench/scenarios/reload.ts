@@ -22,11 +22,11 @@ import { median } from '../statistics.ts'
 
 const REQUESTS_PER_SECOND = 1_000
 const RELOADS = 50
-/** From the beginning of one reload to that of the next: together they are under load for 25 s. */
+/** Time from the start of one reload to the start of the next: all together take 25 s. */
 const EVERY_MS = 500
 /** The load lasts longer than the reloads. */
 const MARGIN_S = 4
-/** After which idle connections are closed on both sides. */
+/** Time after which both sides have closed idle connections. */
 const QUIET_MS = 8_000
 const GIVE_UP_MS = 10_000
 
@@ -39,9 +39,9 @@ const WAYS: readonly (readonly [name: string, way: Way, order: 'none' | 'signal'
 ]
 
 const PAUSES = z.object({
-  /** Of the event loop, whoever had the core meanwhile. */
+  /** Longest pause of the event loop by the clock. */
   pauseMs: z.number(),
-  /** Of CPU time of its thread. */
+  /** Longest pause by the CPU time of its thread. */
   ownMs: z.number(),
 })
 type Pauses = z.infer<typeof PAUSES>
@@ -51,7 +51,7 @@ type Sample = {
   readonly failed: number
   readonly p99Ms: number
   readonly longest: Pauses
-  /** From the change to the first request that is served by it, or to the refusal. */
+  /** Time from the change of the file to the first request served by the new configuration, or to the refusal. */
   readonly inForceMs: readonly number[]
   readonly isBreakerOpen: boolean
 }
@@ -64,7 +64,7 @@ type Sidecar = {
   readonly originPort: number
 }
 
-/** Reloads of each kind, half of them faulty, under load. */
+/** Measures failed requests and event loop pauses during reloads of each kind, half of them with a faulty file. */
 export async function reload(bench: Bench): Promise<Section> {
   if (!bench.contestants.includes(breakwater)) return section([], [])
   const ports: Ports = {
@@ -123,7 +123,7 @@ async function underLoad<T>({ processes }: Bench, { entrant, originPort }: Sidec
   return { load, done }
 }
 
-/** One after the other, every second one faulty. @returns how long each took until it was in force, or refused. */
+/** Reloads one after the other, every second time with a faulty file. @returns ms until each was in force or refused. */
 async function reloads(sidecar: Sidecar, kind: (typeof WAYS)[number] | undefined, first: number, count: number) {
   if (kind === undefined) return []
   const took: number[] = []

@@ -7,7 +7,7 @@ import type { Section } from '../report.ts'
 import { inTurns } from '../rounds.ts'
 import { median } from '../statistics.ts'
 
-/** How long after its start a proxy has forwarded a request. */
+/** Measures the time from the start of a proxy to its first forwarded request. */
 export async function start(bench: Bench): Promise<Section> {
   const results = await inTurns(bench, bench.contestants, (contestant) => startOnce(bench, contestant))
   return {
@@ -27,7 +27,7 @@ export async function start(bench: Bench): Promise<Section> {
 
 const same = (elapsedMs: number) => elapsedMs
 
-/** @returns ms from before its configuration is written to its first answer. */
+/** @returns ms to the first answer, including the time to write the configuration. */
 async function startOnce(bench: Bench, contestant: Contestant): Promise<number> {
   const beganAt = performance.now()
   const { process } = await launch(bench, contestant)

@@ -14,7 +14,7 @@ const BODY_BYTES = 200_000_000
 const WARM_UP_BYTES = 10_000_000
 const WARM_UP_SECONDS = 1
 
-/** What large bodies cost, four at a time. */
+/** Measures the CPU time of large response bodies, four at a time. */
 export async function stream(bench: Bench): Promise<Section> {
   const entrants = await launchAll(bench, (entrant) =>
     haul(bench.processes, urlOf(entrant, `/bytes/${WARM_UP_BYTES}`), WARM_UP_BYTES, WARM_UP_SECONDS),

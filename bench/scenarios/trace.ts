@@ -8,10 +8,10 @@ import type { Section } from '../report.ts'
 import { inTurns, metered, type Results } from '../rounds.ts'
 import { median } from '../statistics.ts'
 
-/** Shares of the traces that are recorded. */
+/** Shares of traces that are recorded. */
 const SAMPLES = [0, 0.01, 1]
 
-/** What tracing costs a small GET: two spans for each request that is recorded, encoded and sent. */
+/** Measures the CPU time that tracing adds to a small GET: two spans for each recorded request, encoded and sent. */
 export async function trace(bench: Bench): Promise<Section> {
   const results = bench.contestants.includes(breakwater) ? await measured(bench) : new Map<string, Sample[]>()
   return {
@@ -73,7 +73,7 @@ async function fireAt({ fire, options }: Bench, entrant: Traced) {
   }
 }
 
-/** By its metrics, so far. */
+/** Spans exported and dropped since the start, from the sidecar's metrics. */
 async function spansOf({ controlPort }: Traced) {
   if (controlPort === 0) return { exported: 0, dropped: 0 }
   const text = await (await fetch(`http://127.0.0.1:${controlPort}/metrics`)).text()

@@ -5,7 +5,7 @@ declare module 'autocannon' {
     readonly latency: { readonly p50: number; readonly p99: number }
     readonly non2xx: number
     readonly errors: number
-    /** In seconds. */
+    /** Length in seconds. */
     readonly duration: number
   }
   export default function autocannon(settings: Settings): Promise<Result>
