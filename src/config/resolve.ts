@@ -23,7 +23,7 @@ const UPSTREAM_VALUES = whole(UPSTREAM)
 const OF_A_ROUTE = joined([ROUTE, ROUTE_ONLY])
 const ROUTE_VALUES = whole(OF_A_ROUTE)
 
-/** @param raw the file's values, accepted by its schema. @param said the same values as the schema read them. */
+/** @param raw the file's values, accepted by its schema. @param parsed the same values as the schema read them. */
 export function resolve(raw: unknown, parsed: z.infer<typeof FILE>): Config {
   const file = isMap(raw) ? raw : {}
   // zod cannot type a schema that a loop builds; the blocks' types say what `whole` yields.

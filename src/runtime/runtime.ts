@@ -29,7 +29,7 @@ export type Runtime = {
   /** Lets open breakers of the endpoint admit probes, after its health check succeeded. */
   readonly allowProbes: (upstream: string, origin: string) => void
   /** Sets the mode of an upstream's breakers. @returns the number of matching breakers. */
-  readonly setMode: (upstream: string, meant: (breaker: Breaker) => boolean, mode: BreakerMode) => number
+  readonly setMode: (upstream: string, matches: (breaker: Breaker) => boolean, mode: BreakerMode) => number
   /** Closes the connections to all upstreams. */
   readonly close: () => Promise<void>
 }
@@ -62,7 +62,7 @@ export function compile(
     snapshot: () => ({ upstreams: states.map((state) => snapshotOf(state, deps)) }),
     isOpen: (name, origin) => breakers.get(name)?.isOpen(origin) ?? false,
     allowProbes: (name, origin) => breakers.get(name)?.allowProbes(origin),
-    setMode: (name, meant, mode) => breakers.get(name)?.setMode(meant, mode) ?? 0,
+    setMode: (name, matches, mode) => breakers.get(name)?.setMode(matches, mode) ?? 0,
     close: async () => {
       await Promise.all(states.flatMap(({ endpoints }) => endpoints.map(({ wire }) => wire.close())))
     },

@@ -8,7 +8,7 @@ import { corrected, suggestion } from './suggest.ts'
 
 export type ConfigFault = Excerpt & {
   readonly message: string
-  /** A known word that may be meant. */
+  /** A known word that may have been intended. */
   readonly suggestion: string | undefined
 }
 
@@ -50,8 +50,8 @@ function faultsOf(
   const place = source.valueAt(path)
   const word = place.text.replaceAll(/^['"]|['"]$/g, '')
   const isWord = issue.code === 'invalid_value' && /[a-z]/i.test(word)
-  const meant = isWord ? suggestion(word, issue.values.map(String)) : corrected(word, issue.message)
-  return [faultAt(place, path, issue.message, meant, source, file)]
+  const hint = isWord ? suggestion(word, issue.values.map(String)) : corrected(word, issue.message)
+  return [faultAt(place, path, issue.message, hint, source, file)]
 }
 
 /** Of the alternatives of a union, the one that came nearest: its keys are known, and its faults lie deepest. */
@@ -84,10 +84,10 @@ const isStock = (message: string) => message.startsWith('Invalid input')
 
 function unknownKey(path: Path, key: string, schema: z.ZodType, source: Source, file: string): ConfigFault {
   const full = [...path, key]
-  const meant = suggestion(key, keysAt(schema, path))
-  const belongs = meant === undefined && schema === FILE ? homeOf(key, path) : undefined
+  const hint = suggestion(key, keysAt(schema, path))
+  const belongs = hint === undefined && schema === FILE ? homeOf(key, path) : undefined
   const message = belongs === undefined ? 'unknown key' : `unknown key here: it belongs to ${belongs}`
-  return faultAt(source.keyAt(full), full, message, meant, source, file)
+  return faultAt(source.keyAt(full), full, message, hint, source, file)
 }
 
 /** Places where a key would be known that is unknown here. */
@@ -116,12 +116,12 @@ export function faultAt(
   place: Place,
   path: Path,
   message: string,
-  meant: string | undefined,
+  hint: string | undefined,
   source: Source,
   file: string,
 ): ConfigFault {
   const { line, column } = place
-  return { ...excerptAt(file, { line, column, path, source: source.line(line) }), message, suggestion: meant }
+  return { ...excerptAt(file, { line, column, path, source: source.line(line) }), message, suggestion: hint }
 }
 
 /** One paragraph per fault: file, line, column and message; then the line with a caret. */

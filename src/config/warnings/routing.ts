@@ -13,7 +13,7 @@ export const ROUTING: Rules<FileRouteScope> = {
     if (above === undefined) return undefined
     return {
       at: ['match'],
-      reason: `the first route that matches wins, and ${above} stands above and takes all of these requests`,
+      reason: `the first route that matches applies, and ${above} stands above this one and matches all its requests`,
       fix: `this route above ${above}`,
     }
   },
@@ -58,7 +58,7 @@ export const REACHING: Rules<FileUpstreamScope> = {
       ? undefined
       : {
           at: ['listen'],
-          reason: 'the shared listener is off, and this upstream has none of its own: no request can come to it',
+          reason: 'the shared listener is off, and this upstream has no listener of its own: no request can reach it',
           fix: 'listen: 127.0.0.1:<port> here, or the shared listener on',
         },
 
@@ -73,8 +73,8 @@ export const REACHING: Rules<FileUpstreamScope> = {
     if (back === undefined) return undefined
     return {
       at: upstream.urls.length > 1 ? ['urls'] : ['url'],
-      reason: `${back} is a listener of this sidecar: requests come back to it, and retries multiply each time round`,
-      fix: "the upstream's own address; where one variable of the environment names both, give the sidecar another",
+      reason: `${back} is a listener of this sidecar: requests come back to it, and retries multiply each time`,
+      fix: "the upstream's own address; when one environment variable holds both addresses, give the sidecar another variable",
     }
   },
 
@@ -83,7 +83,7 @@ export const REACHING: Rules<FileUpstreamScope> = {
       ? undefined
       : {
           at: ['health.interval', 'health.timeout'],
-          reason: `the health path is asked every ${writtenMs(health.intervalMs)} and may take ${writtenMs(health.timeoutMs)}: a slow upstream is never left alone`,
+          reason: `a health check starts every ${writtenMs(health.intervalMs)} and may take ${writtenMs(health.timeoutMs)}: on a slow upstream one check follows another without a pause`,
           fix: `an interval of several times the timeout`,
         },
 }

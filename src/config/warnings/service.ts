@@ -15,7 +15,8 @@ export const SERVICE: Rules<FileScope> = {
       ? undefined
       : {
           at: ['control.listen'],
-          reason: 'whoever reaches this address can read checkpoints and try tokens, and the token travels unencrypted',
+          reason:
+            'everybody who reaches this address can read checkpoints and guess the token, and the token travels unencrypted',
           fix: 'control.listen on 127.0.0.1, and control.metricsListen for Prometheus and the probes',
         },
 
@@ -24,8 +25,8 @@ export const SERVICE: Rules<FileScope> = {
       ? undefined
       : {
           at: ['control.token'],
-          reason: `the token has fewer than ${TOKEN_CHARS} characters: it can be found by trying`,
-          fix: 'a random one from the environment, such as that of openssl rand -hex 32',
+          reason: `the token has fewer than ${TOKEN_CHARS} characters: it can be guessed`,
+          fix: 'a random token from the environment, such as the output of openssl rand -hex 32',
         },
 
   'tracing-grpc': ({ config: { tracing } }) =>
@@ -33,8 +34,8 @@ export const SERVICE: Rules<FileScope> = {
       ? undefined
       : {
           at: ['tracing.endpoint'],
-          reason: 'collectors have gRPC on port 4317, and spans are sent over HTTP',
-          fix: 'the port for OTLP/HTTP, by default 4318',
+          reason: 'port 4317 is for OTLP over gRPC, and the sidecar sends spans over HTTP',
+          fix: 'the port for OTLP over HTTP, 4318 by default',
         },
 
   'tracing-headers-open': ({ config: { tracing } }) =>
@@ -53,7 +54,7 @@ export const SERVICE: Rules<FileScope> = {
       ? undefined
       : {
           at: ['checkpoints.store'],
-          reason: 'checkpoints and jobs are gone when the sidecar ends, and it ends with the service that needs them',
+          reason: 'checkpoints and jobs are lost when the sidecar ends, and it ends with the service that needs them',
           fix: 'store: file:<folder on a volume>, or redis://…',
         },
 
@@ -65,7 +66,7 @@ export const SERVICE: Rules<FileScope> = {
     const key = off === 'redis' ? 'health.redis' : 'health.celery.broker'
     return {
       at: ['health.critical'],
-      reason: `${off} is critical, and ${key} is empty: it is not looked at, and the report says healthy without it`,
+      reason: `${off} is critical, and ${key} is empty: the check does not run, and the service is healthy without it`,
       fix: `${key}, or a list without ${off}`,
     }
   },
@@ -75,7 +76,7 @@ export const SERVICE: Rules<FileScope> = {
       ? undefined
       : {
           at: ['health.disk.warnBelow', 'health.disk.failBelow'],
-          reason: 'the disk is too full before it is called nearly full: there is no warning',
+          reason: 'the check fails before it warns: there is never a warning',
           fix: 'a warnBelow of several times failBelow',
         },
 }
@@ -90,8 +91,8 @@ export const COMPUTED: Rules<TimeoutScope> = {
     if (rule === undefined || unclampedSeconds * 1000 < rule.maxMs) return undefined
     return {
       at: [`timeouts.${name}.max`, `timeouts.${name}`],
-      reason: `with the smallest inputs it comes to ${writtenMs(unclampedSeconds * 1000)}, and max is ${writtenMs(rule.maxMs)}: it is max for every job, whatever its shape`,
-      fix: 'a longer max, or a plain duration where it is used',
+      reason: `with the smallest inputs the timeout is ${writtenMs(unclampedSeconds * 1000)}, and max is ${writtenMs(rule.maxMs)}: every job gets max, whatever its shape`,
+      fix: 'a longer max, or a plain duration where the timeout is used',
     }
   },
 
@@ -101,8 +102,8 @@ export const COMPUTED: Rules<TimeoutScope> = {
     if (rule === undefined || unclampedSeconds * 1000 > rule.minMs) return undefined
     return {
       at: [`timeouts.${name}.min`, `timeouts.${name}`],
-      reason: `with the largest inputs it comes to ${writtenMs(unclampedSeconds * 1000)}, and min is ${writtenMs(rule.minMs)}: it is min for every job, whatever its shape`,
-      fix: 'a shorter min, or a plain duration where it is used',
+      reason: `with the largest inputs the timeout is ${writtenMs(unclampedSeconds * 1000)}, and min is ${writtenMs(rule.minMs)}: every job gets min, whatever its shape`,
+      fix: 'a shorter min, or a plain duration where the timeout is used',
     }
   },
 
@@ -112,8 +113,8 @@ export const COMPUTED: Rules<TimeoutScope> = {
     if (used === undefined) return undefined
     return {
       at: [`timeouts.${name}.per.${used}`],
-      reason: `${used} is a word, as its default is: it counts as 0 here`,
-      fix: `a number as the default of job.inputs.${used}, or times in place of per`,
+      reason: `${used} is a string input, since its default is a string: it counts as 0 here`,
+      fix: `a number as the default of job.inputs.${used}, or times instead of per`,
     }
   },
 }
