@@ -38,13 +38,19 @@ for (const _ of [1, 2]) {
   const replica = await startNode(master.port)
   nodes.set(replica.port, replica)
 }
-/** Sentinels close the clients' connections of a server whose role they change; the command is then sent again. */
+const CLOSED = 'Connection is closed.'
+const MAX_ANSWER_MS = 3_000
+/**
+ * Sentinels close the clients' connections of a server whose role they change; the command is then sent again. Some of them end
+ * without an answer or an error, hence the limit.
+ */
 const tell = async (server: RedisServer | undefined, ...words: string[]): Promise<unknown> => {
   for (;;) {
     try {
-      return await server?.command(...words)
+      const late = pause(MAX_ANSWER_MS, undefined, { ref: false }).then(() => Promise.reject(new Error(CLOSED)))
+      return await Promise.race([server?.command(...words), late])
     } catch (error) {
-      if (!(error instanceof Error) || error.message !== 'Connection is closed.') throw error
+      if (!(error instanceof Error) || error.message !== CLOSED) throw error
     }
   }
 }
