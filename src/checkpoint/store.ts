@@ -73,7 +73,7 @@ export type CheckpointStore = {
   progress(limit: number, after: string | undefined): Promise<ProgressPage>
   saveJob(record: JobRecord): Promise<void>
   removeJob(id: string): Promise<void>
-  /** All records that have not expired. */
+  /** All jobs that have not expired. */
   jobs(): Promise<JobRecord[]>
   /**
    * Writes, reads and deletes a key of its own. A key that is left behind expires within a minute.

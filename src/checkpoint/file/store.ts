@@ -21,7 +21,7 @@ import {
 const PATIENCE_MS = 2_000
 /** Interval of the sweeps for expired records, in ms. */
 const SWEEP_EVERY_MS = 60_000
-/** Waits between attempts to open the file, in ms: from the first, doubling, to the second. */
+/** Waits between attempts to open the file, in ms: from `first`, doubling, up to `most`. */
 const REOPEN_MS = { first: 1_000, most: 30_000 }
 
 /**

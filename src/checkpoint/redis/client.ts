@@ -14,7 +14,7 @@ import { StoreDown } from '../store.ts'
  */
 const RENEW_MS = 1_000
 
-/** Opens after five failures, or half of the calls, for a second. Then one call tests whether Redis is back. */
+/** Opens for a second when more than half of at least five calls failed. Then one call tests whether Redis is back. */
 const BREAKER = {
   timeout: false,
   errorThresholdPercentage: 50,

@@ -18,7 +18,7 @@ const COMMAND_MS = 800
 export const CONNECT_MS = 1_000
 /** Time in ms for a sentinel to name the master. Then the next sentinel is asked. */
 export const SENTINEL_MS = 500
-/** Waits between connects in ms: from the first to the second, growing. */
+/** Waits between connects in ms: longer by `step` each time, up to `most`. */
 const RECONNECT_MS = { step: 50, most: 500 }
 /** Time in ms for a server to agree to the end of a connection. Then it is cut. */
 const DISCONNECT_MS = 200

@@ -24,7 +24,7 @@ const AT_ONCE = { whole: 4, summary: 50 }
 /** The hash tag keeps a job's two keys on one node of a cluster. */
 export const keysOf = (job: string) => [`${RECORD}${job}`, `breakwater:{${RECORD}${job}}`]
 
-/** Bytes that a record adds to a page; undefined when the record is missing, or not of the stage. */
+/** Entry that a record adds to a page, and its size; undefined when the record is missing, or not of the stage. */
 type Found<R> = { readonly entry: R; readonly bytes: number } | 'unreadable' | undefined
 
 type Load = (job: string, stage: string | undefined) => Promise<StoredCheckpoint | undefined>

@@ -123,7 +123,7 @@ export function redisStore(redis: RedisClient, settings: StoreSettings, clock: C
   }
 }
 
-/** A record as the scripts return it. */
+/** Answer of the scripts for a stored value that is not a checkpoint. */
 const UNREADABLE = ['unreadable']
 
 /** A key of another type holds no checkpoint. That says nothing about the store. */

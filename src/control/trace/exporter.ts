@@ -24,7 +24,7 @@ export type ExporterSettings = {
   readonly intervalMs: number
 }
 
-/** Timeout of one call to the collector. */
+/** Largest number of spans in one call to the collector. */
 const BATCH = 512
 /** Calls for one batch before it is given up. */
 const TRIES = 5

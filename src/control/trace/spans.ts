@@ -14,7 +14,7 @@ const MAX_PATH = 1_024
 type Recorded = Attempt & { readonly span: NonNullable<Attempt['span']> }
 type Attempt = RequestEvent['history'][number]
 
-/** Name for methods that HTTP does not know, since span names must be few (semantic conventions for HTTP). */
+/** Methods that HTTP knows. Others share one name, since span names must be few (semantic conventions for HTTP). */
 const METHODS = new Set(['CONNECT', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT', 'QUERY', 'TRACE'])
 
 /**
@@ -24,7 +24,7 @@ const METHODS = new Set(['CONNECT', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH',
 export class Spans {
   readonly #clock: Clock
   readonly #take: (span: Span) => void
-  /** By monotonic ms, until the end of their request. */
+  /** Events at monotonic ms, kept until the end of their request. */
   readonly #events = new WeakMap<Trace, SpanEvent[]>()
   /** An attempt may belong to several requests. It becomes one span. */
   readonly #exported = new WeakSet<Recorded>()
