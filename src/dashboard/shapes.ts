@@ -53,6 +53,7 @@ export type UpstreamSample = {
   readonly p50_ms: number | null
   readonly p90_ms: number | null
   readonly p99_ms: number | null
+  /** State that requests meet: the best of several breakers. */
   readonly breaker: BreakerState
 }
 
@@ -138,8 +139,8 @@ export type Reload = {
   readonly outcome: string
   readonly version: string
   readonly faults: readonly {
-    readonly line?: number
-    readonly column?: number
+    readonly line?: number | undefined
+    readonly column?: number | undefined
     readonly path: string
     readonly message: string
   }[]

@@ -1,26 +1,6 @@
 import { isoTime } from '../../clock.ts'
+import type { Failure } from '../../dashboard/shapes.ts'
 import type { RequestEvent, RouteRef } from '../../events.ts'
-
-/** A failed request, attempt by attempt, as the control API shows it. */
-export type Failure = {
-  readonly at: string
-  readonly upstream: string
-  readonly route: string
-  readonly method: string
-  readonly path: string
-  readonly status: number
-  /** Reason of the sidecar's own answer; null when the upstream's response was relayed. */
-  readonly reason: string | null
-  readonly attempts: number
-  readonly total_ms: number
-  readonly history: readonly {
-    readonly at_ms: number
-    readonly ms: number
-    readonly outcome: string
-    readonly endpoint: string | null
-  }[]
-  readonly request_id: string
-}
 
 /** Number of failures of each kind that are kept. */
 const MOST = 100

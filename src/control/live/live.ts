@@ -1,4 +1,5 @@
 import { type Clock, isoTime, type Timer } from '../../clock.ts'
+import type { BreakerNews } from '../../dashboard/shapes.ts'
 import type { Event } from '../../events.ts'
 import { shownReload } from '../api/operations/config.ts'
 import type { Stream } from '../api/operation.ts'
@@ -21,7 +22,7 @@ export class Live {
   readonly #clock: Clock
   readonly #listeners = new Set<(text: string) => void>()
   /** Oldest first. */
-  readonly #changes: object[] = []
+  readonly #changes: BreakerNews[] = []
   #timer: Timer | undefined
   #lastBeat = 0
 
@@ -51,7 +52,7 @@ export class Live {
     if (event.kind !== 'breaker') return
     const { upstream, route = null, endpoint = null, from, to, cause = null, openMs = null } = event
     const at = isoTime(this.#clock.wallNow())
-    const change = { at, upstream, route, endpoint, from, to, cause, open_ms: openMs }
+    const change: BreakerNews = { at, upstream, route, endpoint, from, to, cause, open_ms: openMs }
     this.#changes.push(change)
     if (this.#changes.length > MAX_CHANGES) this.#changes.shift()
     this.#push('breaker', change)

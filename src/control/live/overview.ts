@@ -1,5 +1,6 @@
 import type { StoredCheckpoint } from '../../checkpoint/record.ts'
 import type { Clock } from '../../clock.ts'
+import type { CheckpointNews } from '../../dashboard/shapes.ts'
 import type { BreakerMode, BreakerSnapshot, Event, UpstreamSnapshot } from '../../events.ts'
 import { Failures, isFailure } from './failures.ts'
 import { Live } from './live.ts'
@@ -39,6 +40,7 @@ export class Overview {
   /** Takes a checkpoint that was saved. */
   saved({ job, checkpoint }: StoredCheckpoint): void {
     const { stage, completed_items, total_items } = checkpoint
-    this.live.tell('checkpoint', { job, stage, completed_items, total_items })
+    const news: Omit<CheckpointNews, 'at'> = { job, stage, completed_items, total_items }
+    this.live.tell('checkpoint', news)
   }
 }

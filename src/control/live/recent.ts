@@ -1,27 +1,8 @@
 import { type Clock, isoTime } from '../../clock.ts'
+import type { Sample, UpstreamSample } from '../../dashboard/shapes.ts'
 import { Histogram } from './histogram.ts'
 import type { BreakerState, Event, UpstreamSnapshot } from '../../events.ts'
 import { isFailure } from './failures.ts'
-
-/** One second of an upstream: its counts, and the state at its end. */
-export type UpstreamSample = {
-  readonly requests: number
-  readonly failed: number
-  readonly attempts: number
-  readonly retries: number
-  readonly resumes: number
-  readonly in_flight: number
-  readonly queued: number
-  readonly held: number
-  readonly retry_budget: number
-  readonly p50_ms: number | null
-  readonly p90_ms: number | null
-  readonly p99_ms: number | null
-  /** State that requests meet: the best of several breakers. */
-  readonly breaker: BreakerState
-}
-
-export type Sample = { readonly at: string; readonly upstreams: Readonly<Record<string, UpstreamSample>> }
 
 /** Totals since the start. */
 type Totals = {

@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import { isoTime } from '../../../clock.ts'
 import type { Config } from '../../../config/schema.ts'
+import type { ConfigView, Reload } from '../../../dashboard/shapes.ts'
 import type { ReloadReport, ReloadTrigger } from '../../../events.ts'
 import { json, type Operation, operation, PLAIN, problem } from '../operation.ts'
 import { shownConfig } from '../shown-config.ts'
@@ -32,7 +33,14 @@ const RELOAD = z.object({
   faults: z.array(FAULT),
   changes: CHANGES.describe('upstreams by name, and top-level keys'),
   restart_needed: NAMES.describe('keys whose new value needs a restart'),
-})
+}) satisfies z.ZodType<Reload>
+const CONFIG = z.object({
+  version: z.string().describe('the beginning of the SHA-256 of the file'),
+  file: z.string(),
+  since: z.iso.datetime(),
+  last_reload: RELOAD.nullable(),
+  config: z.record(z.string(), z.unknown()),
+}) satisfies z.ZodType<ConfigView>
 
 /** @param configuration read at each call. */
 export function configOperations(configuration: ConfigInForce): Operation[] {
@@ -44,16 +52,7 @@ export function configOperations(configuration: ConfigInForce): Operation[] {
       path: '/v1/config',
       summary: 'The configuration in force without its secrets: durations in ms, sizes in bytes',
       answers: {
-        200: {
-          what: 'the configuration, and how the last reload went',
-          schema: z.object({
-            version: z.string().describe('the beginning of the SHA-256 of the file'),
-            file: z.string(),
-            since: z.iso.datetime(),
-            last_reload: RELOAD.nullable(),
-            config: z.record(z.string(), z.unknown()),
-          }),
-        },
+        200: { what: 'the configuration, and how the last reload went', schema: CONFIG },
       },
       answer: () => {
         const { file, inForce, last } = configuration
