@@ -3,7 +3,7 @@ import type { Failure } from '../../dashboard/shapes.ts'
 import type { RequestEvent, RouteRef } from '../../events.ts'
 
 /** Number of failures of each kind that are kept. */
-const MOST = 100
+const MAX_KEPT = 100
 
 /** A client that left is not a failure. */
 export const isFailure = ({ status, reason }: RequestEvent) =>
@@ -50,7 +50,7 @@ class Newest {
 
   keep(kept: Kept): void {
     this.all[this.#next] = kept
-    this.#next = (this.#next + 1) % MOST
+    this.#next = (this.#next + 1) % MAX_KEPT
   }
 }
 

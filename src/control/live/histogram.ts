@@ -1,6 +1,6 @@
 /** Bounds in ms: smaller durations count as the first, larger ones as the second. */
-const LEAST = 0.01
-const MOST = 10 * 86_400_000
+const MIN_MS = 0.01
+const MAX_MS = 10 * 86_400_000
 
 /** Durations in ms in buckets of equal relative width, so that millions of them take a few KiB. */
 export class Histogram {
@@ -13,12 +13,12 @@ export class Histogram {
   constructor(growth: number) {
     this.#growth = growth
     this.#logGrowth = Math.log(growth)
-    this.#counts = new Uint32Array(Math.ceil(Math.log(MOST / LEAST) / this.#logGrowth) + 1)
+    this.#counts = new Uint32Array(Math.ceil(Math.log(MAX_MS / MIN_MS) / this.#logGrowth) + 1)
   }
 
   add(ms: number): void {
     const last = this.#counts.length - 1
-    const bucket = ms <= LEAST ? 0 : Math.min(last, Math.ceil(Math.log(ms / LEAST) / this.#logGrowth))
+    const bucket = ms <= MIN_MS ? 0 : Math.min(last, Math.ceil(Math.log(ms / MIN_MS) / this.#logGrowth))
     this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1
     this.count += 1
   }
@@ -41,6 +41,6 @@ export class Histogram {
     let seen = 0
     let bucket = 0
     for (; bucket < this.#counts.length && seen < wanted; bucket += 1) seen += this.#counts[bucket] ?? 0
-    return bucket <= 1 ? LEAST : LEAST * this.#growth ** (bucket - 1.5)
+    return bucket <= 1 ? MIN_MS : MIN_MS * this.#growth ** (bucket - 1.5)
   }
 }

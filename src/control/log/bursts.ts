@@ -3,7 +3,7 @@ import type { Clock, Timer } from '../../clock.ts'
 /** Time in ms for which a repeated line is held back. */
 const WINDOW_MS = 10_000
 /** Largest number of lines that are tracked. Others are written as they come. */
-const MOST = 1_000
+const MAX_LINES = 1_000
 
 type Burst = { repeats: number; readonly timer: Timer; readonly end: () => void }
 
@@ -27,7 +27,7 @@ export class Bursts {
       return
     }
     write(undefined)
-    if (this.#underWay.size >= MOST) return
+    if (this.#underWay.size >= MAX_LINES) return
     const end = () => {
       this.#underWay.delete(key)
       if (burst.repeats > 0) write(burst.repeats)

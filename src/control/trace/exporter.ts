@@ -25,11 +25,11 @@ export type ExporterSettings = {
 }
 
 /** Largest number of spans in one call to the collector. */
-const BATCH = 512
+const MAX_BATCH_SPANS = 512
 /** Calls for one batch before it is given up. */
-const TRIES = 5
+const MAX_TRIES = 5
 /** Longest wait that a collector may ask for, in ms. Otherwise the batch is dropped. */
-const LONGEST_WAIT_MS = 60_000
+const MAX_WAIT_MS = 60_000
 const BACKOFF: BackoffSettings = { initialMs: 1_000, factor: 2, maxMs: 30_000, jitter: 0.2 }
 
 /**
@@ -62,7 +62,7 @@ export class Exporter {
     if (this.#waiting.length >= this.#settings.queue) return this.#count('dropped', 1)
     this.#waiting.push(span)
     if (this.#sending !== undefined) return
-    if (this.#waiting.length >= BATCH) this.#send()
+    if (this.#waiting.length >= MAX_BATCH_SPANS) this.#send()
     else this.#timer ??= this.#clock.after(this.#settings.intervalMs, () => this.#send())
   }
 
@@ -94,9 +94,9 @@ export class Exporter {
   #send(): void {
     if (this.#timer !== undefined) this.#clock.cancel(this.#timer)
     this.#timer = undefined
-    this.#sending = this.#deliver(this.#waiting.splice(0, BATCH)).then(() => {
+    this.#sending = this.#deliver(this.#waiting.splice(0, MAX_BATCH_SPANS)).then(() => {
       this.#sending = undefined
-      if (this.#waiting.length >= BATCH) this.#send()
+      if (this.#waiting.length >= MAX_BATCH_SPANS) this.#send()
       else if (this.#waiting.length > 0) {
         this.#timer = this.#clock.after(this.#settings.intervalMs, () => this.#send())
       }
@@ -116,7 +116,7 @@ export class Exporter {
         const known = error instanceof CollectorError ? error : new CollectorError('fault in the exporter', undefined)
         this.#emit({ kind: 'span_export', error: known })
         const afterMs = known.retry?.afterMs ?? Number.POSITIVE_INFINITY
-        if (this.#isClosing || k === TRIES || afterMs > LONGEST_WAIT_MS) return this.#count('failed', batch.length)
+        if (this.#isClosing || k === MAX_TRIES || afterMs > MAX_WAIT_MS) return this.#count('failed', batch.length)
         await this.#pause(Math.max(afterMs, waitMs(k, BACKOFF, this.#random)))
       }
     }

@@ -6,7 +6,7 @@ import type { CheckpointStore } from '../../../checkpoint/store.ts'
 import { CURSOR, PAGE_END, pageEnd } from '../listing.ts'
 import { json, limitUpTo, type Operation, operation, PLAIN } from '../operation.ts'
 
-const MOST = 100
+const MAX_JOBS = 100
 
 const PAGE = z.object({
   jobs: z.array(
@@ -27,10 +27,10 @@ export const progressOperation = (store: CheckpointStore): Operation =>
     method: 'GET',
     path: '/v1/progress',
     summary: 'A page of the jobs that have a checkpoint, in order of job: how much of each stage is done',
-    query: { limit: limitUpTo(MOST), cursor: CURSOR },
+    query: { limit: limitUpTo(MAX_JOBS), cursor: CURSOR },
     answers: { 200: { what: 'a page', schema: PAGE } },
     answer: async ({ query }) => {
-      const page = await store.progress(query.limit ?? MOST, query.cursor)
+      const page = await store.progress(query.limit ?? MAX_JOBS, query.cursor)
       const jobs = page.jobs.map(({ job, stages }) => ({ job_id: job, stages }))
       return json(200, { jobs, ...pageEnd(page) })
     },
