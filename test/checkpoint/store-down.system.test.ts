@@ -3,10 +3,11 @@ import { systemClock } from '../../src/clock.ts'
 import { ask, problemOf } from '../support/client.ts'
 import { metric } from '../support/metric.ts'
 import { needs } from '../support/needs.ts'
+import { freePort } from '../support/ports.ts'
 import { startProxy } from '../support/proxy.ts'
-import { freePort, hasRedis, startRedis } from '../support/redis.ts'
-import { until } from '../support/until.ts'
+import { hasRedis, startRedis } from '../support/redis.ts'
 import { scriptedUpstream } from '../support/scripted-upstream.ts'
+import { until } from '../support/until.ts'
 
 const TIMEOUTS = { total: { base: '60s', min: '1s', max: '1h' } }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { ask, openRaw } from '../support/client.ts'
 import { breakwater, configFile } from '../support/command.ts'
+import { listening, takenPort } from '../support/ports.ts'
 
 const ON_FREE_PORTS = 'listen: 127.0.0.1:0\ncontrol: { listen: 127.0.0.1:0 }\ncheckpoints: { store: "memory:" }\n'
 
@@ -78,11 +79,7 @@ test('run: logs warnings of the configuration and serves all the same', async (t
 })
 
 test('run: a port in use exits with 1 and is named', async (t) => {
-  const taken = createServer()
-  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
-  t.onTestFinished(() => void taken.close())
-  const address = taken.address()
-  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const port = await takenPort(t)
   const file = configFile(
     t,
     `listen: 127.0.0.1:${port}\ncontrol: { listen: 127.0.0.1:0 }\ncheckpoints: { store: "memory:" }\nupstreams: { web: { url: http://x } }`,
@@ -98,11 +95,9 @@ test('run: SIGTERM lets a request under way end, then exits with 0', async (t) =
       finish = () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone')
     })
   })
-  await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve))
+  const origin = `http://127.0.0.1:${await listening(upstream)}`
   t.onTestFinished(() => void upstream.close())
   const reached = once(upstream, 'connection')
-  const address = upstream.address()
-  const origin = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`
   const running = breakwater(t, [
     'run',
     '--config',
@@ -134,11 +129,9 @@ test('run: exits after the drain, also after a reload', async (t) => {
 
 test('run: a second signal ends it at once', async (t) => {
   const upstream = createServer(() => {})
-  await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve))
+  const origin = `http://127.0.0.1:${await listening(upstream)}`
   t.onTestFinished(() => void upstream.close())
   const reached = once(upstream, 'connection')
-  const address = upstream.address()
-  const origin = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`
   const running = breakwater(t, [
     'run',
     '--config',

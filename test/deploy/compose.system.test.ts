@@ -3,13 +3,13 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { cpSync, existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { loadConfig } from '../../src/config/load.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { needs } from '../support/needs.ts'
+import { listening } from '../support/ports.ts'
 
 type Service = {
   readonly image: string
@@ -79,9 +79,8 @@ test('the sidecar is healthy when its listeners are there, and not before', asyn
   let status = 503
   const control = createServer(({ url }, response) => response.writeHead(url === '/startupz' ? status : 404).end())
   t.onTestFinished(() => void control.close())
-  await new Promise<void>((resolve) => control.listen(0, '127.0.0.1', resolve))
-  const address = control.address() as AddressInfo
-  const here = script.map((word) => word.replace(`//${host}:${port}/`, `//127.0.0.1:${address.port}/`))
+  const controlPort = await listening(control)
+  const here = script.map((word) => word.replace(`//${host}:${port}/`, `//127.0.0.1:${controlPort}/`))
   const exitCode = () =>
     new Promise((resolve) => spawn(process.execPath, here, { stdio: 'ignore' }).once('exit', resolve))
   expect(await exitCode()).toBe(1)

@@ -2,6 +2,7 @@
 
 import { createServer, type Socket } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
+import { listening } from '../support/ports.ts'
 import { type Received, readRequests } from './call-reader.ts'
 import type { Chance } from './chance.ts'
 import { faultyMessage, headOf, type Message, type Question, soundMessage } from './messages.ts'
@@ -61,11 +62,9 @@ export async function mutatingUpstream(place: Place): Promise<MutatingUpstream> 
       (what) => place.registry.report(`the upstream was sent ${what}`),
     )
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('no port')
+  const port = await listening(server)
   return {
-    port: address.port,
+    port,
     connections: () => sockets.size,
     close: () =>
       new Promise((resolve) => {

@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, type TestContext, test } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { needs } from '../support/needs.ts'
+import { listening } from '../support/ports.ts'
 import { startProxy } from '../support/proxy.ts'
 import { hasHttpx, PYTHON } from '../support/python.ts'
 
@@ -28,10 +28,9 @@ async function transcriber(t: TestContext) {
     counts.uploads += 1
     return answer({ id: `at_${counts.uploads}`, status: 'queued' })
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  const port = await listening(server)
   t.onTestFinished(() => void server.close().closeAllConnections())
-  return { counts, port: (server.address() as AddressInfo).port }
+  return { counts, port }
 }
 
 needs('python3-httpx', hasHttpx)

@@ -1,10 +1,11 @@
 import { once } from 'node:events'
-import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { expect, test } from 'vitest'
 import { METRICS } from '../../src/control/metrics/metric-table.ts'
 import { ask, openRaw, problemOf } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { metric } from '../support/metric.ts'
+import { listening } from '../support/ports.ts'
 import { startProxy } from '../support/proxy.ts'
 import type { Scene, Scope } from '../support/scripted-upstream.ts'
 import { withSidecar } from '../support/sidecar.ts'
@@ -73,9 +74,8 @@ test("timeout.idle: a client that stops sending gets a 408, not the upstream's f
 test('timeout.connect: covers the connection and the TLS handshake', async (t) => {
   const clock = fakeClock()
   const silent = createServer()
-  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+  const port = await listening(silent)
   t.onTestFinished(() => void silent.close())
-  const { port } = silent.address() as AddressInfo
   const proxy = await startProxy(t, {
     clock,
     upstreams: {

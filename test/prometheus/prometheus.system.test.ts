@@ -10,8 +10,8 @@ import { supervise } from '../../src/demo/supervised.ts'
 import { ask } from '../support/client.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { needs } from '../support/needs.ts'
+import { freePort } from '../support/ports.ts'
 import { startProxy } from '../support/proxy.ts'
-import { freePort } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 
 const hasPrometheus = spawnSync('prometheus', ['--version']).status === 0

@@ -1,19 +1,10 @@
-import { createServer } from 'node:net'
 import { expect, test } from 'vitest'
 import { ask, openRaw } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
+import { takenPort } from '../support/ports.ts'
 import { startProxy } from '../support/proxy.ts'
-import type { Scene, Scope } from '../support/scripted-upstream.ts'
+import type { Scene } from '../support/scripted-upstream.ts'
 import { withSidecar } from '../support/sidecar.ts'
-
-/** A port that somebody else listens on until the test is over. */
-async function takenPort(t: Scope): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.onTestFinished(() => void server.close())
-  const address = server.address()
-  return typeof address === 'object' && address !== null ? address.port : 0
-}
 
 const DEAD = { web: { url: 'http://127.0.0.1:9' } }
 

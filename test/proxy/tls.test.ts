@@ -1,14 +1,14 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { getCACertificates, rootCertificates, setDefaultCACertificates, type TLSSocket } from 'node:tls'
 import { expect, test } from 'vitest'
 import { ask, problemOf } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
+import { temporaryFolder } from '../support/folder.ts'
+import { listening } from '../support/ports.ts'
 import { startProxy } from '../support/proxy.ts'
 import type { Scope } from '../support/scripted-upstream.ts'
-import { temporaryFolder } from '../support/folder.ts'
 
 const fixtures = join(import.meta.dirname, '../fixtures/tls')
 const CA = join(fixtures, 'ca.pem')
@@ -27,12 +27,12 @@ async function tlsUpstream(t: Scope) {
   server.on('secureConnection', () => {
     connections += 1
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const port = await listening(server)
   t.onTestFinished(() => {
     server.closeAllConnections()
     server.close()
   })
-  return { port: (server.address() as AddressInfo).port, names, connections: () => connections }
+  return { port, names, connections: () => connections }
 }
 
 async function withTls(t: Scope, tls: object) {
@@ -90,9 +90,8 @@ test('TLS: an upstream that does not speak TLS is a tls fault', async (t) => {
   const plain = await import('node:net').then(({ createServer: tcp }) =>
     tcp((socket) => socket.end('HTTP/1.1 400 no\r\n\r\n')),
   )
-  await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve))
+  const port = await listening(plain)
   t.onTestFinished(() => void plain.close())
-  const { port } = plain.address() as AddressInfo
   const proxy = await startProxy(t, {
     clock: fakeClock(),
     upstreams: { web: { url: `https://127.0.0.1:${port}`, listen: '127.0.0.1:0', retry: { attempts: 1 } } },

@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { ask, openRaw } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
+import { listening } from '../support/ports.ts'
 import { startProxy } from '../support/proxy.ts'
 import type { Scope } from '../support/scripted-upstream.ts'
 import { withSidecar } from '../support/sidecar.ts'
@@ -19,12 +19,12 @@ async function webSocketUpstream(t: Scope) {
     socket.send(`hello ${request.url}`)
     socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }))
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const port = await listening(server)
   t.onTestFinished(() => {
     for (const socket of sockets.clients) socket.terminate()
     server.close()
   })
-  return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, sockets }
+  return { origin: `http://127.0.0.1:${port}`, sockets }
 }
 
 async function withWebSockets(t: Scope) {
@@ -97,9 +97,8 @@ test('upgrade: bytes sent before the switch reach the upstream after it', async 
       socket.pipe(socket)
     })
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const port = await listening(server)
   t.onTestFinished(() => void server.close())
-  const { port } = server.address() as AddressInfo
   const proxy = await startProxy(t, {
     clock: fakeClock(),
     upstreams: { web: { url: `http://127.0.0.1:${port}`, listen: '127.0.0.1:0', upgrades: ['echo'] } },

@@ -1,15 +1,14 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
 import { expect, type TestContext, test } from 'vitest'
 import { ask } from '../support/client.ts'
 import { breakwater, configFile, listensAt } from '../support/command.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { needs } from '../support/needs.ts'
+import { freePort, listening } from '../support/ports.ts'
 import { hasCelery, hasHttpx, PYTHON, PYTHON_CLIENT } from '../support/python.ts'
-import { freePort, hasRedis, type RedisServer, startRedis } from '../support/redis.ts'
+import { hasRedis, type RedisServer, startRedis } from '../support/redis.ts'
 
 const run = promisify(execFile)
 const ITEMS = Array.from({ length: 50 }, (_, i) => `item-${i + 1}`)
@@ -31,10 +30,9 @@ async function downloader(t: TestContext, fatal: string, strike: () => void) {
     }
     response.end(`the file of ${name}`)
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  const port = await listening(server)
   t.onTestFinished(() => void server.close().closeAllConnections())
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked, done }
+  return { url: `http://127.0.0.1:${port}`, asked, done }
 }
 
 /** The sidecar as a process, always at the same addresses. */

@@ -1,15 +1,16 @@
 import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
+import { parse } from 'yaml'
 import { systemClock } from '../../src/clock.ts'
 import { ask } from '../support/client.ts'
 import { needs } from '../support/needs.ts'
+import { freePort } from '../support/ports.ts'
 import { startProxy } from '../support/proxy.ts'
-import { freePort, hasRedis, startRedis } from '../support/redis.ts'
 import { hasHttpx, PYTHON, PYTHON_CLIENT } from '../support/python.ts'
-import { readFileSync } from 'node:fs'
-import { parse } from 'yaml'
+import { hasRedis, startRedis } from '../support/redis.ts'
 
 const run = promisify(execFile)
 

@@ -1,10 +1,9 @@
-import { once } from 'node:events'
 import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
 import { METRICS } from '../../src/control/metrics/metric-table.ts'
 import { type Answer, ask, openRaw, problemOf } from '../support/client.ts'
-import { fakeClock, type FakeClock } from '../support/fake-clock.ts'
+import { type FakeClock, fakeClock } from '../support/fake-clock.ts'
+import { listening } from '../support/ports.ts'
 import { startProxy } from '../support/proxy.ts'
 import { scriptedUpstream } from '../support/scripted-upstream.ts'
 import { withSidecar } from '../support/sidecar.ts'
@@ -162,10 +161,8 @@ test('no answer of a hostile upstream costs another request anything', async (t)
     socket.on('error', () => socket.destroy())
     socket.once('data', () => socket.end(HOSTILE[n % HOSTILE.length] ?? '', 'latin1'))
   })
-  hostile.listen(0, '127.0.0.1')
-  await once(hostile, 'listening')
+  const port = await listening(hostile)
   t.onTestFinished(() => void hostile.close())
-  const { port } = hostile.address() as AddressInfo
   const proxy = await startProxy(t, {
     clock,
     defaults: { retry: { attempts: 1 }, breaker: { consecutiveFailures: 1000, failureRate: false } },

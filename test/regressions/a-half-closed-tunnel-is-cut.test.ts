@@ -1,19 +1,19 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { expect, test } from 'vitest'
 import { openRaw } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
+import { listening } from '../support/ports.ts'
 import { startProxy } from '../support/proxy.ts'
 import type { Scope } from '../support/scripted-upstream.ts'
 
 /** A tunnel to an upstream that is the test itself. */
 async function tunnelled(t: Scope, settings: object = {}) {
   const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const port = await listening(server)
   t.onTestFinished(() => void server.close())
-  const { port } = server.address() as AddressInfo
   const clock = fakeClock()
   const proxy = await startProxy(t, {
     clock,

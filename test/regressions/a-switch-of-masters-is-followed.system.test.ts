@@ -5,7 +5,8 @@ import { storePlace } from '../../src/checkpoint/place.ts'
 import { systemClock } from '../../src/clock.ts'
 import { ALWAYS } from '../checkpoint/store-contract.ts'
 import { needs } from '../support/needs.ts'
-import { freePort, hasRedis, startCluster, startGuardedMaster, startRedis, startSentinel } from '../support/redis.ts'
+import { freePort, listening } from '../support/ports.ts'
+import { hasRedis, startCluster, startGuardedMaster, startRedis, startSentinel } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 
 const SETTINGS = { ttlMs: 600_000, maxItems: 10_000 }
@@ -44,14 +45,12 @@ async function silentServer(t: TestContext): Promise<number> {
     sockets.add(socket)
     socket.on('error', () => sockets.delete(socket))
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const port = await listening(server)
   t.onTestFinished(() => {
     for (const socket of sockets) socket.destroy()
     server.close()
   })
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
+  return port
 }
 
 needs('redis-server', hasRedis)

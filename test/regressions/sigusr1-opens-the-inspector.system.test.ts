@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest'
 import { ask } from '../support/client.ts'
 import { breakwater, configFile, listensAt } from '../support/command.ts'
-import { freePort } from '../support/redis.ts'
+import { freePort } from '../support/ports.ts'
 
 const CONFIG =
   'listen: 127.0.0.1:0\ncontrol: { listen: 127.0.0.1:0 }\ncheckpoints: { store: "memory:" }\n' +

@@ -1,10 +1,9 @@
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
 import { shownConfig } from '../../src/control/api/shown-config.ts'
 import { ask, problemOf } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
+import { takenPort } from '../support/ports.ts'
 import { startProxy } from '../support/proxy.ts'
 import { type Scene, scriptedUpstream } from '../support/scripted-upstream.ts'
 import { until } from '../support/until.ts'
@@ -64,11 +63,7 @@ test('reload: a token refused for the control listener opens no other listener',
   const control = (token: string) => ({ top: { control: { listen: '0.0.0.0:0', token } } })
   const proxy = await startProxy(t, { clock: fakeClock(), upstreams: DEAD, ...control('a-token') })
   const url = `http://127.0.0.1:${proxy.app.addresses().control.port}/v1/config`
-  const taken = createServer().listen(0, '127.0.0.1')
-  await once(taken, 'listening')
-  t.onTestFinished(() => void taken.close())
-  const address = taken.address()
-  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const port = await takenPort(t)
   proxy.rewrite({
     upstreams: { web: { ...DEAD.web, listen: `127.0.0.1:${port}` } },
     top: { control: { listen: AT, token: '' } },

@@ -1,11 +1,11 @@
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { expect, test } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { METRICS } from '../../src/control/metrics/metric-table.ts'
 import { ask, openRaw, problemOf } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { metric } from '../support/metric.ts'
+import { freePort, takenPort } from '../support/ports.ts'
 import { startProxy } from '../support/proxy.ts'
 import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
 
@@ -17,15 +17,6 @@ function heldScene() {
   const gate = Promise.withResolvers<void>()
   const scene: Scene = (_, response) => void gate.promise.then(() => response.end('held'))
   return { scene, release: () => gate.resolve() }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return typeof address === 'object' && address !== null ? address.port : 0
 }
 
 async function configOf(controlUrl: string) {
@@ -342,22 +333,18 @@ test('reload: a listener that cannot be opened refuses the whole reload', async 
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [{ body: 'ok' }])
   const port = await freePort()
-  const taken = createServer().listen(0, '127.0.0.1')
-  await once(taken, 'listening')
-  t.onTestFinished(() => void taken.close())
-  const address = taken.address()
-  const takenPort = typeof address === 'object' && address !== null ? address.port : 0
+  const taken = await takenPort(t)
   const web = { url: upstream.origin, listen: AT }
   const proxy = await startProxy(t, { clock, upstreams: { web } })
   const refused = await proxy.reload({
     upstreams: {
       web: { ...web, timeout: { total: '1s' } },
       a: { url: upstream.origin, listen: `127.0.0.1:${port}` },
-      b: { url: upstream.origin, listen: `127.0.0.1:${takenPort}` },
+      b: { url: upstream.origin, listen: `127.0.0.1:${taken}` },
     },
   })
   expect(problemOf(refused).faults).toEqual([
-    { path: '', message: `upstreams.b.listen 127.0.0.1:${takenPort}: the port is in use` },
+    { path: '', message: `upstreams.b.listen 127.0.0.1:${taken}: the port is in use` },
   ])
   await expect(ask(`http://127.0.0.1:${port}/`)).rejects.toThrow('ECONNREFUSED')
   expect((await configOf(proxy.controlUrl)).config.upstreams).toHaveLength(1)

@@ -1,6 +1,5 @@
-import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { listening } from './ports.ts'
 import type { Scope } from './scripted-upstream.ts'
 
 const BODY = JSON.stringify({ id: 'x', status: 'processing', progress: 42 })
@@ -32,8 +31,7 @@ export async function countingUpstream(
     response.writeHead(fault === undefined ? 200 : Number(fault), { 'content-length': BODY.length })
     response.end(BODY)
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  const port = await listening(server)
   t.onTestFinished(() => void server.close().closeAllConnections())
-  return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, bodyBytes: BODY.length, counts }
+  return { origin: `http://127.0.0.1:${port}`, bodyBytes: BODY.length, counts }
 }

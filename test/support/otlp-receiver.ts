@@ -1,5 +1,5 @@
 import { createServer, type IncomingHttpHeaders } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { listening } from './ports.ts'
 import type { Scope } from './scripted-upstream.ts'
 
 type Value = string | number | boolean
@@ -58,12 +58,11 @@ export async function otlpReceiver(t: Scope, scenes: readonly Reception[] = [{ s
       for (const watch of watchers.splice(0)) watch()
     })
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const port = await listening(server)
   t.onTestFinished(() => {
     server.closeAllConnections()
     server.close()
   })
-  const { port } = server.address() as AddressInfo
   return {
     endpoint: `http://127.0.0.1:${port}`,
     spans,

@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { temporaryFolder } from './folder.ts'
-import { until } from './until.ts'
+import { freePort } from './ports.ts'
 import type { Scope } from './scripted-upstream.ts'
+import { until } from './until.ts'
 
 export const hasRedis = spawnSync('redis-server', ['--version']).status === 0
 
@@ -120,14 +120,4 @@ export async function startGuardedMaster(t: Scope) {
   for (const sentinel of sentinels)
     await until(async () => /slaves=1,sentinels=3/.test(String(await sentinel.command('INFO', 'sentinel'))))
   return { master, replica, sentinels }
-}
-
-/** A port that nothing listens on, just now. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }

@@ -1,16 +1,16 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { stripVTControlCharacters } from 'node:util'
 import { expect, test } from 'vitest'
-import { top } from '../../src/commands/top.ts'
 import type { Terminal } from '../../src/commands/terminal.ts'
+import { top } from '../../src/commands/top.ts'
 import type { BreakerView, UpstreamView } from '../../src/dashboard/shapes.ts'
 import { freshState } from '../../src/dashboard/state.js'
 import { frame } from '../../src/top/frame.ts'
 import { ask } from '../support/client.ts'
 import { breakwater } from '../support/command.ts'
 import { fakeClock } from '../support/fake-clock.ts'
+import { listening } from '../support/ports.ts'
 import type { Scene, Scope } from '../support/scripted-upstream.ts'
 import { withSidecar } from '../support/sidecar.ts'
 
@@ -174,12 +174,11 @@ test('top: a silent sidecar counts as gone after 10 s, and q ends a wait', async
   const hanging = createServer(({ url = '' }, response) => {
     asked.push(url)
     if (url.endsWith('/v1/events')) response.write('event: history\ndata: {"samples":[],"breakers":[]}\n\n')
-  }).listen(0, '127.0.0.1')
-  await once(hanging, 'listening')
+  })
+  const port = await listening(hanging)
   t.onTestFinished(() => void hanging.close().closeAllConnections())
   const screen = screenOf(80)
   const clock = fakeClock()
-  const { port } = hanging.address() as AddressInfo
   const url = `http://127.0.0.1:${port}/below`
   const done = top({ url, token: '', once: false }, screen.terminal, clock, () => {})
   expect(screen.plain()).toContain(`${url}    connecting`)

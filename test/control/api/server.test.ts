@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type IncomingHttpHeaders, request } from 'node:http'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { onTestFinished, test } from 'vitest'
 import { json, operation, PLAIN } from '../../../src/control/api/operation.ts'
-import { observationOperations, type Observed } from '../../../src/control/api/operations/observation.ts'
+import { type Observed, observationOperations } from '../../../src/control/api/operations/observation.ts'
 import { type ControlOptions, startControl } from '../../../src/control/api/server.ts'
 import type { Event } from '../../../src/events.ts'
+import { takenPort } from '../../support/ports.ts'
 
 const TEXT = 'text/plain; version=0.0.4'
 const METRICS = {
@@ -229,14 +230,10 @@ test('GET /metrics: a scrape that fails is a 500; the fault event has the cause'
   assert.deepEqual(faults, [{ kind: 'fault', error, where: 'control' }])
 })
 
-test('control listener: a port in use is refused with its key and address', async () => {
-  const taken = createServer().listen(0, '127.0.0.1')
-  onTestFinished(() => void taken.close())
-  await once(taken, 'listening')
-  const bound = taken.address()
-  assert.ok(bound !== null && typeof bound === 'object')
-  await assert.rejects(start({ port: bound.port }), {
-    message: `control.listen 127.0.0.1:${bound.port}: the port is in use`,
+test('control listener: a port in use is refused with its key and address', async (t) => {
+  const port = await takenPort(t)
+  await assert.rejects(start({ port }), {
+    message: `control.listen 127.0.0.1:${port}: the port is in use`,
   })
 })
 

@@ -10,9 +10,10 @@ import { systemClock } from '../../../src/clock.ts'
 import { lookAtCelery } from '../../../src/control/health/celery.ts'
 import { ask } from '../../support/client.ts'
 import { needs } from '../../support/needs.ts'
+import { freePort } from '../../support/ports.ts'
 import { startProxy } from '../../support/proxy.ts'
 import { hasCelery, PYTHON } from '../../support/python.ts'
-import { freePort, hasRedis, startRedis } from '../../support/redis.ts'
+import { hasRedis, startRedis } from '../../support/redis.ts'
 import { until } from '../../support/until.ts'
 
 needs('redis-server', hasRedis)

@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { expect, type TestContext, test } from 'vitest'
 import { systemClock } from '../../../src/clock.ts'
 import { temporaryFolder } from '../../support/folder.ts'
+import { freePort } from '../../support/ports.ts'
 import { startProxy } from '../../support/proxy.ts'
-import { freePort } from '../../support/redis.ts'
 
 const MIB = 1024 * 1024
 const SIZE_MIB = 200

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { createServer } from 'node:net'
 import { expect, test } from 'vitest'
 import { ask, openRaw, problemOf } from '../../support/client.ts'
 import { EPOCH_MS, fakeClock } from '../../support/fake-clock.ts'
 import { metric } from '../../support/metric.ts'
+import { freePort } from '../../support/ports.ts'
 import { startProxy } from '../../support/proxy.ts'
 import { type Scene, type Scope, scriptedUpstream } from '../../support/scripted-upstream.ts'
 import { withSidecar } from '../../support/sidecar.ts'
@@ -253,12 +253,3 @@ test('retry: a POST on a pooled connection that dies is not sent twice', async (
   const answer = await ask(url, { method: 'POST', body: 'x' })
   expect([answer.status, upstream.arrivals.length]).toEqual([502, 2])
 })
-
-/** A port of this machine on which nobody listens. */
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise<void>((resolve) => server.close(() => resolve()))
-  return typeof address === 'object' && address !== null ? address.port : 0
-}
