@@ -1,3 +1,4 @@
+import { escaped } from '../../src/simulate/report/chart.ts'
 import type { Frame } from './samples.ts'
 
 /** Smallest share of the whole at which a frame is drawn: a smaller one is too narrow to see. */
@@ -7,9 +8,9 @@ const MIN_SHARE = 0.0005
 export const flameGraph = (root: Frame, title: string): string => `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
-<title>${escapeHtml(title)}</title>
+<title>${escaped(title)}</title>
 <style>${STYLE}</style>
-<h1>${escapeHtml(title)}</h1>
+<h1>${escaped(title)}</h1>
 <p>Each frame is as wide as its share of the time, its callees included; they stand below it. Click on a frame to enlarge it, on
 (root) to see all again. <span class="ours">src</span> <span class="packages">node_modules</span> <span class="node">Node</span>
 <span class="engine">V8</span></p>
@@ -24,9 +25,9 @@ function box(frame: Frame, wholeMs: number): string {
   const drawn = callees.filter((callee) => callee.totalMs >= wholeMs * MIN_SHARE)
   const leftMs = totalMs - drawn.reduce((sum, callee) => sum + callee.totalMs, 0)
   const row = drawn.map((callee) => box(callee, wholeMs)).join('')
-  const title = escapeHtml([name, at, share].filter((line) => line !== '').join('\n'))
+  const title = escaped([name, at, share].filter((line) => line !== '').join('\n'))
   return (
-    `<div class="frame" style="flex-grow:${totalMs.toFixed(3)}"><b class="${kindOf(frame)}" title="${title}">${escapeHtml(name)}</b>` +
+    `<div class="frame" style="flex-grow:${totalMs.toFixed(3)}"><b class="${kindOf(frame)}" title="${title}">${escaped(name)}</b>` +
     `<div class="row">${row}<i style="flex-grow:${leftMs.toFixed(3)}"></i></div></div>`
   )
 }
@@ -36,8 +37,6 @@ function kindOf({ at }: Frame): string {
   if (at.startsWith('node:')) return 'node'
   return at.includes('node_modules/') || at.startsWith('wasm:') ? 'packages' : 'ours'
 }
-
-const escapeHtml = (text: string) => text.replace(/[&<>"]/g, (char) => `&#${char.charCodeAt(0)};`)
 
 const STYLE = `
 body { font: 12px/1.5 system-ui, sans-serif; margin: 1rem; color: #222; background: #fff }

@@ -1,5 +1,7 @@
 /** Draws a time line as SVG: a row for each client, call or state, on one axis; legible on light and on dark ground. */
 
+import { escaped } from '../../src/simulate/report/chart.ts'
+
 /** `wait`: the sidecar waits; `good`, `bad`: what came of it; `state`: neither. */
 type Kind = 'good' | 'bad' | 'wait' | 'state'
 
@@ -81,5 +83,3 @@ function step(until: number): number {
 }
 
 const rounded = (value: number) => Math.round(value * 10) / 10
-
-const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;')
