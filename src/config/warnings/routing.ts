@@ -1,6 +1,6 @@
 /** Routes that no request reaches, and addresses that lead nowhere or back. */
 
-import { isLoopback } from '../../net/loopback.ts'
+import { hostname, isLoopback } from '../../net/loopback.ts'
 import { writtenMs } from '../kinds/units.ts'
 import type { Rules } from '../../policy/scope.ts'
 import type { FileRouteScope, FileUpstreamScope } from './rule.ts'
@@ -65,8 +65,8 @@ export const REACHING: Rules<FileUpstreamScope> = {
   'calls-itself': ({ config, upstream }) => {
     const own = [config.listen, ...config.upstreams.map(({ listen }) => listen)].filter((one) => one !== undefined)
     const back = upstream.urls.find((url) => {
-      const { hostname, port } = new URL(url)
-      const host = hostname.replace(/^\[|\]$/g, '')
+      const { host: authority, port } = new URL(url)
+      const host = hostname(authority)
       const isHere = (listens: string) => isLoopback(host) && (isLoopback(listens) || ANY_ADDRESS.has(listens))
       return own.some((one) => one.port !== 0 && String(one.port) === port && (one.host === host || isHere(one.host)))
     })

@@ -3,6 +3,7 @@
 import type { Clock } from '../../clock.ts'
 import { type FaultCode, faultOf } from '../../errors.ts'
 import type { Event, RequestEvent, Trace } from '../../events.ts'
+import { hostname } from '../../net/loopback.ts'
 import type { Attributes, Span, SpanEvent } from './otlp.ts'
 
 /** Largest number of events in one span: a download may be resumed without end. */
@@ -101,7 +102,7 @@ export class Spans {
   /** @param sent how often the request had been sent before. */
   #attemptSpan(attempt: Recorded, sent: number, { method, ref }: RequestEvent, wallOffset: number): Span {
     const { span, outcome, job } = attempt
-    const { hostname, port, protocol } = new URL(span.origin)
+    const { host, port, protocol } = new URL(span.origin)
     const startedAt = attempt.startedAt + wallOffset
     const isError = isFailure(outcome)
     return {
@@ -115,8 +116,8 @@ export class Spans {
       attributes: {
         ...methodOf(method),
         'url.full': span.origin + span.path.slice(0, MAX_PATH),
-        // Brackets belong to URLs only.
-        'server.address': hostname.replaceAll(/^\[|\]$/g, ''),
+        // Without brackets: those belong to URLs only.
+        'server.address': hostname(host),
         'server.port': Number(port) || (protocol === 'https:' ? 443 : 80),
         'network.protocol.version': '1.1',
         'http.response.status_code': typeof outcome === 'number' ? outcome : undefined,
