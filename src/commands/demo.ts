@@ -22,9 +22,7 @@ export const demoCommand = command({
 `,
   options: { config: { type: 'string' }, log: { type: 'string' } },
   allowPositionals: false,
-  run: ({ config, log }, _positionals, surroundings) => {
-    return demo({ config, log }, surroundings)
-  },
+  run: ({ config, log }, _positionals, surroundings) => demo({ config, log }, surroundings),
 })
 
 /**
