@@ -27,7 +27,7 @@ const MAX_BYTES = 128 * 1024
 const MAX_LINES = 8_000
 /** Largest number of repetitions of an anchor: enough for people, too few for a bomb. */
 const MAX_ALIASES = 100
-/** Largest number of keys and values, with those that anchors repeat. */
+/** Largest number of values, with maps, lists, and those that anchors repeat. Keys do not count. */
 const MAX_VALUES = 20_000
 /** Largest number of reported faults. */
 const MAX_FAULTS = 200

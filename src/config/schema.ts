@@ -38,8 +38,8 @@ function isUpstreamUrl(written: string): boolean {
   return parsed.username === '' && parsed.password === '' && parsed.search === '' && parsed.hash === ''
 }
 
-/** Address of a trace collector; '' for none. */
 const COLLECTOR_FORMS = "'' or http://host:4318 or https://…, without credentials, query or fragment"
+/** Address of a trace collector; '' for none. */
 const collector = text
   .refine((url) => url === '' || isUpstreamUrl(url), { error: `expected ${COLLECTOR_FORMS}` })
   .transform((url) => url.replace(/\/+$/, ''))
@@ -151,7 +151,7 @@ export const TOP = {
   },
 } as const satisfies Block
 
-/** An upstream's own health path. */
+/** Health check of an upstream: path, timeout and interval. */
 const UPSTREAM_HEALTH = z.strictObject({
   path: text
     .regex(/^\//, { error: 'expected a path such as /health' })

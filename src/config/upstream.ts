@@ -39,7 +39,7 @@ export const UPSTREAM = joined([ROUTE, UPSTREAM_ONLY])
 /** Keys that only routes may set, without inheritance. */
 export const ROUTE_ONLY = joined(POLICIES.map(({ settings }) => settings.routeOnly))
 
-/** Keys that a route does not inherit once it sets any of them. */
+/** Keys that a route has for itself once it sets anything of them; undefined in the route until then. */
 export const SEPARATE: readonly string[] = POLICIES.flatMap(({ separate = [] }) => separate)
 
 export type UpstreamValues = UpstreamPolicies & Values<typeof OWN_ROUTE> & Values<typeof OWN_UPSTREAM>

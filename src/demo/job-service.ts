@@ -65,7 +65,7 @@ const OVERLOADED: Reply = {
 export type RunningService = { readonly port: number }
 
 /**
- * @param told called with each call, and whether it came while the service was down, limited or out of workers.
+ * @param report called with each call, and whether it came while the service was down, limited or out of workers.
  * @param onRestart called when the service has served its last request and closed.
  */
 export async function startService(

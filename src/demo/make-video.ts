@@ -24,7 +24,7 @@ const AUDIO_BYTES = 1024 * 1024
 /** Statuses that the client takes for a passing trouble of the transcriber. */
 const PASSING = new Set([429, 502, 503, 504])
 const UPLOAD_WAITS_MS = [2_000, 4_000, 8_000]
-/** Tries of the whole transcription. */
+/** Waits between tries of the whole transcription, in ms at full scale. */
 const AGAIN_MS = [2_000, 4_000, 8_000, 16_000]
 
 /** @param scale length of a second. */

@@ -1,4 +1,4 @@
-/** Reports a video to the sidecar as make-video does: the job's inputs, and each finished item. */
+/** Reports a video to the sidecar as make-video does: its job, and each finished item. */
 
 /** An item of a stage is finished. */
 export type ItemDone = (stage: string, item: string, of: number) => Promise<void>

@@ -78,8 +78,8 @@ function askOf({ request, body, patience = Number.POSITIVE_INFINITY }: Traffic, 
 }
 
 /**
- * Time to the next request of all sidecars together: their Poisson processes add up to one. Poisson processes have no memory,
- * so after a change of rate the gap is drawn again. Infinity without a rate.
+ * Time of the next request of all sidecars together: their Poisson processes add up to one. Poisson processes have no
+ * memory, so after a change of rate the gap is drawn again. Infinity without a rate.
  */
 function nextArrival({ rate }: Traffic, now: number, sidecars: number, random: () => number): number {
   const steps = typeof rate === 'number' ? [{ from: 0, rate }] : rate

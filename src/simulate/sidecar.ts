@@ -47,7 +47,7 @@ export class SimulatedSidecar {
       tally.breaker({ ...change, atMs: clock.now() })
       this.#early.record(event)
     }
-    // Ids are not used in a simulation.
+    // Requests bring their own ids. Nothing in a simulation makes a new one.
     this.#deps = { clock, random, newId: () => '', emit }
     const connect: Connect = ({ origin: { origin } }) => ({
       send: (exchange, watch) => {

@@ -21,7 +21,7 @@ import type { State } from '../dashboard/state.js'
 
 export type Link = 'live' | 'connecting' | `lost: ${string}`
 type Style = 'good' | 'warn' | 'bad' | 'faint' | 'strong'
-/** A padded piece of a line. */
+/** A piece of a line, and its style. */
 type Span = readonly [text: string, style?: Style]
 type Column = {
   readonly title: string
@@ -189,7 +189,7 @@ function trend(samples: State['samples'], name: string): string {
   return sums.map((sum) => LEVELS[Math.round((sum / most) * (LEVELS.length - 1))]).join('')
 }
 
-/** Removes control characters of an upstream's or a client's text. */
+/** One line, cut to the columns. Control characters of an upstream's or a client's text are replaced. */
 function drawn(spans: readonly Span[], columns: number, isColoured: boolean): string {
   let room = columns
   return spans

@@ -8,11 +8,11 @@ import { corrected, suggestion } from './suggest.ts'
 
 export type ConfigFault = Excerpt & {
   readonly message: string
-  /** A known word that may have been intended. */
+  /** A known word or a corrected value that may have been intended. */
   readonly suggestion: string | undefined
 }
 
-/** The schema's faults with their places. At most `most`, since finding a place takes time. */
+/** The schema's faults with their places. Looks at no further issue after `most` faults: finding a place takes time. */
 export function schemaFaults(
   error: z.ZodError,
   schema: z.ZodType,
@@ -79,7 +79,7 @@ function unionFaults(
   return [faultAt(place, path, message, corrected(place.text, message), source, file)]
 }
 
-/** Fallback: the library's own message. */
+/** Whether a message is the library's own. */
 const isStock = (message: string) => message.startsWith('Invalid input')
 
 function unknownKey(path: Path, key: string, schema: z.ZodType, source: Source, file: string): ConfigFault {

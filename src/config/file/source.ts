@@ -16,7 +16,7 @@ import {
 
 export type Path = readonly PropertyKey[]
 
-/** Range in the text, in bytes from its start. */
+/** Range in the text, in characters from its start. */
 type Range = readonly [from: number, to: number]
 
 export type Place = {

@@ -81,7 +81,7 @@ export const SERVICE: Rules<FileScope> = {
         },
 }
 
-/** Rules about each computed timeout, with its name. */
+/** Scope of the rules about a computed timeout: the file, and the name of the timeout. */
 type TimeoutScope = FileScope & { readonly name: string }
 
 export const COMPUTED: Rules<TimeoutScope> = {

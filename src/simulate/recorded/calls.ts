@@ -13,7 +13,7 @@ export type RecordedCall = {
 
 type Calls = { readonly columns: Columns<'at' | 'row' | 'k'>; order: Uint32Array }
 
-/** Reasons of the client or the job that end a call which the upstream might still have answered. */
+/** Reasons that end a call and do not tell what the upstream would have answered. */
 const UNTOLD: ReadonlySet<FaultCode> = new Set([
   'client_gone',
   'client_deadline',

@@ -1,7 +1,7 @@
 import type { UpstreamConfig } from '../../config/schema.ts'
 import type { Exchange } from '../../policy/exchange.ts'
 
-/** End of a job in a response's body. */
+/** State of a job in a response's body; undefined when the body reports none. */
 export type JobWord = 'failed' | 'completed' | 'pending' | undefined
 
 /** Writes bodies that a configuration's `failureWhen` and `hold` recognise. */

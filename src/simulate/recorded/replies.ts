@@ -75,7 +75,7 @@ export function pieceOf(
   return { headers: [...(from === undefined ? length : range), 'etag', '"recorded"'], body }
 }
 
-/** The body of an attempt that was followed by another: over at once, or broken off where the other goes on. */
+/** The body of an attempt. When another attempt follows, it is over at once, or breaks off where the other goes on. */
 export function bodyOf({ request, attempts, k }: RecordedCall): Pick<SimulatedReply, 'bodyMs' | 'bodyEnd'> {
   const [attempt, next] = [attempts[k], attempts[k + 1]]
   if (attempt === undefined) return WHOLE

@@ -110,7 +110,7 @@ export class RecordedUpstreams implements World {
   }
 }
 
-/** Answer that the sidecar did not wait for. */
+/** Reasons for which the sidecar stopped waiting for an answer. */
 const GIVEN_UP: ReadonlySet<FaultCode> = new Set([
   'attempt_timeout',
   'total_timeout',
@@ -119,7 +119,7 @@ const GIVEN_UP: ReadonlySet<FaultCode> = new Set([
   'client_gone',
 ])
 
-/** Answer for an exchange that is not in the log. */
+/** Row of no request in the log. */
 const NO_ROW = -1
 
 const outcomeOf = ({ attempts, k }: RecordedCall) => attempts[k]?.outcome ?? 200

@@ -21,7 +21,7 @@ const BOTTOM = 22
 const TOP = 8
 const INNER_WIDTH = WIDTH - LEFT - 8
 const INNER_HEIGHT = HEIGHT - BOTTOM - TOP
-/** Approximate number of ticks on an axis. */
+/** Approximate number of ticks on the time axis. */
 const TICKS = 6
 
 /** Series stacked as areas. */
