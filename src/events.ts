@@ -248,7 +248,8 @@ export type ConfigChanges = {
 }
 
 /** `dropped`: the queue was full. `failed`: the collector could not be reached. `rejected`: the collector refused them. */
-type SpanOutcome = 'exported' | 'dropped' | 'failed' | 'rejected'
+export const SPAN_OUTCOMES = ['exported', 'dropped', 'failed', 'rejected'] as const
+type SpanOutcome = (typeof SPAN_OUTCOMES)[number]
 
 /** Whether a hedge was faster than the attempt beside it. */
 export const HEDGE_OUTCOMES = ['won', 'lost', 'denied'] as const
@@ -266,7 +267,6 @@ export type UnkeptCause = (typeof UNKEPT_CAUSES)[number]
 export const RETRY_DENIALS = ['attempts', 'deadline', 'budget', 'breaker', 'method', 'body', 'early_response'] as const
 export type RetryDenial = (typeof RETRY_DENIALS)[number]
 
-/** Takes an event. Neither throws nor waits. */
 /**
  * Entry points. What throws in one is a fault of the sidecar, costs that one call and is counted by this name. `attempt`: a
  * callback of a call to an upstream. `observer`: a fold over events. `timer`: anything that a timer starts. `stream`: an event
@@ -290,6 +290,7 @@ export const FAULT_PLACES = [
 ] as const
 type FaultPlace = (typeof FAULT_PLACES)[number]
 
+/** Takes an event. Neither throws nor waits. */
 export type Emit = (event: Event) => void
 
 /** State of the data plane at one moment. */

@@ -4,8 +4,7 @@ import { Readable } from 'node:stream'
 import { type Clock, Watchdog } from '../clock.ts'
 import { ProxyError } from '../errors.ts'
 import type { BodySink, Exchange, Reply, RequestBody } from './exchange.ts'
-import type { BodyEnd } from '../events.ts'
-import type { RawHeaders } from '../net/fields.ts'
+import { ReplyBase } from './reply-base.ts'
 
 /**
  * Reads the whole body of a response that is not relayed. Gives up a body without progress for `idle`, and one that no client
@@ -82,20 +81,14 @@ export function receivedWithin(ms: number, idleMs: number, body: RequestBody, li
 }
 
 /** A response whose body has arrived whole. */
-export class WholeReply implements Reply {
+export class WholeReply extends ReplyBase {
   readonly #body: Buffer
-  readonly status: number
-  readonly statusText: string
-  readonly headers: RawHeaders
-  readonly socket = undefined
-  readonly early = false
-  readonly ended = true
 
   constructor({ status, statusText, headers }: Pick<Reply, 'status' | 'statusText' | 'headers'>, body: Buffer) {
+    super()
+    this.takeHead({ status, statusText, headers })
     this.#body = body
-    this.status = status
-    this.statusText = statusText
-    this.headers = headers
+    this.close('complete')
   }
 
   pipe(sink: BodySink): void {
@@ -109,10 +102,6 @@ export class WholeReply implements Reply {
 
   watch(onData: (chunk: Buffer) => void): void {
     onData(this.#body)
-  }
-
-  onClosed(closed: (end: BodyEnd) => void): void {
-    closed('complete')
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../clock.ts'
 import type { FaultCode } from '../errors.ts'
-import { Ending } from '../policy/ending.ts'
-import type { BodySink, Call, CallWatch, Reply } from '../policy/exchange.ts'
+import type { BodySink, Call, CallWatch } from '../policy/exchange.ts'
+import { ReplyBase } from '../policy/reply-base.ts'
 import type { BodyEnd } from '../events.ts'
 import type { RawHeaders } from '../net/fields.ts'
 
@@ -47,35 +47,24 @@ export const simulatedReply = (status: number, afterMs: number, body = ''): Simu
 })
 
 /** Plays an answer on the clock as the transport does on the wire: first a Call, then the Reply. */
-export class SimulatedCall implements Call, Reply {
+export class SimulatedCall extends ReplyBase implements Call {
   readonly #answer: Answer
   readonly #watch: CallWatch
   readonly #clock: Clock
   readonly #data: Buffer
   #timer: Timer | undefined
-  readonly #ending = new Ending()
   #sink: BodySink | undefined
-  readonly status: number
-  readonly statusText = ''
-  readonly headers: RawHeaders
-  readonly socket = undefined
-  readonly early: boolean
 
   constructor(answer: Answer, watch: CallWatch, clock: Clock) {
+    super()
     this.#answer = answer
     this.#watch = watch
     this.#clock = clock
     const isReply = answer.kind === 'reply'
-    this.status = isReply ? answer.status : 0
-    this.early = isReply && answer.early
-    this.headers = isReply ? answer.headers : NO_FIELDS
+    if (isReply) this.takeHead({ statusText: '', ...answer })
     this.#data = isReply && answer.body !== '' ? Buffer.from(answer.body) : NOTHING
     if (answer.connectMs > 0) this.#timer = clock.after(answer.connectMs, () => this.#connected())
     else this.#connected()
-  }
-
-  get ended(): boolean {
-    return this.#ending.how !== undefined
   }
 
   abort(): void {
@@ -85,23 +74,19 @@ export class SimulatedCall implements Call, Reply {
   discard(end: BodyEnd): void {
     if (this.ended) return
     if (this.#timer !== undefined) this.#clock.cancel(this.#timer)
-    this.#ending.close(end)
+    this.close(end)
   }
 
   pipe(sink: BodySink): void {
     this.#sink = sink
     if (this.#data.length > 0) sink.data(this.#data)
-    this.#ending.tell(sink, [])
+    this.passEnd(sink, [])
   }
 
   resume(): void {}
 
   watch(onData: (chunk: Buffer) => void): void {
     if (this.#data.length > 0) onData(this.#data)
-  }
-
-  onClosed(closed: (end: BodyEnd) => void): void {
-    this.#ending.onClosed(closed)
   }
 
   #connected(): void {
@@ -124,21 +109,21 @@ export class SimulatedCall implements Call, Reply {
   }
 
   #fail(code: FaultCode): void {
-    this.#ending.close(code)
+    this.close(code)
     this.#watch.failed(code, undefined)
   }
 
   #head(answer: SimulatedReply): void {
     this.#timer = undefined
     if (answer.bodyMs > 0) this.#timer = this.#clock.after(answer.bodyMs, () => this.#finish(answer.bodyEnd))
-    else this.#ending.close(answer.bodyEnd)
+    else this.close(answer.bodyEnd)
     this.#watch.head(this)
   }
 
   #finish(end: 'complete' | FaultCode): void {
     if (end === 'complete') this.#sink?.end([])
     else this.#sink?.fail(end)
-    this.#ending.close(end)
+    this.close(end)
   }
 }
 

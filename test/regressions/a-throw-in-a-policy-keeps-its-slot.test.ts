@@ -1,8 +1,8 @@
 /** An error thrown in one request's policies took its slot with it, or kept those who were called after it from theirs. */
 
 import { expect, test } from 'vitest'
-import { Ending } from '../../src/policy/ending.ts'
 import { Link } from '../../src/policy/link.ts'
+import { SimulatedCall, simulatedReply } from '../../src/simulate/simulated-call.ts'
 import { ask, problemOf } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { startProxy } from '../support/proxy.ts'
@@ -46,13 +46,15 @@ const failing = () => {
   throw new Error('first')
 }
 
-test('ending: a callback that throws keeps none from hearing of the end', () => {
+test('reply: a callback that throws keeps none from hearing of the end', () => {
   const heard: string[] = []
-  const ending = new Ending()
-  ending.onClosed(failing)
-  ending.onClosed((end) => heard.push(end))
-  expect(() => ending.close('complete')).toThrow('first')
-  expect(heard).toEqual(['complete'])
+  const ignore = () => {}
+  const watch = { started: ignore, progressed: ignore, sent: ignore, head: ignore, failed: ignore }
+  const reply = new SimulatedCall(simulatedReply(200, 1_000), watch, fakeClock())
+  reply.onClosed(failing)
+  reply.onClosed((end) => heard.push(end))
+  expect(() => reply.discard('cancelled')).toThrow('first')
+  expect(heard).toEqual(['cancelled'])
 })
 
 test('link: a listener that throws keeps none from hearing that the client left', () => {

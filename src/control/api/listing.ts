@@ -11,7 +11,9 @@ export const PAGE_END = {
   unreadable: z
     .int()
     .optional()
-    .describe('records that were left out: what the store holds for them cannot be told; none when it is missing'),
+    .describe(
+      'records that were left out: their stored values are not checkpoints, or no longer accepted; none when it is missing',
+    ),
 }
 
 export const pageEnd = ({ next, unreadable }: Pick<Page, 'next' | 'unreadable'>) => ({

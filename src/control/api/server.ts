@@ -129,7 +129,7 @@ async function answer(
   if (/[^!-~]/.test(target)) throw new Refusal(400, 'the request target has bytes outside ASCII: percent-encode them')
   const [path = '', query = ''] = splitOnce(target, '?')
   const here = operationsAt(path)
-  if (here.length === 0) throw new Refusal(404, `there is nothing at ${path}`)
+  if (here.length === 0) throw new Refusal(404, `no such path: ${path}`)
   const method = request.method === 'HEAD' ? 'GET' : request.method
   const matched = here.find(({ operation }) => operation.method === method)
   if (matched === undefined) throw notAllowed(path, here)
@@ -180,7 +180,7 @@ function refused(error: unknown, fault: Fault): Reply {
   if (error instanceof StoreDown)
     return problem(503, `the checkpoint store is down: ${error.message}`, { 'retry-after': '1' })
   fault(error)
-  return problem(500, 'a fault inside the sidecar; its log tells more')
+  return problem(500, 'internal error: see the log of the sidecar')
 }
 
 const COMMON = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }

@@ -1,9 +1,10 @@
 /** Counts the events of the data plane. */
 
 import { Counter, Gauge, Histogram } from 'prom-client'
+import type { FaultCode } from '../../errors.ts'
 import { type Event, FAULT_PLACES, type RequestEvent } from '../../events.ts'
 import type { AnyRegistry } from './gauges.ts'
-import { METRICS, SECONDS } from './metric-table.ts'
+import { ATTEMPT_LIMITS, METRICS, REQUEST_LIMITS, SECONDS, type StatusClass } from './metric-table.ts'
 import { countReloads } from '../log/reload-report.ts'
 import { createRouteSeries, type RouteSeries } from './route-series.ts'
 
@@ -50,7 +51,7 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
       case 'attempt': {
         const series = routes.of(event.ref)
         series.attempts(event.reason ?? classOf(event.status)).inc()
-        if (event.reason !== undefined && ATTEMPT_LIMITS.has(event.reason)) series.timeouts(event.reason).inc()
+        if (isOneOf(ATTEMPT_LIMITS, event.reason)) series.timeouts(event.reason).inc()
         series.attemptSeconds.observe(event.durationMs / 1000)
         return
       }
@@ -154,17 +155,6 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
   }
 }
 
-/** Time limits of an attempt, and of a whole request. Each is counted where it ends something. */
-const ATTEMPT_LIMITS: ReadonlySet<string> = new Set(['connect_timeout', 'attempt_timeout'])
-const REQUEST_LIMITS: ReadonlySet<string> = new Set([
-  'total_timeout',
-  'idle_timeout',
-  'queue_timeout',
-  'client_deadline',
-  'job_deadline',
-  'client_stalled',
-])
-
 function countRequest(series: RouteSeries, event: RequestEvent, scrapes: number): void {
   const headSent = event.firstByteMs !== undefined
   series
@@ -173,14 +163,17 @@ function countRequest(series: RouteSeries, event: RequestEvent, scrapes: number)
   const seconds = event.totalMs / 1000
   if (series.exemplars.takes(seconds, event.trace !== undefined, scrapes)) series.observeWithExemplar(seconds, event)
   else series.requestSeconds.observe(seconds)
-  if (event.reason !== undefined && REQUEST_LIMITS.has(event.reason)) series.timeouts(event.reason).inc()
+  if (isOneOf(REQUEST_LIMITS, event.reason)) series.timeouts(event.reason).inc()
   if (headSent) series.firstByteSeconds.observe(event.firstByteMs / 1000)
   if (event.bytesIn > 0) series.bytesIn.inc(event.bytesIn)
   if (event.bytesOut > 0) series.bytesOut.inc(event.bytesOut)
 }
 
+const isOneOf = (limits: readonly FaultCode[], reason: FaultCode | undefined): reason is FaultCode =>
+  reason !== undefined && limits.includes(reason)
+
 /** Statuses outside 100 to 599 count as 5xx, as clients treat them (RFC 9110 section 15). */
-function classOf(status: number | undefined): '1xx' | '2xx' | '3xx' | '4xx' | '5xx' | 'none' {
+function classOf(status: number | undefined): StatusClass | 'none' {
   if (status === undefined) return 'none'
   if (status < 100 || status >= 500) return '5xx'
   if (status < 200) return '1xx'

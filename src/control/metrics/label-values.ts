@@ -1,6 +1,5 @@
 /** Values of each metric's labels for docs/metrics.md: closed sets of the code, and names of the configuration. */
 
-import { FAULT_CODES } from '../../errors.ts'
 import {
   BREAKER_STATES,
   FAULT_PLACES,
@@ -9,10 +8,11 @@ import {
   LOCAL_LIMITS,
   RELOAD_TRIGGERS,
   RETRY_DENIALS,
+  SPAN_OUTCOMES,
   TRIP_CAUSES,
   UNKEPT_CAUSES,
 } from '../../events.ts'
-import { METRICS } from './metric-table.ts'
+import { ATTEMPT_LIMITS, METRICS, REQUEST_LIMITS, STATUS_CLASSES } from './metric-table.ts'
 
 type Labels = { readonly [K in keyof typeof METRICS]: (typeof METRICS)[K]['labelNames'][number] }
 
@@ -26,7 +26,6 @@ const COMMON = {
 
 const list = (values: readonly string[]) => values.map((value) => `\`${value}\``).join(', ')
 
-const CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const
 const REASON = `reason of the sidecar's own answer or cut (see errors.md); \`none\` for a response that was relayed whole`
 
 /** Values of every label that is not among COMMON. The compiler reports a missing one. */
@@ -35,17 +34,17 @@ const OWN: {
     readonly [L in Exclude<Labels[K], keyof typeof COMMON>]: string
   }
 } = {
-  requests: { class: `${list(CLASSES)}; \`none\` when no response head was sent`, reason: REASON },
+  requests: { class: `${list(STATUS_CLASSES)}; \`none\` when no response head was sent`, reason: REASON },
   bodyBytes: { direction: list(['in', 'out']) },
   unrouted: { reason: REASON },
-  attempts: { outcome: `${list(CLASSES)}, or the reason why there was no response head (see errors.md)` },
+  attempts: { outcome: `${list(STATUS_CLASSES)}, or the reason why there was no response head (see errors.md)` },
   resumes: { outcome: list(['resumed', 'failed']) },
   shared: { by: list(['hold', 'collapse']) },
   hedges: { outcome: `${list(HEDGE_OUTCOMES)} (by the retry budget)` },
   nameResolutions: { outcome: list(['changed', 'failed']) },
   jobsSeen: { outcome: list(JOB_OUTCOMES) },
   timeouts: {
-    kind: `the reasons whose limit is a time: ${list(FAULT_CODES.filter((code) => /timeout|deadline|stalled/.test(code)))}`,
+    kind: `the reasons whose limit is a time: ${list([...ATTEMPT_LIMITS, ...REQUEST_LIMITS])}`,
   },
   computedSeconds: { timeout: list(['attempt', 'total']) },
   retries: { cause: 'the status, or the reason of the failure (see errors.md)' },
@@ -60,7 +59,7 @@ const OWN: {
   inputsRefused: { input: 'name of the job input' },
   storeCalls: { operation: 'name of the call of the store', outcome: list(['done', 'down']) },
   storeSeconds: { operation: 'name of the call of the store' },
-  spans: { outcome: list(['exported', 'dropped', 'failed', 'rejected']) },
+  spans: { outcome: list(SPAN_OUTCOMES) },
   spanExports: { outcome: list(['done', 'failed']) },
   turnedAway: { limit: list(LOCAL_LIMITS) },
   bodiesKept: { place: list(['memory', 'disk']) },

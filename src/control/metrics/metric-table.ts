@@ -1,5 +1,7 @@
 /** The table of all metrics: type, name, help and labels. */
 
+import type { FaultCode } from '../../errors.ts'
+
 const metric =
   <const T extends 'counter' | 'gauge' | 'histogram'>(type: T) =>
   <const L extends readonly string[]>(name: string, help: string, labelNames: L) =>
@@ -8,6 +10,21 @@ const metric =
 const counter = metric('counter')
 const gauge = metric('gauge')
 const histogram = metric('histogram')
+
+/** Values of the label `class`. */
+export const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const
+export type StatusClass = (typeof STATUS_CLASSES)[number]
+
+/** Time limits of an attempt, and of a whole request. Each is counted where it ends something. */
+export const ATTEMPT_LIMITS = ['connect_timeout', 'attempt_timeout'] as const satisfies readonly FaultCode[]
+export const REQUEST_LIMITS = [
+  'total_timeout',
+  'idle_timeout',
+  'queue_timeout',
+  'client_deadline',
+  'job_deadline',
+  'client_stalled',
+] as const satisfies readonly FaultCode[]
 
 const ROUTE = ['upstream', 'route'] as const
 

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../../clock.ts'
 import type { FaultCode } from '../../errors.ts'
 import { callEach } from '../call-each.ts'
-import { Ending } from '../ending.ts'
+import { ReplyBase } from '../reply-base.ts'
 import { type BodySink, both, type Reply } from '../exchange.ts'
 import type { BodyEnd } from '../../events.ts'
 import type { RawHeaders } from '../../net/fields.ts'
@@ -97,40 +97,28 @@ export class Fanout implements BodySink {
 
 type Trunk = { readonly caughtUp: () => void; readonly left: (end: BodyEnd) => void }
 
-class Branch implements Reply, BodySink {
+class Branch extends ReplyBase implements BodySink {
   readonly #trunk: Trunk
   readonly #waiting: Buffer[] = []
   #sink: BodySink | undefined
   #flows = true
   #hasAll = false
   #trailers: RawHeaders = []
-  readonly #ending = new Ending()
   #onData: ((chunk: Buffer) => void) | undefined
-  readonly status: number
-  readonly statusText: string
-  readonly headers: RawHeaders
-  readonly socket = undefined
-  readonly early: boolean
   /** Bytes that have arrived and were not read yet. */
   behind = 0
 
-  constructor({ status, statusText, headers, early }: Reply, trunk: Trunk) {
+  constructor(reply: Reply, trunk: Trunk) {
+    super()
+    this.takeHead(reply)
     this.#trunk = trunk
-    this.status = status
-    this.statusText = statusText
-    this.headers = headers
-    this.early = early
-  }
-
-  get ended(): boolean {
-    return this.#ending.how !== undefined
   }
 
   pipe(sink: BodySink): void {
     this.#sink = sink
     if (!this.ended) return this.#deliver()
     for (const chunk of this.#waiting.splice(0)) sink.data(chunk)
-    this.#ending.tell(sink, this.#trailers)
+    this.passEnd(sink, this.#trailers)
   }
 
   resume(): void {
@@ -139,16 +127,12 @@ class Branch implements Reply, BodySink {
   }
 
   discard(end: BodyEnd): void {
-    this.#close(end)
+    this.#leave(end)
   }
 
   watch(onData: (chunk: Buffer) => void): void {
     for (const chunk of this.#waiting) onData(chunk)
     this.#onData = both(this.#onData, onData)
-  }
-
-  onClosed(closed: (end: BodyEnd) => void): void {
-    this.#ending.onClosed(closed)
   }
 
   data(chunk: Buffer): boolean {
@@ -163,13 +147,13 @@ class Branch implements Reply, BodySink {
     this.#hasAll = true
     this.#trailers = trailers
     // Without a reader the body counts as arrived.
-    if (this.#sink === undefined) this.#close('complete')
+    if (this.#sink === undefined) this.#leave('complete')
     else this.#deliver()
   }
 
   fail(code: FaultCode): void {
     if (this.ended) return
-    this.#close(code)
+    this.#leave(code)
     this.#sink?.fail(code)
   }
 
@@ -178,7 +162,7 @@ class Branch implements Reply, BodySink {
     if (sink === undefined || this.ended) return
     for (let chunk = this.#next(); chunk !== undefined; chunk = this.#next()) this.#flows = sink.data(chunk)
     if (this.#waiting.length === 0 && this.#hasAll) {
-      this.#close('complete')
+      this.#leave('complete')
       return sink.end(this.#trailers)
     }
     this.#trunk.caughtUp()
@@ -190,11 +174,11 @@ class Branch implements Reply, BodySink {
     return chunk
   }
 
-  #close(end: BodyEnd): void {
+  #leave(end: BodyEnd): void {
     if (this.ended) return
     if (end !== 'complete') this.#waiting.length = 0
     this.behind = 0
-    this.#ending.close(end)
+    this.close(end)
     this.#trunk.left(end)
   }
 }

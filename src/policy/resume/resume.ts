@@ -2,7 +2,7 @@ import type { Timer } from '../../clock.ts'
 import { type FaultCode, ProxyError } from '../../errors.ts'
 import { waitMs } from '../retry/backoff.ts'
 import { type Budget, withdraw } from '../retry/budget.ts'
-import { Ending } from '../ending.ts'
+import { ReplyBase } from '../reply-base.ts'
 import { type BodySink, type Exchange, fork, join, type Layer, type Reply, type Send } from '../exchange.ts'
 import type { Deps } from '../../deps.ts'
 import type { BodyEnd } from '../../events.ts'
@@ -31,7 +31,7 @@ export const resuming =
     return new Resumable(reply, extent, validator, exchange, { settings, budget, next, deps })
   }
 
-class Resumable implements Reply, BodySink {
+class Resumable extends ReplyBase implements BodySink {
   readonly #extent: Extent
   readonly #validator: string
   readonly #exchange: Exchange
@@ -45,28 +45,16 @@ class Resumable implements Reply, BodySink {
   #timer: Timer | undefined
   /** Call for the rest of the body, until its response head. */
   #underWay: Exchange | undefined
-  readonly #ending = new Ending()
-  readonly status: number
-  readonly statusText: string
-  readonly headers: RawHeaders
-  readonly socket = undefined
-  readonly early: boolean
 
   constructor(reply: Reply, extent: Extent, validator: string, exchange: Exchange, rules: Rules) {
+    super()
+    this.takeHead(reply)
     this.#first = reply
     this.#current = reply
     this.#extent = extent
     this.#validator = validator
     this.#exchange = exchange
     this.#rules = rules
-    this.status = reply.status
-    this.statusText = reply.statusText
-    this.headers = reply.headers
-    this.early = reply.early
-  }
-
-  get ended(): boolean {
-    return this.#ending.how !== undefined
   }
 
   pipe(sink: BodySink): void {
@@ -83,7 +71,7 @@ class Resumable implements Reply, BodySink {
     if (this.#timer !== undefined) this.#rules.deps.clock.cancel(this.#timer)
     this.#current.discard(end)
     this.#joinUnderWay()
-    this.#ending.close(end)
+    this.close(end)
   }
 
   #joinUnderWay(): void {
@@ -95,12 +83,8 @@ class Resumable implements Reply, BodySink {
   watch(onData: (chunk: Buffer) => void): void {
     this.#first.watch(onData)
     this.#first.onClosed((end) => {
-      if (this.#sink === undefined) this.#ending.close(end)
+      if (this.#sink === undefined) this.close(end)
     })
-  }
-
-  onClosed(closed: (end: BodyEnd) => void): void {
-    this.#ending.onClosed(closed)
   }
 
   /** Never delivers a byte past the extent: an upstream that sends more than it announced is not trusted with the rest. */
@@ -120,7 +104,7 @@ class Resumable implements Reply, BodySink {
   end(trailers: RawHeaders): void {
     if (this.#missing() > 0) return this.fail('body_truncated')
     this.#sink?.end(trailers)
-    this.#ending.close('complete')
+    this.close('complete')
   }
 
   #missing(): number {
@@ -188,7 +172,7 @@ class Resumable implements Reply, BodySink {
     const { route: ref, trace } = this.#exchange
     this.#rules.deps.emit({ kind: 'resume', ref, resumed: false, trace })
     this.#sink?.fail(code)
-    this.#ending.close(code)
+    this.close(code)
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { BodyEnd, Emit } from '../../events.ts'
-import { Ending } from '../../policy/ending.ts'
-import { type BodySink, both, type Call, type CallWatch, type Exchange, type Reply } from '../../policy/exchange.ts'
+import { type BodySink, both, type Call, type CallWatch, type Exchange } from '../../policy/exchange.ts'
+import { ReplyBase } from '../../policy/reply-base.ts'
 import { everyField, type RawHeaders } from '../../net/fields.ts'
 import { codeOf, faultFrom } from './wire-faults.ts'
 
@@ -56,7 +56,7 @@ const CHATTY = unsupported(`over ${MAX_INTERIM} interim responses`)
  * One exchange on the wire: a Call until its response head, then the Reply. A WireHandler reports undici's callbacks to it.
  * When a pooled connection turns out dead, the request is sent once more on a new one.
  */
-export class UpstreamCall implements Call, Reply {
+export class UpstreamCall extends ReplyBase implements Call {
   readonly #exchange: Exchange
   readonly #watch: CallWatch
   readonly #connect: (fresh: boolean) => Line
@@ -70,7 +70,6 @@ export class UpstreamCall implements Call, Reply {
   /** Whether the watch has received the head. It is told nothing after that. */
   #isTold = false
   #interim = 0
-  readonly #ending = new Ending()
   #sink: BodySink | undefined
   #held: Buffer[] = []
   #heldBytes = 0
@@ -78,13 +77,8 @@ export class UpstreamCall implements Call, Reply {
   #trailers: RawHeaders = []
   #onData: ((chunk: Buffer) => void) | undefined
 
-  status = 0
-  statusText = ''
-  headers: RawHeaders = []
-  socket: Duplex | undefined
-  early = false
-
   constructor(exchange: Exchange, watch: CallWatch, connect: (fresh: boolean) => Line, emit: Emit) {
+    super()
     this.#exchange = exchange
     this.#watch = watch
     this.#connect = connect
@@ -93,17 +87,13 @@ export class UpstreamCall implements Call, Reply {
     this.#line.dispatch(exchange, this)
   }
 
-  get ended(): boolean {
-    return this.#ending.how !== undefined
-  }
-
   abort(): void {
     this.discard('cancelled')
   }
 
   discard(end: BodyEnd): void {
     if (this.ended) return
-    this.#ending.close(end)
+    this.close(end)
     this.socket?.destroy()
     if (this.#control !== undefined) this.#control.abort(GIVEN_UP)
     else if (!this.#line.isOpen) this.#line.drop()
@@ -115,7 +105,7 @@ export class UpstreamCall implements Call, Reply {
     this.#sink = sink
     let flowing = true
     for (const chunk of held) flowing = sink.data(chunk)
-    if (this.ended) this.#ending.tell(sink, this.#trailers)
+    if (this.ended) this.passEnd(sink, this.#trailers)
     else if (flowing) this.resume()
   }
 
@@ -145,15 +135,11 @@ export class UpstreamCall implements Call, Reply {
     this.#onData = both(this.#onData, onData)
   }
 
-  onClosed(closed: (end: BodyEnd) => void): void {
-    this.#ending.onClosed(closed)
-  }
-
   /** Ends this call alone after a defect of the sidecar. The upstream is not blamed. */
   lose(error: unknown): void {
     this.#emit({ kind: 'fault', error, where: 'attempt' })
     if (this.ended) return
-    this.#ending.close('internal')
+    this.close('internal')
     this.#control?.abort(GIVEN_UP)
     this.socket?.destroy()
     if (this.#isTold) this.#sink?.fail('internal')
@@ -195,7 +181,7 @@ export class UpstreamCall implements Call, Reply {
     if (this.ended) return void socket.destroy()
     this.#control = undefined
     this.socket = socket
-    socket.once('close', () => this.#ending.close('complete'))
+    socket.once('close', () => this.close('complete'))
     this.#head(status, '', decoded(control.rawHeaders))
   }
 
@@ -218,7 +204,7 @@ export class UpstreamCall implements Call, Reply {
     if (this.ended) return
     this.#trailers = decoded(control.rawTrailers)
     this.#sink?.end(this.#trailers)
-    this.#ending.close('complete')
+    this.close('complete')
   }
 
   fail(error: Error): void {
@@ -227,11 +213,11 @@ export class UpstreamCall implements Call, Reply {
     if (this.ended) return
     if (this.#hasHead) {
       this.#sink?.fail('body_truncated')
-      return this.#ending.close('body_truncated')
+      return this.close('body_truncated')
     }
     const code = faultFrom(error, this.#control !== undefined, isTls)
     if (code === 'reset' && this.#isStale(error)) return this.#sendAfresh()
-    this.#ending.close(code)
+    this.close(code)
     this.#watch.failed(code, error)
   }
 
@@ -245,10 +231,7 @@ export class UpstreamCall implements Call, Reply {
 
   #head(status: number, statusText: string, headers: RawHeaders): void {
     this.#hasHead = true
-    this.status = status
-    this.statusText = statusText
-    this.headers = headers
-    this.early = this.#exchange.body !== undefined && !this.#sent
+    this.takeHead({ status, statusText, headers, early: this.#exchange.body !== undefined && !this.#sent })
     this.#watch.head(this)
     this.#isTold = true
   }

@@ -126,7 +126,7 @@ test('HEAD: has the head of GET and no body', async () => {
 for (const path of ['/', '/metrics/', '/constructor', '/v1/upstreams', '//metrics']) {
   test(`nothing is at ${path}`, async () => {
     const { address } = await start()
-    assert.equal(problemOf(await ask(address, path)), `404 Not Found: there is nothing at ${path}`)
+    assert.equal(problemOf(await ask(address, path)), `404 Not Found: no such path: ${path}`)
   })
 }
 
@@ -226,7 +226,7 @@ test('GET /metrics: a scrape that fails is a 500; the fault event has the cause'
     emit: (event) => faults.push(event),
   })
   const answer = await ask(address, '/metrics')
-  assert.equal(problemOf(answer), '500 Internal Server Error: a fault inside the sidecar; its log tells more')
+  assert.equal(problemOf(answer), '500 Internal Server Error: internal error: see the log of the sidecar')
   assert.deepEqual(faults, [{ kind: 'fault', error, where: 'control' }])
 })
 

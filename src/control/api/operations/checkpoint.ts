@@ -26,7 +26,9 @@ export type CheckpointSettings = {
 const job = z.string().regex(JOB_ID, { error: 'a job id has 1 to 128 of A-Z a-z 0-9 . _ : -' })
 const stage = z.string().regex(STAGE, { error: 'a stage has 1 to 64 of a-z 0-9 _' })
 const count = z.int().min(0)
-const attempt = count.optional().describe('number of the attempt at the job; an older one than has written is refused')
+const attempt = count
+  .optional()
+  .describe('number of the attempt at the job; one older than that of the last writer is refused')
 const metadata = z.record(z.string(), z.unknown())
 
 const RECORD = z.object({
@@ -76,7 +78,10 @@ export function checkpointOperations(store: CheckpointStore, settings: Checkpoin
     stage: stage.optional(),
   })
   const conflicts = {
-    409: { what: 'a newer attempt has written, or some other program wrote what is no checkpoint', schema: undefined },
+    409: {
+      what: 'a newer attempt has written, or another program wrote a value that is not a checkpoint',
+      schema: undefined,
+    },
     412: MISMATCH,
   }
   const path = '/v1/checkpoints/{job}'
@@ -155,7 +160,7 @@ export function checkpointOperations(store: CheckpointStore, settings: Checkpoin
       id: 'remainingItems',
       method: 'POST',
       path: `${path}/remaining`,
-      summary: 'Of these items, those not finished, in order',
+      summary: 'Unfinished items of the given list, in order',
       params: { job },
       body: items,
       answers: {
@@ -177,7 +182,7 @@ export function checkpointOperations(store: CheckpointStore, settings: Checkpoin
       id: 'isCheckpointDue',
       method: 'GET',
       path: `${path}/due`,
-      summary: `Whether it is time to save: every ${settings.interval} items, and at the end`,
+      summary: `Whether a save is due: every ${settings.interval} items, and at the end`,
       params: { job },
       query: { completed: z.coerce.number().pipe(count), total: z.coerce.number().pipe(count) },
       answers: { 200: { what: 'the answer', schema: z.object({ due: z.boolean() }) } },
@@ -188,7 +193,7 @@ export function checkpointOperations(store: CheckpointStore, settings: Checkpoin
       id: 'clearCheckpoint',
       method: 'DELETE',
       path,
-      summary: 'Forgets the record and all its stages, also when there was none',
+      summary: 'Deletes the record and all its stages; 204 also when there was none',
       params: { job },
       headers: PRECONDITIONS,
       answers: { 204: { what: 'gone', schema: undefined }, 412: MISMATCH },

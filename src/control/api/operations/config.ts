@@ -74,15 +74,15 @@ export function configOperations(configuration: ConfigInForce): Operation[] {
       summary: 'Reads the configuration file again and puts it in force, whole or not at all',
       answers: {
         200: { what: 'in force', schema: RELOAD },
-        422: { what: 'faulty: the one from before stays in force', schema: undefined },
+        422: { what: 'faulty: the previous configuration stays in force', schema: undefined },
       },
       answer: async () => {
         const report = await configuration.request('api')
-        if (report === undefined) return problem(500, 'the reload came to no end')
+        if (report === undefined) return problem(500, 'the reload did not finish')
         const shown = shownReload(report)
         if (report.outcome === 'applied') return json(200, shown)
         const { version, faults } = shown
-        return problem(422, 'the configuration from before stays in force', {}, { version, faults })
+        return problem(422, 'the previous configuration stays in force', {}, { version, faults })
       },
     }),
   ]

@@ -39,7 +39,7 @@ export function explainOperation(inForce: () => InForce): Operation {
     method: 'GET',
     path: '/v1/explain',
     summary:
-      'The route, the policies, the timeouts and the retry schedule that a request would get, with the line that each comes from; as text for who accepts text/plain alone',
+      'The route, the policies, the timeouts and the retry schedule that a request would get, with the line that each comes from; as text for clients that accept only text/plain',
     query: { ...Object.fromEntries(inputs.map((name) => [name, z.string().optional()])), ...QUERY },
     answers: { 200: { what: 'the explanation', schema: ANSWER } },
     answer: ({ query, given, header }) => {

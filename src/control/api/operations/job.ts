@@ -55,7 +55,8 @@ export function jobOperations(store: CheckpointStore, book: JobBook, settings: J
       id: 'registerJob',
       method: 'PUT',
       path,
-      summary: 'Registers the shape of a job and starts its deadline. Once more: a new shape, the same start',
+      summary:
+        'Registers the shape of a job and starts its deadline. A second call changes the shape and keeps the start',
       params: { id },
       body: shape,
       answers: { 200: { what: 'registered before', schema: RECORD }, 201: { what: 'registered', schema: RECORD } },
@@ -105,7 +106,7 @@ export function jobOperations(store: CheckpointStore, book: JobBook, settings: J
       id: 'forgetJob',
       method: 'DELETE',
       path,
-      summary: 'Forgets a job, also when there was none',
+      summary: 'Deletes a job; 204 also when there was none',
       params: { id },
       answers: { 204: { what: 'gone', schema: undefined } },
       answer: async ({ params }) => {

@@ -23,7 +23,7 @@ export function observationOperations({ metrics, health, phase }: Observed): Ope
       ...OBSERVATION,
       id: 'checkHealth',
       path: '/health',
-      summary: 'What the service needs, each looked at by itself; made at most once a second',
+      summary: 'Health of the dependencies of the service, each checked separately; made at most once a second',
       answers: {
         200: { what: 'healthy, or degraded: nothing critical is missing', schema: HEALTH },
         503: { what: 'unhealthy', schema: HEALTH },
@@ -71,7 +71,7 @@ export function probeOperations({ metrics, phase }: Omit<Observed, 'health'>): O
       ...OBSERVATION,
       id: 'scrape',
       path: '/metrics',
-      summary: 'Metrics in the Prometheus text format, or in OpenMetrics with exemplars for who accepts that',
+      summary: 'Metrics in the Prometheus text format, or in OpenMetrics with exemplars for clients that accept them',
       answers: { 200: { what: 'the metrics', schema: undefined } },
       answer: async ({ header }) => {
         const { body, contentType } = await metrics.scrape(header('accept') ?? '')

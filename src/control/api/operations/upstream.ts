@@ -10,8 +10,8 @@ import { percentile, type Recent } from '../../live/recent.ts'
 
 const MODE = z.enum(BREAKER_MODES)
 const BREAKER = z.object({
-  route: z.string().nullable().describe("null for the upstream's own"),
-  endpoint: z.string().nullable().describe('null where the upstream has but one'),
+  route: z.string().nullable().describe("null for the upstream's own breaker"),
+  endpoint: z.string().nullable().describe('null when the upstream has one endpoint'),
   mode: MODE,
   state: z.enum(['closed', 'open', 'half-open']),
   consecutive_failures: z.int(),
@@ -53,7 +53,7 @@ const FAILURE = z.object({
   ),
   request_id: z.string(),
 }) satisfies z.ZodType<Failure>
-const NAME = z.string().regex(/^[a-z0-9-]{1,63}$/, { error: 'no name of an upstream' })
+const NAME = z.string().regex(/^[a-z0-9-]{1,63}$/, { error: 'not a name of an upstream' })
 
 export function upstreamOperations({ plane, recent, failures, live }: Overview): Operation[] {
   const { upstreams, setMode } = plane
@@ -73,7 +73,7 @@ export function upstreamOperations({ plane, recent, failures, live }: Overview):
       id: 'setBreakerMode',
       method: 'PUT',
       path: '/v1/upstreams/{name}/breaker',
-      summary: 'Has breakers of an upstream held open or closed, only observe, or decide by themselves again',
+      summary: "Sets the mode of an upstream's breakers: forced open, forced closed, observe only or automatic",
       params: { name: NAME },
       body: z.strictObject({ mode: MODE, route: z.string().nullable().optional(), endpoint: z.string().optional() }),
       answers: {
