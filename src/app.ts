@@ -19,10 +19,10 @@ export async function startApp(given: Given, outside: Outside, source: ConfigSou
   const { config } = given
   const { clock, random, newId, version, resolve, logTo } = outside
   const folds: Emit[] = []
-  const deps: Deps = { clock, random, newId, emit: emitTo(folds) }
   const life = new Lifecycle(clock)
+  const deps: Deps = { clock, random, newId, emit: emitTo(folds), isDraining: () => life.isDraining }
   const book = new JobBook(config.checkpoints.ttl, clock)
-  const data = new DataPlane(config, book, resolve, () => life.isDraining, deps)
+  const data = new DataPlane(config, book, resolve, deps)
   const observers = new Observers(config, version, logTo, data, deps)
   folds.push(...observers.folds, (event) => data.record(event))
   life.onClose(() => data.close())

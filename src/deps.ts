@@ -9,4 +9,6 @@ export type Deps = {
   /** A fresh UUID (RFC 9562 version 4). */
   readonly newId: () => string
   readonly emit: Emit
+  /** Whether the sidecar is about to end: no wait begins any more. */
+  readonly isDraining: () => boolean
 }

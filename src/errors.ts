@@ -61,6 +61,13 @@ const FAULTS = {
   /** The sidecar ended with the request under way. The client's connection is cut; no status is sent. */
   shutdown: fault(503, 'connection_terminated', 'never', 'sidecar', 'Sidecar shut down before the response was over'),
   bad_request: fault(400, 'http_request_error', 'never', 'client', 'Request is not valid HTTP/1.1'),
+  response_head_too_large: fault(
+    502,
+    'http_response_header_section_size',
+    'never',
+    'sidecar',
+    "Upstream's response head too large",
+  ),
   head_too_large: fault(431, 'http_request_error', 'never', 'client', 'Request head too large'),
   expectation_failed: fault(417, 'http_request_error', 'never', 'client', 'Expectation not supported'),
   client_stalled: fault(408, 'http_request_error', 'never', 'client', 'Client stopped sending or reading'),
@@ -87,6 +94,14 @@ export const isDeadline = (code: FaultCode) =>
 
 export const isFaultCode = (word: string): word is FaultCode => Object.hasOwn(FAULTS, word)
 
+export type LimitNamed = { readonly key: string; readonly value: number | string }
+
+type ProxyErrorOptions = ErrorOptions & {
+  readonly retryAfterS?: number
+  readonly limit?: LimitNamed | undefined
+  readonly whose?: Whose
+}
+
 /**
  * A request or an attempt without a response of the upstream. It is an answer, not a defect, and captures no stack: that would
  * be a third of a rejection's CPU time. Its cause may have a stack.
@@ -95,16 +110,19 @@ export class ProxyError extends Error {
   readonly code: FaultCode
   /** Value of Retry-After in whole seconds, for a 503. */
   readonly retryAfterS: number | undefined
+  /** The limit or rule that refused or ended it: the setting's key, and its value. */
+  readonly limit: LimitNamed | undefined
   /** Overrides the table: a limit that passed while the sidecar was paused is the sidecar's own fault. */
   readonly whose: Whose
 
-  constructor(code: FaultCode, detail?: string, options?: ErrorOptions & { retryAfterS?: number; whose?: Whose }) {
+  constructor(code: FaultCode, detail?: string, options?: ProxyErrorOptions) {
     const { stackTraceLimit } = Error
     Error.stackTraceLimit = 0
     super(detail ?? FAULTS[code].title, options)
     Error.stackTraceLimit = stackTraceLimit
     this.code = code
     this.retryAfterS = options?.retryAfterS
+    this.limit = options?.limit
     this.whose = options?.whose ?? FAULTS[code].whose
   }
 

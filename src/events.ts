@@ -1,6 +1,6 @@
 /** Events of the data plane. Metrics, log, page and traces fold over them. Nothing answers an event. */
 
-import type { FaultCode } from './errors.ts'
+import type { FaultCode, LimitNamed } from './errors.ts'
 
 /**
  * Upstream and route of a label, with names from the configuration only, so that label values are bounded. One object per
@@ -34,6 +34,8 @@ export type AttemptRecord = {
   readonly startedAt: number
   /** Time to the response head, or to the end of the attempt without one. */
   readonly ms: number
+  /** Time in ms that the request waited for its response head once it was sent whole; undefined when it was not. */
+  readonly headMs: number | undefined
   readonly outcome: number | FaultCode
   /** Whether the response head came before the whole request was sent. Such an attempt is not retried. */
   readonly early: boolean
@@ -83,10 +85,18 @@ export type RequestEvent = {
   readonly status: number
   /** Reason of the sidecar's own answer; undefined when the upstream's response was relayed whole. */
   readonly reason: FaultCode | undefined
+  /** The setting that refused or ended it, where one did. */
+  readonly limit: LimitNamed | undefined
+  /** Fields whose values could not be read. */
+  readonly ignored: readonly IgnoredField[]
   readonly attempts: number
   readonly queueMs: number
   readonly backoffMs: number
   readonly connectMs: number
+  /** Time for which it waited for an open breaker. */
+  readonly breakerMs: number
+  /** Time for which it waited for the end of a Retry-After that another request was answered with. */
+  readonly retryAfterMs: number
   /** From the arrival of the request to the response head; undefined without a head. */
   readonly firstByteMs: number | undefined
   readonly totalMs: number
@@ -166,6 +176,13 @@ export type Event =
       readonly route: string | undefined
       readonly endpoint: string | undefined
       readonly mode: BreakerMode
+    }
+  /** A reload gave a breaker a window of another length: it counts from now on. */
+  | {
+      readonly kind: 'breaker_window_restarted'
+      readonly upstream: string
+      readonly route: string | undefined
+      readonly endpoint: string | undefined
     }
   /** The addresses of an upstream's name changed, or could not be looked up: then the known ones stay. */
   | { readonly kind: 'name'; readonly host: string; readonly outcome: 'changed' | 'failed'; readonly error: unknown }
@@ -263,8 +280,22 @@ export type LocalLimit = (typeof LOCAL_LIMITS)[number]
 export const UNKEPT_CAUSES = ['too_large', 'disk', 'total'] as const
 export type UnkeptCause = (typeof UNKEPT_CAUSES)[number]
 
+/** Fields of a request whose values the sidecar could not read. */
+export const IGNORED_FIELDS = ['x-request-timeout'] as const
+export type IgnoredField = (typeof IGNORED_FIELDS)[number]
+
 /** Why a retryable outcome was not retried. */
-export const RETRY_DENIALS = ['attempts', 'deadline', 'budget', 'breaker', 'method', 'body', 'early_response'] as const
+export const RETRY_DENIALS = [
+  'attempts',
+  'deadline',
+  'budget',
+  'breaker',
+  'waiting',
+  'draining',
+  'method',
+  'body',
+  'early_response',
+] as const
 export type RetryDenial = (typeof RETRY_DENIALS)[number]
 
 /**

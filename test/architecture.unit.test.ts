@@ -1,4 +1,4 @@
-/** docs/architecture.md against the code, and what stands in one place alone. */
+/** Checks the code against docs/architecture.md, and that some patterns occur only where they are allowed. */
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -11,7 +11,7 @@ const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf
 
 type Row = { readonly room: string; readonly mayImport: readonly string[]; readonly mayNot: readonly string[] }
 
-/** The rows of the page's tables: a room or a file, what it is for, what it may import. */
+/** Table rows of docs/architecture.md: a folder or file (`room`) and what it may import. */
 const rows: readonly Row[] = [
   ...readFileSync(join(root, 'docs/architecture.md'), 'utf8').matchAll(/^\| `(src\/[^`]+)` \| [^|]+ \|([^|]*)\|$/gm),
 ].map(([, room = '', cell = '']) => {
@@ -23,7 +23,7 @@ const rows: readonly Row[] = [
 const MAX_FILES = 13
 const LARGER: readonly string[] = ['src/dashboard']
 
-/** Patterns that stand in one place alone. */
+/** Patterns that may occur only in the files or folders of `only`. */
 const BANS: readonly (readonly [pattern: RegExp, only: readonly string[], why: string])[] = [
   [
     /\b(setTimeout|setInterval|Date\.now|performance\.now|AbortSignal\.timeout)\b|new Date\(/,
@@ -60,18 +60,18 @@ const BANS: readonly (readonly [pattern: RegExp, only: readonly string[], why: s
   [/\.\.\.[\w.#]*[eE]xchange\b(?!\.)/, [], 'an exchange is made by newExchange and fork alone'],
 ]
 
-/** Static, dynamic and type imports of files of ours. */
+/** Static, dynamic and type imports of the repository's own files. */
 const importsOf = (name: string, text: string) =>
   [...text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)].map(([, path = '']) => join(name, '..', path))
 
-test('architecture: every file of src is in a room of docs/architecture.md, and every room has files', () => {
+test('architecture: every file of src has a row in docs/architecture.md, and every row has files', () => {
   const homeless = sources.filter(({ name }) => !rows.some(({ room }) => name.startsWith(room)))
   expect(homeless.map(({ name }) => name)).toEqual([])
   const empty = rows.filter(({ room }) => !sources.some(({ name }) => name.startsWith(room)))
   expect(empty.map(({ room }) => room)).toEqual([])
 })
 
-test.each(rows)('architecture: $room imports only what it may', ({ room, mayImport, mayNot }) => {
+test.each(rows)('architecture: $room imports only what docs/architecture.md allows', ({ room, mayImport, mayNot }) => {
   const wrong = sources
     .filter(({ name }) => name.startsWith(room))
     .flatMap(({ name, text }) => importsOf(name, text).map((imported) => ({ name, imported })))
@@ -83,7 +83,7 @@ test.each(rows)('architecture: $room imports only what it may', ({ room, mayImpo
   expect([...wrong, ...banned]).toEqual([])
 })
 
-test('architecture: what a room may import is imported by one of its files', () => {
+test('architecture: every import that docs/architecture.md allows is in use', () => {
   const unused = rows.flatMap(({ room, mayImport }) => {
     const imported = sources
       .filter(({ name }) => name.startsWith(room))
@@ -95,7 +95,7 @@ test('architecture: what a room may import is imported by one of its files', () 
   expect(unused).toEqual([])
 })
 
-/** What files outside src/policy import of single policies; everything else goes through policies.ts. */
+/** Policy files that code outside src/policy imports directly, and why; all other uses go through policies.ts. */
 const NAMED_POLICIES: Readonly<Record<string, string>> = {
   'src/policy/retry/backoff.ts': 'arithmetic of waits, for reconnecting and for Retry-After',
   'src/policy/retry/starts.ts': 'the schedule of attempts, a section of its own in explain',
@@ -105,7 +105,7 @@ const NAMED_POLICIES: Readonly<Record<string, string>> = {
   'src/policy/breaker/breakers.ts': "an operator's word to a breaker, and probes that a health check allows",
 }
 
-test('architecture: nothing outside src/policy knows a policy but by the list of them', () => {
+test('architecture: code outside src/policy imports no policy file but those of NAMED_POLICIES', () => {
   const imported = sources
     .filter(({ name }) => !name.startsWith('src/policy/'))
     .flatMap(({ name, text }) => importsOf(name, text))
@@ -113,7 +113,7 @@ test('architecture: nothing outside src/policy knows a policy but by the list of
   expect([...new Set(imported)].sort()).toEqual(Object.keys(NAMED_POLICIES).sort())
 })
 
-test('architecture: no import leads back to its file', () => {
+test('architecture: no imports form a cycle', () => {
   const graph = new Map(sources.map(({ name, text }) => [name, importsOf(name, text)]))
   const done = new Set<string>()
   const circles: string[] = []
@@ -133,7 +133,7 @@ test(`architecture: no folder has more than ${MAX_FILES} files of code`, () => {
   expect(large.map(([folder, files]) => `${folder}: ${files.length}`)).toEqual([])
 })
 
-test.each(BANS)('architecture: %s only where it belongs', (pattern, only, why) => {
+test.each(BANS)('architecture: %s occurs only in the files allowed for it', (pattern, only, why) => {
   const wrong = sources
     .filter(({ name }) => !only.some((place) => name.startsWith(place)))
     .filter(({ text }) => pattern.test(text.replaceAll(/^\s*(\*|\/\/|\/\*\*).*$/gm, '')))

@@ -1,4 +1,4 @@
-/** docs/waits.md against the code: every place that waits stands there, and what it names exists. */
+/** Checks docs/waits.md: it lists every file that waits, and all names on it exist. */
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,7 +10,7 @@ const read = (name: string) => readFileSync(join(root, name), 'utf8')
 const page = read('docs/waits.md')
 const named = (pattern: RegExp) => [...page.matchAll(pattern)].map(([, name = '']) => name)
 
-/** Rooms whose waits end with the command or the test that began them. */
+/** Folders whose waits end with the command or the test that began them. */
 const NOT_SERVING = /^src\/(?:simulate|demo|config|explain|top|commands|dashboard)\//
 
 test('waits: each file that makes a timer or a promise by hand is on the page', () => {

@@ -70,7 +70,8 @@ function resolvePolicies(own: Readonly<Record<string, unknown>>, defaults: unkno
 /** @param upstream values of the upstream as written, with what it inherits. */
 function resolveRoute({ match, ...own }: Readonly<Record<string, unknown>>, upstream: unknown): RouteConfig {
   const inherited = only(ROUTE, isMap(upstream) ? upstream : {})
-  const values = ROUTE_VALUES.parse(inherit(OF_A_ROUTE, { ...defaultsOf(ROUTE_ONLY), ...inherited }, own))
+  const outer = inherit(OF_A_ROUTE, defaultsOf(ROUTE_ONLY), inherited)
+  const values = ROUTE_VALUES.parse(inherit(OF_A_ROUTE, outer, own))
   const shared = SEPARATE.filter((key) => own[key] === undefined).map((key) => [key, undefined] as const)
   return { ...values, ...Object.fromEntries(shared), match: String(match) } as unknown as RouteConfig
 }

@@ -19,7 +19,7 @@ import {
   written,
 } from './kinds/kinds.ts'
 import { attributePairs, headerPairs } from './kinds/pairs.ts'
-import { type Block, partial, setting, type Values } from './kinds/setting.ts'
+import { type Block, isMap, joined, partial, setting, type Values } from './kinds/setting.ts'
 import { ROUTE, ROUTE_ONLY, type RouteValues, UNMATCHED, UPSTREAM, type UpstreamValues } from './upstream.ts'
 
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
@@ -165,8 +165,7 @@ const route = z.strictObject({
     description: "Method and path of the route's requests.",
     title: 'METHOD /path, with {name} or * for a whole segment',
   }),
-  ...partial(ROUTE).shape,
-  ...partial(ROUTE_ONLY).shape,
+  ...partial(joined([ROUTE, ROUTE_ONLY])).shape,
 })
 
 const upstream = z
@@ -237,7 +236,17 @@ export type UpstreamConfig = UpstreamValues & {
 }
 
 /** Settings for requests that match no route. */
-export const unmatchedRoute = (upstream: UpstreamConfig): RouteValues => ({ ...upstream, ...UNMATCHED })
+export const unmatchedRoute = (upstream: UpstreamConfig): RouteValues => ({ ...upstream, ...unmatchedIn(upstream) })
+
+/** The values of UNMATCHED. A block that has keys of both levels keeps those of the upstream. */
+function unmatchedIn(upstream: UpstreamConfig): typeof UNMATCHED {
+  const outer: Readonly<Record<string, unknown>> = upstream
+  const merged = Object.entries(UNMATCHED).map(([key, value]) => {
+    const inherited = outer[key]
+    return [key, isMap(value) && isMap(inherited) ? { ...inherited, ...value } : value] as const
+  })
+  return Object.fromEntries(merged) as typeof UNMATCHED
+}
 
 /** Durations in ms, sizes in bytes. Frozen; absent values are undefined. */
 export type Config = {

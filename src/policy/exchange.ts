@@ -6,6 +6,7 @@ import type { AttemptRecord, BodyEnd, RouteRef, Trace } from '../events.ts'
 import type { RawHeaders } from '../net/fields.ts'
 import type { Inputs } from '../job/timeouts.ts'
 import type { JobWatch } from './failure-when/rule.ts'
+import type { PathGroup } from './paths/group.ts'
 
 /** A request body, kept as far as the limits allow, so that each attempt can send it from its first byte. */
 export type RequestBody = {
@@ -76,6 +77,8 @@ export type ExchangeRoute = {
   readonly idempotentMethods: ReadonlySet<string>
   /** How the route recognises failed jobs; undefined when it does not. */
   readonly jobs: JobWatch | undefined
+  /** The group of paths that a request belongs to. @param path without the query. */
+  readonly groupOf: (method: string, path: string) => PathGroup
 }
 
 /** Properties that a route's settings give to its exchanges. */
@@ -89,7 +92,18 @@ export type RouteTraits = Omit<ExchangeRoute, 'ref'> & {
 }
 
 /** Time spent in each kind of wait, in ms. */
-type Spent = { queueMs: number; backoffMs: number; connectMs: number }
+type Spent = {
+  /** For a slot, a connection, or a turn under the rate. */
+  queueMs: number
+  backoffMs: number
+  connectMs: number
+  /** For an open breaker. */
+  breakerMs: number
+  /** For the end of a Retry-After that another call was answered with. */
+  retryAfterMs: number
+}
+
+const freshSpent = (): Spent => ({ queueMs: 0, backoffMs: 0, connectMs: 0, breakerMs: 0, retryAfterMs: 0 })
 
 /**
  * One request on its way through the policies, or a call made for it or for several (a fork). Only `newExchange` and `fork`
@@ -97,6 +111,7 @@ type Spent = { queueMs: number; backoffMs: number; connectMs: number }
  */
 export type Exchange = Omit<ExchangeRequest, 'hasIdempotencyKey' | 'timeouts'> & {
   readonly route: RouteRef
+  readonly group: PathGroup
   readonly jobs: JobWatch | undefined
   /** Whether the request may be repeated whatever the outcome: by its method, its route or an Idempotency-Key. */
   readonly idempotent: boolean
@@ -108,6 +123,13 @@ export type Exchange = Omit<ExchangeRequest, 'hasIdempotencyKey' | 'timeouts'> &
   deadlineAt: number
   /** The fault of an exchange that reaches its deadline; it says whose deadline that is. */
   deadlineFault: FaultCode
+  /** Monotonic ms of the client's or its job's own limit, and its fault: what no upload extends. Set by the deadline policy. */
+  limitAt: number
+  limitFault: FaultCode
+  /** Whether it has had its turn under the rate for the present attempt. Set by the rate policy. */
+  hasTurn: boolean
+  /** Called once the newest attempt has passed its breaker. Set by the breaker's patience. */
+  onAdmitted: (() => void) | undefined
   /** Attempts started so far. */
   attempts: number
   /**
@@ -150,18 +172,23 @@ export const newExchange = (request: ExchangeRequest, route: ExchangeRoute): Exc
   client: request.client,
   trace: request.trace,
   route: route.ref,
+  group: route.groupOf(request.method, request.path),
   jobs: route.jobs,
   idempotent: isRepeatable(route, request),
   attemptsBefore: 0,
   timeouts: request.timeouts,
   deadlineAt: Number.POSITIVE_INFINITY,
   deadlineFault: 'total_timeout',
+  limitAt: Number.POSITIVE_INFINITY,
+  limitFault: 'client_deadline',
+  onAdmitted: undefined,
+  hasTurn: false,
   attempts: 0,
   attemptTimeoutMs: Number.POSITIVE_INFINITY,
   headMs: undefined,
   tried: [],
   history: [],
-  spent: { queueMs: 0, backoffMs: 0, connectMs: 0 },
+  spent: freshSpent(),
   isShared: false,
 })
 
@@ -174,6 +201,8 @@ type Fork = {
   readonly deadlineAt?: number
   readonly deadlineFault?: FaultCode
   readonly attemptsBefore?: number
+  /** Given when the fork makes the attempt for which its parent has had its turn. */
+  readonly hasTurn?: boolean
   /** Given when the fork's attempts should avoid the endpoints of its parent and siblings. */
   readonly tried?: string[]
 }
@@ -196,18 +225,23 @@ export const fork = (parent: Exchange, own: Fork): Exchange => ({
   client: own.client ?? parent.client,
   trace: parent.trace,
   route: parent.route,
+  group: parent.group,
   jobs: parent.jobs,
   idempotent: parent.idempotent,
   attemptsBefore: own.attemptsBefore ?? parent.attemptsBefore,
   timeouts: parent.timeouts,
   deadlineAt: own.deadlineAt ?? parent.deadlineAt,
   deadlineFault: own.deadlineFault ?? parent.deadlineFault,
+  limitAt: parent.limitAt,
+  limitFault: parent.limitFault,
+  onAdmitted: parent.onAdmitted,
+  hasTurn: own.hasTurn ?? false,
   attempts: 0,
   attemptTimeoutMs: parent.attemptTimeoutMs,
   headMs: undefined,
   tried: own.tried ?? [],
   history: [],
-  spent: { queueMs: 0, backoffMs: 0, connectMs: 0 },
+  spent: freshSpent(),
   isShared: false,
 })
 
@@ -232,6 +266,17 @@ export function join(exchange: Exchange, { attempts, history, headMs, spent }: E
   exchange.spent.queueMs += spent.queueMs
   exchange.spent.backoffMs += spent.backoffMs
   exchange.spent.connectMs += spent.connectMs
+  exchange.spent.breakerMs += spent.breakerMs
+  exchange.spent.retryAfterMs += spent.retryAfterMs
+}
+
+/** Gives the time for which a request body was on its way back to `total`. The client's own limit stays. */
+export function extendTotal(exchange: Exchange, ms: number): void {
+  if (exchange.deadlineFault !== 'total_timeout') return
+  exchange.deadlineAt += ms
+  if (exchange.deadlineAt <= exchange.limitAt) return
+  exchange.deadlineAt = exchange.limitAt
+  exchange.deadlineFault = exchange.limitFault
 }
 
 /** The client of an exchange, as policies see it. */

@@ -6,7 +6,7 @@
 import type { Values } from '../config/kinds/setting.ts'
 import { attemptPolicy } from './attempt/policy.ts'
 import { balancePolicy } from './balance/policy.ts'
-import { breakerPolicy } from './breaker/policy.ts'
+import { breakerPolicy, patiencePolicy } from './breaker/policy.ts'
 import { collapsePolicy } from './collapse/policy.ts'
 import { adaptivePolicy, concurrencyPolicy } from './concurrency/policy.ts'
 import { connectionsPolicy } from './connections/policy.ts'
@@ -15,8 +15,9 @@ import { failureWhenPolicy } from './failure-when/policy.ts'
 import { hedgePolicy } from './hedge/policy.ts'
 import { holdPolicy } from './hold/policy.ts'
 import { observedTimeoutPolicy, observePolicy } from './observe/policy.ts'
+import { pathsPolicy } from './paths/policy.ts'
 import type { EndpointPlace, Place, Policy, Standing } from './policy.ts'
-import { ratePolicy, repetitionRatePolicy } from './rate/policy.ts'
+import { hedgeRatePolicy, ratePolicy } from './rate/policy.ts'
 import { resumePolicy } from './resume/policy.ts'
 import { retryPolicy } from './retry/policy.ts'
 
@@ -28,18 +29,20 @@ const ORDER = [
   // Shared calls take one turn, one slot and one connection, however many clients wait for them.
   holdPolicy,
   collapsePolicy,
-  // Requests wait for the rate in order of arrival, before they take a slot.
-  ratePolicy,
-  // Around the retry: a request in its back-off still counts as a request to the upstream.
-  concurrencyPolicy,
   // Around the retry: the rest of a download is requested like any other request, with retries.
   resumePolicy,
-  // Outside the breaker, which counts every attempt and stops all retries when it opens.
+  // Outside everything that a request takes for an attempt: in its back-off it holds no turn, no slot and no connection.
   retryPolicy,
-  // Inside the retry, which sees the better of two attempts as one.
+  // Before the rest: a call that waits for the upstream's own limit, or for its breaker, holds nothing either.
+  pathsPolicy,
+  patiencePolicy,
+  // Calls wait for the rate in order of arrival, before they take a slot.
+  ratePolicy,
+  concurrencyPolicy,
+  // Inside the slot: two attempts beside each other are one request to the upstream. The retry sees the better of the two.
   hedgePolicy,
-  // Inside retry and hedge, since the upstream counts their calls, too.
-  repetitionRatePolicy,
+  // Inside the hedge, since the upstream counts its calls, too.
+  hedgeRatePolicy,
   // Next to the attempts, so that the measured time includes no wait.
   observePolicy,
   adaptivePolicy,

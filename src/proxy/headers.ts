@@ -1,3 +1,4 @@
+import type { IgnoredField } from '../events.ts'
 import type { RawHeaders } from '../net/fields.ts'
 
 /** Hop-by-hop fields (RFC 9110 section 7.6.1), and those that the sidecar's own framing replaces. */
@@ -39,8 +40,10 @@ export type IncomingFields = {
   /** In lower case; '' without one. */
   readonly transferEncoding: string
   readonly hasIdempotencyKey: boolean
-  /** From `x-request-timeout` in ms; undefined when absent or not a decimal number of seconds. */
+  /** From `x-request-timeout` in ms; undefined when absent, 0 or not a decimal number of seconds. */
   readonly timeoutMs: number | undefined
+  /** Names of fields whose values cannot be read: they count as absent. */
+  readonly ignored: readonly IgnoredField[]
 }
 
 /**
@@ -64,6 +67,7 @@ export function readFields(raw: RawHeaders, sender: Sender): IncomingFields {
 }
 
 type Found = { -readonly [K in keyof IncomingFields]: IncomingFields[K] } & {
+  ignored: IgnoredField[]
   /** Values of all `X-Forwarded-For` joined; '' without one. */
   forwardedFor: string
   hasForwardedProto: boolean
@@ -80,6 +84,7 @@ const newFound = (): Found => ({
   transferEncoding: '',
   hasIdempotencyKey: false,
   timeoutMs: undefined,
+  ignored: [],
   forwardedFor: '',
   hasForwardedProto: false,
   hasForwardedHost: false,
@@ -117,9 +122,16 @@ function read(found: Found, key: string, value: string, goesOn: boolean): void {
       found.hasIdempotencyKey = goesOn
       return
     case 'x-request-timeout':
-      found.timeoutMs = /^\d+(?:\.\d+)?$/.test(value) ? Number(value) * 1000 : undefined
+      found.timeoutMs = timeoutMsIn(value)
+      if (found.timeoutMs === undefined) found.ignored.push('x-request-timeout')
       return
   }
+}
+
+/** @returns ms; undefined for what is no decimal number of seconds, and for 0. */
+function timeoutMsIn(value: string): number | undefined {
+  const ms = /^\d+(?:\.\d+)?$/.test(value) ? Number(value) * 1000 : 0
+  return ms > 0 && Number.isFinite(ms) ? ms : undefined
 }
 
 function addForwarding(found: Found, { address, httpVersion, newId }: Sender): void {

@@ -27,6 +27,7 @@ export function answerProblem(response: ServerResponse, error: ProxyError, conte
     upstream: context.upstream,
     attempts: context.attempts,
     retry_after_s: retryAfterS,
+    limit: error.limit,
   })
   const headers = [
     'content-type',

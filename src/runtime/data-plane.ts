@@ -28,7 +28,7 @@ export class DataPlane {
   #inForce: Generation
 
   /** Does not listen yet. @throws Error for a file of the configuration that cannot be read. */
-  constructor(config: Config, book: JobBook, resolve: Resolve, isDraining: () => boolean, deps: Deps) {
+  constructor(config: Config, book: JobBook, resolve: Resolve, deps: Deps) {
     this.#deps = deps
     this.#ground = {
       book,
@@ -43,7 +43,6 @@ export class DataPlane {
         ...deps,
         spillFolder: tmpdir(),
         keptBytes: this.#kept,
-        isDraining,
         fullBy: (open) => this.#fullBy(open),
         jobs: () => this.#inForce.jobs,
         sample: config.tracing.endpoint === '' ? undefined : config.tracing.sample,

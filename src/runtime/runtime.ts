@@ -128,7 +128,7 @@ function routeOf({ config }: UpstreamState, match: string) {
 const NO_TIMEOUTS = { connectMs: 0, attemptMs: 0, totalMs: 0, idleMs: 0 }
 
 function traitsOf(place: FullPlace, rules: TimeoutRules): RouteTraits {
-  const none: RouteTraits = {
+  const none: Omit<RouteTraits, 'groupOf'> = {
     idempotent: false,
     idempotentMethods: new Set(),
     jobs: undefined,

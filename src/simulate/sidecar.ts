@@ -48,7 +48,7 @@ export class SimulatedSidecar {
       this.#early.record(event)
     }
     // Requests bring their own ids. Nothing in a simulation makes a new one.
-    this.#deps = { clock, random, newId: () => '', emit }
+    this.#deps = { clock, random, newId: () => '', emit, isDraining: () => false }
     const connect: Connect = ({ origin: { origin } }) => ({
       send: (exchange, watch) => {
         tally.call(exchange.route.upstream, clock.now())

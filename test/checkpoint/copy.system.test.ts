@@ -18,7 +18,7 @@ const append = (stage: string, id: string) => ({ stage, itemIds: [id], totalItem
 needs('redis-server', hasRedis)
 
 test.runIf(hasRedis)(
-  'checkpoints copy: all stages and jobs, from a file to Redis and back; what is there stays',
+  'checkpoints copy: copies stages and jobs from a file to Redis and back, and overwrites no record',
   async (t) => {
     const { port } = await startRedis(t, { password: 'hunter2', config: ['--requirepass', 'hunter2'] })
     const redis = `redis://:hunter2@127.0.0.1:${port}/0`
@@ -62,7 +62,7 @@ test.runIf(hasRedis)(
   },
 )
 
-test('checkpoints copy: a wrong, used or unreachable store is an error without password', async (t) => {
+test('checkpoints copy: an invalid, locked or unreachable store is an error that hides the password', async (t) => {
   const folder = temporaryFolder(t)
   const copy = (from: string, to: string) => breakwater(t, ['checkpoints', 'copy', '--from', from, '--to', to]).ended
   const wrong = await copy('redis:/user:hunter2@x', `file:${folder}`)

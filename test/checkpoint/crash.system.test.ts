@@ -7,7 +7,7 @@ import { temporaryFolder } from '../support/folder.ts'
 
 const STAGE = 's'
 
-/** The sidecar as a process of its own, with its embedded store in that folder. */
+/** Starts the sidecar as a separate process with a file store in `folder`. */
 async function sidecar(t: TestContext, folder: string, env = {}, through: readonly string[] = []) {
   const lines = [
     'listen: false',
@@ -31,13 +31,13 @@ async function sidecar(t: TestContext, folder: string, env = {}, through: readon
   }
 }
 
-test('file store: killed at any moment, it loses nothing that it acknowledged', async (t) => {
+test('file store: SIGKILL at any moment loses no acknowledged item', async (t) => {
   const folder = temporaryFolder(t)
   const acknowledged = new Set<string>()
   for (let round = 0; round < 10; round += 1) {
     const { child, ended, append, items } = await sidecar(t, folder)
     expect(await items('j')).toEqual(expect.arrayContaining([...acknowledged]))
-    // Another moment in each round: after so many answers, while others are written.
+    // Each round kills at another moment: after `killAt` answers, while other writes are under way.
     const killAt = (round * 37) % 200
     let answers = 0
     const attempts = Array.from({ length: 200 }, async (_, i) => {
@@ -60,10 +60,10 @@ test('file store: killed at any moment, it loses nothing that it acknowledged', 
 /** Files may not grow over this many KiB: writes fail, as on a full disk. */
 const LIMIT_KIB = 400
 const limited = ['bash', '-c', `ulimit -S -f ${LIMIT_KIB}; exec "$@"`, 'bash']
-/** A process that does not say otherwise ends at the first such write. */
+/** Handles SIGXFSZ, which would otherwise end the process at the first write over the limit. */
 const survive = "data:text/javascript,process.on('SIGXFSZ',()=>{})"
 
-test('file store: a full disk gives 503 and loses nothing; with room it goes on', async (t) => {
+test('file store: a full disk answers 503 and loses no item; with free space, writes succeed again', async (t) => {
   const folder = temporaryFolder(t)
   const { child, append, items } = await sidecar(t, folder, { NODE_OPTIONS: `--import=${survive}` }, limited)
   const wide = 'x'.repeat(500)

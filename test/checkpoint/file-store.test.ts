@@ -19,7 +19,7 @@ async function open(t: Scope, folder: string | undefined) {
 storeContract('the file store', (t) => open(t, temporaryFolder(t)))
 storeContract('the memory store', (t) => open(t, undefined))
 
-test('file store: records are there when it is opened again', async (t) => {
+test('file store: records are still there after the store is reopened', async (t) => {
   const folder = temporaryFolder(t)
   const first = await openFileStore(folder, SETTINGS, fakeClock())
   await first.save('j', checkpoint('s', ['a']), ALWAYS)
@@ -28,7 +28,7 @@ test('file store: records are there when it is opened again', async (t) => {
   expect(await store.load('j', undefined)).toMatchObject({ revision: 1, checkpoint: { item_ids: ['a'] } })
 })
 
-test('file store: a second one on the same folder is refused, and says why', async (t) => {
+test('file store: a second store on the same folder is refused: another process has it open', async (t) => {
   const folder = temporaryFolder(t)
   await open(t, folder)
   await expect(openFileStore(folder, SETTINGS, fakeClock())).rejects.toThrow(
@@ -36,14 +36,14 @@ test('file store: a second one on the same folder is refused, and says why', asy
   )
 })
 
-test('file store: a folder that cannot be made is named, with its purpose', async (t) => {
+test('file store: the error for a folder that cannot be created names the setting and the folder', async (t) => {
   const file = join(temporaryFolder(t), 'file')
   writeFileSync(file, '')
   const { store } = await open(t, join(file, 'data'))
   await expect(store.load('j', undefined)).rejects.toThrow(`checkpoints.store file:${file}/data: ENOTDIR`)
 })
 
-test('file store: a record expires after its time since the last save', async (t) => {
+test('file store: a record expires one ttl after its last write', async (t) => {
   const { store, clock } = await open(t, temporaryFolder(t))
   await store.append('j', { stage: 's', itemIds: ['a'], totalItems: 1, metadata: undefined }, ALWAYS)
   await clock.advance(59_000)
@@ -65,7 +65,7 @@ test('file store: a record expires after its time since the last save', async (t
   })
 })
 
-test('file store: a year of jobs takes no more room than those that live at one time', (t) => {
+test('file store: over a year of jobs, the sweep of expired records keeps the file from growing', (t) => {
   const path = join(temporaryFolder(t), 'checkpoints.sqlite')
   const DAY_MS = 86_400_000
   const database = new CheckpointDatabase(path, { ttlMs: DAY_MS, maxItems: 10_000 })
@@ -89,7 +89,7 @@ test('file store: a year of jobs takes no more room than those that live at one 
   expect(database.jobs(365 * DAY_MS)).toHaveLength(0)
 })
 
-test('file store: a file of the last version is opened with its records', async (t) => {
+test('file store: a file of schema version 1 opens with all its records', async (t) => {
   const folder = temporaryFolder(t)
   cpSync(join(import.meta.dirname, '../fixtures/store-version-1.sqlite'), join(folder, 'checkpoints.sqlite'))
   const { store } = await open(t, folder)

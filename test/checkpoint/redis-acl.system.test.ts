@@ -34,7 +34,7 @@ const commandsIn = (rules: readonly string[]) =>
 const admit = (redis: RedisServer, rules: readonly string[]) =>
   redis.command('ACL', 'SETUSER', 'breakwater', ...rules, 'resetpass', '>secret')
 
-/** Commands that the server has counted, but for the test's own and those that need no right (HELLO, AUTH). */
+/** Commands that the server counted, without the test's own and those that need no permission (HELLO, AUTH). */
 async function countedBy(redis: RedisServer): Promise<string[]> {
   const own = new Set(['acl|setuser', 'auth', 'config|resetstat', 'hello', 'subscribe'])
   const told = String(await redis.command('INFO', 'commandstats'))
@@ -51,7 +51,7 @@ async function open(t: TestContext, url: string) {
   return { store, target: place.target }
 }
 
-/** Each operation of a store, along each path of its scripts that calls another command. */
+/** Calls every store operation, and every branch of its scripts that uses another Redis command. */
 async function useAll({ store }: Awaited<ReturnType<typeof open>>, leaveWithoutEnd: (job: string) => Promise<unknown>) {
   const append = (stage: string, id: string) => ({ stage, itemIds: [id], totalItems: undefined, metadata: undefined })
   await store.save('j', checkpoint('first', ['a']), ALWAYS)
@@ -71,14 +71,14 @@ async function useAll({ store }: Awaited<ReturnType<typeof open>>, leaveWithoutE
 }
 
 describe.runIf(hasRedis)('docs/redis-acl.md', () => {
-  storeContract('a Redis store whose user has no more than the rights of the page', async (t) => {
+  storeContract('a Redis store whose user has only the permissions of docs/redis-acl.md', async (t) => {
     const redis = await startRedis(t)
     await admit(redis, rulesOf('checkpoints.store'))
     const { store } = await open(t, `redis://breakwater:secret@127.0.0.1:${redis.port}/3`)
     return { store, clock: fakeClock() }
   })
 
-  test('redis-acl: store and health checks use each right of the page, and no other', async (t) => {
+  test('redis-acl: store and health checks use exactly the commands that the page allows', async (t) => {
     const redis = await startRedis(t)
     const rules = rulesOf('checkpoints.store', 'health.redis', 'health.celery.broker')
     await admit(redis, rules)
@@ -100,7 +100,7 @@ describe.runIf(hasRedis)('docs/redis-acl.md', () => {
     expect((await countedBy(redis)).filter((name) => !name.startsWith('acl|')).sort()).toEqual(commandsIn(rules))
   })
 
-  test('redis-acl: a cluster needs the rights of its section besides', async (t) => {
+  test('redis-acl: a cluster also uses the commands of its section, and no others', async (t) => {
     const nodes = await startCluster(t)
     const rules = rulesOf('checkpoints.store', 'Redis Cluster')
     for (const node of nodes) await admit(node, rules)

@@ -30,14 +30,14 @@ async function open(
 
 const append = (...itemIds: string[]) => ({ stage: 's', itemIds, totalItems: undefined, metadata: undefined })
 
-/** How long something took, in ms, and what came of it. */
+/** Runs `act`; returns its duration in ms, and its result or error. */
 async function timed<R>(act: () => Promise<R>): Promise<{ ms: number; result: R | Error }> {
   const startedAt = performance.now()
   const result = await act().catch((error: Error) => error)
   return { ms: performance.now() - startedAt, result }
 }
 
-/** Asks until the store answers. */
+/** Waits until a load succeeds. */
 const recovered = (store: CheckpointStore) =>
   until(async () => !((await timed(() => store.load('none', undefined))).result instanceof Error))
 
@@ -49,7 +49,7 @@ describe.runIf(hasRedis)('Redis', () => {
     return { store: await open(t, `redis://127.0.0.1:${port}/3`), clock: fakeClock() }
   })
 
-  test('Redis store: reads what the existing service wrote, and notices its later writes', async (t) => {
+  test('Redis store: reads what the existing service wrote; its later write changes the revision', async (t) => {
     const redis = await startRedis(t)
     const store = await open(t, `redis://127.0.0.1:${redis.port}`)
     const theirs = {
@@ -90,7 +90,7 @@ describe.runIf(hasRedis)('Redis', () => {
     expect(await store.append('mv_1', append('x'), { ...ALWAYS, ifNoneMatch: '*' })).toMatchObject({ created: true })
   })
 
-  test('Redis store: a record has exactly the seven fields and its lifetime', async (t) => {
+  test('Redis store: a record has exactly seven fields, and every key expires after the ttl', async (t) => {
     const redis = await startRedis(t)
     const store = await open(t, `redis://127.0.0.1:${redis.port}`)
     const SEVEN = ['stage', 'progress', 'completed_items', 'total_items', 'item_ids', 'metadata', 'timestamp']
@@ -109,7 +109,7 @@ describe.runIf(hasRedis)('Redis', () => {
     }
   })
 
-  test('Redis store: a foreign key is not taken for a checkpoint', async (t) => {
+  test('Redis store: a value that is no checkpoint is not loaded, and an append leaves it unchanged', async (t) => {
     const redis = await startRedis(t)
     const store = await open(t, `redis://127.0.0.1:${redis.port}`)
     for (const text of ['no json', '[]', '{"a":1}', '{"stage":7}', '']) {
@@ -142,7 +142,7 @@ describe.runIf(hasRedis)('Redis', () => {
     expect(await store.append('j', append('c'), ALWAYS)).toMatchObject({ outcome: 'saved' })
   })
 
-  test('Redis store: a silent server costs a call less than 2 s, and a hundred no more', async (t) => {
+  test('Redis store: while the server is stopped by SIGSTOP, 100 concurrent calls each fail within 2 s', async (t) => {
     const redis = await startRedis(t)
     const store = await open(t, `redis://127.0.0.1:${redis.port}`)
     await store.append('j', append('a'), ALWAYS)
@@ -157,7 +157,7 @@ describe.runIf(hasRedis)('Redis', () => {
     expect((await store.load('j', undefined))?.checkpoint.item_ids).toContain('a')
   })
 
-  test('Redis store: a server that comes after the sidecar is found', async (t) => {
+  test('Redis store: connects to a server that starts after the store was opened', async (t) => {
     const port = await freePort()
     const store = await open(t, `redis://127.0.0.1:${port}`)
     await expect(store.load('j', undefined)).rejects.toThrow('ECONNREFUSED')
@@ -165,7 +165,7 @@ describe.runIf(hasRedis)('Redis', () => {
     await recovered(store)
   })
 
-  test('Redis store: the password is used, and shown nowhere', async (t) => {
+  test('Redis store: authenticates with the password, and no error shows it', async (t) => {
     const password = 'pass/word@1'
     const redis = await startRedis(t, { password, config: ['--requirepass', password] })
     const secret = encodeURIComponent(password)
@@ -177,7 +177,7 @@ describe.runIf(hasRedis)('Redis', () => {
     expect(String(result)).not.toContain(password)
   })
 
-  test('Redis store: works over TLS with a CA of the file', async (t) => {
+  test('Redis store: works over TLS with the given CA, and fails without it', async (t) => {
     const port = await freePort()
     const file = (name: string) => join(TLS_FOLDER, name)
     const config = [
@@ -196,7 +196,7 @@ describe.runIf(hasRedis)('Redis', () => {
     await expect(untrusting.load('j', undefined)).rejects.toThrow(/certificate/)
   })
 
-  test('Redis Cluster: a job is on one node, pages come from all', async (t) => {
+  test('Redis Cluster: the jobs are spread over all nodes, and a list has the jobs of every node', async (t) => {
     const nodes = await startCluster(t)
     const store = await open(t, `redis+cluster://127.0.0.1:${nodes[0]?.port},127.0.0.1:${nodes[1]?.port}`)
     await recovered(store)
@@ -211,7 +211,7 @@ describe.runIf(hasRedis)('Redis', () => {
     expect(sizes.every((size) => Number(size) > 0)).toBe(true)
   })
 
-  test("Sentinel: after the master's death the replica is used, nothing acknowledged is lost", async (t) => {
+  test('Sentinel: after the master stops, the replica is used and no acknowledged item is lost', async (t) => {
     const master = await startRedis(t)
     const replica = await startRedis(t, { config: ['--replicaof', '127.0.0.1', `${master.port}`] })
     await until(async () => String(await master.command('INFO', 'replication')).includes('state=online'))

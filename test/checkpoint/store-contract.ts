@@ -20,9 +20,9 @@ const append = (stage: string, ...itemIds: string[]) => ({ stage, itemIds, total
 
 type Open = (t: TestContext) => Promise<{ store: CheckpointStore; clock: FakeClock }>
 
-/** What every store must do, whatever keeps its records. */
+/** Tests that every checkpoint store has to pass. */
 export function storeContract(name: string, open: Open): void {
-  test(`${name}: a record is saved whole and read back as it was`, async (t) => {
+  test(`${name}: a loaded record equals the saved one, and its revision grows`, async (t) => {
     const { store } = await open(t)
     const saved = checkpoint('downloading_shorts', ['a', 'b'])
     expect(await store.save('job-1', saved, ALWAYS)).toMatchObject({
@@ -35,7 +35,7 @@ export function storeContract(name: string, open: Open): void {
     expect(await store.load('unknown', undefined)).toBeUndefined()
   })
 
-  test(`${name}: items are a set union, in the order in which they were told`, async (t) => {
+  test(`${name}: items are a set, in the order of their first append`, async (t) => {
     const { store } = await open(t)
     await store.append('j', { ...append('s', 'b', 'a', 'b'), totalItems: 4, metadata: { x: 1 } }, ALWAYS)
     await store.append('j', { ...append('s', 'c', 'a'), metadata: { y: 2 } }, ALWAYS)
@@ -50,7 +50,7 @@ export function storeContract(name: string, open: Open): void {
     expect(record?.revision).toBe(2)
   })
 
-  test(`${name}: appends at once lose nothing`, async (t) => {
+  test(`${name}: concurrent appends lose no item`, async (t) => {
     const { store } = await open(t)
     await Promise.all(['a', 'b', 'c', 'd', 'e'].map((id) => store.append('j', append('s', id), ALWAYS)))
     const record = await store.load('j', 's')
@@ -72,7 +72,7 @@ export function storeContract(name: string, open: Open): void {
     expect(await store.stages('none')).toEqual([])
   })
 
-  test(`${name}: preconditions decide by the revision`, async (t) => {
+  test(`${name}: ifMatch and ifNoneMatch are checked against the revision`, async (t) => {
     const { store } = await open(t)
     const only = (part: Partial<Precondition>) => ({ ...ALWAYS, ...part })
     expect(await store.append('j', append('s', 'a'), only({ ifMatch: '*' }))).toEqual({ outcome: 'mismatch' })
@@ -96,7 +96,7 @@ export function storeContract(name: string, open: Open): void {
     expect((await store.load('j', undefined))?.checkpoint.item_ids).toEqual(['a', 'c'])
   })
 
-  test(`${name}: a set over the limit is refused, and nothing of it is kept`, async (t) => {
+  test(`${name}: an append over maxItems is refused and adds none of its items`, async (t) => {
     const { store } = await open(t)
     await store.append('j', append('s', 'a', 'b', 'c'), ALWAYS)
     expect(await store.append('j', append('s', 'd', 'e', 'f'), ALWAYS)).toEqual({ outcome: 'too_many', count: 6 })
@@ -104,7 +104,7 @@ export function storeContract(name: string, open: Open): void {
     expect(await store.append('j', append('s', 'a', 'd', 'e'), ALWAYS)).toMatchObject({ outcome: 'saved' })
   })
 
-  test(`${name}: pages go through all records in order, and a stage picks from them`, async (t) => {
+  test(`${name}: list pages through all records in order, and filters by stage`, async (t) => {
     const { store } = await open(t)
     for (const job of ['c', 'a', 'e', 'b', 'd'])
       await store.append(job, append(job === 'b' ? 'rare' : 's', 'x'), ALWAYS)
@@ -119,7 +119,7 @@ export function storeContract(name: string, open: Open): void {
     expect((await store.list('rare', 10, undefined)).records.map(({ job }) => job)).toEqual(['b'])
   })
 
-  test(`${name}: jobs are kept, listed and forgotten`, async (t) => {
+  test(`${name}: jobs are saved, listed and removed`, async (t) => {
     const { store } = await open(t)
     const job = {
       id: 'j',

@@ -29,7 +29,7 @@ async function sidecar(t: TestContext, store: string) {
 needs('redis-server', hasRedis)
 
 test.runIf(hasRedis)(
-  'Redis away: checkpoints get 503 within 2 s, requests go on, and all is well once it is back',
+  'Redis hangs: an append gets 503 within 2 s, requests are served; appends work once Redis answers again',
   async (t) => {
     const redis = await startRedis(t)
     const { proxy, append, request } = await sidecar(t, `redis://:not-asked-for@127.0.0.1:${redis.port}`)
@@ -44,7 +44,7 @@ test.runIf(hasRedis)(
     await proxy.logged(({ msg }) => msg === 'checkpoint store down')
     expect(await proxy.sample('storeUp')).toBe(0)
     redis.process.kill('SIGCONT')
-    // Nobody asks for anything: it notices by itself.
+    // No request is sent: the store notices the recovery by itself.
     await until(async () => (await proxy.sample('storeUp')) === 1)
     expect((await append('c')).status).toBe(200)
     const series = await proxy.metrics()
@@ -54,7 +54,7 @@ test.runIf(hasRedis)(
   },
 )
 
-test.runIf(hasRedis)('jobs of before are known as soon as Redis is', async (t) => {
+test.runIf(hasRedis)('jobs saved before a restart are known as soon as Redis answers', async (t) => {
   const port = await freePort()
   const redis = await startRedis(t, { port })
   const first = await sidecar(t, `redis://127.0.0.1:${port}`)

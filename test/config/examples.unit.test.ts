@@ -14,20 +14,23 @@ const names = [
 ]
 const TOKEN = { BREAKWATER_TOKEN: '0123456789abcdef0123456789abcdef' }
 
-test('there is an example for each way that it is run', () => {
+test('config/examples has endpoints.yaml, minimal.yaml and redis.yaml', () => {
   expect(examples).toEqual(['endpoints.yaml', 'minimal.yaml', 'redis.yaml'])
 })
 
-test.each(names)('%s loads as it is, without a fault or a warning, with no more than a token', (name) => {
+test.each(names)('%s loads without faults or warnings, with no environment variable but the token', (name) => {
   const environment = name.startsWith('examples/') ? {} : TOKEN
   const loaded = loadConfig(readFileSync(join(root, name), 'utf8'), name, environment)
   expect(loaded.ok ? formatWarnings(warningsOf(loaded.config, loaded.origins)) : formatFaults(loaded.faults)).toBe('')
 })
 
-test.each(names)('%s points the sidecar at no listener of its own, and editors at the schema', (name) => {
-  const text = readFileSync(join(root, name), 'utf8')
-  const [, schema = ''] = /^# yaml-language-server: \$schema=(.*)$/m.exec(text) ?? []
-  expect(join(root, dirname(name), schema)).toBe(join(root, 'schema.json'))
-  // The variables by which make-video itself finds its upstreams: in the same environment they name the sidecar.
-  expect(text).not.toMatch(/url: \$\{(YOUTUBE_SEARCH|VIDEO_DOWNLOADER|AUDIO_TRANSCRIBER)_URL/)
-})
+test.each(names)(
+  '%s names its schema for editors, and takes no url from a variable that points at the sidecar',
+  (name) => {
+    const text = readFileSync(join(root, name), 'utf8')
+    const [, schema = ''] = /^# yaml-language-server: \$schema=(.*)$/m.exec(text) ?? []
+    expect(join(root, dirname(name), schema)).toBe(join(root, 'schema.json'))
+    // make-video finds its upstreams by these variables. In its environment they hold the sidecar's own listeners.
+    expect(text).not.toMatch(/url: \$\{(YOUTUBE_SEARCH|VIDEO_DOWNLOADER|AUDIO_TRANSCRIBER)_URL/)
+  },
+)

@@ -12,7 +12,7 @@ const MOST = 128 * 1024
 const WEB = 'upstreams: { a: { url: http://x } }\n'
 const ROUTES = 'upstreams:\n  a:\n    url: http://x\n    routes:\n'
 
-/** As many of `part` between `before` and `after` as fit into a file. */
+/** Repeats `part` between `before` and `after` until the file has the largest size. */
 function full(part: string | ((i: number) => string), before = '', after = ''): string {
   const partAt = typeof part === 'string' ? () => part : part
   let text = before
@@ -20,7 +20,7 @@ function full(part: string | ((i: number) => string), before = '', after = ''): 
   return text + after
 }
 
-/** Sixteen characters: a file has no more than 8,000 lines. */
+/** Pads a line to 16 characters: a file of the largest size then stays below the limit of 8,000 lines. */
 const wide = (line: string) => `${line.padEnd(16)}\n`
 
 const stairs = Array.from({ length: 500 }, (_, i) => `${' '.repeat(i)}a:\n`).join('')
@@ -34,8 +34,8 @@ const HOSTILE: Readonly<Record<string, string>> = {
   'open braces': full('{'),
   'maps in maps': full('{a: '),
   'lists in lists': full('- '),
-  'keys of keys': full('? '),
-  'a stair of indentation': stairs,
+  'keys nested in keys': full('? '),
+  'indentation one deeper on each line': stairs,
   'one key again and again': full(wide('a:')),
   'empty keys': full(wide(': 1')),
   'lists as keys': full(wide('? [a]') + wide(': 1')),
@@ -44,42 +44,42 @@ const HOSTILE: Readonly<Record<string, string>> = {
   'an anchor used again and again': full('*a '),
   'merge keys': full(wide('<<: *a'), 'a: &a {}\n'),
   'an anchor within itself': 'a: &a [*a]\nupstreams: *a',
-  'anchors of anchors of anchors': ['l0: &l0 [x]', ...levels].join('\n'),
+  'aliases that expand exponentially': ['l0: &l0 [x]', ...levels].join('\n'),
   'routes repeated by an anchor': `upstreams:\n  z:\n    url: http://x\n    routes: &r\n${manyRoutes}${repeated}`,
   'an open quote': `"${'x'.repeat(MOST - 1)}`,
   'empty lines': full('\n'),
   'empty comments': full('#\n'),
-  documents: full('---\n'),
-  directives: full(wide('%x')),
-  'tags of another world': full(wide('!!binary x')),
+  'many documents': full('---\n'),
+  'many directives': full(wide('%x')),
+  'unsupported tags': full(wide('!!binary x')),
   'references that are never closed': full('${A:-', `${WEB}service: "`, '"'),
-  references: full('${A} ', `${WEB}service: `),
+  'many references': full('${A} ', `${WEB}service: `),
   'unknown keys': full((i) => wide(`k${i}: 1`), WEB),
   'keys that are nearly known': full((i) => `  tmieout${i}: 1\n`, `${WEB}defaults:\n`),
   'upstreams without a url': full((i) => wide(`  a${i}: {}`), 'upstreams:\n'),
   'upstreams with bad names': full((i) => `  A${i}: { url: http://x }\n`, 'upstreams:\n'),
-  'upstreams without end': full((i) => `  a${i}: { url: http://x }\n`, 'upstreams:\n'),
+  'as many upstreams as fit': full((i) => `  a${i}: { url: http://x }\n`, 'upstreams:\n'),
   'routes without match': full((i) => `      - mach: GET /${i}\n`, ROUTES),
-  'routes that each might take the next': full((i) => `      - match: GET /{a}/${i}/{b}\n`, ROUTES)
+  'routes that each might match the requests of the next': full((i) => `      - match: GET /{a}/${i}/{b}\n`, ROUTES)
     .split('\n')
     .slice(0, 1004)
     .join('\n'),
   'upstreams with something to warn of': `upstreams:\n${Array.from({ length: 999 }, (_, i) => `  a${i}: { url: http://x, timeout: { total: 9m }, rate: { requests: 1, per: 9m } }\n`).join('')}`,
   'the same route again and again': full('      - match: GET /\n', ROUTES),
-  'checks that there are not': full('x, ', `upstreams:\n${manyUpstreams}health: { critical: [`, '] }'),
+  'unknown critical checks': full('x, ', `upstreams:\n${manyUpstreams}health: { critical: [`, '] }'),
   'a long list for each of many upstreams': `defaults: { retry: { on: [${'503, '.repeat(15_000)}] } }\nupstreams:\n${manyUpstreams}`,
-  'inputs that there are not': full((i) => `i${i}: 1s, `, `${WEB}timeouts: { a: { per: {`, '} } }'),
-  'a sum of nothing': full((i) => `t${i}, `, `${WEB}timeouts: { a: { sum: [`, '] } }'),
+  'unknown inputs': full((i) => `i${i}: 1s, `, `${WEB}timeouts: { a: { per: {`, '} } }'),
+  'a sum of unknown timeouts': full((i) => `t${i}, `, `${WEB}timeouts: { a: { sum: [`, '] } }'),
   'a path of parameters': full('/{a}', 'upstreams: { a: { url: http://x, routes: [{ match: "GET ', '" }] } }'),
-  'a path of nothing': full('/', 'upstreams: { a: { url: http://x, routes: [{ match: "GET ', '{" }] } }'),
-  'a duration of durations': full('1s', `${WEB}defaults: { timeout: { total: "`, 'x" } }'),
+  'a path of empty segments': full('/', 'upstreams: { a: { url: http://x, routes: [{ match: "GET ', '{" }] } }'),
+  'a duration of many parts': full('1s', `${WEB}defaults: { timeout: { total: "`, 'x" } }'),
   'a huge duration': full('9', `${WEB}defaults: { timeout: { total: "`, 's" } }'),
   'a huge number': full('9', `${WEB}defaults: { retry: { attempts: `, ' } }'),
   'an infinite number': `${WEB}defaults: { retry: { attempts: 1e999, backoff: { factor: .inf, jitter: .nan } } }`,
   'a long host': full('a', 'upstreams: { a: { url: "http://', '" } }'),
   'many hosts': full('a,', `${WEB}checkpoints: { store: "redis+cluster://`, '" }'),
-  'names of the language': `__proto__: { a: 1 }\nconstructor: 1\nupstreams: { __proto__: { url: http://x }, constructor: { url: http://y } }`,
-  'bytes that are no text': '\u0000\uffff\ud800',
+  'names of JavaScript properties': `__proto__: { a: 1 }\nconstructor: 1\nupstreams: { __proto__: { url: http://x }, constructor: { url: http://y } }`,
+  'characters that are not valid text': '\u0000\uffff\ud800',
 }
 
 const routesOf = (name: string) =>
@@ -100,13 +100,16 @@ function check(text: string): void {
   expect(formatFaults(loaded.faults).length).toBeLessThan(200_000)
 }
 
-/** What a sound file of that size takes; a machine under load makes both slower. */
+/** CPU time of a large valid file. Measured, not fixed: a machine under load is slower with every file. */
 const yardstickMs = Math.max(...[1, 2, 3].map(() => cpuMs(() => check(LARGEST_SOUND))))
 
-test.each(Object.entries(HOSTILE))('%s: refused in no more time than a large sound file takes', (_name, text) => {
-  expect(text.length).toBeLessThanOrEqual(MOST)
-  expect(cpuMs(() => check(text))).toBeLessThan(3 * yardstickMs)
-})
+test.each(Object.entries(HOSTILE))(
+  '%s: loadConfig takes less than three times the CPU time of a large valid file',
+  (_name, text) => {
+    expect(text.length).toBeLessThanOrEqual(MOST)
+    expect(cpuMs(() => check(text))).toBeLessThan(3 * yardstickMs)
+  },
+)
 
 const shipped = readFileSync(join(import.meta.dirname, '../../proxy.yaml'), 'utf8')
 const lines = shipped.split('\n')
@@ -121,7 +124,7 @@ const mistaken = fc.oneof(
     .map(([from, to, indent]) => lines.toSpliced(to, 0, ' '.repeat(indent) + (lines[from] ?? '').trim()).join('\n')),
 )
 
-/** A value of any shape in place of one that is sound. */
+/** Any JSON value under a known key. */
 const misplaced = fc
   .tuple(fc.constantFrom('listen', 'control', 'job', 'timeouts', 'defaults', 'upstreams', 'health'), fc.jsonValue())
   .map(([key, value]) => JSON.stringify({ upstreams: { a: { url: 'http://x' } }, [key]: value }))
@@ -130,7 +133,7 @@ const misplacedInside = fc
   .tuple(fc.constantFrom('timeout', 'retry', 'breaker', 'routes', 'rate', 'url', 'health', 'hedge'), fc.jsonValue())
   .map(([key, value]) => JSON.stringify({ upstreams: { a: { url: 'http://x', [key]: value } } }))
 
-test('no text whatever makes it throw', () => {
+test('loadConfig: no text makes it throw', () => {
   const texts = fc.oneof(fc.string(), fc.string({ unit: 'binary' }), mistaken, misplaced, misplacedInside)
   fc.assert(fc.property(texts, check), { numRuns: 600 })
 })

@@ -7,7 +7,7 @@ import { type JsonSchema, jsonSchema, printedSchema } from '../../src/config/jso
 const root = join(import.meta.dirname, '../..')
 const read = (name: string) => readFileSync(join(root, name), 'utf8')
 
-test('config/schema.json and docs/configuration.md are what the code says: npm run docs', () => {
+test('config/schema.json and docs/configuration.md are up to date; npm run docs writes them', () => {
   expect(read('config/schema.json')).toBe(printedSchema())
   expect(read('docs/configuration.md')).toBe(configurationPage())
 })
@@ -23,17 +23,17 @@ function leaves(schema: JsonSchema, path: string): [string, JsonSchema][] {
   return [...inner, ...others.flatMap((one) => leaves(one, path))]
 }
 
-test('every key is described, and what may be left out has its default told', () => {
+test('every key has a description; a key that is not inherited has its default', () => {
   const all = leaves(jsonSchema(), '')
   expect(all.length).toBeGreaterThan(150)
   expect(all.filter(([, { description }]) => description === undefined).map(([path]) => path)).toEqual([])
   const known = new Map(all)
-  expect(known.get('.defaults.timeout.total')?.default).toBe('25s')
+  expect(known.get('.defaults.timeout.total')?.default).toBe('60s')
   expect(known.get('.upstreams.timeout.total')?.default).toBeUndefined()
   expect(known.get('.upstreams.routes.resume')?.default).toBe(false)
 })
 
-/** What of draft 7 our schema uses. */
+/** Validates with the keywords of JSON Schema draft 7 that our schema uses. */
 function accepts(schema: JsonSchema, value: unknown): boolean {
   const { type, pattern, properties = {}, required = [], additionalProperties = true, anyOf, items } = schema
   if (anyOf !== undefined && !anyOf.some((one) => accepts(one, value))) return false
@@ -59,7 +59,7 @@ function isOf(type: string, value: unknown): boolean {
   return type === 'array' ? Array.isArray(value) : typeof value === type
 }
 
-test('the shipped file, with its references, is what an editor takes; a mistake is not', async () => {
+test('the schema accepts the shipped proxy.yaml with its references, and rejects mistakes', async () => {
   const { parse } = await import('yaml')
   const shipped: unknown = parse(read('proxy.yaml'))
   const schema = jsonSchema()

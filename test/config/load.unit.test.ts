@@ -22,7 +22,7 @@ function faults(text: string, env: Record<string, string> = {}): string[] {
 
 const MINIMAL = 'upstreams: { web: { url: http://localhost:9000 } }'
 
-test('the shortest file there is has every default', () => {
+test('the shortest valid file gets every default', () => {
   const config = sound(MINIMAL)
   expect(config).toEqual({
     service: 'breakwater',
@@ -57,14 +57,15 @@ test('the shortest file there is has every default', () => {
         listen: undefined,
         health: { path: undefined, timeoutMs: 2_000, intervalMs: 15_000 },
         tls: { ca: '', servername: '' },
-        timeout: { connectMs: 5_000, attemptMs: 12_000, totalMs: 25_000, idleMs: 60_000, tunnelMs: 3_600_000 },
-        clientTimeoutMs: 30_000,
+        timeout: { connectMs: 5_000, attemptMs: 12_000, totalMs: 60_000, idleMs: 60_000, tunnelMs: 3_600_000 },
+        clientTimeoutMs: 65_000,
         retry: {
           attempts: 5,
           on: ['connect-failure', 'reset', 'timeout', 502, 503, 504, 429],
           methods: ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'],
           backoff: { initialMs: 2_000, factor: 2, maxMs: 60_000, jitter: 0.1 },
           respectRetryAfter: true,
+          waiting: 256,
           budget: { ratio: 0.2, minPerSecond: 3, windowMs: 10_000 },
           bodyBuffer: { memoryBytes: 1_048_576, diskBytes: 268_435_456 },
         },
@@ -72,14 +73,15 @@ test('the shortest file there is has every default', () => {
           consecutiveFailures: 5,
           failureRate: { threshold: 0.5, windowMs: 30_000, minimumRequests: 20 },
           slowCalls: false,
-          openForMs: 60_000,
-          openForMaxMs: 600_000,
+          openForMs: 1_000,
+          openForMaxMs: 4_000,
+          patienceMs: 5_000,
           halfOpenProbes: 3,
           closeAfter: 1,
           failureStatus: ['5xx'],
         },
         concurrency: { max: 64, queue: 256, queueTimeoutMs: 5_000, adaptive: false },
-        connections: { max: 16, idleMs: 4_000, resolveMs: 30_000 },
+        connections: { max: 'concurrency', idleMs: 4_000, resolveMs: 30_000 },
         balance: { decayMs: 10_000, slowStartMs: 30_000 },
         collapse: false,
         hedge: false,
@@ -130,7 +132,7 @@ upstreams:
     tunnelMs: 3_600_000,
   })
   expect(a?.retry).toMatchObject({ attempts: 1, on: [503], backoff: { initialMs: 1_000, factor: 3, maxMs: 5_000 } })
-  expect(a?.retry).not.toHaveProperty('budget')
+  expect(a?.retry.budget).toBe(false)
   expect(b).toMatchObject({
     idempotent: true,
     breaker: { consecutiveFailures: 7, openForMs: 1_000, failureRate: false },
@@ -155,7 +157,7 @@ test('the configuration cannot be changed once it is loaded', () => {
   expect(Object.isFrozen(config.upstreams[0]?.retry.backoff)).toBe(true)
 })
 
-test('the environment stands in for ${NAME}, and a fallback where it is unset or empty', () => {
+test('${NAME} is replaced by the environment variable, or by the fallback where it is unset or empty', () => {
   const text = (value: string) =>
     `${MINIMAL}\nservice: ${value}\ndefaults: { retry: { attempts: "\${N:-3}" } }`.replace('"${N:-3}"', '3')
   expect(sound(text('${NAME}'), { NAME: 'video' }).service).toBe('video')
@@ -176,7 +178,7 @@ test('a number from the environment is a number where the value is not quoted', 
   expect(sound(`${MINIMAL}\nservice: \${S}`, { S: 'no: [yaml' }).service).toBe('no: [yaml')
 })
 
-test('a secret from the environment never stands in a fault', () => {
+test('no fault shows a secret from the environment', () => {
   const text = `upstreams: { web: { url: "\${URL}", routes: [{ match: "\${SECRET}" }] } }\nlog: { level: "\${SECRET}" }\nlisten: "\${SECRET}"`
   const loaded = loadConfig(text, 'test.yaml', { SECRET: 'hunter2', URL: 'http://user:hunter2@host/' })
   expect(loaded.ok).toBe(false)
@@ -184,7 +186,7 @@ test('a secret from the environment never stands in a fault', () => {
   expect(loaded.ok || formatFaults(loaded.faults)).not.toContain('hunter2')
 })
 
-test('all faults are listed, in the order of the file, each where it stands', () => {
+test('all faults are listed in the order of the file, each with its line and column', () => {
   expect(
     faults(`version: 2
 servce: x
@@ -207,7 +209,7 @@ upstreams:
       - match: GET /jobs/{id}/{id}
       - match: GET /a
         concurrency: { max: 3 }
-        retry: { budget: { ratio: 1 } }
+        connections: { max: 1 }
       - mach: GET /b
 `),
   ).toEqual([
@@ -227,7 +229,7 @@ upstreams:
     '18:16 upstreams.api.routes.0.match expected METHOD /path, with {name} or * for a whole segment, such as GET /jobs/{id} (GET /x)',
     '19:16 upstreams.api.routes.1.match a {name} stands there twice',
     '21:9 upstreams.api.routes.2.concurrency unknown key here: it belongs to the upstream, not to a route',
-    '22:18 upstreams.api.routes.2.retry.budget unknown key here: it belongs to the upstream, not to a route',
+    '22:9 upstreams.api.routes.2.connections unknown key here: it belongs to the upstream, not to a route',
     '23:9 upstreams.api.routes.3.match match is missing',
     '23:9 upstreams.api.routes.3.mach unknown key (match)',
   ])
@@ -261,20 +263,16 @@ test.each([
     `defaults: { retry: { backoff: { initial: 2m } } }\nupstreams: { a: { url: http://x }, b: { url: http://y } }`,
     ['1:33 defaults.retry.backoff.initial is longer than backoff.max'],
   ],
-  [
-    `upstreams: { a: { url: http://x, routes: [{ match: GET /a, breaker: { openFor: 11m } }] } }`,
-    ['1:71 upstreams.a.routes.0.breaker.openFor is longer than breaker.openForMax'],
-  ],
-])('the file %j has its faults named', (text, expected) => {
+])('the file %j has exactly the expected faults', (text, expected) => {
   expect(faults(text)).toEqual(expected)
 })
 
-test('a file that is too large is not even read', () => {
+test('a file over 128 KiB or 8000 lines is refused', () => {
   expect(faults(`# ${'x'.repeat(128 * 1024)}`)).toEqual(['1:1 is larger than 128 KiB'])
   expect(faults('\n'.repeat(8_000))).toEqual(['1:1 has more than 8000 lines'])
 })
 
-test('anchors may be used, but not as a bomb', () => {
+test('anchors are allowed; aliases that expand exponentially are a fault', () => {
   const shared = sound(
     `upstreams: { a: &base { url: http://x, timeout: &t { total: 9s } }, b: { url: http://y, timeout: *t } }`,
   )
@@ -283,7 +281,7 @@ test('anchors may be used, but not as a bomb', () => {
   expect(faults(['l0: &l0 [x]', ...levels].join('\n'))).toEqual([expect.stringMatching(/^1:1 .*alias/i)])
 })
 
-test('an upstream has one url or several, which differ in no more than their origin', () => {
+test('an upstream has one url, or several with the same path and different origins', () => {
   const { upstreams } = sound('upstreams: { web: { urls: [http://a/v1/, https://b/v1] } }')
   expect(upstreams[0]?.urls).toEqual(['http://a/v1', 'https://b/v1'])
   const lines = (upstream: string) => faults(`upstreams: { web: ${upstream} }`).map((line) => line.replace(/^\S+ /, ''))
@@ -302,12 +300,12 @@ defaults: { timeout: { attempt: { observed: p99, times: 1.5, min: 1s, max: 9s } 
 upstreams:
   web: { url: http://a, rate: { requests: 3, per: 2s }, routes: [{ match: GET /x, timeout: { attempt: 4s } }] }
 `)
-  expect(upstreams[0]?.rate).toEqual({ requests: 3, perMs: 2_000 })
+  expect(upstreams[0]?.rate).toEqual({ burst: 1, queueTimeoutMs: 5_000, requests: 3, perMs: 2_000 })
   expect(upstreams[0]?.timeout.attemptMs).toEqual({ observed: 'p99', times: 1.5, minMs: 1_000, maxMs: 9_000 })
   expect(upstreams[0]?.routes[0]?.timeout.attemptMs).toBe(4_000)
 })
 
-test('collapse, hedge and observed timeouts are taken apart, and what cannot be is a fault', () => {
+test('collapse, hedge and observed timeouts are parsed; an invalid observed timeout is a fault', () => {
   const attempt = '{ observed: p95, times: 2, min: 10s, max: { computed: part } }'
   const { upstreams } = sound(`${JOB}
 upstreams:
@@ -336,7 +334,7 @@ timeouts:
   all: { sum: [part] }
 `
 
-test('job inputs and computed timeouts are taken apart', () => {
+test('job inputs and computed timeouts are parsed', () => {
   const file = `${MINIMAL}\n${JOB}defaults: { timeout: { attempt: { computed: part, divideBy: n }, total: { computed: all } } }`
   const { job, timeouts, upstreams } = sound(file)
   const unbounded = { min: Number.NEGATIVE_INFINITY, max: Number.POSITIVE_INFINITY }
@@ -367,7 +365,7 @@ test('job inputs and computed timeouts are taken apart', () => {
   })
 })
 
-test('names that lead nowhere are faults', () => {
+test('unknown inputs, unknown timeouts, sums of sums and a min over max are faults', () => {
   const file = `${MINIMAL}
 job: { inputs: { n: { default: 1, min: 2, max: 1 }, m: {} } }
 timeouts:
@@ -394,7 +392,7 @@ defaults: { timeout: { total: { computed: gone, divideBy: none } } }`
   ])
 })
 
-test('the shipped proxy.yaml is sound and knows the three upstreams of make-video', () => {
+test('the shipped proxy.yaml is valid and has the three upstreams of make-video', () => {
   const text = readFileSync(join(import.meta.dirname, '../../proxy.yaml'), 'utf8')
   const config = sound(text, { YOUTUBE_SEARCH_URL: 'http://search:8006' })
   expect(config.upstreams.map(({ name, urls, listen }) => [name, ...urls, listen?.port])).toEqual([
@@ -410,7 +408,7 @@ test('the shipped proxy.yaml is sound and knows the three upstreams of make-vide
   }
 })
 
-test('a fault shows its line, but no password and no token of it', () => {
+test('a fault shows its line without the passwords and tokens on it', () => {
   const text = `${MINIMAL}\ncheckpoints: { store: "redis:/me:hunter2@x" }\ncontrol: { token: hunter3, listen: here }\n`
   const loaded = loadConfig(text, 'proxy.yaml', {})
   const shown = loaded.ok ? '' : formatFaults(loaded.faults)
@@ -420,7 +418,7 @@ test('a fault shows its line, but no password and no token of it', () => {
   expect(faulty.ok ? '' : formatFaults(faulty.faults)).toMatch(/redis:\/\/me:\*{7}@x/)
 })
 
-test('headers for the collector are read as the environment has them, and never shown', () => {
+test('tracing.headers are parsed like OTEL_EXPORTER_OTLP_HEADERS, and no fault shows them', () => {
   const { tracing } = sound(
     `${MINIMAL}\ntracing: { endpoint: "http://c:4318/", headers: "authorization=Bearer%20hunter2, x-team = a=b ," }`,
   )
@@ -439,7 +437,7 @@ test('headers for the collector are read as the environment has them, and never 
   }
 })
 
-test('what spans are of is read as the environment has it', () => {
+test('tracing.resource is parsed like OTEL_RESOURCE_ATTRIBUTES', () => {
   const { tracing } = sound(
     `${MINIMAL}\ntracing: { resource: "k8s.pod.name=worker-7f, deployment.environment.name=S%C3%A3o%20Paulo,a/b=c=d" }`,
   )
@@ -457,14 +455,14 @@ test('what spans are of is read as the environment has it', () => {
   }
 })
 
-test('a collector has no credentials in its address', () => {
+test('a tracing.endpoint with credentials is a fault, which does not show them', () => {
   const loaded = loadConfig(`${MINIMAL}\ntracing: { endpoint: "http://me:hunter2@c:4318" }`, 'proxy.yaml', {})
   const shown = loaded.ok ? 'sound' : formatFaults(loaded.faults)
   expect(shown).toContain("expected '' or http://host:4318 or https://…, without credentials")
   expect(shown).not.toContain('hunter2')
 })
 
-test('a critical check has to be one that there is', () => {
+test('an unknown check in health.critical is a fault', () => {
   expect(faults(`${MINIMAL}\nhealth: { critical: [disk_space, wbe], redis: nowhere }`)).toEqual([
     "2:47 health.redis expected '' or redis://host:6379/0, rediss://…, redis+sentinel://… or redis+cluster://…",
   ])
@@ -484,11 +482,11 @@ test('only a control listener on loopback may go without a token', () => {
   }
 })
 
-test('settings that do not go together are told beside other faults, unless a fault may be the reason', () => {
+test('conflicting settings are faults beside the others, unless another fault may be their cause', () => {
   const text = `listen: 127.0.0.1:8081
 defaults:
   retry: { backoff: { initial: 2m, max: 1min } }
-  breaker: { openFor: 11m }
+  hedge: false
   timeout: { total: { computed: none }, attempt: 12 }
 upstreams:
   web: { url: "localhost:9000", routes: [{ match: GET /a }, { match: GET /a }] }
@@ -497,7 +495,6 @@ upstreams:
   expect(faults(text)).toEqual([
     '1:1 control.listen another listener has this address',
     '3:41 defaults.retry.backoff.max expected a duration with its unit, such as 250ms, 30s, 5m or 1h (1m)',
-    '4:14 defaults.breaker.openFor is longer than breaker.openForMax',
     '5:23 defaults.timeout.total.computed no such timeout',
     '5:50 defaults.timeout.attempt expected a duration with its unit, such as 250ms, 30s, 5m or 1h (12s)',
     '7:15 upstreams.web.url expected http://host:port or https://host:port, without credentials, query or fragment (http://localhost:9000)',
@@ -516,6 +513,6 @@ test.each([
   ['retry: { methods: [get] }', 'GET'],
   ['listen: 8003', '127.0.0.1:8003'],
   ['routes: [{ match: post /jobs }]', 'POST /jobs'],
-])('%s: what was meant is told', (settings, meant) => {
+])('%s: the fault suggests the correct value', (settings, meant) => {
   expect(faults(`upstreams: { web: { url: http://x, ${settings} } }`)[0]).toContain(` (${meant})`)
 })

@@ -11,42 +11,42 @@ function warned(text: string, env: Record<string, string> = {}) {
   return warningsOf(loaded.config, loaded.origins)
 }
 
-/** A file whose one upstream has these settings and, of those that matter to no rule, all else by default. */
+/** A file with one upstream that has these settings, and defaults for all others. */
 const web = (settings: string, top = '') => `${top}upstreams:\n  web: { url: http://web, ${settings} }\n`
 const route = (settings: string) => web(`routes: [{ ${settings} }]`)
 const defaults = (settings: string) => `defaults: { ${settings} }\nupstreams: { web: { url: http://web } }`
 
-/** For each rule, a file that breaks it and where that shows; and one that nearly does. */
+/** For each rule: the path of its warning, a file that breaks the rule, and one that only just keeps it. */
 const RULES: readonly (readonly [rule: string, at: string, broken: string, nearly: string])[] = [
   [
     'total-over-client-timeout',
     'upstreams.web.timeout.total',
-    web('timeout: { total: 30s }'),
-    web('timeout: { total: 29s }'),
+    web('timeout: { total: 65s }'),
+    web('timeout: { total: 64s }'),
   ],
   [
     'attempt-over-total',
     'upstreams.web.timeout.total',
     web('timeout: { total: 11s }'),
-    web('timeout: { attempt: 25s }'),
+    web('timeout: { attempt: 60s }'),
   ],
   [
     'connect-over-total',
     'defaults.timeout.connect',
-    defaults('timeout: { connect: 25s }'),
-    defaults('timeout: { connect: 24s }'),
+    defaults('timeout: { connect: 60s }'),
+    defaults('timeout: { connect: 59s }'),
   ],
   [
     'hold-over-client-timeout',
     'upstreams.web.routes.0.hold.upTo',
-    web('timeout: { total: 80s }, routes: [{ match: GET /, hold: { json: /s, in: [q], upTo: 30s, every: 2s } }]'),
-    web('timeout: { total: 80s }, routes: [{ match: GET /, hold: { json: /s, in: [q], upTo: 29s, every: 2s } }]'),
+    web('timeout: { total: 80s }, routes: [{ match: GET /, hold: { json: /s, in: [q], upTo: 65s, every: 2s } }]'),
+    web('timeout: { total: 80s }, routes: [{ match: GET /, hold: { json: /s, in: [q], upTo: 64s, every: 2s } }]'),
   ],
   [
     'hold-over-total',
     'upstreams.web.routes.0.hold.upTo',
-    route('match: GET /, hold: { json: /s, in: [q], every: 2s, upTo: 25s }'),
-    route('match: GET /, hold: { json: /s, in: [q], every: 2s, upTo: 24s }'),
+    route('match: GET /, hold: { json: /s, in: [q], every: 2s, upTo: 60s }'),
+    route('match: GET /, hold: { json: /s, in: [q], every: 2s, upTo: 59s }'),
   ],
   [
     'hold-polls-once',
@@ -57,8 +57,8 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
   [
     'queue-over-total',
     'upstreams.web.concurrency.queueTimeout',
-    web('concurrency: { queueTimeout: 25s }'),
-    web('concurrency: { queueTimeout: 24s }'),
+    web('concurrency: { queueTimeout: 60s }'),
+    web('concurrency: { queueTimeout: 59s }'),
   ],
   [
     'retries-never-finish',
@@ -69,8 +69,8 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
   [
     'timeouts-never-retried',
     'upstreams.web.timeout.attempt',
-    web('timeout: { attempt: 24s }'),
-    web('timeout: { attempt: 23s }'),
+    web('timeout: { attempt: 59s }'),
+    web('timeout: { attempt: 58s }'),
   ],
   [
     'retries-multiply',
@@ -154,8 +154,20 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
   [
     'one-request-opens-breaker',
     'upstreams.web.breaker.consecutiveFailures',
-    web('breaker: { consecutiveFailures: 4 }'),
-    web('breaker: { consecutiveFailures: 5 }'),
+    web('breaker: { consecutiveFailures: 5, patience: 2s }'),
+    web('breaker: { consecutiveFailures: 5, patience: 5s }'),
+  ],
+  [
+    'open-outlasts-patience',
+    'upstreams.web.breaker.openForMax',
+    web('breaker: { openForMax: 5s }'),
+    web('breaker: { openForMax: 60s, patience: 0ms }'),
+  ],
+  [
+    'max-below-open-for',
+    'upstreams.web.breaker.openForMax',
+    web('breaker: { openFor: 3s, openForMax: 2s }'),
+    web('breaker: { openFor: 3s, openForMax: 3s }'),
   ],
   [
     'failed-job-counted-again',
@@ -274,29 +286,32 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
   ],
 ]
 
-test.each(RULES)('%s is warned of where it is said, and only where it holds', (rule, at, broken, nearly) => {
-  const found = (text: string) => warned(text).filter((one) => one.rule === rule)
-  expect([found(broken).map(({ path }) => path), found(nearly)]).toEqual([[at], []])
-  for (const { excerpt, caret, path } of found(broken)) {
-    expect(excerpt.slice(caret)).toMatch(new RegExp(`^${path.split('.').at(-1)}:`))
-  }
-})
+test.each(RULES)(
+  '%s: the file that breaks the rule gets the warning at its setting; the other file gets none',
+  (rule, at, broken, nearly) => {
+    const found = (text: string) => warned(text).filter((one) => one.rule === rule)
+    expect([found(broken).map(({ path }) => path), found(nearly)]).toEqual([[at], []])
+    for (const { excerpt, caret, path } of found(broken)) {
+      expect(excerpt.slice(caret)).toMatch(new RegExp(`^${path.split('.').at(-1)}:`))
+    }
+  },
+)
 
-test('each rule has such a case', () => {
+test('RULES has a case for each rule', () => {
   expect(RULES.map(([rule]) => rule).toSorted()).toEqual(RULE_NAMES.toSorted())
 })
 
-test('a warning has the line, a caret, the reason and the way out', () => {
-  expect(formatWarnings(warned(web('timeout: { total: 30s }')))).toBe(
-    `test.yaml:2:38: warning total-over-client-timeout: upstreams.web.timeout.total: the client gives up after 30s, an answer may take 30s: whatever a retry brings later reaches nobody
-    web: { url: http://web, timeout: { total: 30s } }
+test('a warning shows the line, a caret, the reason and a remedy', () => {
+  expect(formatWarnings(warned(web('timeout: { total: 65s }')))).toBe(
+    `test.yaml:2:38: warning total-over-client-timeout: upstreams.web.timeout.total: the client gives up after 1m5s, an answer may take 1m5s: whatever a retry brings later reaches nobody
+    web: { url: http://web, timeout: { total: 65s } }
                                        ^
-  instead: a total below 30s; or, where the client waits longer, say so: clientTimeout: 36s
+  instead: a total below 1m5s; or, where the client waits longer, say so: clientTimeout: 1m18s
 `,
   )
 })
 
-test('what the defaults say is warned of once, not for each upstream and route that inherits it', () => {
+test('a setting in defaults gets one warning, not one for each upstream and route that inherits it', () => {
   const text = `defaults: { connections: { idle: 9s }, retry: { backoff: { jitter: 0 } } }
 upstreams: { a: { url: http://a, routes: [{ match: GET /a }, { match: GET /b }] }, b: { url: http://b } }`
   expect(warned(text).map(({ rule, line }) => [rule, line])).toEqual([
@@ -305,11 +320,11 @@ upstreams: { a: { url: http://a, routes: [{ match: GET /a }, { match: GET /b }] 
   ])
 })
 
-test('a client that waits longer may be answered later', () => {
+test('a longer clientTimeout allows a longer total timeout without a warning', () => {
   expect(warned(web('timeout: { total: 80s }, clientTimeout: 90s, breaker: { consecutiveFailures: 9 }'))).toEqual([])
 })
 
-test('no token and no password stands in a warning', () => {
+test('no warning shows a token or a password', () => {
   const text = 'control: { token: "hunter 2" }\ncheckpoints: { store: "redis://me:hunter3@x" }\n'
   const shown = formatWarnings(warned(`${text}${web('connections: { idle: 9s }')}`))
   expect(shown).toContain('token-short')

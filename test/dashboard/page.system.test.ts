@@ -1,4 +1,4 @@
-/** The page in a real browser, before the real sidecar. */
+/** The page in a real browser, served by a real sidecar. */
 
 import axe from 'axe-core'
 import type { Browser, Page } from 'playwright-core'
@@ -19,8 +19,9 @@ const TOP = {
 const FAILS: Scene = { status: 503, headers: { connection: 'close' } }
 
 async function withPage(t: Scope, scenes: readonly Scene[] = [{ body: 'ok' }], top: object = {}) {
-  const settings = { retry: { attempts: 1 }, breaker: { consecutiveFailures: 3, openFor: '10s' } }
+  const settings = { retry: { attempts: 1 }, breaker: { consecutiveFailures: 3, openFor: '10s', patience: '0ms' } }
   const fixture = await withSidecar(t, scenes, {
+    random: () => 0,
     top: { ...TOP, ...top },
     web: settings,
     others: (url) => ({ 'with-routes': { url, ...settings, routes: [{ match: 'GET /own', breaker: {} }] } }),
@@ -37,7 +38,7 @@ describe.skipIf(!hasChromium)('the page', () => {
   })
   afterAll(() => browser.close())
 
-  test('shows what the metrics say, and asks nothing of anyone else', async (t) => {
+  test('shows the figures of the metrics, and requests nothing from any other host', async (t) => {
     const { clock, proxy } = await withPage(t, [{ body: 'ok' }, { body: 'ok' }, { status: 500 }, { body: 'ok' }])
     for (let i = 0; i < 5; i += 1) await ask(`${proxy.own('web')}/x`)
     const { page, problems, asked } = await openPage(t, browser, proxy.controlUrl)
@@ -63,7 +64,7 @@ describe.skipIf(!hasChromium)('the page', () => {
     expect(asked.filter((url) => !url.startsWith(proxy.controlUrl) && !url.startsWith('data:'))).toEqual([])
   })
 
-  test('a breaker that opens says so in words, with its cause and its time line', async (t) => {
+  test('a breaker that opens is named in the verdict, with its cause and its time line', async (t) => {
     const { clock, proxy } = await withPage(t, [FAILS])
     const { page, problems } = await openPage(t, browser, proxy.controlUrl)
     await page.getByText('2 upstreams, all breakers closed').waitFor()
@@ -83,7 +84,7 @@ describe.skipIf(!hasChromium)('the page', () => {
     expect(problems).toEqual([])
   })
 
-  test('who comes after a breaker has opened sees when and why; what is over is not read out', async (t) => {
+  test('a page opened after a breaker opened shows when and why, but does not announce it', async (t) => {
     const { clock, proxy } = await withPage(t, [FAILS])
     for (let i = 0; i < 3; i += 1) await ask(`${proxy.own('web')}/x`)
     await clock.advance(400_000)
@@ -96,7 +97,7 @@ describe.skipIf(!hasChromium)('the page', () => {
     expect(await page.locator('#news').textContent()).toBe('')
   })
 
-  test('a failure opens to its attempts, and its path is text whatever it says', async (t) => {
+  test('a failure shows its attempts when clicked, and its path is never read as HTML', async (t) => {
     const { proxy } = await withPage(t, ['reset'])
     await ask(`${proxy.own('web')}/%3Cimg%20src=x%20onerror=alert(1)%3E`)
     const { page, problems } = await openPage(t, browser, proxy.controlUrl)
@@ -109,7 +110,7 @@ describe.skipIf(!hasChromium)('the page', () => {
     expect(problems).toEqual([])
   })
 
-  test('a breaker is forced with the keyboard alone, after a question that Escape declines', async (t) => {
+  test('a breaker can be forced with the keyboard alone, and Escape cancels the dialog', async (t) => {
     const { clock, upstream, proxy } = await withPage(t)
     const { page, problems } = await openPage(t, browser, proxy.controlUrl)
     const button = page.getByRole('button', { name: 'Force a breaker of web' })
@@ -131,7 +132,7 @@ describe.skipIf(!hasChromium)('the page', () => {
     expect(problems).toEqual([])
   })
 
-  test('of several breakers one alone can be forced', async (t) => {
+  test('one of several breakers of an upstream can be forced without the others', async (t) => {
     const { proxy } = await withPage(t)
     const { page } = await openPage(t, browser, proxy.controlUrl)
     await page.getByRole('button', { name: 'Force a breaker of with-routes' }).click()
@@ -150,7 +151,7 @@ describe.skipIf(!hasChromium)('the page', () => {
     expect(await modesOf(proxy.controlUrl)).toEqual([['auto'], ['forced-closed', 'observe']])
   })
 
-  test('jobs have a bar for each stage and their time left; a checkpoint is looked into, and cleared when asked twice', async (t) => {
+  test('jobs show a bar per stage and their time left; a checkpoint is cleared after a confirmation', async (t) => {
     const { proxy, tell } = await withPage(t)
     await tell('PUT', 'jobs/job-1', { shorts_count: 5 })
     await tell('POST', 'checkpoints/job-1/items', { stage: 'downloading', item_ids: ['a', 'b'], total_items: 2 })
@@ -174,7 +175,7 @@ describe.skipIf(!hasChromium)('the page', () => {
     expect(problems).toEqual([])
   })
 
-  test('a page that is opened late knows all stages of a job, in their order', async (t) => {
+  test('a page opened after all stages of a job began shows them in their order', async (t) => {
     const { proxy, tell } = await withPage(t)
     const stages = ['search', 'downloading', 'validating', 'building', 'cutting', 'mixing', 'uploading']
     for (const stage of stages)
@@ -185,17 +186,17 @@ describe.skipIf(!hasChromium)('the page', () => {
     expect(await job.locator('.stage').allTextContents()).toEqual(stages)
   })
 
-  test('a job that is new while somebody looks has its time left soon after its first checkpoint', async (t) => {
+  test('a job registered while the page is open shows its time left soon after its first checkpoint', async (t) => {
     const { proxy, tell } = await withPage(t)
     const { page } = await openPage(t, browser, proxy.controlUrl)
     await page.getByText('No job is registered').waitFor()
     await tell('PUT', 'jobs/job-9', { shorts_count: 10 })
     await tell('POST', 'checkpoints/job-9/items', { stage: 'search', item_ids: ['a'], total_items: 3 })
-    // Well before jobs are read anew by themselves.
+    // Well before the page would read the jobs again without a checkpoint.
     await page.locator('[data-job="job-9"]', { hasText: 'left' }).waitFor({ timeout: 10_000 })
   })
 
-  test('of 500 jobs those with the least time are shown, more when asked for, and any by its id', async (t) => {
+  test('of 500 jobs the 25 with the nearest deadlines are shown, more on a click, and any job by its id', async (t) => {
     const { proxy, tell } = await withPage(t)
     for (let i = 0; i < 500; i += 1) await tell('PUT', `jobs/job-${i}`, { shorts_count: 500 - i })
     const { page } = await openPage(t, browser, proxy.controlUrl)
@@ -210,7 +211,7 @@ describe.skipIf(!hasChromium)('the page', () => {
     expect(await page.locator('[data-job]').count()).toBe(1)
   })
 
-  test('jobs that are too many to be read are counted', async (t) => {
+  test('jobs over the limit of one read are not read, but counted', async (t) => {
     const { proxy, tell } = await withPage(t)
     await tell('PUT', 'jobs/job-1', { shorts_count: 1 })
     const { page } = await openPage(t, browser, proxy.controlUrl, DESKTOP, [
@@ -223,7 +224,7 @@ describe.skipIf(!hasChromium)('the page', () => {
     await page.getByText('1 of 1 job, nearest deadline first; 1 older one not read').waitFor()
   })
 
-  test('a tab that nobody sees draws nothing, and is up to date once it is seen', async (t) => {
+  test('a hidden tab draws nothing, and shows the present state once it is visible', async (t) => {
     const { clock, proxy } = await withPage(t)
     const { page } = await openPage(t, browser, proxy.controlUrl)
     const hide = (isHidden: boolean) =>
@@ -248,7 +249,7 @@ describe.skipIf(!hasChromium)('the page', () => {
     await page.locator('[data-upstream="web"] [data-plot="rate"] .value', { hasText: '7' }).first().waitFor()
   })
 
-  test('nothing is kept of the plots of an upstream that a reload has taken away', async (t) => {
+  test('the plots of an upstream that a reload removed are released', async (t) => {
     const { clock, upstream, proxy } = await withPage(t)
     const { page } = await openPage(t, browser, proxy.controlUrl)
     await page.getByText('live', { exact: true }).waitFor()
@@ -260,7 +261,7 @@ describe.skipIf(!hasChromium)('the page', () => {
     await expect.poll(kept).toBe(0)
   })
 
-  test('where a token is set it is asked for, kept in the tab alone, and never in an address', async (t) => {
+  test('the page asks for the token, keeps it in sessionStorage only, and never puts it into a URL', async (t) => {
     const control = { listen: '127.0.0.1:0', token: 'open sesame' }
     const { proxy } = await withPage(t, [{}], { control })
     const { page, asked } = await openPage(t, browser, proxy.controlUrl)
@@ -282,7 +283,7 @@ describe.skipIf(!hasChromium)('the page', () => {
     expect(await page.getByRole('dialog').count()).toBe(0)
   })
 
-  test('a token in any letters can be entered, and a wrong one again be replaced', async (t) => {
+  test('a token with letters outside ASCII can be entered, also after a wrong one', async (t) => {
     const { proxy } = await withPage(t, [{}], { control: { listen: '127.0.0.1:0', token: 'Öffne → dich' } })
     const { page } = await openPage(t, browser, proxy.controlUrl)
     await page.locator('input[name=token]').fill('öffne → dich')
@@ -293,7 +294,7 @@ describe.skipIf(!hasChromium)('the page', () => {
     await page.locator('[data-upstream="web"]').waitFor()
   })
 
-  test('the stream is read in a browser that cannot iterate over one, as Safari', async (t) => {
+  test('the event stream is read in a browser whose ReadableStream is not iterable, such as Safari', async (t) => {
     const { proxy } = await withPage(t)
     const { page } = await openPage(t, browser, proxy.controlUrl, DESKTOP, [
       'delete ReadableStream.prototype[Symbol.asyncIterator]; delete ReadableStream.prototype.values',
@@ -315,7 +316,7 @@ describe.skipIf(!hasChromium)('the page', () => {
     await page.locator('[data-upstream="web"]').waitFor()
   })
 
-  test('the configuration, its last reload and what was wrong with it', async (t) => {
+  test('shows the configuration, its last reload, and the fault for which a reload was refused', async (t) => {
     const { proxy } = await withPage(t, [{}], { control: { listen: '127.0.0.1:0' }, service: 'shop' })
     const { page } = await openPage(t, browser, proxy.controlUrl)
     await page.getByText('Not reloaded since the start.').waitFor()
@@ -329,7 +330,7 @@ describe.skipIf(!hasChromium)('the page', () => {
     await page.getByText(/defaults\.retry\.atempts: unknown key, did you mean "attempts"/).waitFor()
   })
 
-  test('when the sidecar is gone the page says so, and of when it is what is shown', async (t) => {
+  test('when the sidecar stops, the page says that it is not connected and how old its figures are', async (t) => {
     const { clock, proxy } = await withPage(t)
     const { page } = await openPage(t, browser, proxy.controlUrl)
     await page.getByText('live', { exact: true }).waitFor()
@@ -343,7 +344,7 @@ describe.skipIf(!hasChromium)('the page', () => {
     expect(await page.evaluate("getComputedStyle(document.querySelector('main')).filter")).toBe('grayscale(1)')
   })
 
-  test('what an operator has forced, and what fails without opening a breaker, needs a look', async (t) => {
+  test('the verdict names a forced breaker, and an upstream that fails although its breaker is closed', async (t) => {
     const { clock, proxy, tell } = await withPage(t, [{ status: 503, body: 'no' }])
     await tell('PUT', 'upstreams/web/breaker', { mode: 'forced-closed' })
     const { page } = await openPage(t, browser, proxy.controlUrl)
@@ -355,7 +356,7 @@ describe.skipIf(!hasChromium)('the page', () => {
     await page.locator('[data-upstream="web"] .badge[data-state=held]').waitFor()
   })
 
-  test('the title of a tab that nobody sees tells of a breaker that opens', async (t) => {
+  test('the title of a hidden tab changes when a breaker opens', async (t) => {
     const { proxy } = await withPage(t, [FAILS])
     const { page } = await openPage(t, browser, proxy.controlUrl)
     await page.getByText('2 upstreams, all breakers closed').waitFor()
@@ -369,7 +370,7 @@ describe.skipIf(!hasChromium)('the page', () => {
     expect(await page.locator('#verdict').textContent()).toBe('2 upstreams, all breakers closed')
   })
 
-  test('a failure that is read stays, however many come after it; the newer ones are counted', async (t) => {
+  test('an opened failure stays in place while newer ones arrive; the newer ones are counted', async (t) => {
     const { proxy } = await withPage(t, ['reset'])
     const fail = async (path: string) => ask(`${proxy.own('web')}/${path}`)
     await fail('first')
@@ -387,7 +388,7 @@ describe.skipIf(!hasChromium)('the page', () => {
     await page.getByText('No failure matches.').waitFor()
   })
 
-  test('held still, it shows what was so until it goes on', async (t) => {
+  test('while paused, the page keeps the old figures; after the pause it shows the new ones', async (t) => {
     const { clock, proxy } = await withPage(t)
     const { page } = await openPage(t, browser, proxy.controlUrl)
     const requests = page.locator('[data-upstream="web"] [data-plot="rate"] .value').first()
@@ -406,7 +407,7 @@ describe.skipIf(!hasChromium)('the page', () => {
     await requests.getByText('1').waitFor()
   })
 
-  test('what came of an action is seen wherever the page is scrolled to', async (t) => {
+  test('the result of an action is visible at the bottom of a scrolled page', async (t) => {
     const { proxy } = await withPage(t)
     const { page } = await openPage(t, browser, proxy.controlUrl, PHONE)
     await page.getByRole('button', { name: 'Force a breaker of with-routes' }).click()
@@ -428,7 +429,7 @@ describe.skipIf(!hasChromium)('the page', () => {
     await page.getByText('Not read: the checkpoint store is down').waitFor()
   })
 
-  test('an open checkpoint is that of now, each id stands for itself, and focus goes on when it is cleared', async (t) => {
+  test('an open checkpoint is updated, its ids are isolated text, and clearing it moves the focus', async (t) => {
     const { proxy, tell } = await withPage(t)
     const append = (ids: string[]) => tell('POST', 'checkpoints/job-1/items', { stage: 'building', item_ids: ids })
     await append(['\u202Ereversed', '<b>bold</b>'])
@@ -462,7 +463,7 @@ describe.skipIf(!hasChromium)('the page', () => {
     expect(focused).toEqual(['b', 'ba'])
   })
 
-  test('in forced colours the breaker still has its time line, and a stage its bar', async (t) => {
+  test('with forced colours the time line of a breaker is visible', async (t) => {
     const { clock, proxy } = await withPage(t)
     const { page } = await openPage(t, browser, proxy.controlUrl)
     await page.emulateMedia({ forcedColors: 'active' })
@@ -481,7 +482,7 @@ describe.skipIf(!hasChromium)('the page', () => {
     ['on a light phone', { ...PHONE, scheme: 'light' }],
   ]
   test.for(LOOKS)(
-    'passes axe %s, rows opened and a question asked, with no sideways scrolling',
+    'passes axe %s with opened rows and with a dialog, and does not scroll sideways',
     async ([, look], t) => {
       const { clock, proxy, tell } = await withPage(t, [FAILS])
       await tell('PUT', 'jobs/job-1', { shorts_count: 5 })
@@ -507,13 +508,13 @@ describe.skipIf(!hasChromium)('the page', () => {
   )
 })
 
-/** Of each upstream's breakers. */
+/** The mode of each breaker, by upstream. */
 async function modesOf(controlUrl: string): Promise<string[][]> {
   const { upstreams } = JSON.parse((await ask(`${controlUrl}/v1/upstreams`)).body.toString())
   return upstreams.map(({ breakers }: { breakers: { mode: string }[] }) => breakers.map(({ mode }) => mode))
 }
 
-/** What axe finds by WCAG 2.2 A and AA, and by its own best practices. */
+/** Violations that axe finds of WCAG 2.2 A and AA, and of its own best practices. */
 async function faultsIn(page: Page): Promise<string[]> {
   await page.evaluate(axe.source)
   const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']

@@ -13,7 +13,7 @@ async function control(t: Scope) {
   return controlUrl
 }
 
-test('the page and its files are open, also where a token is set, and come from here alone', async (t) => {
+test('the page and its files need no token, and refer to no other host', async (t) => {
   const at = await control(t)
   const page = await ask(`${at}/`)
   expect([page.status, page.headers['content-type']]).toEqual([200, 'text/html; charset=utf-8'])
@@ -28,7 +28,7 @@ test('the page and its files are open, also where a token is set, and come from 
   expect(html).not.toMatch(/https?:\/\/(?!www\.w3\.org)|<style|<script>| style=| on\w+=/)
 })
 
-test('every module of the page is served, and nothing else of its folder or above it', async (t) => {
+test('every script and style sheet of the page is served, and no other file of or above its folder', async (t) => {
   const at = await control(t)
   const names = readdirSync(join(import.meta.dirname, '../../src/dashboard'), { recursive: true, encoding: 'utf8' })
   for (const name of names.filter((name) => /\.(js|css)$/.test(name))) {
@@ -38,7 +38,7 @@ test('every module of the page is served, and nothing else of its folder or abov
   for (const name of refused) expect((await ask(`${at}/page/${name}`)).status, name).toBe(404)
 })
 
-test('a file that has not changed is not sent again', async (t) => {
+test('a file with a matching If-None-Match is answered with 304 and no body', async (t) => {
   const at = await control(t)
   const { headers } = await ask(`${at}/page/uplot.js`)
   const { etag = '' } = headers
@@ -52,7 +52,7 @@ test('a file that has not changed is not sent again', async (t) => {
   expect([changed.status, changed.body.length]).toEqual([200, Number(changed.headers['content-length'])])
 })
 
-test("what holds data still asks for the token, and the page is no part of the API's document", async (t) => {
+test('/v1/checkpoints still needs the token, and the OpenAPI document does not list the page', async (t) => {
   const at = await control(t)
   expect((await ask(`${at}/v1/checkpoints`)).status).toBe(401)
   const document = await ask(`${at}/openapi.json`, { headers: { authorization: 'Bearer secret' } })

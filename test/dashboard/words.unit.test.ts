@@ -3,7 +3,7 @@ import { moment, recent, stateWords } from '../../src/dashboard/format.js'
 import type { BreakerMode, BreakerState, BreakerView, Job } from '../../src/dashboard/shapes.ts'
 import { freshState, jobRows } from '../../src/dashboard/state.js'
 
-test('a time of another day has its day', () => {
+test('a time is shown with its date unless it is of the same day', () => {
   const at = '2026-03-09T12:00:00Z'
   expect(recent(at, '2026-03-09T12:30:00Z')).toMatch(/^\d\d:00:00$/)
   expect(recent(at, '2026-03-11T12:00:00Z')).toMatch(/^9 Mar \d\d:00:00$/)
@@ -30,11 +30,11 @@ test.for([
   ['open, observed only', [breaker('open', 'observe')]],
   ['closed, 1 not automatic', [breaker('closed'), breaker('closed', 'forced-closed')]],
   ['1 of 2 open, 1 not automatic', [breaker('open'), breaker('closed', 'observe')]],
-] as const)('breakers together are said to be %s', ([words, breakers]) => {
+] as const)('stateWords sums up several breakers as "%s"', ([words, breakers]) => {
   expect(stateWords({ breakers })).toBe(words)
 })
 
-test('of jobs the nearest deadline comes first; a deadline that has passed is the last that needs a look', () => {
+test('jobs are sorted by nearest deadline; jobs past their deadline come last', () => {
   const job = (id: string, leftS: number | null): Job => ({
     job_id: id,
     inputs: {},

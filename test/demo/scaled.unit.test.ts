@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
 import { scaled } from '../../src/demo/scaled.ts'
 
-/** @param times as long as it is at first; a rate is as much lower. */
+/** @param times factor for every duration; rates are divided by it. */
 function configOf(times: number) {
   const s = (seconds: number) => `${seconds * times}s`
   const defaults = {
@@ -20,6 +20,7 @@ function configOf(times: number) {
     breaker: {
       openFor: s(20),
       openForMax: s(200),
+      patience: s(5),
       failureRate: { window: s(40) },
       slowCalls: { slowerThan: s(4), window: s(40) },
     },
@@ -47,7 +48,7 @@ function configOf(times: number) {
   return loaded.config
 }
 
-test('demo: durations of policies are scaled down, and rates up', () => {
+test('demo: scaled() halves the durations of policies and timeouts, and doubles rates', () => {
   const { upstreams, timeouts } = scaled(configOf(2), 1 / 2)
   expect({ upstreams, timeouts }).toEqual({ upstreams: configOf(1).upstreams, timeouts: configOf(1).timeouts })
 })

@@ -14,7 +14,7 @@ async function service(t: Scope, kind: ServiceOptions['kind'], faults: Faults = 
 const parsed = ({ body }: { body: Buffer }) => JSON.parse(body.toString())
 const DOWNLOAD = { method: 'POST', body: JSON.stringify({ url: 'https://youtube.com/watch?v=1', quality: 'best' }) }
 
-test('demo service: a repeated POST gives the same job, and polls bring it to its end', async (t) => {
+test('demo service: a repeated POST returns the same job, and polls complete it', async (t) => {
   const { url } = await service(t, 'downloader')
   const first = parsed(await ask(`${url}/jobs`, DOWNLOAD))
   expect(parsed(await ask(`${url}/jobs`, DOWNLOAD))).toEqual(first)
@@ -25,7 +25,7 @@ test('demo service: a repeated POST gives the same job, and polls bring it to it
   expect((await ask(`${url}/jobs/unknown`)).status).toBe(404)
 })
 
-test('demo service: serves ranges of the file while its tag matches', async (t) => {
+test('demo service: serves a Range of the file if If-Range matches its ETag, else the whole file', async (t) => {
   const { url } = await service(t, 'downloader')
   const { id } = parsed(await ask(`${url}/jobs`, DOWNLOAD))
   for (let i = 0; i < 2; i += 1) await ask(`${url}/jobs/${id}`)
@@ -53,7 +53,7 @@ test('demo service: answers an upload with its size and hash', async (t) => {
   expect(job).toMatchObject({ file_size: file.length, sha256: createHash('sha256').update(file).digest('hex') })
 })
 
-test('demo service: after a restart it has the same port and its jobs', async (t) => {
+test('demo service: keeps its port and its jobs over a restart', async (t) => {
   const running = await service(t, 'search', { restartEvery: 3 })
   const { id } = parsed(await ask(`${running.url}/search/shorts?query=cats&max_results=3`, { method: 'POST' }))
   await ask(`${running.url}/jobs/${id}`)
@@ -64,7 +64,7 @@ test('demo service: after a restart it has the same port and its jobs', async (t
   expect(running.counts().restarts).toBe(1)
 })
 
-test('demo service: faults are like the real ones, and each faulty call is counted', async (t) => {
+test('demo service: makes 503, 429 with Retry-After and resets, and counts the faulty calls', async (t) => {
   const burst = await service(t, 'search', { burst: { every: 3, length: 1 } })
   const statuses: number[] = []
   for (let i = 0; i < 4; i += 1) statuses.push((await ask(`${burst.url}/health`)).status)

@@ -5,7 +5,7 @@ import { tell } from '../../src/demo/story.ts'
 import { ask } from '../support/client.ts'
 import { until } from '../support/until.ts'
 
-test('demo: the page shows the story while it runs, and stays until it is closed', async () => {
+test('demo: the page shows jobs and checkpoints while the demo runs, and is served until it is closed', async () => {
   const ended = new AbortController()
   const page = Promise.withResolvers<string>()
   const text = readFileSync(join(import.meta.dirname, '../../proxy.yaml'), 'utf8')

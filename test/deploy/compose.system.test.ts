@@ -1,4 +1,4 @@
-/** config/compose.yaml, as docker-compose reads it and as its parts refer to each other. */
+/** Checks config/compose.yaml with docker-compose, and that its parts agree with each other. */
 
 import { spawn, spawnSync } from 'node:child_process'
 import { cpSync, existsSync, readFileSync } from 'node:fs'
@@ -44,13 +44,13 @@ function configured() {
   return loaded.config
 }
 
-/** Of `source:target[:ro]`. */
+/** The volumes of a service, `source:target[:ro]`, split at the colons. */
 const mountsOf = (name: string) => (service(name).volumes ?? []).map((mount) => mount.split(':'))
 
 needs('docker-compose', hasCompose)
 needs('prometheus', hasPromtool)
 
-test.runIf(hasCompose)('docker-compose finds every key in its schema, and asks for the token', () => {
+test.runIf(hasCompose)('docker-compose accepts the file, and refuses it without BREAKWATER_TOKEN', () => {
   const check = (env: Record<string, string>) =>
     spawnSync('docker-compose', ['--file', 'compose.yaml', 'config', '--quiet'], {
       cwd: folder,
@@ -61,18 +61,18 @@ test.runIf(hasCompose)('docker-compose finds every key in its schema, and asks f
   expect(check({}).stderr).toContain('make one with openssl rand -hex 32')
 })
 
-test('the worker and the sidecar share a network namespace that outlives both', () => {
+test('the worker and the sidecar share the network namespace of worker-pod', () => {
   const [pod = ''] = ['breakwater', 'make-video-clip-celery'].map((name) => service(name).network_mode)
   expect(pod).toBe('service:worker-pod')
   expect(service('make-video-clip-celery').network_mode).toBe(pod)
   expect(service('worker-pod').networks).toEqual(['ytcaption-network'])
 })
 
-test('the worker starts once the sidecar serves, and is stopped before it', () => {
+test('the worker depends on a healthy sidecar, so it starts after it and stops before it', () => {
   expect(service('make-video-clip-celery').depends_on).toMatchObject({ breakwater: { condition: 'service_healthy' } })
 })
 
-test('the sidecar is healthy when its listeners are there, and not before', async (t) => {
+test('the health check of the sidecar succeeds once /startupz answers 200', async (t) => {
   const [, program, ...script] = service('breakwater').healthcheck?.test ?? []
   expect(program).toBe('node')
   const { host, port } = configured().control.listen
@@ -88,7 +88,7 @@ test('the sidecar is healthy when its listeners are there, and not before', asyn
   expect(await exitCode()).toBe(0)
 })
 
-test("the worker's base URLs are the sidecar's listeners, and nothing but metrics listens beyond the two", () => {
+test("the worker's base URLs are the sidecar's listeners; all listeners except metrics are on loopback", () => {
   const { upstreams, control } = configured()
   const { environment } = service('make-video-clip-celery')
   const names = ['YOUTUBE_SEARCH_URL', 'VIDEO_DOWNLOADER_URL', 'AUDIO_TRANSCRIBER_URL']
@@ -100,17 +100,17 @@ test("the worker's base URLs are the sidecar's listeners, and nothing but metric
   )
 })
 
-test("the health check of make-video's image, which asks the API's port, is left to the API", () => {
+test('only the API keeps the health check of the make-video image, since it requests the port of the API', () => {
   const ofItsImage = Object.keys(compose.services).filter((name) => service(name).image.includes('MAKE_VIDEO_IMAGE'))
   expect(ofItsImage.filter((name) => service(name).healthcheck?.disable !== true)).toEqual(['make-video-clip'])
 })
 
-test('the worker finds the files that the API has taken', () => {
+test('the worker and the API mount the same data volume at the same path', () => {
   expect(mountsOf('make-video-clip-celery')).toEqual([['make-video-data', '/app/data']])
   expect(mountsOf('make-video-clip')).toEqual(mountsOf('make-video-clip-celery'))
 })
 
-test('the sidecar has its memory left when /tmp, which counts as memory, is full of request bodies', () => {
+test('mem_limit of the sidecar leaves 256 MiB beside a full /tmp, which holds the largest body buffer', () => {
   const { tmpfs = [], mem_limit = '' } = service('breakwater')
   const [, tmpMiB] = /^\/tmp:size=(\d+)m$/.exec(tmpfs[0] ?? '') ?? []
   const [, allMiB] = /^(\d+)m$/.exec(mem_limit) ?? []
@@ -119,7 +119,7 @@ test('the sidecar has its memory left when /tmp, which counts as memory, is full
   expect(Number(tmpMiB) * 2 ** 20).toBeGreaterThanOrEqual(largest)
 })
 
-test('what is mounted, depended on and joined is there', () => {
+test('every mount, dependency and network that a service names exists', () => {
   for (const [name, { depends_on = [], networks = [] }] of Object.entries(compose.services)) {
     for (const [source = ''] of mountsOf(name)) {
       if (source.startsWith('.')) expect(existsSync(join(folder, source)), source).toBe(true)
@@ -130,14 +130,14 @@ test('what is mounted, depended on and joined is there', () => {
   }
 })
 
-test('what is published is published on this machine alone, and the sidecar publishes nothing', () => {
+test('ports are published on 127.0.0.1 only, and the sidecar publishes none', () => {
   const ports = Object.values(compose.services).flatMap(({ ports = [] }) => ports)
   expect(ports.filter((port) => !port.startsWith('127.0.0.1:'))).toEqual([])
   expect(ports).toHaveLength(3)
   expect(service('breakwater').ports).toBeUndefined()
 })
 
-test('the sidecar finds its folder where the image looks for it', () => {
+test('the configuration folder is mounted where the command of the image reads it', () => {
   const dockerfile = readFileSync(join(folder, '../Dockerfile'), 'utf8')
   const [source, target] = mountsOf('breakwater')[0] ?? []
   expect(source).toBe('./compose/breakwater')
@@ -149,7 +149,7 @@ test("Prometheus scrapes the sidecar's own listener for metrics", () => {
   expect(job.static_configs[0].targets).toEqual([`worker-pod:${configured().control.metricsListen?.port}`])
 })
 
-test.runIf(hasPromtool)('promtool finds the configuration of Prometheus sound as it is mounted', (t) => {
+test.runIf(hasPromtool)('promtool accepts the Prometheus configuration with the mounted rules', (t) => {
   const etc = temporaryFolder(t)
   for (const [source = '', target = ''] of mountsOf('prometheus').filter(([from = '']) => from.startsWith('.')))
     cpSync(join(folder, source), join(etc, target.replace('/etc/prometheus/', '')))
@@ -159,7 +159,7 @@ test.runIf(hasPromtool)('promtool finds the configuration of Prometheus sound as
   expect([stdout, status]).toEqual([expect.stringContaining('SUCCESS: 1 rule files found'), 0])
 })
 
-test('Grafana has Prometheus as its data source, and our dashboard in the folder that it reads', () => {
+test('Grafana has Prometheus as data source, and the dashboard is mounted in the folder that it reads', () => {
   const [source] = parse(read('compose/grafana/datasource.yaml')).datasources
   const { hostname, port } = new URL(source.url)
   expect(service(hostname).ports).toEqual([`127.0.0.1:${port}:${port}`])

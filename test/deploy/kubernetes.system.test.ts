@@ -1,4 +1,4 @@
-/** The manifests as kubectl renders them: each object against its schema, and what holds between them. */
+/** Checks the manifests that kubectl renders: each object against its schema, and the objects against each other. */
 
 import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -33,7 +33,7 @@ const documents = (text: string) => parseAllDocuments(text).map((document) => do
 const version = spawnSync('kubectl', ['version', '--client', '--output=json'], { encoding: 'utf8' }).stdout ?? ''
 const hasKubectl = Number(/"minor": "(\d+)/.exec(version)?.[1] ?? 0) >= 21
 
-/** Keys that an object's schema does not know. Throws when the object is not what its schema says. */
+/** Keys that are not in the schema of the object. Throws when the object does not match its schema. */
 function unknownKeys(object: Named): string[] {
   const model = MODELS.find(({ apiVersion, kind }) => apiVersion === object.apiVersion && kind === object.kind)
   if (model === undefined) throw new Error(`no schema for ${object.apiVersion} ${object.kind}`)
@@ -42,7 +42,7 @@ function unknownKeys(object: Named): string[] {
   return unread()
 }
 
-test('docs/kubernetes-jobs.md: the CronJob is one, and has the sidecar of the component', () => {
+test('docs/kubernetes-jobs.md: the CronJob is valid, and has the sidecar of the component', () => {
   const [, text = ''] = /```yaml\n([\s\S]*?)```/.exec(readFileSync(join(root, 'docs/kubernetes-jobs.md'), 'utf8')) ?? []
   const shown = parse(text)
   expect(unknownKeys(shown)).toEqual([])
@@ -64,14 +64,14 @@ describe.runIf(hasKubectl)('config/kubernetes', () => {
   const sidecar = () => sidecars()[0] as Container
   const secret = () => documents(kubectl(...createSecret()))[0]
 
-  /** The guide's own command, which asks no cluster with --dry-run. */
+  /** The command of the guide that creates the Secret; with --dry-run it needs no cluster. */
   function createSecret(): string[] {
     const guide = readFileSync(join(root, 'docs/guides/make-video-in-a-pod.md'), 'utf8')
     const [, words = ''] = /^kubectl (.*create secret .*)$/m.exec(guide) ?? []
     return [...words.replace('"$(openssl rand -hex 32)"', TOKEN).split(' '), '--dry-run=client', '-o', 'yaml']
   }
 
-  /** The configuration that the sidecar loads, with the environment that it has. */
+  /** The configuration of the ConfigMap, loaded with the environment variables of the sidecar container. */
   function configured(): Config {
     const config = named('ConfigMap', 'breakwater')
     const loaded = loadConfig(config.data['proxy.yaml'], 'proxy.yaml', environment())
@@ -91,13 +91,13 @@ describe.runIf(hasKubectl)('config/kubernetes', () => {
   }
 
   test.each(objects.map((object: Named) => [`${object.kind} ${object.metadata.name}`, object] as const))(
-    '%s is an object of its kind, without a key that Kubernetes does not know',
+    '%s matches its Kubernetes schema and has no unknown key',
     (_, object) => {
       expect(unknownKeys(object)).toEqual([])
     },
   )
 
-  test('every kind of object is there, and a misspelt key is found', () => {
+  test('the manifests have the six expected kinds, and unknownKeys finds a misspelt key', () => {
     expect(new Set(objects.map(({ kind }: Named) => kind))).toEqual(
       new Set(['ConfigMap', 'PersistentVolumeClaim', 'Service', 'Deployment', 'PodMonitor', 'NetworkPolicy']),
     )
@@ -108,7 +108,7 @@ describe.runIf(hasKubectl)('config/kubernetes', () => {
     expect(() => unknownKeys(worker)).toThrow('containerPort must be integer')
   })
 
-  test('the worker has a native sidecar, before all else; the API and beat, which call nothing, have none', () => {
+  test('the worker has a native sidecar as its only init container; the API and beat have none', () => {
     expect(sidecars().map(({ name, restartPolicy }) => [name, restartPolicy])).toEqual([['breakwater', 'Always']])
     expect(podOf('make-video-worker', base)?.initContainers).toBeUndefined()
     for (const name of ['make-video-api', 'make-video-beat']) {
@@ -117,12 +117,12 @@ describe.runIf(hasKubectl)('config/kubernetes', () => {
     }
   })
 
-  test('nothing stops the sidecar before the service has ended', () => {
+  test('the sidecar has no lifecycle hook, and the worker has over 30 s to end', () => {
     expect(sidecar().lifecycle).toBeUndefined()
     expect(podOf('make-video-worker')?.terminationGracePeriodSeconds).toBeGreaterThan(30)
   })
 
-  test('its configuration loads without a fault or a warning', () => {
+  test('the configuration of the sidecar loads without faults or warnings', () => {
     expect(configured().upstreams.map(({ name }) => name)).toEqual([
       'youtube-search',
       'video-downloader',
@@ -131,7 +131,7 @@ describe.runIf(hasKubectl)('config/kubernetes', () => {
     expect(configured().control.token).toBe(TOKEN)
   })
 
-  test('its probes and Prometheus ask where it listens for them, and nothing else listens beyond the pod', () => {
+  test('probes and Prometheus use the port of control.metricsListen; all other listeners are on loopback', () => {
     const { control, upstreams, listen } = configured()
     const [port] = sidecar().ports ?? []
     expect(control.metricsListen).toEqual({ host: '0.0.0.0', port: port?.containerPort })
@@ -152,7 +152,7 @@ describe.runIf(hasKubectl)('config/kubernetes', () => {
     )
   })
 
-  test('every ConfigMap, Secret and volume that a pod names is there, the configuration as a whole folder', () => {
+  test('every ConfigMap, Secret and volume that a pod names exists, and no mount uses subPath', () => {
     const pods = ['make-video-api', 'make-video-worker', 'make-video-beat'].map((name) => podOf(name))
     const text = JSON.stringify(pods)
     const maps = [...text.matchAll(/"(?:configMap|configMapRef)":\{"name":"([^"]+)"\}/g)].map(([, name = '']) => name)
@@ -174,7 +174,7 @@ describe.runIf(hasKubectl)('config/kubernetes', () => {
     }
   })
 
-  test('the worker finds the files that the API has taken, under the user that both are', () => {
+  test('the worker and the API mount the same data volume and have the same security context', () => {
     const [api, worker] = ['make-video-api', 'make-video-worker'].map((name) => podOf(name))
     expect(api?.containers[0]?.volumeMounts).toEqual([{ name: 'make-video-data', mountPath: '/app/data' }])
     expect(worker?.containers[0]?.volumeMounts).toEqual(api?.containers[0]?.volumeMounts)
@@ -182,7 +182,7 @@ describe.runIf(hasKubectl)('config/kubernetes', () => {
     expect(api?.securityContext).toEqual(worker?.securityContext)
   })
 
-  test('every image is the one that the kustomization names, those of the component and the base included', () => {
+  test('every container has an image that the kustomization names', () => {
     const pods = ['make-video-api', 'make-video-worker', 'make-video-beat'].map((name) => podOf(name))
     const containers = pods.flatMap((pod) => [...(pod?.initContainers ?? []), ...(pod?.containers ?? [])])
     expect(new Set(containers.map(({ image }) => image))).toEqual(
@@ -190,7 +190,7 @@ describe.runIf(hasKubectl)('config/kubernetes', () => {
     )
   })
 
-  test('a variable is put together from those before it: Kubernetes leaves a later one as it stands', () => {
+  test('a variable refers only to earlier variables, since Kubernetes does not expand later ones', () => {
     const names = (sidecar().env ?? []).map(({ name }) => name)
     for (const [place, { value = '' }] of (sidecar().env ?? []).entries())
       for (const [, name = ''] of value.matchAll(/\$\((\w+)\)/g)) expect(names.slice(0, place)).toContain(name)
@@ -200,7 +200,7 @@ describe.runIf(hasKubectl)('config/kubernetes', () => {
     expect(fields).toMatchObject({ POD_NAME: 'metadata.name', POD_NAMESPACE: 'metadata.namespace' })
   })
 
-  test('it finds its configuration where the folder is mounted, and writes to volumes alone', () => {
+  test('the sidecar reads its configuration from the mounted folder, and can write only to /data and /tmp', () => {
     const [config, ...writable] = sidecar().volumeMounts ?? []
     expect(sidecar().args).toEqual(['run', '--config', `${config?.mountPath}/proxy.yaml`])
     expect([...writable.map(({ mountPath }) => mountPath)].sort()).toEqual(['/data', '/tmp'])
@@ -214,14 +214,14 @@ describe.runIf(hasKubectl)('config/kubernetes', () => {
     })
   })
 
-  test('/tmp holds the request bodies of several uploads at the same time', () => {
+  test('/tmp holds four of the largest kept request bodies', () => {
     const tmp = podOf('make-video-worker')?.volumes?.find(({ name }) => name === 'breakwater-tmp')
     expect(tmp?.emptyDir?.sizeLimit).toBe('1Gi')
     const largest = Math.max(...configured().upstreams.map(({ retry }) => retry.bodyBuffer.diskBytes))
     expect(2 ** 30 / largest).toBeGreaterThanOrEqual(4)
   })
 
-  test('the pod may reach every upstream, Redis and DNS, and Prometheus may reach its metrics', () => {
+  test('the NetworkPolicy allows the upstreams, Redis, DNS and port 443, and Prometheus to read the metrics', () => {
     const { ingress, egress, podSelector } = named('NetworkPolicy', 'make-video-worker').spec
     const worker: Deployment = named('Deployment', 'make-video-worker')
     expect(worker.spec?.template.metadata?.labels).toMatchObject(podSelector.matchLabels)
@@ -238,7 +238,7 @@ describe.runIf(hasKubectl)('config/kubernetes', () => {
     expect(ingress).toMatchObject([{ ports: [{ port: configured().control.metricsListen?.port }] }])
   })
 
-  test('a changed configuration comes to the running sidecar: the ConfigMap keeps its name', () => {
+  test('the ConfigMap keeps its name without a hash, so a change reaches the running sidecar', () => {
     const volumes = podOf('make-video-worker')?.volumes ?? []
     const source = parse(readFileSync(join(root, 'config/kubernetes/make-video/kustomization.yaml'), 'utf8'))
     expect(volumes[0]?.configMap?.name).toBe(source.configMapGenerator[0].name)

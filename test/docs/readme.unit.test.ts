@@ -7,7 +7,7 @@ import { loadConfig } from '../../src/config/load.ts'
 const root = join(import.meta.dirname, '../..')
 const read = (name: string) => readFileSync(join(root, name), 'utf8')
 
-test('docs/errors.md is printed from the table of faults', () => {
+test('docs/errors.md is up to date with the table of faults', () => {
   expect(read('docs/errors.md')).toBe(errorsPage())
 })
 
@@ -18,13 +18,13 @@ test('README: at most 900 words', () => {
   expect(words.length).toBeLessThanOrEqual(900)
 })
 
-/** The configurations that a page shows; a Kubernetes object has an `apiVersion`. */
+/** The configurations on a page. YAML blocks with an `apiVersion` are Kubernetes objects and left out. */
 const configurationsOn = (name: string) =>
   [...read(name).matchAll(/```yaml\n([\s\S]*?)```/g)]
     .map(([, text = '']) => text)
     .filter((text) => !/^apiVersion:/m.test(text))
 
-test("docs/configuring.md: the README's and the guides' configurations load, and its defaults are the defaults", () => {
+test('configurations of README and three guides load, and docs/configuring.md shows the true defaults', () => {
   const all = ['README.md', 'docs/configuring.md', 'docs/checkpoints.md', 'docs/tracing.md'].flatMap(configurationsOn)
   expect(all).toHaveLength(5)
   for (const text of all) expect(loadConfig(text, 'README', {})).toMatchObject({ ok: true })
@@ -49,7 +49,7 @@ const guides = readdirSync(join(root, 'docs'))
   .filter((name) => name.endsWith('.md'))
   .map((name) => `docs/${name}`)
 
-/** configuration.md shows the first line of a file, for editors. */
+/** docs/configuration.md shows only the first line of a configuration file, which is for editors. */
 test.each(guides.filter((name) => name !== 'docs/configuration.md' && name !== 'docs/simulate.md'))(
   'the configurations on %s load',
   (name) => {
@@ -68,7 +68,7 @@ const linked = [
   ...pagesIn('docs/policies'),
 ]
 
-test.each(linked)('what %s links to or names is there', (name) => {
+test.each(linked)('every file that %s links to or names exists', (name) => {
   const links = [...read(name).matchAll(/\]\(([^)#:]+)\)/g)].map(([, to = '']) => to)
   const sources = [...read(name).matchAll(/`((?:src|test|bench|bin)\/[\w./-]+)`/g)].map(([, to = '']) => to)
   const missing = [
@@ -85,7 +85,7 @@ const anchorOf = (heading: string) =>
     .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
     .replaceAll(' ', '-')
 
-test.each(linked)('the sections that %s links to are there', (name) => {
+test.each(linked)('every section that %s links to exists', (name) => {
   const missing = [...read(name).matchAll(/\]\(([^)#:]*)#([^)]+)\)/g)].filter(([, to = '', anchor = '']) => {
     const page = to === '' ? name : join(dirname(name), to)
     const headings = existsSync(join(root, page)) ? [...read(page).matchAll(/^#+ (.+)$/gm)] : []
@@ -100,7 +100,7 @@ test('docs/README.md: the index links to every page of docs', () => {
   expect(unlisted).toEqual([])
 })
 
-test('the Node for every platform is the same version, and the one that runs this', () => {
+test('package.json pins one Node version for every platform, and this process runs it', () => {
   const { optionalDependencies } = JSON.parse(read('package.json'))
   expect(new Set(Object.values(optionalDependencies))).toEqual(new Set([process.versions.node]))
 })

@@ -1,4 +1,4 @@
-/** The pictures of the policies: drawn from what the policies do, and kept as they are drawn. */
+/** The pictures in docs/images, which are drawn from runs of the policies. */
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -16,13 +16,13 @@ import { scriptedUpstream } from '../support/scripted-upstream.ts'
 const docs = join(import.meta.dirname, '../../docs')
 const pages = readdirSync(join(docs, 'policies')).filter((name) => name !== 'README.md')
 
-test('every picture is the one that the policies draw now', async () => {
+test('every picture in docs/images is up to date', async () => {
   const drawn = await pictures()
   expect(readdirSync(join(docs, 'images')).filter((name) => drawn.has(name))).toEqual([...drawn.keys()].sort())
   for (const [name, text] of drawn) expect(readFileSync(join(docs, 'images', name), 'utf8'), name).toBe(text)
 })
 
-test('every picture is on a page, and every page of a policy has one', async () => {
+test('every picture is on a page of docs/policies, and every page has one', async () => {
   const shown = pages.flatMap((name) =>
     [...readFileSync(join(docs, 'policies', name), 'utf8').matchAll(/\]\(\.\.\/images\/([\w-]+\.svg)\)/g)].map(
       ([, image = '']) => ({ name, image }),
@@ -32,7 +32,7 @@ test('every picture is on a page, and every page of a policy has one', async () 
   expect(new Set(shown.map(({ name }) => name))).toEqual(new Set(pages))
 })
 
-test('a scene is drawn the same each time, and another behaviour is another picture', async () => {
+test('a scene is drawn the same each time, and differently with another setting', async () => {
   const { retries } = SCENES
   if (retries === undefined) throw new Error('no such scene')
   const first = draw(await record(retries))
@@ -41,7 +41,7 @@ test('a scene is drawn the same each time, and another behaviour is another pict
   expect(draw(await record(sooner))).not.toBe(first)
 })
 
-test('resume goes as its picture tells', async (t) => {
+test('resume behaves as its picture shows', async (t) => {
   const clock = fakeClock()
   const whole = 'abcdefghij'
   const upstream = await scriptedUpstream(t, clock, [
@@ -67,7 +67,7 @@ test('resume goes as its picture tells', async (t) => {
   expect(upstream.arrivals[1]?.headers.range).toBe(`bytes=${BROKEN_AFTER}-`)
 })
 
-test('checkpoints go as their picture tells', async (t) => {
+test('checkpoints behave as their picture shows', async (t) => {
   const proxy = await startProxy(t, { clock: fakeClock(), upstreams: { web: { url: 'http://127.0.0.1:1' } } })
   const items = Array.from({ length: ITEMS }, (_, i) => `item-${i}`)
   const post = (path: string, body: object) =>

@@ -36,7 +36,7 @@ function explained(question: Partial<Question> & { path: string }, file = FILE) 
   return explain(loaded.config, loaded.origins, { upstream: 'api', method: 'GET', inputs: {}, ...question })
 }
 
-test('it says which route takes a request, and why not those above it', () => {
+test('explain: names the route that a request matches, and why the routes above it do not match', () => {
   expect(explained({ path: '/jobs/7' }).route).toEqual({
     match: 'GET /jobs/{id}',
     line: 15,
@@ -50,7 +50,7 @@ test('it says which route takes a request, and why not those above it', () => {
   expect([none.match, none.line, none.passed.length]).toEqual([null, 7, 3])
 })
 
-test('each limit has the line that says it, and a computed one its terms', () => {
+test('explain: each time limit has the line that sets it, and a computed one its terms', () => {
   const { timeouts } = explained({ path: '/jobs/7/file?n=50', inputs: { ratio: '9:16' } })
   expect(timeouts.attempt).toMatchObject({
     ms: 7_800,
@@ -68,7 +68,7 @@ test('each limit has the line that says it, and a computed one its terms', () =>
   expect(timeouts.connect).toMatchObject({ ms: 5_000, line: null })
 })
 
-test('inputs come from what is told, then from the query, then from the defaults', () => {
+test('explain: inputs come from the question, else from the query, else from the defaults', () => {
   const from = (path: string, inputs: Record<string, string>) =>
     explained({ path, inputs }).inputs.map(({ value, from }) => `${value} ${from}`)
   expect(from('/x?n=50', { shorts: '7' })).toEqual(['7 told', '16:9 default'])
@@ -76,7 +76,7 @@ test('inputs come from what is told, then from the query, then from the defaults
   expect(from('/x?n=5000', {})).toEqual(['10 default', '16:9 default'])
 })
 
-test('what cannot be answered says why', () => {
+test('explain: a question that it cannot answer is an error with the reason', () => {
   const why = (question: Partial<Question> & { path: string }) => () => explained(question)
   expect(why({ path: 'jobs' })).toThrow('a path begins with /')
   expect(why({ path: '/', upstream: 'none' })).toThrow('there is no upstream none; there are api')
@@ -84,7 +84,7 @@ test('what cannot be answered says why', () => {
   expect(why({ path: '/', inputs: { shorts: 'many' } })).toThrow('many is no value for shorts')
 })
 
-test('without a name, the first segment of the path is the upstream, as on the shared listener', () => {
+test('explain: without an upstream, the first segment of the path names it, as on the shared listener', () => {
   const loaded = loadConfig('upstreams: { a: { url: http://a }, b: { url: http://b } }', 'test.yaml', {})
   if (!loaded.ok) throw new Error('faulty')
   const at = (path: string) => {
@@ -96,7 +96,7 @@ test('without a name, the first segment of the path is the upstream, as on the s
   expect(() => at('/c')).toThrow('name the upstream')
 })
 
-test('whatever is asked, it is answered, or says why not', () => {
+test('explain: every question is answered or throws Unanswerable', () => {
   const shipped = loadConfig(readFileSync(join(import.meta.dirname, '../../proxy.yaml'), 'utf8'), 'proxy.yaml', {})
   if (!shipped.ok) throw new Error('faulty')
   const text = fc.oneof(fc.string(), fc.string({ unit: 'binary' }))
@@ -127,7 +127,7 @@ test('whatever is asked, it is answered, or says why not', () => {
   expect(answered).toBeGreaterThan(50)
 })
 
-test('every policy in force is told, in the order of the pipeline', () => {
+test('explain: lists every policy in force, in the order of the pipeline', () => {
   const settings = `rate: { requests: 9, per: 1s }, concurrency: { adaptive: true }, collapse: true, hedge: { after: p95, max: 1 },
     timeout: { attempt: { observed: p99, times: 3, min: 1s, max: 9s } }, breaker: { slowCalls: { slowerThan: 5s } }`
   const route = `{ match: "GET /jobs/{id}", resume: true, hold: { json: /s, in: [q], upTo: 9s, every: 2s }, failureWhen: { json: /s, in: [f], oncePer: id } }`
@@ -137,10 +137,12 @@ test('every policy in force is told, in the order of the pipeline', () => {
     'deadline',
     'hold',
     'collapse',
-    'rate',
-    'concurrency',
     'resume',
     'retry',
+    'retry-after',
+    'patience',
+    'rate',
+    'concurrency',
     'hedge',
     'balance',
     'connections',
@@ -153,16 +155,16 @@ test('every policy in force is told, in the order of the pipeline', () => {
       '9s at most, and while little is known; then p99 of what attempts have taken of late, times 3, at least 1s',
     ],
   })
-  expect([bounds.upstream.bestCalls, bounds.upstream.worstCalls]).toEqual([0, 12])
+  expect([bounds.upstream.bestCalls, bounds.upstream.worstCalls]).toEqual([0, 14])
 })
 
-test('a request that may not be repeated says so, and its upstream gets one call at most', () => {
+test('explain: a request that may not be repeated gets the reason, and at most one call', () => {
   const { retries, bounds } = explained({ path: '/jobs', method: 'POST' })
   expect([retries.isRepeatable, retries.whenTimedOut.length, bounds.upstream.worstCalls]).toEqual([false, 1, 1])
   expect(retries.why.says).toContain('POST is not in retry.methods')
 })
 
-test('the proxy does what the explanation says: as many attempts, and when', async (t) => {
+test('explain: the proxy makes the attempts that explain plans, at the planned times', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, Array(9).fill({ status: 503, body: 'no' }))
   const proxy = await startProxy(t, {
@@ -183,10 +185,10 @@ test('the proxy does what the explanation says: as many attempts, and when', asy
   for (const [k, at] of planned.entries()) if (k > 0) await clock.elapse(at - (planned[k - 1] ?? 0))
   expect((await answer).headers['x-breakwater-attempts']).toBe(String(planned.length))
   expect(upstream.arrivals.map(({ at }) => at)).toEqual(planned)
-  expect([planned, bounds.upstream.worstCalls]).toEqual([[0, 1_000, 4_000, 10_000, 16_000], 5])
+  expect([planned, bounds.upstream.worstCalls]).toEqual([[0, 1_000, 4_000, 10_000, 16_000, 19_000], 6])
 })
 
-test('GET /v1/explain says the same as the command, as JSON and as text', async (t) => {
+test('GET /v1/explain answers the same as the command, as JSON and as text', async (t) => {
   const free = 'listen: 127.0.0.1:0\ncontrol: { listen: 127.0.0.1:0 }\ncheckpoints: { store: "memory:" }\n'
   const file = configFile(t, `${free}${FILE}`)
   const command = (...args: string[]) => breakwater(t, ['explain', ...args, '--config', file]).ended
@@ -204,7 +206,7 @@ test('GET /v1/explain says the same as the command, as JSON and as text', async 
   expect((await command('/', '--input', 'shorts')).code).toBe(2)
 })
 
-test('as text it is one page, with the line of every setting', () => {
+test('explain: the text shows the line of every setting', () => {
   expect(textOf(explained({ path: '/jobs/7' }))).toMatchInlineSnapshot(`
     "GET /jobs/7 to api (test.yaml)
       upstream      http://api:8000 [line 7]
@@ -216,10 +218,10 @@ test('as text it is one page, with the line of every setting', () => {
 
     time limits
       connect       5s to connect [default]
-      attempt       12s for one attempt, from the end of its request to its response head [default]
-      total         28s for all of it, to the response head that is relayed [line 9]
-      idle          1m between two chunks of a body [default]
-      client        30s until the client gives up [default]
+      attempt       12s for one attempt, from the end of its request to its response head, where another one can follow it [default]
+      total         28s for all of it, from the end of the request to the response head that is relayed [line 9]
+      idle          1m without progress of a body [default]
+      client        1m5s until the client gives up [default]
 
     retries
       may be        yes: GET is safe to repeat [default]
@@ -228,20 +230,17 @@ test('as text it is one page, with the line of every setting', () => {
       start after   attempt  where each fails at once   where each times out
                     1        at once                    at once
                     2        1s (900ms to 1.1s)         13s (12.9s to 13.1s)
-                    3        3s (2.7s to 3.3s)          27s (26.7s to 27.3s)
+                    3        3s (2.7s to 3.3s)          -
                     4        7s (6.3s to 7.7s)          -
                     5        15s (13.5s to 16.5s)       -
                     what would start after 28s does not; the last that fits may take all the time left
 
     policies, in the order in which a request meets them
-      deadline      28s for all of it, to the response head that is relayed [line 9]
+      deadline      28s for all of it, from the end of the request to the response head that is relayed [line 9]
                     less where x-request-timeout or the time left of a registered job is less [line 9]
-                    30s until the client gives up [default]
+                    1m5s until the client gives up [default]
       hold          answered when /status is none of queued, or after 20s [line 16]
                     asks the upstream every 2s, once for all who ask the same [line 16]
-      concurrency   64 at once [default]
-                    256 more wait [default]
-                    up to 5s; the rest gets 503 [default]
       retry         waits 1s before the second attempt [line 5]
                     then 2 times as long each time [default]
                     up to 1m [default]
@@ -251,19 +250,24 @@ test('as text it is one page, with the line of every setting', () => {
                     and 3 a second in any case [default]
                     1MiB of a request body is kept in memory to be sent again [default]
                     256MiB more on disk [default]
-      connections   16 connections [default]
+      retry-after   after a 429 or 503 with Retry-After, calls of the same path wait for its end (60s at most) as far as their deadline allows, 256 of them [default]
+      patience      waits up to 5s for an open breaker that becomes half open by then; is rejected at once otherwise [default]
+      concurrency   64 at once [default]
+                    256 more wait [default]
+                    up to 5s; the rest gets 503 [default]
+      connections   64 connections [default]
                     closed after 4s without use [default]
       breaker       shared by the routes of the upstream [default]
                     opens after 5 failures in a row [default]
-                    or over 50 % failures of 20 or more attempts in 30s [default]
-                    failures are 5xx, and no or no whole answer [default]
-                    then rejects for 1m [default]
-                    twice as long each time, up to 10m [default]
+                    or over 50 % failures of 20 or more attempts in 30s, unless a path that is called often stays below that [default]
+                    failures are 5xx, and no or no whole answer; no failures are 429, and 503 with a Retry-After up to 4s [default]
+                    then rejects for 1s [default]
+                    twice as long each time, up to 4s [default]
                     then lets 3 through at once [default]
                     closes after 1 that succeed [default]
 
     best and worst
-      client        best: the upstream's own answer as soon as it comes, held until the status changes; while the breaker is open, 503 at once, with Retry-After up to 10m
+      client        best: the upstream's own answer as soon as it comes, held until the status changes; while the breaker is open, 503 at once or after 5s, with Retry-After up to 4s
                     worst: 504 after 28s, or the last answer that there was; a body after that may pause 1m at most
       upstream      best: no call, where another that is the same is under way; else 1
                     worst: 15 calls: 5 attempts within total, as long as the budget has retries to give, 11 polls of a hold, which share those retries

@@ -1,4 +1,4 @@
-/** The upstream's side of a connection: a strict reader of the requests that the sidecar writes. */
+/** Strict reader, on the side of the upstream, of the requests that the sidecar writes. */
 
 import type { Socket } from 'node:net'
 
@@ -16,8 +16,8 @@ const REQUEST_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) (\S+) HTTP\/1\.1$/
 const FIELD = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+): ?([\t\x20-\x7e\x80-\xff]*)$/
 
 /**
- * Reads requests until the connection ends or `onRequest` says that it is a tunnel now.
- * @param onFault a message that no upstream should be sent, e.g. with two lengths.
+ * Reads requests until the connection ends or `onRequest` returns 'tunnel'.
+ * @param onFault gets the reason when a request is not valid HTTP, e.g. has two lengths.
  */
 export function readRequests(
   socket: Socket,
@@ -90,7 +90,7 @@ export function readRequests(
       rest = rest.subarray(end + 2)
       return rest.length > 0
     }
-    // Trailers are not sent on: the last chunk ends with an empty line.
+    // The sidecar relays no trailers: an empty line follows the last chunk.
     if (rest.length < end + 4) return false
     rest = rest.subarray(end + 4)
     return finish(current)

@@ -1,6 +1,6 @@
 import { seeded } from '../support/virtual.ts'
 
-/** Draws that a seed settles. A fork does not depend on what was drawn before it: a part can be repeated by itself. */
+/** Seeded random draws. A fork does not depend on earlier draws, so one part of a run can be repeated alone. */
 export type Chance = {
   /** A whole number from `least` to `most`. */
   readonly between: (least: number, most: number) => number

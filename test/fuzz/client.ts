@@ -1,4 +1,4 @@
-/** One client connection of the fuzz: does what its talk says, and reads what comes. */
+/** One client connection of the fuzz: carries out the steps of a talk and reads the responses. */
 
 import { connect } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
@@ -6,10 +6,10 @@ import type { Registry } from './registry.ts'
 import { ResponseReader } from './reader.ts'
 import type { Step, Talk } from './talks.ts'
 
-/** A client that is owed an answer has it by then, or an end: far longer than any timeout of the sidecar here. */
+/** Longest wait for a response or the end of the connection: far longer than any timeout of this sidecar. */
 const PATIENCE_MS = 12_000
 
-/** Resolves when the connection is closed. What is wrong with it is reported. */
+/** Resolves when the connection is closed. Reports faults to the registry. */
 export async function carryOut(talk: Talk, port: number, registry: Registry): Promise<void> {
   for (const sent of talk.requests) registry.add(sent)
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
@@ -72,7 +72,7 @@ export async function carryOut(talk: Talk, port: number, registry: Registry): Pr
   await closed
 }
 
-/** For a report: what was sent, and how the upstream answered each call. */
+/** Text for a report: the bytes sent, and how the upstream answered each call. */
 export function describeTalk(talk: Talk, registry: Registry): string {
   const steps = talk.steps.map((step) => {
     if (step.kind !== 'write') return JSON.stringify(step)

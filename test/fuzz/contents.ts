@@ -1,4 +1,4 @@
-/** What a store may hold that no sidecar has written: it opens, lists and reads all the same, and takes what comes. */
+/** Store contents that no sidecar has written. The sidecar still has to open, list, read and write the store. */
 
 import { DatabaseSync } from 'node:sqlite'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -7,7 +7,7 @@ import type { Chance } from './chance.ts'
 import { unserved } from './control.ts'
 import type { RunningSidecar } from './sidecar.ts'
 
-/** A store that is down answers each call late: more findings than this say no more. */
+/** Ends the search after this many findings: a store that is down answers every call late. */
 const ENOUGH = 5
 
 const CHECKPOINT = {
@@ -20,7 +20,7 @@ const CHECKPOINT = {
   timestamp: '2026-01-01T00:00:00.000Z',
 }
 
-/** A record as text: sound, with a part of another kind, or none at all. */
+/** Text of a record: with a wrong part, without a part, or no record at all. */
 export function storedText(chance: Chance): string {
   const wrong: readonly unknown[] = [
     null,
@@ -56,7 +56,7 @@ export function storedText(chance: Chance): string {
   }
 }
 
-/** Rows beside those of the sidecar, in the tables that it has made. @returns the jobs that they are of. */
+/** Adds rows to the tables of the sidecar. @returns the job ids of the new rows. */
 export function addRows(file: string, chance: Chance): string[] {
   const database = new DatabaseSync(file)
   const jobs: string[] = []
@@ -77,7 +77,7 @@ export function addRows(file: string, chance: Chance): string[] {
   return jobs
 }
 
-/** Changes bytes of a file anywhere, or ends it early. */
+/** Changes random bytes of a file, or truncates it. */
 export function spoil(file: string, chance: Chance): void {
   const bytes = readFileSync(file)
   if (chance.often(0.3)) return writeFileSync(file, bytes.subarray(0, chance.between(1, bytes.length - 1)))
@@ -87,9 +87,9 @@ export function spoil(file: string, chance: Chance): void {
 }
 
 /**
- * Reads whatever there is, one by one and in lists.
- * @param mayBeDown whether the store may say that it is down.
- * @returns what is wrong.
+ * Reads every record, one by one and in lists.
+ * @param mayBeDown whether 503 is allowed.
+ * @returns the findings.
  */
 export async function readAll(sidecar: RunningSidecar, jobs: readonly string[], mayBeDown: boolean): Promise<string[]> {
   const url = `http://127.0.0.1:${sidecar.controlPort}`

@@ -1,4 +1,4 @@
-/** Calls of the control API, drawn from a seed: every operation that its document names, with bodies, targets and framings of any kind. */
+/** Random calls of the control API: every operation of its document, with any kind of body, target and framing. */
 
 import type { Chance } from './chance.ts'
 import { type Document, documentOf } from './documents.ts'
@@ -7,12 +7,12 @@ export type ControlCall = {
   readonly method: string
   readonly target: string
   readonly document: Document | undefined
-  /** Job of an append or a save that no other call names; undefined for any other call. */
+  /** Job that only this append or save names; undefined for any other call. */
   readonly ownJob: string | undefined
   readonly pieces: readonly Buffer[]
-  /** Leaves in the middle, in place of waiting for the answer. */
+  /** The client closes the connection before the response. */
   readonly leaves: boolean
-  /** Every byte is as it should be, as far as HTTP goes. */
+  /** The whole request is valid HTTP. */
   readonly isSound: boolean
 }
 
@@ -63,10 +63,10 @@ const ODD_FIELDS = [
   'If-None-Match: "1"',
 ]
 
-/** An endless answer, which no call waits for, and the words that change how the sidecar itself serves. */
+/** The event stream, which never ends, and reloads, which change the configuration in force. */
 const LEFT_OUT = /^\/v1\/(?:events|config\/reload)$/
 
-/** @param document of the API, as it answers at /openapi.json. */
+/** @param document the OpenAPI document, from /openapi.json. */
 export function operationsIn(document: {
   readonly paths: Record<string, Record<string, { requestBody?: unknown }>>
 }): Described[] {

@@ -1,4 +1,4 @@
-/** The control API under calls of any kind: none may stop the store, bring out a fault of the sidecar's own, or change an id on its way. */
+/** Fuzz of the control API: no call may stop the store, cause a fault of the sidecar, or change an item id. */
 
 import { connect } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
@@ -10,7 +10,7 @@ import type { RunningSidecar } from './sidecar.ts'
 
 const PATIENCE_MS = 12_000
 
-/** A sidecar for this fuzz: with rules for jobs, and a small limit for bodies. @param store as in the configuration. */
+/** Configuration with job inputs, a computed timeout and a small maxItems. @param store as in the file. */
 export const controlConfig = (store: string) => ({
   listen: '127.0.0.1:0',
   control: { listen: '127.0.0.1:0' },
@@ -25,7 +25,7 @@ export const controlConfig = (store: string) => ({
   upstreams: { bare: { url: 'http://127.0.0.1:1' } },
 })
 
-/** @returns what is wrong, each with the call that showed it. */
+/** @returns the findings, each with its call. */
 export async function controlRound(
   sidecar: RunningSidecar,
   chance: Chance,
@@ -91,7 +91,7 @@ async function judged(
     : [`${status}, but ${JSON.stringify(lost).slice(0, 80)} became ${JSON.stringify(kept.item_ids).slice(0, 80)}`]
 }
 
-/** After a round: plain calls are served, and nothing went wrong that no call was told of. */
+/** Findings after a round: plain calls that are not served, and faults in the metrics. */
 export async function unserved(sidecar: RunningSidecar, url: string): Promise<string[]> {
   const ending = sidecar.ending()
   if (ending !== undefined) return [ending]

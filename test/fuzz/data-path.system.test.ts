@@ -9,12 +9,12 @@ import { FEATURES, talk } from './talks.ts'
 const SEED = Number(process.env.FUZZ_SEED ?? 5)
 const TALKS = Array.from({ length: 120 }, (_, n) => n)
 
-test('talks: the same seed draws the same ones', () => {
+test('talks: the same seed draws the same talks', () => {
   const drawn = () => TALKS.map((number) => talk(number, chance(SEED).fork(number), new Set()))
   expect(drawn()).toEqual(drawn())
 })
 
-test('talks: the features that are left out are not drawn', () => {
+test('talks: no excluded feature is drawn', () => {
   const text = TALKS.flatMap((number) => talk(number, chance(SEED).fork(number), new Set(FEATURES)).steps)
     .map((step) => (step.kind === 'write' ? step.bytes.toString('latin1') : step.kind))
     .join('\n')
@@ -22,7 +22,7 @@ test('talks: the features that are left out are not drawn', () => {
 })
 
 test.runIf(readdirSync('/').includes('proc'))(
-  `sidecar: requests and answers of seed ${SEED} leave nothing behind, and no response is another one's`,
+  `sidecar: requests and answers of seed ${SEED} leave no state behind, and each response belongs to its request`,
   async (t) => {
     const ground = await Ground.open(chance(SEED))
     t.onTestFinished(() => ground.close())

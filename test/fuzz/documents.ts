@@ -1,16 +1,16 @@
-/** Bodies of control calls: sound ones, and ones that a careless reader of JSON stumbles over. */
+/** Bodies of control calls: valid ones, and ones that a careless JSON parser mishandles. */
 
 import type { Chance } from './chance.ts'
 
 export type Document = {
   readonly bytes: Buffer
-  /** Whether it is JSON in UTF-8, whatever it says. */
+  /** Whether the bytes are JSON in UTF-8, valid for the operation or not. */
   readonly isJson: boolean
 }
 
 const nested = (depth: number, open: string, close: string) => `${open.repeat(depth)}1${close.repeat(depth)}`
 
-/** As JSON text each. */
+/** Each is JSON text. */
 const VALUES = [
   '0',
   '-1',
@@ -32,7 +32,7 @@ const VALUES = [
   '"[]{}\\"\\\\"',
 ]
 
-/** @param path of the operation, as the API's document has it. */
+/** @param path of the operation, as in the OpenAPI document. */
 export function documentOf(chance: Chance, path: string): Document {
   const text = sound(chance, path)
   switch (
@@ -65,7 +65,7 @@ export function documentOf(chance: Chance, path: string): Document {
     case 'long':
       return json(text.replace('"item-', `"${'x'.repeat(chance.oneOf([512, 513, 100_000, 1_200_000]))}-`))
     case 'bom':
-      // A reader may pass over it, or not (RFC 8259 section 8.1).
+      // A parser may ignore a byte order mark or reject it (RFC 8259 section 8.1).
       return json(`\uFEFF${text}`)
   }
 }
@@ -82,7 +82,7 @@ function judged(bytes: Buffer): Document {
   }
 }
 
-/** What the operation takes, or now and then what another one does. */
+/** A valid body of the operation, or sometimes of another operation. */
 function sound(chance: Chance, path: string): string {
   const itemIds = Array.from({ length: chance.between(1, 4) }, () => `item-${chance.between(0, 30)}`)
   const stage = chance.oneOf(['search', 'download', 'render_2'])
@@ -99,7 +99,7 @@ function sound(chance: Chance, path: string): string {
   return JSON.stringify(fitting ?? chance.oneOf(Object.values(all)))
 }
 
-/** Puts it where one of the values was. */
+/** Replaces one of the values in `text` by `value`. */
 function withValue(text: string, value: string, chance: Chance): string {
   const places = [...text.matchAll(/:("[^"]*"|\d+|\[[^\]]*\])/g)]
   const place = chance.oneOf(places)

@@ -1,4 +1,4 @@
-/** Responses as the mutating upstream makes them, before anything happens to them on their way. */
+/** Responses of the mutating upstream, before it cuts, delays or changes them. */
 
 import type { Chance } from './chance.ts'
 import { patternOf } from './pattern.ts'
@@ -23,10 +23,10 @@ type Lines = readonly string[]
 const JSON_UPSTREAMS = new Set(['held', 'watched', 'mixed'])
 const SIZES = [0, 1, 10, 300, 5_000, 70_000, 300_000]
 
-/** The same for each call with that id, so that a body can be gone on with. */
+/** Body size of an id. Each call of an id gets the same size, so that a body can be resumed. */
 const sizeOf = (id: string, chance: Chance) => chance.fork(`size ${id}`).oneOf(SIZES)
 
-/** @param sizes settles how long the body of an id is. */
+/** @param sizes draws the body size of each id. */
 export function soundMessage(question: Question, chance: Chance, sizes: Chance): Message {
   const { id, upstream, method, fields } = question
   const range = /^bytes=(\d+)-$/.exec(fields.get('range') ?? '')
@@ -68,7 +68,7 @@ function bare({ id }: Question, status: number): Message {
   }
 }
 
-/** What a range asked for, or something that is not quite it. */
+/** A 206 with the requested range, or with one fault. */
 function partOf({ id, method }: Question, chance: Chance, from: number, size: number): Message {
   const wrong = chance.often(0.5)
     ? chance.oneOf(['longer', 'shorter', 'elsewhere', 'etag', 'coding', 'chunked'] as const)
@@ -137,7 +137,7 @@ function chunked(body: Buffer, chance: Chance): Buffer {
   return Buffer.concat([...pieces, Buffer.from(`0\r\n${trailers}\r\n`)])
 }
 
-/** Heads that no upstream should send, each as bytes that stand for a whole response. */
+/** A response with an invalid or unusual head, as raw bytes. */
 export function faultyMessage({ id }: Question, chance: Chance): Message {
   const ok = `HTTP/1.1 200 OK\r\nx-echo: ${id}\r\n`
   const all: Readonly<Record<string, string>> = {

@@ -1,4 +1,4 @@
-/** Bodies whose every byte follows from the id of their request: a byte of another one, or at another place, is seen. */
+/** Bodies whose bytes follow from the id of their request, so a byte of another body or at a wrong offset is found. */
 
 /** @param from offset of the first byte in the whole body. */
 export function patternOf(id: string, from: number, length: number): Buffer {
@@ -8,7 +8,7 @@ export function patternOf(id: string, from: number, length: number): Buffer {
   return whole.subarray(start)
 }
 
-/** Offset in the whole body of the first byte that is not the pattern's; undefined when all are. */
+/** Offset in the whole body of the first byte that differs from the pattern; undefined when none does. */
 export function firstWrong(id: string, from: number, bytes: Buffer): number | undefined {
   const right = patternOf(id, from, bytes.length)
   if (right.equals(bytes)) return undefined

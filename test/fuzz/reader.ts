@@ -1,13 +1,13 @@
-/** A small strict reader of the responses on one connection. Reports bytes that are not HTTP, not asked for or not theirs. */
+/** Strict reader of the responses on one connection. Reports invalid HTTP and bytes of no or another request. */
 
 import { firstWrong } from './pattern.ts'
 
-/** A request as far as its response depends on it. */
+/** The parts of a request on which its response depends. */
 export type Asked = {
   readonly id: string
   readonly method: string
   readonly offersUpgrade: boolean
-  /** A faulty request may be taken for more than one, or for another one: its first response is read, and none after it. */
+  /** False: the sidecar may read the faulty request as several, so only its first response is checked. */
   readonly isSound: boolean
 }
 
@@ -19,7 +19,7 @@ const STATUS_LINE = /^HTTP\/1\.1 ([1-9]\d\d) [\t\x20-\x7e\x80-\xff]*$/
 const FIELD =
   /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[\t ]*((?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?)[\t ]*$/
 const CHUNK_LINE = /^([0-9A-Fa-f]{1,12})(?:[\t ]*;[\t\x20-\x7e\x80-\xff]*)?$/
-/** No head or chunk line of an honest sender is longer. */
+/** Longest head or chunk line. A longer one is a fault. */
 const LONGEST_HEAD_BYTES = 4 * 1024 * 1024
 
 export class ResponseReader {
@@ -33,11 +33,11 @@ export class ResponseReader {
   /** Final responses that arrived whole. */
   answers = 0
   readonly faults: string[] = []
-  /** Of the newest final response: its status, and its body as far as it is not a pattern, in latin1. */
+  /** Status of the newest final response, and in `text` its body in latin1 unless the body is a pattern. */
   status = 0
   text = ''
 
-  /** @param asked in order; may grow while responses come. @param onAnswer after each whole final response, and after a fault. */
+  /** @param asked in order; may grow meanwhile. @param onAnswer called after each final response and each fault. */
   constructor(asked: readonly Asked[], onAnswer: () => void) {
     this.#asked = asked
     this.#onAnswer = onAnswer
@@ -52,12 +52,12 @@ export class ResponseReader {
     while (this.#rest.length > 0 && this.#state !== 'lost' && this.#step());
   }
 
-  /** The other side has ended the connection in order: a body that its end delimits is whole. */
+  /** Call when the other side ended the connection without a reset: a body without a length is then whole. */
   end(): void {
     if (this.#state === 'to-end') this.#complete()
   }
 
-  /** @returns whether there may be more to do with what is left. */
+  /** @returns whether the remaining bytes may allow another step. */
   #step(): boolean {
     switch (this.#state) {
       case 'head':
@@ -75,7 +75,7 @@ export class ResponseReader {
       case 'tunnel':
         return this.#taken(this.#rest.length)
       case 'over':
-        // The refusal of a head that could not be read has a body: its method may have been HEAD, which nobody knows.
+        // A 400 for an unreadable head has a body, also where the method was HEAD: the sidecar could not read it.
         if (this.#rest.toString('latin1').startsWith('{"type":"urn:breakwater:bad_request"'))
           return this.#taken(this.#rest.length)
         this.#fault(`bytes after the last response: ${shown(this.#rest)}`)

@@ -5,7 +5,7 @@ import { ResponseReader } from './reader.ts'
 const ID = 't7r0'
 const asked = (method: string, id = ID) => ({ id, method, offersUpgrade: false, isSound: true })
 
-/** What is wrong with a connection on which these bytes came, in pieces of any size. */
+/** Faults that the reader finds in these bytes. Feeds them in pieces of four sizes, which have to agree. */
 function faultsOf(text: string, requests = [asked('GET')]) {
   const seen = [1, 2, 7, text.length].map((size) => {
     const reader = new ResponseReader(requests, () => {})
@@ -27,16 +27,16 @@ const chunked = `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nx-echo: ${ID}\
 test.each([
   ['a body with a length', whole, [asked('GET')], 1],
   [
-    'two of them after an interim response',
+    'two bodies with a length after an interim response',
     `HTTP/1.1 103 \r\nlink: x\r\n\r\n${whole}${whole}`,
     [asked('GET'), asked('GET')],
     2,
   ],
   ['chunks with an extension and a trailer', chunked, [asked('GET')], 1],
-  ['a body that the end delimits', `HTTP/1.1 200 OK\r\n\r\nabc`, [asked('GET')], 1],
+  ['a body that the end of the connection delimits', `HTTP/1.1 200 OK\r\n\r\nabc`, [asked('GET')], 1],
   ['a HEAD and then a GET', `HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n${whole}`, [asked('HEAD'), asked('GET')], 2],
   ['a body that breaks off', whole.slice(0, -3), [asked('GET')], 0],
-])('reader: %s is in order', (_, text, requests, answers) => {
+])('reader: %s has no fault', (_, text, requests, answers) => {
   expect(faultsOf(text, requests)).toEqual({ faults: [], answers })
 })
 
@@ -51,9 +51,9 @@ test.each([
   ['a chunk without its CRLF', chunked.replace('\r\n5\r\n', '5\r\n')],
   ['a bare LF in a head', whole.replace('\r\nx-length', '\nx-length')],
   ['a field without a name', whole.replace('x-length', ' x')],
-  ['101 that nobody asked for', 'HTTP/1.1 101 Switching Protocols\r\n\r\n'],
-  ["a fault of the sidecar's own", 'HTTP/1.1 500 x\r\n\r\n{"type":"urn:breakwater:internal"}'],
-  ['bytes after a response that closes', `${whole.replace('x-length', 'connection: close\r\nx-length')}H`],
+  ['a 101 without an offered upgrade', 'HTTP/1.1 101 Switching Protocols\r\n\r\n'],
+  ['an internal fault of the sidecar', 'HTTP/1.1 500 x\r\n\r\n{"type":"urn:breakwater:internal"}'],
+  ['bytes after a response with connection: close', `${whole.replace('x-length', 'connection: close\r\nx-length')}H`],
 ])('reader: %s is reported', (_, text) => {
   expect(faultsOf(text)?.faults).toHaveLength(1)
 })

@@ -1,23 +1,23 @@
 import type { Asked } from './reader.ts'
 
-/** A request that the fuzz sends, as it is known to both ends. */
+/** A request of the fuzz, as client and upstream both know it. */
 export type Sent = Asked & {
   readonly upstream: string
-  /** Of its body. */
+  /** Length of the body. */
   readonly bodyBytes: number
-  /** Whether every byte up to its end is as it should be: such a request is answered, and its body arrives or it is not whole. */
+  /** Whether every byte is valid: the sidecar then has to answer it, and to relay its body unchanged. */
   readonly isSound: boolean
-  /** Whether the client sends it to its end: of a part, the sidecar may not know whose it is, nor by which method. */
+  /** Whether the client sends all of it. From a part, the sidecar may not know the id or the method. */
   readonly isWhole: boolean
 }
 
-/** What both ends tell of a round: for the report of a finding, and to compare. */
+/** Records what client and upstream did in a round, to compare the two and to report findings. */
 export class Registry {
   readonly #sent = new Map<string, Sent>()
   readonly #told = new Map<string, string[]>()
   readonly findings: string[] = []
 
-  /** Several talks may ask for the same id, to share a call: it is sound while all of them are. */
+  /** Several talks may use the same id, to share a call: the id is sound while all its requests are. */
   add(sent: Sent): void {
     const isSound = sent.isSound && this.#sent.get(sent.id)?.isSound !== false
     this.#sent.set(sent.id, { ...sent, isSound })
@@ -36,7 +36,7 @@ export class Registry {
     this.#told.set(id, [...(this.#told.get(id) ?? []), what])
   }
 
-  /** By attempt, the way in which the upstream answered. */
+  /** How the upstream answered each attempt of that id, in order. */
   toldOf(id: string): readonly string[] {
     return this.#told.get(id) ?? []
   }

@@ -1,4 +1,4 @@
-/** Many talks at once through one sidecar, and a look at it afterwards. */
+/** Sends many talks at once through one sidecar, then checks that the sidecar is settled. */
 
 import type { Chance } from './chance.ts'
 import { carryOut, describeTalk } from './client.ts'
@@ -15,7 +15,7 @@ export type Findings = {
   readonly suspects: readonly number[]
 }
 
-/** The sidecar with upstreams that stay as they are for as many rounds as wanted. */
+/** A running sidecar and its upstreams, for any number of rounds. */
 export class Ground {
   readonly sidecar: RunningSidecar
   readonly #upstreams: readonly MutatingUpstream[]
@@ -39,7 +39,7 @@ export class Ground {
   }
 
   /**
-   * @param numbers of the talks: each follows from the chance and its number alone.
+   * @param numbers of the talks. A talk depends only on the chance and its number.
    * @param atOnce how many connections are open together.
    */
   async round(
@@ -85,7 +85,7 @@ export class Ground {
   }
 }
 
-/** Each policy on an upstream of its own, and then all together; every limit short. @param origins two. */
+/** One upstream for each policy, and one with all policies. All timeouts are short. @param origins two. */
 function configFor([url = '', other = '']: readonly string[]): object {
   const alone = (name: string, settings: object) => ({ [name]: { url, ...settings } })
   const route = (name: string, settings: object) => ({ match: `GET /${name}/{id}`, ...settings })

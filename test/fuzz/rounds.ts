@@ -1,4 +1,4 @@
-/** One round each of the fuzz of the control API and of what a store may hold: a sidecar of its own, and what is wrong with it. */
+/** One round each for the control API and for strange store contents. Each starts a sidecar and returns findings. */
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,11 +9,11 @@ import { addRows, readAll, spoil, storedText } from './contents.ts'
 import { controlConfig, controlRound } from './control.ts'
 import { type RunningSidecar, runSidecar } from './sidecar.ts'
 
-/** @param numbers of the calls: each follows from the chance and its number alone. */
+/** @param numbers of the calls. A call depends only on the chance and its number. */
 export const controlCalls = (chance: Chance, numbers: readonly number[]) =>
   inFolder((folder) => served(`file:${folder}`, (sidecar) => controlRound(sidecar, chance, numbers, 20)))
 
-/** Rows that the sidecar has not written, among its own. */
+/** Adds rows that no sidecar wrote to a file with rows of a sidecar. */
 export const strangeRows = (chance: Chance) =>
   inFolder(async (folder) => {
     const file = await filled(folder)
@@ -21,14 +21,14 @@ export const strangeRows = (chance: Chance) =>
     return served(`file:${folder}`, (sidecar) => readAll(sidecar, jobs, false))
   })
 
-/** A file with bytes that are not what was written: the store may be down, the traffic may not. */
+/** Corrupts the file: the store may then be down, but the sidecar has to relay requests. */
 export const spoiltFile = (chance: Chance) =>
   inFolder(async (folder) => {
     spoil(await filled(folder), chance)
     return served(`file:${folder}`, (sidecar) => readAll(sidecar, ['job-1'], true))
   })
 
-/** Keys of any type and content where the records of others and of our own are looked for. */
+/** Puts values of any type and content under the keys that the sidecar reads. */
 export async function strangeKeys(chance: Chance, redis: RedisServer): Promise<string[]> {
   await redis.command('FLUSHALL')
   const jobs = Array.from({ length: 30 }, (_, n) => `key-${n}`)
@@ -54,7 +54,7 @@ async function put(redis: RedisServer, key: string, chance: Chance): Promise<voi
   }
 }
 
-/** Has a sidecar write a few records and end. @returns the file. */
+/** Starts a sidecar, writes two records through it and stops it. @returns the file. */
 async function filled(folder: string): Promise<string> {
   await served(`file:${folder}`, async ({ controlPort }) => {
     for (const job of ['job-1', 'job-2']) {

@@ -1,7 +1,8 @@
 /**
- * The long fuzz: `npm run fuzz -- --minutes 10 --seed 7`. Ends with 1 when it found something. A finding names its seed and its
- * round: `--seed 7 --from 12 --rounds 1` repeats that one, and `--only 3,17` some of its talks alone. `--part data` is the data
- * path, in one sidecar for all rounds; `--part stores` the control API and what a store may hold, in a new one each.
+ * The long fuzz: `npm run fuzz -- --minutes 10 --seed 7`. Exits with 1 after a finding. A finding names its seed and
+ * round: `--seed 7 --from 12 --rounds 1` repeats that round, and `--only 3,17` only these talks of it. `--part data`
+ * tests the data path, with one sidecar for all rounds; `--part stores` tests the control API and store contents, with
+ * a new sidecar each.
  */
 
 import { parseArgs } from 'node:util'

@@ -1,10 +1,10 @@
-/** Looks whether a sidecar whose clients have all left holds anything of theirs, and still serves. */
+/** Checks that a sidecar without clients holds no state of theirs, and still answers. */
 
 import { setTimeout } from 'node:timers/promises'
 import { ask } from '../support/client.ts'
 import type { RunningSidecar } from './sidecar.ts'
 
-/** Longer than each timeout in the configuration, and than all of them in a row. */
+/** Longer than the sum of all timeouts in the configuration. */
 const PATIENCE_MS = 10_000
 
 const GAUGES = [
@@ -26,7 +26,7 @@ type Shown = {
   readonly endpoints: readonly { readonly in_flight: number }[]
 }
 
-/** @returns what is wrong with it, once it has had the time to settle. */
+/** @returns the findings, after waiting up to PATIENCE_MS for the sidecar to settle. */
 export async function unsettled(sidecar: RunningSidecar, upstreams: readonly string[]): Promise<string[]> {
   const until = performance.now() + PATIENCE_MS
   for (;;) {
@@ -61,7 +61,7 @@ async function leftIn(sidecar: RunningSidecar): Promise<string[]> {
   return [...counted, ...held, ...spilled.map((file) => `an open file: ${file}`)]
 }
 
-/** Of its own: none is ever in order. */
+/** Internal faults of the sidecar: there may be none. */
 async function faultsOf({ controlPort, faults }: RunningSidecar): Promise<string[]> {
   const metrics = (await ask(`http://127.0.0.1:${controlPort}/metrics`)).body.toString()
   return [...metrics.matchAll(/^breakwater_faults_total\{.*\} [^0].*$/gm)].map(([line]) =>

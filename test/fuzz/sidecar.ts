@@ -1,4 +1,4 @@
-/** The whole sidecar as a process of its own, so that its end is seen as one, and what it holds can be looked at. */
+/** Runs the sidecar as a separate process, to see its exit, its memory and its open files. */
 
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
@@ -11,14 +11,14 @@ const KEPT_FAULTS = 5
 
 export type RunningSidecar = {
   readonly pid: number
-  /** Of the shared listener. */
+  /** Port of the shared listener. */
   readonly port: number
   readonly controlPort: number
-  /** How it ended, with what it said; undefined while it runs. */
+  /** How the process ended, with its last output; undefined while it runs. */
   readonly ending: () => string | undefined
-  /** The newest lines of its log that tell of a fault inside it. */
+  /** The newest log lines with an internal fault of the sidecar. */
   readonly faults: () => readonly string[]
-  /** Open files by what they lead to. */
+  /** Targets of the open file descriptors. */
   readonly openFiles: () => string[]
   /** Resident memory in MiB: the most so far. */
   readonly peakMemory: () => number
@@ -29,7 +29,7 @@ export type RunningSidecar = {
   readonly kill: () => Promise<void>
 }
 
-/** @throws Error with what it said when it ends before it serves. */
+/** @throws Error with the output of the process when it exits before it listens. */
 export async function runSidecar(config: object): Promise<RunningSidecar> {
   const folder = mkdtempSync(join(tmpdir(), 'breakwater-fuzz-'))
   const file = join(folder, 'proxy.yaml')
@@ -95,7 +95,7 @@ function memoryOf(pid: number, name: string): number {
   return Math.round(Number(kib) / 1024)
 }
 
-/** One that closes while it is looked at is left out. */
+/** Leaves out a file that closes during the look. */
 function openFilesOf(pid: number): string[] {
   return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
     try {

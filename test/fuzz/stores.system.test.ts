@@ -1,4 +1,4 @@
-/** Short runs of the fuzz of the control API and of what a store may hold; `npm run fuzz -- --part stores` is the long one. */
+/** Short fuzz of the control API and of store contents; `npm run fuzz -- --part stores` runs the long one. */
 
 import { expect, test } from 'vitest'
 import { needs } from '../support/needs.ts'
@@ -20,18 +20,18 @@ test(`control API: calls of seed ${SEED} stop no store and change no id`, { time
   ).toEqual([])
 })
 
-test(`file store: strange rows of seed ${SEED} stop no list and no read`, { timeout: LIMIT_MS }, async () => {
+test(`file store: with foreign rows of seed ${SEED}, lists and reads still work`, { timeout: LIMIT_MS }, async () => {
   expect(await strangeRows(chance(SEED))).toEqual([])
 })
 
-test(`file store: a spoilt file of seed ${SEED} keeps no traffic from being served`, {
+test(`file store: with a corrupted file of seed ${SEED}, requests are still served`, {
   timeout: LIMIT_MS,
 }, async () => {
   expect(await spoiltFile(chance(SEED))).toEqual([])
 })
 
 test.runIf(hasRedis)(
-  `Redis store: strange keys of seed ${SEED} stop no list and no read`,
+  `Redis store: with foreign values of seed ${SEED}, lists and reads still work`,
   { timeout: LIMIT_MS },
   async (t) => {
     expect(await strangeKeys(chance(SEED), await startRedis(t))).toEqual([])

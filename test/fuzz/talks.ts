@@ -1,4 +1,4 @@
-/** What a client does on one connection, drawn from a seed: requests, sound or not, cut into pieces, and how it ends. */
+/** Talks: what a client does on one connection, drawn from a seed: valid or faulty requests, in pieces, and its end. */
 
 import type { Chance } from './chance.ts'
 import { patternOf } from './pattern.ts'
@@ -22,7 +22,7 @@ export type Feature = (typeof FEATURES)[number]
 export type Step =
   | { readonly kind: 'write'; readonly bytes: Buffer }
   | { readonly kind: 'wait'; readonly ms: number }
-  /** Until so many final responses have come, or the other side has ended. */
+  /** Waits until `count` final responses arrived, or the other side ended. */
   | { readonly kind: 'answers'; readonly count: number }
   | { readonly kind: 'unread'; readonly ms: number }
   | { readonly kind: 'end' | 'reset' | 'close' }
@@ -31,7 +31,7 @@ export type Talk = {
   readonly number: number
   readonly requests: readonly Sent[]
   readonly steps: readonly Step[]
-  /** Every request is sound and sent whole, and the client stays: each is answered, or the connection is ended. */
+  /** Every request is sound and whole, and the client stays: the sidecar must answer each or end the connection. */
   readonly isOwedAnswers: boolean
 }
 
@@ -64,7 +64,7 @@ export function talk(number: number, chance: Chance, without: ReadonlySet<Featur
   const count = chance.between(1, isPipelined ? 5 : 3)
   const mutatedAt = mutates ? chance.between(0, count - 1) : count
   for (let n = 0; n < count; n += 1) {
-    // A letter of its own: "t13r0" with a byte taken out would come as the sound "t3r0" of another talk.
+    // Mutated requests have another letter: "t13r0" without one byte would be "t3r0" of another talk.
     const id = `${n < mutatedAt ? 't' : 'u'}${number}r${n}`
     requests.push(requestOf(id, chance, may, n === count - 1))
   }
@@ -101,7 +101,7 @@ export function talk(number: number, chance: Chance, without: ReadonlySet<Featur
   return { number, requests: sent, steps: [...unread, ...steps, patient], isOwedAnswers }
 }
 
-/** Those of which these steps write less than the whole are so. */
+/** Marks the requests that these steps do not write whole. */
 function cutShort(requests: readonly Request[], kept: readonly Step[]): Sent[] {
   let left = kept.reduce((sum, step) => sum + (step.kind === 'write' ? step.bytes.length : 0), 0)
   return requests.map(({ sent, bytes }) => {
@@ -121,7 +121,7 @@ function requestOf(ownId: string, chance: Chance, may: May, isLast: boolean): Re
   const method = isAlike ? 'GET' : chance.oneOf(METHODS)
   const takesBody = /^(?:POST|PUT|PATCH|QUERY|DELETE)$/.test(method) && chance.often(0.8)
   const bodyBytes = takesBody ? chance.oneOf(BODIES) : 0
-  // With a protocol that the server may switch to, a pipelined request would be taken for its first bytes.
+  // Only the last request offers an upgrade: the server would read a later one as bytes of the new protocol.
   const offersUpgrade = isLast && !isAlike && (takesBody ? may('upgrade-with-body', 0.1) : may('upgrade', 0.15))
   const lines = [
     `${method} /${upstream}/${upstream}/${id}${chance.oneOf(['', '?a=b', '/x%20y'])} HTTP/1.1`,
@@ -186,7 +186,7 @@ const HOSTILE = [
   'X-A: b\r\n'.repeat(2_500),
 ]
 
-/** From that request on nothing is sound: the sidecar may read the rest of the connection in another way. */
+/** Marks that request and all later ones as faulty: the sidecar may split the remaining bytes differently. */
 function mutateFrom(at: number, requests: Request[], chance: Chance): void {
   const chosen = requests[at]
   if (chosen === undefined) return
@@ -248,7 +248,7 @@ function mutated(bytes: Buffer, chance: Chance): Buffer {
   }
 }
 
-/** The bytes as writes of any size, some with a wait between. */
+/** Splits the bytes into writes of random size, some with a wait between them. */
 function pieces(bytes: Buffer, chance: Chance): Step[] {
   const cuts = chance.often(0.5)
     ? []
@@ -263,7 +263,7 @@ function pieces(bytes: Buffer, chance: Chance): Step[] {
   return steps
 }
 
-/** Each request after the response to the one before. */
+/** Sends each request after the response to the one before. */
 function inTurn(requests: readonly Request[], chance: Chance): Step[] {
   return requests.flatMap(({ bytes }, n): Step[] => [{ kind: 'answers', count: n }, ...pieces(bytes, chance)])
 }

@@ -1,4 +1,4 @@
-/** A server that answers each call in a way drawn from its id: soundly, wrongly, slowly, in part, or not at all. */
+/** Upstream that draws its answer from the id of the call: valid, faulty, slow, partial or none. */
 
 import { createServer, type Socket } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
@@ -15,7 +15,7 @@ export type MutatingUpstream = {
   readonly close: () => Promise<void>
 }
 
-/** Of an id that asks for nothing but a sound answer: a probe after a round. */
+/** Ids of the plain requests after a round, which always get a valid response. */
 const PLAIN_ID = /^plain/
 
 const FATES = [
@@ -36,17 +36,17 @@ const FATES = [
 ] as const
 type Fate = (typeof FATES)[number]
 
-/** Where a policy has its most to do. */
+/** The fate that exercises the policy of an upstream most. */
 const FAVOURED: Readonly<Record<string, Fate>> = { held: 'stall', resumed: 'end', hedged: 'drip', observed: 'drip' }
 
-/** What a round sets. */
+/** The chance and the registry of the present round. */
 export type Place = { readonly chance: Chance; readonly registry: Registry }
 
 export async function mutatingUpstream(place: Place): Promise<MutatingUpstream> {
   const sockets = new Set<Socket>()
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket)
-    // One for each write that waits.
+    // Each waiting write adds a listener.
     socket.setMaxListeners(0)
     socket.on('error', () => socket.destroy())
     socket.on('end', () => socket.end())
@@ -74,7 +74,7 @@ export async function mutatingUpstream(place: Place): Promise<MutatingUpstream> 
   }
 }
 
-/** Draws at once how a call is answered: from its id, and how often that has come before. */
+/** Draws how a call is answered, from its id and the number of earlier calls with that id. */
 function planFor(socket: Socket, { target, method, fields, whole }: Received, { chance, registry }: Place) {
   const [, upstream = '', id = ''] = /^\/(\w+)\/([\w-]+)/.exec(target) ?? []
   const question: Question = { id, upstream, method, fields }
@@ -98,7 +98,7 @@ function planFor(socket: Socket, { target, method, fields, whole }: Received, { 
 const plainAnswer = ({ id, method }: Question) =>
   Buffer.concat([headOf(200, [`x-echo: ${id}`, 'content-length: 2']), Buffer.from(method === 'HEAD' ? '' : 'ok')])
 
-/** A body that the end of its connection delimits is not known to be cut by anything but a reset, nor to be followed by anything. */
+/** Replaces fates that cannot be detected in a body without a length: only a reset shows that it was cut. */
 function fateOf(upstream: string, { endsWithConnection }: Message, chance: Chance): Fate {
   const favoured = chance.often(0.3) ? FAVOURED[upstream] : undefined
   const fate = favoured ?? (chance.often(0.35) ? 'whole' : chance.oneOf(FATES))
@@ -106,7 +106,7 @@ function fateOf(upstream: string, { endsWithConnection }: Message, chance: Chanc
   return fate === 'end' ? 'reset' : fate === 'more' || fate === 'again' ? 'whole' : fate
 }
 
-/** The body of a sound request arrives as it was sent, or the request is never whole. */
+/** Reports a sound request whose body arrives whole but changed. */
 function compareBody(id: string, whole: Promise<Buffer>, registry: Registry): void {
   const sent = registry.find(id)
   if (sent === undefined || !sent.isSound) return
@@ -180,7 +180,7 @@ async function deliver(socket: Socket, message: Message, fate: Fate, chance: Cha
   }
 }
 
-/** One byte of the head is another one. It says no more how long it is, nor whose. */
+/** Changes one byte of the head. Removes the x- fields with id and length, which might no longer be true. */
 function flipped({ head, body }: Message, chance: Chance): Buffer {
   const text = head.toString('latin1').replace(/x-(?:echo|length|pattern|from): .*\r\n/g, '')
   const bytes = Buffer.from(text, 'latin1')
@@ -188,7 +188,7 @@ function flipped({ head, body }: Message, chance: Chance): Buffer {
   return Buffer.concat([bytes, body])
 }
 
-/** Interim responses as fast as they are taken, for longer than the attempt may take or until it ends. */
+/** Sends interim responses as fast as the sidecar reads them, for up to 1.5 s: longer than the attempt timeout. */
 async function flood(socket: Socket, chance: Chance): Promise<void> {
   const one = headOf(103, [`link: <${'x'.repeat(chance.oneOf([10, 8_000]))}>`])
   const some = Buffer.concat(Array.from({ length: 20 }, () => one))

@@ -20,7 +20,7 @@ const run = promisify(execFile)
 
 type Told = { readonly call: string; readonly status: number; readonly sha256?: string }
 
-/** The three services as processes of their own. */
+/** Starts the three services as separate processes. */
 async function services(t: Scope, faults: Faults) {
   const common = { port: 0, pollsToFinish: 3, blockMs: 5, fileBytes: 3 * 1024 * 1024, faults }
   const all = await Promise.all(
@@ -53,7 +53,7 @@ async function sidecar(t: Scope, urls: readonly string[]) {
       ...upstream,
       listen: anywhere,
       rate: false as const,
-      // A held poll is answered otherwise than a direct one, and that is the point of it.
+      // No hold: a held poll has fewer intermediate answers than direct polls, so the two would differ.
       routes: upstream.routes.map((route) => ({ ...route, hold: false as const })),
     })),
   }
@@ -103,7 +103,7 @@ test.runIf(hasHttpx)(
 )
 
 test.runIf(hasHttpx)(
-  'the same while each service restarts every 50 requests: nothing is noticed',
+  'make-video over httpx gets the same answers while each service restarts every 50 requests',
   async (t) => {
     const rounds = 12
     const direct = await tellsOf(

@@ -3,7 +3,7 @@ import { ask, openRaw, problemOf } from '../support/client.ts'
 import type { Scope } from '../support/scripted-upstream.ts'
 import { withSidecar } from '../support/sidecar.ts'
 
-/** Ten seconds and one more for each item, at most a minute. */
+/** Timeout `wait`: 10 s and 1 s for each item, from 2 s to 60 s. */
 const TOP = {
   job: {
     inputs: { items: { header: 'x-items', query: 'items', json: '/job/items', default: 5, min: 0, max: 100 } },
@@ -11,18 +11,14 @@ const TOP = {
   timeouts: { wait: { base: '10s', per: { items: '1s' }, min: '2s', max: '60s' } },
 }
 
-async function withComputed(
-  t: Scope,
-  timeout: object = { attempt: { computed: 'wait' }, total: '100s' },
-  settings: object = {},
-) {
+async function withComputed(t: Scope, timeout: object = { total: { computed: 'wait' } }, settings: object = {}) {
   const fixture = await withSidecar(t, ['hang'], {
     top: TOP,
     web: { retry: { attempts: 1 }, breaker: { consecutiveFailures: 100 }, timeout, ...settings },
   })
   const { clock, upstream, proxy, url } = fixture
   let sent = 0
-  /** The ms after which an attempt is given up. */
+  /** Sends a request that hangs; returns the ms after which its attempt times out. */
   const patience = async (path: string, options: Parameters<typeof ask>[1] = {}) => {
     const answer = ask(`${url}${path}`, options)
     sent += 1
@@ -67,7 +63,7 @@ test('computed timeout: an input out of range falls back to the default and is c
 })
 
 test.for(['constructor', '__proto__', 'toString'])(
-  '%s is a word like any other that has no factor',
+  'computed timeout: the input word %s has no factor, as any unlisted word',
   async (word, t) => {
     const { clock, upstream, proxy, url } = await withSidecar(t, ['hang'], {
       top: {
@@ -99,7 +95,7 @@ test('computed timeout: a client that stalls in its body times out after the def
   stalled.socket.destroy()
 })
 
-test('computed timeout: a client that leaves in its body takes no place in the queue', async (t) => {
+test('computed timeout: a client that leaves while sending its body takes no place in the queue', async (t) => {
   // With an idle timeout over the total, the wait for the body is bounded by the total.
   const timeout = { attempt: { computed: 'wait' }, total: '100s', idle: '150s' }
   const { clock, proxy, upstream, port } = await withComputed(t, timeout, { concurrency: { max: 1, queue: 1 } })
@@ -115,11 +111,8 @@ test('computed timeout: a client that leaves in its body takes no place in the q
   first.socket.destroy()
 })
 
-test('computed timeout: a share of one bounds an attempt', async (t) => {
-  const { patience } = await withComputed(t, {
-    attempt: { computed: 'wait', divideBy: 'items' },
-    total: { computed: 'wait' },
-  })
+test('computed timeout: divideBy bounds a request by a share of the computed timeout', async (t) => {
+  const { patience } = await withComputed(t, { total: { computed: 'wait', divideBy: 'items' } })
   expect(await patience('/each', { headers: { 'x-items': '10' } })).toMatchObject({ ms: 2_000 })
 })
 

@@ -7,7 +7,7 @@ const clamp = { minMs: 30 * S, maxMs: 3600 * S }
 const none = { baseMs: 0, per: {}, times: {}, sum: [], ...clamp }
 const portrait = { aspect_ratio: { '9:16': 1.5 } }
 
-/** make-video's own rules. */
+/** The timeout rules of make-video. */
 const RULES: TimeoutRules = {
   download: { ...none, baseMs: 60 * S, per: { shorts_count: 4 * S }, times: portrait },
   validation: { ...none, per: { shorts_count: 2 * S } },
@@ -30,11 +30,11 @@ test.each([
   [500, 3600, '9:16', [3090, 1000, 3600, 3600]],
   [1e6, 1e6, '16:9', [3600, 3600, 3600, 3600]],
   [-100, 0, '16:9', [30, 30, 60, 30]],
-])('%d shorts, %d s of audio, %s', (shorts, audio, ratio, expected) => {
+])('computeTimeout: %d shorts, %d s of audio, %s', (shorts, audio, ratio, expected) => {
   expect(secondsOf(shorts, audio, ratio)).toEqual(expected)
 })
 
-test('any shape comes to what the formula, written once more, says', () => {
+test('computeTimeout: any job shape gives the result of an independent formula', () => {
   const shape = fc.tuple(
     fc.integer({ min: 0, max: 10_000 }),
     fc.integer({ min: 0, max: 86_400 }),
@@ -50,7 +50,7 @@ test('any shape comes to what the formula, written once more, says', () => {
   )
 })
 
-test('each value says how it came about', () => {
+test('computeTimeout: lists the terms of each value', () => {
   const inputs = { shorts_count: 10, audio_duration: 60, aspect_ratio: '9:16' }
   expect(computeTimeout('download', RULES, inputs).terms).toEqual([
     'base 60 s',
@@ -61,7 +61,7 @@ test('each value says how it came about', () => {
   expect(computeTimeout('total', RULES, inputs).terms).toEqual(['download 150 s', 'validation 20 s', 'build 225 s'])
 })
 
-test('a share of a computed timeout, and no share of nothing', () => {
+test('computedMs: divides by an input, and does not divide where the input is 0', () => {
   expect(computedMs('download', 'shorts_count', RULES, { shorts_count: 10 })).toBe(10_000)
   expect(computedMs('download', 'shorts_count', RULES, { shorts_count: 0 })).toBe(60_000)
   expect(computedMs('download', undefined, RULES, { shorts_count: 10 })).toBe(100_000)

@@ -8,7 +8,7 @@ import { type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
 const ONE = '127.0.0.1'
 const OTHER = '127.0.0.2'
 
-/** An upstream at two addresses of the loopback, and a resolver that says what the test says. */
+/** Upstreams at two loopback addresses, and a resolver that the test scripts. */
 async function withNames(t: Scope) {
   const clock = fakeClock()
   const one = await scriptedUpstream(t, clock, [{ body: ONE }])
@@ -28,7 +28,7 @@ async function withNames(t: Scope) {
   return { clock, one, other, names, proxy, body, url: proxy.own('web') }
 }
 
-test('DNS cache: a changed address is noticed in the background; old connections are dropped', async (t) => {
+test('DNS cache: a changed address is found in the background, and old connections are no longer used', async (t) => {
   const { clock, one, names, proxy, body } = await withNames(t)
   expect([await body(), await body(), names.asked, one.connections()]).toEqual([ONE, ONE, 1, 1])
   names.answer = async () => [OTHER]
@@ -54,7 +54,7 @@ test('DNS cache: a resolver that fails or hangs leaves the known addresses in us
   expect(await proxy.sample('nameResolutions', { outcome: 'failed' })).toBe(1)
 })
 
-test('DNS cache: an unresolved name is a 502, and the next request asks again', async (t) => {
+test('DNS cache: an unresolved name gives 502, and the next request resolves again', async (t) => {
   const { names, body, url } = await withNames(t)
   names.answer = () => Promise.reject(Object.assign(new Error('no such name'), { code: 'ENOTFOUND' }))
   expect(problemOf(await ask(url))).toMatchObject({ status: 502, type: 'urn:breakwater:dns_error' })
@@ -73,7 +73,7 @@ test('DNS cache: connections are spread over the addresses of a name', async (t)
     other.dropConnections()
   }
   expect([one.connections(), other.connections()]).toEqual([3, 3])
-  // Nobody asks for it any more: nor do we, from the second interval on.
+  // No request uses the name any more, so it is not resolved from the second interval on.
   await clock.advance(300_000)
   expect(names.asked).toBe(2)
 })

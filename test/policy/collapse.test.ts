@@ -11,7 +11,7 @@ async function withCollapse(t: Scope, scenes: readonly Scene[], collapse: unknow
     web: { routes: [{ match: '* /jobs', idempotent: true, collapse }], ...settings },
     path: '/jobs',
   })
-  /** Resolves when so many requests are answered by what another one brings. */
+  /** Resolves when `n` requests have joined another request's call. */
   const shared = (n: number) => logged(fixture.proxy.log, 'shared', n)
   return { ...fixture, shared }
 }
@@ -19,7 +19,7 @@ async function withCollapse(t: Scope, scenes: readonly Scene[], collapse: unknow
 const logged = (log: readonly { readonly msg?: string }[], msg: string, n: number) =>
   expect.poll(() => log.filter((line) => line.msg === msg).length).toBe(n)
 
-/** A scene that answers when it is told to. */
+/** A scene that collects its responses, so that the test decides when to answer. */
 function gated() {
   const responses: ServerResponse[] = []
   const scene: Scene = (request, response) => void request.on('end', () => responses.push(response)).resume()
@@ -66,7 +66,7 @@ test('collapse: a different body, method, target or credential is another call',
   expect((await Promise.all(calls)).map(({ status }) => status)).toEqual(Array(5).fill(200))
 })
 
-test('collapse: named headers are the only ones that distinguish calls', async (t) => {
+test('collapse: only the headers listed in `headers` distinguish calls', async (t) => {
   const { responses, scene } = gated()
   const { upstream, url, shared } = await withCollapse(t, [scene], { headers: ['X-API-Key'] })
   const as = (key: string, agent: string) => ask(url, { headers: { 'x-api-key': key, accept: agent } })
@@ -78,7 +78,7 @@ test('collapse: named headers are the only ones that distinguish calls', async (
   expect(upstream.arrivals).toHaveLength(2)
 })
 
-test('collapse: a retry is made once, and its result is for all clients', async (t) => {
+test('collapse: a shared call is retried once, and all clients get the result', async (t) => {
   const { responses, scene } = gated()
   const { clock, upstream, url, shared } = await withCollapse(t, [scene, { status: 201, body: 'made' }, 'reset'])
   const calls = [ask(url, JOB), ask(url, JOB), ask(url, JOB)]
@@ -92,7 +92,7 @@ test('collapse: a retry is made once, and its result is for all clients', async 
   expect(upstream.arrivals.map(({ body }) => body.toString())).toEqual([JOB.body, JOB.body])
 })
 
-test('collapse: each client is told the fault', async (t) => {
+test('collapse: when the shared call fails, each client gets the fault', async (t) => {
   const { responses, scene } = gated()
   const { upstream, url, shared } = await withCollapse(t, [scene], true, { retry: { attempts: 1 } })
   const calls = [ask(url, JOB), ask(url, JOB)]
@@ -102,7 +102,7 @@ test('collapse: each client is told the fault', async (t) => {
   for (const answer of await Promise.all(calls)) expect(problemOf(answer)).toMatchObject({ attempts: 1, status: 502 })
 })
 
-test('collapse: a client that leaves costs the others nothing; the last one ends the call', async (t) => {
+test('collapse: the call goes on when one client leaves, and ends when the last one leaves', async (t) => {
   const { responses, scene } = gated()
   const { upstream, proxy, url, shared, port } = await withCollapse(t, [scene])
   const first = openRaw(port)
@@ -143,7 +143,7 @@ test('collapse: a client that leaves during its upload takes no place in the que
   await clock.advance(1_000)
   const leaver = openRaw(port)
   leaver.send('POST /jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf')
-  await clock.armed(25_000)
+  await clock.armed(60_000)
   leaver.socket.destroy()
   await proxy.logged(({ reason }) => reason === 'client_gone')
   expect(await proxy.sample('queued', { upstream: 'web' })).toBe(0)
@@ -154,9 +154,9 @@ test('collapse: a client that stalls its upload times out and delays no other', 
   const { clock, url, port } = await withCollapse(t, [{ body: 'made' }])
   const stalled = openRaw(port)
   stalled.send('POST /jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf')
-  await clock.armed(25_000)
+  await clock.armed(60_000)
   expect((await ask(url, { method: 'POST', body: 'whole one' })).body.toString()).toBe('made')
-  await clock.elapse(25_000)
+  await clock.elapse(60_000)
   expect(await stalled.until(/\r\n\r\n/)).toMatch(/^HTTP\/1.1 408 /)
 })
 
@@ -170,24 +170,6 @@ test('collapse: a body over the memory buffer, or without a length, is not share
   await upstream.arrival(4)
   for (const response of responses) response.end()
   await Promise.all(calls)
-})
-
-test('collapse: a slow reader delays the others by at most a second, then is cut', async (t) => {
-  const { responses, scene } = gated()
-  const { clock, upstream, url, shared, port } = await withCollapse(t, [scene])
-  const slow = openRaw(port)
-  slow.send(`GET /jobs HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: close\r\n\r\n`)
-  slow.socket.pause()
-  await upstream.arrival(1)
-  const fast = ask(url)
-  await shared(1)
-  const body = Buffer.alloc(40 * 1024 * 1024, 'abc')
-  responses[0]?.end(body)
-  await clock.elapse(1_000)
-  expect((await fast).body.equals(body)).toBe(true)
-  slow.socket.resume()
-  expect(await slow.ended).toBe('reset')
-  expect(slow.received.length).toBeLessThan(body.length)
 })
 
 test('collapse: a body that breaks off breaks off for all', async (t) => {
@@ -238,7 +220,7 @@ test('collapse and hold: all clients share the polls', async (t) => {
   expect(upstream.arrivals).toHaveLength(2)
 })
 
-test('collapse: any chunks and any number of clients: each gets every byte', {
+test('collapse: for any chunks and number of clients, each client gets every byte', {
   timeout: 60_000,
 }, async () => {
   const plan = fc.record({

@@ -2,6 +2,7 @@ import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { SeenIds } from '../../src/policy/failure-when/rule.ts'
+import { LONG_OPEN } from '../support/breaker.ts'
 import { ask, problemOf } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { startProxy } from '../support/proxy.ts'
@@ -9,7 +10,7 @@ import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-up
 
 const JSON_TYPE = { 'content-type': 'application/json' }
 
-/** A service by jobs, each of which is what its id says: `failed-3`, `processing-1`. */
+/** A job service. A job's id gives its status: `failed-3`, `processing-1`; `broken-1` is answered 500. */
 const service: Scene = (request, response) => {
   const id = request.url?.split('/').at(-1) ?? ''
   request.resume()
@@ -24,7 +25,8 @@ async function withRule(t: Scope, scene: Scene = service, rule: object = {}, rou
   const other = await scriptedUpstream(t, clock, [{ body: 'ok' }])
   const proxy = await startProxy(t, {
     clock,
-    defaults: { retry: { attempts: 1 }, breaker: { consecutiveFailures: 3, openFor: '60s', failureRate: false } },
+    random: () => 0,
+    defaults: { retry: { attempts: 1 }, breaker: { ...LONG_OPEN, consecutiveFailures: 3, failureRate: false } },
     upstreams: {
       web: {
         url: upstream.origin,
@@ -74,7 +76,7 @@ test("failureWhen: three failed jobs open the breaker, and only that upstream's"
   await clock.advance(60_000)
   expect((await post()).status).toBe(200)
   await proxy.logged(({ msg }) => msg === 'breaker closed')
-  // The upload went well, as they did all along: the next job that fails opens it again, and for longer.
+  // The upload, a success, closed the breaker; the next failed job opens it again, for twice as long.
   await poll('failed-4')
   expect((await post()).headers['retry-after']).toBe('120')
   await clock.advance(120_000)
@@ -98,7 +100,7 @@ test('failureWhen: a failed job counts once; a completed one resets the count', 
   expect((await post()).status).toBe(503)
 })
 
-test('failureWhen and hold: a job that fails while held counts, also with a late body', async (t) => {
+test('failureWhen and hold: a job that fails while held counts, even if its body comes late', async (t) => {
   const headSeen = Promise.withResolvers<void>()
   const slow: Scene = (_request, response) => {
     response.writeHead(200, JSON_TYPE).flushHeaders()
@@ -131,7 +133,7 @@ test('failureWhen: the repeated 500 of one job counts once', async (t) => {
   expect((await post()).status).toBe(503)
 })
 
-test('failureWhen: a body too large to read is a success, also one that is large unpacked', async (t) => {
+test('failureWhen: a body too large to read counts as a success, also if large only when decompressed', async (t) => {
   const text = JSON.stringify({ text: 'x'.repeat(70_000), status: 'failed' })
   const large: Scene = (request, response) => {
     const isPacked = request.url?.endsWith('packed')
@@ -144,7 +146,7 @@ test('failureWhen: a body too large to read is a success, also one that is large
   expect([await seen('completed'), await seen('failed')]).toEqual([2, 0])
 })
 
-test('failureWhen: any coding in any chunks is read, and relayed as it was sent', {
+test('failureWhen: any content coding in any chunks is read, and relayed unchanged', {
   timeout: 60_000,
 }, async (t) => {
   const codings = {
@@ -183,7 +185,7 @@ test('failureWhen: any coding in any chunks is read, and relayed as it was sent'
   await fc.assert(
     fc.asyncProperty(answers, async ({ coding, cuts, fails, note }) => {
       n += 1
-      // Never three failed in a row.
+      // Never three failed jobs in a row: they would open the breaker.
       const status = fails && n % 3 === 0 ? 'failed' : 'completed'
       failed += status === 'failed' ? 1 : 0
       const body = codings[coding](JSON.stringify({ note, status }))
@@ -197,7 +199,7 @@ test('failureWhen: any coding in any chunks is read, and relayed as it was sent'
   expect(failed).toBeGreaterThan(3)
 })
 
-test('failureWhen: no JSON, an unknown coding or no status counts neither way', async (t) => {
+test('failureWhen: a 404 or a body without a readable status is neither failed nor completed', async (t) => {
   const odd: Scene = (request, response) => {
     const kind = request.url?.split('/').at(-1)
     const text = '{"status":"failed"}'

@@ -45,7 +45,7 @@ test('hedge: a slow attempt is hedged; the faster answer wins, the other is abor
   expect([status, body.toString(), headers['x-breakwater-attempts']]).toEqual([200, 'fast', '2'])
   await upstream.gone(1)
   expect(await hedges('won')).toBe(1)
-  // The loser counts for nothing.
+  // The aborted attempt does not count as a failure.
   const metrics = await proxy.metrics()
   expect(metrics.get(metric('breakerState', { upstream: 'web', route: '*' }))).toBe(0)
   expect(metrics.get(metric('attempts', { upstream: 'web', route: '* /x', outcome: 'hedge_lost' }))).toBe(1)
@@ -58,7 +58,7 @@ test('hedge: a slow attempt is hedged; the faster answer wins, the other is abor
   })
 })
 
-test('hedge: the first attempt may still win', async (t) => {
+test('hedge: the first attempt wins if it answers before the hedge', async (t) => {
   const scenes = (clock: FakeClock) => [after(clock, 300, 'first'), after(clock, 300, 'second')]
   const { clock, upstream, hedges, url } = await withHedge(t, scenes, ONCE)
   const answer = ask(url)
@@ -101,7 +101,7 @@ test('hedge: waits for the observed p95, once there are enough samples', async (
   expect((await answer).body.toString()).toBe('hedged')
 })
 
-test('hedge: at most max, and none for a request that may not be retried', async (t) => {
+test('hedge: a request gets at most max hedges, and none if it may not be retried', async (t) => {
   const { clock, upstream, url } = await withHedge(t, () => ['hang'], { after: '250ms', max: 2 })
   const answer = ask(url, { headers: { 'x-request-timeout': '5' } })
   await upstream.arrival(1)
@@ -118,7 +118,7 @@ test('hedge: at most max, and none for a request that may not be retried', async
   expect(upstream.arrivals).toHaveLength(4)
 })
 
-test('hedge: each takes from the retry budget', async (t) => {
+test('hedge: each hedge takes from the retry budget', async (t) => {
   const budget = { ratio: 0, minPerSecond: 0.1, window: '10s' }
   const { clock, upstream, hedges, url } = await withHedge(
     t,
@@ -137,7 +137,7 @@ test('hedge: each takes from the retry budget', async (t) => {
   expect(upstream.arrivals).toHaveLength(2)
 })
 
-test('hedge: a failed hedge waits for the first; of two failures the response is relayed', async (t) => {
+test('hedge: after a failed hedge the first attempt goes on; if both fail, the 503 is relayed', async (t) => {
   const scenes = (clock: FakeClock) => [after(clock, 400, 'late but well'), { status: 503, body: 'no' }]
   const { clock, upstream, url } = await withHedge(t, scenes, ONCE, { breaker: { consecutiveFailures: 9 } })
   const answer = ask(url)
@@ -225,7 +225,7 @@ test('hedge and resume: a download whose hedge won is resumed', async (t) => {
   expect((await answer).body.toString()).toBe('0123456789')
 })
 
-test('hedge: for any times the first good answer wins, within max and budget', async () => {
+test('hedge: for any latencies the first good answer wins, with at most max hedges', async () => {
   const plan = fc.record({
     calls: fc.array(fc.record({ ms: fc.integer({ min: 1, max: 900 }), status: fc.constantFrom(200, 200, 503) }), {
       minLength: 1,

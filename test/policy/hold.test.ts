@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
+import { LONG_OPEN } from '../support/breaker.ts'
 import { ask, openRaw, problemOf } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { startProxy } from '../support/proxy.ts'
@@ -109,7 +110,7 @@ test('hold: clients with different credentials do not share a poll', async (t) =
   expect(upstream.arrivals.map(({ headers }) => headers['x-api-key']).sort()).toEqual(['a', 'b'])
 })
 
-test('hold: a failed poll is followed by the next; without any good one the fault is told', async (t) => {
+test('hold: polling goes on after a failed poll; if the first poll fails, its fault is relayed', async (t) => {
   const last: Scene = { headers: { ...JSON_TYPE, connection: 'close' }, body: '{"status":"queued"}' }
   const { clock, url } = await withHold(t, [last, 'reset', report('completed')])
   const answer = ask(url)
@@ -150,25 +151,28 @@ test('hold: an upgrade request is not held and shares no poll', async (t) => {
   expect((await poll).status).toBe(502)
 })
 
-test('hold: an open breaker is not polled; the newest response is relayed at the end', async (t) => {
+test('hold: a 500 that opens the breaker ends the hold and is relayed; the next poll is rejected', async (t) => {
   const { clock, upstream, url } = await withHold(
     t,
     [report('queued'), { status: 500 }],
     {
-      breaker: { consecutiveFailures: 1 },
+      breaker: { ...LONG_OPEN, consecutiveFailures: 1 },
       connections: { idle: '1s' },
     },
     { ...HOLD, in: ['queued'], upTo: '5s' },
   )
   const answer = ask(url)
   await clock.elapse(2_000)
+  await clock.elapse(2_000)
+  await clock.armed(2_000)
+  await clock.elapse(1_000)
   const { status } = await answer
-  expect([status, upstream.arrivals.length]).toEqual([500, 2])
+  expect([status, upstream.arrivals.length]).toEqual([200, 2])
   const refused = await ask(url)
   expect([refused.status, upstream.arrivals.length]).toEqual([503, 2])
 })
 
-test('hold: a body without the status is relayed at once; compressed ones are read', async (t) => {
+test('hold: a first answer without the status is relayed at once; compressed ones are read', async (t) => {
   const large = { headers: JSON_TYPE, body: JSON.stringify({ status: 'queued', text: 'x'.repeat(300_000) }) }
   const packed: Scene = { headers: { ...JSON_TYPE, 'content-encoding': 'gzip' }, body: gzipSync('{"status":"queued"}') }
   const { clock, upstream, url } = await withHold(t, [

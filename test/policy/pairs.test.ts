@@ -1,6 +1,7 @@
-/** Features that meet on one request: what each promises holds beside the others. */
+/** Two policies on one request: each keeps its guarantees beside the other. */
 
 import { expect, test } from 'vitest'
+import { LONG_OPEN } from '../support/breaker.ts'
 import { ask, problemOf } from '../support/client.ts'
 import { type FakeClock, fakeClock } from '../support/fake-clock.ts'
 import { startProxy } from '../support/proxy.ts'
@@ -22,29 +23,31 @@ const FAILED = { json: '/status', in: ['failed'], oncePer: 'id' }
 const at = ({ arrivals }: { arrivals: readonly { at: number }[] }) => arrivals.map((one) => one.at)
 
 test('hold and failureWhen: a job that fails while held counts once and opens the breaker', async (t) => {
-  const settings = { breaker: { consecutiveFailures: 1, openFor: '60s' } }
+  const settings = { breaker: { ...LONG_OPEN, consecutiveFailures: 1 } }
   const route = { hold: HOLD, failureWhen: FAILED }
   const { clock, upstream, url } = await withPair(t, () => [report('queued'), report('failed')], route, settings)
   const both = [ask(`${url}/1`), ask(`${url}/1`)]
   await upstream.arrival(1)
   await clock.elapse(2_000)
   for (const { body } of await Promise.all(both)) expect(JSON.parse(body.toString())).toEqual({ status: 'failed' })
-  expect(problemOf(await ask(`${url}/2`))).toMatchObject({ type: 'urn:breakwater:breaker_open', retry_after_s: 60 })
+  expect(problemOf(await ask(`${url}/2`))).toMatchObject({ type: 'urn:breakwater:breaker_open', retry_after_s: 63 })
   expect(at(upstream)).toEqual([0, 2_000])
 })
 
 test('hold and rate: polls are paced; without a turn in time the newest answer is relayed', async (t) => {
-  const settings = { rate: { requests: 2, per: '60s' } }
+  const settings = { rate: { requests: 2, per: '60s', burst: 2 } }
   const { clock, upstream, url } = await withPair(t, () => [report('queued')], { hold: HOLD }, settings)
+  // A quiet window, after which there is a burst.
+  await clock.advance(60_000)
   const answer = ask(`${url}/1`)
   await clock.elapse(2_000)
   await clock.armed(2_000)
   await clock.advance(18_000)
   expect(JSON.parse((await answer).body.toString())).toEqual({ status: 'queued' })
-  expect(at(upstream)).toEqual([0, 2_000])
+  expect(at(upstream)).toEqual([60_000, 62_000])
 })
 
-test('hold and retry: a poll that fails is repeated within the hold', async (t) => {
+test('hold and retry: a poll that fails is retried within the hold', async (t) => {
   const scenes = () => [report('queued'), { status: 503 }, report('completed')]
   const { clock, upstream, url } = await withPair(t, scenes, { hold: HOLD })
   const answer = ask(`${url}/1`)
@@ -65,7 +68,7 @@ test('hold and hedge: a slow poll is hedged', async (t) => {
   expect((await answer).body.toString()).toBe('{"status":"completed"}')
 })
 
-test('observed limit and retry: an attempt that is late by what was observed is repeated', async (t) => {
+test('observed timeout and retry: an attempt that exceeds the observed timeout is retried', async (t) => {
   const served =
     (clock: FakeClock): Scene =>
     (_, response) =>
@@ -89,7 +92,7 @@ test('observed limit and retry: an attempt that is late by what was observed is 
 })
 
 test('hedge and rate: the hedge takes its turn as well', async (t) => {
-  const settings = { rate: { requests: 1, per: '10s' } }
+  const settings = { rate: { requests: 1, per: '10s', queueTimeout: '20s' } }
   const hedge = { after: '500ms', max: 1 }
   const { clock, upstream, url } = await withPair(t, () => ['hang', { body: 'hedged' }], { hedge }, settings)
   const answer = ask(`${url}/1`)
@@ -100,7 +103,7 @@ test('hedge and rate: the hedge takes its turn as well', async (t) => {
   expect(at(upstream)).toEqual([0, 10_000])
 })
 
-test('collapse and rate: a shared call takes one turn', async (t) => {
+test('collapse and rate: a shared call counts once towards the rate', async (t) => {
   const gate: { open?: () => void } = {}
   const scene: Scene = (_, response) => {
     gate.open = () => void response.end('one')
@@ -135,7 +138,7 @@ test('several endpoints and failureWhen: jobs that fail at one endpoint open its
   expect([bad.arrivals.length, good.arrivals.length]).toEqual([2, 3])
 })
 
-test('adaptive limit and retry: overload lowers the limit, and a request that backs off keeps its slot', async (t) => {
+test('adaptive limit and retry: overload lowers the limit, and a request that backs off holds no slot', async (t) => {
   const settings = {
     concurrency: { adaptive: true, max: 40 },
     breaker: { consecutiveFailures: 1000, failureRate: false },
@@ -149,13 +152,13 @@ test('adaptive limit and retry: overload lowers the limit, and a request that ba
     await upstream.arrival(sent)
     await clock.armed(2_000)
     await expect.poll(() => clock.pending().filter((ms) => ms === 2_000).length).toBe(15)
-    expect(await proxy.sample('inFlight', { upstream: 'web' })).toBe(15)
+    expect(await proxy.sample('inFlight', { upstream: 'web' })).toBe(0)
     await clock.advance(2_000)
     await expect.poll(() => clock.pending().filter((ms) => ms === 4_000).length).toBe(15)
     await clock.advance(4_000)
     for (const { headers } of await Promise.all(answers)) expect(headers['x-breakwater-attempts']).toBe('3')
   }
-  // Of 90 attempts the first 40 are for what is unloaded, the next 40 for the limit.
+  // Of 90 attempts the first 40 measure the unloaded latency; the next 40 lower the limit from 20 to 18.
   expect(await proxy.sample('concurrencyLimit', { upstream: 'web' })).toBe(18)
   expect(await proxy.sample('inFlight', { upstream: 'web' })).toBe(0)
 })

@@ -3,7 +3,7 @@ import { createServer, type Socket } from 'node:net'
 import { expect, test } from 'vitest'
 import { METRICS } from '../../src/control/metrics/metric-table.ts'
 import { ask, openRaw, problemOf } from '../support/client.ts'
-import { fakeClock } from '../support/fake-clock.ts'
+import { type FakeClock, fakeClock } from '../support/fake-clock.ts'
 import { metric } from '../support/metric.ts'
 import { listening } from '../support/ports.ts'
 import { startProxy } from '../support/proxy.ts'
@@ -15,46 +15,95 @@ const NO_RETRY = { retry: { attempts: 1 } }
 const withTimeouts = (t: Scope, scenes: readonly Scene[], settings: object = NO_RETRY) =>
   withSidecar(t, scenes, { web: settings })
 
-test('timeout.attempt: a response head that is later is a 504, to the millisecond', async (t) => {
-  const { clock, upstream, proxy, url } = await withTimeouts(t, ['hang'], {
-    ...NO_RETRY,
+test('timeout.attempt: bounds an attempt that another may follow; the last one has the time that is left', async (t) => {
+  const { clock, upstream, url } = await withTimeouts(t, ['hang'], {
+    retry: { attempts: 2 },
     timeout: { attempt: '10s', total: '25s' },
   })
   const answer = ask(url)
   await upstream.arrival(1)
   await clock.advance(9_999)
-  expect(proxy.log.some(({ reason }) => reason === 'attempt_timeout')).toBe(false)
+  expect(upstream.arrivals).toHaveLength(1)
   await clock.advance(1)
-  const { status, headers, ...rest } = await answer
-  expect([status, headers['proxy-status']]).toEqual([504, 'breakwater; error=http_response_timeout'])
-  expect(problemOf({ status, headers, ...rest })).toMatchObject({
-    type: 'urn:breakwater:attempt_timeout',
-    attempts: 1,
+  await upstream.gone(1)
+  await clock.elapse(2_000)
+  await upstream.arrival(2)
+  await clock.advance(12_999)
+  await clock.elapse(1)
+  const answered = await answer
+  expect([answered.status, answered.headers['proxy-status']]).toEqual([504, 'breakwater; error=http_response_timeout'])
+  expect(problemOf(answered)).toMatchObject({
+    type: 'urn:breakwater:total_timeout',
+    detail: 'no answer within timeout.total: 25s',
+    limit: { key: 'timeout.total', value: '25s' },
+    attempts: 2,
     upstream: 'web',
   })
-  await upstream.gone(1)
+  await upstream.gone(2)
 })
 
-test('timeout.attempt: starts at the end of the request; idle bounds a slow upload', async (t) => {
+test.for([
+  ['a POST, which is not repeated', { method: 'POST', body: 'x' }, {}],
+  ['a route with one attempt', {}, { retry: { attempts: 1 } }],
+  ['a route that does not retry timeouts', {}, { retry: { on: [503] } }],
+] as const)('timeout.attempt: does not bound %s', async ([, request, settings], t) => {
+  const gate: { open?: () => void } = {}
+  const held: Scene = (_, response) => {
+    gate.open = () => void response.end('late')
+  }
+  const { clock, upstream, url } = await withTimeouts(t, [held], settings)
+  const answer = ask(url, request)
+  await upstream.arrival(1)
+  await clock.advance(59_000)
+  gate.open?.()
+  expect((await answer).body.toString()).toBe('late')
+  expect(upstream.arrivals).toHaveLength(1)
+})
+
+test('timeout.attempt: a GET that is slow as a rule has one attempt with the time that is left', async (t) => {
+  const slow =
+    (clock: FakeClock): Scene =>
+    (_, response) =>
+      void clock.after(28_000, () => response.end('slow'))
+  const { clock, upstream, url } = await withSidecar(t, (clock) => [slow(clock)])
+  const answer = ask(url)
+  for (const [k, ms] of [12_000, 12_000].entries()) {
+    await upstream.arrival(k + 1)
+    await clock.advance(ms)
+    await clock.elapse(2_000 * 2 ** k)
+  }
+  await upstream.arrival(3)
+  await clock.advance(28_000)
+  expect((await answer).body.toString()).toBe('slow')
+})
+
+test('timeout.attempt and total: start at the end of the request; idle bounds a slow upload', async (t) => {
   const { clock, upstream, proxy, port } = await withTimeouts(t, ['hang'], {
-    ...NO_RETRY,
-    timeout: { attempt: '3s', idle: '10s', total: '100s' },
+    retry: { attempts: 2 },
+    timeout: { attempt: '3s', idle: '10s', total: '20s' },
   })
   const raw = openRaw(port)
-  raw.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhello')
+  raw.send('PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhello')
   await upstream.begun(1)
   await clock.advance(9_000)
   expect(proxy.log.filter(({ reason }) => reason !== undefined)).toEqual([])
   raw.send('world')
   await upstream.arrival(1)
   await clock.advance(2_999)
-  expect(proxy.log.filter(({ reason }) => reason !== undefined)).toEqual([])
+  expect(upstream.arrivals).toHaveLength(1)
   await clock.advance(1)
-  expect(await raw.until(/urn:breakwater:attempt_timeout/)).toMatch(/^HTTP\/1.1 504/)
+  await upstream.gone(1)
+  await clock.elapse(2_000)
+  await upstream.arrival(2)
+  // 20 s from the end of the upload at 9 s.
+  await clock.advance(14_999)
+  expect(proxy.log.filter(({ msg }) => msg === 'request')).toEqual([])
+  await clock.advance(1)
+  expect(await raw.until(/urn:breakwater:total_timeout/)).toMatch(/^HTTP\/1.1 504/)
   raw.socket.destroy()
 })
 
-test("timeout.idle: a client that stops sending gets a 408, not the upstream's fault", async (t) => {
+test('timeout.idle: a client that stops sending gets a 408; the breaker stays closed', async (t) => {
   const { clock, upstream, proxy, port } = await withTimeouts(t, ['hang'], {
     ...NO_RETRY,
     timeout: { idle: '10s', total: '100s' },
@@ -91,7 +140,7 @@ test('timeout.connect: covers the connection and the TLS handshake', async (t) =
   await closed
 })
 
-test('timeout.total: ends at the relayed head; idle bounds a long body', async (t) => {
+test('timeout.total: stops applying once the head is relayed; idle bounds the body', async (t) => {
   let more = (_text: string) => {}
   let finish = () => {}
   const parts: Scene = (_request, response) => {
@@ -126,8 +175,9 @@ test('timeout.idle: a response body without progress is cut, never ended cleanly
 })
 
 test('x-request-timeout: shortens the total, in decimal seconds, and never lengthens it', async (t) => {
-  const { clock, upstream, url } = await withTimeouts(t, ['hang'], {
+  const { clock, upstream, proxy, url } = await withTimeouts(t, ['hang'], {
     ...NO_RETRY,
+    breaker: { consecutiveFailures: 100, failureRate: false },
     timeout: { attempt: '200s', total: '25s' },
   })
   const short = ask(url, { headers: { 'x-request-timeout': '1.5' } })
@@ -139,12 +189,14 @@ test('x-request-timeout: shortens the total, in decimal seconds, and never lengt
   await upstream.arrival(2)
   await clock.advance(25_000)
   expect(problemOf(await long)).toMatchObject({ type: 'urn:breakwater:total_timeout' })
-  const none = await ask(url, { headers: { 'x-request-timeout': '0' } })
-  expect(problemOf(none)).toMatchObject({ type: 'urn:breakwater:client_deadline', attempts: 0 })
-  const nonsense = ask(url, { headers: { 'x-request-timeout': 'soon' } })
-  await upstream.arrival(3)
-  await clock.advance(25_000)
-  expect(problemOf(await nonsense)).toMatchObject({ type: 'urn:breakwater:total_timeout' })
+  for (const [i, value] of ['0', 'soon', '-1', '1e3'].entries()) {
+    const ignored = ask(url, { headers: { 'x-request-timeout': value } })
+    await upstream.arrival(3 + i)
+    await clock.advance(25_000)
+    expect(problemOf(await ignored)).toMatchObject({ type: 'urn:breakwater:total_timeout' })
+  }
+  expect(await proxy.sample('ignoredFields', { field: 'x-request-timeout' })).toBe(4)
+  expect(proxy.log.filter(({ ignored }) => ignored !== undefined)).toHaveLength(4)
 })
 
 test('x-request-timeout: a short one does not open the breaker', async (t) => {
@@ -158,7 +210,7 @@ test('x-request-timeout: a short one does not open the breaker', async (t) => {
   expect((await short).status).toBe(504)
   const long = ask(url)
   await upstream.arrival(2)
-  await clock.advance(12_000)
+  await clock.advance(60_000)
   expect((await long).status).toBe(504)
   expect(await proxy.sample('breakerState', { upstream: 'web', route: '*' })).toBe(2)
 })

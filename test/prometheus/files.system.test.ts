@@ -1,4 +1,4 @@
-/** What an operator copies: rules, alerts and the dashboard, against the metrics that there are. */
+/** Checks the rules, alerts and dashboard that an operator copies against the existing metrics. */
 
 import { execFile, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -27,7 +27,7 @@ const rules: Rule[] = parse(read('config/prometheus/rules.yaml')).groups.flatMap
 )
 const dashboard = JSON.parse(read('config/grafana/dashboard.json'))
 
-/** Names of ours in an expression, without the endings that a histogram's series have. */
+/** Breakwater metrics in an expression, without the histogram suffixes _bucket, _sum and _count. */
 const namesIn = (expression: string) =>
   [...expression.matchAll(/\bbreakwater_\w+/g)].map(([name]) => name.replace(/_(?:bucket|sum|count)$/, ''))
 
@@ -37,7 +37,7 @@ async function announced(): Promise<Set<string>> {
   return new Set([...body.matchAll(/^# TYPE (\w+)/gm)].map(([, name = '']) => name))
 }
 
-test('every metric that an alert, a rule or the dashboard names is there', async () => {
+test('every metric that an alert, a rule or the dashboard names exists', async () => {
   const expressions = [
     ...rules.map(({ expr }) => expr),
     ...JSON.stringify(dashboard).matchAll(/"expr":"((?:[^"\\]|\\.)*)"/g),
@@ -57,11 +57,11 @@ test('each alert has its paragraph in the runbook', () => {
   expect(alerts.map(({ alert }) => alert)).toEqual(headings)
 })
 
-test('the page of metrics is the one that the code prints', () => {
+test('docs/metrics.md is up to date', () => {
   expect(read('docs/metrics.md')).toBe(metricsPage())
 })
 
-test('the panels of the dashboard lie side by side, and each has a title of its own', () => {
+test('the panels of the dashboard do not overlap, and their ids and titles are unique', () => {
   type Panel = {
     readonly id: number
     readonly title: string
@@ -79,7 +79,7 @@ test('the panels of the dashboard lie side by side, and each has a title of its 
 
 needs('prometheus', hasPromtool)
 
-test.runIf(hasPromtool)('promtool finds the rules sound, and the alerts as their tests say', async () => {
+test.runIf(hasPromtool)('promtool accepts the rules, and the tests of the alerts pass', async () => {
   const cwd = join(root, 'config/prometheus')
   expect((await run('promtool', ['check', 'rules', 'rules.yaml'], { cwd })).stdout).toContain('SUCCESS: 15 rules')
   expect((await run('promtool', ['check', 'config', 'prometheus.yml'], { cwd })).stdout).toContain('SUCCESS')

@@ -19,7 +19,7 @@ const RULES = join(import.meta.dirname, '../../config/prometheus/rules.yaml')
 
 type Answer = { readonly data: { readonly result: { metric: Record<string, string>; value: [number, string] }[] } }
 
-/** Prometheus with our rules, its minutes a second long. */
+/** Prometheus with the shipped rules. Alerts fire after 1 s instead of minutes. */
 async function startPrometheus(t: TestContext, target: string) {
   const folder = temporaryFolder(t)
   const rules = parse(readFileSync(RULES, 'utf8'))
@@ -69,7 +69,7 @@ async function startPrometheus(t: TestContext, target: string) {
 needs('prometheus', hasPrometheus)
 
 test.runIf(hasPrometheus)(
-  'the breaker alert fires in an outage and resolves after it, and every expression has an answer',
+  'the breaker alert fires in an outage and resolves after it, and every rule expression can be queried',
   { timeout: 60_000 },
   async (t) => {
     const service = await supervise({ kind: 'search', port: 0, pollsToFinish: 1, blockMs: 1, fileBytes: 1, faults: {} })
@@ -97,7 +97,7 @@ test.runIf(hasPrometheus)(
     expect(await firing()).toEqual(['away'])
     const states = await prometheus.query('breakwater_requests_total{upstream="search",class="2xx"}')
     expect(Number(states.data.result[0]?.value[1])).toBeGreaterThan(0)
-    // From here on nobody calls it: the outage is over once the open time is.
+    // No calls from here on: the breaker is no longer open after openFor, so the alert resolves.
     await until(async () => (await firing()).length === 0)
     for (const { alert, record, expr } of prometheus.rules.groups[0].rules) {
       expect([alert ?? record, await prometheus.get('query', { query: expr })]).toMatchObject([

@@ -7,7 +7,7 @@ import { ask } from '../support/client.ts'
 import { startProxy } from '../support/proxy.ts'
 import { type Scene, scriptedUpstream } from '../support/scripted-upstream.ts'
 
-/** How one attempt goes wrong, at a moment of the upload. */
+/** Ways in which one attempt fails, some of them during the upload. */
 const failure = fc.oneof(
   fc.constant<Scene>('reset'),
   fc.constant<Scene>('close'),
@@ -81,7 +81,7 @@ test('request body: for any failure, the upstream gets every byte or the client 
   )
 }, 180_000)
 
-test('response body: arrives byte for byte, in any chunks at any speed', async (t) => {
+test('response body: arrives byte for byte, for any chunk sizes', async (t) => {
   let parts: Buffer[] = []
   const play: Scene = (_request, response) => {
     const chunk = (bytes: Buffer) =>

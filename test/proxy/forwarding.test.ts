@@ -8,7 +8,7 @@ import { startProxy } from '../support/proxy.ts'
 import { type Scene, scriptedUpstream } from '../support/scripted-upstream.ts'
 import { withSidecar } from '../support/sidecar.ts'
 
-/** A sidecar before one upstream `web`, which is reached through both kinds of listener. */
+/** SHA-256 in hex. */
 const sha = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
 
 test('response: a transfer coding besides chunked is refused', async (t) => {
@@ -49,7 +49,7 @@ test('target: an absolute form or a foreign Host does not choose the upstream', 
 })
 
 test.for(['/web/../admin', '/web/a/%2e%2E/%2e./%2e./x', '/web/..%2fx', '/..', '/web/%2e%2e', '/web/..#x'])(
-  'a path that climbs out of its prefix is refused: %s',
+  'target: a path that leaves its prefix by .. is refused: %s',
   async (path, t) => {
     const { proxy, upstream } = await withSidecar(t, [{}])
     const raw = openRaw(Number(new URL(proxy.url).port))
@@ -78,7 +78,7 @@ test('headers: hop-by-hop fields, and those that Connection names, are removed',
   expect(raw.received).not.toMatch(/x-mine|timeout=9/i)
 })
 
-test('headers: forwarding fields are added to those that are there', async (t) => {
+test('headers: missing forwarding fields are set, existing ones are kept or extended', async (t) => {
   const { url, upstream } = await withSidecar(t, [{}])
   await ask(url)
   await ask(url, {
@@ -123,7 +123,7 @@ test("headers: a forwarding field that Connection names is replaced by the sidec
   expect(arrival?.headers.traceparent).toMatch(/^00-/)
 })
 
-test('headers: repetition, order and bytes above 0x7F survive, both ways', async (t) => {
+test('headers: repeated fields, order and bytes above 0x7F are kept in both directions', async (t) => {
   const { port, upstream } = await withSidecar(t, [
     { headers: ['Set-Cookie', 'a=1', 'X-B', '\xe9\xff', 'Set-Cookie', 'b=2', 'Content-Length', '0'] },
   ])
@@ -151,7 +151,7 @@ test('response: a head goes out before its body, with its bytes above 0x7F', asy
   expect(raw.received).toMatch(/body/)
 })
 
-test('Location: one at the upstream leads back through the sidecar, any other stays', async (t) => {
+test('Location: an address of the upstream becomes one of the sidecar; others stay as they are', async (t) => {
   const to = (location: string): Scene => ({ status: 307, headers: { location } })
   const clock = fakeClock()
   const scenes: Scene[] = []
@@ -179,7 +179,7 @@ test('base path: is put before the target and taken off Location', async (t) => 
   expect(answer.headers.location).toBe('/next')
 })
 
-test('body: a large one arrives byte for byte in both directions', async (t) => {
+test('body: 8 MiB arrive byte for byte in both directions', async (t) => {
   const payload = randomBytes(8 * 1024 * 1024 + 17)
   const echo: Scene = (request, response) => void request.pipe(response.writeHead(200))
   const { url } = await withSidecar(t, [echo])
@@ -216,7 +216,7 @@ test('response: a slow client slows the upstream; the body is not kept in memory
   expect(written).toBe(total)
 })
 
-/** The value once it has stayed the same for a good many turns of the event loop. */
+/** Waits until the value has not changed for 200 turns of the event loop. @returns the value. */
 async function stillness(value: () => number): Promise<number> {
   let last = -1
   for (let still = 0; still < 200; still += 1) {
@@ -304,7 +304,7 @@ test('HTTP/1.0: the body ends with the connection', async (t) => {
   expect(raw.received).toMatch(/\r\n\r\nonetwo$/)
 })
 
-test('response: a body that breaks off is never a clean end', async (t) => {
+test('response: a body that breaks off ends with a reset for the client, not cleanly', async (t) => {
   const broken: Scene = (_request, response) => {
     response.writeHead(200).write('part of it', () => response.socket?.end())
   }
@@ -317,7 +317,7 @@ test('response: a body that breaks off is never a clean end', async (t) => {
   expect(line).toMatchObject({ status: 200, attempts: 1 })
 })
 
-test('pipelining: a body that breaks off behind an earlier response is no clean end', async (t) => {
+test('pipelining: a second body that breaks off while the first response is pending is not relayed', async (t) => {
   const first = Promise.withResolvers<void>()
   const { port, upstream, proxy } = await withSidecar(t, [
     (_request, response) => void first.promise.then(() => response.end('whole')),
@@ -337,7 +337,7 @@ test('pipelining: a body that breaks off behind an earlier response is no clean 
   expect(await proxy.logged(({ reason }) => reason === 'body_truncated')).toMatchObject({ path: '/2' })
 })
 
-test('keep-alive: client and upstream connections are kept', async (t) => {
+test('keep-alive: client and upstream connections are reused', async (t) => {
   const { port, upstream } = await withSidecar(t, [{ body: 'x', headers: { 'content-length': '1' } }])
   const raw = openRaw(port)
   for (let i = 1; i <= 3; i += 1) {

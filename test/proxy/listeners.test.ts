@@ -21,7 +21,7 @@ test.for([
   },
 )
 
-test('control listener: one off loopback without a token is refused', async (t) => {
+test('control listener: an address off loopback without control.token stops the start', async (t) => {
   const start = startProxy(t, { clock: fakeClock(), upstreams: DEAD, top: { control: { listen: '0.0.0.0:0' } } })
   await expect(start).rejects.toThrow('control.listen: is not loopback: set control.token')
   const proxy = await startProxy(t, {
@@ -39,7 +39,7 @@ test('shared listener: can be turned off', async (t) => {
   expect((await ask(url)).body.toString()).toBe('ok')
 })
 
-test('drain: not ready at once, no new connections after 1 s, requests come to their end', async (t) => {
+test('drain: /readyz fails at once, connections are refused after 1 s, requests finish', async (t) => {
   let finish = () => {}
   const held: Scene = (_request, response) => {
     finish = () => response.end('finished')

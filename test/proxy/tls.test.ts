@@ -46,7 +46,7 @@ async function withTls(t: Scope, tls: object) {
   return { upstream, proxy, url: proxy.own('web') }
 }
 
-test("TLS: the configured CA and server name are trusted, not the client's Host", async (t) => {
+test("TLS: the certificate is checked with tls.ca and tls.servername, not the client's Host", async (t) => {
   const { upstream, url } = await withTls(t, { ca: CA, servername: 'web.internal' })
   const first = await ask(url, { headers: { host: 'attacker.example' } })
   const second = await ask(url, { headers: { host: 'other.example' } })
@@ -62,7 +62,7 @@ test('TLS: an upstream by IP address needs no server name', async (t) => {
   expect(upstream.names).toEqual([false])
 })
 
-test("TLS: a CA of the file adds to the system's, for requests and the health path", async (t) => {
+test('TLS: tls.ca is added to the default CAs, for requests and health checks', async (t) => {
   const known = getCACertificates('default')
   setDefaultCACertificates([...known, readFileSync(CA, 'utf8')])
   t.onTestFinished(() => setDefaultCACertificates(known))
@@ -99,6 +99,6 @@ test('TLS: an upstream that does not speak TLS is a tls fault', async (t) => {
   expect((await ask(proxy.own('web'))).headers['proxy-status']).toBe('breakwater; error=tls_protocol_error')
 })
 
-test('TLS: a CA file that cannot be read stops the start, by its name', async (t) => {
+test('TLS: a CA file that cannot be read stops the start with an error that names it', async (t) => {
   await expect(withTls(t, { ca: '/nowhere/ca.pem' })).rejects.toThrow(/ENOENT.*\/nowhere\/ca\.pem/)
 })

@@ -114,7 +114,7 @@ test('upgrade: bytes sent before the switch reach the upstream after it', async 
   raw.socket.destroy()
 })
 
-test('upgrade: a client that resets before the switch counts as gone', async (t) => {
+test('upgrade: a client that resets before the switch is logged as client_gone', async (t) => {
   const { upstream, proxy, url, port } = await withSidecar(t, ['hang', {}])
   const raw = openRaw(port)
   raw.send('GET /chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
@@ -135,7 +135,7 @@ test('upgrade: an offer of h2c is served as HTTP/1.1', async (t) => {
   raw.socket.destroy()
 })
 
-test('upgrade: a dead upstream gives a problem document', async (t) => {
+test('upgrade: an upstream that refuses the connection gives a 502', async (t) => {
   const gone = await startProxy(t, {
     clock: fakeClock(),
     upstreams: { ws: { url: 'http://127.0.0.1:9', listen: '127.0.0.1:0', retry: { attempts: 1 } } },

@@ -14,7 +14,7 @@ const run = promisify(execFile)
 const ITEMS = Array.from({ length: 50 }, (_, i) => `item-${i + 1}`)
 const JOB = 'job-1'
 
-/** Counts what is downloaded, and does something when one item is first asked for. */
+/** Records the requested items, and calls `strike` at the first request for the item `fatal`. */
 async function downloader(t: TestContext, fatal: string, strike: () => void) {
   const asked: string[] = []
   let finish = () => {}
@@ -46,7 +46,7 @@ function startWorker(t: TestContext, env: Record<string, string>): ChildProcess 
   const options = ['--pool', 'solo', '--without-gossip', '--without-mingle', '--without-heartbeat', '-l', 'error']
   const worker = spawn(PYTHON, ['-m', 'celery', '-A', 'celery_tasks', 'worker', ...options], {
     cwd: import.meta.dirname,
-    // It warns of being root, which it is in CI.
+    // Celery warns when it runs as root, as in CI.
     env: { ...process.env, ...env, PYTHONWARNINGS: 'ignore' },
     stdio: ['ignore', 'ignore', 'inherit'],
   })
@@ -77,7 +77,7 @@ test.runIf(hasAll).for<Case>([
   ['sidecar', 'the embedded store', inFile],
   ['sidecar', 'Redis', inRedis],
 ])(
-  'Celery, the %s killed at item 45, checkpoints in %s: what was acknowledged is not done again, and nothing is lost',
+  'Celery: %s killed at item 45, checkpoints in %s: no acknowledged item is repeated, and none is missing',
   { timeout: 60_000 },
   async ([victim, , storeOf], t) => {
     const redis = await startRedis(t)

@@ -18,7 +18,7 @@ needs('python3-httpx', hasHttpx)
 needs('redis-server', hasRedis)
 
 test.runIf(hasHttpx && hasRedis).for(['memory:', 'redis'])(
-  "the Python package does as make-video's own modules did, against a sidecar that keeps things in %s",
+  'the tests of the Python client pass against a sidecar whose store is %s',
   { timeout: 60_000 },
   async (kind, t) => {
     const redis = await startRedis(t)
@@ -44,7 +44,7 @@ test.runIf(hasHttpx && hasRedis).for(['memory:', 'redis'])(
       BREAKWATER_URL: controlUrl,
       BREAKWATER_GUARDED: guarded.controlUrl,
       BREAKWATER_AWAY: `http://127.0.0.1:${await freePort()}`,
-      // Not on the way to the sidecar.
+      // The client has to ignore HTTP_PROXY for calls of the sidecar.
       HTTP_PROXY: 'http://127.0.0.1:9',
     }
     const script = join(import.meta.dirname, '../../clients/python/tests/test_client.py')

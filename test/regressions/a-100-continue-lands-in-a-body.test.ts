@@ -1,6 +1,7 @@
 /**
- * A client that sent a request with Expect: 100-continue behind another one got the 100 in the middle of the answer: node
- * writes the head of a response that waits for its turn before what was written for it. (Found by the fuzz, seed 11.)
+ * A client that pipelined a request with Expect: 100-continue got the 100 inside the body of its answer: while a
+ * response waits for an earlier one, node puts its head before the bytes already written, such as the 100. (Found by
+ * the fuzz, seed 11.)
  */
 
 import { expect, test } from 'vitest'
@@ -8,7 +9,7 @@ import { openRaw } from '../support/client.ts'
 import type { Scene } from '../support/scripted-upstream.ts'
 import { withSidecar } from '../support/sidecar.ts'
 
-test('expect: the 100 of a request that waits for its turn comes before its answer', async (t) => {
+test('expect: the 100 of a pipelined request comes before its answer or not at all', async (t) => {
   const { promise: released, resolve: release } = Promise.withResolvers<void>()
   const answers: Scene = (request, response) => {
     if (request.url === '/slow') return void released.then(() => response.end('first'))

@@ -11,7 +11,7 @@ const sidecar = async (t: TestContext) => {
   return { proxy, post, put }
 }
 
-/** JSON of so many levels, of arrays and objects in turn, with this innermost. */
+/** JSON nested `levels` deep, objects and arrays in turn, with `innermost` inside. */
 const nested = (levels: number, innermost = '7'): string => {
   const pairs = Array.from({ length: levels }, (_, i) => (i % 2 === 0 ? ['{"k":', '}'] : ['[', ']']))
   return (
@@ -24,7 +24,7 @@ const nested = (levels: number, innermost = '7'): string => {
   )
 }
 
-test('control: metadata deeper than 64 levels is refused by name, and the store goes on', async (t) => {
+test('control: metadata deeper than 64 levels is a 400 that names the field; the store goes on', async (t) => {
   const { post } = await sidecar(t)
   const append = (metadata: string) => post(`{"stage":"cut","item_ids":["a"],"metadata":${metadata}}`)
   for (const levels of [64, 700, 2_700, 6_000, 100_000]) {
@@ -36,7 +36,7 @@ test('control: metadata deeper than 64 levels is refused by name, and the store 
   expect((await append(nested(63))).status).toBe(201)
 })
 
-test('control: bytes that are not UTF-8 are refused by name, wherever they stand', async (t) => {
+test('control: a body that is not UTF-8 is a 400 that names the field, if the bytes are in one', async (t) => {
   const { post, put } = await sidecar(t)
   const latin1 = (text: string) => Buffer.from(text, 'latin1')
   const cases: readonly (readonly [field: string | undefined, body: Buffer])[] = [
@@ -62,7 +62,7 @@ test('control: bytes that are not UTF-8 are refused by name, wherever they stand
   expect((await post(JSON.stringify({ stage: 'cut', item_ids: ['\u{fffd}', 'señal', '🎬'] }))).status).toBe(201)
 })
 
-test('control: half of a surrogate pair is refused by name, in values and in keys', async (t) => {
+test('control: a lone surrogate in a value or key is a 400 that names the field', async (t) => {
   const { proxy, post } = await sidecar(t)
   const refused = async (body: string, field: string) => {
     const answer = problemOf(await post(body))
@@ -100,7 +100,7 @@ test('control: job ids . and .. are refused, however they are written', async (t
   expect(await statusOf('GET', '/v1/checkpoints/%ff')).toBe(400)
 })
 
-test('control: a query or target that is not UTF-8 is refused, not read as another one', async (t) => {
+test('control: a query or target that is not UTF-8 is refused, not decoded to other text', async (t) => {
   const { proxy } = await sidecar(t)
   const answer = problemOf(await ask(`${proxy.controlUrl}/v1/timeouts?aspect=ok&note=%e9t%e9`))
   expect([answer.status, answer.field]).toEqual([400, 'note'])

@@ -27,7 +27,7 @@ const DEFECTS = [
   { name: 'while the disk is written', bytes: KIB + 1 },
 ]
 
-test.for(DEFECTS)('a throw $name breaks that body off and reaches nobody else', async ({ bytes }) => {
+test.for(DEFECTS)('kept body: an error thrown $name breaks off that body and is reported once', async ({ bytes }) => {
   const told: unknown[] = []
   const defect = new Error('a defect, on purpose')
   const onUnkept = () => {

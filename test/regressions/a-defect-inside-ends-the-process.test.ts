@@ -8,7 +8,7 @@ import { startProxy } from '../support/proxy.ts'
 import { scriptedUpstream } from '../support/scripted-upstream.ts'
 import { withSidecar } from '../support/sidecar.ts'
 
-/** A clock that throws once, the first time that it is asked from a place whose stack matches. */
+/** A clock whose `now` throws once, on the first call whose stack matches the pattern given to `set`. */
 function trapped(clock: FakeClock) {
   let place: RegExp | undefined
   const now = () => {
@@ -36,7 +36,7 @@ const PLACES = [
   { name: 'a connection that is made', from: /transport\.ts[\s\S]*(afterConnect|onConnect|node:net)/ },
 ]
 
-test.for(PLACES)('a defect at $name costs that request alone', async ({ from }, t) => {
+test.for(PLACES)('defect: an error at $name affects that request alone', async ({ from }, t) => {
   const trap = trapped(fakeClock())
   const upstream = await scriptedUpstream(t, trap.clock, [
     { body: 'first' },
@@ -70,7 +70,7 @@ test.for(PLACES)('a defect at $name costs that request alone', async ({ from }, 
   expect([bystander.status, String(bystander.body)]).toEqual([200, 'well'])
 })
 
-test('a line that cannot be written costs nobody an answer', async (t) => {
+test('log: an error while a line is written fails no request', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [{ body: 'well' }])
   const proxy = await startProxy(t, {
@@ -99,7 +99,7 @@ const RESOLVERS = [
   { name: 'answers nothing', resolve: async () => [] },
 ]
 
-test.for(RESOLVERS)('a resolver that $name costs one upstream its requests alone', async ({ resolve }, t) => {
+test.for(RESOLVERS)('DNS: a resolver that $name fails requests to its own upstream alone', async ({ resolve }, t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [{ body: 'well' }])
   const proxy = await startProxy(t, {
@@ -111,7 +111,7 @@ test.for(RESOLVERS)('a resolver that $name costs one upstream its requests alone
   expect([lost.status, well.status]).toEqual([502, 200])
 })
 
-test('chance and names that cannot be had cost one request each', async (t) => {
+test('defect: an error in random or newId fails that request alone', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [{ status: 503 }, { body: 'well' }])
   const broken = { random: false, newId: false }
@@ -137,7 +137,7 @@ test('chance and names that cannot be had cost one request each', async (t) => {
   expect(await statusOf(ask(`${proxy.url}/web/`))).toBe(200)
 })
 
-/** Answers that are no HTTP, or no longer; each is sent on the connection of a request and the connection then closed. */
+/** Malformed and unusual answers. Each is sent in reply to a request, and its connection is then closed. */
 const HOSTILE = [
   '\0\0\0\0',
   'HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello',
@@ -153,7 +153,7 @@ const HOSTILE = [
   'HTTP/1.1 200 OK\r\nset-cookie: a\x80\xff\r\nconnection: x, close\r\nx: 1\r\ncontent-length: 0\r\n\r\n',
 ]
 
-test('no answer of a hostile upstream costs another request anything', async (t) => {
+test('upstream: a malformed answer does not affect requests to another upstream', async (t) => {
   const clock = fakeClock()
   const well = await scriptedUpstream(t, clock, [{ body: 'well' }])
   let n = 0
@@ -199,7 +199,7 @@ const MALFORMED = [
 ]
 
 test.for(MALFORMED)(
-  'a request that node refuses has its answer, line and count: $status for $sent',
+  'malformed request: is answered, logged and counted: $status for $sent',
   async ({ sent, status, reason }, t) => {
     const { proxy, port } = await withSidecar(t, [{ body: 'well' }], { web: { retry: { attempts: 1 } } })
     const raw = openRaw(port)
@@ -215,7 +215,7 @@ test.for(MALFORMED)(
   },
 )
 
-test('what cannot be read is answered after what came before it on the connection', async (t) => {
+test('malformed request: is answered after the pending answer on its connection', async (t) => {
   const answering = Promise.withResolvers<void>()
   const { upstream, proxy, port } = await withSidecar(t, [
     async (_request, response) => {

@@ -1,4 +1,4 @@
-/** A sidecar that was told to end waited for every response and tunnel, however long it took: a stream kept it for ever. */
+/** A drain waited for every response and tunnel without a limit: one open stream kept the process running for ever. */
 
 import { expect, test } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
@@ -17,7 +17,7 @@ const tunnel: Scene = ({ socket }) =>
 test.for([
   ['a stream', stream, 'GET / HTTP/1.1\r\nhost: x\r\n\r\n', /first/],
   ['a tunnel', tunnel, 'GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n', /hello/],
-] as const)('drain: %s is cut once shutdown has passed, and counted', async ([, scene, request, sign], t) => {
+] as const)('drain: %s is cut after the time of `shutdown`, and counted', async ([, scene, request, sign], t) => {
   const { clock, proxy, port } = await withSidecar(t, [scene], { top: { shutdown: '9s' } })
   const client = openRaw(port)
   client.send(request)
@@ -30,7 +30,7 @@ test.for([
   expect(await proxy.logged(({ msg }) => msg === 'drained')).toMatchObject({ level: 'warn', cut: 1 })
 })
 
-test('drain: a process whose stream is cut ends with 0', async (t) => {
+test('drain: a process whose stream is cut exits with code 0', async (t) => {
   const upstream = await scriptedUpstream(t, systemClock, [stream])
   const config = {
     listen: '127.0.0.1:0',

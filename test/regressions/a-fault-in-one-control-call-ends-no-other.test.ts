@@ -14,7 +14,7 @@ import { metric } from '../support/metric.ts'
 const plain = (path: string, answer: () => Reply | Promise<Reply>): Operation =>
   operation({ ...PLAIN, id: path, method: 'GET', path, summary: '', answers: {}, answer })
 
-/** A control listener with these calls, and what it tells. */
+/** Starts a control listener with the given operations, and collects its events. */
 async function control(t: TestContext, ...operations: Operation[]) {
   const events: Event[] = []
   const server = await startControl({
@@ -43,7 +43,7 @@ test('control: an answer that cannot be written is a 500 and a fault, and the ne
   expect(await isWell()).toBe(true)
 })
 
-test('control: a stream whose source throws is cut, and one that ends may be pushed to once more', async (t) => {
+test('control: a stream whose source throws is cut; a write after the end of a stream is ignored', async (t) => {
   let push: (line: string) => void = () => {}
   const { server, url, port, events, isWell } = await control(
     t,
@@ -79,7 +79,7 @@ test('control: a stream whose source throws is cut, and one that ends may be pus
   ])
 })
 
-test('control: upgrades, CONNECT, expectations and torn requests end no connection but their own', async (t) => {
+test('control: upgrades, CONNECT, Expect and malformed requests do not affect other calls', async (t) => {
   const { port, isWell, events } = await control(t)
   const HEAD = 'Host: 127.0.0.1\r\n'
   const cases: readonly (readonly [request: string, answer: RegExp | undefined])[] = [
@@ -101,7 +101,7 @@ test('control: upgrades, CONNECT, expectations and torn requests end no connecti
   expect(events).toEqual([])
 })
 
-test('events: an observer that throws costs itself the event, and the others hear of it', () => {
+test('events: an observer that throws misses the event; the others get the event and a fault', () => {
   const heard: Event[] = []
   const emit = emitTo([
     (event) => {
@@ -118,7 +118,7 @@ test('events: an observer that throws costs itself the event, and the others hea
   ])
 })
 
-test('timers: one whose action throws is a fault, and ends nothing', async () => {
+test('timers: an error in a callback is reported as a fault; later timers still fire', async () => {
   const standing = fakeClock()
   for (const [clock, pass] of [
     [standing, () => standing.advance(10)] as const,
@@ -137,7 +137,7 @@ test('timers: one whose action throws is a fault, and ends nothing', async () =>
   }
 })
 
-test('the sidecar: a log that cannot be written costs no request, and is counted', async (t) => {
+test('log: a log that cannot be written fails no request, and is counted', async (t) => {
   const file = {
     version: 1,
     listen: '127.0.0.1:0',

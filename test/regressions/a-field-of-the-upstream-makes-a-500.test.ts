@@ -1,6 +1,6 @@
 /**
- * An upstream that announces trailers for a body with a length, or for an HTTP/1.0 client, was answered with 500: node refuses
- * to write such a head. (Found by the fuzz, seed 11.)
+ * A response that announces trailers became a 500 when its body has a length or its client speaks HTTP/1.0: node
+ * refuses to write such a head. (Found by the fuzz, seed 11.)
  */
 
 import { expect, test } from 'vitest'
@@ -9,7 +9,7 @@ import { withSidecar } from '../support/sidecar.ts'
 
 const RAW = (fields: string, body: string) => `HTTP/1.1 200 OK\r\nTrailer: x-sum\r\n${fields}\r\n\r\n${body}`
 
-test('response: a Trailer field goes on with a chunked body alone', async (t) => {
+test('response: a Trailer field is relayed only with a chunked body', async (t) => {
   const chunked = RAW('Transfer-Encoding: chunked', '5\r\nhello\r\n0\r\nx-sum: 7\r\n\r\n')
   const { url, port } = await withSidecar(t, [
     ({ socket }) => void socket.write(RAW('Content-Length: 5', 'hello')),

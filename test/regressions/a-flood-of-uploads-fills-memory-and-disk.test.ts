@@ -1,6 +1,6 @@
 /**
- * Request bodies were kept for a repetition without a bound on all of them together, also those of requests that are never
- * repeated, and those that a collapsing route reads before any limit: uploads that never end filled memory and disk.
+ * Request bodies were kept for a retry without a limit on their total, also those of requests that are never retried
+ * and those that a route with `collapse` reads before any limit: uploads that never end filled memory and disk.
  */
 
 import { expect, test } from 'vitest'
@@ -26,7 +26,7 @@ async function withUploads(t: Scope, scenes: readonly Scene[], route: object = {
   }
   const unkept = async () =>
     (await proxy.sample('bodiesUnkept', { upstream: 'web', route: '* /up', why: 'total' })) ?? 0
-  /** Announces 400 KiB and sends some of them. */
+  /** Announces 400 KiB and sends the first `bytes` of them. */
   const upload = (method: string, bytes: number) => {
     const client = openRaw(port)
     client.send(`${method} /up HTTP/1.1\r\nhost: x\r\ncontent-length: ${400 * KIB}\r\n\r\n${'u'.repeat(bytes)}`)
@@ -35,7 +35,7 @@ async function withUploads(t: Scope, scenes: readonly Scene[], route: object = {
   return { ...fixture, kept, unkept, upload }
 }
 
-test('bodies: what is kept stays under the total in memory and on disk, and is given back', async (t) => {
+test('bodies: kept bodies stay under the total in memory and on disk, and are freed', async (t) => {
   const { upstream, kept, unkept, upload } = await withUploads(t, ['hang'])
   const clients = Array.from({ length: 6 }, () => upload('PUT', 200 * KIB))
   await upstream.begun(6)
@@ -46,7 +46,7 @@ test('bodies: what is kept stays under the total in memory and on disk, and is g
   await until(async () => (await kept()).join() === '0,0')
 })
 
-test('bodies: one that is over the total goes on, whole', async (t) => {
+test('bodies: a body over the total is relayed whole, without being kept', async (t) => {
   const { upstream, url, unkept } = await withUploads(t, [{ body: 'taken' }], {}, { memory: '0B', disk: '0B' })
   const body = 'b'.repeat(300 * KIB)
   expect((await ask(url, { method: 'PUT', body })).body.toString()).toBe('taken')
@@ -54,7 +54,7 @@ test('bodies: one that is over the total goes on, whole', async (t) => {
   expect(await unkept()).toBe(1)
 })
 
-test('bodies: that of a request which is never repeated is not kept at all', async (t) => {
+test('bodies: the body of a request that is never retried is not kept', async (t) => {
   const { upstream, kept, upload } = await withUploads(t, ['hang'])
   const client = upload('POST', 200 * KIB)
   await upstream.begun(1)
@@ -65,7 +65,7 @@ test('bodies: that of a request which is never repeated is not kept at all', asy
   client.socket.destroy()
 })
 
-test('bodies: a POST of which nothing was taken is tried again after a refused connection', async (t) => {
+test('bodies: a POST is retried with its whole 2 MiB body after a refused connection', async (t) => {
   const { clock, upstream, url } = await withUploads(t, [{ body: 'taken' }])
   const { port } = upstream
   await upstream.close()
@@ -77,7 +77,7 @@ test('bodies: a POST of which nothing was taken is tried again after a refused c
   expect(again.arrivals[0]?.body).toHaveLength(2 * 1024 * KIB)
 })
 
-test('collapse: a body that the total has no room for is sent by itself, and whole', async (t) => {
+test('collapse: a body over the total is not shared, and is sent whole', async (t) => {
   const { upstream, url, unkept } = await withUploads(t, [{ body: 'taken' }], { collapse: true }, { memory: '8KiB' })
   const body = 'c'.repeat(30 * KIB)
   const both = await Promise.all([ask(url, { method: 'PUT', body }), ask(url, { method: 'PUT', body })])

@@ -9,7 +9,7 @@ import { listening } from '../support/ports.ts'
 import { startProxy } from '../support/proxy.ts'
 import type { Scope } from '../support/scripted-upstream.ts'
 
-/** A tunnel to an upstream that is the test itself. */
+/** Opens a tunnel. The test itself is the upstream, through `socket`. */
 async function tunnelled(t: Scope, settings: object = {}) {
   const server = createServer()
   const port = await listening(server)
@@ -32,7 +32,7 @@ async function tunnelled(t: Scope, settings: object = {}) {
   return { clock, proxy, raw, socket }
 }
 
-/** All up to the end of the client's direction. An iteration over the socket would destroy it then. */
+/** Reads until the client ends its direction. Iterating over the socket would destroy the socket at that moment. */
 async function heardBy(socket: Socket): Promise<string> {
   let heard = ''
   socket.on('data', (chunk) => {
@@ -42,7 +42,7 @@ async function heardBy(socket: Socket): Promise<string> {
   return heard
 }
 
-test('a client that ends its direction still gets all that the upstream has to say', async (t) => {
+test('tunnel: a client that ends its direction still gets all that the upstream sends', async (t) => {
   const { proxy, raw, socket } = await tunnelled(t)
   raw.send('question')
   raw.socket.end()
@@ -54,7 +54,7 @@ test('a client that ends its direction still gets all that the upstream has to s
   expect(await proxy.logged(({ msg }) => msg === 'request')).toMatchObject({ status: 101 })
 })
 
-test('an upstream that ends its direction still gets all that the client has to say', async (t) => {
+test('tunnel: an upstream that ends its direction still gets all that the client sends', async (t) => {
   const { raw, socket } = await tunnelled(t)
   socket.end('bye')
   await raw.until(/bye$/)
@@ -64,7 +64,7 @@ test('an upstream that ends its direction still gets all that the client has to 
   expect(await heardBy(socket)).toBe(words)
 })
 
-test('a tunnel without a byte for timeout.tunnel ends, and one with traffic does not', async (t) => {
+test('tunnel: ends timeout.tunnel after its last byte', async (t) => {
   const { clock, proxy, raw, socket } = await tunnelled(t, { timeout: { tunnel: '10m' } })
   await clock.advance(599_000)
   raw.send('still here')
@@ -76,9 +76,9 @@ test('a tunnel without a byte for timeout.tunnel ends, and one with traffic does
   expect(await proxy.logged(({ msg }) => msg === 'request')).toMatchObject({ status: 101 })
 })
 
-test.runIf(process.platform === 'linux')('both sockets of a tunnel probe a silent peer', async (t) => {
+test.runIf(process.platform === 'linux')('tunnel: both of its sockets have TCP keep-alive on', async (t) => {
   const { raw, socket } = await tunnelled(t)
-  // The timer column of Linux is 02 while the next thing to do is a keep-alive probe.
+  // The timer column of /proc/net/tcp is 02 while the next timer is that of a keep-alive probe.
   const ports = [raw.socket.remotePort, socket.remotePort].map((port = 0) => port.toString(16).toUpperCase())
   const rows = readFileSync('/proc/net/tcp', 'latin1').split('\n').slice(1)
   const timerAt = (port: string) =>

@@ -30,7 +30,7 @@ test('hold: a poll without progress ends after idle, and gives its slot back', a
   expect(await proxy.sample('inFlight', { upstream: 'web' })).toBe(0)
 })
 
-test('hold: the pending answer survives a later poll without progress', async (t) => {
+test('hold: polling goes on after a poll that stalls in its body', async (t) => {
   const pending = { headers: { 'content-type': 'application/json' }, body: '{"status":"running"}' }
   const done = { headers: { 'content-type': 'application/json' }, body: '{"status":"done"}' }
   const { clock, upstream, url } = await withHold(t, [pending, halfSent, done])

@@ -17,7 +17,7 @@ async function open(t: TestContext) {
   const store = await openFileStore(temporaryFolder(t), SETTINGS, clock, (one) => news.push(one))
   t.onTestFinished(() => store.close())
   const isThere = async (job: string) => (await store.load(job, undefined)) !== undefined
-  /** Lets time pass sweep by sweep: the store's thread answers in real time, and is ended where it seems silent. */
+  /** Advances one sweep at a time: the store's thread answers in real time, and is ended if it seems silent. */
   const pass = async (ms: number) => {
     for (let left = ms; ; left -= SWEEP_MS) {
       await clock.armed(SWEEP_MS)
@@ -28,7 +28,7 @@ async function open(t: TestContext) {
   return { clock, news, store, isThere, pass }
 }
 
-test('expiry: a clock that is 30 h ahead for two minutes deletes nothing, and is told', async (t) => {
+test('expiry: a clock that is 30 h ahead for a minute deletes nothing, and is reported', async (t) => {
   const { clock, news, store, isThere } = await open(t)
   await store.save('film', checkpoint('first', ['a']), ALWAYS)
   await store.save('film', checkpoint('second', ['b']), ALWAYS)
@@ -48,7 +48,7 @@ test('expiry: a clock that is 30 h ahead for two minutes deletes nothing, and is
 })
 
 test.for([5 * 24, -5 * 24])(
-  'expiry: %i h that last are taken over, and no record loses of its life',
+  'expiry: after a lasting clock jump of %i h each record still lives for its whole ttl',
   async (hours, t) => {
     const { clock, store, isThere, pass } = await open(t)
     await store.save('before', checkpoint('s', ['a']), ALWAYS)
@@ -57,7 +57,7 @@ test.for([5 * 24, -5 * 24])(
     await clock.elapse(60_000)
     await store.save('meanwhile', checkpoint('s', ['a']), ALWAYS)
     await pass(HOUR_MS)
-    await clock.elapse(60_000) // the sweep that takes the jump over
+    await clock.elapse(60_000) // the sweep that accepts the jump
     await store.save('after', checkpoint('s', ['a']), ALWAYS)
     const ageOfFirst = 2 * HOUR_MS + 120_000
     await pass(24 * HOUR_MS - ageOfFirst - 1)
@@ -69,7 +69,7 @@ test.for([5 * 24, -5 * 24])(
   },
 )
 
-test('expiry: a correction of less than a minute is followed at once, and not told', async (t) => {
+test('expiry: a clock correction of under a minute applies at once, and is not reported', async (t) => {
   const { clock, news, store, isThere, pass } = await open(t)
   await store.save('film', checkpoint('s', ['a']), ALWAYS)
   clock.jumpWall(40_000)
@@ -80,7 +80,7 @@ test('expiry: a correction of less than a minute is followed at once, and not to
 })
 
 test.for([3 * HOUR_MS, -3 * HOUR_MS])(
-  'job deadline: a wall clock that jumps by %i ms moves none',
+  'job deadline: a wall clock that jumps by %i ms does not move it',
   async (jumpMs, t) => {
     const { clock, proxy, url } = await withSidecar(t, [{ body: 'ok' }, { body: 'ok' }, { body: 'ok' }], {
       top: { timeouts: { total: { base: '90s', min: '1s', max: '1h' } } },
@@ -92,7 +92,7 @@ test.for([3 * HOUR_MS, -3 * HOUR_MS])(
     await clock.advance(10_000)
     clock.jumpWall(jumpMs)
     expect([await request(), await left()]).toEqual([200, 80])
-    // Registered again it keeps its start.
+    // A job that is registered again keeps its start.
     expect((await ask(job, { method: 'PUT', body: '{}' })).status).toBe(200)
     await clock.advance(79_999)
     expect([await request(), await left()]).toEqual([200, 0.001])

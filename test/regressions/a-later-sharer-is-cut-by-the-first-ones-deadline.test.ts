@@ -1,4 +1,4 @@
-/** A client that joined a call under way was cut by the deadline of the client that had begun it, and told that one's reason. */
+/** A waiter of a shared call was cut by the deadline of the client that began the call, and got that client's fault. */
 
 import { expect, test } from 'vitest'
 import { ask, problemOf } from '../support/client.ts'
@@ -22,7 +22,7 @@ async function withPolicy(t: Scope, policy: keyof typeof POLICIES, scenes: reado
   return { ...fixture, lines, joined }
 }
 
-/** Answers once it is told to. */
+/** A scene that answers once `answer` is called. */
 function answering() {
   const { promise, resolve } = Promise.withResolvers<void>()
   const scene: Scene = (_, response) => {
@@ -34,7 +34,7 @@ function answering() {
   return { scene, answer: resolve }
 }
 
-test.for(KINDS)('%s: a later client is answered within its own total', async (policy, t) => {
+test.for(KINDS)('%s: a client that joins later has its own timeout.total', async (policy, t) => {
   const { scene, answer } = answering()
   const { clock, upstream, url, joined } = await withPolicy(t, policy, [scene])
   const first = ask(url)
@@ -50,7 +50,7 @@ test.for(KINDS)('%s: a later client is answered within its own total', async (po
   expect(upstream.arrivals).toHaveLength(1)
 })
 
-test.for(KINDS)('%s: each client is told of its own limit', async (policy, t) => {
+test.for(KINDS)('%s: each client gets the fault of its own timeout', async (policy, t) => {
   const { clock, upstream, url, joined, lines } = await withPolicy(t, policy, ['hang'])
   const hasty = ask(url, { headers: { 'x-request-timeout': '0.4' } })
   await upstream.begun(1)
@@ -66,7 +66,7 @@ test.for(KINDS)('%s: each client is told of its own limit', async (policy, t) =>
   ])
 })
 
-test.for(KINDS)('%s: what the call came to is in the log line of each client', async (policy, t) => {
+test.for(KINDS)('%s: the log line of each client has the attempts of the shared call', async (policy, t) => {
   const { scene, answer } = answering()
   const { upstream, proxy, url, joined, lines } = await withPolicy(t, policy, ['reset', scene])
   await ask(`${url}?warm`)

@@ -13,7 +13,7 @@ const STORES: readonly (readonly [name: string, place: (t: TestContext) => Promi
 ]
 
 const JOBS = Array.from({ length: 24 }, (_, i) => `film-${String(i).padStart(2, '0')}`)
-/** Some 250 KB. One of them looks like the end of the list of items. */
+/** Item ids, about 250 KB together. The last two contain text that could be taken for the end of the list. */
 const IDS = [...Array.from({ length: 600 }, (_, i) => `${'s'.repeat(400)}-${i}`), '],"metadata":{', '\\"]']
 const LIMIT = 4 * 1024 * 1024
 
@@ -105,7 +105,7 @@ test.runIf(hasRedis)(
       const { checkpoints, unreadable } = JSON.parse(answer.body.toString())
       return { jobs: checkpoints.map(({ job_id }: { job_id: string }) => job_id), unreadable }
     }
-    // Without the items nobody looks at them.
+    // Without `items=true` the items are not read: the invalid text in `latin` goes unnoticed.
     expect(await listed('')).toEqual({ jobs: ['latin', 'well'], unreadable: 3 })
     expect(await listed('?items=true')).toEqual({ jobs: ['well'], unreadable: 4 })
     expect(JSON.parse((await ask(`${proxy.controlUrl}/v1/progress`)).body.toString())).toMatchObject({

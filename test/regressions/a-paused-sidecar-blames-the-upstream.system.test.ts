@@ -1,6 +1,6 @@
 /**
- * A sidecar that had been stopped (a frozen container, a starved CPU) judged its overdue timers before it read its sockets:
- * answers that lay there were lost, and the breaker opened for limits that only the pause had passed.
+ * A sidecar that had been paused (a frozen container, no CPU time) fired its overdue timers before it read its sockets:
+ * answers that had arrived were lost, and the breaker opened for timeouts that only the pause had caused.
  */
 
 import { expect, test } from 'vitest'
@@ -13,7 +13,7 @@ import { withSidecar } from '../support/sidecar.ts'
 
 const BREAKER = { consecutiveFailures: 1, failureRate: false }
 
-/** Answers when it is told to. */
+/** A scene that answers once `release` is called. */
 function held() {
   const { promise, resolve } = Promise.withResolvers<void>()
   const scene: Scene = (_, response) => void promise.then(() => response.end('in time'))
@@ -39,7 +39,7 @@ test.for([
   ['a plain request', {}],
   ['a collapsed request', { collapse: true }],
   ['a held poll', { hold: { json: '/status', in: ['running'], upTo: '4s', every: '1s' } }],
-] as const)('pause: an answer that waits in its socket is relayed to %s', async ([, route], t) => {
+] as const)('pause: an answer that arrived during the pause is relayed to %s', async ([, route], t) => {
   const { scene, release } = held()
   const { clock, upstream, url, state } = await withBreaker(t, scene, {}, route)
   const answer = ask(url)
@@ -51,12 +51,12 @@ test.for([
   expect(await state()).toBe(0)
 })
 
-test('pause: a limit that is passed in it is late, but no failure of the upstream', async (t) => {
+test('pause: a timeout that passes during the pause gives a 504, and the breaker stays closed', async (t) => {
   const { clock, upstream, proxy, url, state } = await withBreaker(t, 'hang')
   const answer = ask(url)
   await upstream.arrival(1)
   await clock.stall(7_000)
-  expect(problemOf(await answer)).toMatchObject({ status: 504, type: 'urn:breakwater:attempt_timeout' })
+  expect(problemOf(await answer)).toMatchObject({ status: 504, type: 'urn:breakwater:total_timeout' })
   expect(await state()).toBe(0)
   expect(await proxy.logged(({ msg }) => msg === 'loop stalled')).toMatchObject({ ms: 7_000 })
   const metrics = await proxy.metrics()
@@ -64,7 +64,7 @@ test('pause: a limit that is passed in it is late, but no failure of the upstrea
   expect(metrics.get(metric('stalledSeconds'))).toBe(7)
 })
 
-test('pause: a body without progress in it is cut, but no failure of the upstream', async (t) => {
+test('pause: a body without progress during the pause is cut, and the breaker stays closed', async (t) => {
   const { clock, proxy, state, port } = await withBreaker(t, (_, response) => {
     response.writeHead(200, { 'content-length': '10' })
     response.write('half')
@@ -78,7 +78,7 @@ test('pause: a body without progress in it is cut, but no failure of the upstrea
   expect(await state()).toBe(0)
 })
 
-test('pause: it makes no call slow', async (t) => {
+test('pause: the time of the pause does not count towards slowCalls', async (t) => {
   const slowCalls = { slowerThan: '2s', threshold: 0.5, window: '60s', minimumRequests: 1 }
   const { scene, release } = held()
   const { clock, upstream, url, state } = await withBreaker(t, scene, { breaker: { ...BREAKER, slowCalls } })
@@ -109,7 +109,7 @@ test('pause: a process that was stopped relays what has arrived meanwhile', asyn
   await upstream.arrival(4)
   child.kill('SIGSTOP')
   for (const answer of answers) answer()
-  // The stop has to outlast the timeout by the real clock: there is no other to stop a process by.
+  // In real time, as there is no fake clock in another process: the stop must last longer than the timeout.
   await new Promise<void>((resolve) => systemClock.after(1_500, resolve))
   child.kill('SIGCONT')
   expect((await Promise.all(asked)).map(({ status }) => status)).toEqual([200, 200, 200, 200])

@@ -11,7 +11,7 @@ import { startProxy } from '../support/proxy.ts'
 
 const SETTINGS = { ttlMs: 3_600_000, maxItems: 100 }
 
-/** A folder with records as an earlier version stored them: one well, one nested deeply, one of a job named `..`. */
+/** A folder with records of an earlier version: two valid ones, one nested too deeply, one of a job named `..`. */
 async function folderOfBefore(t: Parameters<typeof temporaryFolder>[0]): Promise<string> {
   const folder = temporaryFolder(t)
   const store = await openFileStore(folder, SETTINGS, systemClock)
@@ -33,7 +33,7 @@ async function folderOfBefore(t: Parameters<typeof temporaryFolder>[0]): Promise
   return folder
 }
 
-test('lists: a record of before that is no longer accepted is skipped, and counted', async (t) => {
+test('lists: a stored record that is no longer valid is skipped, and counted', async (t) => {
   const folder = await folderOfBefore(t)
   const proxy = await startProxy(t, {
     clock: systemClock,
@@ -60,7 +60,7 @@ test('lists: a record of before that is no longer accepted is skipped, and count
   expect((await get('/v1/checkpoints/z')).status).toBe(200)
 })
 
-test('checkpoints copy: a record that cannot be read is skipped, and said', async (t) => {
+test('checkpoints copy: unreadable records are left out and reported, with exit code 1', async (t) => {
   const folder = await folderOfBefore(t)
   const target = temporaryFolder(t)
   const out = await breakwater(t, ['checkpoints', 'copy', '--from', `file:${folder}`, '--to', `file:${target}`]).ended

@@ -1,4 +1,4 @@
-/** A request that a drain had to cut was told as a client that left, and one that still waited got no answer at all. */
+/** A request that a drain cut was logged as client_gone, and a request without a response head got no answer at all. */
 
 import { expect, test } from 'vitest'
 import { openRaw } from '../support/client.ts'
@@ -15,7 +15,7 @@ const endless: Scene = (_, response) => {
 const chat: Scene = ({ socket }) =>
   void socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\nwelcome')
 
-/** The sidecar with one request under way, once its drain is over. @param sign of the client's bytes by which it is under way. */
+/** Drains a sidecar with one request under way. @param sign what the client must have received before the drain. */
 async function afterDrain(t: Scope, scene: Scene, request: string, sign: RegExp | undefined) {
   const { clock, upstream, proxy, port } = await withSidecar(t, [scene], { top: { shutdown: '4s' } })
   const client = openRaw(port)
@@ -36,14 +36,14 @@ test('drain: a request without a response head is answered 503 shutdown', async 
   expect(line).toMatchObject({ status: 503, reason: 'shutdown', history: [{ outcome: 'shutdown' }] })
 })
 
-test('drain: a response that is cut ends by a reset and is told as shutdown', async (t) => {
-  // To a client of HTTP/1.0 the body ends with the connection: a clean end would make it whole.
+test('drain: a response that is cut ends by a reset and is logged as shutdown', async (t) => {
+  // For an HTTP/1.0 client the body ends with the connection: after a clean end it would take the body for whole.
   const { line, how } = await afterDrain(t, endless, 'GET /slow HTTP/1.0\r\n\r\n', /beginning/)
   expect(how).toBe('reset')
   expect(line).toMatchObject({ status: 200, reason: 'shutdown' })
 })
 
-test('drain: a tunnel that is cut is told as shutdown', async (t) => {
+test('drain: a tunnel that is cut is logged as shutdown', async (t) => {
   const { line } = await afterDrain(t, chat, UPGRADE, /welcome/)
   expect(line).toMatchObject({ status: 101, reason: 'shutdown' })
 })

@@ -1,6 +1,6 @@
 /**
- * A response that ends with its connection, and whose connection is reset, reached the client as if it were whole: undici takes
- * that reset for the end. (Found by the fuzz, seed 11.)
+ * When the connection of a response without a length was reset, the client got the response as if it were whole: undici
+ * takes that reset for the end. (Found by the fuzz, seed 11.)
  */
 
 import { expect, test } from 'vitest'
@@ -19,7 +19,7 @@ const ending =
     )
   }
 
-test('response: a body without a length that is reset is cut, and counted against the upstream', async (t) => {
+test('response: a body without a length that is reset is cut, and logged as body_truncated', async (t) => {
   const { proxy, port } = await withSidecar(t, [ending('end'), ending('reset')])
   const whole = openRaw(port)
   whole.send('GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n')

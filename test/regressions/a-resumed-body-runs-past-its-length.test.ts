@@ -1,7 +1,7 @@
 /**
- * A continuation that brought more bytes than its range reached the client after the announced length: the client took them
- * for the answer to its next request on that connection. A shorter one let the client wait, and one of another coding or
- * type was joined to the first part.
+ * A continuation that brought more bytes than its range reached the client after the announced length: the client took
+ * them for the answer to its next request on that connection. A shorter one let the client wait, and one of another
+ * coding or type was joined to the first part.
  */
 
 import { expect, test } from 'vitest'
@@ -20,7 +20,7 @@ const breaksAfter =
     response.write(FILE.subarray(0, bytes), () => setImmediate(() => response.socket?.resetAndDestroy()))
   }
 
-/** A part of the file that differs in what is given; without a Content-Length it is chunked. */
+/** A 206 with a part of the file; `more` overrides its fields. Without a Content-Length it is chunked. */
 const part = (from: number, body: Buffer | string, more: Record<string, string> = {}): Scene => ({
   status: 206,
   headers: { ...FIELDS, 'content-range': `bytes ${from}-${FILE.length - 1}/${FILE.length}`, ...more },
@@ -47,7 +47,7 @@ test.for([
   ['a range that begins elsewhere', part(16, FILE.subarray(16))],
   ['a range of another total', part(17, rest, { 'content-range': 'bytes 17-41/43' })],
   ['another validator', part(17, rest, { etag: '"two"' })],
-] as const)('resume: the client is cut off before %s', async ([, scene], t) => {
+] as const)('resume: a continuation with %s cuts the client off before any wrong byte', async ([, scene], t) => {
   const { client, body, proxy } = await download(t, [breaksAfter(17), scene], 1)
   expect(await client.ended).toBe('reset')
   expect(FILE.subarray(0, body().length).toString()).toBe(body())

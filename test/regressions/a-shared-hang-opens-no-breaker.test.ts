@@ -1,5 +1,5 @@
 /**
- * A shared call was given up when its last client's time was up, and then counted as a client that had left: an upstream
+ * A shared call was ended at the deadline of its last client, and then counted as a client that had left: an upstream
  * that hangs never opened the breaker, and the log said that no attempt had been made.
  */
 
@@ -15,7 +15,7 @@ const shared = {
   hold: { hold: { json: '/status', in: ['running'], upTo: '30s', every: '2s' } },
 }
 
-test.for(['collapse', 'hold'] as const)('%s: calls that hang until the total open the breaker', async (policy, t) => {
+test.for(['collapse', 'hold'] as const)('%s: calls that reach timeout.total open the breaker', async (policy, t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, ['hang'])
   const proxy = await startProxy(t, {
@@ -41,7 +41,7 @@ test.for(['collapse', 'hold'] as const)('%s: calls that hang until the total ope
   expect(line).toMatchObject({ status: 504, attempts: 1 })
 })
 
-test('collapse: a call that its only client leaves is not blamed on the upstream', async (t) => {
+test('collapse: a call that its only client leaves does not open the breaker', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, ['hang'])
   const proxy = await startProxy(t, {

@@ -1,11 +1,14 @@
-/** A policy that needs a whole request body gave up up to two `idle` after the last byte: progress was dated when it was looked at. */
+/**
+ * A stalled upload on a route with `collapse` ended as late as two times timeout.idle after its last byte: progress was
+ * dated when it was checked, not when it was made.
+ */
 
 import { expect, test } from 'vitest'
 import { openRaw } from '../support/client.ts'
 import { withSidecar } from '../support/sidecar.ts'
 import { until } from '../support/until.ts'
 
-test('collapse: an upload ends idle after its last byte', async (t) => {
+test('collapse: a stalled upload ends timeout.idle after its last byte', async (t) => {
   const { clock, proxy, port } = await withSidecar(t, [{ body: 'taken' }], {
     defaults: { timeout: { idle: '11s', total: '90s' } },
     web: { routes: [{ match: 'PUT /film', collapse: true }] },

@@ -46,7 +46,7 @@ const HINDRANCES: readonly Hindrance[] = [
 ]
 
 test.for(HINDRANCES)(
-  'store: %s: requests are served, and it is opened once that is gone',
+  'store: with %s requests are served; the store opens once that is removed',
   async ([, hinder, mend], t) => {
     const folder = temporaryFolder(t)
     const { clock, proxy, load } = await sidecar(t, hinder(folder))
@@ -65,18 +65,18 @@ test.for(HINDRANCES)(
   },
 )
 
-test('store: a folder that nobody may write to is tried again with longer and longer pauses', async (t) => {
+test('store: a folder that cannot be written is tried again after growing pauses, up to 30 s', async (t) => {
   const { clock, proxy } = await sidecar(t, '/proc/no-such-place')
   expect((await ask(proxy.own('web'))).status).toBe(200)
   for (const pauseMs of [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]) await clock.elapse(pauseMs)
   expect(proxy.log.filter(({ msg }) => msg === 'checkpoint store down')).toHaveLength(1)
 })
 
-/** Files may not grow over a few KiB: writes fail, as on a full disk. */
+/** Limits files to a few KiB: larger writes fail, as on a full disk. */
 const FULL = ['bash', '-c', 'ulimit -S -f 2; exec "$@"', 'bash']
 const SURVIVE = "data:text/javascript,process.on('SIGXFSZ',()=>{})"
 
-test('store: with the disk full at the start the sidecar serves, and opens it once there is room', async (t) => {
+test('store: with a full disk at the start the sidecar serves; the store opens once there is room', async (t) => {
   const lines = [
     'listen: false',
     'control: { listen: 127.0.0.1:0 }',
@@ -126,7 +126,7 @@ test.for(DAMAGES)('store: a file that is %s is set aside, and a new one begun', 
   expect(await proxy.sample('storesSetAside')).toBe(1)
 })
 
-test('store: a file found malformed while it is open costs one call, and is set aside', async (t) => {
+test('store: a file found malformed while open fails one call, and is set aside', async (t) => {
   const { folder, path } = await filled(t)
   const news: StoreNews[] = []
   const store = await openFileStore(folder, SETTINGS, fakeClock(), (one) => news.push(one))

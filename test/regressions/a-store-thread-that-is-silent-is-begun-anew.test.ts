@@ -5,7 +5,7 @@ import { type Clock, systemClock } from '../../src/clock.ts'
 import { ALWAYS, checkpoint, SETTINGS } from '../checkpoint/store-contract.ts'
 import { temporaryFolder } from '../support/folder.ts'
 
-/** A clock whose timers are fired by hand, before anything that another thread has sent can be read. */
+/** A clock whose timers the test fires, before a message from another thread can be read. */
 function clockByHand() {
   const timers = new Map<object, { readonly delayMs: number; readonly fire: () => void }>()
   const clock: Clock = {
@@ -23,14 +23,14 @@ function clockByHand() {
     timers.delete(timer)
     act()
   }
-  /** Waits until there is such a timer. */
+  /** Waits until a timer of `delayMs` is set. */
   const set = async (delayMs: number) => {
     while (find(delayMs) === undefined) await new Promise((resolve) => setImmediate(resolve))
   }
   return { clock, fire, set }
 }
 
-test('store: a thread that answers nothing for 11 s is ended, and the next one serves', async (t) => {
+test('store: a thread that answers nothing for 11 s is ended, and a new one takes over', async (t) => {
   const { clock, fire, set } = clockByHand()
   const news: StoreNews[] = []
   const store = await openFileStore(temporaryFolder(t), SETTINGS, clock, (one) => news.push(one))

@@ -18,7 +18,7 @@ async function open(t: TestContext, url: string) {
   t.onTestFinished(() => store.close())
   const done = new Set<string>()
   let count = 0
-  /** One append; whether it was acknowledged. */
+  /** Appends one item. @returns whether the append was acknowledged. */
   const append = async (job = 'film'): Promise<boolean> => {
     count += 1
     const id = `cut-${count}`
@@ -30,7 +30,7 @@ async function open(t: TestContext, url: string) {
     if (isDone) done.add(id)
     return isDone
   }
-  /** Appends every 50 ms, whatever comes of it, until the test is over. */
+  /** Appends every 50 ms until the test is over, and ignores the results. */
   const underLoad = () => {
     const timer = setInterval(() => void append(), 50)
     t.onTestFinished(() => clearInterval(timer))
@@ -38,7 +38,7 @@ async function open(t: TestContext, url: string) {
   return { store, append, underLoad }
 }
 
-/** Takes connections and never says a word. @returns its port. */
+/** Starts a server that accepts connections and never sends a byte. @returns its port. */
 async function silentServer(t: TestContext): Promise<number> {
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
@@ -56,33 +56,36 @@ async function silentServer(t: TestContext): Promise<number> {
 needs('redis-server', hasRedis)
 
 describe.runIf(hasRedis)('Redis', { timeout: 60_000 }, () => {
-  test.for([false, true])('a killed master under load, a silent sentinel first: %s', async (withSilent, t) => {
-    const { master, sentinels } = await startGuardedMaster(t)
-    const silent = withSilent ? [await silentServer(t)] : []
-    const ports = [...silent, ...sentinels.map(({ port }) => port)]
-    const hosts = ports.map((port) => `127.0.0.1:${port}`).join(',')
-    const { append, underLoad } = await open(t, `redis+sentinel://${hosts}/main/0`)
-    await until(() => append())
-    underLoad()
-    await master.stop()
-    await until(async () => !(await append()))
-    await until(() => append())
-    expect(await append()).toBe(true)
-  })
+  test.for([false, true])(
+    'sentinel: appends go on after the master is killed under load (silent sentinel first: %s)',
+    async (withSilent, t) => {
+      const { master, sentinels } = await startGuardedMaster(t)
+      const silent = withSilent ? [await silentServer(t)] : []
+      const ports = [...silent, ...sentinels.map(({ port }) => port)]
+      const hosts = ports.map((port) => `127.0.0.1:${port}`).join(',')
+      const { append, underLoad } = await open(t, `redis+sentinel://${hosts}/main/0`)
+      await until(() => append())
+      underLoad()
+      await master.stop()
+      await until(async () => !(await append()))
+      await until(() => append())
+      expect(await append()).toBe(true)
+    },
+  )
 
-  test('sentinels that come later than the sidecar are found', async (t) => {
+  test('sentinel: sentinels that start after the sidecar are found', async (t) => {
     const ports = [await freePort(), await freePort()]
     const hosts = ports.map((port) => `127.0.0.1:${port}`).join(',')
     const { append, underLoad } = await open(t, `redis+sentinel://${hosts}/main/0`)
     underLoad()
-    // The breaker in front of Redis has opened by then, which gave the connection up.
+    // By then the breaker for Redis is open, and the connection has been dropped.
     for (let i = 0; i < 20; i += 1) expect(await append()).toBe(false)
     const master = await startRedis(t)
     await startSentinel(t, master.port, { port: ports[1] ?? 0 })
     await until(() => append())
   })
 
-  test('a single server that is killed under load and comes back is found', async (t) => {
+  test('single server: appends go on once a server killed under load is back', async (t) => {
     const redis = await startRedis(t)
     const { append, underLoad } = await open(t, `redis://127.0.0.1:${redis.port}`)
     await until(() => append())
@@ -93,7 +96,7 @@ describe.runIf(hasRedis)('Redis', { timeout: 60_000 }, () => {
     await until(() => append())
   })
 
-  test('a cluster whose only named node is gone is reached by the nodes that it told of', async (t) => {
+  test('cluster: after the only configured node is killed, the other nodes are used', async (t) => {
     const nodes = await startCluster(t)
     const [first, second] = nodes
     if (first === undefined || second === undefined) throw new Error('no nodes')
@@ -111,7 +114,7 @@ describe.runIf(hasRedis)('Redis', { timeout: 60_000 }, () => {
     )
     await until(async () => String(await replica.command('INFO', 'replication')).includes('master_link_status:up'))
     const { append, underLoad } = await open(t, `redis+cluster://127.0.0.1:${first.port}`)
-    // Jobs on every node: two of three are reached all the time.
+    // Jobs on every node, of which two are never killed.
     const jobs = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
     for (const job of jobs) await until(() => append(job))
     underLoad()

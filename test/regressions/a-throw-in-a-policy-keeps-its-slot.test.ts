@@ -1,4 +1,4 @@
-/** An error thrown in one request's policies took its slot with it, or kept those who were called after it from theirs. */
+/** An error thrown in a policy kept the slot of its request, or kept later callbacks from being called. */
 
 import { expect, test } from 'vitest'
 import { Link } from '../../src/policy/link.ts'
@@ -46,7 +46,7 @@ const failing = () => {
   throw new Error('first')
 }
 
-test('reply: a callback that throws keeps none from hearing of the end', () => {
+test('reply: when an onClosed callback throws, the others are still called', () => {
   const heard: string[] = []
   const ignore = () => {}
   const watch = { started: ignore, progressed: ignore, sent: ignore, head: ignore, failed: ignore }
@@ -57,7 +57,7 @@ test('reply: a callback that throws keeps none from hearing of the end', () => {
   expect(heard).toEqual(['cancelled'])
 })
 
-test('link: a listener that throws keeps none from hearing that the client left', () => {
+test('link: when a listener throws, the others still learn that the client left', () => {
   let heard = 0
   const link = new Link(() => {})
   link.listen(failing)

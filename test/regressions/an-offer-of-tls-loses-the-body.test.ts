@@ -13,7 +13,7 @@ const OFFERS = [
   { upgrade: 'h2c', connection: 'Upgrade, HTTP2-Settings', 'http2-settings': 'AAMAAABkAAQAAP__' },
 ]
 
-test.for(OFFERS)('a POST that offers $upgrade arrives with its body', async ({ upgrade, ...others }, t) => {
+test.for(OFFERS)('upgrade: a POST that offers $upgrade arrives with its body', async ({ upgrade, ...others }, t) => {
   const { upstream, port } = await withSidecar(t, [{ status: 201, body: 'made' }])
   const raw = openRaw(port)
   const head = Object.entries({ host: 'x', upgrade, ...others }).map(([name, value]) => `${name}: ${value}`)
@@ -29,7 +29,7 @@ test.for(OFFERS)('a POST that offers $upgrade arrives with its body', async ({ u
   raw.socket.destroy()
 })
 
-test('an offer that is not listed is a plain request to hold, collapse and hedge', async (t) => {
+test('upgrade: requests that offer a protocol not in `upgrades` are collapsed as any others', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [{ body: 'one for both' }])
   const proxy = await startProxy(t, {
@@ -42,7 +42,7 @@ test('an offer that is not listed is a plain request to hold, collapse and hedge
   expect(upstream.arrivals).toHaveLength(1)
 })
 
-test('a broken answer to a request with an offer and a body still on its way ends that request alone', async (t) => {
+test('upgrade: an answer that breaks off during the upload ends that request alone', async (t) => {
   const { proxy, url, port } = await withSidecar(t, [
     (_request, response) => {
       response.writeHead(200, { 'content-length': 100 })

@@ -1,6 +1,7 @@
 /**
- * A 101 without an Upgrade field, to a request that asked for none, was passed on as an interim response: node refuses to
- * write one, the client got 500 `internal`, and the fault counted as the sidecar's own. (Found by the fuzz, seed 1101.)
+ * A 101 without an Upgrade field, to a request that asked for none, was passed on as an interim response: node refuses
+ * to write one, the client got 500 `internal`, and the fault counted as the sidecar's own. (Found by the fuzz, seed
+ * 1101.)
  */
 
 import { expect, test } from 'vitest'
@@ -16,7 +17,7 @@ const FORMS: readonly (readonly [name: string, head: string])[] = [
 ]
 
 for (const [name, head] of FORMS)
-  test(`interim: a 101 that nobody asked for breaks the protocol (${name})`, async (t) => {
+  test(`interim: a 101 that was not requested is answered 502 protocol (${name})`, async (t) => {
     const clock = fakeClock()
     const switching: Scene = (request) =>
       void request.socket.write(`${head}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok`)

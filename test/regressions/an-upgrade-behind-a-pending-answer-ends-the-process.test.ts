@@ -10,7 +10,7 @@ import type { Scope } from '../support/scripted-upstream.ts'
 
 const WEBSOCKET = 'GET /chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
 
-/** An upstream that answers `/slow` when it is told to, and switches to an echo of what it gets. */
+/** An upstream whose `/slow` the test answers, and which echoes what it receives after an upgrade. */
 async function withTunnels(t: Scope) {
   const slow: ServerResponse[] = []
   const server = createServer((request: IncomingMessage, response: ServerResponse) => {
@@ -40,7 +40,7 @@ async function withTunnels(t: Scope) {
   return { proxy, clock, slow, server, tunnels, raw }
 }
 
-test('an upgrade waits until the answer before it on its connection is over', async (t) => {
+test('pipelining: an upgrade waits for the end of the answer before it', async (t) => {
   const { proxy, slow, server, tunnels, raw } = await withTunnels(t)
   raw.send('GET /slow HTTP/1.1\r\nHost: x\r\n\r\n')
   await once(server, 'slow')
@@ -62,7 +62,7 @@ test('an upgrade waits until the answer before it on its connection is over', as
   ])
 })
 
-test('CONNECT is refused once the POST before it on its connection is answered', async (t) => {
+test('pipelining: CONNECT is refused once the POST before it is answered', async (t) => {
   const { slow, server, raw } = await withTunnels(t)
   raw.send('POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody')
   await once(server, 'slow')
@@ -73,7 +73,7 @@ test('CONNECT is refused once the POST before it on its connection is answered',
 })
 
 test.for(['destroy', 'resetAndDestroy'] as const)(
-  'a client that leaves by %s while its upgrade waits ends that and what is before it',
+  'pipelining: a client that leaves by %s while its upgrade waits ends both requests',
   async (leave, t) => {
     const { proxy, slow, server, raw } = await withTunnels(t)
     raw.send('GET /slow HTTP/1.1\r\nHost: x\r\n\r\n')
@@ -91,7 +91,7 @@ test.for(['destroy', 'resetAndDestroy'] as const)(
   },
 )
 
-test('an answer goes on to a client that reads late, though an upgrade has come behind it', async (t) => {
+test('pipelining: a slow client gets a large answer whole, although an upgrade waits behind it', async (t) => {
   const { proxy, slow, server, raw } = await withTunnels(t)
   raw.socket.pause()
   raw.send('GET /slow HTTP/1.1\r\nHost: x\r\n\r\n')

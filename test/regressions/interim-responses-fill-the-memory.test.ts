@@ -13,7 +13,7 @@ const FINAL = 'HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ndone'
 test.for([
   { count: 100, status: 200 },
   { count: 101, status: 502 },
-])('$count interim responses before an answer make it $status', async ({ count, status }, t) => {
+])('interim: with $count responses before it the answer is a $status', async ({ count, status }, t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [
     (request) => void request.socket.write(hints(1).repeat(count) + FINAL),
@@ -24,7 +24,7 @@ test.for([
   if (status === 502) expect(problemOf(answer)).toMatchObject({ type: 'urn:breakwater:protocol' })
 })
 
-test('interim responses are dropped while the client does not read, and its answer comes all the same', async (t) => {
+test('interim: responses are dropped while the client does not read; its answer still arrives', async (t) => {
   const hold = { json: '/status', in: ['queued'], upTo: '12s', every: '1s' }
   const { clock, proxy, port } = await withSidecar(
     t,
@@ -52,7 +52,7 @@ test('interim responses are dropped while the client does not read, and its answ
   raw.socket.destroy()
 })
 
-test('interim responses of a pipelined request are not queued behind the answer before it', async (t) => {
+test('interim: those of a pipelined request are dropped while the answer before it is pending', async (t) => {
   const first = Promise.withResolvers<void>()
   const { proxy, port } = await withSidecar(t, [
     async (_request, response) => {
@@ -69,7 +69,7 @@ test('interim responses of a pipelined request are not queued behind the answer 
   raw.socket.destroy()
 })
 
-test('an attempt begins anew with each 102, but its request does not', async (t) => {
+test('interim: each 102 restarts timeout.attempt, but not timeout.total', async (t) => {
   const clock = fakeClock()
   const server: { response?: ServerResponse } = {}
   const upstream = await scriptedUpstream(t, clock, [

@@ -1,6 +1,6 @@
 /**
- * npm and npx run a command in a shell and signal that shell alone. A supervisor that ended one of them used to leave the
- * sidecar behind, with its ports and its store.
+ * npm and npx run a command in a shell and signal that shell alone. A supervisor that ended one of them used to leave
+ * the sidecar behind, with its ports and its store.
  */
 
 import { expect, test } from 'vitest'
@@ -12,7 +12,7 @@ const CONFIG =
   'listen: 127.0.0.1:0\ncontrol: { listen: 127.0.0.1:0 }\ncheckpoints: { store: "memory:" }\n' +
   'upstreams: { web: { url: "http://127.0.0.1:1" } }\n'
 
-/** The very process that the supervisor would start, and the sidecar's addresses once it serves. */
+/** Starts the process as a supervisor would. @returns it and the sidecar's addresses, once it serves. */
 async function served(t: Parameters<typeof started>[0], command: readonly string[]) {
   const running = started(t, [...command, '--config', configFile(t, CONFIG)])
   const control = await listensAt(running, 'control.listen')

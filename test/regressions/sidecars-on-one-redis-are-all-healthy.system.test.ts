@@ -8,7 +8,7 @@ import { until } from '../support/until.ts'
 
 needs('redis-server', hasRedis)
 
-test.runIf(hasRedis)('health: four sidecars on one Redis, asked together, are well each time', async (t) => {
+test.runIf(hasRedis)('health: four sidecars on one Redis, checked at the same time, are all healthy', async (t) => {
   const redis = await startRedis(t)
   const url = `redis://127.0.0.1:${redis.port}`
   const pods = await Promise.all(

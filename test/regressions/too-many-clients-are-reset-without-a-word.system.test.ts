@@ -1,6 +1,6 @@
 /**
- * With its descriptors used up the sidecar reset clients without a line or a count, called its own failure to connect an
- * unreachable upstream, opened the breaker for it, and let its probes starve.
+ * Without free file descriptors the sidecar reset clients without a log line or a count, reported its own failure to
+ * connect as an unreachable upstream, opened the breaker for it, and did not answer its probes.
  */
 
 import { expect, test } from 'vitest'
@@ -16,7 +16,7 @@ import { withSidecar } from '../support/sidecar.ts'
 
 const REQUEST = 'GET / HTTP/1.1\r\nhost: x\r\n\r\n'
 
-test('listener: a client over maxConnections is told why, and room that comes free is used', async (t) => {
+test('listener: a client over maxConnections gets a 503 that says so; a reload raises the limit', async (t) => {
   const { proxy, url, port } = await withSidecar(t, [{ body: 'served' }], { top: { maxConnections: 2 } })
   const [first, second] = [openRaw(port), openRaw(port)]
   for (const client of [first, second]) {
@@ -41,7 +41,7 @@ test('listener: a client over maxConnections is told why, and room that comes fr
   second.socket.destroy()
 })
 
-test('listener: a client over the limit that asks nothing is gone after five seconds', async (t) => {
+test('listener: a client over the limit that sends nothing is cut after five seconds', async (t) => {
   const clock = fakeClock()
   const proxy = await startProxy(t, {
     clock,
@@ -67,7 +67,7 @@ test('listener: a client with over a thousand requests under way on one connecti
   expect(await proxy.sample('inFlight', { upstream: 'web' })).toBe(0)
 })
 
-test('descriptors: a quarter of those that are left is reserved, and two are for each client', () => {
+test('descriptors: a quarter of the free ones, at most 256, is reserved; a client needs two', () => {
   expect([connectionsWithin(undefined, 30), connectionsWithin(1024, 24), connectionsWithin(64, 32)]).toEqual([
     Number.POSITIVE_INFINITY,
     375,
@@ -77,7 +77,7 @@ test('descriptors: a quarter of those that are left is reserved, and two are for
 })
 
 test.runIf(process.platform === 'linux')(
-  'process: with 72 descriptors and 80 clients it answers its probes, and blames no upstream',
+  'process: with 72 descriptors and 80 clients /livez answers, and the breaker stays closed',
   async (t) => {
     const held: (() => void)[] = []
     const upstream = await scriptedUpstream(t, systemClock, [
@@ -103,7 +103,7 @@ test.runIf(process.platform === 'linux')(
     await upstream.begun(5)
     expect((await ask(`${control}/livez`)).status).toBe(200)
     await command.until(/connection turned away/)
-    // Those that have not got so far yet are served as they come.
+    // Requests that reach the upstream from here on are answered as they come.
     const serving = setInterval(() => {
       for (const answer of held.splice(0)) answer()
     }, 20)

@@ -13,7 +13,7 @@ checkpoints: { store: "memory:" }
 upstreams: { ${name}: { url: "http://127.0.0.1:9" } }
 `
 
-/** The command, once it serves, and what it has reloaded. */
+/** Starts `run` and waits until it listens. `reloaded` waits for a reload that added an upstream. */
 async function serving(t: Scope, file: string) {
   const command = breakwater(t, ['run', '--config', file])
   const control = await listensAt(command, 'control.listen')
@@ -45,7 +45,7 @@ test('run: a file written in place, or replaced by a rename, is reloaded', async
   expect((await reloaded('three'))[1]).toBe('file')
 })
 
-test('run: a swapped ConfigMap is reloaded each time', async (t) => {
+test('run: every swap of a mounted ConfigMap is reloaded', async (t) => {
   const folder = temporaryFolder(t)
   const publish = (name: string) => {
     mkdirSync(join(folder, `..${name}`))

@@ -8,7 +8,7 @@ const SOUND = 'upstreams: { web: { url: "${URL}" } }'
 const FAULTY = 'upstreams: { web: { uurl: x } }'
 const env = { URL: 'http://web:8000' }
 
-test('config thread: reads as loadConfig does, frozen, in turn, and restarts after a pause', async () => {
+test('config thread: returns the frozen result of loadConfig, and works again after 60 s without use', async () => {
   const clock = fakeClock()
   const thread = new ConfigThread(clock)
   const read = (text: string) => thread.load({ text, file: 'proxy.yaml', env })

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
 import { shownConfig } from '../../src/control/api/shown-config.ts'
+import { LONG_OPEN } from '../support/breaker.ts'
 import { ask, problemOf } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { takenPort } from '../support/ports.ts'
@@ -11,7 +12,7 @@ import { until } from '../support/until.ts'
 const DEAD = { web: { url: 'http://127.0.0.1:9' } }
 const AT = '127.0.0.1:0'
 
-test('reload: log level and access lines change', async (t) => {
+test('reload: log.level and log.access take effect', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [{ body: 'ok' }])
   const upstreams = { web: { url: upstream.origin } }
@@ -40,7 +41,7 @@ test('reload: a new control token replaces the old one at once', async (t) => {
   expect(JSON.stringify(proxy.log)).not.toMatch(/-token/)
 })
 
-test('reload: removing the token of a control listener off loopback is refused', async (t) => {
+test('reload: removing the token of a control listener that is not on loopback is refused', async (t) => {
   const control = (listen: string, token: string) => ({ top: { control: { listen, token } } })
   const proxy = await startProxy(t, { clock: fakeClock(), upstreams: DEAD, ...control('0.0.0.0:0', 'a-token') })
   const url = `http://127.0.0.1:${proxy.app.addresses().control.port}/v1/config`
@@ -81,7 +82,7 @@ test('reload: computed timeouts and inputs change for requests and the control A
     url: upstream.origin,
     listen: AT,
     retry: { attempts: 1 },
-    timeout: { attempt: { computed: 'slow' }, total: '1h' },
+    timeout: { total: { computed: 'slow' } },
   }
   const job = (name: string, per: string) => ({
     upstreams: { web },
@@ -95,14 +96,14 @@ test('reload: computed timeouts and inputs change for requests and the control A
   const answer = ask(proxy.own('web'), { headers: { 'x-clips': '4', 'x-shorts': '100' } })
   await upstream.arrival(1)
   await clock.advance(12_000)
-  expect(problemOf(await answer).type).toBe('urn:breakwater:attempt_timeout')
+  expect(problemOf(await answer).type).toBe('urn:breakwater:total_timeout')
   const timeouts = await ask(`${proxy.controlUrl}/v1/timeouts?clips=5`)
   expect(JSON.parse(timeouts.body.toString())).toMatchObject({ inputs: { clips: 5 }, timeouts: { slow: 15 } })
   expect((await ask(`${proxy.controlUrl}/v1/jobs/a`, { method: 'PUT', body: '{"shorts":1}' })).status).toBe(400)
   expect((await ask(`${proxy.controlUrl}/v1/jobs/a`, { method: 'PUT', body: '{"clips":1}' })).status).toBe(201)
 })
 
-test('reload: settings that need a restart are named, and the rest is in force', async (t) => {
+test('reload: settings that need a restart are named, and all other changes are in force', async (t) => {
   const proxy = await startProxy(t, { clock: fakeClock(), upstreams: DEAD })
   const top = {
     service: 'other',
@@ -145,7 +146,7 @@ test('reload: an open breaker is probed early at the new health path', async (t)
       url: upstream.origin,
       listen: AT,
       retry: { attempts: 1 },
-      breaker: { consecutiveFailures: 1 },
+      breaker: { ...LONG_OPEN, consecutiveFailures: 1 },
       health: { path, interval: '15s' },
     },
   })
@@ -177,7 +178,7 @@ test('reload: an adaptive limit keeps its value, within a new max', async (t) =>
   expect(await limit()).toBe(20)
 })
 
-test('GET /v1/config: shows no secret, whatever its place', () => {
+test('GET /v1/config: shows no token, password or tracing header', () => {
   const text = `
 upstreams: { web: { url: "http://127.0.0.1:9" } }
 control: { token: "\${TOKEN}" }
@@ -201,7 +202,7 @@ health: { redis: "\${REDIS_URL}", celery: { broker: "\${REDIS_URL}" } }`
   })
 })
 
-test('reload: an attempt from before does not move a limit that is fixed since', async (t) => {
+test('reload: an attempt from before the reload does not change a limit that is no longer adaptive', async (t) => {
   const clock = fakeClock()
   const last = Promise.withResolvers<void>()
   const held: Scene = (_, response) => void last.promise.then(() => response.end('ok'))
@@ -220,7 +221,7 @@ test('reload: an attempt from before does not move a limit that is fixed since',
   expect(await proxy.sample('concurrencyLimit', { upstream: 'web' })).toBe(30)
 })
 
-test('reload: an old health path is not asked again', async (t) => {
+test('reload: the old health path is not requested again', async (t) => {
   const clock = fakeClock()
   const answer = Promise.withResolvers<void>()
   const held: Scene = (_, response) => void answer.promise.then(() => response.writeHead(500).end())
@@ -230,7 +231,7 @@ test('reload: an old health path is not asked again', async (t) => {
       url: upstream.origin,
       listen: AT,
       retry: { attempts: 1 },
-      breaker: { consecutiveFailures: 1 },
+      breaker: { ...LONG_OPEN, consecutiveFailures: 1 },
       health: { path, interval: '15s', timeout: '7s' },
     },
   })
@@ -240,12 +241,12 @@ test('reload: an old health path is not asked again', async (t) => {
   await upstream.begun(2)
   await proxy.reload({ upstreams: web('/new') })
   answer.resolve()
-  // It has been answered when its own limit is no longer set.
+  // The old check is over once its timer of 7 s is gone.
   await until(async () => !clock.pending().includes(7_000))
   expect(clock.pending().filter((ms) => ms === 15_000)).toHaveLength(1)
 })
 
-test('reload: a write without a change is no reload', async (t) => {
+test('reload: a file event without a change of the text is no reload', async (t) => {
   const proxy = await startProxy(t, { clock: fakeClock(), upstreams: DEAD })
   expect(await proxy.app.reload('file')).toBeUndefined()
   proxy.rewrite({ upstreams: { web: { url: 'nowhere' } } })
@@ -255,7 +256,7 @@ test('reload: a write without a change is no reload', async (t) => {
   expect(await proxy.app.reload('file')).toMatchObject({ trigger: 'file', outcome: 'applied' })
 })
 
-test('reload: /v1/explain and warnings are of the configuration in force', async (t) => {
+test('reload: /v1/explain and the logged warnings use the configuration in force', async (t) => {
   const proxy = await startProxy(t, { clock: fakeClock(), upstreams: DEAD })
   const explained = async () => {
     const answer = await ask(`${proxy.controlUrl}/v1/explain?upstream=more&path=/x`)

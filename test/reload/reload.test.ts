@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { expect, test } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { METRICS } from '../../src/control/metrics/metric-table.ts'
+import { LONG_OPEN } from '../support/breaker.ts'
 import { ask, openRaw, problemOf } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { metric } from '../support/metric.ts'
@@ -12,7 +13,7 @@ import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-up
 const AT = '127.0.0.1:0'
 const FAILS = { status: 500, body: 'broken' }
 
-/** A scene that answers when it is told to. */
+/** A scene that answers after `release()`. */
 function heldScene() {
   const gate = Promise.withResolvers<void>()
   const scene: Scene = (_, response) => void gate.promise.then(() => response.end('held'))
@@ -27,8 +28,8 @@ test('reload: a request under way keeps its settings, the next one has the new o
   const clock = fakeClock()
   const held = heldScene()
   const upstream = await scriptedUpstream(t, clock, [held.scene, 'hang'])
-  const web = (attempt: string) => ({
-    web: { url: upstream.origin, listen: AT, retry: { attempts: 1 }, timeout: { attempt, total: '1h' } },
+  const web = (total: string) => ({
+    web: { url: upstream.origin, listen: AT, retry: { attempts: 1 }, timeout: { total } },
   })
   const proxy = await startProxy(t, { clock, upstreams: web('10m') })
   const first = ask(proxy.own('web'))
@@ -38,31 +39,38 @@ test('reload: a request under way keeps its settings, the next one has the new o
   const second = ask(proxy.own('web'))
   await upstream.arrival(2)
   await clock.elapse(2_000)
-  expect(problemOf(await second).type).toBe('urn:breakwater:attempt_timeout')
+  expect(problemOf(await second).type).toBe('urn:breakwater:total_timeout')
   held.release()
   expect((await first).body.toString()).toBe('held')
 })
 
-test('reload: an open breaker stays open unless its own settings change', async (t) => {
+test('reload: an open breaker stays open, also when its own settings change', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [FAILS, { body: 'well' }])
-  const web = (more: object, openFor = '60s') => ({
+  const web = (more: object, breaker: object = {}) => ({
     web: {
       url: upstream.origin,
       listen: AT,
       retry: { attempts: 1 },
-      breaker: { consecutiveFailures: 1, openFor },
+      breaker: { ...LONG_OPEN, consecutiveFailures: 1, ...breaker },
       ...more,
     },
   })
-  const proxy = await startProxy(t, { clock, upstreams: web({}) })
+  const proxy = await startProxy(t, { clock, random: () => 0, upstreams: web({}) })
   await ask(proxy.own('web'))
   await clock.advance(20_000)
   await proxy.reload({ upstreams: web({ concurrency: { max: 7 }, routes: [{ match: 'GET /x', idempotent: true }] }) })
   const refused = await ask(proxy.own('web'))
   expect([refused.status, refused.headers['retry-after']]).toEqual([503, '40'])
   expect(await proxy.sample('breakerState', { upstream: 'web', route: '*' })).toBe(2)
-  await proxy.reload({ upstreams: web({}, '61s') })
+  await proxy.reload({ upstreams: web({}, { openFor: '61s' }) })
+  expect((await ask(proxy.own('web'))).headers['retry-after']).toBe('40')
+  expect(proxy.log.filter(({ msg }) => msg === 'breaker window restarted')).toEqual([])
+  // Its open time is capped by the new bound, and a window of another length begins anew.
+  await proxy.reload({ upstreams: web({}, { openFor: '5s', openForMax: '10s', failureRate: { window: '20s' } }) })
+  expect((await ask(proxy.own('web'))).headers['retry-after']).toBe('10')
+  expect(await proxy.logged(({ msg }) => msg === 'breaker window restarted')).toMatchObject({ upstream: 'web' })
+  await clock.advance(10_000)
   expect((await ask(proxy.own('web'))).body.toString()).toBe('well')
 })
 
@@ -70,7 +78,7 @@ test('reload: breakers of routes and endpoints keep their state and counts', asy
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [FAILS])
   const other = await scriptedUpstream(t, clock, [FAILS])
-  const breaker = { consecutiveFailures: 3, openFor: '60s' }
+  const breaker = { ...LONG_OPEN, consecutiveFailures: 3 }
   const web = (urls: string[], max: number) => ({
     web: {
       urls,
@@ -90,7 +98,7 @@ test('reload: breakers of routes and endpoints keep their state and counts', asy
   expect([upstream.arrivals.length, other.arrivals.length]).toEqual([3, 1])
 })
 
-test('reload: latencies of endpoints are retained', async (t) => {
+test('reload: the latency of each endpoint is retained', async (t) => {
   const clock = fakeClock()
   const held = heldScene()
   const slow = await scriptedUpstream(t, clock, [held.scene, { body: 'slow' }])
@@ -110,7 +118,7 @@ test('reload: a back-off ends when the breaker opens after the reload', async (t
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [{ status: 503, body: 'first' }, FAILS])
   const web = (max: number) => ({
-    web: { url: upstream.origin, listen: AT, breaker: { consecutiveFailures: 2 }, concurrency: { max } },
+    web: { url: upstream.origin, listen: AT, breaker: { ...LONG_OPEN, consecutiveFailures: 2 }, concurrency: { max } },
   })
   const proxy = await startProxy(t, { clock, upstreams: web(5) })
   const waiting = ask(proxy.own('web'))
@@ -120,7 +128,7 @@ test('reload: a back-off ends when the breaker opens after the reload', async (t
   expect((await waiting).body.toString()).toBe('first')
 })
 
-test('reload: the retry budget stays spent, also when its window changes', async (t) => {
+test('reload: a spent retry budget is retained, also when its window changes', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [{ status: 503 }])
   const web = (window: string) => ({
@@ -147,13 +155,20 @@ test('reload: the retry budget stays spent, also when its window changes', async
   expect(await left()).toBe(2)
 })
 
-test('reload: a rate keeps its window; those who wait have the new rate', async (t) => {
+test('reload: a rate limit keeps its window, and waiting requests get the new rate', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [{ body: 'ok' }])
   const web = (requests: number) => ({
-    web: { url: upstream.origin, listen: AT, rate: { requests, per: '60s' }, timeout: { total: '10m' } },
+    web: {
+      url: upstream.origin,
+      listen: AT,
+      rate: { requests, per: '60s', burst: requests, queueTimeout: '10m' },
+      timeout: { total: '10m' },
+    },
   })
   const proxy = await startProxy(t, { clock, upstreams: web(2) })
+  // A quiet window, after which there is a burst.
+  await clock.advance(60_000)
   for (let i = 0; i < 2; i += 1) {
     await ask(proxy.own('web'))
     await clock.advance(10_000)
@@ -168,13 +183,15 @@ test('reload: a rate keeps its window; those who wait have the new rate', async 
   await proxy.reload({ upstreams: web(1) })
   await clock.elapse(60_000)
   expect((await fourth).status).toBe(200)
-  expect(upstream.arrivals.map(({ at }) => at)).toEqual([0, 10_000, 20_000, 80_000])
+  expect(upstream.arrivals.map(({ at }) => at)).toEqual([60_000, 70_000, 80_000, 140_000])
 })
 
-test('reload: a request that waits for a rate lowered too far is refused', async (t) => {
+test('reload: a waiting request is refused when the lowered rate makes its wait too long', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [{ body: 'ok' }])
-  const web = (per: string) => ({ web: { url: upstream.origin, listen: AT, rate: { requests: 1, per } } })
+  const web = (per: string) => ({
+    web: { url: upstream.origin, listen: AT, rate: { requests: 1, per, queueTimeout: '50s' } },
+  })
   const proxy = await startProxy(t, { clock, upstreams: web('10s') })
   await ask(proxy.own('web'))
   const waiting = ask(proxy.own('web'))
@@ -192,7 +209,7 @@ test('reload: concurrency counts requests under way; a higher max admits at once
     web: {
       url: upstream.origin,
       listen: AT,
-      // Another time than that of the queue.
+      // Not 5 s, so that a timer of 5 s is that of the queue.
       timeout: { connect: '4s' },
       concurrency: { max: concurrency },
       connections: { max: connections },
@@ -218,7 +235,7 @@ test('reload: concurrency counts requests under way; a higher max admits at once
   await second
 })
 
-test('reload: connections are kept if unchanged, else closed after their last request', async (t) => {
+test('reload: connections are kept; with new connection settings they close after their last request', async (t) => {
   const clock = fakeClock()
   const held = heldScene()
   const upstream = await scriptedUpstream(t, clock, [{ body: 'a' }, { body: 'b' }, held.scene, { body: 'c' }])
@@ -275,7 +292,7 @@ test('reload: a failed job that was counted is not counted again', async (t) => 
   expect(await proxy.sample('jobsSeen', { upstream: 'web', route: 'GET /jobs/{id}', outcome: 'failed' })).toBe(1)
 })
 
-test('reload: a faulty file changes nothing; answer, log, metrics and /v1/config say so', async (t) => {
+test('reload: a faulty file changes nothing; response, log, metrics and /v1/config report it', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [{ body: 'ok' }])
   const upstreams = { web: { url: upstream.origin, listen: AT } }
@@ -307,7 +324,7 @@ test('reload: a faulty file changes nothing; answer, log, metrics and /v1/config
   expect(after.get(metric('reloadedAt'))).toBe(Date.UTC(2026, 0, 1) / 1000 + 5)
 })
 
-test('reload: one log line names what changed', async (t) => {
+test('reload: one log line names the changed upstreams and keys', async (t) => {
   const web = { url: 'http://127.0.0.1:9' }
   const proxy = await startProxy(t, { clock: fakeClock(), upstreams: { a: web, b: web, c: web } })
   const before = (await configOf(proxy.controlUrl)).version
@@ -351,7 +368,7 @@ test('reload: a listener that cannot be opened refuses the whole reload', async 
   expect((await ask(proxy.own('web'))).body.toString()).toBe('ok')
 })
 
-test('reload: a listener that moves answers on its connections, then ends them', async (t) => {
+test('reload: a listener that moves answers the requests of its open connections, then closes them', async (t) => {
   const clock = fakeClock()
   const held = heldScene()
   const upstream = await scriptedUpstream(t, clock, [{ body: 'first' }, held.scene, { body: 'later' }])
@@ -374,7 +391,7 @@ test('reload: a listener that moves answers on its connections, then ends them',
   expect([last.body.toString(), last.headers.connection]).toEqual(['held', 'close'])
 })
 
-test('reload: an address that another upstream takes over keeps its connections', async (t) => {
+test('reload: when another upstream takes over an address, the client connections stay open', async (t) => {
   const clock = fakeClock()
   const one = await scriptedUpstream(t, clock, [{ body: 'one' }])
   const two = await scriptedUpstream(t, clock, [{ body: 'two' }])
@@ -419,7 +436,7 @@ async function webSocketUpstream(t: Scope) {
   return `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`
 }
 
-test('reload: a WebSocket outlives its listener, upstream and connection settings', async (t) => {
+test('reload: a WebSocket stays open over changed settings, a removed listener and a removed upstream', async (t) => {
   const url = await webSocketUpstream(t)
   const ws = { url, listen: AT }
   const proxy = await startProxy(t, { clock: fakeClock(), upstreams: { ws, other: { url: 'http://127.0.0.1:9' } } })

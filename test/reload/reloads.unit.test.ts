@@ -15,7 +15,7 @@ function soundConfig(text: string): Config {
   return loaded.config
 }
 
-/** Reloads whose putting in force is over when it is told to be. */
+/** Reloads whose activation ends when the test calls `finish`. */
 function reloadsInSteps() {
   let text = textOf('one')
   const done: string[] = []
@@ -52,7 +52,7 @@ function reloadsInSteps() {
   return { reloads, done, finish, write }
 }
 
-test('reloads: run one after another, each with the file as it is in its turn', async () => {
+test('reloads: run one after another; each reads the file when its turn comes', async () => {
   const { reloads, done, finish, write } = reloadsInSteps()
   write('two')
   const first = reloads.request('signal')

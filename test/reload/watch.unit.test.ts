@@ -6,7 +6,7 @@ import { fakeClock } from '../support/fake-clock.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import type { Scope } from '../support/scripted-upstream.ts'
 
-/** As a ConfigMap is mounted: the file is a link through `..data` to a folder that is swapped as a whole. */
+/** A file as in a mounted ConfigMap: a link through `..data` to a folder, which `publish` swaps as a whole. */
 function configMap(t: Scope) {
   const folder = temporaryFolder(t)
   let n = 0
@@ -31,7 +31,7 @@ function plainFile(t: Scope) {
 
 const NO_EVENTS: FolderEvents = () => ({ close: () => {} })
 
-/** A watch that has told of what was there when it began, which was written an hour before or as said. */
+/** Starts a watch and waits for its first report. @param agoMs how long before the start the file was written. */
 async function watching(t: Scope, file: string, events?: FolderEvents, agoMs = 3_600_000) {
   const clock = fakeClock()
   const shift = Date.now() + agoMs
@@ -45,7 +45,7 @@ async function watching(t: Scope, file: string, events?: FolderEvents, agoMs = 3
   const watch = watchFile(file, onChange, () => {}, later, events)
   t.onTestFinished(() => watch.close())
   const next = () => new Promise<void>((resolve) => waiting.push(resolve))
-  /** Lets the file stand still until that is told. */
+  /** Waits 100 ms without a change, after which the watch reports the change. */
   const settle = async () => {
     const changed = next()
     await clock.elapse(100)
@@ -95,7 +95,7 @@ const WAYS: readonly (readonly [
   ],
 ]
 
-test.for(WAYS)('watch: a file that is %s is noticed by events, each time', async ([, prepare], t) => {
+test.for(WAYS)('watch: with events, every change of a file %s is reported', async ([, prepare], t) => {
   const { file, change } = prepare(t)
   const { settle, told } = await watching(t, file)
   for (const text of ['second', 'third!']) {
@@ -105,7 +105,7 @@ test.for(WAYS)('watch: a file that is %s is noticed by events, each time', async
   expect(told()).toBe(3)
 })
 
-test.for(WAYS)('watch: a file that is %s is noticed without events within the second', async ([, prepare], t) => {
+test.for(WAYS)('watch: without events, every change of a file %s is reported within 1 s', async ([, prepare], t) => {
   const { file, change } = prepare(t)
   const { clock, settle, told } = await watching(t, file, NO_EVENTS)
   for (const text of ['second', 'third!']) {
@@ -116,7 +116,7 @@ test.for(WAYS)('watch: a file that is %s is noticed without events within the se
   expect(told()).toBe(3)
 })
 
-test('watch: a file that is being written is left alone until it stands still', async (t) => {
+test('watch: a file that is being written is reported once it has not changed for 100 ms', async (t) => {
   const file = plainFile(t)
   const { clock, settle, told } = await watching(t, file, NO_EVENTS)
   writeFileSync(file, 'half')
@@ -129,7 +129,7 @@ test('watch: a file that is being written is left alone until it stands still', 
   expect(told()).toBe(2)
 })
 
-test('watch: a file changed just now is reported again, as its time may hide a change', async (t) => {
+test('watch: a file written just before the start is reported twice: its mtime may hide a later change', async (t) => {
   const { clock, settle, told } = await watching(t, plainFile(t), NO_EVENTS, 0)
   await clock.elapse(900)
   await settle()

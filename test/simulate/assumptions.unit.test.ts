@@ -7,7 +7,7 @@ const START = Date.UTC(2026, 0, 1)
 
 type Told = { at: number; status: number; total: number; [field: string]: unknown }
 
-/** A line of the log, from what differs. @prop in at in ms after the start. */
+/** A line of the log with default fields. `at` is the arrival in ms after START. */
 const line = ({ at, total, ...rest }: Told) => ({
   time: new Date(START + at + total).toISOString(),
   upstream: 'api',
@@ -35,7 +35,7 @@ const REFUSED = { status: 503, total: 0, attempts: 0, reason: 'breaker_open' }
 const well = (at: number, total = 20) => ({ at, status: 200, total })
 const failed = (at: number) => ({ at, status: 500, total: 5 })
 
-test('a request that was refused gets what the nearest call got, a success or a failure, or as it is said', async () => {
+test('replay: a refused request gets the answer of the call nearest in time, or the one set by `unseen`', async () => {
   const lines = [well(0), { ...REFUSED, at: 900 }, failed(1_000), { ...REFUSED, at: 9_500 }, well(10_000, 70)]
   const nearest = await outcome(lines, {})
   expect([nearest.ending(1)?.status, nearest.ending(3)?.status]).toEqual([500, 200])
@@ -45,7 +45,7 @@ test('a request that was refused gets what the nearest call got, a success or a 
   expect((await outcome(lines, {}, { unseen: 'fail' })).endings).toEqual({ 200: 2, 500: 3 })
 })
 
-test('where a call would have gone well, it is answered as on its own route', async () => {
+test('replay: a refused request that would have succeeded gets the success answer of its own route', async () => {
   const lines = [
     { ...well(0), route: 'POST /jobs', method: 'POST', path: '/jobs', status: 201 },
     { ...REFUSED, at: 490, route: 'POST /jobs', method: 'POST', path: '/jobs' },
@@ -54,13 +54,13 @@ test('where a call would have gone well, it is answered as on its own route', as
   expect((await outcome(lines, { routes: [{ match: 'POST /jobs' }] })).ending(1)?.status).toBe(201)
 })
 
-test('a retry that was never made is not judged by the failure that it follows', async () => {
+test('replay: a retry that the log lacks is not answered by the failure that caused it', async () => {
   const retry = { attempts: 2, on: [500], backoff: { initial: '100ms', jitter: 0 } }
   const { ending, retries } = await outcome([well(0), failed(5_000), well(9_000)], { retry })
   expect([ending(1)?.status, retries]).toEqual([200, 1])
 })
 
-test('an attempt that starts at quite another time is answered as of that time', async () => {
+test('replay: an attempt that starts at another time is answered by the calls of that time', async () => {
   const history = [
     { at_ms: 0, ms: 5, outcome: '503' },
     { at_ms: 1_000, ms: 5, outcome: '200' },
@@ -74,17 +74,17 @@ test('an attempt that starts at quite another time is answered as of that time',
   expect((await after('10s')).ending(0)?.status).toBe(404)
 })
 
-test('what was given up never comes, or when it is said to', async () => {
+test('replay: a timed-out attempt never gets its answer, or gets it after `lateMs`', async () => {
   const history = [{ at_ms: 0, ms: 1_000, outcome: 'attempt_timeout' }]
   const lines = [well(0), { at: 100, status: 504, total: 1_000, reason: 'attempt_timeout', history }]
-  const policies = { timeout: { attempt: '3s' }, retry: { attempts: 1 } }
+  const policies = { timeout: { total: '3s' }, retry: { attempts: 1 } }
   const never = await outcome(lines, policies)
-  expect(never.ending(1)).toMatchObject({ status: 504, reason: 'attempt_timeout' })
+  expect(never.ending(1)).toMatchObject({ status: 504, reason: 'total_timeout' })
   expect((await outcome(lines, policies, { lateMs: 2_000 })).ending(1)).toMatchObject({ status: 200 })
   expect((await outcome(lines, policies, { lateMs: 4_000 })).ending(1)).toMatchObject({ status: 504 })
 })
 
-test('a client leaves when it left; one that did not waits for ever, or as long as it is said to', async () => {
+test('replay: a client that left leaves at the same time; others wait for ever, or for `patienceMs`', async () => {
   const left = { at: 0, status: 499, total: 300, reason: 'client_gone', first_byte_ms: undefined }
   const history = [{ at_ms: 0, ms: 300, outcome: 'client_gone' }]
   const lines = [{ ...left, history }, well(1_000, 800)]
@@ -92,7 +92,7 @@ test('a client leaves when it left; one that did not waits for ever, or as long 
   expect((await outcome(lines, {}, { patienceMs: 500 })).endings).toEqual({ '499 client_gone': 2 })
 })
 
-test('a limit that the client or its job set holds again', async () => {
+test('replay: a deadline of the client or the job ends its request again', async () => {
   const lines = [
     {
       at: 0,
@@ -107,7 +107,7 @@ test('a limit that the client or its job set holds again', async () => {
   expect([endings, calls]).toEqual([{ '504 client_deadline': 1, '504 job_deadline': 1 }, 1])
 })
 
-test('an answer to an upload that was not whole is not tried again', async () => {
+test('replay: an answer before the end of the upload is not retried', async () => {
   const lines = [
     { at: 0, status: 503, total: 5, bytes_in: 9, history: [{ at_ms: 0, ms: 5, outcome: '503', early: true }] },
   ]
@@ -125,8 +125,8 @@ const mark = (at: number, from: string, to: string, open_ms?: number) => ({
 
 test.each([
   [61_000, ['breaker_open', 'breaker_open', 'breaker_open']],
-  // The look at 10 s still found it ill, the one at 20 s well.
-  [25_000, ['breaker_open', undefined, undefined]],
+  // The check at 10 s still failed, the one at 20 s did not. The probe failed: no second one goes early.
+  [25_000, ['breaker_open', undefined, 'breaker_open']],
 ])('a health path says what it said: with a breaker that let a probe through at %i ms', async (halfOpenAt, reasons) => {
   const lines = [
     ...[0, 250, 500].map((at) => line({ at, status: 500, total: 500, attempts: 1 })),
@@ -138,7 +138,7 @@ test.each([
   const api = {
     url: 'http://api',
     health: { path: '/health', interval: '10s' },
-    breaker: { consecutiveFailures: 3, failureRate: false, openFor: '60s' },
+    breaker: { consecutiveFailures: 3, failureRate: false, openFor: '60s', patience: '0ms' },
     retry: { on: [] },
   }
   const { tally } = await replay(await logOf(lines), configOf({ upstreams: { api } }), BY_DEFAULT, 1)
@@ -152,7 +152,7 @@ test('polls of one path are alike, posts that may differ in their queries are no
   expect((await outcome(both('POST'), policies)).calls).toBe(2)
 })
 
-test('what a hold polls for is answered by the time, however often it asks', async () => {
+test('replay: a hold gets the final status at the recorded time, whatever its polling interval', async () => {
   const history = [0, 400, 800, 1_200].map((at_ms) => ({ at_ms, ms: 10, outcome: '200' }))
   const lines = [{ at: 0, status: 200, total: 1_211, attempts: 4, history }]
   const held = (every: string) =>
@@ -160,7 +160,7 @@ test('what a hold polls for is answered by the time, however often it asks', asy
   expect([(await held('390ms')).calls, (await held('100ms')).calls, (await held('2s')).calls]).toEqual([4, 11, 2])
 })
 
-test('of several endpoints each answers as it did', async () => {
+test('replay: each of several endpoints answers as it did in the log', async () => {
   const told = (at: number, endpoint: string, outcome: string) => ({
     at,
     status: Number(outcome),

@@ -33,7 +33,7 @@ function files(t: Scope) {
   return { folder, file, config: file('new.yaml', CONFIG), log: file('access.jsonl', LINES) }
 }
 
-test('a log is shown beside the simulation, with what was taken for granted', async (t) => {
+test('simulate --log: prints recorded and simulated figures side by side, with the assumptions', async (t) => {
   const { config, log } = files(t)
   const { code, stdout, stderr } = await breakwater(t, ['simulate', '--config', config, '--log', log]).ended
   expect([code, stderr]).toEqual([0, ''])
@@ -44,7 +44,7 @@ test('a log is shown beside the simulation, with what was taken for granted', as
   expect(stdout).toContain('would have been answered as the call to that upstream nearest in time was')
 })
 
-test('out of a pipe, as JSON and as a page that loads nothing', async (t) => {
+test('simulate: reads a log from stdin, and writes JSON and an HTML page without external resources', async (t) => {
   const { folder, file, config } = files(t)
   const other = file('old.yaml', CONFIG)
   const html = join(folder, 'plot.html')
@@ -69,7 +69,7 @@ test('out of a pipe, as JSON and as a page that loads nothing', async (t) => {
   expect(page).not.toMatch(/https?:|<script|src=|@import|NaN|undefined/)
 })
 
-test('a scenario needs no log', async (t) => {
+test('simulate --scenario: runs without a log', async (t) => {
   const { file, config } = files(t)
   const scenario = file(
     'outage.yaml',
@@ -87,12 +87,12 @@ test.for([
   [['--config', 'x', '--log', 'x', '--late', '5'], /--late: expected never or a duration/],
   [['--config', 'x', '--log', 'x', '--seed', '-1'], /--seed/],
   [['--config', '/nowhere.yaml', '--log', 'x'], /nowhere\.yaml: cannot be read/],
-] as const)('%j is refused', async ([args, why], t) => {
+] as const)('simulate: the arguments %j are refused', async ([args, why], t) => {
   const { code, stderr } = await breakwater(t, ['simulate', ...args]).ended
   expect([code, stderr]).toEqual([2, expect.stringMatching(why)])
 })
 
-test('a faulty configuration, a log that is not there and one without requests end it with 2', async (t) => {
+test('simulate: a faulty configuration or scenario, and a missing or empty log, exit with 2', async (t) => {
   const { folder, file, config } = files(t)
   const faulty = file('faulty.yaml', 'upstrems: {}\n')
   const run = async (...args: string[]) => (await breakwater(t, ['simulate', ...args]).ended).code
@@ -102,12 +102,12 @@ test('a faulty configuration, a log that is not there and one without requests e
   expect(await run('--config', config, '--scenario', file('s.yaml', 'lasts: 1s\n'))).toBe(2)
 })
 
-test('a demo of a configuration that is not there ends before it begins', async (t) => {
+test('demo: a missing configuration exits with 2', async (t) => {
   const { code, stdout } = await breakwater(t, ['demo', '--config', '/nowhere.yaml']).ended
   expect([code, stdout]).toEqual([2, expect.stringContaining('/nowhere.yaml')])
 })
 
-test("the demo's log is as long as the real thing, attempt by attempt", () => {
+test('demo: atFullScale scales the times of a log line and of its attempts up to real durations', () => {
   const line = {
     time: '2026-01-01T00:00:01.000Z',
     status: 200,

@@ -17,7 +17,7 @@ const line = (time: string, fields: object) => ({
   ...fields,
 })
 
-test('requests come in the order of their arrivals, which is not that of their lines', async () => {
+test('readLog: sorts requests by arrival, not by the order of their lines', async () => {
   const log = await logOf([
     line('2026-01-01T00:00:02.000Z', { path: '/jobs/second' }),
     line('2026-01-01T00:00:05.000Z', { path: '/jobs/first', total_ms: 4_000 }),
@@ -37,12 +37,12 @@ test.each([
   ['/api/x', 'GET /api/{id}', '/api/x'],
   ['/api', '*', '/'],
   ['/apis/x', '*', '/apis/x'],
-])('%s on %s is %s at the upstream', async (path, route, at) => {
+])('readLog: the logged path %s on route %s is %s at the upstream', async (path, route, at) => {
   const log = await logOf([line('2026-01-01T00:00:00.000Z', { path, route })])
   expect(log.nth(0).path).toBe(at)
 })
 
-test('what is no request of an upstream is passed over, and what is not whole is counted', async () => {
+test('readLog: other lines are skipped; unreadable lines and requests without an upstream are counted', async () => {
   const whole = JSON.stringify(line('2026-01-01T00:00:00.000Z', {}))
   const text = [
     'not JSON',
@@ -61,7 +61,7 @@ test('what is no request of an upstream is passed over, and what is not whole is
   expect([log.length, log.skipped]).toEqual([1, { unreadable: 2, noUpstream: 1 }])
 })
 
-test('requests that do not tell their attempts are counted', async () => {
+test('readLog: requests without the history of their attempts are counted', async () => {
   const log = await logOf([
     line('2026-01-01T00:00:00.000Z', { attempts: 3 }),
     line('2026-01-01T00:00:00.000Z', { status: 502, reason: 'reset' }),

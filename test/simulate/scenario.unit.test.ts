@@ -20,7 +20,7 @@ const scenario = (upstream: object, more: object = {}) =>
   })
 const config = (policies: object = {}) => configOf({ upstreams: { api: { url: 'http://api', ...policies } } })
 
-test('faults of a scenario are told with their places', () => {
+test('scenario: faults of the file have their line and column', () => {
   const text = [
     'lasts: 4x',
     'traffic:',
@@ -41,7 +41,7 @@ test('faults of a scenario are told with their places', () => {
   for (const text of ['a: [', 'lasts: 1s\nlasts: 2s', `lasts: &a [*a]`]) expect(loadScenario(text, 'x').ok).toBe(false)
 })
 
-test('traffic comes at its rate, and follows its steps', async () => {
+test('scenario: requests arrive at the rate of each step', async () => {
   const steps = [
     { from: '0s', rate: 10 },
     { from: '50s', rate: 30 },
@@ -60,14 +60,14 @@ test('traffic comes at its rate, and follows its steps', async () => {
 
 test.each([
   [{ as: 'refused' }, '502 connect_refused'],
-  [{ as: 'silent' }, '504 attempt_timeout'],
+  [{ as: 'silent' }, '504 total_timeout'],
   [{ as: 'error', status: 500 }, '500'],
-  [{ as: 'slow', factor: 1_000 }, '504 attempt_timeout'],
+  [{ as: 'slow', factor: 1_000 }, '504 total_timeout'],
   [{ as: 'failedJobs' }, '200'],
-])('%o comes to %s for as long as it lasts', async (fault, ending) => {
+])('scenario: while the fault %o lasts, requests end with %s', async (fault, ending) => {
   const world = scenario({ faults: [{ ...fault, from: '50s', lasts: '10s' }] })
   const policies = {
-    timeout: { attempt: '1s' },
+    timeout: { total: '1s' },
     retry: { attempts: 1 },
     breaker: { consecutiveFailures: 100_000, failureRate: false },
   }
@@ -78,7 +78,7 @@ test.each([
   expect((endings[200] ?? 0) + (ending === '200' ? 0 : (endings[ending] ?? 0))).toBe(requests)
 })
 
-test('failed jobs open the breaker of a route that looks for them', async () => {
+test('scenario: failed jobs open the breaker of a route with failureWhen', async () => {
   const routes = [{ match: 'GET /jobs/{id}', failureWhen: { json: '/job/status', in: ['broken'], oncePer: 'id' } }]
   const { tally } = await play(scenario({ faults: [{ as: 'failedJobs', from: '50s' }] }), config({ routes }), 1)
   const [first] = tally.figures().breakers
@@ -86,7 +86,7 @@ test('failed jobs open the breaker of a route that looks for them', async () => 
   expect(first?.atMs).toBeGreaterThan(50_000)
 })
 
-test('a retry budget lets a fleet recover from what would keep its upstream down', async () => {
+test('scenario: with a retry budget a fleet recovers from an overload; without one it does not', async () => {
   const file = loadScenario(read('fleet.yaml').replace('sidecars: 10000', 'sidecars: 100'), 'fleet.yaml')
   if (!file.ok) throw new Error(formatFaults(file.faults))
   const small = { ...file.scenario, upstreams: scaledDown(file.scenario.upstreams) }
@@ -98,12 +98,12 @@ test('a retry budget lets a fleet recover from what would keep its upstream down
     const lastMinute = outcomesOverTime.served.slice(180_000 / sliceMs, 240_000 / sliceMs)
     return lastMinute.reduce((sum, count) => sum + count, 0)
   }
-  // Of some 1,200.
+  // About 1,200 requests arrive in that minute.
   expect(await servedInTheLastMinute('budget.yaml')).toBeGreaterThan(1_000)
-  expect(await servedInTheLastMinute('no-budget.yaml')).toBeLessThan(200)
+  expect(await servedInTheLastMinute('no-budget.yaml')).toBeLessThan(300)
 })
 
-/** A hundredth of the workers for a hundredth of the sidecars. */
+/** Scales the capacity down to a hundredth, as the test runs a hundredth of the sidecars. */
 function scaledDown<U extends { capacity?: { workers: number; queue: number } | undefined }>(
   upstreams: Record<string, U>,
 ) {

@@ -24,7 +24,7 @@ export function scenarioOf(file: object): Scenario {
   return loaded.scenario
 }
 
-/** @param lines as the sidecar writes them, taken apart. */
+/** @param lines log lines of the sidecar as objects, before JSON. */
 export function logOf(lines: readonly object[]): Promise<RecordedLog> {
   const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('')
   return readLog(pieces(text, 1_000))

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { VirtualClock } from '../../src/simulate/virtual-clock.ts'
 
-test('virtual clock: between two timers every promise has settled', async () => {
+test('virtual clock: all promise callbacks of a timer run before the next timer', async () => {
   const clock = new VirtualClock(0)
   let links = 0
   const chain = async (left: number): Promise<void> => {
@@ -33,7 +33,7 @@ test('virtual clock: timers fire by time, then in the order in which they were s
   )
 })
 
-test('virtual clock: a timer may set and cancel others; one due at once waits its turn', async () => {
+test('virtual clock: a timer may set and cancel others; a timer due at once fires after it returns', async () => {
   const clock = new VirtualClock(1_000)
   const told: [string, number][] = []
   const tell = (what: string) => told.push([what, clock.wallNow()])
@@ -53,7 +53,7 @@ test('virtual clock: a timer may set and cancel others; one due at once waits it
   ])
 })
 
-test('virtual clock: a throw in a timer ends the run', async () => {
+test('virtual clock: an error thrown in a timer rejects run()', async () => {
   const clock = new VirtualClock(0)
   clock.after(1, () => {
     throw new Error('broken')

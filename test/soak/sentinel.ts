@@ -1,7 +1,7 @@
 /**
- * Kills the master of a guarded Redis twenty times while a sidecar is told of twenty items a second: `npm run soak:sentinel`.
- * Prints for each kill how long after the sentinels' switch an item was acknowledged again, and at the end whether an item
- * is gone that was acknowledged and that the new master had. Exits with 1 when one took over 5 s or an item is gone.
+ * `npm run soak:sentinel`: kills the master of a Redis with Sentinel 20 times, while a sidecar gets 20 items a second.
+ * Prints for each kill the time from the failover to the next acknowledged item, and at the end the acknowledged items
+ * that a new master had and that are now missing. Exits with 1 when a recovery took over 5 s or an item is missing.
  */
 
 import { once } from 'node:events'
@@ -19,8 +19,8 @@ const scope = { onTestFinished: (cleanUp: () => unknown) => void cleanUps.push(c
 const say = (text: string) => void process.stdout.write(`${text}\n`)
 
 /**
- * A master takes writes only while a replica is no more than a second behind, so that one which is cut off from the others
- * stops by itself; a majority of the sentinels decides.
+ * A master takes writes only while a replica lags at most 1 s, so a master that is cut off from its replicas stops
+ * by itself. A failover needs two of the three sentinels.
  */
 const SAFE = ['--min-replicas-to-write', '1', '--min-replicas-max-lag', '1', '--repl-ping-replica-period', '1']
 const QUORUM = 2
@@ -41,8 +41,8 @@ for (const _ of [1, 2]) {
 const CLOSED = 'Connection is closed.'
 const MAX_ANSWER_MS = 3_000
 /**
- * Sentinels close the clients' connections of a server whose role they change; the command is then sent again. Some of them end
- * without an answer or an error, hence the limit.
+ * Sends a command again when its connection closes: sentinels close the client connections of a server whose role they
+ * change. Some commands end without an answer or an error, hence the limit of MAX_ANSWER_MS.
  */
 const tell = async (server: RedisServer | undefined, ...words: string[]): Promise<unknown> => {
   for (;;) {
@@ -58,7 +58,7 @@ const hasReplicas = async (port: number, count: number) =>
   [...String(await tell(nodes.get(port), 'INFO', 'replication')).matchAll(/state=online/g)].length === count
 await until(() => hasReplicas(master.port, 2))
 const sentinels = await Promise.all([1, 2, 3].map(() => startSentinel(scope, master.port, { quorum: QUORUM })))
-/** Every sentinel knows both replicas and the other two, and calls the master well. */
+/** Whether every sentinel reports a healthy master, both replicas and both other sentinels. */
 const isSettled = async () => {
   const told = await Promise.all(sentinels.map((sentinel) => tell(sentinel, 'INFO', 'sentinel')))
   return told.every((text) => /status=ok,[^\r]*slaves=[2-9],sentinels=3/.test(String(text)))
@@ -132,7 +132,7 @@ for (let kill = 1; kill <= KILLS; kill += 1) {
   )
   nodes.set(before, await startNode(after, before))
   await until(async () => (await hasReplicas(after, 2)) && (await isSettled()))
-  // Sentinels leave a master alone for twice their failover-timeout after the last attempt.
+  // After a failover, sentinels start the next one only after twice their failover-timeout.
   await pause(6_500)
 }
 isOver = true

@@ -6,7 +6,7 @@ const EXECUTABLE = '/usr/bin/chromium'
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-component-update']
 const QUIET = ['--disable-background-networking', '--disable-sync']
 
-/** Debian's. */
+/** Whether Debian's chromium package is installed. */
 export const hasChromium = existsSync(EXECUTABLE)
 
 export const launch = (): Promise<Browser> =>
@@ -18,13 +18,13 @@ export const PHONE: Look = { width: 360, height: 780, scheme: 'dark' }
 
 export type Tab = {
   readonly page: Page
-  /** What the console said of errors and warnings, uncaught errors included. */
+  /** Errors and warnings of the console, and uncaught errors. */
   readonly problems: readonly string[]
-  /** Addresses asked for so far. */
+  /** URLs requested so far. */
   readonly asked: readonly string[]
 }
 
-/** The page of a sidecar in a tab of a context of its own. @param before scripts that run before its own. */
+/** Opens a sidecar's page in a new browser context. @param before scripts that run before those of the page. */
 export async function openPage(
   t: Scope,
   browser: Browser,

@@ -55,7 +55,7 @@ export function problemOf(answer: Answer): Record<string, unknown> {
   return JSON.parse(answer.body.toString())
 }
 
-/** A connection on which bytes are written as they are, and read until the other side ends it. */
+/** Opens a TCP connection that sends bytes unchanged and collects the bytes it receives. */
 export function openRaw(port: number): RawConnection {
   return new RawConnection(connect(port, '127.0.0.1'))
 }
@@ -64,7 +64,7 @@ class RawConnection {
   readonly socket: Socket
   #received = ''
   #watchers: (() => void)[] = []
-  /** Resolves with how the other side ended it. */
+  /** Resolves when the other side has closed the connection, or reset it. */
   readonly ended: Promise<'end' | 'reset'>
 
   constructor(socket: Socket) {
@@ -88,7 +88,7 @@ class RawConnection {
     this.socket.write(text, 'latin1')
   }
 
-  /** Resolves once what was received matches. */
+  /** Resolves once the received text matches. @returns all of it. */
   async until(pattern: RegExp): Promise<string> {
     while (!pattern.test(this.#received)) await new Promise<void>((resolve) => this.#watchers.push(resolve))
     return this.#received

@@ -9,8 +9,8 @@ const ROOT = join(import.meta.dirname, '../..')
 const BIN = join(ROOT, 'bin/breakwater.js')
 
 /**
- * The command as a user starts it, its output gathered.
- * @param through a command that runs its arguments as one.
+ * Starts the command `breakwater` as a user does, and collects its output.
+ * @param through a command that runs its last arguments as a command, such as `sh -c 'exec "$@"' sh`.
  */
 export function breakwater(
   t: Scope,
@@ -21,7 +21,7 @@ export function breakwater(
   return started(t, [...through, process.execPath, BIN, ...args], env)
 }
 
-/** A command in the project's folder, its output gathered. Ends with the test, and whatever it has started ends with it. */
+/** Starts a command in the project's folder and collects its output. It and its children are killed after the test. */
 export function started(t: Scope, [program = '', ...words]: readonly string[], env: Record<string, string> = {}) {
   const child: ChildProcess = spawn(program, words, { cwd: ROOT, env: { ...process.env, ...env }, detached: true })
   t.onTestFinished(() => endGroup(child))
@@ -56,7 +56,7 @@ export function started(t: Scope, [program = '', ...words]: readonly string[], e
   }
 }
 
-/** A child that was started as the leader of its own group; its members may outlive it. */
+/** Kills the process group that the child leads: members of the group may outlive the child. */
 function endGroup(leader: ChildProcess): void {
   if (leader.pid === undefined) return
   try {
@@ -66,14 +66,14 @@ function endGroup(leader: ChildProcess): void {
   }
 }
 
-/** A configuration file in a folder of its own, gone after the test. */
+/** Writes a configuration file into a new folder, which is deleted after the test. */
 export function configFile(t: Scope, text: string): string {
   const file = join(temporaryFolder(t), 'proxy.yaml')
   writeFileSync(file, text)
   return file
 }
 
-/** Where the listener of that name listens, once it does. */
+/** Waits until the listener of that name is open. @returns its URL. */
 export async function listensAt(command: ReturnType<typeof breakwater>, name: string): Promise<string> {
   const [, address] = await command.until(new RegExp(`"name":"${name}","address":"([^"]+)"`))
   return `http://${address}`

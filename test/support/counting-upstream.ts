@@ -7,7 +7,7 @@ const BODY = JSON.stringify({ id: 'x', status: 'processing', progress: 42 })
 export type CountingUpstream = {
   readonly origin: string
   readonly bodyBytes: number
-  /** What requests came to, `200` or the fault. */
+  /** Number of requests by outcome: `200` or the fault. */
   readonly counts: Readonly<Record<string, number>>
 }
 

@@ -3,17 +3,17 @@ import type { Clock, ClockWatcher } from '../../src/clock.ts'
 
 type Pending = { dueAt: number; fire: () => void }
 
-/** A clock that stands still until it is told to move. Sockets stay real: only the sidecar's own time is in our hands. */
+/** A clock that moves only when the test moves it. Sockets are real: only the sidecar's own time is simulated. */
 export type FakeClock = Clock & {
-  /** Moves on by `ms`, firing what falls due on the way, in order, each seeing the time it was due. */
+  /** Moves the time on by `ms`. Timers due by then fire in order, each at its due time. */
   advance(ms: number): Promise<void>
   /** Waits until someone has set a timer that is due exactly `ms` from now. */
   armed(ms: number): Promise<void>
-  /** The same, then moves on by as much: the delay itself is asserted. */
+  /** Waits as `armed` does, then advances by `ms`: a test thus asserts the delay itself. */
   elapse(ms: number): Promise<void>
-  /** Stands still for `ms`, more than 100: timers that fell due meanwhile fire late, after a turn of I/O. */
+  /** Simulates a process paused for `ms`, over 100: timers due meanwhile fire late, after a turn of I/O. */
   stall(ms: number): Promise<void>
-  /** Sets the wall clock forward, or back, against the monotonic one: no timer notices. */
+  /** Moves the wall clock by `ms`, forward or back. The monotonic time and the timers stay. */
   jumpWall(ms: number): void
   /** Delays, from now, of the timers that are set. */
   pending(): number[]
@@ -72,7 +72,7 @@ export function fakeClock(): FakeClock {
       now += ms
       stalled += ms
       for (const watcher of observers) watcher.stalled(ms)
-      // Two, since the first may come in the same turn of the loop.
+      // Two turns, since the first may end in the same turn of the loop.
       await turn()
       await turn()
       await advance(0)

@@ -1,5 +1,5 @@
 /**
- * A value that remembers what was read of it, as deep as it goes: what nobody asked for is a key that nobody knows.
+ * Wraps a value and records which of its keys are read, at any depth: a key that is never read is unknown to readers.
  * @returns the value to hand out, and the paths of keys that have not been read.
  */
 export function observedReads(value: object): { readonly observed: object; readonly unread: () => string[] } {

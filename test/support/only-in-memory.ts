@@ -1,4 +1,4 @@
-/** Setup of the project `unit`: a test that opens a socket fails. It belongs into a file without `.unit`. */
+/** Setup of the project `unit`: a test that opens a socket fails. Such a test belongs in a file without `.unit`. */
 
 import { Server, Socket } from 'node:net'
 import './only-in-process.ts'

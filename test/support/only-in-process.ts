@@ -1,4 +1,4 @@
-/** Setup of the projects `unit` and `wire`: a test that starts a process fails. It belongs into `*.system.test.ts`. */
+/** Setup of the projects `unit` and `wire`: a test that starts a process fails. It belongs in `*.system.test.ts`. */
 
 import { ChildProcess } from 'node:child_process'
 

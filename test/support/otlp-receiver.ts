@@ -9,7 +9,7 @@ type Values = Readonly<Record<string, Value>>
 export type ReceivedSpan = {
   readonly traceId: string
   readonly spanId: string
-  /** '' for the first of a trace. */
+  /** '' for the root span of a trace. */
   readonly parentId: string
   readonly name: string
   readonly kind: number
@@ -21,22 +21,22 @@ export type ReceivedSpan = {
   readonly status: { readonly code: number; readonly message: string }
 }
 
-/** What it answers; `hang` never does. */
+/** The receiver's answer to one call; `hang` means none. */
 export type Reception =
   | { readonly status: number; readonly headers?: Record<string, string>; readonly body?: string }
   | 'hang'
 
 export type OtlpReceiver = {
-  /** For `tracing.endpoint`. */
+  /** The value for `tracing.endpoint`. */
   readonly endpoint: string
-  /** Of the batches that were answered with 200, in order of arrival. */
+  /** Spans of the batches that were answered with 200, in order of arrival. */
   readonly spans: readonly ReceivedSpan[]
   readonly calls: readonly { readonly path: string; readonly headers: IncomingHttpHeaders; readonly resource: Values }[]
   /** Resolves when the n-th call (from 1) has been received. */
   called(n: number): Promise<void>
 }
 
-/** A collector on a real socket that takes OTLP/HTTP as JSON, and refuses what is not well-formed. The last scene lasts. */
+/** A collector on a real socket for OTLP/HTTP as JSON. Malformed data throws. The last scene is repeated. */
 export async function otlpReceiver(t: Scope, scenes: readonly Reception[] = [{ status: 200 }]): Promise<OtlpReceiver> {
   const spans: ReceivedSpan[] = []
   const calls: OtlpReceiver['calls'][number][] = []

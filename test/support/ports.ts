@@ -3,7 +3,7 @@
 import { createServer, type Server } from 'node:net'
 import type { Scope } from './scripted-upstream.ts'
 
-/** Has a server listen. @returns its port. */
+/** Makes a server listen on a free port. @returns the port. */
 export async function listening(server: Server): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()

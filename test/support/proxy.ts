@@ -14,42 +14,42 @@ type LogLine = Readonly<Record<string, unknown>> & { readonly msg?: string }
 
 export type Sidecar = {
   readonly app: App
-  /** The shared listener. */
+  /** URL of the shared listener; '' when there is none. */
   readonly url: string
-  /** The own listener of an upstream that has one. */
+  /** URL of an upstream's own listener. Throws when it has none. */
   own(upstream: string): string
   readonly controlUrl: string
   /** Every line logged so far. */
   readonly log: readonly LogLine[]
-  /** The first line, logged already or to come, that matches. */
+  /** Resolves with the first log line that matches, past or future. */
   logged(matches: (line: LogLine) => boolean): Promise<LogLine>
   /** Changes the text of the configuration, so that the next reload reads it. */
   rewrite(options: Partial<ProxyOptions>): void
-  /** The same, and a reload by the control API. */
+  /** Changes the text as `rewrite` does, then reloads it by the control API. */
   reload(options: Partial<ProxyOptions>): Promise<Answer>
-  /** Samples of the metrics now: by the whole name with its labels, as `metric` makes it. */
+  /** Present samples of all metrics, by name with labels as `metric` writes it. */
   metrics(): Promise<ReadonlyMap<string, number>>
-  /** One of them; undefined while there is no such series. */
+  /** Present sample of one series; undefined while there is no such series. */
   sample<M extends SampledMetric>(key: M, ...labels: Labels<M>): Promise<number | undefined>
 }
 
 export type ProxyOptions = {
   readonly clock: Clock
-  /** By name, in the shape of the configuration file. */
+  /** Upstreams by name, in the shape of the configuration file. */
   readonly upstreams: Readonly<Record<string, object>>
   readonly defaults?: object
   /** Further top-level keys of the configuration file. */
   readonly top?: object
-  /** Uniform in [0, 1); 0.5 when not given, which makes every jitter none. */
+  /** Uniform in [0, 1); always 0.5 when not given, which means no jitter. */
   readonly random?: () => number
   readonly newId?: () => string
-  /** Addresses of upstreams' names; those of the machine when not given. */
+  /** Resolves the names of upstreams; the system's resolver when not given. */
   readonly resolve?: Resolve
-  /** Called with each line before it is taken; may throw. */
+  /** Called with each log line before it is stored; may throw. */
   readonly onLine?: (line: LogLine) => void
 }
 
-/** The whole sidecar on free ports, from the text of a configuration file on. */
+/** Starts the whole sidecar on free ports, from the text of a configuration file. */
 export async function startProxy(t: Scope, options: ProxyOptions): Promise<Sidecar> {
   let now = options
   const loaded = loadConfig(textOf(now), FILE, {})

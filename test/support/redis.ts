@@ -13,22 +13,22 @@ export const hasRedis = spawnSync('redis-server', ['--version']).status === 0
 export type RedisServer = {
   readonly port: number
   readonly process: ChildProcess
-  /** As `redis-cli` would do it. */
+  /** Sends one command on a connection of its own, as `redis-cli` does. */
   command(...words: (string | number)[]): Promise<unknown>
   stop(): Promise<void>
 }
 
 export type RedisOptions = {
-  /** The same one as of a server stopped before; a free one when not given. */
+  /** For example the port of a server stopped before; a free port when not given. */
   readonly port?: number
-  /** Further arguments. */
+  /** Further arguments of `redis-server`. */
   readonly config?: readonly string[]
-  /** A file to start from, instead of none. */
+  /** Configuration file to start with; none when not given. */
   readonly file?: string
   readonly password?: string
 }
 
-/** A redis-server of the test's own, that takes commands when this resolves. It keeps nothing on disk. */
+/** Starts a redis-server for one test; it takes commands when this resolves, and keeps nothing on disk. */
 export async function startRedis(t: Scope, options: RedisOptions = {}): Promise<RedisServer> {
   const port = options.port ?? (await freePort())
   const folder = temporaryFolder(t)
@@ -55,13 +55,13 @@ export async function startRedis(t: Scope, options: RedisOptions = {}): Promise<
       port,
       host: '127.0.0.1',
       lazyConnect: true,
-      // A command fails where its connection does: whoever sends it decides what then.
+      // Never reconnect: a command fails with its connection, and its sender decides what to do.
       retryStrategy: () => null,
       connectTimeout: 2_000,
       commandTimeout: 10_000,
       ...(password === undefined ? {} : { password }),
     })
-    client.on('error', () => {}) // told by the rejection of `connect` or `call`
+    client.on('error', () => {}) // `connect` or `call` rejects with it
     try {
       await client.connect()
       return await client.call(String(name), ...words)
@@ -72,7 +72,7 @@ export async function startRedis(t: Scope, options: RedisOptions = {}): Promise<
   return { port, process: child, command, stop }
 }
 
-/** Three masters that share the slots. */
+/** Starts a cluster of three masters that share the slots. */
 export async function startCluster(t: Scope): Promise<RedisServer[]> {
   const nodes = await Promise.all(
     Array.from({ length: 3 }, async () => {
@@ -93,8 +93,8 @@ export async function startCluster(t: Scope): Promise<RedisServer[]> {
 }
 
 /**
- * A sentinel that watches a master by the name `main`.
- * @param quorum of sentinels that decide together that it is down; 1 when not given.
+ * Starts a sentinel that watches a master by the name `main`.
+ * @param quorum number of sentinels that must agree that the master is down; 1 when not given.
  */
 export async function startSentinel(
   t: Scope,
@@ -111,7 +111,7 @@ export async function startSentinel(
   return startRedis(t, { file, config: ['--sentinel'], ...(port === undefined ? {} : { port }) })
 }
 
-/** A master, one replica that has all of it, and three sentinels of which two decide. */
+/** Starts a master, one synchronized replica, and three sentinels with a quorum of two. */
 export async function startGuardedMaster(t: Scope) {
   const master = await startRedis(t)
   const replica = await startRedis(t, { config: ['--replicaof', '127.0.0.1', `${master.port}`] })

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo, Socket } from 'node:net'
 import type { Clock } from '../../src/clock.ts'
 
-/** Where what a test opened is closed again: a test's context, or a property run's own. */
+/** Takes the clean-ups of a test: the test's context, or an object of one property run. */
 export type Scope = { onTestFinished(cleanUp: () => unknown): void }
 
 /** What the upstream does with one request, after it has read it whole unless the scene says otherwise. */
@@ -23,7 +23,7 @@ export type Scene =
   | 'reset'
   /** Closes the connection cleanly once the request is read. */
   | 'close'
-  /** Does as it likes, from the request's head on. */
+  /** Handles the request itself, from its head on. */
   | ((request: IncomingMessage, response: ServerResponse) => void)
 
 type Arrival = {
@@ -31,11 +31,11 @@ type Arrival = {
   readonly target: string
   readonly rawHeaders: readonly string[]
   readonly headers: IncomingMessage['headers']
-  /** As far as it was received. */
+  /** The bytes received, also when the request broke off. */
   readonly body: Buffer
-  /** The sidecar's time at which its head arrived. */
+  /** When the request's head arrived, in ms of the sidecar's clock. */
   readonly at: number
-  /** Whether it was received whole. */
+  /** Whether the request was received whole. */
   readonly whole: boolean
 }
 
@@ -54,12 +54,12 @@ export type ScriptedUpstream = {
   arrival(n: number): Promise<Arrival>
   /** Resolves when the n-th request's connection has been closed. */
   gone(n: number): Promise<void>
-  /** Ends those that are open, and goes on serving. */
+  /** Closes the open connections, and goes on serving. */
   dropConnections(): void
   close(): Promise<void>
 }
 
-/** An HTTP upstream on a real socket that plays one scene a request, the last one for all that follow. */
+/** An HTTP upstream on a real socket. It plays one scene for each request, and the last one for all later requests. */
 export async function scriptedUpstream(
   t: Scope,
   clock: Clock,
@@ -111,7 +111,7 @@ export async function scriptedUpstream(
   server.on('connection', (socket) => {
     connections += 1
     sockets.add(socket)
-    // One listener for each request on it.
+    // Each request adds a listener to its socket.
     socket.setMaxListeners(0)
     socket.on('error', () => socket.destroy())
     socket.once('close', () => sockets.delete(socket))
@@ -151,13 +151,13 @@ function play(
   const { status = 200, statusText, headers = {}, body = '', trailers } = scene
   if (statusText === undefined) response.writeHead(status, headers as Record<string, string>)
   else response.writeHead(status, statusText, headers as Record<string, string>)
-  // As bytes: Node would write the head together with a string body, and in that one's encoding.
+  // As bytes: Node would write the head together with a string body, in the body's encoding.
   for (const part of Array.isArray(body) ? body : [body]) response.write(Buffer.from(part))
   if (trailers !== undefined) response.addTrailers(trailers)
   response.end()
 }
 
-/** Numbered gates: `passed(n)` waits for `open(n)`, whichever comes first. */
+/** Numbered gates: `passed(n)` resolves once `open(n)` is called, before or after it. */
 function gates<T>() {
   const all = new Map<number, { promise: Promise<T>; resolve: (value: T) => void }>()
   const gate = (n: number) => {

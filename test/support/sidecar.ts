@@ -8,9 +8,9 @@ type Scenes<C extends Clock> = readonly Scene[] | ((clock: C) => readonly Scene[
 type SidecarOptions = Omit<ProxyOptions, 'clock' | 'upstreams'> & {
   /** Settings of the upstream `web`, beside its address and its listener. */
   readonly web?: object
-  /** Further upstreams, given the origin of the scripted one. */
+  /** Returns further upstreams; called with the origin of the scripted one. */
   readonly others?: (origin: string) => Readonly<Record<string, object>>
-  /** The end of `url`. */
+  /** Path that `url` ends with. */
   readonly path?: string
 }
 
@@ -19,20 +19,20 @@ type Fixture<C extends Clock> = {
   /** The server behind `web`. */
   readonly upstream: ScriptedUpstream
   readonly proxy: Sidecar
-  /** Of the listener of `web`, with `path`. */
+  /** URL of the listener of `web`, with `path`. */
   readonly url: string
-  /** Of the listener of `web`. */
+  /** Port of the listener of `web`. */
   readonly port: number
 }
 
-/** A sidecar between the test and one scripted upstream, `web`, which has a listener of its own. The clock stands still. */
+/** Starts a sidecar on a fake clock, before one scripted upstream, `web`, which has a listener of its own. */
 export const withSidecar = (
   t: Scope,
   scenes: Scenes<FakeClock>,
   options: SidecarOptions = {},
 ): Promise<Fixture<FakeClock>> => sidecarOn(t, fakeClock(), scenes, options)
 
-/** The same on a clock of the test's choice. */
+/** As `withSidecar`, on a clock of the test's choice. */
 export async function sidecarOn<C extends Clock>(
   t: Scope,
   clock: C,

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 
-/** Asks again until it holds: for what another process does in its own time. */
+/** Polls until `holds` resolves to true: for changes that another process or thread makes in real time. */
 export async function until(holds: () => Promise<boolean>): Promise<void> {
   while (!(await holds())) await setTimeout(20)
 }

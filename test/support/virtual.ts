@@ -1,7 +1,7 @@
 import type { Config } from '../../src/config/schema.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { formatFaults } from '../../src/config/file/faults.ts'
-import { ProxyError } from '../../src/errors.ts'
+import { type FaultCode, ProxyError } from '../../src/errors.ts'
 import type { Event } from '../../src/events.ts'
 import { type CallWatch, type Exchange, newExchange, type Timeouts, type Transport } from '../../src/policy/exchange.ts'
 import type { Deps } from '../../src/deps.ts'
@@ -12,19 +12,22 @@ import { compile, type Runtime } from '../../src/runtime/runtime.ts'
 import type { FakeClock } from './fake-clock.ts'
 
 /** What becomes of a call that has reached an endpoint: its answer, so many ms after it was sent. @param json its body. */
-export type Service = (exchange: Exchange, answer: (status: number, afterMs: number, json?: object) => void) => void
+export type Service = (exchange: Exchange, answer: AnswerCall, fail: FailCall) => void
 
-/** What a client got: a status or the reason why there is none, after so many ms of the clock. */
+type AnswerCall = (status: number, afterMs: number, json?: object, headers?: readonly string[]) => void
+type FailCall = (code: FaultCode, afterMs: number) => void
+
+/** A client's result: a status, or the fault code when there is none, after `ms` of the clock. */
 export type Got = {
   readonly outcome: number | string
   readonly ms: number
   readonly attempts: number
   readonly body: string
-  /** Of a refusal. */
+  /** Retry-After of a fault, in seconds. */
   readonly retryAfterS: number | undefined
 }
 
-/** A stream of uniform numbers in [0, 1) that is the same each time: mulberry32 (T. Ettinger, public domain). */
+/** Random numbers, uniform in [0, 1) and the same for the same seed: mulberry32 (T. Ettinger, public domain). */
 export function seeded(seed: number): () => number {
   let state = seed
   return () => {
@@ -37,16 +40,16 @@ export function seeded(seed: number): () => number {
 
 export type Virtual = {
   readonly runtime: Runtime
-  /** Each with the clock's ms at which it came. */
+  /** Events so far; `at` is the clock's time in ms. */
   readonly events: readonly (Event & { readonly at: number })[]
-  /** Sends a GET to the only upstream. @param timeoutMs the client's own limit. */
+  /** Sends a GET to the only upstream. @param timeoutMs the client's own timeout. */
   get(path: string, timeoutMs?: number): Promise<Got>
 }
 
 /**
- * The policies without sockets: thousands of exchanges in the time that a few take over real ones, on a clock that stands
- * still. For what only shows in numbers; what a single exchange meets is tested through the whole sidecar.
- * @param services by origin.
+ * Runs the policies without sockets, on a fake clock: thousands of exchanges in the time that a few take over sockets.
+ * For results that need many exchanges; the behavior of a single one is tested through the whole sidecar.
+ * @param services handlers by the origin of their endpoint.
  */
 export function virtualSidecar(
   clock: FakeClock,
@@ -60,7 +63,13 @@ export function virtualSidecar(
     ids += 1
     return String(ids)
   }
-  const deps: Deps = { clock, random, newId, emit: (event) => void events.push({ ...event, at: clock.now() }) }
+  const deps: Deps = {
+    clock,
+    random,
+    newId,
+    emit: (event) => void events.push({ ...event, at: clock.now() }),
+    isDraining: () => false,
+  }
   const config = configOf({ urls: Object.keys(services), ...upstream })
   const runtime = compile(
     config,
@@ -90,12 +99,17 @@ function transportTo(service: Service | undefined, clock: FakeClock): Transport 
       if (isOver) return
       watch.started(undefined)
       watch.sent()
-      service?.(exchange, (status, afterMs, json) => {
+      const later = (afterMs: number, act: () => void) => {
         clock.after(afterMs, () => {
-          if (!isOver) answer(status, json, watch)
+          if (!isOver) act()
           isOver = true
         })
-      })
+      }
+      service?.(
+        exchange,
+        (status, afterMs, json, headers) => later(afterMs, () => answer(status, json, headers, watch)),
+        (code, afterMs) => later(afterMs, () => watch.failed(code, undefined)),
+      )
     })
     return {
       abort: () => {
@@ -105,8 +119,8 @@ function transportTo(service: Service | undefined, clock: FakeClock): Transport 
   }
 }
 
-function answer(status: number, json: object | undefined, watch: CallWatch): void {
-  const headers = json === undefined ? [] : ['content-type', 'application/json']
+function answer(status: number, json: object | undefined, given: readonly string[] = [], watch: CallWatch): void {
+  const headers = json === undefined ? [...given] : [...given, 'content-type', 'application/json']
   watch.head(new WholeReply({ status, statusText: '', headers }, Buffer.from(JSON.stringify(json ?? 'done'))))
 }
 

@@ -74,7 +74,7 @@ test('top --once: prints upstreams, unusual breakers and failures', async (t) =>
   expect(lines).toHaveLength(10)
 })
 
-test('top: takes the token from the environment, and says when it is missing', async (t) => {
+test('top: takes the token from the variable of --token-env; a missing token or variable is an error', async (t) => {
   const { proxy } = await withFailures(t, { control: { listen: '127.0.0.1:0', token: 'sesame' } })
   const args = ['top', '--once', '--url', proxy.controlUrl]
   const refused = await breakwater(t, args).ended
@@ -86,14 +86,14 @@ test('top: takes the token from the environment, and says when it is missing', a
   expect([unset.code, unset.stderr]).toEqual([2, expect.stringContaining('NOT_SET is not set')])
 })
 
-test('top: says that nothing listens, with exit code 1', async (t) => {
+test('top: a refused connection exits with 1 and is reported', async (t) => {
   const { proxy } = await withFailures(t)
   await proxy.app.close()
   const { code, stderr } = await breakwater(t, ['top', '--url', proxy.controlUrl]).ended
   expect([code, stderr]).toEqual([1, expect.stringMatching(/^breakwater: http:.*ECONNREFUSED/)])
 })
 
-/** A terminal of `columns` by 30 whose screens are gathered. */
+/** A terminal with 30 rows that records what is written to it. */
 function screenOf(columns: number, isColoured = true) {
   const written: string[] = []
   const watchers = new Set<() => void>()
@@ -139,7 +139,7 @@ function screenOf(columns: number, isColoured = true) {
   }
 }
 
-test('top: draws each second, fits the width, says the sidecar is gone; q restores', async (t) => {
+test('top: redraws each second, fits the width, reports a lost sidecar; q restores the terminal', async (t) => {
   const { clock, proxy } = await withFailures(t)
   const screen = screenOf(200)
   const done = top({ url: proxy.controlUrl, token: '', once: false }, screen.terminal, fakeClock(), () => {})
@@ -169,7 +169,7 @@ test('top: draws each second, fits the width, says the sidecar is gone; q restor
   ])
 })
 
-test('top: a silent sidecar counts as gone after 10 s, and q ends a wait', async (t) => {
+test('top: a sidecar silent for 10 s is lost and is called again; q ends at once', async (t) => {
   const asked: string[] = []
   const hanging = createServer(({ url = '' }, response) => {
     asked.push(url)
@@ -193,7 +193,7 @@ test('top: a silent sidecar counts as gone after 10 s, and q ends a wait', async
   expect(await done).toBe(0)
 })
 
-test('top: says the same without colours', async (t) => {
+test('top: without colours it writes no colour codes', async (t) => {
   const { proxy } = await withFailures(t)
   const screen = screenOf(80, false)
   const done = top({ url: proxy.controlUrl, token: '', once: false }, screen.terminal, fakeClock(), () => {})
@@ -203,7 +203,7 @@ test('top: says the same without colours', async (t) => {
   for (const code of [1, 2, 31, 32, 33]) expect(screen.written.join('')).not.toContain(`\x1b[${code}m`)
 })
 
-test('top: names too wide lose their middle; rows that do not fit are counted', () => {
+test('top: the middle of a long name is cut out; rows that do not fit are counted', () => {
   const named = (name: string) => ({ ...UPSTREAM, name })
   const upstreams = ['payments-production-eu', 'payments-production-us', 'c', 'd', 'e'].map(named)
   const lines = (columns: number, rows: number) =>
@@ -233,7 +233,7 @@ test('top: counts open breakers, and shows a forced one', () => {
   expect(stripVTControlCharacters(shown)).toContain('some, other routes: open')
 })
 
-test('top: failures of one kind are one line, the newest, with their number', () => {
+test('top: failures of the same kind are one line with the newest of them and their number', () => {
   const kinds = ['reset', 'breaker_open', 'breaker_open', 'reset', 'breaker_open']
   const failures = kinds.map((reason, i) => ({ ...FAILURE, reason, path: `/${i}` }))
   const shown = frame({ ...freshState(), failures }, { url: '', link: 'live' }, SCREEN)
@@ -243,7 +243,7 @@ test('top: failures of one kind are one line, the newest, with their number', ()
   ])
 })
 
-test('top: text from a client cannot move the cursor', () => {
+test('top: control characters in text from a client are replaced', () => {
   const state = { ...freshState(), failures: [{ ...FAILURE, path: '/\x1b[2J\x9b2J\r\nx' }] }
   const shown = frame(state, { url: 'http://x', link: 'live' }, SCREEN)
   expect(shown).toContain('GET /�[2J�2J��x HTTP 503')

@@ -14,7 +14,8 @@ type OfEndpoint<R> = (upstream: string, origin: string) => R
 
 /**
  * Checks the health path of an endpoint while a breaker of it is open, and lets the breaker admit probes early once the check
- * succeeds. Never opens or closes a breaker: the probes decide.
+ * succeeds; a second time only after the check has failed or the breaker has closed, since an API may be broken behind a sound
+ * health path. Never opens or closes a breaker: the probes decide.
  */
 export class EarlyProbes {
   readonly #endpoints: readonly Watched[]
@@ -23,6 +24,8 @@ export class EarlyProbes {
   readonly #clock: Clock
   readonly #fault: (error: unknown) => void
   readonly #timers = new Map<Watched, Timer>()
+  /** Endpoints whose breakers were let probe early since their check last failed. */
+  readonly #moved = new Set<Watched>()
   #isClosed = false
 
   /** @param fault called with what `allowProbes` throws. */
@@ -46,10 +49,12 @@ export class EarlyProbes {
   }
 
   record(event: Event): void {
-    if (event.kind !== 'breaker' || event.to !== 'open') return
+    if (event.kind !== 'breaker') return
     for (const watched of this.#endpoints) {
       const isMeant = watched.upstream === event.upstream && (event.endpoint ?? watched.origin) === watched.origin
-      if (isMeant) this.#schedule(watched)
+      if (!isMeant) continue
+      if (event.to === 'open') this.#schedule(watched)
+      if (event.to === 'closed') this.#moved.delete(watched)
     }
   }
 
@@ -59,18 +64,26 @@ export class EarlyProbes {
     this.#timers.clear()
   }
 
+  #onHealthy(watched: Watched): void {
+    if (this.#moved.has(watched)) return this.#schedule(watched)
+    this.#moved.add(watched)
+    this.#allowProbes(watched.upstream, watched.origin)
+  }
+
   #schedule(watched: Watched): void {
     if (this.#isClosed || this.#timers.has(watched)) return
     const { upstream, origin, health, intervalMs } = watched
     const timer = this.#clock.after(intervalMs, () => {
       this.#timers.delete(watched)
       if (!this.#isOpen(upstream, origin)) return
-      // A failed check changes nothing: the next one follows after the interval.
       health
         .look()
         .then(
-          () => this.#allowProbes(upstream, origin),
-          () => this.#schedule(watched),
+          () => this.#onHealthy(watched),
+          () => {
+            this.#moved.delete(watched)
+            this.#schedule(watched)
+          },
         )
         .catch(this.#fault)
     })

@@ -135,6 +135,11 @@ function createFold(logger: Logger, asked: boolean, bursts: Bursts): Pick<Log, '
         logger[mode === 'auto' ? 'info' : 'warn']({ upstream, route, endpoint, mode }, 'breaker mode set')
         return
       }
+      case 'breaker_window_restarted': {
+        const { upstream, route, endpoint } = event
+        logger.info({ upstream, route, endpoint }, 'breaker window restarted')
+        return
+      }
       case 'resume':
         logger.info({ ...placeOf(event.ref), resumed: event.resumed }, 'resume')
         return
@@ -218,8 +223,12 @@ function writeAccess(logger: Logger, event: RequestEvent): void {
     status: event.status,
     attempts: event.attempts,
     reason: event.reason,
+    limit: event.limit && `${event.limit.key}: ${event.limit.value}`,
+    ignored: event.ignored.length > 0 ? event.ignored : undefined,
     queue_ms: ms(event.queueMs),
     backoff_ms: ms(event.backoffMs),
+    breaker_ms: event.breakerMs > 0 ? ms(event.breakerMs) : undefined,
+    retry_after_ms: event.retryAfterMs > 0 ? ms(event.retryAfterMs) : undefined,
     connect_ms: ms(event.connectMs),
     first_byte_ms: ms(event.firstByteMs),
     total_ms: ms(event.totalMs),

@@ -24,6 +24,7 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
   const unrouted = new Counter({ ...METRICS.unrouted, registers })
   const transitions = new Counter({ ...METRICS.breakerTransitions, registers })
   const inputsRefused = new Counter({ ...METRICS.inputsRefused, registers })
+  const ignoredFields = new Counter({ ...METRICS.ignoredFields, registers })
   const nameResolutions = new Counter({ ...METRICS.nameResolutions, registers })
   const faults = new Counter({ ...METRICS.faults, registers })
   const turnedAway = new Counter({ ...METRICS.turnedAway, registers })
@@ -45,6 +46,7 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
   const record = (event: Event): void => {
     switch (event.kind) {
       case 'request':
+        for (const field of event.ignored) ignoredFields.inc({ field })
         if (event.ref === undefined) unrouted.inc({ reason: event.reason ?? 'none' })
         else countRequest(routes.of(event.ref), event, scrapes)
         return
@@ -138,6 +140,7 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
       case 'config_warning':
       case 'few_descriptors':
       case 'breaker_mode':
+      case 'breaker_window_restarted':
       case 'listening':
       case 'closing':
       case 'draining':

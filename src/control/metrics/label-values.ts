@@ -4,6 +4,7 @@ import {
   BREAKER_STATES,
   FAULT_PLACES,
   HEDGE_OUTCOMES,
+  IGNORED_FIELDS,
   JOB_OUTCOMES,
   LOCAL_LIMITS,
   RELOAD_TRIGGERS,
@@ -41,6 +42,7 @@ const OWN: {
   resumes: { outcome: list(['resumed', 'failed']) },
   shared: { by: list(['hold', 'collapse']) },
   hedges: { outcome: `${list(HEDGE_OUTCOMES)} (by the retry budget)` },
+  ignoredFields: { field: list(IGNORED_FIELDS) },
   nameResolutions: { outcome: list(['changed', 'failed']) },
   jobsSeen: { outcome: list(JOB_OUTCOMES) },
   timeouts: {

@@ -64,6 +64,7 @@ export const METRICS = {
     ...ROUTE,
     'outcome',
   ]),
+  ignoredFields: counter('ignored_fields_total', 'Request fields whose values could not be read', ['field']),
   nameResolutions: counter(
     'name_resolutions_total',
     'DNS lookups of upstream names that changed the addresses, or failed',

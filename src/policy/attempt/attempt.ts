@@ -4,6 +4,7 @@ import {
   type Call,
   type CallWatch,
   type Exchange,
+  extendTotal,
   fork,
   type Reply,
   remember,
@@ -12,6 +13,8 @@ import {
 } from '../exchange.ts'
 import type { Deps } from '../../deps.ts'
 import type { AttemptSpan } from '../../events.ts'
+import { withoutFields } from '../../net/fields.ts'
+import { outOfTime } from '../deadline/passed.ts'
 
 /**
  * Makes one attempt: sends the exchange once. `connect` bounds connecting, `idle` sending, `attempt` the wait for the head, the
@@ -40,6 +43,8 @@ class Attempt implements CallWatch {
   readonly #span: AttemptSpan | undefined
   readonly #onGone = () => this.#giveUp(this.#exchange.client.goneAs)
   #phase: Phase = 'connecting'
+  #enteredAt: number
+  /** Time of the last progress in the phase. */
   #phaseSince: number
   /** The clock's `stalledMs` at the start of the phase. */
   #stalledBefore: number
@@ -61,6 +66,7 @@ class Attempt implements CallWatch {
     this.#reject = reject
     this.#startedAt = deps.clock.now()
     this.#span = spanOf(exchange, origin, deps)
+    this.#enteredAt = this.#startedAt
     this.#phaseSince = this.#startedAt
     this.#stalledBefore = deps.clock.stalledMs()
     this.#watchdog = new Watchdog(
@@ -74,10 +80,7 @@ class Attempt implements CallWatch {
     this.#exchange.attempts += 1
     this.#exchange.client.listen(this.#onGone)
     try {
-      this.#call = transport(
-        this.#span === undefined ? this.#exchange : withTraceparent(this.#exchange, this.#span),
-        this,
-      )
+      this.#call = transport(asSent(this.#exchange, this.#span, this.#startedAt), this)
     } catch (error) {
       this.#deps.emit({ kind: 'fault', error, where: 'attempt' })
       if (!this.#over) this.failed('internal', error)
@@ -110,9 +113,17 @@ class Attempt implements CallWatch {
   }
 
   #enter(phase: Phase): void {
+    this.#leavePhase()
     this.#phase = phase
+    this.#enteredAt = this.#deps.clock.now()
     this.#since()
     if (this.#call !== undefined) this.#watchdog.watch()
+  }
+
+  /** The time for which the body was on its way does not count towards `total`. */
+  #leavePhase(): void {
+    if (this.#phase !== 'sending' || this.#exchange.body === undefined) return
+    extendTotal(this.#exchange, this.#deps.clock.now() - this.#enteredAt)
   }
 
   #since(): void {
@@ -132,11 +143,19 @@ class Attempt implements CallWatch {
   }
 
   #dueAt(): number {
-    return Math.min(this.#phaseEndsAt(), this.#exchange.deadlineAt)
+    return Math.min(this.#phaseEndsAt(), this.#deadlineAt())
+  }
+
+  /** `total` does not run during an upload, which `idle` bounds. */
+  #deadlineAt(): number {
+    const { body, deadlineAt, deadlineFault, limitAt } = this.#exchange
+    const isUpload = this.#phase === 'sending' && body !== undefined && deadlineFault === 'total_timeout'
+    return isUpload ? limitAt : deadlineAt
   }
 
   #lateness(): FaultCode {
-    if (this.#exchange.deadlineAt < this.#phaseEndsAt()) return this.#exchange.deadlineFault
+    const { deadlineAt, deadlineFault, limitFault } = this.#exchange
+    if (this.#deadlineAt() < this.#phaseEndsAt()) return this.#deadlineAt() === deadlineAt ? deadlineFault : limitFault
     if (this.#phase === 'connecting') return 'connect_timeout'
     if (this.#phase === 'waiting') return 'attempt_timeout'
     return this.#exchange.body?.starved ? 'client_stalled' : 'idle_timeout'
@@ -146,20 +165,22 @@ class Attempt implements CallWatch {
   #giveUp(code: FaultCode, whose?: Whose): void {
     this.#finish(undefined, code, false)
     this.#call?.abort()
-    this.#reject(new ProxyError(code, undefined, whose && { whose }))
+    this.#reject(outOfTime(code, this.#exchange, whose))
   }
 
   #finish(status: number | undefined, reason: FaultCode | undefined, early: boolean): void {
     this.#over = true
+    this.#leavePhase()
     this.#watchdog.stop()
     this.#exchange.client.unlisten(this.#onGone)
     const now = this.#deps.clock.now()
     const durationMs = now - this.#startedAt
     const { route: ref } = this.#exchange
     const [startedAt, endpoint, span] = [this.#startedAt, this.#endpoint, this.#span]
-    if (this.#phase === 'waiting') this.#exchange.headMs = now - this.#phaseSince - this.#stalledMs()
+    const headMs = this.#phase === 'waiting' ? now - this.#phaseSince - this.#stalledMs() : undefined
+    if (headMs !== undefined) this.#exchange.headMs = headMs
     const outcome = status ?? reason ?? 'internal'
-    remember(this.#exchange, { startedAt, ms: durationMs, outcome, early, endpoint, job: undefined, span })
+    remember(this.#exchange, { startedAt, ms: durationMs, headMs, outcome, early, endpoint, job: undefined, span })
     this.#deps.emit({ kind: 'attempt', ref, status, reason, durationMs, connectMs: this.#connectMs })
   }
 }
@@ -168,6 +189,20 @@ class Attempt implements CallWatch {
 const spanOf = ({ trace, target }: Exchange, origin: string, { newId }: Deps): AttemptSpan | undefined =>
   trace && { id: newId().replaceAll('-', '').slice(16), trace, origin, path: target.replace(/[?#].*$/s, '') }
 
-/** Copies the exchange with a `traceparent` of this attempt. Only recorded requests pay for the copy. */
-const withTraceparent = (exchange: Exchange, { id, trace }: AttemptSpan): Exchange =>
-  fork(exchange, { headers: [...exchange.headers, 'traceparent', `00-${trace.traceId}-${id}-${trace.flags}`] })
+/**
+ * The exchange with the fields of this attempt: its `traceparent`, and the time that is left where the client gave one. Only
+ * requests that need them pay for the copy.
+ */
+function asSent(exchange: Exchange, span: AttemptSpan | undefined, now: number): Exchange {
+  const { clientTimeoutMs, deadlineAt, headers } = exchange
+  if (span === undefined && clientTimeoutMs === undefined) return exchange
+  const fields = clientTimeoutMs === undefined ? [...headers] : withoutFields(headers, TIMEOUT)
+  if (clientTimeoutMs !== undefined) fields.push('x-request-timeout', String(secondsLeft(deadlineAt - now)))
+  if (span !== undefined) fields.push('traceparent', `00-${span.trace.traceId}-${span.id}-${span.trace.flags}`)
+  return fork(exchange, { headers: fields })
+}
+
+const TIMEOUT = new Set(['x-request-timeout'])
+
+/** Never 0, which would count as no limit at the upstream. */
+const secondsLeft = (ms: number) => Math.max(1, Math.floor(ms)) / 1000

@@ -1,21 +1,46 @@
 import { writtenMs } from '../../config/kinds/units.ts'
+import type { Deps } from '../../deps.ts'
 import type { BreakerState } from '../breaker/breakers.ts'
 import type { Send } from '../exchange.ts'
-import type { EndpointOwner, EndpointPlace, Place, RouteOwner, Standing } from '../policy.ts'
+import type { EndpointOwner, EndpointPlace, Place, RouteOwner, Standing, UpstreamOwner } from '../policy.ts'
 import type { ExplainScope } from '../scope.ts'
 import { balancing, type Delays } from './balance.ts'
 import { type EndpointLoad, endpointsAt } from './endpoints.ts'
+import { freshReach } from './reach.ts'
 import { BALANCE, type BalanceSettings } from './settings.ts'
 
-type State = BreakerState['state'] & { readonly delays: Delays }
+/** Monotonic ms of the reload that added an endpoint, by origin; -Infinity when it was there at the start. */
+type AddedAt = ReadonlyMap<string, number>
+
+type State = BreakerState['state'] & { readonly delays: Delays; readonly addedAt: AddedAt }
 
 export const balancePolicy = {
   name: 'balance',
   settings: BALANCE,
   state: {
+    upstream: {
+      // Of the upstream: a route that is new itself, or an endpoint, cannot tell a new endpoint from a new upstream.
+      addedAt: {
+        prepare: (
+          { origins }: UpstreamOwner,
+          known: AddedAt | undefined,
+          before: UpstreamOwner | undefined,
+          { clock }: Deps,
+        ): AddedAt => {
+          const isNew = (origin: string) => before !== undefined && !before.origins.includes(origin)
+          const always = Number.NEGATIVE_INFINITY
+          return new Map(
+            origins.map((origin) => [origin, isNew(origin) ? clock.now() : (known?.get(origin) ?? always)]),
+          )
+        },
+      },
+    },
     endpoint: {
       load: {
         prepare: (_: EndpointOwner, known: EndpointLoad['load'] | undefined) => known ?? { inFlight: 0 },
+      },
+      reach: {
+        prepare: (_: EndpointOwner, known: EndpointLoad['reach'] | undefined) => known ?? freshReach(),
       },
     },
     route: {
@@ -29,6 +54,7 @@ export const balancePolicy = {
     const endpoints = endpointsAt(place).map((endpoint, i) => ({
       endpoint,
       send: sends[i] ?? missing(endpoint.origin),
+      addedAt: place.state.addedAt.get(endpoint.origin) ?? Number.NEGATIVE_INFINITY,
     }))
     return balancing(endpoints, place.state.delays, place.upstream.balance, place.deps)
   },
@@ -42,7 +68,7 @@ export const balancePolicy = {
       : [
           part(
             'balance.slowStart',
-            `the less loaded of two endpoints; full share ${writtenMs(balance.slowStartMs)} after one has recovered`,
+            `the less loaded of two endpoints; full share ${writtenMs(balance.slowStartMs)} after one has recovered or was added`,
           ),
         ],
 }

@@ -1,27 +1,14 @@
-import { faultOf, ProxyError, type Whose } from '../../errors.ts'
+import { ProxyError } from '../../errors.ts'
+import { writtenMs } from '../../config/kinds/units.ts'
 import { callEach } from '../call-each.ts'
-import {
-  admit,
-  admits,
-  type Circuit,
-  type CircuitSettings,
-  force,
-  noticeHalfOpen,
-  type Permit,
-  refuses,
-  type Transition,
-} from './circuit.ts'
+import { admit, admits, type Circuit, force, noticeHalfOpen, type Permit, refuses, type Transition } from './circuit.ts'
 import { watchJob } from '../failure-when/report.ts'
 import type { JobWatch } from '../failure-when/rule.ts'
-import type { BodyEnd, BreakerMode, Trace } from '../../events.ts'
+import type { BreakerMode, Trace } from '../../events.ts'
 import type { Exchange, Layer, Reply } from '../exchange.ts'
 import type { Deps } from '../../deps.ts'
-import { answered, noticeSlow, settle, settleJob, type Verdict } from './settle.ts'
-
-type BreakerRules = CircuitSettings & {
-  /** Response statuses that count as failures. */
-  readonly failureStatuses: ReadonlySet<number>
-}
+import { answered, brokeOff, noticeSlow, settle, settleJob, type Verdict } from './settle.ts'
+import { type BreakerRules, verdictOnBody, verdictOnError, verdictOnHead } from './verdict.ts'
 
 /** Circuit breaker of one endpoint: the upstream's, shared by its routes, or a route's own. */
 export type Breaker = {
@@ -32,8 +19,8 @@ export type Breaker = {
   readonly route: string | undefined
   /** Its origin; undefined where the upstream has but one. */
   readonly endpoint: string | undefined
-  /** Called when the circuit opens. */
-  readonly onOpen: Set<() => void>
+  /** Called when the state changes, and when a slot for a probe is free again. */
+  readonly onChange: Set<() => void>
 }
 
 /**
@@ -42,18 +29,22 @@ export type Breaker = {
  */
 export function refusalOf(breakers: readonly Breaker[], deps: Deps): ProxyError | undefined {
   const now = deps.clock.now()
-  let first: Breaker | undefined
   for (const breaker of breakers) {
     lookForSlow(breaker, now, deps)
     if (!refuses(breaker.circuit, now)) return undefined
-    if (first === undefined || breaker.circuit.halfOpenAt < first.circuit.halfOpenAt) first = breaker
   }
-  return first && rejection(first, now)
+  return rejectionOf(breakers, deps)
 }
 
-/** Whether any of the breakers admits an attempt now, as a probe or otherwise. */
-export const anyAdmits = (breakers: readonly Breaker[], deps: Deps): boolean =>
-  breakers.some((breaker) => wouldAdmit(breaker, deps))
+/** The rejection of the breaker that admits a call soonest. */
+export function rejectionOf([first, ...others]: readonly Breaker[], { clock }: Deps): ProxyError {
+  if (first === undefined) throw new Error('a route without a breaker')
+  const soonest = others.reduce(
+    (one, other) => (other.circuit.halfOpenAt < one.circuit.halfOpenAt ? other : one),
+    first,
+  )
+  return rejection(soonest, clock.now())
+}
 
 /** Whether the breaker admits an attempt now, as a probe or otherwise. */
 export function wouldAdmit(breaker: Breaker, deps: Deps): boolean {
@@ -70,35 +61,44 @@ export function setMode(breaker: Breaker, mode: BreakerMode, deps: Deps): void {
 }
 
 /**
- * Stands inside the retry, so that it counts attempts. Counts an attempt as a success only when its body is whole. Counts it as
- * neither success nor failure when the client left or the sidecar refused it. A probe holds its slot no longer than the
- * attempt's timeout.
+ * Stands inside the retry, so that it counts attempts. What the attempt says about the upstream is in verdict.ts. A probe
+ * succeeds with its response head, another call once its body is whole. A probe holds its slot no longer than the attempt's
+ * timeout, nor than the longest open time: an upstream that hangs gets as many calls as one that refuses them.
  */
 export const breaking =
   (breaker: Breaker, deps: Deps): Layer =>
   (next) =>
   async (exchange) => {
-    const { trace, timeouts } = exchange
-    const permit = enter(breaker, timeouts.attemptMs, trace, deps)
+    const { trace } = exchange
+    const permit = enter(breaker, exchange, deps)
+    const isProbe = breaker.circuit.tripped
     try {
       const reply = await next(exchange)
       leaveAtHead(breaker, permit, deps)
       if (exchange.jobs !== undefined) watch(breaker, permit, exchange.jobs, reply, exchange, deps)
-      const verdict = verdictOnHead(reply.status, exchange, breaker.settings)
-      if (verdict === undefined) reply.onClosed((end) => conclude(breaker, permit, verdictOnBody(end), trace, deps))
-      else conclude(breaker, permit, verdict, trace, deps)
+      const verdict = verdictOnHead(reply, exchange, breaker.settings, deps.clock.wallNow())
+      if (verdict !== undefined) conclude(breaker, permit, verdict, trace, deps)
+      else if (isProbe) concludeProbe(breaker, permit, reply, trace, deps)
+      else reply.onClosed((end) => conclude(breaker, permit, verdictOnBody(end), trace, deps))
       return reply
     } catch (error) {
-      conclude(breaker, permit, error instanceof ProxyError ? verdictOn(error.whose) : 'neutral', trace, deps)
+      conclude(breaker, permit, verdictOnError(error, exchange, breaker.settings, deps.clock.now()), trace, deps)
       throw error
     }
   }
 
-function enter(breaker: Breaker, leaseMs: number, trace: Trace | undefined, deps: Deps): Permit {
+function enter(breaker: Breaker, exchange: Exchange, deps: Deps): Permit {
+  const { group, timeouts, trace, onAdmitted } = exchange
   const now = deps.clock.now()
   lookForSlow(breaker, now, deps)
-  const permit = admit(breaker.circuit, now, leaseMs, deps.clock.stalledMs(), breaker.settings)
+  const call = {
+    group: group.key,
+    leaseMs: Math.min(timeouts.attemptMs, breaker.settings.openForMaxMs),
+    stalledMs: deps.clock.stalledMs(),
+  }
+  const permit = admit(breaker.circuit, now, call, breaker.settings)
   if (permit === undefined) throw rejection(breaker, now)
+  onAdmitted?.()
   publish(breaker, noticeHalfOpen(breaker.circuit, now), deps, trace)
   return permit
 }
@@ -119,7 +119,18 @@ function leaveAtHead(breaker: Breaker, permit: Permit, deps: Deps): void {
 function conclude(breaker: Breaker, permit: Permit, verdict: Verdict, trace: Trace | undefined, deps: Deps): void {
   const now = deps.clock.now()
   lookForSlow(breaker, now, deps)
+  const wasProbing = breaker.circuit.tripped
   publish(breaker, settle(breaker.circuit, permit, verdict, now, breaker.settings), deps, trace)
+  // A slot for a probe is free again.
+  if (wasProbing && breaker.circuit.tripped) callEach([...breaker.onChange])
+}
+
+function concludeProbe(breaker: Breaker, permit: Permit, reply: Reply, trace: Trace | undefined, deps: Deps): void {
+  conclude(breaker, permit, 'success', trace, deps)
+  reply.onClosed((end) => {
+    if (verdictOnBody(end) !== 'failure') return
+    publish(breaker, brokeOff(breaker.circuit, permit, deps.clock.now(), breaker.settings), deps, trace)
+  })
 }
 
 /** Counts each job's failure once, however often the job is polled. */
@@ -136,27 +147,6 @@ function watch(breaker: Breaker, permit: Permit, jobs: JobWatch, reply: Reply, e
   })
 }
 
-/**
- * undefined when the verdict depends on the body. A protocol switch is a success, since no response body follows. A failed job
- * counts as one failure, not one for each poll.
- */
-function verdictOnHead(status: number, { jobs, path }: Exchange, settings: BreakerRules): Verdict | undefined {
-  if (settings.failureStatuses.has(status)) {
-    const id = jobs?.idOf?.(path)
-    return id !== undefined && jobs?.counted.add(`broken ${id}`) === false ? 'neutral' : 'failure'
-  }
-  if (status === 429) return 'limited'
-  return status === 101 ? 'success' : undefined
-}
-
-function verdictOnBody(end: BodyEnd): Verdict {
-  if (end === 'complete') return 'success'
-  if (end === 'cancelled') return 'neutral'
-  return verdictOn(faultOf(end).whose)
-}
-
-const verdictOn = (whose: Whose): Verdict => (whose === 'upstream' ? 'failure' : 'neutral')
-
 function rejection(breaker: Breaker, now: number): ProxyError {
   const who = [breaker.upstream, breaker.route, breaker.endpoint].filter((name) => name !== undefined).join(' ')
   if (breaker.circuit.mode === 'forced-open') {
@@ -164,8 +154,12 @@ function rejection(breaker: Breaker, now: number): ProxyError {
     return new ProxyError('breaker_forced', `circuit breaker of ${who} is held open by an operator`, { retryAfterS })
   }
   const waitMs = Math.max(0, breaker.circuit.halfOpenAt - now)
-  const detail = waitMs > 0 ? `circuit breaker of ${who} is open` : `circuit breaker of ${who} is probing`
-  return new ProxyError('breaker_open', detail, { retryAfterS: Math.max(1, Math.ceil(waitMs / 1000)) })
+  const { patienceMs, halfOpenProbes } = breaker.settings
+  const state =
+    waitMs > 0 ? `is open for another ${writtenMs(Math.ceil(waitMs))}` : `is probing (${halfOpenProbes} at once)`
+  const limit = { key: 'breaker.patience', value: writtenMs(patienceMs) }
+  const detail = `circuit breaker of ${who} ${state}, and breaker.patience is ${limit.value}`
+  return new ProxyError('breaker_open', detail, { retryAfterS: Math.max(1, Math.ceil(waitMs / 1000)), limit })
 }
 
 /** @param trace of the request whose attempt changed the state; undefined where a request only noticed the change. */
@@ -173,5 +167,5 @@ function publish(breaker: Breaker, transition: Transition | undefined, deps: Dep
   if (transition === undefined) return
   const { upstream, route, endpoint } = breaker
   deps.emit({ kind: 'breaker', upstream, route, endpoint, ...transition, trace })
-  if (transition.to === 'open') callEach([...breaker.onOpen])
+  callEach([...breaker.onChange])
 }

@@ -1,13 +1,14 @@
 /** Breakers of an upstream: its own, and those of the routes that declare one; each for every endpoint. */
 
 import { isDeepStrictEqual } from 'node:util'
+import { callEach } from '../call-each.ts'
 import type { Deps } from '../../deps.ts'
 import type { BreakerMode } from '../../events.ts'
 import { NO_ROUTE, type Place, type UpstreamOwner } from '../policy.ts'
 import { statusesIn } from '../shared/statuses.ts'
 import { type Breaker, refusalOf, setMode } from './breaker.ts'
-import { allowProbes, freshCircuit, stateOf } from './circuit.ts'
-import type { BreakerSettings, RouteBreaker, UpstreamBreaker } from './settings.ts'
+import { adapt, allowProbes, freshCircuit, stateOf } from './circuit.ts'
+import { type BreakerSettings, longestOpenMs, type RouteBreaker, type UpstreamBreaker } from './settings.ts'
 
 type BreakerRecord = { readonly origin: string; readonly settings: BreakerSettings; readonly breaker: Breaker }
 
@@ -44,7 +45,12 @@ export const ownBreaker = (breakers: Breakers, origin: string): Breaker | undefi
   breakers.get(keyOf(undefined, origin))?.breaker
 
 export const breakersState = {
-  prepare({ name, settings, origins, routes }: Owner, before: Breakers | undefined): Breakers {
+  prepare(
+    { name, settings, origins, routes }: Owner,
+    before: Breakers | undefined,
+    _: Owner | undefined,
+    deps: Deps,
+  ): Breakers {
     const owners = [
       { route: undefined, breaker: settings.breaker },
       ...routes
@@ -58,27 +64,42 @@ export const breakersState = {
             const key = keyOf(route, origin)
             const endpoint = origins.length > 1 ? origin : undefined
             const known = before?.get(key)
-            return [key, recordFor({ upstream: name, route, endpoint }, origin, breaker, known)] as const
+            return [key, recordFor({ upstream: name, route, endpoint }, origin, breaker, known, deps)] as const
           }),
     )
     return new Map(all)
   },
+
+  /** Breakers that go on take their new settings. */
+  activate(breakers: Breakers, _: Owner, before: Breakers | undefined, { clock, emit }: Deps): void {
+    for (const [key, { breaker, settings }] of breakers) {
+      const known = before?.get(key)
+      if (known === undefined || isDeepStrictEqual(known.settings, settings)) continue
+      const { upstream, route, endpoint, circuit } = breaker
+      if (adapt(circuit, clock.now(), breaker.settings))
+        emit({ kind: 'breaker_window_restarted', upstream, route, endpoint })
+      callEach([...breaker.onChange])
+    }
+  },
 }
 
-/** Keeps the state while the breaker's settings are the same, and an operator's mode in any case. */
+/** Keeps the state of a known breaker, whatever its settings. */
 function recordFor(
   of: Pick<Breaker, 'upstream' | 'route' | 'endpoint'>,
   origin: string,
   settings: BreakerSettings,
   known: BreakerRecord | undefined,
+  { random }: Deps,
 ): BreakerRecord {
-  if (known !== undefined && isDeepStrictEqual(known.settings, settings))
-    return { origin, settings, breaker: { ...known.breaker, endpoint: of.endpoint } }
-  const rules = { ...settings, failureStatuses: statusesIn(settings.failureStatus) }
-  const circuit = freshCircuit(rules)
-  circuit.mode = known?.breaker.circuit.mode ?? circuit.mode
-  return { origin, settings, breaker: { ...of, settings: rules, circuit, onOpen: new Set() } }
+  const stretch = () => 1 + OPEN_JITTER * random()
+  const openForMaxMs = longestOpenMs(settings)
+  const rules = { ...settings, openForMaxMs, failureStatuses: statusesIn(settings.failureStatus), stretch }
+  const { circuit, onChange } = known?.breaker ?? { circuit: freshCircuit(rules), onChange: new Set<() => void>() }
+  return { origin, settings, breaker: { ...of, settings: rules, circuit, onChange } }
 }
+
+/** Share by which an open time is longer at random. */
+const OPEN_JITTER = 0.1
 
 /** Operations on an upstream's breakers for operators and health checks. */
 export type BreakerControl = {
@@ -96,7 +117,10 @@ export function breakerControl(breakers: Breakers, deps: Deps): BreakerControl {
   return {
     isOpen: (origin) => at(origin).some(({ circuit }) => stateOf(circuit, deps.clock.now()) === 'open'),
     allowProbes: (origin) => {
-      for (const { circuit } of at(origin)) allowProbes(circuit, deps.clock.now())
+      for (const { circuit, onChange } of at(origin)) {
+        allowProbes(circuit, deps.clock.now())
+        callEach([...onChange])
+      }
     },
     setMode: (matches, mode) => {
       const chosen = all.filter(({ breaker }) => matches(breaker))

@@ -5,7 +5,7 @@
  */
 
 import type { BreakerMode, BreakerState, TripCause } from '../../events.ts'
-import { freshWindow, type RateSettings, type Window } from './window.ts'
+import { freshWindows, type RateSettings, type Windows } from './window.ts'
 
 export type CircuitSettings = {
   readonly consecutiveFailures: number
@@ -17,6 +17,8 @@ export type CircuitSettings = {
   readonly openForMaxMs: number
   readonly halfOpenProbes: number
   readonly closeAfter: number
+  /** Factor of an open time, from 1 to 1.1 at random, so that many sidecars do not come back together. */
+  readonly stretch: () => number
 }
 
 export type Circuit = {
@@ -38,8 +40,10 @@ export type Circuit = {
   probed: boolean
   probes: Permit[]
   probeSuccesses: number
-  rate: Window | undefined
-  slow: Window | undefined
+  rate: Windows | undefined
+  slow: Windows | undefined
+  /** Keys of the groups of paths whose newest call failed. Probes go to the others first. */
+  readonly failing: Set<string>
   /** Calls without a response head yet, oldest first; kept only where slow calls matter. */
   readonly waiting: Set<Permit>
 }
@@ -50,6 +54,8 @@ const UNCOUNTED = -1
 /** Permission to make one call. */
 export type Permit = {
   readonly generation: number
+  /** Key of the group of paths that the call belongs to. */
+  readonly group: string
   readonly admittedAt: number
   /** The clock's `stalledMs` when the call was admitted. */
   readonly stalledMs: number
@@ -82,7 +88,8 @@ export function freshCircuit(settings: CircuitSettings): Circuit {
     probed: false,
     probes: [],
     probeSuccesses: 0,
-    ...freshWindows(settings),
+    ...windowsFor(settings),
+    failing: new Set(),
     waiting: new Set(),
   }
 }
@@ -105,7 +112,7 @@ export const admits = (circuit: Circuit, now: number, settings: CircuitSettings)
 /** Whether the circuit would admit a call in the mode `auto`. */
 function isRegular(circuit: Circuit, now: number, settings: CircuitSettings): boolean {
   const state = stateOf(circuit, now)
-  return state === 'closed' || (state === 'half-open' && probesInFlight(circuit, now) < settings.halfOpenProbes)
+  return state === 'closed' || (state === 'half-open' && freeProbes(circuit, now, settings) > 0)
 }
 
 /**
@@ -138,22 +145,22 @@ export function force(
 
 /**
  * Admits a call.
- * @param stalledMs the clock's, so that pauses of the process do not make calls slow.
- * @param leaseMs time after which a probe's slot is free again even if the call has not ended.
+ * @param call `group`: key of its group of paths. `stalledMs`: the clock's, so that pauses of the process do not make calls slow.
+ * `leaseMs`: time after which a probe's slot is free again even if the call has not ended.
  * @returns undefined when the call is rejected.
  */
 export function admit(
   circuit: Circuit,
   now: number,
-  leaseMs: number,
-  stalledMs: number,
+  { group, leaseMs, stalledMs }: { readonly group: string; readonly leaseMs: number; readonly stalledMs: number },
   settings: CircuitSettings,
 ): Permit | undefined {
   if (!admits(circuit, now, settings)) return undefined
+  const call = { group, admittedAt: now, stalledMs }
   const isCounted = circuit.mode !== 'forced-closed' && isRegular(circuit, now, settings)
-  if (!isCounted) return { generation: UNCOUNTED, admittedAt: now, stalledMs, leaseUntil: now, settled: true }
+  if (!isCounted) return { ...call, generation: UNCOUNTED, leaseUntil: now, settled: true }
   const leaseUntil = circuit.tripped ? now + leaseMs : Number.POSITIVE_INFINITY
-  const permit: Permit = { generation: circuit.generation, admittedAt: now, stalledMs, leaseUntil, settled: false }
+  const permit: Permit = { ...call, generation: circuit.generation, leaseUntil, settled: false }
   if (circuit.tripped) {
     circuit.probes = circuit.probes.filter((probe) => probe.leaseUntil > now)
     circuit.probes.push(permit)
@@ -176,7 +183,7 @@ export function noticeHalfOpen(circuit: Circuit, now: number): Transition | unde
 
 /** Clears the counts. Results of calls from before are ignored. */
 export function startGeneration(circuit: Circuit, tripped: boolean, settings: CircuitSettings): void {
-  const windows = freshWindows(settings)
+  const windows = windowsFor(settings)
   circuit.tripped = tripped
   circuit.generation += 1
   circuit.consecutiveFailures = 0
@@ -191,7 +198,25 @@ export function probesInFlight(circuit: Circuit, now: number): number {
   return circuit.probes.reduce((running, probe) => (probe.leaseUntil > now ? running + 1 : running), 0)
 }
 
-const freshWindows = (settings: CircuitSettings) => ({
-  rate: settings.failureRate ? freshWindow(settings.failureRate.windowMs) : undefined,
-  slow: settings.slowCalls ? freshWindow(settings.slowCalls.windowMs) : undefined,
+/** Number of probes that may begin now. */
+export const freeProbes = (circuit: Circuit, now: number, { halfOpenProbes }: CircuitSettings): number =>
+  halfOpenProbes - probesInFlight(circuit, now)
+
+const windowsFor = (settings: CircuitSettings) => ({
+  rate: settings.failureRate ? freshWindows(settings.failureRate.windowMs) : undefined,
+  slow: settings.slowCalls ? freshWindows(settings.slowCalls.windowMs) : undefined,
 })
+
+/**
+ * Applies other settings to a circuit that goes on. Times are capped by the new bounds, windows of another length begin anew.
+ * @returns whether a window began anew.
+ */
+export function adapt(circuit: Circuit, now: number, settings: CircuitSettings): boolean {
+  circuit.halfOpenAt = Math.min(circuit.halfOpenAt, now + settings.openForMaxMs)
+  const fresh = windowsFor(settings)
+  const isSame = (before: Windows | undefined, after: Windows | undefined) => before?.windowMs === after?.windowMs
+  const restarted = !isSame(circuit.rate, fresh.rate) || !isSame(circuit.slow, fresh.slow)
+  if (!isSame(circuit.rate, fresh.rate)) circuit.rate = fresh.rate
+  if (!isSame(circuit.slow, fresh.slow)) circuit.slow = fresh.slow
+  return restarted
+}

@@ -1,6 +1,6 @@
 import { writtenMs } from '../../config/kinds/units.ts'
 import type { ExplainScope, Part } from '../scope.ts'
-import type { RouteBreaker, UpstreamBreaker } from './settings.ts'
+import { longestOpenMs, type RouteBreaker, type UpstreamBreaker } from './settings.ts'
 
 /** Explains when the breaker of a route opens and closes. */
 export function explainBreaker({ route, upstream, part }: ExplainScope<RouteBreaker, UpstreamBreaker>): Part[] {
@@ -14,7 +14,7 @@ export function explainBreaker({ route, upstream, part }: ExplainScope<RouteBrea
       ? [
           part(
             'breaker.failureRate',
-            `or over ${share(failureRate.threshold)} failures of ${failureRate.minimumRequests} or more attempts in ${writtenMs(failureRate.windowMs)}`,
+            `or over ${share(failureRate.threshold)} failures of ${failureRate.minimumRequests} or more attempts in ${writtenMs(failureRate.windowMs)}, unless a path that is called often stays below that`,
           ),
         ]
       : []),
@@ -26,9 +26,12 @@ export function explainBreaker({ route, upstream, part }: ExplainScope<RouteBrea
           ),
         ]
       : []),
-    part('breaker.failureStatus', `failures are ${breaker.failureStatus.join(', ')}, and no or no whole answer`),
+    part(
+      'breaker.failureStatus',
+      `failures are ${breaker.failureStatus.join(', ')}, and no or no whole answer; no failures are 429, and 503 with a Retry-After up to ${writtenMs(longestOpenMs(breaker))}`,
+    ),
     part('breaker.openFor', `then rejects for ${writtenMs(breaker.openForMs)}`),
-    part('breaker.openForMax', `twice as long each time, up to ${writtenMs(breaker.openForMaxMs)}`),
+    part('breaker.openForMax', `twice as long each time, up to ${writtenMs(longestOpenMs(breaker))}`),
     part('breaker.halfOpenProbes', `then lets ${breaker.halfOpenProbes} through at once`),
     part('breaker.closeAfter', `closes after ${breaker.closeAfter} that succeed`),
   ]

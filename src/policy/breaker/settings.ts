@@ -30,11 +30,16 @@ export const BREAKER = {
       consecutiveFailures: setting(integer(1, 100_000), 5, 'Consecutive failures that open the breaker.'),
       failureRate: switchable(failureRate, true, 'Opens the breaker by the share of failures.'),
       slowCalls: switchable(slowCalls, false, 'Opens the breaker by the share of slow calls.'),
-      openFor: lengthSetting(duration('1ms', '1d'), '60s', 'Time that the breaker stays open, from the last failure.'),
+      openFor: lengthSetting(duration('1ms', '1d'), '1s', 'Time that the breaker stays open, from the last failure.'),
       openForMax: lengthSetting(
         duration('1ms', '1d'),
-        '10m',
-        'Longest open time. The open time doubles at each re-opening.',
+        '4s',
+        'Longest open time. The open time doubles at each re-opening; openFor where that is longer.',
+      ),
+      patience: lengthSetting(
+        duration('0ms', '1h'),
+        '5s',
+        'Longest wait of a request for an open breaker; 0ms rejects it at once.',
       ),
       halfOpenProbes: setting(integer(1, 1000), 3, 'Concurrent calls that are let through while half open.'),
       closeAfter: setting(integer(1, 1000), 1, 'Successes that close the breaker.'),
@@ -44,6 +49,9 @@ export const BREAKER = {
 } as const
 
 export type BreakerSettings = Values<typeof BREAKER.route>['breaker']
+
+/** A file may set `openFor` alone, to more than the default of `openForMax`. */
+export const longestOpenMs = ({ openForMs, openForMaxMs }: BreakerSettings): number => Math.max(openForMs, openForMaxMs)
 
 /** A route's own breaker; undefined when it shares the upstream's. */
 export type RouteBreaker = { readonly breaker: BreakerSettings | undefined }

@@ -7,8 +7,11 @@ import { type Circuit, type CircuitSettings, type Permit, startGeneration, type 
 import type { TripCause } from '../../events.ts'
 import { count, exceeds } from './window.ts'
 
-/** How an admitted call ended. `limited` is a 429: overload, not a broken upstream. */
-export type Verdict = 'success' | 'failure' | 'limited' | 'neutral'
+/**
+ * How an admitted call ended. `hung`: the client or its deadline ended it after a long wait, which counts for the share of
+ * failures, but not for those in a row.
+ */
+export type Verdict = 'success' | 'failure' | 'hung' | 'neutral'
 
 /**
  * Counts in-flight calls past `slowerThan`. Call before reading or updating the circuit.
@@ -28,7 +31,7 @@ export function noticeSlow(
     if (permit.generation !== circuit.generation) continue
     if (circuit.tripped) return trip(circuit, slowAt, 'probe', settings)
     if (circuit.slow === undefined) continue
-    count(circuit.slow, true, slowAt)
+    count(circuit.slow, permit.group, true, slowAt)
     if (exceeds(circuit.slow, slowAt, settings.slowCalls)) return trip(circuit, slowAt, 'slow', settings)
   }
   return undefined
@@ -38,7 +41,7 @@ export function noticeSlow(
 export function answered(circuit: Circuit, permit: Permit, now: number): void {
   const wasWaiting = circuit.waiting.delete(permit)
   if (wasWaiting && permit.generation === circuit.generation && circuit.slow !== undefined)
-    count(circuit.slow, false, now)
+    count(circuit.slow, permit.group, false, now)
 }
 
 /**
@@ -58,7 +61,17 @@ export function settle(
   if (permit.generation !== circuit.generation) return undefined
   return circuit.tripped
     ? settleProbe(circuit, permit, verdict, now, settings)
-    : settleCall(circuit, verdict, now, settings)
+    : settleCall(circuit, permit.group, verdict, now, settings)
+}
+
+/** Records that the body of a successful probe broke off: a failure, if the circuit is closed by now. */
+export function brokeOff(
+  circuit: Circuit,
+  { group }: Permit,
+  now: number,
+  settings: CircuitSettings,
+): Transition | undefined {
+  return circuit.tripped ? undefined : settleCall(circuit, group, 'failure', now, settings)
 }
 
 function settleProbe(
@@ -70,21 +83,32 @@ function settleProbe(
 ): Transition | undefined {
   circuit.probes = circuit.probes.filter((probe) => probe !== permit)
   if (verdict === 'neutral') return undefined
+  note(circuit, permit.group, verdict)
   if (verdict !== 'success') return trip(circuit, now, 'probe', settings)
   circuit.probeSuccesses += 1
   return circuit.probeSuccesses < settings.closeAfter ? undefined : close(circuit, now, settings)
 }
 
+/** Remembers whether a group's newest call failed. Bounded, since the keys of groups may change without end. */
+function note({ failing }: Circuit, group: string, verdict: Verdict): void {
+  if (verdict === 'success') failing.delete(group)
+  else if (failing.size < MAX_FAILING) failing.add(group)
+}
+
+const MAX_FAILING = 256
+
 function settleCall(
   circuit: Circuit,
+  group: string,
   verdict: Verdict,
   now: number,
   settings: CircuitSettings,
 ): Transition | undefined {
   if (verdict === 'neutral') return undefined
+  note(circuit, group, verdict)
   if (verdict === 'success') circuit.consecutiveFailures = 0
   if (verdict === 'failure') circuit.consecutiveFailures += 1
-  if (circuit.rate !== undefined) count(circuit.rate, verdict !== 'success', now)
+  if (circuit.rate !== undefined) count(circuit.rate, group, verdict !== 'success', now)
   if (verdict === 'success') return undefined
   if (circuit.consecutiveFailures >= settings.consecutiveFailures) return trip(circuit, now, 'consecutive', settings)
   if (settings.failureRate && circuit.rate !== undefined && exceeds(circuit.rate, now, settings.failureRate)) {
@@ -108,12 +132,13 @@ export function settleJob(
   circuit.failedJobs = failed ? circuit.failedJobs + 1 : 0
   if (!failed) circuit.trips = circuit.tripped ? circuit.trips : 0
   if (circuit.tripped) return failed ? trip(circuit, now, 'probe', settings) : undefined
-  if (circuit.rate !== undefined && failed) count(circuit.rate, true, now)
+  if (circuit.rate !== undefined && failed) count(circuit.rate, permit.group, true, now)
   return circuit.failedJobs >= settings.consecutiveFailures ? trip(circuit, now, 'jobs', settings) : undefined
 }
 
 function trip(circuit: Circuit, at: number, cause: TripCause, settings: CircuitSettings): Transition {
-  const openMs = Math.min(settings.openForMs * 2 ** circuit.trips, settings.openForMaxMs)
+  const nominalMs = Math.min(settings.openForMs * 2 ** circuit.trips, settings.openForMaxMs)
+  const openMs = Math.round(nominalMs * settings.stretch())
   const from = circuit.tripped ? 'half-open' : 'closed'
   startGeneration(circuit, true, settings)
   circuit.trips += 1

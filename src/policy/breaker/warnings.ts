@@ -6,7 +6,7 @@ import { startsMs } from '../retry/backoff.ts'
 import { isClientError } from '../retry/client-error.ts'
 import type { RetrySettings } from '../retry/settings.ts'
 import type { Finding, RouteScope, Rules } from '../scope.ts'
-import type { RouteBreaker, UpstreamBreaker } from './settings.ts'
+import { longestOpenMs, type RouteBreaker, type UpstreamBreaker } from './settings.ts'
 
 type Scope = RouteScope<RouteBreaker & RetrySettings, UpstreamBreaker & RateSettings>
 
@@ -53,13 +53,35 @@ export const BREAKER_WARNINGS: Rules<Scope> = {
     }
   },
 
+  'open-outlasts-patience': (scope) => {
+    const breaker = breakerOf(scope)
+    const openMs = longestOpenMs(breaker)
+    if (breaker.patienceMs === 0 || openMs < breaker.patienceMs) return undefined
+    return {
+      at: ['breaker.openForMax', 'breaker.openFor', 'breaker.patience'],
+      reason: `the breaker stays open for up to ${writtenMs(openMs)}, and a request waits ${writtenMs(breaker.patienceMs)} for it: requests are refused for some time although the upstream is well again`,
+      fix: `an openForMax below ${writtenMs(breaker.patienceMs)}; or patience: 0ms where callers would rather fail at once`,
+    }
+  },
+
+  'max-below-open-for': (scope) => {
+    const { openForMs, openForMaxMs } = breakerOf(scope)
+    if (openForMs <= openForMaxMs || !scope.isWritten('breaker.openForMax')) return undefined
+    return {
+      at: ['breaker.openForMax', 'breaker.openFor'],
+      reason: `the breaker opens for ${writtenMs(openForMs)} already: an openForMax of ${writtenMs(openForMaxMs)} does nothing`,
+      fix: `an openForMax of ${writtenMs(openForMs)} or more`,
+    }
+  },
+
   'one-request-opens-breaker': (scope) => {
     const { retry } = scope.route
     const { consecutiveFailures } = breakerOf(scope)
-    const all = startsMs(retry.attempts, 0, retry.backoff, 1, scope.lengths.totalMs).length
+    const all = startsMs(retry.attempts, { eachMs: 0 }, retry.backoff, 1, scope.lengths.totalMs).length
     // Each endpoint has its own breaker, and a retry goes to an untried endpoint.
     const attempts = Math.ceil(all / scope.upstream.urls.length)
-    if (retry.attempts === 1 || attempts < consecutiveFailures) return undefined
+    const isHarmless = longestOpenMs(breakerOf(scope)) < breakerOf(scope).patienceMs
+    if (retry.attempts === 1 || attempts < consecutiveFailures || isHarmless) return undefined
     return {
       at: ['breaker.consecutiveFailures', 'retry.attempts', 'retry.backoff.initial', 'timeout.total'],
       reason: `${consecutiveFailures} failures in a row open the breaker, and one request may fail ${attempts} times: a single one that the upstream cannot answer shuts out all the others`,

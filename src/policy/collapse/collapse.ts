@@ -1,14 +1,13 @@
-import { createHash } from 'node:crypto'
 import { ProxyError } from '../../errors.ts'
-import { type Exchange, fork, type Layer, type Reply, type RequestBody, type Send } from '../exchange.ts'
+import { type Exchange, extendTotal, fork, type Layer, type Reply, type RequestBody, type Send } from '../exchange.ts'
 import type { Deps } from '../../deps.ts'
-import { Fanout } from './fanout.ts'
+import { Fanout, type Unread } from './fanout.ts'
 import { sameness } from '../shared/sameness.ts'
 import { Sharers } from '../shared/sharers.ts'
 import { receivedWithin, WholeRequestBody } from '../whole.ts'
 
 export type CollapseRules = {
-  /** Header names in lower case that must match; undefined for all headers but those that differ in every request. */
+  /** Header names in lower case that must match; undefined for all but those that differ by nature. */
   readonly headers: ReadonlySet<string> | undefined
   /** A request with a larger body is sent by itself. */
   readonly maxBodyBytes: number
@@ -23,18 +22,24 @@ export type Flights = Map<string, Flight>
  * and the call lasts as long as one of them waits.
  */
 export const collapsing =
-  (settings: CollapseRules, flights: Flights, deps: Deps): Layer =>
+  (settings: CollapseRules, flights: Flights, unread: Unread, deps: Deps): Layer =>
   (next) =>
   async (exchange) => {
     if (exchange.upgrade !== undefined) return next(exchange)
-    const leftMs = exchange.deadlineAt - deps.clock.now()
+    const since = deps.clock.now()
     const bytes =
       exchange.body &&
-      (await receivedWithin(leftMs, exchange.timeouts.idleMs, exchange.body, settings.maxBodyBytes, deps.clock))
+      (await receivedWithin(
+        exchange.limitAt - since,
+        exchange.timeouts.idleMs,
+        exchange.body,
+        settings.maxBodyBytes,
+        deps.clock,
+      ))
+    extendTotal(exchange, deps.clock.now() - since)
     if (exchange.client.gone) throw new ProxyError('client_gone')
     if (exchange.body !== undefined && bytes === undefined) return next(exchange)
-    const digest = bytes === undefined ? '' : createHash('sha256').update(bytes).digest('base64')
-    const key = `${sameness(exchange, settings.headers)}\n${digest}`
+    const key = sameness(exchange, settings.headers, bytes)
     const known = flights.get(key)
     if (known !== undefined) {
       deps.emit({ kind: 'shared', ref: exchange.route, by: 'collapse', trace: exchange.trace })
@@ -43,7 +48,7 @@ export const collapsing =
     const over = () => {
       if (flights.get(key) === flight) flights.delete(key)
     }
-    const flight = new Flight(exchange, bytes && new WholeRequestBody(bytes), over, deps)
+    const flight = new Flight(exchange, bytes && new WholeRequestBody(bytes), over, unread, deps)
     flights.set(key, flight)
     const reply = flight.join(exchange)
     void flight.run(next)
@@ -53,15 +58,15 @@ export const collapsing =
 class Flight {
   readonly #call: Exchange
   readonly #over: () => void
-  readonly #deps: Deps
+  readonly #unread: Unread
   readonly #sharers: Sharers
   /** Whether the response head has come. From then on each client reads its own copy. */
   #answered = false
 
   /** @param over called once no other request may join. */
-  constructor(model: Exchange, body: RequestBody | undefined, over: () => void, deps: Deps) {
+  constructor(model: Exchange, body: RequestBody | undefined, over: () => void, unread: Unread, deps: Deps) {
     this.#over = over
-    this.#deps = deps
+    this.#unread = unread
     this.#sharers = new Sharers((as) => {
       over()
       if (!this.#answered) this.#sharers.link.leave(as)
@@ -79,7 +84,7 @@ class Flight {
       const reply = await next(this.#call)
       this.#land()
       if (reply.socket !== undefined || this.#sharers.size === 0) return this.#refuse(reply)
-      const fanout = new Fanout(reply, this.#deps.clock)
+      const fanout = new Fanout(reply, this.#unread)
       this.#sharers.settle(({ resolve }) => resolve(fanout.branch()))
       fanout.start()
     } catch (error) {

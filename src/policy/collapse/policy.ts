@@ -1,22 +1,27 @@
-import type { Place } from '../policy.ts'
+import type { Place, UpstreamOwner } from '../policy.ts'
 import { isRouteRepeatable } from '../retry/repeatable.ts'
 import type { RetrySettings } from '../retry/settings.ts'
 import type { CallBounds, ExplainScope, RouteScope } from '../scope.ts'
 import { collapsing, type Flights } from './collapse.ts'
+import { freshUnread, type Unread } from './fanout.ts'
 import { COLLAPSE, type CollapseSettings } from './settings.ts'
 
-type State = { readonly flights: Flights }
+type State = { readonly flights: Flights; readonly unread: Unread }
 
 export const collapsePolicy = {
   name: 'collapse',
   settings: COLLAPSE,
-  // Shared calls end with the generation that they began in.
-  state: { route: { flights: { prepare: (): Flights => new Map() } } },
+  state: {
+    // One bound for the shared responses of all routes and generations.
+    upstream: { unread: { prepare: (_: UpstreamOwner, known: Unread | undefined) => known ?? freshUnread() } },
+    // Shared calls end with the generation that they began in.
+    route: { flights: { prepare: (): Flights => new Map() } },
+  },
   layer: ({ route, state, deps }: Place<CollapseSettings & RetrySettings, unknown, State>) => {
     const { collapse, retry } = route
     if (collapse === false) return undefined
     const headers = collapse === true ? undefined : new Set(collapse.headers.map((name) => name.toLowerCase()))
-    return collapsing({ headers, maxBodyBytes: retry.bodyBuffer.memoryBytes }, state.flights, deps)
+    return collapsing({ headers, maxBodyBytes: retry.bodyBuffer.memoryBytes }, state.flights, state.unread, deps)
   },
   explain: ({ route: { collapse }, part }: ExplainScope<CollapseSettings>) => {
     if (collapse === false) return []

@@ -16,7 +16,12 @@ export const concurrencyPolicy = {
   settings: CONCURRENCY,
   state: { upstream: { concurrency: concurrencyState } },
   layer: (place: Place<BreakerState['route'], ConcurrencySettings, State & BreakerState['state']>) =>
-    limit(place.upstream.concurrency, place.state.concurrency.slots, refusalAt(place), place.deps),
+    limit(
+      { key: 'concurrency.max', ...place.upstream.concurrency },
+      place.state.concurrency.slots,
+      refusalAt(place),
+      place.deps,
+    ),
   snapshot: ({ state: { concurrency } }: Standing<unknown, State>) => ({
     inFlight: concurrency.slots.inUse,
     queued: concurrency.slots.waiting.length,

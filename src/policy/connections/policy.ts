@@ -8,7 +8,11 @@ import { freshSlots, letIn, limit, type Slots } from '../shared/limit.ts'
 import { CONNECTIONS, type ConnectionSettings } from './settings.ts'
 
 type State = { readonly connections: Slots }
-type Owner = EndpointOwner<ConnectionSettings>
+type Owner = EndpointOwner<ConnectionSettings & ConcurrencySettings>
+
+/** Largest number of connections to each endpoint. */
+const mostOf = ({ connections, concurrency }: ConnectionSettings & ConcurrencySettings): number =>
+  connections.max === 'concurrency' ? concurrency.max : connections.max
 
 /** Time in ms after which servers such as uvicorn and Node close an idle connection. */
 const USUAL_KEEP_ALIVE_MS = 5_000
@@ -19,9 +23,9 @@ export const connectionsPolicy = {
   state: {
     endpoint: {
       connections: {
-        prepare: ({ settings }: Owner, known: Slots | undefined) => known ?? freshSlots(settings.connections.max),
+        prepare: ({ settings }: Owner, known: Slots | undefined) => known ?? freshSlots(mostOf(settings)),
         activate: (slots: Slots, { settings }: Owner) => {
-          slots.limit = settings.connections.max
+          slots.limit = mostOf(settings)
           letIn(slots)
         },
       },
@@ -37,15 +41,21 @@ export const connectionsPolicy = {
     const { max, queueTimeoutMs } = place.upstream.concurrency
     const breaker = breakerAt(place, endpoint.origin)
     const refusal = () => refusalOf([breaker], place.deps)
-    return limit({ queue: max, queueTimeoutMs }, endpoint.state.connections, refusal, place.deps)
+    return limit(
+      { key: 'connections.max', queue: max, queueTimeoutMs },
+      endpoint.state.connections,
+      refusal,
+      place.deps,
+    )
   },
   snapshot: ({ endpoints }: Standing<unknown, unknown, State>) => ({
     queued: endpoints.reduce((sum, { state }) => sum + state.connections.waiting.length, 0),
   }),
-  explain: ({ upstream: { connections, urls }, part }: ExplainScope<unknown, ConnectionSettings>) => {
+  explain: ({ upstream, part }: ExplainScope<unknown, ConnectionSettings & ConcurrencySettings>) => {
+    const { connections, urls } = upstream
     const each = urls.length > 1 ? ' to each endpoint' : ''
     return [
-      part('connections.max', `${connections.max} connections${each}`),
+      part('connections.max', `${mostOf(upstream)} connections${each}`),
       part('connections.idle', `closed after ${writtenMs(connections.idleMs)} without use`),
     ]
   },

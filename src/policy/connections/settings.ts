@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { duration, integer } from '../../config/kinds/kinds.ts'
 import { lengthSetting, setting, type Values } from '../../config/kinds/setting.ts'
 import { NO_SETTINGS } from '../policy.ts'
@@ -6,7 +7,11 @@ export const CONNECTIONS = {
   ...NO_SETTINGS,
   upstream: {
     connections: {
-      max: setting(integer(1, 10_000), 16, 'Largest number of connections to each endpoint.'),
+      max: setting(
+        z.union([z.literal('concurrency'), integer(1, 100_000)]),
+        'concurrency',
+        'Largest number of connections to each endpoint; concurrency: as many as concurrency.max.',
+      ),
       idle: lengthSetting(
         duration('1ms', '1h'),
         '4s',

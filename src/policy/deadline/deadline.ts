@@ -1,19 +1,21 @@
-import { type FaultCode, ProxyError } from '../../errors.ts'
 import type { Layer } from '../exchange.ts'
+import { outOfTime } from './passed.ts'
 
 /**
- * Sets the deadline of an exchange: `total` after its arrival, or earlier when the client or its job says so. Sets no timer:
- * later waits look at the deadline.
+ * Sets the deadline of an exchange: `total` after its arrival, or earlier when the client or its job says so. The time for which
+ * its body is uploaded extends `total` (extendTotal). Sets no timer: later waits look at the deadline.
  */
 export const deadline: Layer = (next) => (exchange) => {
   const { startedAt, timeouts, clientTimeoutMs, jobDeadlineAt } = exchange
-  const limits: [number, FaultCode][] = [[startedAt + timeouts.totalMs, 'total_timeout']]
-  if (clientTimeoutMs !== undefined) limits.push([startedAt + clientTimeoutMs, 'client_deadline'])
-  if (jobDeadlineAt !== undefined) limits.push([jobDeadlineAt, 'job_deadline'])
-  for (const [at, fault] of limits) {
-    if (at >= exchange.deadlineAt) continue
-    exchange.deadlineAt = at
-    exchange.deadlineFault = fault
+  const clientAt = startedAt + (clientTimeoutMs ?? Number.POSITIVE_INFINITY)
+  const jobAt = jobDeadlineAt ?? Number.POSITIVE_INFINITY
+  exchange.limitAt = Math.min(clientAt, jobAt)
+  exchange.limitFault = jobAt < clientAt ? 'job_deadline' : 'client_deadline'
+  exchange.deadlineAt = startedAt + timeouts.totalMs
+  exchange.deadlineFault = 'total_timeout'
+  if (exchange.limitAt < exchange.deadlineAt) {
+    exchange.deadlineAt = exchange.limitAt
+    exchange.deadlineFault = exchange.limitFault
   }
-  return exchange.deadlineAt > startedAt ? next(exchange) : Promise.reject(new ProxyError(exchange.deadlineFault))
+  return exchange.deadlineAt > startedAt ? next(exchange) : Promise.reject(outOfTime(exchange.deadlineFault, exchange))
 }

@@ -32,9 +32,13 @@ export function limitsOf(scope: ExplainScope<DeadlineSettings>): Limits {
   const client = scope.part('clientTimeout', `${writtenMs(clientMs)} until the client gives up`)
   return {
     connect: limit('connect', connectMs, 'to connect'),
-    attempt: limit('attempt', attemptMs, 'for one attempt, from the end of its request to its response head'),
-    total: limit('total', totalMs, 'for all of it, to the response head that is relayed'),
-    idle: limit('idle', idleMs, 'between two chunks of a body'),
+    attempt: limit(
+      'attempt',
+      attemptMs,
+      'for one attempt, from the end of its request to its response head, where another one can follow it',
+    ),
+    total: limit('total', totalMs, 'for all of it, from the end of the request to the response head that is relayed'),
+    idle: limit('idle', idleMs, 'without progress of a body'),
     client: { ...client, ms: clientMs, terms: [] },
   }
 }

@@ -17,7 +17,7 @@ export const DEADLINE = {
       ),
       total: lengthSetting(
         length('1ms', '1d'),
-        '25s',
+        '60s',
         'Time for all attempts and waits together, to the relayed response head.',
       ),
       idle: lengthSetting(length('1ms', '1d'), '60s', 'Time between two chunks of a body, in either direction.'),
@@ -29,7 +29,7 @@ export const DEADLINE = {
     },
     clientTimeout: lengthSetting(
       duration('1ms', '1d'),
-      '30s',
+      '65s',
       'Time that the client waits for a response head. Changes no request; check and explain use it.',
     ),
   },

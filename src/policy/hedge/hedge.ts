@@ -4,7 +4,7 @@ import { type Budget, type BudgetSettings, withdraw } from '../retry/budget.ts'
 import type { HedgeOutcome } from '../../events.ts'
 import { type Exchange, fork, join, type Layer, type Reply, type RequestBody, type Send } from '../exchange.ts'
 import type { Deps } from '../../deps.ts'
-import { type Latencies, quantile, record } from '../observe/latencies.ts'
+import { quantile, record } from '../observe/latencies.ts'
 import { Link } from '../link.ts'
 import { WholeRequestBody } from '../whole.ts'
 
@@ -24,7 +24,6 @@ const MAX_BODY = 64 * 1024
 
 type Rules = {
   readonly settings: HedgeRules
-  readonly latencies: Latencies
   readonly budget: Budget
   readonly next: Send
   readonly deps: Deps
@@ -37,13 +36,13 @@ type Rules = {
  * percentile.
  */
 export const hedging =
-  (settings: HedgeRules, latencies: Latencies, budget: Budget, deps: Deps): Layer =>
+  (settings: HedgeRules, budget: Budget, deps: Deps): Layer =>
   (next) =>
   (exchange) => {
     if (!exchange.idempotent || exchange.upgrade !== undefined) return next(exchange)
-    const afterMs = settings.afterMs ?? quantile(latencies, QUANTILE, deps.clock.now())
+    const afterMs = settings.afterMs ?? quantile(exchange.group.latencies, QUANTILE, deps.clock.now())
     if (afterMs === undefined) return next(exchange)
-    return new Race(exchange, { settings, latencies, budget, next, deps }).run(afterMs)
+    return new Race(exchange, { settings, budget, next, deps }).run(afterMs)
   }
 
 type Runner = {
@@ -109,7 +108,8 @@ class Race {
     const parent = this.#exchange
     const link = new Link((status, headers) => parent.client.inform(status, headers))
     const attemptsBefore = this.#attemptsBefore + this.#runners.length
-    const exchange = fork(parent, { body, client: link, attemptsBefore, tried: parent.tried })
+    const hasTurn = this.#runners.length === 0 && parent.hasTurn
+    const exchange = fork(parent, { body, client: link, attemptsBefore, tried: parent.tried, hasTurn })
     const { clock } = this.#rules.deps
     const runner = { exchange, link, startedAt: clock.now(), stalledMs: clock.stalledMs(), isJoined: false }
     this.#runners.push(runner)
@@ -144,7 +144,7 @@ class Race {
   }
 
   #win(winner: Runner): void {
-    const { latencies, deps } = this.#rules
+    const { deps } = this.#rules
     const [first] = this.#runners
     if (this.#poor !== undefined && 'reply' in this.#poor) this.#poor.reply.discard('cancelled')
     if (this.#runners.length > 1) {
@@ -153,7 +153,7 @@ class Race {
       // The first attempt was slower than this. Without this sample the percentile would only ever fall.
       if (outcome === 'won' && first !== undefined && this.#underWay.has(first)) {
         const [now, stalledMs] = [deps.clock.now(), deps.clock.stalledMs() - first.stalledMs]
-        record(latencies, now - first.startedAt - stalledMs, now)
+        record(this.#exchange.group.latencies, now - first.startedAt - stalledMs, now)
       }
     }
     const losers = [...this.#underWay]

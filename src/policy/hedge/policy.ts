@@ -1,7 +1,6 @@
 import { writtenMs } from '../../config/kinds/units.ts'
-import type { Latencies } from '../observe/latencies.ts'
 import type { Place } from '../policy.ts'
-import type { BudgetState } from '../retry/policy.ts'
+import { budgetOf, type BudgetState } from '../retry/policy.ts'
 import { isRouteRepeatable, whyRepeatable } from '../retry/repeatable.ts'
 import type { RetryBudget, RetrySettings } from '../retry/settings.ts'
 import type { CallBounds, ExplainScope, RouteScope } from '../scope.ts'
@@ -9,18 +8,17 @@ import { statusesIn } from '../shared/statuses.ts'
 import { hedging } from './hedge.ts'
 import { HEDGE, type HedgeSettings } from './settings.ts'
 
-type State = BudgetState & { readonly latencies: Latencies }
 type Scope = RouteScope<HedgeSettings & RetrySettings>
 
 export const hedgePolicy = {
   name: 'hedge',
   settings: HEDGE,
-  layer: ({ route, upstream, state, deps }: Place<HedgeSettings & RetrySettings, RetryBudget, State>) => {
+  layer: ({ route, upstream, state, deps }: Place<HedgeSettings & RetrySettings, RetryBudget, BudgetState>) => {
     const { hedge, retry } = route
     if (hedge === false) return undefined
     const afterMs = hedge.afterMs === 'p95' ? undefined : hedge.afterMs
-    const rules = { afterMs, max: hedge.max, poor: statusesIn(retry.on), budget: upstream.retry.budget }
-    return hedging(rules, state.latencies, state.budget, deps)
+    const rules = { afterMs, max: hedge.max, poor: statusesIn(retry.on), budget: retry.budget || upstream.retry.budget }
+    return hedging(rules, budgetOf(state), deps)
   },
   explain: ({ route: { hedge }, part }: ExplainScope<HedgeSettings>) => {
     if (hedge === false) return []

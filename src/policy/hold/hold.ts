@@ -5,10 +5,25 @@ import { type Exchange, fork, type Layer, type Reply, type Send } from '../excha
 import type { Deps } from '../../deps.ts'
 import { sameness } from '../shared/sameness.ts'
 import { type Sharer, Sharers } from '../shared/sharers.ts'
+import { retryAfterMs } from '../retry/backoff.ts'
 import type { HoldSettings } from './settings.ts'
 import { WholeReply, wholeBody } from '../whole.ts'
 
 type Hold = Exclude<HoldSettings['hold'], false>
+
+const NOT_FOUND = 404
+/**
+ * Number of 404s, or of successes without a readable status, in a row that end a hold. A replica or a cache that does not know
+ * the job yet answers so once or twice; a job that was deleted stays away, and a result that is no report stays one.
+ */
+const MAX_UNCLEAR = 3
+/** Statuses below 500 that time may mend: 408 Request Timeout, 425 Too Early, 429 Too Many Requests. */
+const PASSING: ReadonlySet<number> = new Set([NOT_FOUND, 408, 425, 429])
+/** Time that a poll waits behind the ends of the waiters, in ms: their answers come first, so that no poll is begun for nobody. */
+const AFTER_ENDS_MS = 1
+
+/** Whether the status ends a hold whatever the body says: a redirect to the result, or a refusal that polling does not mend. */
+const isFinal = (status: number) => status >= 300 && status < 500 && !PASSING.has(status)
 
 /** Polls under way, by what they ask for. */
 export type Polls = Map<string, Poll>
@@ -18,7 +33,8 @@ export const heldIn = (polls: Polls): number => [...polls.values()].reduce((sum,
 
 /**
  * Holds a poll: polls the upstream until the job's status is no longer one of `in` or the time is up, then relays the newest
- * response. Identical polls share one. Stands outside of every limit, so that a waiting hold takes no slot.
+ * response. Once the job is known to run, polls that fail do not end the hold: at the end the pending answer is relayed.
+ * Identical polls share one. Stands outside of every limit, so that a waiting hold takes no slot.
  */
 export const holding =
   (settings: Hold, polls: Polls, deps: Deps): Layer =>
@@ -37,7 +53,7 @@ export const holding =
     return poll.join(exchange)
   }
 
-/** Response to one poll, with its whole body. */
+/** A response to a poll, with its whole body. */
 type Held = { readonly reply: Reply; readonly body: Buffer }
 
 class Poll {
@@ -48,7 +64,12 @@ class Poll {
   readonly #next: Send
   readonly #deps: Deps
   readonly #sharers: Sharers
-  #latest: Held | undefined
+  /** Newest response with a status of a running job. */
+  #pendingAnswer: Held | undefined
+  /** Waiters whose `upTo` passed before the first answer. They are answered with it. */
+  readonly #overdue = new Set<Sharer>()
+  /** 404s and successes without a readable status since the last other outcome. */
+  #unclear = 0
   #wait: Timer | undefined
 
   constructor(settings: Hold, model: Exchange, next: Send, over: () => void, deps: Deps) {
@@ -73,38 +94,78 @@ class Poll {
   join(exchange: Exchange): Promise<Reply> {
     const untilAt = Math.min(this.#deps.clock.now() + this.#settings.upToMs, exchange.deadlineAt)
     return this.#sharers.join(exchange, untilAt, (sharer) => {
-      if (this.#latest !== undefined) return this.#tell(sharer, this.#latest)
+      if (this.#pendingAnswer !== undefined) return this.#tell(sharer, this.#pendingAnswer)
       if (this.#deps.clock.now() >= exchange.deadlineAt) return this.#sharers.expire(sharer)
+      this.#overdue.add(sharer)
       this.#sharers.arm(sharer, exchange.deadlineAt, () => this.#sharers.expire(sharer))
     })
   }
 
-  /** Polls the upstream once. Answers all waiters when the job has ended; otherwise polls again after `every`. */
+  /** Polls the upstream once. Answers all waiters when the hold is over; otherwise polls again later. */
   async #ask(): Promise<void> {
     this.#wait = undefined
     const { link } = this.#sharers
     if (link.gone) return
-    const poll = fork(this.#model, { client: link, startedAt: this.#deps.clock.now() })
+    const { clock } = this.#deps
+    const poll = fork(this.#model, { client: link, startedAt: clock.now() })
     this.#sharers.await(poll)
     try {
       const reply = await this.#next(poll)
-      const body = await wholeBody(reply, LOOKED_AT, poll, this.#deps.clock)
+      const body = await wholeBody(reply, LOOKED_AT, poll, clock)
       this.#sharers.land()
-      if (body === undefined) return this.#passOn(reply)
-      const held = { reply, body }
-      this.#latest = held
-      const status = statusIn(reply, body, this.#settings.json)
-      if (status === undefined || !this.#pending.has(status))
-        return this.#sharers.settle((sharer) => this.#answer(sharer, held))
+      if (this.#ends(reply, body)) return this.#answerAll(reply, body)
+      // The rest of a body that is too large is of no use and would keep its connection.
+      if (body === undefined) reply.discard('cancelled')
+      this.#askAgain(retryAfterMs(reply.headers, clock.wallNow()))
     } catch (error) {
       this.#sharers.land()
-      // A response that says the job is running is worth more than a failed poll, and the next poll may succeed.
-      if (!(error instanceof ProxyError) || this.#latest === undefined) return this.#sharers.refuse(error)
+      if (!(error instanceof ProxyError) || this.#pendingAnswer === undefined) return this.#sharers.refuse(error)
+      this.#unclear = 0
+      // The sidecar's own Retry-After is not waited for: a refused poll costs the upstream nothing.
+      this.#askAgain(0)
     }
-    if (this.#sharers.size > 0) this.#wait = this.#deps.clock.after(this.#settings.everyMs, () => void this.#ask())
   }
 
-  /** A body that is too large to hold is no status report. One waiter gets it; the others ask for themselves. */
+  /**
+   * Whether a response ends the hold. A pending one is kept. After a pending one, a final status, another readable status of the
+   * job, a success that is too large for a report, or the third unclear response in a row ends it.
+   * @param body undefined when it is too large.
+   */
+  #ends(reply: Reply, body: Buffer | undefined): boolean {
+    const status = body && statusIn(reply, body, this.#settings.json)
+    const isSuccess = reply.status < 300
+    const isUnclear = status === undefined && (isSuccess || reply.status === NOT_FOUND)
+    this.#unclear = isUnclear ? this.#unclear + 1 : 0
+    if (body !== undefined && status !== undefined && this.#pending.has(status)) {
+      const held = { reply, body }
+      this.#pendingAnswer = held
+      for (const sharer of this.#overdue) this.#tell(sharer, held)
+      this.#overdue.clear()
+      return false
+    }
+    if (this.#pendingAnswer === undefined || status !== undefined) return true
+    const isResult = isSuccess && body === undefined
+    return isFinal(reply.status) || isResult || this.#unclear === MAX_UNCLEAR
+  }
+
+  /**
+   * @param retryAfter what the upstream asked for, in ms: lengthens `every`, but not past the end of those who wait now. A
+   * client that joins later would otherwise be held without a poll.
+   */
+  #askAgain(retryAfter: number): void {
+    if (this.#sharers.size === 0) return
+    const { clock } = this.#deps
+    const leftMs = this.#sharers.lastDueAt - clock.now() + AFTER_ENDS_MS
+    const waitMs = Math.max(this.#settings.everyMs, Math.min(retryAfter, leftMs))
+    this.#wait = clock.after(waitMs, () => void this.#ask())
+  }
+
+  #answerAll(reply: Reply, body: Buffer | undefined): void {
+    if (body === undefined) return this.#passOn(reply)
+    this.#sharers.settle((sharer) => this.#answer(sharer, { reply, body }))
+  }
+
+  /** A body that is too large is not held for several. One waiter gets it; the others ask for themselves. */
   #passOn(reply: Reply): void {
     let taken = false
     this.#sharers.settle((sharer) => {

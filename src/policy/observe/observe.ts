@@ -1,17 +1,18 @@
 import { ProxyError } from '../../errors.ts'
 import type { Layer } from '../exchange.ts'
 import type { Deps } from '../../deps.ts'
-import { type Latencies, quantile, record } from './latencies.ts'
+import { quantile, record } from './latencies.ts'
 import type { ObservedLength } from './settings.ts'
 
 /**
- * Records how long the route's attempts wait for their response heads. An attempt that was given up as late counts with the
+ * Records for the group of a call's path how long its attempts wait for their response heads. An attempt that was given up as late counts with the
  * time that it waited; otherwise the observed latency could only fall. Other failures are not recorded.
  */
 export const observing =
-  (latencies: Latencies, poor: ReadonlySet<number>, { clock }: Deps): Layer =>
+  (poor: ReadonlySet<number>, { clock }: Deps): Layer =>
   (next) =>
   async (exchange) => {
+    const { latencies } = exchange.group
     try {
       const reply = await next(exchange)
       if (exchange.headMs !== undefined && !poor.has(reply.status)) record(latencies, exchange.headMs, clock.now())
@@ -29,10 +30,10 @@ export const observing =
  * the simple form of a percentile times a factor.
  */
 export const observedTimeout =
-  ({ observed, times, minMs }: ObservedLength, latencies: Latencies, { clock }: Deps): Layer =>
+  ({ observed, times, minMs }: ObservedLength, { clock }: Deps): Layer =>
   (next) =>
   (exchange) => {
-    const seen = quantile(latencies, Number(observed.slice(1)) / 100, clock.now())
+    const seen = quantile(exchange.group.latencies, Number(observed.slice(1)) / 100, clock.now())
     if (seen !== undefined) {
       const attemptMs = Math.min(exchange.timeouts.attemptMs, Math.max(minMs, seen * times))
       exchange.timeouts = { ...exchange.timeouts, attemptMs }

@@ -3,7 +3,7 @@ import type { Deps } from '../../deps.ts'
 import { type BreakerState, refusalAt } from '../breaker/breakers.ts'
 import { NO_SETTINGS, type Place, type Standing, type UpstreamOwner } from '../policy.ts'
 import type { ExplainScope } from '../scope.ts'
-import { freshPace, type Pace, type Paced, pacing, repace } from './rate.ts'
+import { freshPace, type Pace, type PacedCalls, pacing, repace } from './rate.ts'
 import { RATE, type RateSettings } from './settings.ts'
 
 type State = { readonly pace: Pace | undefined }
@@ -15,42 +15,43 @@ export const ratePolicy = {
   state: {
     upstream: {
       pace: {
-        prepare: ({ settings: { rate } }: Owner, known: Pace | undefined) =>
-          rate ? (known ?? freshPace(rate)) : undefined,
+        prepare: ({ settings: { rate } }: Owner, known: Pace | undefined, _: Owner | undefined, deps: Deps) =>
+          rate ? (known ?? freshPace(rate, deps.clock.now())) : undefined,
         activate: (pace: Pace | undefined, { settings: { rate } }: Owner, _: Pace | undefined, deps: Deps) => {
           if (pace === undefined || rate === false) return
-          if (rate.requests !== pace.rate.requests || rate.perMs !== pace.rate.perMs) repace(pace, rate, deps)
+          const { requests, perMs, burst } = pace.rate
+          if (rate.requests !== requests || rate.perMs !== perMs || rate.burst !== burst) repace(pace, rate, deps)
         },
       },
     },
   },
-  layer: (place: RatedPlace) => paced(place, 'requests'),
+  layer: (place: RatedPlace) => paced(place, 'attempts'),
   snapshot: ({ state }: Standing<unknown, State>) => ({ queued: state.pace?.waiting.length ?? 0 }),
   explain: ({ upstream: { rate }, part }: ExplainScope<unknown, RateSettings>) => {
     if (rate === false) return []
-    const longest = rate.queueTimeoutMs === undefined ? 'the deadline' : writtenMs(rate.queueTimeoutMs)
+    const { requests, perMs, burst, queueTimeoutMs } = rate
+    const paced = `${burst} at once after a quiet ${writtenMs(perMs)}, the rest ${writtenMs(perMs / requests)} apart`
     return [
       part(
         'rate',
-        `${rate.requests} within any ${writtenMs(rate.perMs)}, retries included; the rest waits its turn, up to ${longest}, or is refused at once`,
+        `${requests} within any ${writtenMs(perMs)}, retries included: ${paced}; a request waits for its turn up to ${writtenMs(queueTimeoutMs)}, within the deadline, or is refused at once`,
       ),
     ]
   },
 }
 
-/** Retries and hedges count against the rate, too. */
-export const repetitionRatePolicy = {
-  name: 'rate of repetitions',
+/** Hedges count against the rate, too. */
+export const hedgeRatePolicy = {
+  name: 'rate of hedges',
   settings: NO_SETTINGS,
-  layer: (place: RatedPlace) => paced(place, 'repetitions'),
+  layer: (place: RatedPlace) => paced(place, 'hedges'),
 }
 
 type RatedPlace = Place<BreakerState['route'], RateSettings, State & BreakerState['state']>
 
-function paced(place: RatedPlace, what: Paced) {
+function paced(place: RatedPlace, what: PacedCalls) {
   const { rate } = place.upstream
   const { pace } = place.state
   if (rate === false || pace === undefined) return undefined
-  const queueTimeoutMs = rate.queueTimeoutMs ?? Number.POSITIVE_INFINITY
-  return pacing(queueTimeoutMs, pace, what, refusalAt(place), place.deps)
+  return pacing(rate.queueTimeoutMs, pace, what, refusalAt(place), place.deps)
 }

@@ -1,7 +1,7 @@
 import { flag } from '../../config/kinds/kinds.ts'
 import { setting, type Values } from '../../config/kinds/setting.ts'
 import { NO_SETTINGS, type Place } from '../policy.ts'
-import type { BudgetState } from '../retry/policy.ts'
+import { budgetOf, type BudgetState } from '../retry/policy.ts'
 import { rulesOf } from '../retry/rules.ts'
 import type { RetryBudget, RetrySettings } from '../retry/settings.ts'
 import type { CallBounds, ExplainScope, RouteScope } from '../scope.ts'
@@ -19,7 +19,7 @@ export const resumePolicy = {
   name: 'resume',
   settings: RESUME,
   layer: ({ route, upstream, state, deps }: Place<ResumeSettings & RetrySettings, RetryBudget, BudgetState>) =>
-    route.resume ? resuming(rulesOf(route, upstream), state.budget, deps) : undefined,
+    route.resume ? resuming(rulesOf(route, upstream), budgetOf(state), deps) : undefined,
   explain: ({ route: { resume }, method, part }: ExplainScope<ResumeSettings>) =>
     resume && method === 'GET' ? [part('resume', 'a body that breaks off is resumed by Range and If-Range')] : [],
   bounds: ({ route }: ExplainScope<ResumeSettings>): CallBounds =>

@@ -1,21 +1,39 @@
 import { breakersAt, type BreakerState } from '../breaker/breakers.ts'
+import type { RouteBreaker, UpstreamBreaker } from '../breaker/settings.ts'
 import { triesLeft } from '../balance/balance.ts'
 import { type EndpointLoad, endpointsAt } from '../balance/endpoints.ts'
 import type { DeadlineSettings } from '../deadline/settings.ts'
 import type { Deps } from '../../deps.ts'
-import type { Place, Standing, UpstreamOwner } from '../policy.ts'
+import type { Place, RouteOwner, Standing, UpstreamOwner } from '../policy.ts'
 import type { CallBounds, ExplainScope } from '../scope.ts'
-import { type Budget, freshBudget, moved, retriesLeft } from './budget.ts'
+import { type Budget, type BudgetSettings, freshBudget, moved, retriesLeft } from './budget.ts'
 import { explainRetry } from './explain.ts'
-import { retrying } from './retry.ts'
+import { type Backoffs, retrying } from './retry.ts'
 import { rulesOf } from './rules.ts'
 import { RETRY, type RetryBudget, type RetrySettings } from './settings.ts'
 import { retriesOf } from './starts.ts'
 import { LOAD_WARNINGS, RETRY_WARNINGS } from './warnings.ts'
 
-export type BudgetState = { readonly budget: Budget }
+/** The upstream's budget, and the route's own where it has one. */
+export type BudgetState = { readonly budget: Budget; readonly ownBudget: Budget | undefined }
+type UpstreamState = { readonly budget: Budget; readonly backoffs: Backoffs }
+type RouteState = { readonly ownBudget: Budget | undefined }
 
-type Owner = UpstreamOwner<RetryBudget>
+/** The budget that a route's retries are taken from. */
+export const budgetOf = ({ budget, ownBudget }: BudgetState): Budget => ownBudget ?? budget
+
+/** A budget that goes on, for a window of perhaps another length. */
+function goesOn(
+  known: Budget | undefined,
+  from: BudgetSettings | undefined,
+  to: BudgetSettings,
+  { clock }: Deps,
+): Budget {
+  if (known === undefined || from === undefined) return freshBudget()
+  return from.windowMs === to.windowMs ? known : moved(known, clock.now(), from, to)
+}
+
+const ownOf = (owner: RouteOwner<RetrySettings> | undefined) => owner?.settings.retry.budget || undefined
 
 export const retryPolicy = {
   name: 'retry',
@@ -23,10 +41,25 @@ export const retryPolicy = {
   state: {
     upstream: {
       budget: {
-        prepare: ({ settings }: Owner, known: Budget | undefined, before: Owner | undefined, { clock }: Deps) => {
-          if (known === undefined || before === undefined) return freshBudget()
-          const [from, to] = [before.settings.retry.budget, settings.retry.budget]
-          return from.windowMs === to.windowMs ? known : moved(known, clock.now(), from, to)
+        prepare: (
+          { settings }: UpstreamOwner<RetryBudget>,
+          known: Budget | undefined,
+          before: UpstreamOwner<RetryBudget> | undefined,
+          deps: Deps,
+        ) => goesOn(known, before?.settings.retry.budget, settings.retry.budget, deps),
+      },
+      backoffs: { prepare: (_: UpstreamOwner, known: Backoffs | undefined): Backoffs => known ?? { waiting: 0 } },
+    },
+    route: {
+      ownBudget: {
+        prepare: (
+          owner: RouteOwner<RetrySettings>,
+          known: Budget | undefined,
+          before: RouteOwner<RetrySettings> | undefined,
+          deps: Deps,
+        ): Budget | undefined => {
+          const own = ownOf(owner)
+          return own && goesOn(known, ownOf(before), own, deps)
         },
       },
     },
@@ -37,12 +70,25 @@ export const retryPolicy = {
     bodyLimits: { memory: retry.bodyBuffer.memoryBytes, disk: retry.bodyBuffer.diskBytes },
   }),
   layer: (
-    place: Place<RetrySettings & BreakerState['route'], RetryBudget, BudgetState & BreakerState['state'], EndpointLoad>,
+    place: Place<
+      RetrySettings & RouteBreaker,
+      RetryBudget & UpstreamBreaker,
+      UpstreamState & RouteState & BreakerState['state'],
+      EndpointLoad
+    >,
   ) => {
-    const elsewhere = triesLeft(endpointsAt(place), place.deps)
-    return retrying(rulesOf(place.route, place.upstream), place.state.budget, breakersAt(place), elsewhere, place.deps)
+    const { route, upstream, state, deps } = place
+    const rules = {
+      settings: rulesOf(route, upstream),
+      budget: budgetOf(state),
+      backoffs: state.backoffs,
+      patienceMs: (route.breaker ?? upstream.breaker).patienceMs,
+      breakers: breakersAt(place),
+      deps,
+    }
+    return retrying(rules, triesLeft(endpointsAt(place), deps))
   },
-  snapshot: ({ upstream, state, deps }: Standing<RetryBudget, BudgetState>) => ({
+  snapshot: ({ upstream, state, deps }: Standing<RetryBudget, UpstreamState>) => ({
     retryBudget: retriesLeft(state.budget, deps.clock.now(), upstream.retry.budget),
   }),
   explain: explainRetry,

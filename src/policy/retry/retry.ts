@@ -1,10 +1,13 @@
 import { ProxyError, type RetryCondition } from '../../errors.ts'
 import { type BackoffSettings, nominalWaitMs, retryAfterMs, waitMs } from './backoff.ts'
-import { anyAdmits, type Breaker } from '../breaker/breaker.ts'
-import { type Budget, type BudgetSettings, deposit, withdraw } from './budget.ts'
+import type { Breaker } from '../breaker/breaker.ts'
+import { isOutOfReach } from '../breaker/patience.ts'
+import { type Budget, type BudgetSettings, deposit, retriesLeft, withdraw } from './budget.ts'
 import type { RetryDenial } from '../../events.ts'
 import type { Exchange, Layer, Reply } from '../exchange.ts'
 import type { Deps } from '../../deps.ts'
+import { usefulUntil } from '../paths/useful.ts'
+import { WholeReply, wholeBody } from '../whole.ts'
 
 export type RetryRules = {
   /** Attempts, including the first. */
@@ -14,7 +17,12 @@ export type RetryRules = {
   readonly backoff: BackoffSettings
   readonly respectRetryAfter: boolean
   readonly budget: BudgetSettings
+  /** Largest number of requests of the upstream in a back-off. */
+  readonly waiting: number
 }
+
+/** Requests of an upstream that are in a back-off. */
+export type Backoffs = { waiting: number }
 
 /** Result of an attempt: the upstream's response, or the error. */
 type Outcome = { readonly reply: Reply } | { readonly error: ProxyError }
@@ -23,31 +31,36 @@ type Outcome = { readonly reply: Reply } | { readonly error: ProxyError }
 type Rules = {
   readonly settings: RetryRules
   readonly budget: Budget
+  readonly backoffs: Backoffs
+  /** Longest wait of a request for an open breaker, in ms. */
+  readonly patienceMs: number
   readonly breakers: readonly Breaker[]
   readonly deps: Deps
 }
 
+/** Bytes of a failed response that are kept during a back-off, and the time in ms that they may take to arrive. */
+const KEPT_BYTES = 64 * 1024
+const KEPT_WITHIN_MS = 250
+
 /**
  * Retries failed attempts within the schedule, the budget and the deadline. When it stops, the client gets the result of the
- * last attempt: an upstream's response is relayed unchanged. A client that leaves ends a wait at once; so does the last breaker
- * that stops admitting.
+ * last attempt: an upstream's response is relayed unchanged. In its back-off a request holds nothing: no slot, since it takes
+ * its turn anew, and no connection. A client that leaves ends a wait at once; so does a breaker that opens for longer than the
+ * request may wait.
  * @param elsewhere whether an untried endpoint admits the exchange. Then the retry does not wait, since the wait is meant to
  * spare the endpoint that failed (as in HAProxy's redispatch and nginx's next upstream).
  */
-export const retrying = (
-  settings: RetryRules,
-  budget: Budget,
-  breakers: readonly Breaker[],
-  elsewhere: (exchange: Exchange) => boolean,
-  deps: Deps,
-): Layer => {
-  const rules: Rules = { settings, budget, breakers, deps }
-  return (next) => async (exchange) => {
+export const retrying =
+  (rules: Rules, elsewhere: (exchange: Exchange) => boolean): Layer =>
+  (next) =>
+  async (exchange) => {
+    const { settings, budget, deps } = rules
     deposit(budget, deps.clock.now(), settings.budget)
     let last: Outcome | undefined
     let waits = 0
+    let timedOut = false
     for (let k = 1; ; k += 1) {
-      exchange.attemptTimeoutMs = attemptTimeout(k, waits + 1, exchange, rules)
+      exchange.attemptTimeoutMs = attemptTimeout(k, waits + 1, timedOut, exchange, rules)
       let outcome: Outcome
       try {
         const reply = await next(exchange)
@@ -56,50 +69,69 @@ export const retrying = (
       } catch (error) {
         if (!(error instanceof ProxyError)) throw error
         outcome = { error }
+        timedOut ||= error.code === 'attempt_timeout'
       }
       if (last !== undefined && refusedByUs(outcome)) return conclude(last)
-      last = outcome
       const cause = causeToRepeat(outcome, settings)
       if (cause === undefined) return conclude(outcome)
       let denial = whyNot(k, outcome, exchange, settings)
       if (denial === undefined) {
         const isElsewhere = elsewhere(exchange)
         if (!isElsewhere) waits += 1
-        const ms = isElsewhere ? 0 : waitBefore(waits, outcome, rules)
-        denial = await untilRepeatable(ms, cause, outcome, exchange, rules)
+        const ms = isElsewhere ? 0 : waitBefore(waits, outcome, exchange, rules)
+        denial = isElsewhere || ms > 0 ? whyNotAfter(ms, exchange, rules) : 'deadline'
+        if (denial === undefined) {
+          const since = deps.clock.now()
+          last = await kept(outcome, exchange, rules)
+          deps.emit({ kind: 'retry', ref: exchange.route, cause, waitMs: ms, trace: exchange.trace })
+          if (ms > 0) denial = await pause(since + ms - deps.clock.now(), last, exchange, rules)
+          if (denial !== undefined) outcome = last ?? outcome
+        }
       }
       if (denial !== undefined) {
         deps.emit({ kind: 'retry_denied', ref: exchange.route, why: denial, trace: exchange.trace })
         return conclude(outcome)
       }
-      if ('reply' in outcome && !outcome.reply.ended) {
-        outcome.reply.discard('cancelled')
-        last = undefined
-      }
     }
   }
+
+/**
+ * Whether a wait of that length must not begin.
+ * @param ms 0 for no wait.
+ */
+function whyNotAfter(
+  ms: number,
+  exchange: Exchange,
+  { settings, budget, backoffs, breakers, patienceMs, deps }: Rules,
+): RetryDenial | undefined {
+  const now = deps.clock.now()
+  if (deps.isDraining()) return 'draining'
+  const untilAt = ms > 0 ? usefulUntil(exchange, now) : exchange.deadlineAt
+  if (now + ms > untilAt || untilAt <= now) return 'deadline'
+  if (isOutOfReach(breakers, now + ms, patienceMs, exchange, deps)) return 'breaker'
+  if (ms > 0 && backoffs.waiting >= settings.waiting) return 'waiting'
+  return withdraw(budget, now, settings.budget) ? undefined : 'budget'
 }
 
 /**
- * Waits until the next attempt may start.
- * @param ms 0 for no wait.
- * @returns the reason when it may not start; without a wait when that is known before.
+ * The outcome without a connection: a response is read whole, when it is small and arrives soon. Larger ones are given up.
+ * @returns undefined when nothing of the outcome can be relayed any more.
  */
-async function untilRepeatable(
-  ms: number,
-  cause: string,
-  last: Outcome,
-  exchange: Exchange,
-  rules: Rules,
-): Promise<RetryDenial | undefined> {
-  const { settings, budget, breakers, deps } = rules
-  const now = deps.clock.now()
-  if (now + ms >= exchange.deadlineAt) return 'deadline'
-  if (!anyAdmits(breakers, deps)) return 'breaker'
-  if (!withdraw(budget, now, settings.budget)) return 'budget'
-  deps.emit({ kind: 'retry', ref: exchange.route, cause, waitMs: ms, trace: exchange.trace })
-  if (ms > 0) await pause(ms, last, exchange, rules)
-  return anyAdmits(breakers, deps) ? undefined : 'breaker'
+async function kept(outcome: Outcome, exchange: Exchange, { deps }: Rules): Promise<Outcome | undefined> {
+  if (!('reply' in outcome)) return outcome
+  const { reply } = outcome
+  const timer = deps.clock.after(KEPT_WITHIN_MS, () => reply.discard('cancelled'))
+  try {
+    const body = await wholeBody(reply, KEPT_BYTES, exchange, deps.clock)
+    if (body !== undefined) return { reply: new WholeReply(reply, body) }
+    reply.discard('cancelled')
+    return undefined
+  } catch (error) {
+    if (error instanceof ProxyError) return undefined
+    throw error
+  } finally {
+    deps.clock.cancel(timer)
+  }
 }
 
 /** Whether the sidecar itself refused the retry. The client then gets the attempt before it, which says more. */
@@ -126,47 +158,84 @@ function whyNot(k: number, last: Outcome, exchange: Exchange, settings: RetryRul
   return undefined
 }
 
-function waitBefore(k: number, last: Outcome, { settings, deps }: Rules): number {
-  const scheduled = waitMs(k, settings.backoff, deps.random)
-  if (!settings.respectRetryAfter || !('reply' in last)) return scheduled
-  return Math.max(scheduled, retryAfterMs(last.reply.headers, deps.clock.wallNow()))
+/**
+ * The time to wait before the k-th retry. A wait of the schedule that would end too late is cut to the last moment at which a try
+ * is of use; a Retry-After is not, since the upstream would refuse that try.
+ */
+function waitBefore(k: number, last: Outcome, exchange: Exchange, { settings, deps }: Rules): number {
+  const { clock, random } = deps
+  const scheduled = waitMs(k, settings.backoff, random)
+  const asked = settings.respectRetryAfter && 'reply' in last ? retryAfterMs(last.reply.headers, clock.wallNow()) : 0
+  if (asked > 0 && asked >= scheduled) return asked * (1 + settings.backoff.jitter * random())
+  const now = clock.now()
+  return Math.min(scheduled, Math.max(asked, usefulUntil(exchange, now) - now))
 }
 
-/** The last attempt that fits into the deadline gets all the time that is left, since it may still succeed (as in Linkerd). */
-function attemptTimeout(k: number, wait: number, exchange: Exchange, { settings, deps }: Rules): number {
+/**
+ * `attempt` bounds an attempt only where another one could follow it; the only or the last one gets all the time that is left, as in
+ * Linkerd. After an attempt that timed out, another one could follow only with as much time again: of a call that is slow as a
+ * rule, one attempt must get the time that the client gives.
+ */
+function attemptTimeout(
+  k: number,
+  wait: number,
+  timedOut: boolean,
+  exchange: Exchange,
+  { settings, budget, deps }: Rules,
+): number {
   const { attemptMs } = exchange.timeouts
-  const mayRepeat = k < settings.attempts && exchange.idempotent && exchange.body?.replayable !== false
-  if (!mayRepeat) return attemptMs
-  const nextStartsAt = deps.clock.now() + attemptMs + nominalWaitMs(wait, settings.backoff)
-  return nextStartsAt < exchange.deadlineAt ? attemptMs : Number.POSITIVE_INFINITY
+  const mayFollow =
+    k < settings.attempts &&
+    settings.conditions.has('timeout') &&
+    exchange.idempotent &&
+    exchange.body?.replayable !== false &&
+    retriesLeft(budget, deps.clock.now(), settings.budget) >= 1
+  if (!mayFollow) return Number.POSITIVE_INFINITY
+  const now = deps.clock.now()
+  const endsAt = now + attemptMs
+  const hasTime = timedOut
+    ? endsAt + nominalWaitMs(wait, settings.backoff) + attemptMs <= exchange.deadlineAt
+    : endsAt < usefulUntil(exchange, now)
+  return hasTime ? attemptMs : Number.POSITIVE_INFINITY
 }
 
-/** Ends early when no breaker admits any more. Rejects when the client leaves, and discards the reply of the last attempt. */
-function pause(ms: number, last: Outcome, exchange: Exchange, { breakers, deps }: Rules): Promise<void> {
+/**
+ * Waits. Ends early when the breakers open for longer than the request may wait. Rejects when the client leaves.
+ * @returns why the attempt after the wait must not be made.
+ */
+function pause(
+  ms: number,
+  last: Outcome | undefined,
+  exchange: Exchange,
+  { breakers, backoffs, patienceMs, deps }: Rules,
+): Promise<RetryDenial | undefined> {
   const { clock } = deps
   return new Promise((resolve, reject) => {
     const since = clock.now()
     const end = () => {
       clock.cancel(timer)
-      for (const { onOpen } of breakers) onOpen.delete(onOpened)
+      for (const { onChange } of breakers) onChange.delete(onOpened)
       exchange.client.unlisten(onGone)
+      backoffs.waiting -= 1
       exchange.spent.backoffMs += clock.now() - since
     }
     const onTime = () => {
       end()
-      resolve()
+      resolve(undefined)
     }
     const onOpened = () => {
-      if (!anyAdmits(breakers, deps)) onTime()
+      if (last === undefined || !isOutOfReach(breakers, since + ms, patienceMs, exchange, deps)) return
+      end()
+      resolve('breaker')
     }
     const onGone = () => {
       end()
-      if ('reply' in last) last.reply.discard('cancelled')
       reject(new ProxyError('client_gone'))
     }
     const timer = clock.after(ms, onTime)
+    backoffs.waiting += 1
     if (exchange.client.gone) return onGone()
-    for (const { onOpen } of breakers) onOpen.add(onOpened)
+    for (const { onChange } of breakers) onChange.add(onOpened)
     exchange.client.listen(onGone)
   })
 }

@@ -9,5 +9,6 @@ export const rulesOf = ({ retry }: RetrySettings, upstream: RetryBudget): RetryR
   statuses: statusesIn(retry.on),
   backoff: retry.backoff,
   respectRetryAfter: retry.respectRetryAfter,
-  budget: upstream.retry.budget,
+  budget: retry.budget || upstream.retry.budget,
+  waiting: upstream.retry.waiting,
 })

@@ -1,5 +1,24 @@
-import { duration, flag, integer, listOf, method, number, retryCondition, size } from '../../config/kinds/kinds.ts'
+import { z } from 'zod'
+import {
+  duration,
+  flag,
+  integer,
+  listOf,
+  method,
+  number,
+  offOr,
+  retryCondition,
+  size,
+} from '../../config/kinds/kinds.ts'
 import { lengthSetting, setting, sizeSetting, type Values } from '../../config/kinds/setting.ts'
+
+const ownBudget = z
+  .strictObject({
+    ratio: number(0, 1).default(0.2).describe('Retries as a share of requests.'),
+    minPerSecond: number(0, 100_000).default(3).describe('Retries per second that are allowed whatever the traffic.'),
+    window: duration('1s', '1h').default(10_000).describe('Time for which a request counts towards the share.'),
+  })
+  .transform(({ window, ...rest }) => ({ ...rest, windowMs: window }))
 
 export const RETRY = {
   route: {
@@ -31,9 +50,21 @@ export const RETRY = {
         minPerSecond: setting(number(0, 100_000), 3, 'Retries per second that are allowed whatever the traffic.'),
         window: lengthSetting(duration('1s', '1h'), '10s', 'Time for which a request counts towards the share.'),
       },
+      waiting: setting(
+        integer(0, 100_000),
+        256,
+        'Largest number of requests in a back-off. Past it nothing is retried.',
+      ),
     },
   },
   routeOnly: {
+    retry: {
+      budget: setting(
+        offOr(ownBudget),
+        false,
+        "A budget of the route's own, with the keys of the upstream's; false shares that one.",
+      ),
+    },
     idempotent: setting(flag, false, 'Requests of the route may be repeated whatever their method.'),
   },
 } as const

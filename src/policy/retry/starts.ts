@@ -27,22 +27,23 @@ export function retriesOf(scope: ExplainScope<RetrySettings & DeadlineSettings>)
   const { retry } = scope.route
   const { isRepeatable, why } = whyRepeatable(scope)
   const isRetried = (on: string) => retry.on.includes(on)
-  const starts = (eachMs: number, isAsked: boolean): Start[] => {
+  const starts = (each: { readonly eachMs: number; readonly isTimeout?: boolean }, isAsked: boolean): Start[] => {
     const { jitter } = retry.backoff
-    const at = (stretch: number) =>
-      startsMs(isAsked ? retry.attempts : 1, eachMs, retry.backoff, stretch, Number.POSITIVE_INFINITY)
+    const at = (stretch: number) => startsMs(isAsked ? retry.attempts : 1, each, retry.backoff, stretch, total.ms)
     const [planned, earliest, latest] = [at(1), at(1 - jitter), at(1 + jitter)]
-    return planned
-      .map((plannedMs, k) => ({ plannedMs, earliestMs: earliest[k] ?? 0, latestMs: latest[k] ?? 0 }))
-      .filter(({ earliestMs }) => earliestMs < total.ms)
+    return planned.map((plannedMs, k) => ({
+      plannedMs,
+      earliestMs: earliest[k] ?? plannedMs,
+      latestMs: latest[k] ?? plannedMs,
+    }))
   }
   return {
     isRepeatable,
     why,
     attempts: scope.part('retry.attempts', `${retry.attempts} attempts at most, the first one included`),
     on: scope.part('retry.on', `after ${retry.on.join(', ')}`),
-    whenRefused: starts(0, isRetried('connect-failure')),
-    whenTimedOut: starts(attempt.ms, isRepeatable && isRetried('timeout')),
+    whenRefused: starts({ eachMs: 0 }, isRetried('connect-failure')),
+    whenTimedOut: starts({ eachMs: attempt.ms, isTimeout: true }, isRepeatable && isRetried('timeout')),
   }
 }
 

@@ -1,34 +1,46 @@
 import { Watchdog } from '../../clock.ts'
 import { ProxyError } from '../../errors.ts'
 import type { Exchange, Layer, Reply } from '../exchange.ts'
+import { writtenMs } from '../../config/kinds/units.ts'
 import type { Deps } from '../../deps.ts'
+import { usefulUntil } from '../paths/useful.ts'
 
 export type LimitSettings = {
+  /** Key of the setting whose number `slots.limit` is, for the refusal. */
+  readonly key: 'concurrency.max' | 'connections.max'
   /** Largest number of exchanges that wait for a slot. */
   readonly queue: number
   /** Longest wait in ms; the exchange's deadline may be shorter. */
   readonly queueTimeoutMs: number
 }
 
-/** The limit of concurrent exchanges, their number, and the waiters in order of arrival. */
-export type Slots = { limit: number; inUse: number; readonly waiting: (() => void)[] }
+/** The limit of concurrent exchanges, their number, and the waiters in the order of their requests' arrival. */
+export type Slots = { limit: number; inUse: number; readonly waiting: Waiter[] }
+
+type Waiter = {
+  /** Monotonic ms of the request's arrival. */
+  readonly startedAt: number
+  /** Takes the slot, unless the exchange would be too late to be of use. @returns whether it did. */
+  readonly take: () => boolean
+}
 
 export const freshSlots = (limit: number): Slots => ({ limit, inUse: 0, waiting: [] })
 
 /** Gives free slots to waiters. Called when a slot is freed and when the limit grows. */
 export function letIn(slots: Slots): void {
   while (slots.inUse < slots.limit) {
-    const handOver = slots.waiting.shift()
-    if (handOver === undefined) return
+    const first = slots.waiting.shift()
+    if (first === undefined) return
     slots.inUse += 1
-    handOver()
+    if (!first.take()) slots.inUse -= 1
   }
 }
 
 /**
- * Limits concurrent exchanges. A bounded number waits for a bounded time; the rest is shed with a 503. A slot is held until the
- * body ends, not just the head. Serves as the upstream's concurrency limit (around the retry) and as its number of connections
- * (around each attempt).
+ * Limits concurrent exchanges. A bounded number waits for a bounded time, in the order of their requests' arrival, so that a
+ * retry goes before those who came after its request. The rest is shed with a 503, and so is what would come too late to be of
+ * use. A slot is held until the body ends, not just the head. Serves as the upstream's concurrency limit and as its number of
+ * connections.
  * @param refusal rejection of an open breaker. Asked first, so that nobody queues for an upstream that is not called, and a
  * rejection costs little.
  */
@@ -57,10 +69,15 @@ export const limit =
         slots.inUse += 1
         return inside(exchange)
       }
-      if (slots.waiting.length >= settings.queue) return Promise.reject(new ProxyError('queue_full'))
+      if (slots.waiting.length >= settings.queue) return Promise.reject(full(settings, slots))
       return turn(settings, slots, exchange, deps).then(() => inside(exchange))
     }
   }
+
+const full = ({ key, queue }: LimitSettings, slots: Slots) =>
+  new ProxyError('queue_full', `${key}: ${slots.limit} are in use and ${queue} wait`, {
+    limit: { key: key === 'concurrency.max' ? 'concurrency.queue' : key, value: queue },
+  })
 
 /** Resolves when the exchange gets its slot. Rejects when its time is up or its client left. */
 function turn(settings: LimitSettings, slots: Slots, exchange: Exchange, { clock }: Deps): Promise<void> {
@@ -71,24 +88,50 @@ function turn(settings: LimitSettings, slots: Slots, exchange: Exchange, { clock
       exchange.client.unlisten(onGone)
       exchange.spent.queueMs += clock.now() - since
     }
-    const onTurn = () => {
+    const refuse = () => {
       leave()
-      resolve()
+      reject(tooLate(settings, slots, exchange, clock.now() - since))
     }
-    const giveUp = (error: ProxyError) => {
-      slots.waiting.splice(slots.waiting.indexOf(onTurn), 1)
+    const waiter: Waiter = {
+      startedAt: exchange.startedAt,
+      take: () => {
+        const now = clock.now()
+        const isOfUse = now <= usefulUntil(exchange, now)
+        if (isOfUse) {
+          leave()
+          resolve()
+        } else refuse()
+        return isOfUse
+      },
+    }
+    const withdraw = () => slots.waiting.splice(slots.waiting.indexOf(waiter), 1)
+    const onGone = () => {
+      withdraw()
       leave()
-      reject(error)
+      reject(new ProxyError('client_gone'))
     }
-    const onGone = () => giveUp(new ProxyError('client_gone'))
     // The deadline of a shared call moves with its waiters.
     const watchdog = new Watchdog(
       clock,
-      () => Math.min(since + settings.queueTimeoutMs, exchange.deadlineAt),
-      () => giveUp(new ProxyError('queue_timeout')),
+      () => Math.min(since + settings.queueTimeoutMs, usefulUntil(exchange, clock.now())),
+      () => {
+        withdraw()
+        refuse()
+      },
     )
     watchdog.watch()
-    slots.waiting.push(onTurn)
+    const at = slots.waiting.findLastIndex(({ startedAt }) => startedAt <= exchange.startedAt)
+    slots.waiting.splice(at + 1, 0, waiter)
     exchange.client.listen(onGone)
+  })
+}
+
+function tooLate({ key, queueTimeoutMs }: LimitSettings, { limit: max }: Slots, exchange: Exchange, waitedMs: number) {
+  const isTimeout = waitedMs >= queueTimeoutMs
+  const why = isTimeout
+    ? `concurrency.queueTimeout: ${writtenMs(queueTimeoutMs)}`
+    : `the time that is left of ${writtenMs(exchange.deadlineAt - exchange.startedAt)}`
+  return new ProxyError('queue_timeout', `${key}: ${max} are in use, and no one became free within ${why}`, {
+    limit: isTimeout ? { key: 'concurrency.queueTimeout', value: writtenMs(queueTimeoutMs) } : { key, value: max },
   })
 }

@@ -11,6 +11,8 @@ export type Sharer = {
   readonly resolve: (reply: Reply) => void
   readonly reject: (error: unknown) => void
   readonly onGone: () => void
+  /** Monotonic ms at which the timer fires. */
+  dueAt: number
   timer: Timer | undefined
 }
 
@@ -39,6 +41,13 @@ export class Sharers {
     return this.#all.size
   }
 
+  /** Monotonic ms of the latest end among those that wait; -Infinity when none does. */
+  get lastDueAt(): number {
+    let lastAt = Number.NEGATIVE_INFINITY
+    for (const { dueAt } of this.#all) lastAt = Math.max(lastAt, dueAt)
+    return lastAt
+  }
+
   /** Makes them wait for a call. */
   await(call: Exchange): void {
     this.#call = call
@@ -56,7 +65,7 @@ export class Sharers {
   join(exchange: Exchange, dueAt: number, onDue: (sharer: Sharer) => void): Promise<Reply> {
     return new Promise((resolve, reject) => {
       const onGone = () => this.drop(sharer, 'client_gone', () => reject(new ProxyError('client_gone')))
-      const sharer: Sharer = { exchange, resolve, reject, onGone, timer: undefined }
+      const sharer: Sharer = { exchange, resolve, reject, onGone, dueAt, timer: undefined }
       this.#all.add(sharer)
       if (this.#all.size > 1) for (const one of this.#all) one.exchange.isShared = true
       this.#bound()
@@ -67,6 +76,7 @@ export class Sharers {
 
   arm(sharer: Sharer, dueAt: number, onDue: (sharer: Sharer) => void): void {
     const { clock } = this.#deps
+    sharer.dueAt = dueAt
     sharer.timer = clock.after(dueAt - clock.now(), () => onDue(sharer))
   }
 

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { LocalLimit, UnkeptCause } from '../../events.ts'
-import { type FaultCode, ProxyError } from '../../errors.ts'
+import type { IgnoredField, LocalLimit, UnkeptCause } from '../../events.ts'
+import { type FaultCode, type LimitNamed, ProxyError } from '../../errors.ts'
 import type { Inputs } from '../../job/timeouts.ts'
 import {
   type Exchange,
@@ -46,7 +46,6 @@ export type VisitDeps = Deps & {
   readonly keptBytes: KeptBytes
   /** The limit that leaves no room for another connection. @param open connections of the listener. */
   readonly fullBy: (open: number) => Exclude<LocalLimit, 'pipeline'> | undefined
-  readonly isDraining: () => boolean
   /** Called once per request. */
   readonly jobs: () => JobShape
   /** Share of new traces to record, 0 to 1; undefined when tracing is off. */
@@ -88,6 +87,8 @@ export class Visit {
   #relay: Relay | undefined
   #status: number | undefined
   #reason: FaultCode | undefined
+  #limit: LimitNamed | undefined
+  #ignored: readonly IgnoredField[] = []
   #firstByteMs: number | undefined
   #isOver = false
   #isTunnel = false
@@ -146,6 +147,7 @@ export class Visit {
       const route = routeFor(destination.upstream, method, path)
       this.#route = route
       const fields = this.#fields()
+      this.#ignored = fields.ignored
       if (fields.hosts > 1 || (fields.hosts === 0 && this.#request.httpVersion === '1.1'))
         throw new ProxyError('bad_request', 'a request has exactly one Host')
       this.#body = this.#bodyOf(route, fields)
@@ -264,6 +266,7 @@ export class Visit {
       return
     }
     this.#reason = problem.code
+    this.#limit = problem.limit
     if (this.response.headersSent) return cut(this.response)
     this.#status = problem.fault.status
     this.#firstByteMs = this.#deps.clock.now() - this.#startedAt
@@ -363,10 +366,14 @@ export class Visit {
       path: pathOf(this.#request.url ?? ''),
       status: this.#status ?? 499,
       reason: cut ?? this.#reason ?? (finished ? undefined : this.#client.goneAs),
+      limit: this.#limit,
+      ignored: this.#ignored,
       attempts: exchange?.attempts ?? 0,
       queueMs: exchange?.spent.queueMs ?? 0,
       backoffMs: exchange?.spent.backoffMs ?? 0,
       connectMs: exchange?.spent.connectMs ?? 0,
+      breakerMs: exchange?.spent.breakerMs ?? 0,
+      retryAfterMs: exchange?.spent.retryAfterMs ?? 0,
       firstByteMs: this.#firstByteMs,
       totalMs: this.#deps.clock.now() - this.#startedAt,
       bytesIn: this.#body?.received ?? 0,

@@ -1,4 +1,6 @@
 import type { Duplex } from 'node:stream'
+import type { Clock } from '../../clock.ts'
+import type { Deps } from '../../deps.ts'
 import type { BodyEnd, Emit } from '../../events.ts'
 import { type BodySink, both, type Call, type CallWatch, type Exchange } from '../../policy/exchange.ts'
 import { ReplyBase } from '../../policy/reply-base.ts'
@@ -41,6 +43,10 @@ const HELD_BYTES = 64 * 1024
 
 const SWITCHING_PROTOCOLS = 101
 
+/** Time in ms, or multiple of the time to connect, within which the end of a reused connection may have crossed the request. */
+const RACE_MS = 100
+const RACE_CONNECTS = 5
+
 /** Largest number of interim responses of one attempt. The next one breaks the protocol. */
 const MAX_INTERIM = 100
 
@@ -60,10 +66,13 @@ export class UpstreamCall extends ReplyBase implements Call {
   readonly #exchange: Exchange
   readonly #watch: CallWatch
   readonly #connect: (fresh: boolean) => Line
+  readonly #clock: Clock
   readonly #emit: Emit
   #line: Line
   #control: WireControl | undefined
   #isFresh = false
+  /** Monotonic ms at which the request was begun on its connection. */
+  #startedAt = 0
   #bodyBegun = false
   #sent = false
   #hasHead = false
@@ -77,8 +86,9 @@ export class UpstreamCall extends ReplyBase implements Call {
   #trailers: RawHeaders = []
   #onData: ((chunk: Buffer) => void) | undefined
 
-  constructor(exchange: Exchange, watch: CallWatch, connect: (fresh: boolean) => Line, emit: Emit) {
+  constructor(exchange: Exchange, watch: CallWatch, connect: (fresh: boolean) => Line, { clock, emit }: Deps) {
     super()
+    this.#clock = clock
     this.#exchange = exchange
     this.#watch = watch
     this.#connect = connect
@@ -150,6 +160,7 @@ export class UpstreamCall extends ReplyBase implements Call {
     if (this.ended) return control.abort(GIVEN_UP)
     this.#control = control
     this.#isFresh = this.#line.served === 0
+    this.#startedAt = this.#clock.now()
     this.#line.served += 1
     this.#watch.started(this.#isFresh ? this.#line.connectMs : undefined)
   }
@@ -238,10 +249,11 @@ export class UpstreamCall extends ReplyBase implements Call {
 
   /**
    * Whether the upstream closed the kept connection just as it was reused. That is no attempt: the request is sent once more,
-   * when that is harmless or no byte was taken (RFC 9112 section 9.3.1).
+   * when that is harmless or no byte was taken (RFC 9112 section 9.3.1). A connection that breaks later was in use.
    */
   #isStale(error: Error): boolean {
-    if (this.#isFresh) return false
+    const raceMs = Math.max(RACE_MS, RACE_CONNECTS * this.#line.connectMs)
+    if (this.#isFresh || this.#clock.now() - this.#startedAt > raceMs) return false
     const { body, idempotent } = this.#exchange
     const nothingTaken = codeOf(error) === 'EPIPE' && !this.#bodyBegun
     return (idempotent || nothingTaken) && body?.replayable !== false

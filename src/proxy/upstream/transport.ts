@@ -6,6 +6,7 @@ import { guarded } from '../../guard.ts'
 import { trusting } from '../../net/trust.ts'
 import { type Line, UpstreamCall } from './call.ts'
 import { Names, type Resolve } from '../../net/dns-cache.ts'
+import { InterimFilter } from './interim-filter.ts'
 import { WireHandler } from './wire-handler.ts'
 
 export type TransportSettings = {
@@ -30,6 +31,9 @@ export type UpstreamConnections = {
   /** Closes all connections. Calls under way fail. */
   readonly close: () => Promise<void>
 }
+
+/** Largest response head. Clients such as curl and httpx take heads of that size. */
+const MAX_HEAD_BYTES = 64 * 1024
 
 /** Margin in ms below the `Keep-Alive: timeout=5` of an upstream, which may close a little early. */
 const KEEP_ALIVE_MARGIN_MS = 1000
@@ -69,7 +73,7 @@ export function connectTo(settings: TransportSettings, resolve: Resolve, deps: D
   }
   return {
     send: (exchange, watch) => {
-      return new UpstreamCall(exchange, watch, take, deps.emit)
+      return new UpstreamCall(exchange, watch, take, deps)
     },
     open: () => {
       let open = 0
@@ -102,6 +106,7 @@ class Connection implements Line {
   readonly #servername: string | undefined
   readonly #host: string
   #socket: Socket | undefined
+  #interim: InterimFilter | undefined
   #isUp = false
   isReset = false
   connectMs = 0
@@ -117,6 +122,7 @@ class Connection implements Line {
       pipelining: 1,
       headersTimeout: 0,
       bodyTimeout: 0,
+      maxHeaderSize: MAX_HEAD_BYTES,
       keepAliveTimeout: idleMs,
       keepAliveMaxTimeout: idleMs,
       keepAliveTimeoutThreshold: KEEP_ALIVE_MARGIN_MS,
@@ -138,6 +144,7 @@ class Connection implements Line {
           guarded(() => callback(...outcome), lose)()
         })
         const socket = this.#socket
+        this.#interim = new InterimFilter(socket)
         socket.on('error', () => {
           if (socket === this.#socket) this.isReset = true
         })
@@ -156,6 +163,7 @@ class Connection implements Line {
   }
 
   dispatch(exchange: Exchange, call: UpstreamCall): void {
+    this.#interim?.begin()
     this.#client.dispatch(
       {
         method: exchange.method,

@@ -35,7 +35,8 @@ const BY_CODE: Readonly<Record<string, FaultCode>> = {
   INVALID_PURPOSE: 'tls_certificate',
   HOSTNAME_MISMATCH: 'tls_certificate',
   ERR_TLS_CERT_ALTNAME_INVALID: 'tls_certificate',
-  UND_ERR_HEADERS_OVERFLOW: 'protocol',
+  UND_ERR_HEADERS_OVERFLOW: 'response_head_too_large',
+  HPE_HEADER_OVERFLOW: 'response_head_too_large',
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'protocol',
   UND_ERR_NOT_SUPPORTED: 'protocol',
   UND_ERR_REQ_CONTENT_LENGTH_MISMATCH: 'client_gone',
@@ -55,7 +56,7 @@ export function codeOf(error: unknown): string | undefined {
  */
 export function faultFrom(error: unknown, connected: boolean, isTls: boolean): FaultCode {
   const code = codeOf(error) ?? ''
-  if (code.startsWith('HPE_')) return 'protocol'
+  if (code.startsWith('HPE_')) return BY_CODE[code] ?? 'protocol'
   if (!connected && (code.startsWith('ERR_SSL_') || code.startsWith('ERR_TLS_'))) return BY_CODE[code] ?? 'tls_protocol'
   const known = BY_CODE[code]
   if (known !== undefined) return known === 'connect_timeout' && connected ? 'reset' : known

@@ -7,21 +7,30 @@ export type JobWord = 'failed' | 'completed' | 'pending' | undefined
 /** Writes bodies that a configuration's `failureWhen` and `hold` recognise. */
 export class JobReports {
   readonly #pending = new Map<string, string>()
+  /** Reports of a job whose end the log does not name: a status that ends a hold. */
+  readonly #ended = new Map<string, string>()
 
   constructor(upstreams: readonly UpstreamConfig[]) {
     for (const { name, routes } of upstreams)
-      for (const { match, hold } of routes)
-        if (hold !== false) this.#pending.set(`${name}\n${match}`, report(hold.json, hold.in[0] ?? ''))
+      for (const { match, hold } of routes) {
+        if (hold === false) continue
+        this.#pending.set(`${name}\n${match}`, report(hold.json, hold.in[0] ?? ''))
+        this.#ended.set(`${name}\n${match}`, report(hold.json, ENDED))
+      }
   }
 
   /** @returns '' where the route reads no body. */
   body(word: JobWord, { jobs, route }: Exchange): string {
-    if (word === undefined) return ''
-    if (word === 'pending') return this.#pending.get(`${route.upstream}\n${route.route}`) ?? ''
+    const key = `${route.upstream}\n${route.route}`
+    if (word === undefined) return this.#ended.get(key) ?? ''
+    if (word === 'pending') return this.#pending.get(key) ?? ''
     const [status] = jobs?.rule[word] ?? []
     return jobs === undefined || status === undefined ? '' : report(jobs.rule.json, status)
   }
 }
+
+/** A status that no file lists as one of a running job. */
+const ENDED = 'ended in the recorded run'
 
 /** JSON with a value at a JSON Pointer (RFC 6901). */
 function report(pointer: string, status: string): string {

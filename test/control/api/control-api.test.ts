@@ -77,13 +77,13 @@ test('checkpoints: are saved, loaded and cleared', async (t) => {
   expect((await call('GET', '/checkpoints/job-1')).status).toBe(404)
 })
 
-test('checkpoints: the progress of no items is 0', async (t) => {
+test('checkpoints: with no items in total, the progress is 0', async (t) => {
   const { call } = await withControl(t)
   const { told } = await call('PUT', '/checkpoints/j', { stage: 's', completed_items: 0, total_items: 0 })
   expect(told).toMatchObject({ progress: 0, item_ids: [], metadata: {} })
 })
 
-test('checkpoints: items are appended as a set, by stage; the rest is listed in order', async (t) => {
+test('checkpoints: items are appended as a set per stage; the remaining items are listed in order', async (t) => {
   const { call } = await withControl(t)
   const added = await call('POST', '/checkpoints/j/items', { stage: 's', item_ids: ['b', 'a', 'b'], total_items: 4 })
   expect([added.status, added.told]).toEqual([
@@ -104,7 +104,7 @@ test('checkpoints: items are appended as a set, by stage; the rest is listed in 
   expect((await call('POST', '/checkpoints/none/remaining', { items: ['a'] })).told.remaining).toEqual(['a'])
 })
 
-test('checkpoints: are due at no item, every ten items and the last', async (t) => {
+test('checkpoints: are due at item 0, at every tenth item and at the last item', async (t) => {
   const { call } = await withControl(t)
   const due = async (completed: number, total: number) =>
     (await call('GET', `/checkpoints/j/due?completed=${completed}&total=${total}`)).told.due
@@ -205,7 +205,7 @@ test('checkpoints: progress of each stage is listed by pages, without the items'
   })
 })
 
-test('timeouts: are computed from a shape, with the terms of each', async (t) => {
+test('timeouts: are computed from the job shape, with the terms of each', async (t) => {
   const { call } = await withControl(t)
   expect((await call('GET', '/timeouts')).told.timeouts).toEqual({
     download: 100,
@@ -244,7 +244,7 @@ test("jobs: a deadline bounds the requests that carry the job's id", async (t) =
   expect((await asks()).status).toBe(200)
 })
 
-test('token: is needed by what shows or changes data, and by nothing else', async (t) => {
+test('token: operations that show data need it; probes and metrics do not', async (t) => {
   const { proxy } = await withControl(t, { control: { listen: '127.0.0.1:0', token: 'hunter2' } })
   const status = async (path: string, authorization = '') =>
     (await ask(`${proxy.controlUrl}${path}`, { headers: { authorization } })).status
@@ -294,7 +294,7 @@ test('OpenAPI: every operation exists and answers as the document says', async (
       const url = `${proxy.controlUrl}${path.replace(/\{\w+\}/, named[operationId] ?? 'j')}${queries[operationId] ?? ''}`
       const body = bodies[operationId]
       seen.push(operationId)
-      // It goes on and on: it has a test of its own.
+      // The event stream never ends, so another test covers it.
       if (operationId === 'watchEvents') continue
       const answer = await ask(url, {
         method: method.toUpperCase(),

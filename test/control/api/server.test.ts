@@ -22,7 +22,7 @@ const HEALTH = {
 
 const WELL = () => ({ started: { listening: true }, ready: { listening: true } })
 
-/** A call that shows data. */
+/** An operation that needs the token, since it shows data. */
 const CLOSED = operation({
   ...PLAIN,
   id: 'secret',
@@ -55,7 +55,7 @@ async function start({
 
 type Answer = { status: number | undefined; headers: IncomingHttpHeaders; body: string }
 
-/** With headers as given, `Host` included, which fetch would not let through. */
+/** Sends the headers as given, also `Host`, which fetch does not let a caller set. */
 async function ask(
   { port }: { port: number },
   path: string,
@@ -87,7 +87,7 @@ test('GET /livez: says ok', async () => {
   assert.deepEqual([response.status, await response.text()], [200, 'ok\n'])
 })
 
-test('probes: say what is missing, at length with ?verbose', async () => {
+test('probes: name the unmet condition; with ?verbose they list every condition', async () => {
   let [listening, accepting] = [false, true]
   const phase = () => ({ started: { listening }, ready: { listening, 'accepting requests': accepting } })
   const { address } = await start({ phase })
@@ -124,14 +124,14 @@ test('HEAD: has the head of GET and no body', async () => {
 })
 
 for (const path of ['/', '/metrics/', '/constructor', '/v1/upstreams', '//metrics']) {
-  test(`nothing is at ${path}`, async () => {
+  test(`GET ${path} is answered with 404`, async () => {
     const { address } = await start()
     assert.equal(problemOf(await ask(address, path)), `404 Not Found: no such path: ${path}`)
   })
 }
 
 for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
-  test(`${method} is refused, and the methods that are not are named`, async () => {
+  test(`${method} /metrics is answered with 405, and Allow names the allowed methods`, async () => {
     const { address } = await start()
     const answer = await ask(address, '/metrics', { method })
     assert.equal(problemOf(answer), '405 Method Not Allowed: /metrics allows GET, HEAD')
@@ -164,7 +164,7 @@ for (const name of OWN_NAMES) {
 }
 
 for (const name of OTHER_NAMES) {
-  test(`a listener on loopback tells a browser nothing that asks for Host: ${name}`, async () => {
+  test(`a listener on loopback answers 403 to Host: ${name}`, async () => {
     const { address } = await start()
     for (const path of ['/metrics', '/livez', '/readyz', '/none']) {
       const answer = await ask(address, path, { headers: { host: name } })
@@ -190,7 +190,7 @@ test('control listener: on all addresses it answers to any Host', async () => {
   assert.equal((await ask(address, '/livez', { headers: { host: 'breakwater.example' } })).status, 200)
 })
 
-test('token: without one in the file, a sent one does not matter', async () => {
+test('token: without control.token, a token in the request is ignored', async () => {
   const { address } = await start()
   assert.equal((await ask(address, '/metrics', { headers: { authorization: 'Bearer old' } })).status, 200)
 })
@@ -248,7 +248,7 @@ test('control listener: a foreign address is refused with its key and address', 
 
 const HEAD = 'GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n'
 
-test('close: connections that are silent, idle or amid a request end at once', async () => {
+test('close: connections that are silent, idle or halfway through a request end at once', async () => {
   const control = await start()
   const sockets = ['', HEAD, `${HEAD}GET /livez HTTP/1.1\r\nHo`].map((sent) => {
     const socket = connect(control.address.port, '127.0.0.1')
@@ -260,7 +260,7 @@ test('close: connections that are silent, idle or amid a request end at once', a
   await Promise.all(sockets.map(({ socket }) => text(socket)))
 })
 
-test('close: waits for the answer under way, and for no further one', async () => {
+test('close: waits until the response under way is sent, then closes its connection', async () => {
   let answerScrape: (body: string) => void = () => {}
   const asked = Promise.withResolvers<void>()
   const scrape = () => {
@@ -279,7 +279,7 @@ test('close: waits for the answer under way, and for no further one', async () =
   await closed
 })
 
-test("origin: another site's page changes nothing; the own page and other clients may", async () => {
+test('origin: a page of another origin gets 403 for changes; the own page and other clients do not', async () => {
   const changed: string[] = []
   const change = operation({
     ...PLAIN,
@@ -306,7 +306,7 @@ test("origin: another site's page changes nothing; the own page and other client
   assert.deepEqual(changed, [])
   assert.equal((await asked(`http://${own}`)).status, 200)
   assert.equal((await asked()).status, 200)
-  // What such a page asks to read it is not given by its own browser.
+  // A read is answered: the browser itself withholds the response from such a page.
   assert.equal((await asked('http://evil.example', 'GET')).status, 200)
   assert.deepEqual(changed, ['once', 'once'])
 })

@@ -1,4 +1,4 @@
-/** The checks of the health report against what they check: Redis, and Celery's workers, for real. */
+/** Runs the health checks against a real Redis and real Celery workers. */
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
@@ -56,7 +56,7 @@ async function client(t: TestContext, url: string): Promise<RedisClient> {
 }
 
 test.runIf(hasBoth)(
-  'Celery: no worker, two of them with three tasks, one that hangs, and none that answers',
+  'Celery check: reports no worker, two workers with three tasks, one silent worker, and none that answers',
   { timeout: 60_000 },
   async (t) => {
     const { port, command } = await startRedis(t)
@@ -75,13 +75,13 @@ test.runIf(hasBoth)(
     expect(await look(300)).toMatch(/^1 worker\(s\), \d active task\(s\), 1 worker\(s\) silent$/)
     first?.kill('SIGSTOP')
     await expect(look(300)).rejects.toThrow('none of 2 worker(s) answered within 0.3s')
-    // Nothing is left of all the questions but answers on their way out.
+    // The checks leave no reply queue behind in Redis.
     expect(await command('SMEMBERS', '_kombu.binding.reply.celery.pidbox')).toEqual([])
   },
 )
 
 test.runIf(hasRedis)(
-  'redis and celery_workers in the report: there, hanging, gone; and none holds up the rest',
+  'health report: shows a healthy and a hanging Redis; no hanging check delays the report or /livez',
   { timeout: 30_000 },
   async (t) => {
     const redis = await startRedis(t)
@@ -123,7 +123,7 @@ test.runIf(hasRedis)(
   },
 )
 
-/** Where connections are accepted and nothing is ever said. */
+/** A port that accepts connections and never answers. */
 async function hungPort(t: TestContext): Promise<number> {
   const port = await freePort()
   const server = createServer(() => {})

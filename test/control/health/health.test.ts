@@ -18,7 +18,7 @@ const check = (name: string, look: Check['look'], rest: Partial<Check> = {}): Ch
   ...rest,
 })
 
-test('health: checks run in parallel, each with its limit; a hung one is not asked again', async () => {
+test('health: checks run in parallel, each with its timeout; a hung check is not started again', async () => {
   const clock = fakeClock()
   let hung = 0
   const hangs = () => {
@@ -50,7 +50,7 @@ test('health: checks run in parallel, each with its limit; a hung one is not ask
   expect(hung).toBe(2)
 })
 
-test('health: many probes cost one look a second; a check that is not critical degrades', async () => {
+test('health: a check runs at most once a second; a failed check that is not critical gives degraded', async () => {
   const clock = fakeClock()
   let looks = 0
   const fails = async () => {
@@ -68,7 +68,7 @@ test('health: many probes cost one look a second; a check that is not critical d
   expect(looks).toBe(2)
 })
 
-test('health: the disk is reported as in make-video, and fails with little room', async () => {
+test('health: the disk is reported as in make-video, and the check fails below failBelow', async () => {
   const told = await lookAtDisk({ path: '/tmp', warnBelow: 0, failBelow: 0 })
   expect(told).toMatch(/^\d+\.\dGB free \/ \d+\.\dGB total \(\d+\.\d% used\)$/)
   expect(await lookAtDisk({ path: '/tmp', warnBelow: 1e18, failBelow: 0 })).toMatch(
@@ -85,7 +85,7 @@ async function upstreamHealth(t: TestContext, script: Parameters<typeof scripted
   return { clock, upstream, health: new UpstreamHealth(settings, clock) }
 }
 
-test('health: an upstream is asked at its path, at most once an interval', async (t) => {
+test('health: an upstream is requested at its health path, at most once per interval', async (t) => {
   const { clock, upstream, health } = await upstreamHealth(t, [{ status: 503 }, { status: 200 }], '/health?deep=1')
   await expect(health.look()).rejects.toThrow('HTTP 503')
   await clock.advance(14_999)
@@ -143,7 +143,7 @@ test('control.metricsListen: serves metrics and probes, and nothing else', async
   expect(await Promise.all(['/health', '/v1/checkpoints', '/openapi.json'].map(status))).toEqual([404, 404, 404])
 })
 
-test('health: a healthy answer lets an open breaker probe early, and no more', async (t) => {
+test('health: a healthy response lets an open breaker probe early; an unhealthy one does not', async (t) => {
   const down = { status: 500 }
   const { clock, upstream, proxy, url } = await withSidecar(
     t,

@@ -6,7 +6,7 @@ import { scriptedUpstream } from '../../support/scripted-upstream.ts'
 
 const isRequest = ({ msg }: { readonly msg?: string }) => msg === 'request'
 
-test('history: an attempt answered before its request was sent whole says early', async (t) => {
+test('history: an attempt answered before its whole request was sent has early: true', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [{ status: 503, early: true }])
   const proxy = await startProxy(t, { clock, upstreams: { api: { url: upstream.origin } } })
@@ -18,7 +18,7 @@ test('history: an attempt answered before its request was sent whole says early'
   expect(line).toMatchObject({ status: 503, attempts: 1, history: [{ at_ms: 0, outcome: '503', early: true }] })
 })
 
-test('history: has an answer that was not relayed since its client left', async (t) => {
+test('history: has a response that was not relayed because the client left', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [{ status: 503 }])
   const proxy = await startProxy(t, { clock, upstreams: { api: { url: upstream.origin } } })
@@ -35,7 +35,7 @@ test('history: has an answer that was not relayed since its client left', async 
   })
 })
 
-test('history: none for one attempt that was relayed at once', async (t) => {
+test('history: a request whose only attempt was relayed has no history', async (t) => {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, [{}])
   const proxy = await startProxy(t, { clock, upstreams: { api: { url: upstream.origin } } })

@@ -17,7 +17,7 @@ function textOf(events: readonly Event[], settings: Partial<LogSettings> = {}): 
   return text
 }
 
-/** Its lines, without the time that each begins with. */
+/** The parsed log lines for these events, without `time`. */
 function linesOf(events: readonly Event[], settings: Partial<LogSettings> = {}): object[] {
   const lines = textOf(events, settings).split('\n').slice(0, -1)
   return lines.map((line) => {
@@ -27,7 +27,7 @@ function linesOf(events: readonly Event[], settings: Partial<LogSettings> = {}):
   })
 }
 
-test('log: a request has one line with what is known of it, and no empty fields', () => {
+test('log: a request has one line with its known fields and no empty ones', () => {
   const full = requestEvent({
     status: 504,
     reason: 'total_timeout',
@@ -80,7 +80,7 @@ test('log: a request has one line with what is known of it, and no empty fields'
   ])
 })
 
-test("log: only a 5xx of the sidecar's own is a warning", () => {
+test('log: a request is logged as a warning only if the sidecar itself answered with a 5xx', () => {
   const requests = [
     requestEvent({ status: 503, reason: 'breaker_open' }),
     requestEvent({ status: 503 }),
@@ -91,7 +91,7 @@ test("log: only a 5xx of the sidecar's own is a warning", () => {
   assert.deepEqual(levels(linesOf(requests, { level: 'warn' })), ['warn'])
 })
 
-test('log.access: off leaves out requests alone', () => {
+test('log.access: false omits the lines of requests and no others', () => {
   const events = [requestEvent({ status: 503, reason: 'breaker_open' }), breakerEvent()]
   const messages = linesOf(events, { access: false }).map((line) => 'msg' in line && line.msg)
   assert.deepEqual(messages, ['breaker open'])
@@ -178,7 +178,7 @@ const LINES: [Event, object | undefined][] = [
 ]
 
 for (const [event, line] of LINES) {
-  test(`${line === undefined ? 'no line' : 'a line'} tells of ${JSON.stringify(event)}`, () => {
+  test(`${line === undefined ? 'no line' : 'a line'} is logged for ${JSON.stringify(event)}`, () => {
     assert.deepEqual(linesOf([event]), line === undefined ? [] : [{ service: 'make-video', ...line }])
   })
 }
@@ -216,14 +216,14 @@ test("log: no line has credentials of a URL or extra fields of a library's error
   assert.match(text, /http:\/\/\*\*\*@h\/a@b/)
 })
 
-test("log: a client's path cannot make a line of its own", () => {
+test('log: a newline in the path of a request does not start a new line', () => {
   const path = '/a\n{"level":"fatal"}\u2028"'
   const lines = linesOf([requestEvent({ path })])
   assert.deepEqual(lines.length, 1)
   assert.ok(lines[0] !== undefined && 'path' in lines[0] && lines[0].path === path)
 })
 
-test('log: a burst of one error is a line, and a later one with the count', async () => {
+test('log: repeats of one error are logged once, and as a count 10 s later', async () => {
   const clock = fakeClock()
   const lines: { msg: string; repeats?: number }[] = []
   const log = createLog({ level: 'info', access: true, service: 's' }, clock, {

@@ -6,7 +6,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { test } from 'vitest'
 import { LineWriter } from '../../../src/control/log/lines.ts'
 
-/** A stream whose writes end when the test says so, and how. */
+/** A stream on which the test ends each write, with or without an error. */
 function scriptedOut() {
   const writes: string[] = []
   const ends: ((error?: Error) => void)[] = []
@@ -19,10 +19,10 @@ function scriptedOut() {
 
 const failure = (code: string) => Object.assign(new Error(code), { code })
 
-/** Eight of them fill what may be held. */
+/** A line of 1 MiB: eight of them reach the limit of the buffer. */
 const HUGE_LINE = `${'x'.repeat(2 ** 20 - 1)}\n`
 
-test('stdout: lines of one turn, and those that come during a write, go out together', async () => {
+test('stdout: lines of one turn of the event loop, or of the time of one write, are written together', async () => {
   const out = scriptedOut()
   const lines = new LineWriter(out, () => assert.fail('nothing was lost'))
   for (const line of ['a\n', 'b\n']) lines.write(line)
@@ -58,7 +58,7 @@ test('stdout: flush writes at once', async () => {
   assert.deepEqual(out.writes, ['a\n', 'b\n', 'c\n'])
 })
 
-test('stdout: a reader that stalls loses lines over 8 MiB, and then gets their number', async () => {
+test('stdout: while the reader stalls, lines over 8 MiB are lost; their number is reported later', async () => {
   const out = scriptedOut()
   const lost: number[] = []
   const lines = new LineWriter(out, (count) => {
@@ -82,7 +82,7 @@ test('stdout: a reader that stalls loses lines over 8 MiB, and then gets their n
   )
 })
 
-test('stdout: a full disk is tried again with the next line, and the loss is reported', async () => {
+test('stdout: after ENOSPC the next line is written again, and the number of lost lines is reported', async () => {
   const out = scriptedOut()
   const lost: number[] = []
   const lines = new LineWriter(out, (count) => lost.push(count))
@@ -100,7 +100,7 @@ test('stdout: a full disk is tried again with the next line, and the loss is rep
   assert.deepEqual(lost, [3])
 })
 
-test('stdout: a reader that has gone is sent no more', async () => {
+test('stdout: after EPIPE nothing more is written', async () => {
   const out = scriptedOut()
   const lines = new LineWriter(out, () => assert.fail('nobody is there to be told'))
   lines.write('a\n')
@@ -111,7 +111,7 @@ test('stdout: a reader that has gone is sent no more', async () => {
   assert.deepEqual(out.writes, ['a\n'])
 })
 
-/** A process of its own that logs to its stdout, a pipe, and talks to the test by messages. */
+/** Starts a process that logs to its stdout, a pipe, and exchanges messages with the test. */
 function logging(script: string) {
   const log = new URL('../../../src/control/log/log.ts', import.meta.url)
   const clock = new URL('../../../src/clock.ts', import.meta.url)
@@ -139,7 +139,7 @@ const namesOf = (output: string) => {
 
 const upTo = (count: number) => Array.from({ length: count }, (_, n) => String(n))
 
-test('stdout: a process that ends by itself writes every line, however many', async () => {
+test('stdout: a process that ends by itself has written all of 5,000 lines', async () => {
   const { stdout, exited } = logging('for (let n = 0; n < 5_000; n += 1) write(n); process.disconnect()')
   assert.deepEqual(namesOf(await text(stdout)), upTo(5_000))
   assert.deepEqual(await exited, [0, null])
@@ -177,7 +177,7 @@ test('stdout: a reader that goes away does not end the process', async () => {
   assert.deepEqual(await exited, [0, null])
 })
 
-test('stdout: a reader that stalls delays nothing, and gets the number of lost lines', async () => {
+test('stdout: a stalled reader does not delay the process, and later reads the number of lost lines', async () => {
   const LINES = 50_000 // some 15 MB
   const { child, stdout, exited } = logging(`
     for (let n = 0; n < ${LINES}; n += 1) {

@@ -8,7 +8,7 @@ import { metric } from '../../support/metric.ts'
 
 const REQUESTS = 5_000
 const AT_ONCE = 50
-/** Every tenth request to the upstream is not answered as it should be: by turns. */
+/** Every tenth request to the upstream gets one of these faults, in turn. */
 const FAULTS = ['500', '503', 'reset', 'truncated', '429'] as const
 
 test(`metrics: over ${REQUESTS} requests, 10 % faulty, counters agree with client and upstream`, {
@@ -47,7 +47,7 @@ test(`metrics: over ${REQUESTS} requests, 10 % faulty, counters agree with clien
       .reduce((all, [, n]) => all + n, 0)
   const counted = (what: string) => upstream.counts[what] ?? 0
   const told = (what: string) => seen[what] ?? 0
-  // A connection that is reset when it is used again is no attempt: the request goes out once more on a new one.
+  // A reset of a reused connection counts as no attempt: the request is sent again on a new connection.
   const stale = series.get(metric('staleConnections', { upstream: 'web' })) ?? 0
   const all = Object.values(upstream.counts).reduce((total, one) => total + one, 0)
   expect(Object.values(seen).reduce((total, one) => total + one, 0)).toBe(REQUESTS)

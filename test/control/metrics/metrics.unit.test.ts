@@ -7,7 +7,7 @@ import { attemptEvent, breakerEvent, EMPTY, JOBS, requestEvent, SEARCH, upstream
 
 const ABOUT = { service: 'make-video', version: '0.1.0' }
 
-/** Series and their values, as a scrape shows them, without the process's own. */
+/** Series and their values in a scrape after these events, without the process metrics. */
 async function scrapeOf(events: readonly Event[], snapshot: Snapshot = EMPTY): Promise<Record<string, number>> {
   const metrics = createMetrics(ABOUT, () => snapshot)
   for (const event of events) metrics.record(event)
@@ -23,7 +23,7 @@ function parse(text: string): Record<string, number> {
 
 const isProcess = (line: string) => /breakwater_(process|nodejs)_/.test(line)
 
-/** Those series whose name begins so; histograms without their buckets. */
+/** The series whose name begins with `name`, without the buckets of histograms. */
 const only = (series: Record<string, number>, name: string) =>
   Object.fromEntries(Object.entries(series).filter(([key]) => key.startsWith(name) && !key.includes('_bucket{')))
 
@@ -51,7 +51,7 @@ test("requests: counted by the class of the client's status and by the reason", 
   })
 })
 
-test('durations: in seconds; without a response head there is no first byte', async () => {
+test('durations: are in seconds; a request without a response head has no first-byte duration', async () => {
   const series = await scrapeOf([
     requestEvent({ firstByteMs: 12, totalMs: 40 }),
     requestEvent({ status: 499, reason: 'client_gone', firstByteMs: undefined, totalMs: 2_500 }),
@@ -72,7 +72,7 @@ test('durations: in seconds; without a response head there is no first byte', as
   })
 })
 
-test('scrape: OpenMetrics changes no name of the text format', async () => {
+test('scrape: an OpenMetrics scrape does not change the names of later text scrapes', async () => {
   const metrics = createMetrics(ABOUT, () => EMPTY)
   metrics.record(requestEvent())
   const namesOf = ({ body }: { readonly body: string }) => body.match(/^# TYPE \S+|^[a-z_]+/gm)
@@ -83,7 +83,7 @@ test('scrape: OpenMetrics changes no name of the text format', async () => {
   assert.deepEqual(namesOf(await metrics.scrape('')), before)
 })
 
-test('buckets: from a millisecond to ten minutes', async () => {
+test('buckets: range from 1 ms to 10 minutes', async () => {
   const series = await scrapeOf([attemptEvent({ durationMs: 0.9 }), attemptEvent({ durationMs: 599_000 })])
   const bucket = (le: string) =>
     series[`breakwater_attempt_duration_seconds_bucket{le="${le}",upstream="youtube-search"}`]
@@ -113,7 +113,7 @@ test('unrouted: a request without an upstream is counted by its reason alone', a
   assert.deepEqual(only(series, 'breakwater_requests_total'), {})
 })
 
-test('events: retries, faults and store calls are counted under their cause', async () => {
+test('events: each is counted by one counter, with its cause or outcome as label', async () => {
   const series = await scrapeOf([
     attemptEvent(),
     attemptEvent({ status: undefined, reason: 'connect_refused' }),
@@ -158,7 +158,7 @@ test('events: retries, faults and store calls are counted under their cause', as
   })
 })
 
-test('series: 2,000 distinct paths and ids make no more than one does', async () => {
+test('series: 2,000 requests with distinct paths and ids add no series', async () => {
   const visit = (n: number): Event[] => [
     attemptEvent(),
     requestEvent({ path: `/jobs/${n}`, id: `id-${n}`, method: `M${n}` }),
@@ -172,13 +172,13 @@ test('series: 2,000 distinct paths and ids make no more than one does', async ()
   )
 })
 
-test('series: a reload goes on counting in the series of the same route', async () => {
+test('series: after a reload, requests of the same route count in the same series', async () => {
   const again: RouteRef = { ...JOBS }
   const series = await scrapeOf([requestEvent(), requestEvent({ ref: again })])
   assert.deepEqual(Object.values(only(series, 'breakwater_requests_total')), [2])
 })
 
-test('gauges: show the state at the scrape; a removed upstream leaves none', async () => {
+test('gauges: show the state at the scrape; a removed upstream has none', async () => {
   const breakers = (own: BreakerState, ofRoute: BreakerState) =>
     [
       { route: undefined, endpoint: undefined, state: own },
@@ -260,13 +260,13 @@ test('gauges: show the state at the scrape; a removed upstream leaves none', asy
     'breakwater_endpoint_breaker_state{upstream="video-downloader",route="GET /jobs/{id}",endpoint="http://a:1"}': 2,
     'breakwater_endpoint_breaker_state{upstream="video-downloader",route="*",endpoint="http://b:1"}': 2,
     'breakwater_endpoint_breaker_state{upstream="video-downloader",route="GET /jobs/{id}",endpoint="http://b:1"}': 2,
-    // As long as one endpoint takes requests, they are taken.
+    // The breaker of the upstream is half-open, since one of its endpoints is.
     'breakwater_breaker_state{upstream="video-downloader",route="*"}': 1,
     'breakwater_breaker_state{upstream="video-downloader",route="GET /jobs/{id}"}': 2,
   })
 })
 
-test("scrape: each metric of the table has type and help, beside the process's own", async () => {
+test('scrape: has the type and help of exactly the metrics in METRICS, beside the process metrics', async () => {
   const { body: text } = await createMetrics(ABOUT, () => EMPTY).scrape('')
   const announced = text.split('\n').filter((line) => /^# (HELP|TYPE) /.test(line) && !isProcess(line))
   const table = Object.values(METRICS).flatMap(({ name, type, help }) => [
@@ -276,14 +276,14 @@ test("scrape: each metric of the table has type and help, beside the process's o
   assert.deepEqual(announced.toSorted(), table.toSorted())
 })
 
-test("scrape: has build info and the process's own metrics", async () => {
+test('scrape: has build info and the process metrics', async () => {
   const { body: text } = await createMetrics(ABOUT, () => EMPTY).scrape('')
   assert.match(text, /^breakwater_build_info\{service="make-video",version="0\.1\.0",node="26\.\d+\.\d+"\} 1$/m)
   assert.match(text, /^breakwater_nodejs_eventloop_lag_p99_seconds \d/m)
   assert.match(text, /^breakwater_process_resident_memory_bytes \d/m)
 })
 
-test('scrape: fails when no snapshot can be taken, rather than show old state', async () => {
+test('scrape: fails when no snapshot can be taken', async () => {
   const metrics = createMetrics(ABOUT, () => {
     throw new Error('no state')
   })

@@ -1,4 +1,4 @@
-/** The collector of traces: down, slow, refusing, and at the end of the process. No request ever waits for it. */
+/** Export of spans to a collector that is down, slow or refuses them, and on a drain. No request waits for it. */
 
 import { expect, test } from 'vitest'
 import { ask } from '../../support/client.ts'
@@ -17,7 +17,7 @@ async function collecting(t: Scope, scenes: readonly Reception[], tracing: objec
   return { clock, receiver, upstream, proxy, url }
 }
 
-/** A request that has been told of: two spans. */
+/** Sends a request and waits until it is logged; it makes two spans. */
 async function request(proxy: Sidecar, url: string): Promise<void> {
   const before = lines(proxy, 'request')
   await ask(url)
@@ -26,7 +26,7 @@ async function request(proxy: Sidecar, url: string): Promise<void> {
 
 const lines = ({ log }: Sidecar, name: string) => log.filter(({ msg }) => msg === name).length
 
-/** The counters that are not zero. */
+/** The counters of spans and exports in the metrics. */
 async function counted(proxy: Sidecar): Promise<Record<string, number>> {
   const all = [...(await proxy.metrics())].filter(([name]) => /^breakwater_span/.test(name))
   return Object.fromEntries(all.map(([name, value]) => [name.replace('breakwater_', ''), value]))
@@ -36,7 +36,7 @@ async function untilCounted(proxy: Sidecar, name: string, value: number): Promis
   await expect.poll(async () => (await counted(proxy))[name]).toBe(value)
 }
 
-test('collector: spans go out together after interval', async (t) => {
+test('collector: the spans of one tracing.interval are sent in one call', async (t) => {
   const { clock, receiver, proxy, url } = await collecting(t, [DONE])
   await request(proxy, url)
   await clock.advance(1_000)
@@ -51,25 +51,28 @@ test('collector: spans go out together after interval', async (t) => {
   })
 })
 
-test('collector: 512 spans go out at once', async (t) => {
+test('collector: 512 spans are sent without waiting for the interval', async (t) => {
   const { receiver, proxy, url } = await collecting(t, [DONE])
   for (let i = 0; i < 256; i += 1) await ask(url)
   await receiver.called(1)
   await untilCounted(proxy, 'spans_total{outcome="exported"}', 512)
 })
 
-test.for([429, 502, 503, 504])('a batch that is answered with %d is sent again, later each time', async (status, t) => {
-  const { clock, receiver, proxy, url } = await collecting(t, [{ status }, { status }, DONE])
-  await request(proxy, url)
-  await clock.elapse(3_000)
-  await clock.elapse(1_000)
-  await clock.elapse(2_000)
-  await untilCounted(proxy, 'spans_total{outcome="exported"}', 2)
-  expect(receiver.calls).toHaveLength(3)
-  expect(await counted(proxy)).toMatchObject({ 'span_exports_total{outcome="failed"}': 2 })
-})
+test.for([429, 502, 503, 504])(
+  'collector: a batch answered with %d is sent again, with a longer wait each time',
+  async (status, t) => {
+    const { clock, receiver, proxy, url } = await collecting(t, [{ status }, { status }, DONE])
+    await request(proxy, url)
+    await clock.elapse(3_000)
+    await clock.elapse(1_000)
+    await clock.elapse(2_000)
+    await untilCounted(proxy, 'spans_total{outcome="exported"}', 2)
+    expect(receiver.calls).toHaveLength(3)
+    expect(await counted(proxy)).toMatchObject({ 'span_exports_total{outcome="failed"}': 2 })
+  },
+)
 
-test('collector: Retry-After is honoured, up to a minute', async (t) => {
+test('collector: Retry-After is followed up to a minute; a longer one fails the batch', async (t) => {
   const late = (seconds: string): Reception => ({ status: 503, headers: { 'retry-after': seconds } })
   const { clock, receiver, proxy, url } = await collecting(t, [late('20'), late('61'), DONE])
   await request(proxy, url)
@@ -79,21 +82,18 @@ test('collector: Retry-After is honoured, up to a minute', async (t) => {
   expect(receiver.calls).toHaveLength(2)
 })
 
-test.for([400, 401, 404, 500, 302])(
-  'collector: a batch that is answered with %d is not sent again',
-  async (status, t) => {
-    const elsewhere = { status, headers: { location: '/elsewhere' } }
-    const { clock, receiver, proxy, url } = await collecting(t, [elsewhere, DONE])
-    await request(proxy, url)
-    await clock.elapse(3_000)
-    await untilCounted(proxy, 'spans_total{outcome="failed"}', 2)
-    expect(receiver.calls.map(({ path }) => path)).toEqual(['/v1/traces'])
-    expect(await proxy.logged(({ msg }) => msg === 'spans not taken')).toMatchObject({
-      level: 'warn',
-      err: { message: `status ${status}` },
-    })
-  },
-)
+test.for([400, 401, 404, 500, 302])('collector: a batch answered with %d is not sent again', async (status, t) => {
+  const elsewhere = { status, headers: { location: '/elsewhere' } }
+  const { clock, receiver, proxy, url } = await collecting(t, [elsewhere, DONE])
+  await request(proxy, url)
+  await clock.elapse(3_000)
+  await untilCounted(proxy, 'spans_total{outcome="failed"}', 2)
+  expect(receiver.calls.map(({ path }) => path)).toEqual(['/v1/traces'])
+  expect(await proxy.logged(({ msg }) => msg === 'spans not taken')).toMatchObject({
+    level: 'warn',
+    err: { message: `status ${status}` },
+  })
+})
 
 test('collector: spans that it rejected are counted', async (t) => {
   const partly = { status: 200, body: '{"partialSuccess":{"rejectedSpans":"1","errorMessage":"hunter2"}}' }
@@ -104,7 +104,7 @@ test('collector: spans that it rejected are counted', async (t) => {
   expect(await counted(proxy)).toMatchObject({ 'spans_total{outcome="rejected"}': 1 })
 })
 
-test('collector: one that hangs is given up after timeout, five times; no request waits', async (t) => {
+test('collector: a call that hangs ends at tracing.timeout, is made five times, and delays no request', async (t) => {
   const { clock, receiver, proxy, url } = await collecting(t, ['hang'])
   await request(proxy, url)
   for (const [i, waitMs] of [3_000, 1_000, 2_000, 4_000, 8_000].entries()) {
@@ -118,7 +118,7 @@ test('collector: one that hangs is given up after timeout, five times; no reques
   expect(await counted(proxy)).toMatchObject({ 'span_exports_total{outcome="failed"}': 5 })
 })
 
-test('collector: while it is down queue spans wait; more are dropped, counted and logged', async (t) => {
+test('collector: while it hangs, spans over tracing.queue are dropped, counted and logged', async (t) => {
   const { clock, receiver, proxy, url } = await collecting(t, ['hang'], { queue: 3 })
   await request(proxy, url)
   await clock.elapse(3_000)
@@ -128,7 +128,7 @@ test('collector: while it is down queue spans wait; more are dropped, counted an
   expect(lines(proxy, 'spans lost')).toBe(1)
 })
 
-test('collector: a refused connection counts as down', async (t) => {
+test('collector: a refused connection is logged as CollectorError and tried again', async (t) => {
   const { clock, proxy, url } = await collecting(t, [DONE], { endpoint: 'http://127.0.0.1:9' })
   await request(proxy, url)
   await clock.elapse(3_000)
@@ -136,7 +136,7 @@ test('collector: a refused connection counts as down', async (t) => {
   await clock.armed(1_000)
 })
 
-test('collector: a drain sends the spans that are left', async (t) => {
+test('collector: a drain sends the spans that are not yet sent', async (t) => {
   const { clock, receiver, proxy, url } = await collecting(t, [DONE])
   await request(proxy, url)
   const drained = proxy.app.drain()
@@ -148,7 +148,7 @@ test('collector: a drain sends the spans that are left', async (t) => {
 test.for([
   ['hangs', 'hang' as const],
   ['answers 503', { status: 503 }],
-])('collector: a drain waits at most 2 s for one that %s', async ([, scene], t) => {
+])('collector: a drain waits at most 2 s for a collector that %s', async ([, scene], t) => {
   const { clock, receiver, proxy, url } = await collecting(t, [scene as Reception], { timeout: '1m' })
   await request(proxy, url)
   await clock.elapse(3_000)
@@ -160,7 +160,7 @@ test.for([
   await drained
 })
 
-test('collector: gets the configured headers, percent-decoded, and no others', async (t) => {
+test('collector: gets the configured headers percent-decoded; neither log nor metrics show them', async (t) => {
   const secret = 'Bearer%20hunter2'
   const refused = { status: 401, body: 'no: Bearer hunter2' }
   const { clock, receiver, proxy, url } = await collecting(t, [refused], {

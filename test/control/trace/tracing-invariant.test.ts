@@ -9,10 +9,10 @@ import { type Scene, scriptedUpstream } from '../../support/scripted-upstream.ts
 
 const RUNS = 40
 const STEP_MS = 250
-/** Of the event loop between two steps, for what goes over sockets. */
+/** Turns of the event loop between two steps of the clock, for the sockets. */
 const TURNS = 5
 
-/** On a connection of its own: a reset one that was used before would be no attempt. */
+/** Closes its connection: a reset of a reused connection would count as no attempt. */
 const answer = (status: number) => ({ status, headers: { connection: 'close' } })
 
 const plans = fc.record({
@@ -27,7 +27,7 @@ const plans = fc.record({
   clients: fc.array(fc.constantFrom(undefined, '01', '00'), { minLength: 1, maxLength: 5 }),
 })
 
-test('spans: for any attempts, each has its parent, lies within it and is sent once', {
+test('spans: under random faults, hedges and shared calls, each attempt lies within its parent and is sent once', {
   timeout: 120_000,
 }, async () => {
   const kinds = new Set<string>()
@@ -48,7 +48,7 @@ test('spans: for any attempts, each has its parent, lies within it and is sent o
             listen: '127.0.0.1:0',
             timeout: { attempt: '1s', total: '9s' },
             retry: { attempts, backoff: { initial: '500ms' } },
-            breaker: { consecutiveFailures: 2, openFor: '3s' },
+            breaker: { consecutiveFailures: 2, openFor: '3s', patience: '0ms' },
             hedge,
             collapse,
           },
@@ -97,7 +97,7 @@ function assertWellFormed(spans: readonly ReceivedSpan[], requests: number, told
     expect(parent).toMatchObject({ kind: 2, traceId: attempt.traceId })
     expect(attempt.start).toBeGreaterThanOrEqual(parent?.start ?? 0n)
     expect(attempt.end).toBeLessThanOrEqual(parent?.end ?? 0n)
-    // What was given up may never have arrived.
+    // An attempt that was cancelled may never have reached the upstream.
     const isAnswered = attempt.attributes['http.response.status_code'] !== undefined
     if (isAnswered) expect(told).toContain(`00-${attempt.traceId}-${attempt.spanId}-01`)
   }

@@ -20,7 +20,7 @@ type Traced = {
   readonly upstream: Awaited<ReturnType<typeof scriptedUpstream>>
   readonly receiver: OtlpReceiver
   readonly url: string
-  /** All spans, once the sidecar is drained. */
+  /** Drains the sidecar, then returns all received spans. */
   spans(): Promise<readonly ReceivedSpan[]>
 }
 
@@ -56,7 +56,7 @@ async function traced(
   return { clock, proxy, upstream, receiver, url: proxy.own('web'), spans }
 }
 
-/** The request's span, and those of its attempts in order of their starts. */
+/** The span of the one request, and the spans of its attempts in order. */
 function split(spans: readonly ReceivedSpan[]) {
   const [request, ...others] = spans.filter(({ kind }) => kind === SERVER)
   if (request === undefined || others.length > 0) throw new Error('expected one request')
@@ -71,7 +71,7 @@ const parentOf = (arrival: { readonly headers: IncomingHttpHeaders } | undefined
 const eventsOf = ({ events }: ReceivedSpan) => events.map(({ name, attributes }) => [name, attributes])
 const ns = (ms: number) => BigInt(EPOCH_MS + ms) * 1_000_000n
 
-test("spans: the request is below its caller's, the attempt below it, the upstream's last", async (t) => {
+test('spans: client, request and attempt are parent and child; the upstream gets the attempt as parent', async (t) => {
   const { upstream, receiver, url, spans } = await traced(t, [{ body: 'done' }])
   await ask(`${url}/jobs/7?key=hunter2`, {
     headers: { traceparent: SAMPLED, tracestate: 'v=1', 'x-request-id': 'r-1' },
@@ -119,7 +119,7 @@ test('spans: server.address of an IPv6 upstream has no brackets', async (t) => {
   expect(split(await spans()).attempts[0]?.attributes).toMatchObject({ 'server.address': '::1', 'server.port': 9 })
 })
 
-test('spans: each attempt is one, and the upstream gets it as its parent', async (t) => {
+test('spans: each attempt has its own span, which the upstream gets as parent', async (t) => {
   const scenes: Scene[] = [{ status: 503, headers: { connection: 'close' } }, 'reset', { body: 'done' }]
   const { clock, upstream, url, spans } = await traced(t, scenes, {
     retry: { attempts: 3 },
@@ -147,10 +147,10 @@ test('spans: each attempt is one, and the upstream gets it as its parent', async
   expect(request.attributes).toMatchObject({ 'breakwater.attempts': 3, 'breakwater.backoff_ms': 6_000 })
 })
 
-test("spans: the breaker's opening and rejections show; a rejection has no attempt", async (t) => {
+test('spans: show that a breaker opens and that it rejects; a rejected request has no attempt', async (t) => {
   const { url, spans } = await traced(t, [{ status: 500 }], {
     retry: { attempts: 1 },
-    breaker: { consecutiveFailures: 1 },
+    breaker: { consecutiveFailures: 1, patience: '0ms' },
   })
   await ask(`${url}/jobs/7`)
   expect(problemOf(await ask(`${url}/jobs/8`)).status).toBe(503)
@@ -173,7 +173,7 @@ test("spans: the breaker's opening and rejections show; a rejection has no attem
   expect(all.filter(({ kind }) => kind === CLIENT)).toHaveLength(1)
 })
 
-test('spans: a hedge is beside the attempt that it overtook, which is no error', async (t) => {
+test('spans: a hedge that wins has its own span; the slower attempt has hedge_lost and no error', async (t) => {
   const settings = { hedge: { after: '500ms', max: 1 } }
   const { clock, upstream, url, spans } = await traced(t, ['hang', { body: 'fast' }], settings)
   const answer = ask(`${url}/jobs/7`, { headers: { traceparent: SAMPLED } })
@@ -189,7 +189,7 @@ test('spans: a hedge is beside the attempt that it overtook, which is no error',
   expect(upstream.arrivals.map(parentOf).at(1)).toEqual([TRACE, attempts[1]?.spanId])
 })
 
-test('spans: each attempt names its endpoint', async (t) => {
+test('spans: each attempt has the port and URL of its endpoint', async (t) => {
   const clock = fakeClock()
   const bad = await scriptedUpstream(t, clock, [{ status: 503 }])
   const good = await scriptedUpstream(t, clock, [{ body: 'done' }])
@@ -205,7 +205,7 @@ test('spans: each attempt names its endpoint', async (t) => {
   expect(request.attributes['http.route']).toBeUndefined()
 })
 
-test('spans: a client that leaves ends both, and neither is an error', async (t) => {
+test('spans: when the client leaves, request and attempt end with client_gone and no error', async (t) => {
   const { proxy, upstream, url, spans } = await traced(t, ['hang'])
   const client = openRaw(Number(new URL(url).port))
   client.send('GET /jobs/7 HTTP/1.1\r\nhost: h\r\n\r\n')
@@ -223,7 +223,7 @@ test('spans: a client that leaves ends both, and neither is an error', async (t)
   }
 })
 
-test('spans: a response that breaks off is an error of the request', async (t) => {
+test('spans: a truncated response body is an error of the request, not of the attempt', async (t) => {
   const torn: Scene = (_, response) => {
     response.writeHead(200, { 'content-length': '100' }).write('some')
     setImmediate(() => response.socket?.resetAndDestroy())
@@ -239,7 +239,7 @@ test('spans: a response that breaks off is an error of the request', async (t) =
   expect(attempts[0]?.status.code).toBe(0)
 })
 
-test('spans: sharers have one each; the attempt is sent once and linked from the others', async (t) => {
+test('spans: each request of a shared call has one; the second request links to the one attempt', async (t) => {
   const gate: { open?: () => void } = {}
   const scene: Scene = (_, response) => {
     gate.open = () => void response.end('one')
@@ -261,7 +261,7 @@ test('spans: sharers have one each; the attempt is sent once and linked from the
   expect(all.find(({ spanId }) => spanId === attempt?.parentId)).toMatchObject({ traceId: TRACE, links: [] })
 })
 
-test('spans: an attempt whose client left is sent by a sharer that stayed', async (t) => {
+test('spans: the attempt of a shared call is sent although its first client left', async (t) => {
   const gate: { open?: () => void } = {}
   const scene: Scene = (_, response) => {
     gate.open = () => void response.end('one')
@@ -283,7 +283,7 @@ test('spans: an attempt whose client left is sent by a sharer that stayed', asyn
   expect(parentOf(upstream.arrivals[0])).toEqual([TRACE, attempts[0]?.spanId])
 })
 
-test('spans: a request without an upstream is one, too', async (t) => {
+test('spans: a request of an unknown upstream has a span', async (t) => {
   const { proxy, spans } = await traced(t, [])
   await ask(`${proxy.url}/nowhere/x`, { headers: { traceparent: SAMPLED } })
   const { request } = split(await spans())
@@ -296,7 +296,7 @@ test('spans: a request without an upstream is one, too', async (t) => {
   })
 })
 
-test("spans: an unknown method is not a span's name", async (t) => {
+test('spans: a request with an unknown method has the name HTTP and the method _OTHER', async (t) => {
   const { url, spans } = await traced(t, [{}], { routes: [] })
   await ask(`${url}/x`, { method: 'PROPFIND' })
   const { request } = split(await spans())
@@ -306,7 +306,7 @@ test("spans: an unknown method is not a span's name", async (t) => {
   })
 })
 
-test('exemplars: a bucket links to a recorded trace, whichever request came first', async (t) => {
+test('exemplars: a bucket has the trace id of a sampled request, also among unsampled ones', async (t) => {
   const { proxy, url } = await traced(t, [{}])
   const counted = () => proxy.log.filter(({ msg }) => msg === 'request').length
   const told = async (...traceparents: string[]) => {
@@ -335,7 +335,7 @@ test('tracing.resource: adds attributes, and does not override service.name', as
   })
 })
 
-test('traceparent: one that is not sampled is forwarded as it came, without a span', async (t) => {
+test('traceparent: an unsampled one is forwarded unchanged, and no span is sent', async (t) => {
   const { upstream, receiver, url, spans } = await traced(t, [{}])
   await ask(`${url}/jobs/7`, { headers: ['host', 'h', 'TraceParent', UNSAMPLED, 'tracestate', 'v=1'] })
   expect(await spans()).toEqual([])
@@ -349,7 +349,7 @@ test('traceparent: one that is not sampled is forwarded as it came, without a sp
   ])
 })
 
-test('tracing.sample: decides by the trace id, and the upstream gets the flag', async (t) => {
+test('tracing.sample: the trace id decides, and the upstream gets the sampled flag', async (t) => {
   const halves = ['7fffffff-ffff-4fff-bf7f-ffffffffffff', '80000000-0000-4000-8080-000000000000']
   const ids = [...halves, ...Array.from({ length: 9 }, (_, i) => `00000000-0000-4000-8000-00000000000${i + 1}`)]
   const newId = () => ids.shift() ?? ''
@@ -365,7 +365,7 @@ test('tracing.sample: decides by the trace id, and the upstream gets the flag', 
   expect(split(all).request.parentId).toBe('')
 })
 
-/** The first id that the sidecar asks for is its own. */
+/** Answers the first call with a fixed id: it is the id of the sidecar instance. */
 function instanceFirst(newId: () => string): () => string {
   let isFirst = true
   return () => {
@@ -390,8 +390,8 @@ test.for([
   ['with a trace of zeros', `00-${'0'.repeat(32)}-${CALLER}-01`],
   ['with a parent of zeros', `00-${TRACE}-${'0'.repeat(16)}-01`],
   ['in capitals', SAMPLED.toUpperCase()],
-  ['that is none', 'hunter2'],
-])('traceparent: one %s begins a new trace, without the old tracestate', async ([, traceparent], t) => {
+  ['of another form', 'hunter2'],
+])('traceparent: one %s begins a new trace, and the tracestate is dropped', async ([, traceparent], t) => {
   const { upstream, url, spans } = await traced(t, [{}])
   await ask(`${url}/jobs/1`, { headers: { traceparent, tracestate: 'v=1' } })
   const { request, attempts } = split(await spans())
@@ -401,14 +401,14 @@ test.for([
   expect(upstream.arrivals[0]?.headers.tracestate).toBeUndefined()
 })
 
-test('traceparent: a later version is read as far as it is known', async (t) => {
+test('traceparent: of a later version, the fields of version 00 are read', async (t) => {
   const { url, upstream, spans } = await traced(t, [{}])
   await ask(`${url}/jobs/1`, { headers: { traceparent: `cc-${TRACE}-${CALLER}-ff-more` } })
   expect(split(await spans()).request).toMatchObject({ traceId: TRACE, parentId: CALLER })
   expect(upstream.arrivals[0]?.headers.traceparent).toMatch(/-03$/)
 })
 
-test('tracing off: the traceparent is forwarded byte for byte, and no collector called', async (t) => {
+test('tracing off: the traceparent is forwarded byte for byte, and no span is sent', async (t) => {
   const odd = 'FF-whatever; this=is'
   const { receiver, upstream, proxy, url, spans } = await traced(t, [{}], {}, { top: {} })
   await ask(`${url}/jobs/1`, { headers: ['host', 'h', 'TRACEPARENT', odd] })

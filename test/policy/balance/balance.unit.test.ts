@@ -5,13 +5,13 @@ import { type Service, seeded, virtualSidecar } from '../../support/virtual.ts'
 
 const [A, B, C] = ['http://a', 'http://b', 'http://c'] as const
 
-/** 20 ms, more or less. */
+/** Answers 200 after 15 to 25 ms. */
 const healthy =
   (random: () => number): Service =>
   (_, answer) =>
     answer(200, 15 + 10 * random())
 
-/** @returns times to an answer of requests at random moments, sorted, and how many each endpoint got. */
+/** Sends `count` requests at random moments. @returns sorted response times, outcomes, and calls by endpoint. */
 async function run(
   services: Record<string, Service>,
   upstream: object,
@@ -25,9 +25,9 @@ async function run(
   const counted = Object.fromEntries(
     Object.entries(services).map(([origin, service]) => [
       origin,
-      ((exchange, answer) => {
+      ((exchange, answer, fail) => {
         calls[origin] = (calls[origin] ?? 0) + 1
-        service(exchange, answer)
+        service(exchange, answer, fail)
       }) satisfies Service,
     ]),
   )
@@ -44,7 +44,7 @@ async function run(
 
 const at = (times: readonly number[], share: number) => times[Math.floor(times.length * share)] ?? 0
 
-test('balance: with one endpoint slow and one failing, p99 stays within 1.5 times the usual', async () => {
+test('balance: a slow and a failing endpoint raise p99 by less than half', async () => {
   for (const seed of [1, 2, 3]) {
     const random = seeded(seed)
     const well = healthy(random)
@@ -54,7 +54,7 @@ test('balance: with one endpoint slow and one failing, p99 stays within 1.5 time
     const rough = await run({ [A]: well, [B]: slow, [C]: failing }, {}, 100, 2_000, seed)
     expect(new Set(rough.outcomes)).toEqual(new Set([200]))
     expect(at(rough.times, 0.99)).toBeLessThan(1.5 * at(calm.times, 0.99))
-    // From the first request on: one in three would be 600 and more.
+    // Equal shares would give each of them more than 600 calls.
     expect(rough.calls[B]).toBeLessThan(20)
     expect(rough.calls[C]).toBeLessThan(20)
   }
@@ -66,7 +66,7 @@ test('balance: equal endpoints get equal shares', async () => {
   for (const origin of [A, B, C]) expect(calls[origin]).toBeGreaterThan(2_700)
 })
 
-test('balance: an endpoint that recovers gets its share gradually', async () => {
+test('balance: a recovered endpoint gets its share gradually; without slowStart, at once', async () => {
   const shares = async (slowStart: string) => {
     const clock = fakeClock()
     const random = seeded(5)
@@ -102,7 +102,7 @@ test('balance: an endpoint that recovers gets its share gradually', async () => 
   expect(atOnce).toBeGreaterThan(0.45)
 })
 
-test('balance: a request returns to a tried endpoint only when no other admits it', async () => {
+test('balance: a retry returns to a tried endpoint only when no untried one is available', async () => {
   const step = fc.record({ status: fc.constantFrom(200, 503, 503), ms: fc.integer({ min: 0, max: 500 }) })
   const plan = fc.record({
     scripts: fc.array(fc.array(step, { minLength: 1, maxLength: 8 }), { minLength: 2, maxLength: 4 }),

@@ -4,11 +4,12 @@ import { fakeClock } from '../../support/fake-clock.ts'
 import { metric } from '../../support/metric.ts'
 import { startProxy } from '../../support/proxy.ts'
 import { type Scene, type Scope, scriptedUpstream } from '../../support/scripted-upstream.ts'
+import { seeded } from '../../support/virtual.ts'
 
-/** Names its endpoint in the body. */
+/** Answers with the endpoint's name as the body. */
 const named = (name: string): Scene => ({ body: name })
 
-/** Endpoints a, b, c with their scenes; chance begins each choice at the first of those that are left. */
+/** One endpoint for each list of scenes. `random` is 0: each draw picks the first of the remaining endpoints. */
 async function withEndpoints(t: Scope, scenes: readonly (readonly Scene[])[], settings: object = {}, random = () => 0) {
   const clock = fakeClock()
   const endpoints = await Promise.all(scenes.map((one) => scriptedUpstream(t, clock, one)))
@@ -30,7 +31,7 @@ async function withEndpoints(t: Scope, scenes: readonly (readonly Scene[])[], se
   return { clock, endpoints, proxy, counts, url: proxy.own('web') }
 }
 
-test('endpoints: a retry goes at once to an untried endpoint, and backs off after the last', async (t) => {
+test('endpoints: a retry goes to an untried endpoint at once, and backs off once all are tried', async (t) => {
   const { clock, proxy, counts, url } = await withEndpoints(t, [[{ status: 503 }], [{ status: 503 }], [named('c')]])
   const { body, headers } = await ask(url)
   expect([body.toString(), headers['x-breakwater-attempts'], clock.now()]).toEqual(['c', '3', 0])
@@ -49,7 +50,7 @@ test('endpoints: a retry goes at once to an untried endpoint, and backs off afte
   expect((await answer).headers['x-breakwater-attempts']).toBe('3')
 })
 
-test('endpoints: a request that was not sent goes to another endpoint, whatever its method', async (t) => {
+test('endpoints: after a refused connection even a POST goes to another endpoint', async (t) => {
   const { endpoints, url } = await withEndpoints(t, [[], [{ status: 201 }]])
   await endpoints[0]?.close()
   const { status, headers } = await ask(url, { method: 'POST', body: 'once' })
@@ -57,14 +58,14 @@ test('endpoints: a request that was not sent goes to another endpoint, whatever 
   expect(endpoints[1]?.arrivals[0]?.body.toString()).toBe('once')
 })
 
-test('endpoints: each has its own breaker; an open one gets nothing until its probe', async (t) => {
+test('endpoints: each endpoint has its own breaker; an open one gets no request until its probe', async (t) => {
   const { clock, endpoints, proxy, counts, url } = await withEndpoints(t, [
     [{ status: 503 }, { status: 503 }, named('a')],
     [named('b')],
   ])
   const body = async () => (await ask(url)).body.toString()
   expect(await body()).toBe('b')
-  // A failure weighs on the choice, but not for ever.
+  // A failed endpoint is chosen less, until its failure has faded.
   expect([await body(), counts()]).toEqual(['b', [1, 2]])
   await clock.advance(30_000)
   expect([await body(), counts()]).toEqual(['b', [2, 3]])
@@ -77,7 +78,7 @@ test('endpoints: each has its own breaker; an open one gets nothing until its pr
     await proxy.sample('endpointsAvailable', { upstream: 'web' }),
   ]).toEqual([2, 1])
   expect(await proxy.sample('endpointState', { upstream: 'web', route: '*', endpoint: `${origin}` })).toBe(2)
-  // Requests are taken as before: the upstream as a whole is not open.
+  // The upstream's breaker is closed while one of its endpoints is available.
   expect(await proxy.sample('breakerState', { upstream: 'web', route: '*' })).toBe(0)
   await clock.advance(30_000)
   expect([await body(), counts()]).toEqual(['a', [3, 4]])
@@ -114,7 +115,7 @@ test("endpoints: a route's own breaker exists for each endpoint", async (t) => {
   expect(clock.now()).toBe(0)
 })
 
-test('endpoints: of two the one with less in flight, or the faster one, is taken', async (t) => {
+test('endpoints: the one with fewer requests in flight, or the faster one, is chosen', async (t) => {
   const { clock, endpoints, url } = await withEndpoints(t, [['hang', named('a')], [named('b')]])
   const hanging = ask(url, { headers: { 'x-request-timeout': '9' } })
   await endpoints[0]?.arrival(1)
@@ -129,7 +130,7 @@ test('endpoints: of two the one with less in flight, or the faster one, is taken
   await later.clock.elapse(100)
   expect((await first).body.toString()).toBe('slow')
   for (let i = 0; i < 5; i += 1) expect((await ask(later.url)).body.toString()).toBe('fast')
-  // What was seen a while ago is forgotten by and by.
+  // Measured latencies fade: after 120 s the slow endpoint is chosen again.
   await later.clock.advance(120_000)
   const again = ask(later.url)
   await later.clock.elapse(100)
@@ -162,7 +163,7 @@ test("endpoints: a Location at any endpoint is rewritten to the listener's addre
   expect((await ask(proxy.own('web'))).headers.location).toBe('http://localhost:1/there?x')
 })
 
-test('endpoints: /health counts the well ones; a health path probes its own endpoint early', async (t) => {
+test('endpoints: /health counts the healthy ones; a 200 at health.path half-opens that breaker early', async (t) => {
   const health: Scene = (request, response) => {
     response.statusCode = request.url === '/health' ? 200 : 503
     response.end()
@@ -183,7 +184,7 @@ test('endpoints: /health counts the well ones; a health path probes its own endp
   expect(await state(1)).toBe(2)
 })
 
-test('endpoints: a waiting request leaves an endpoint whose breaker is forced open', async (t) => {
+test('endpoints: a queued request moves to another endpoint when its breaker is forced open', async (t) => {
   const gates: (() => void)[] = []
   const held: Scene = (_, response) => void gates.push(() => response.end('held'))
   const { endpoints, proxy, counts, url } = await withEndpoints(
@@ -212,4 +213,43 @@ test('endpoints: a waiting request leaves an endpoint whose breaker is forced op
   expect((await waiting).body.toString()).toBe(shut === 0 ? 'b' : 'a')
   expect(counts()[shut]).toBe(1)
   await Promise.all(calls)
+})
+
+test('endpoints: one that refuses connections is called again after 1 s, and then after 2 s', async (t) => {
+  const { clock, endpoints, url } = await withEndpoints(t, [[], [{ status: 404 }]], {
+    breaker: { consecutiveFailures: 100, failureRate: false },
+  })
+  await endpoints[0]?.close()
+  // A 404 weighs on the other endpoint as much as the refusal does on the first: by load alone the choice would go to and fro.
+  const calledTwice = async () => {
+    let count = 0
+    for (let i = 0; i < 6; i += 1) if ((await ask(url)).headers['x-breakwater-attempts'] === '2') count += 1
+    return count
+  }
+  expect(await calledTwice()).toBe(1)
+  await clock.advance(999)
+  expect(await calledTwice()).toBe(0)
+  await clock.advance(1)
+  expect(await calledTwice()).toBe(1)
+  await clock.advance(1_999)
+  expect(await calledTwice()).toBe(0)
+  await clock.advance(1)
+  expect(await calledTwice()).toBe(1)
+})
+
+test('endpoints: one that a reload adds starts slowly; at the start none does', async (t) => {
+  const slow = { balance: { slowStart: '30s' } }
+  const { clock, endpoints, proxy, counts, url } = await withEndpoints(t, [[named('a')], [named('b')]], slow, seeded(8))
+  const added = await scriptedUpstream(t, clock, [named('c')])
+  for (let i = 0; i < 20; i += 1) await ask(url)
+  expect(Math.min(...counts())).toBeGreaterThan(4)
+  const urls = [...endpoints, added].map(({ origin }) => origin)
+  const reloaded = await proxy.reload({ upstreams: { web: { urls, listen: '127.0.0.1:0', ...slow } } })
+  expect(reloaded.status).toBe(200)
+  for (let i = 0; i < 20; i += 1) await ask(proxy.own('web'))
+  const early = added.arrivals.length
+  expect(early).toBeLessThan(2)
+  await clock.advance(60_000)
+  for (let i = 0; i < 20; i += 1) await ask(proxy.own('web'))
+  expect(added.arrivals.length - early).toBeGreaterThan(3)
 })

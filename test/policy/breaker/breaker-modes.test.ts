@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { LONG_OPEN } from '../../support/breaker.ts'
 import { type Answer, ask, openRaw, problemOf } from '../../support/client.ts'
 import { fakeClock } from '../../support/fake-clock.ts'
 import { startProxy } from '../../support/proxy.ts'
@@ -11,7 +12,7 @@ async function withBreaker(t: Scope, scenes: readonly Scene[], settings: object 
   const fixture = await withSidecar(t, scenes, {
     web: {
       retry: { attempts: 1 },
-      breaker: { consecutiveFailures: 2, openFor: '10s' },
+      breaker: { consecutiveFailures: 2, openFor: '10s', patience: '0ms' },
       routes: [{ match: 'GET /own', breaker: { consecutiveFailures: 1 } }],
       ...settings,
     },
@@ -46,7 +47,7 @@ test('forced breaker: held open, it rejects all until an operator releases it', 
   expect((await ask(url)).body.toString()).toBe('well')
 })
 
-test('forced breaker: held closed, it admits all, counts nothing, and starts anew after', async (t) => {
+test('forced breaker: held closed, it admits all and counts nothing; auto starts with no failures', async (t) => {
   const { upstream, put, states, url } = await withBreaker(t, [FAILS])
   await ask(url)
   await ask(url)
@@ -61,7 +62,7 @@ test('forced breaker: held closed, it admits all, counts nothing, and starts ane
   expect((await states())[0]).toBe('auto open')
 })
 
-test('forced breaker: observing, it shows what it would do and rejects nothing', async (t) => {
+test('forced breaker: in observe mode it changes its state and rejects nothing', async (t) => {
   const scenes = [FAILS, FAILS, FAILS, FAILS, { body: 'well' }]
   const { clock, upstream, proxy, put, states, url } = await withBreaker(t, scenes)
   await put({ mode: 'observe' })
@@ -72,14 +73,14 @@ test('forced breaker: observing, it shows what it would do and rejects nothing',
     proxy.log.map(({ msg }) => msg).filter((msg) => /^breaker (open|half-open|closed)$/.test(msg ?? ''))
   expect(told()).toEqual(['breaker open'])
   // What a breaker of its own would have rejected decides nothing: it is half open when its time is up.
-  await clock.advance(10_000)
+  await clock.advance(10_500)
   expect((await states())[0]).toBe('observe half-open')
   expect((await ask(url)).body.toString()).toBe('well')
   expect((await states())[0]).toBe('observe closed')
   expect(told()).toEqual(['breaker open', 'breaker half-open', 'breaker closed'])
 })
 
-test("forced breaker: a route's own and the upstream's are separate; unknown is a 404", async (t) => {
+test("forced breaker: a route's mode and the upstream's are separate; an unknown name is a 404", async (t) => {
   const { put, states } = await withBreaker(t, [{}])
   await put({ mode: 'forced-open', route: 'GET /own' })
   expect(await states()).toEqual(['auto closed', 'forced-open open'])
@@ -91,7 +92,7 @@ test("forced breaker: a route's own and the upstream's are separate; unknown is 
   expect((await put({ mode: 'ajar' })).status).toBe(400)
 })
 
-test('forced breaker: forcing it open ends a back-off with the response there is', async (t) => {
+test('forced breaker: forcing it open ends a back-off; the last response is relayed', async (t) => {
   const { clock, put, url } = await withBreaker(t, [FAILS], { retry: { attempts: 5 } })
   const answer = ask(url)
   await clock.armed(2_000)
@@ -99,7 +100,7 @@ test('forced breaker: forcing it open ends a back-off with the response there is
   expect([(await answer).status, clock.now()]).toEqual([503, 0])
 })
 
-test('forced breaker: an early probe does not change the mode', async (t) => {
+test('forced breaker: a 200 at health.path does not change forced-open', async (t) => {
   const health: Scene = (request, response) => {
     response.statusCode = request.url === '/health' ? 200 : 503
     response.end()
@@ -111,7 +112,7 @@ test('forced breaker: an early probe does not change the mode', async (t) => {
   expect(problemOf(await ask(url)).type).toBe('urn:breakwater:breaker_forced')
 })
 
-test('live figures: counts, latencies and last error; failures attempt by attempt', async (t) => {
+test('GET /v1/upstreams: shows counts, latencies, last error; /v1/failures shows each attempt', async (t) => {
   const slow: Scene = (_, response) => void clock.after(200, () => response.end('ok'))
   const { clock, upstream, proxy, url } = await withBreaker(t, [slow, FAILS, FAILS], { retry: { attempts: 2 } })
   const first = ask(url)
@@ -149,10 +150,10 @@ test('live figures: counts, latencies and last error; failures attempt by attemp
   expect(JSON.stringify(failures)).not.toContain('secret')
 })
 
-test("failures: rejections push out neither what opened a breaker nor other upstreams'", async (t) => {
+test("GET /v1/failures: rejections displace neither earlier failures nor other upstreams'", async (t) => {
   const clock = fakeClock()
   const { origin } = await scriptedUpstream(t, clock, [FAILS])
-  const settings = { url: origin, retry: { attempts: 1 }, breaker: { consecutiveFailures: 2 } }
+  const settings = { url: origin, retry: { attempts: 1 }, breaker: { ...LONG_OPEN, consecutiveFailures: 2 } }
   const proxy = await startProxy(t, { clock, upstreams: { other: settings, web: settings } })
   await ask(`${proxy.url}/other/x`)
   for (let i = 0; i < 250; i += 1) await ask(`${proxy.url}/web/x`)
@@ -165,7 +166,7 @@ test("failures: rejections push out neither what opened a breaker nor other upst
   expect(failures.slice(100).map(({ path }: { path: string }) => path)).toEqual(['/web/x', '/web/x', '/other/x'])
 })
 
-test('event stream: the last minutes, then each second and event, until the drain', async (t) => {
+test('event stream: sends recent history, then each second and event, until the sidecar closes', async (t) => {
   const { clock, proxy, put, url } = await withBreaker(t, [{}])
   const port = Number(new URL(proxy.controlUrl).port)
   await ask(url)
@@ -201,7 +202,7 @@ test('event stream: the last minutes, then each second and event, until the drai
   expect(await raw.ended).toBe('end')
 })
 
-test('event stream: without a reader no timer is set', async (t) => {
+test('event stream: its timer is set only while a reader is connected', async (t) => {
   const { clock, proxy, url } = await withBreaker(t, [{}])
   await ask(url)
   const before_ = clock.pending().length

@@ -1,15 +1,24 @@
 import { expect, test } from 'vitest'
 import { METRICS } from '../../../src/control/metrics/metric-table.ts'
 import { ask, openRaw, problemOf } from '../../support/client.ts'
+import { LONG_OPEN } from '../../support/breaker.ts'
 import { metric } from '../../support/metric.ts'
 import type { Sidecar } from '../../support/proxy.ts'
 import { type Scene, type Scope, scriptedUpstream } from '../../support/scripted-upstream.ts'
 import { withSidecar } from '../../support/sidecar.ts'
 
-const QUICK = { retry: { attempts: 1 } }
+type Settings = { readonly breaker?: object; readonly retry?: object; readonly [key: string]: unknown }
 
-const withBreaker = (t: Scope, scenes: readonly Scene[], settings: object = {}) =>
-  withSidecar(t, scenes, { web: { ...QUICK, ...settings } })
+/** No jitter of the open time and of the waits. */
+const withBreaker = (t: Scope, scenes: readonly Scene[], { breaker, retry, ...settings }: Settings = {}) =>
+  withSidecar(t, scenes, {
+    random: () => 0,
+    web: {
+      retry: { attempts: 1, backoff: { jitter: 0 }, ...retry },
+      breaker: { ...LONG_OPEN, ...breaker },
+      ...settings,
+    },
+  })
 
 const FAIL: Scene = { status: 500, body: 'broken' }
 const OK: Scene = { body: 'ok' }
@@ -117,7 +126,7 @@ test('breaker: a failed probe doubles openFor up to openForMax; closing resets i
   expect(await retryAfter()).toBe('10')
 })
 
-test('breaker: a result from before the opening neither closes nor reopens it', async (t) => {
+test('breaker: an attempt that began before it opened neither closes nor reopens it', async (t) => {
   const gates: (() => void)[] = []
   const heldOk: Scene = (_request, response) => void gates.push(() => response.end('late'))
   const heldFail: Scene = (_request, response) => void gates.push(() => response.writeHead(500).end('late'))
@@ -158,7 +167,7 @@ test('breaker: a probe that hangs keeps its slot no longer than its timeout', as
   hung.socket.destroy()
 })
 
-test('breaker: a probe whose client leaves frees its slot and decides nothing', async (t) => {
+test('breaker: a probe whose client leaves frees its slot; the breaker stays half open', async (t) => {
   const { clock, upstream, proxy, url, port } = await withBreaker(t, [FAIL, 'hang', OK], {
     breaker: { consecutiveFailures: 1, halfOpenProbes: 1 },
   })
@@ -205,7 +214,7 @@ test('breaker: a body that breaks off is a failure even after a 200', async (t) 
   expect(await stateOf(proxy)).toBe(OPEN)
 })
 
-test('breaker: a dead upstream opens it, and a probe finds its recovery', async (t) => {
+test('breaker: refused connections open it; a probe closes it once the upstream is back', async (t) => {
   const { clock, upstream, proxy, url } = await withBreaker(t, [OK])
   await upstream.close()
   for (let i = 0; i < 5; i += 1) {
@@ -234,7 +243,7 @@ test('breaker: counts attempts, not requests; no retry follows its opening', asy
   expect(upstream.arrivals).toHaveLength(3)
 })
 
-test('breaker: its opening ends a back-off with the answer that the request had', async (t) => {
+test('breaker: when it opens, a back-off ends and the last response is relayed', async (t) => {
   const { clock, upstream, url } = await withBreaker(t, [{ status: 503, body: 'first' }, FAIL], {
     retry: { attempts: 5, on: [503] },
     breaker: { consecutiveFailures: 2 },
@@ -249,8 +258,8 @@ test('breaker: its opening ends a back-off with the answer that the request had'
   expect(upstream.arrivals).toHaveLength(2)
 })
 
-test('breaker: the answer that a back-off ends with is whole, however large', async (t) => {
-  const large = Buffer.alloc(2_000_000, 'x')
+test('breaker: the answer that a back-off ends with is whole up to 64 KiB', async (t) => {
+  const large = Buffer.alloc(64 * 1024, 'x')
   const { clock, url } = await withBreaker(t, [{ status: 503, body: large }, FAIL], {
     retry: { attempts: 5, on: [503] },
     breaker: { consecutiveFailures: 2 },
@@ -262,7 +271,7 @@ test('breaker: the answer that a back-off ends with is whole, however large', as
   expect((await waiting).body.equals(large)).toBe(true)
 })
 
-test("breaker: a route with its own settings has its own, others share the upstream's", async (t) => {
+test("breaker: a route with breaker settings has its own; other routes share the upstream's", async (t) => {
   const { proxy, url } = await withBreaker(t, [FAIL, FAIL, OK], {
     breaker: { consecutiveFailures: 2 },
     routes: [{ match: 'GET /flaky', breaker: { consecutiveFailures: 1 } }, { match: 'GET /jobs/{id}' }],
@@ -276,12 +285,12 @@ test("breaker: a route with its own settings has its own, others share the upstr
 })
 
 test('breaker: 500 requests to a dead upstream connect only for failures and budget', async (t) => {
-  const { upstream, proxy, url } = await withSidecar(t, ['reset'])
+  const { upstream, proxy, url } = await withSidecar(t, ['reset'], { web: { breaker: LONG_OPEN } })
   const answers = await Promise.all(Array.from({ length: 500 }, () => ask(url)))
   expect(answers.every(({ status }) => status === 502 || status === 503)).toBe(true)
   const reserve = 3 * 10
   expect(upstream.connections()).toBeLessThanOrEqual(5 + reserve + 500 * 0.2)
-  expect(upstream.connections()).toBeLessThanOrEqual(16)
+  expect(upstream.connections()).toBeLessThanOrEqual(64)
   const requests = [...(await proxy.metrics())].filter(([name]) => name.startsWith(METRICS.requests.name))
   expect(requests.reduce((sum, [, count]) => sum + count, 0)).toBe(500)
 })

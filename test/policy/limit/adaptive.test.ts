@@ -14,8 +14,8 @@ const QUIET = {
 }
 
 /**
- * A sidecar before an upstream that has 20 workers, takes 100 ms a call and notices nothing of clients that give up: the
- * shape that collapses under overload, since it works for those who have left.
+ * A sidecar and its upstream, which has 20 workers, takes 100 ms a call and finishes calls whose client has given up.
+ * Such an upstream collapses under overload: it spends its workers on answers that nobody receives.
  */
 function scene(times: Times, adaptive: boolean, seed: number) {
   const clock = fakeClock()
@@ -30,7 +30,7 @@ function scene(times: Times, adaptive: boolean, seed: number) {
   }
   const lengthOf = (path: string) => {
     if (times === 'exponential') return -100 * Math.log(1 - random())
-    // As a service has uploads and polls: of the same 100 ms on average.
+    // Long uploads and short polls, mixed: also 100 ms on average.
     const ms = times === 'steady' ? 100 : path === '/long' ? 500 : 11
     return ms * (0.75 + 0.5 * random())
   }
@@ -48,7 +48,7 @@ function scene(times: Times, adaptive: boolean, seed: number) {
   const concurrency = { max: 512, queue: 1_000, queueTimeout: '1s', adaptive }
   const { get, runtime } = virtualSidecar(clock, { ...QUIET, concurrency }, { 'http://a': service }, random)
 
-  /** Requests at random times, whether or not those before are answered. @returns how many a second are answered well. */
+  /** Sends requests at random times, without waiting for answers. @returns responses with status 200 per second. */
   const load = async (perSecond: number, seconds: number) => {
     const until = clock.now() + seconds * 1_000
     let good = 0
@@ -91,7 +91,7 @@ test.each([
   expect(await fixed.load(150, 120)).toBeLessThan(20)
 })
 
-test('adaptive limit: recovers with the upstream, and stays without load', async () => {
+test('adaptive limit: rises again when the upstream recovers, and keeps half its value at low load', async () => {
   const { state, load, upstream } = scene('steady', true, 2)
   await load(150, 30)
   halveWorkers(state)
@@ -106,7 +106,7 @@ test('adaptive limit: recovers with the upstream, and stays without load', async
   expect(upstream().limit).toBeGreaterThan(limit / 2 - 1)
 })
 
-test('adaptive limit: for any upstream, keeps its bounds and those in flight below it', async () => {
+test('adaptive limit: for any upstream, limit stays from 2 to max, and at most max are in flight', async () => {
   const answer = fc.record({
     status: fc.constantFrom(200, 200, 200, 404, 429, 503),
     ms: fc.integer({ min: 1, max: 3_000 }),

@@ -14,7 +14,7 @@ function gated() {
   return { gates, scene }
 }
 
-test('concurrency: max are in flight, the next queue, one too many is shed', async (t) => {
+test('concurrency: max requests are in flight, queue more wait, the next one is shed', async (t) => {
   const { gates, scene } = gated()
   const { clock, upstream, url } = await withLimits(t, [scene], {
     concurrency: { max: 2, queue: 1, queueTimeout: '7s' },
@@ -79,7 +79,7 @@ test('concurrency: a slot is held until the end of the body', async (t) => {
   raw.socket.destroy()
 })
 
-test('concurrency: a client that leaves the queue makes room and is not sent on', async (t) => {
+test('concurrency: a client that leaves the queue makes room, and its request is not sent', async (t) => {
   const { gates, scene } = gated()
   const { clock, upstream, proxy, url, port } = await withLimits(t, [scene], {
     concurrency: { max: 1, queue: 1, queueTimeout: '7s' },
@@ -119,8 +119,8 @@ test('concurrency: no request queues for an upstream whose breaker is open', asy
   const { clock, upstream, url } = await withLimits(t, ['hang', { status: 500 }], {
     concurrency: { max: 2, queue: 9, queueTimeout: '7s' },
     connections: { max: 2, idle: '4s' },
-    breaker: { consecutiveFailures: 1 },
-    timeout: { attempt: '12s' },
+    breaker: { consecutiveFailures: 1, patience: '0ms' },
+    timeout: { total: '12s' },
   })
   const hung = [ask(url)]
   await upstream.arrival(1)

@@ -6,54 +6,99 @@ import { type Got, type Service, seeded, virtualSidecar } from '../../support/vi
 
 const CALM = { breaker: { consecutiveFailures: 100_000, failureRate: false }, connections: { max: 1_000 } }
 
-test('rate: for any arrivals, no window exceeds it, turns keep order, no wait is in vain', async () => {
+/** The earliest time at which each call goes, from the definition: no ring, no theoretical arrival time. */
+function modelled(arrivals: readonly Arrival[], { requests, perMs, burst, queueTimeoutMs }: Limits) {
+  const intervalMs = perMs / requests
+  const starts: number[] = []
+  let isFresh = true
+  return arrivals.map(({ at, patience }) => {
+    isFresh &&= at - (starts.at(-1) ?? 0) < perMs
+    const atOnce = isFresh ? 1 : burst
+    const start = Math.max(
+      at,
+      starts.at(-1) ?? 0,
+      (starts.at(-requests) ?? Number.NEGATIVE_INFINITY) + perMs,
+      ...starts.map((one, i) => one + (starts.length - i - (atOnce - 1)) * intervalMs),
+    )
+    if (start - at > queueTimeoutMs || (start > at && start >= at + patience - USEFUL_MS))
+      return { at, refusedMs: start - at }
+    starts.push(start)
+    return { at, start }
+  })
+}
+
+/** Time that a request needs to be of use: never more than `attempt`. */
+const USEFUL_MS = 1
+
+type Arrival = { readonly at: number; readonly patience: number }
+type Limits = {
+  readonly requests: number
+  readonly perMs: number
+  readonly burst: number
+  readonly queueTimeoutMs: number
+}
+
+test('rate: for any arrivals, calls go when window and pacer allow, or are refused at once', async () => {
+  // The interval of each number of requests is a whole number of ms: times are exact.
+  const PER_MS = 8_400
   const plan = fc.record({
     requests: fc.integer({ min: 1, max: 8 }),
+    share: fc.double({ min: 0, max: 1, noNaN: true }),
+    queueTimeoutMs: fc.integer({ min: 1, max: 20_000 }),
     arrivals: fc.array(
-      fc.record({ gap: fc.integer({ min: 0, max: 4_000 }), patience: fc.integer({ min: 100, max: 30_000 }) }),
+      fc.record({
+        gap: fc.oneof(fc.integer({ min: 0, max: 2_500 }), fc.constantFrom(0, PER_MS - 1, PER_MS)),
+        patience: fc.integer({ min: 100, max: 30_000 }),
+      }),
       { minLength: 1, maxLength: 60 },
     ),
   })
   await fc.assert(
-    fc.asyncProperty(plan, async ({ requests, arrivals }) => {
-      const PER_MS = 10_000
+    fc.asyncProperty(plan, async ({ requests, share, queueTimeoutMs, arrivals }) => {
+      const burst = Math.max(1, Math.round(share * requests))
+      const limits = { requests, perMs: PER_MS, burst, queueTimeoutMs }
       const clock = fakeClock()
       const sent: { readonly id: number; readonly at: number }[] = []
       const service: Service = ({ id }, answer) => {
         sent.push({ id: Number(id), at: clock.now() })
         answer(200, 1)
       }
-      const rate = { requests, per: `${PER_MS}ms` }
+      const rate = { requests, per: `${PER_MS}ms`, burst, queueTimeout: `${queueTimeoutMs}ms` }
       const { get } = virtualSidecar(
         clock,
-        { ...CALM, rate, retry: { attempts: 1 }, timeout: { total: '60s' } },
+        { ...CALM, rate, retry: { attempts: 1 }, timeout: { attempt: `${USEFUL_MS}ms`, total: '60s' } },
         { 'http://a': service },
         seeded(1),
       )
-      const answers: { readonly at: number; readonly patience: number; readonly got: Promise<Got> }[] = []
+      const calls: (Arrival & { readonly got: Promise<Got> })[] = []
       for (const { gap, patience } of arrivals) {
-        answers.push({ at: clock.now(), patience, got: get('/x', patience) })
-        await turn()
         await clock.advance(gap)
+        calls.push({ at: clock.now(), patience, got: get('/x', patience) })
+        await turn()
       }
       await clock.advance(120_000)
-      for (const [i, { at }] of sent.entries()) {
+      const model = modelled(calls, limits)
+      expect(sent.map(({ at }) => at)).toEqual(model.flatMap(({ start }) => start ?? []))
+      for (const [i, { at, id }] of sent.entries()) {
         const inWindow = sent.filter((other) => other.at > at - PER_MS && other.at <= at)
         expect(inWindow.length).toBeLessThanOrEqual(requests)
-        if (i > 0) expect(sent[i - 1]?.id).toBeLessThan(sent[i]?.id ?? 0)
+        for (const [j, before] of sent.slice(0, i).entries()) {
+          expect(before.id).toBeLessThan(id)
+          expect(i - j + 1).toBeLessThanOrEqual(burst + ((at - before.at) * requests) / PER_MS)
+        }
       }
-      for (const { patience, got } of answers) {
-        const { outcome, ms, retryAfterS = 0 } = await got
-        // What is not sent is refused at once, and could not have been sent in time.
-        if (outcome === 'rate') expect([ms, retryAfterS * 1_000 >= patience]).toEqual([0, true])
-        else expect(outcome === 200 || ms <= patience).toBe(true)
+      for (const [i, { patience, got }] of calls.entries()) {
+        const { outcome, ms, retryAfterS } = await got
+        const { refusedMs } = model[i] ?? {}
+        if (refusedMs === undefined) expect(ms - 1).toBeLessThanOrEqual(Math.min(patience, queueTimeoutMs))
+        else expect([outcome, ms, retryAfterS]).toEqual(['rate', 0, Math.ceil(refusedMs / 1_000)])
       }
     }),
-    { numRuns: 60 },
+    { numRuns: 200 },
   )
 })
 
-test('hold: for any job, an answer comes with the news, by upTo and deadline, polls apart', async () => {
+test('hold: for any job, clients are answered on change, by upTo and deadline; polls never overlap', async () => {
   const plan = fc.record({
     doneAt: fc.integer({ min: 0, max: 60_000 }),
     slowness: fc.integer({ min: 1, max: 1_500 }),
@@ -99,10 +144,10 @@ test('hold: for any job, an answer comes with the news, by upTo and deadline, po
         if (status === 'queued') expect(ms).toBeCloseTo(Math.min(UP_TO, patience), 6)
         else expect(at + ms).toBeLessThanOrEqual(Math.max(at, doneAt) + EVERY + 2 * slowness + 1e-6)
       }
-      // However many clients: one poll at a time, and a pause before the next while the job goes on.
+      // One poll at a time, for any number of clients.
       for (const [i, { from }] of polls.entries()) {
         const before = polls[i - 1]
-        // One that everybody has left is given up.
+        // A poll that all its clients have left is aborted: the next one may begin before its end.
         if (before?.isWaitedFor !== true) continue
         expect(from).toBeGreaterThanOrEqual(before.to)
       }

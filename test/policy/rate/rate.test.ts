@@ -22,7 +22,9 @@ const densest = (at: readonly number[], ms: number) =>
   Math.max(...at.map((from) => at.filter((one) => one >= from && one < from + ms).length))
 
 test('rate: of 300 calls at once an upstream of 100 a minute gets no more, and no 429', async (t) => {
-  const { clock, upstream, url } = await withRate(t, [OK], { rate: { requests: 90, per: '60s' } })
+  const rate = { requests: 90, per: '60s', burst: 90, queueTimeout: '10m' }
+  const { clock, upstream, url } = await withRate(t, [OK], { rate })
+  await clock.advance(60_000)
   const answers = Promise.all(Array.from({ length: 300 }, () => ask(url)))
   await upstream.arrival(90)
   for (let minute = 1; minute <= 3; minute += 1) {
@@ -34,8 +36,24 @@ test('rate: of 300 calls at once an upstream of 100 a minute gets no more, and n
   expect(densest(times(upstream), 60_000)).toBe(90)
 })
 
+test('rate: after a quiet window a burst goes at once, the rest one interval apart', async (t) => {
+  const rate = { requests: 10, per: '10s', burst: 3 }
+  const { clock, upstream, url } = await withRate(t, [OK], { rate })
+  await clock.advance(10_000)
+  const answers = Array.from({ length: 6 }, () => ask(url))
+  await upstream.arrival(3)
+  for (let arrivals = 4; arrivals <= 6; arrivals += 1) {
+    await clock.elapse(1_000)
+    await upstream.arrival(arrivals)
+  }
+  expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(Array(6).fill(200))
+  expect(times(upstream)).toEqual([10_000, 10_000, 10_000, 11_000, 12_000, 13_000])
+})
+
 test('rate: turns are taken in order of arrival, as early as the window allows', async (t) => {
-  const { clock, upstream, url, proxy } = await withRate(t, [OK], { rate: { requests: 2, per: '10s' } })
+  const rate = { requests: 2, per: '10s', burst: 2, queueTimeout: '60s' }
+  const { clock, upstream, url, proxy } = await withRate(t, [OK], { rate })
+  await clock.advance(10_000)
   await ask(`${url}/1`)
   await clock.advance(4_000)
   await ask(`${url}/2`)
@@ -48,26 +66,30 @@ test('rate: turns are taken in order of arrival, as early as the window allows',
   await clock.elapse(4_000)
   await fourth
   expect(upstream.arrivals.map(({ target, at }) => [target, at])).toEqual([
-    ['/1', 0],
-    ['/2', 4_000],
-    ['/3', 10_000],
-    ['/4', 14_000],
+    ['/1', 10_000],
+    ['/2', 14_000],
+    ['/3', 20_000],
+    ['/4', 24_000],
   ])
   expect(await proxy.logged(({ path }) => path === '/4')).toMatchObject({ queue_ms: 10_000 })
 })
 
-test('rate: a request without a turn in time is refused at once, with Retry-After', async (t) => {
+test('rate: a request that cannot be sent before its deadline is refused at once, with Retry-After', async (t) => {
   const { clock, upstream, url } = await withRate(t, [OK], {
-    rate: { requests: 1, per: '60s' },
+    rate: { requests: 1, per: '60s', queueTimeout: '60s' },
     timeout: { attempt: '1h', total: '25s' },
   })
   await ask(url)
   await clock.advance(20_500)
   const refused = await ask(url)
-  expect([refused.status, refused.headers['retry-after'], problemOf(refused).type]).toEqual([
+  expect([refused.status, refused.headers['retry-after'], problemOf(refused)]).toEqual([
     503,
     '40',
-    'urn:breakwater:rate',
+    expect.objectContaining({
+      type: 'urn:breakwater:rate',
+      detail:
+        'rate.requests: 1 within 1m; the next call may go in 40 s, too late for the time that the request has left',
+    }),
   ])
   await clock.advance(20_000)
   const waits = ask(url)
@@ -84,7 +106,13 @@ test('rate: queueTimeout bounds the wait, and a client that leaves makes room', 
   const leaver = openRaw(port)
   leaver.send('GET /leaver HTTP/1.1\r\nHost: x\r\n\r\n')
   await clock.armed(10_000)
-  expect((await ask(url)).headers['retry-after']).toBe('20')
+  const refused = await ask(url)
+  expect([refused.headers['retry-after'], problemOf(refused)]).toEqual([
+    '20',
+    expect.objectContaining({
+      detail: 'rate.requests: 1 within 10s; the next call may go in 20 s, later than rate.queueTimeout: 15s allows',
+    }),
+  ])
   leaver.socket.destroy()
   await proxy.logged(({ path, reason }) => path === '/leaver' && reason === 'client_gone')
   const next = ask(`${url}/next`)
@@ -94,9 +122,9 @@ test('rate: queueTimeout bounds the wait, and a client that leaves makes room', 
   expect(upstream.arrivals.map(({ target }) => target)).toEqual(['/', '/next'])
 })
 
-test('rate: a retry counts, too; one that would be too late gives way to the answer there is', async (t) => {
+test('rate: a retry counts too; if it would be too late, the last response is relayed', async (t) => {
   const { clock, upstream, url } = await withRate(t, [{ status: 503 }, OK, { status: 503, body: 'busy' }], {
-    rate: { requests: 1, per: '10s' },
+    rate: { requests: 1, per: '10s', queueTimeout: '60s' },
     timeout: { attempt: '1h', total: '25s' },
     retry: { attempts: 3 },
   })

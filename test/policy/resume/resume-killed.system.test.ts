@@ -48,7 +48,7 @@ test(`resume: ${SIZE_MIB} MB arrive whole although the upstream is killed ${KILL
   })
   const response = await new Promise<IncomingMessage>((resolve) => get(`${proxy.own('web')}/file`, resolve))
   const received = createHash('sha256')
-  // At no round place of the file.
+  // Uneven offsets, so that a kill hardly ever falls on the end of a chunk.
   const killAt = Array.from({ length: KILLS }, (_, i) => ((i + 0.37) * SIZE_MIB * MIB) / KILLS)
   let bytes = 0
   for await (const chunk of response) {

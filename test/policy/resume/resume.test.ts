@@ -89,10 +89,10 @@ test('resume: a range that the client asked for is resumed up to its own end', a
 const changed = Buffer.concat([randomBytes(10), FILE.subarray(10)])
 test.for<[string, Part]>([
   ['the file has changed in between', { tag: '"v2"', file: changed }],
-  ['it is sent whole instead', { status: 200 }],
-  ['the tag is another', { headers: { etag: '"v2"' } }],
-  ['it begins elsewhere', { headers: { 'content-range': `bytes 7-${FILE.length - 1}/${FILE.length}` } }],
-  ['it is gone', { status: 404 }],
+  ['the upstream sends the whole file', { status: 200 }],
+  ['the ETag is another', { headers: { etag: '"v2"' } }],
+  ['the range begins elsewhere', { headers: { 'content-range': `bytes 7-${FILE.length - 1}/${FILE.length}` } }],
+  ['the file is gone', { status: 404 }],
 ])('resume: when %s, the client is cut off and never gets mixed bytes', async ([, second], t) => {
   const { clock, url, resumes } = await withResume(t, fakeClock(), [{ sends: 100_000 }, second])
   const answer = ask(url)
@@ -103,16 +103,16 @@ test.for<[string, Part]>([
 })
 
 test.for<[string, Part]>([
-  ['a weak tag', { headers: { etag: 'W/"v1"' } }],
-  ['no tag', { headers: { etag: '' } }],
-  ['no ranges', { headers: { 'accept-ranges': 'none' } }],
+  ['a weak ETag', { headers: { etag: 'W/"v1"' } }],
+  ['no ETag', { headers: { etag: '' } }],
+  ['Accept-Ranges: none', { headers: { 'accept-ranges': 'none' } }],
 ])('resume: a response with %s is not resumed', async ([, first], t) => {
   const { upstream, url } = await withResume(t, fakeClock(), [{ sends: 100_000, ...first }, {}])
   await expect(ask(url)).rejects.toThrow()
   expect(upstream.arrivals).toHaveLength(1)
 })
 
-test('resume: attempts bounds the tries that bring no byte', async (t) => {
+test('resume: retry.attempts bounds the attempts that bring no byte', async (t) => {
   const parts = [{ sends: 100_000 }, { sends: 0 }, { sends: 0 }, {}]
   const { clock, upstream, url } = await withResume(t, fakeClock(), parts, { retry: { attempts: 3 } })
   const answer = ask(url)
@@ -123,7 +123,7 @@ test('resume: attempts bounds the tries that bring no byte', async (t) => {
   expect(upstream.arrivals).toHaveLength(3)
 })
 
-test('resume: a client that leaves during the wait ends it', async (t) => {
+test('resume: after a client leaves during a back-off, no attempt follows', async (t) => {
   const { clock, upstream, proxy, port } = await withResume(t, fakeClock(), [{ sends: 100_000 }, {}])
   const raw = openRaw(port)
   raw.send('GET /file HTTP/1.1\r\nHost: x\r\n\r\n')
@@ -142,7 +142,7 @@ test('resume: a route without the setting is not resumed', async (t) => {
   expect(upstream.arrivals).toHaveLength(1)
 })
 
-test('resume: any break and any change of the file give the whole file or an abort', {
+test('resume: after any breaks and changes of the file, the client gets the right bytes or an abort', {
   timeout: 60_000,
 }, async () => {
   const part = fc.record({
@@ -168,7 +168,7 @@ test('resume: any break and any change of the file give the whole file or an abo
       const scenes = parts.map(({ share, becomes }, i): Part => {
         const sends = Math.min(left - 1, Math.floor(share * left))
         left -= i === 0 || becomes === 'same' ? sends : 0
-        // The first answer is what the client began with.
+        // The first response always has the original file.
         if (i === 0 || becomes === 'same') return { file, sends }
         if (becomes === 'changed') return { file: other, tag: '"v2"', sends }
         return becomes === 'whole' ? { file, status: 200 } : { file, status: 404 }

@@ -44,11 +44,12 @@ test('retry: jitter spreads a wait symmetrically', async (t) => {
 })
 
 test.for([
-  ['3', 3_000],
-  [new Date(EPOCH_MS + 7_000).toUTCString(), 7_000],
+  // Half of the jitter of 10 % is added, so that many clients do not come back together.
+  ['3', 3_150],
+  [new Date(EPOCH_MS + 7_000).toUTCString(), 7_350],
   ['1', 2_000],
   ['soon', 2_000],
-] as const)('Retry-After: %s is waited for when it is longer than the schedule', async ([value, ms], t) => {
+] as const)('retry: after Retry-After: %s the wait is %i ms', async ([value, ms], t) => {
   const { clock, upstream, url } = await withRetries(t, [
     { status: 429, headers: { 'retry-after': value } },
     { body: 'ok' },
@@ -59,7 +60,7 @@ test.for([
   expect(times(upstream)).toEqual([0, ms])
 })
 
-test('retry: a Retry-After past the deadline is relayed at once, header and all', async (t) => {
+test('retry: a response whose Retry-After passes the deadline is relayed at once, with its header', async (t) => {
   const { upstream, proxy, url } = await withRetries(t, [
     { status: 429, headers: { 'retry-after': '60' }, body: 'slow down' },
   ])
@@ -205,7 +206,7 @@ test('retry: a client that leaves during a back-off ends it; no further attempt 
   expect(upstream.arrivals).toHaveLength(1)
 })
 
-test('retry: a client that leaves during an attempt ends it; the upstream is not blamed', async (t) => {
+test('retry: a client that leaves during an attempt ends it; the breaker stays closed', async (t) => {
   const { upstream, proxy, port } = await withRetries(t, ['hang'], { breaker: { consecutiveFailures: 1 } })
   const raw = openRaw(port)
   raw.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
@@ -232,7 +233,7 @@ test('retry: the budget bounds retries as a share of requests', async (t) => {
   expect(await proxy.sample('retriesDenied', { upstream: 'web', route: '*', why: 'budget' })).toBe(5)
 })
 
-test('retry: a stale pooled connection is no attempt and costs no back-off', async (t) => {
+test('retry: a stale pooled connection does not count as an attempt and causes no back-off', async (t) => {
   const dieOnReuse: Scene = (request) => void request.socket.resetAndDestroy()
   const { upstream, proxy, url } = await withRetries(t, [{ body: 'first' }, dieOnReuse, { body: 'second' }])
   await ask(url)

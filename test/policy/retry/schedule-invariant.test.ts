@@ -7,7 +7,7 @@ import { type Scene, scriptedUpstream } from '../../support/scripted-upstream.ts
 
 const RUNS = 60
 
-/** On a connection of its own: a reset one that was used before would be no attempt. */
+/** Closes its connection: a reset of a reused connection would not count as an attempt. */
 const answer = (status: number) => ({ status, headers: { connection: 'close' } })
 
 const settings = fc.record({
@@ -21,7 +21,7 @@ const settings = fc.record({
   faults: fc.array(fc.constantFrom<Scene>('reset', ...[503, 502, 429].map(answer)), { minLength: 8, maxLength: 8 }),
 })
 
-test('retry: for any settings, waits keep their bounds, attempts their number and deadline', {
+test('retry: for any settings, waits stay in bounds, attempts within their number and deadline', {
   timeout: 60_000,
 }, async () => {
   let repeated = 0
@@ -59,7 +59,9 @@ test('retry: for any settings, waits keep their bounds, attempts their number an
         const waitMs = await Promise.race([wait.promise, asked.then(() => undefined)])
         if (waitMs === undefined) break
         const nominal = Math.min(initialMs * factor ** (k - 1), maxMs)
-        expect(waitMs).toBeGreaterThanOrEqual(nominal * (1 - jitter) - 0.001)
+        // The last try may come sooner than the schedule says: while it is of use.
+        const untilUseful = totalMs - Math.min(1_000, totalMs / 2) - clock.now()
+        expect(waitMs).toBeGreaterThanOrEqual(Math.min(nominal * (1 - jitter), untilUseful) - 0.001)
         expect(waitMs).toBeLessThanOrEqual(nominal * (1 + jitter) + 0.001)
         repeated += 1
         await clock.advance(waitMs + 0.001)

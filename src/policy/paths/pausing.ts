@@ -1,0 +1,111 @@
+import { callEach } from '../call-each.ts'
+import { ProxyError } from '../../errors.ts'
+import type { Deps } from '../../deps.ts'
+import type { Exchange, Layer, Reply } from '../exchange.ts'
+import { retryAfterMs } from '../retry/backoff.ts'
+import type { Pause } from './pause.ts'
+import { usefulUntil } from './useful.ts'
+
+/** Longest pause, whatever Retry-After says, in ms. */
+const MAX_PAUSE_MS = 60_000
+/** Time in ms after which another waiter goes although no head has come: slow calls are no reason to wait. */
+const STEP_MS = 250
+
+/**
+ * Makes calls wait while their group is paused, as far as their deadline and the queue allow. A call that cannot wait is sent as
+ * it would have been: nobody is refused for it.
+ * @param queue largest number of calls that wait for the end of one pause.
+ */
+export const pausing =
+  (queue: number, deps: Deps): Layer =>
+  (next) =>
+  async (exchange) => {
+    const { pause } = exchange.group
+    const now = deps.clock.now()
+    const isPaused = pause.untilAt > now || pause.waiting.length > 0
+    const mayWait = pause.untilAt < usefulUntil(exchange, now) && pause.waiting.length < queue
+    if (!isPaused || !mayWait) return learn(pause, await next(exchange), deps)
+    await turn(pause, exchange, deps)
+    let reply: Reply
+    try {
+      reply = await next(exchange)
+    } finally {
+      pause.underWay -= 1
+    }
+    if (reply.status < 300) pause.window += 1
+    learn(pause, reply, deps)
+    proceed(pause, deps)
+    return reply
+  }
+
+/** Remembers a Retry-After, and forgets it once the upstream answers with success. */
+function learn(pause: Pause, reply: Reply, deps: Deps): Reply {
+  const now = deps.clock.now()
+  if (reply.status === 429 || reply.status === 503) {
+    const askedMs = Math.min(retryAfterMs(reply.headers, deps.clock.wallNow()), MAX_PAUSE_MS)
+    if (askedMs > 0 && now + askedMs > pause.untilAt) {
+      pause.untilAt = now + askedMs
+      pause.window = 1
+      arm(pause, deps)
+    }
+  } else if (reply.status < 300 && pause.untilAt > now) {
+    pause.untilAt = now
+    arm(pause, deps)
+  }
+  return reply
+}
+
+function turn(pause: Pause, exchange: Exchange, deps: Deps): Promise<void> {
+  const { clock } = deps
+  const since = clock.now()
+  return new Promise((resolve, reject) => {
+    const leave = () => {
+      clock.cancel(timer)
+      exchange.client.unlisten(onGone)
+      exchange.spent.retryAfterMs += clock.now() - since
+    }
+    const onTurn = () => {
+      leave()
+      pause.underWay += 1
+      resolve()
+    }
+    const withdraw = () => pause.waiting.splice(pause.waiting.indexOf(onTurn), 1)
+    // Late in the queue, or after another Retry-After: the call goes while it is still of use.
+    const timer = clock.after(usefulUntil(exchange, since) - since, () => {
+      withdraw()
+      onTurn()
+    })
+    const onGone = () => {
+      withdraw()
+      leave()
+      reject(new ProxyError(exchange.client.goneAs))
+    }
+    pause.waiting.push(onTurn)
+    exchange.client.listen(onGone)
+    if (pause.timer === undefined) arm(pause, deps)
+  })
+}
+
+function arm(pause: Pause, deps: Deps): void {
+  const { clock } = deps
+  if (pause.timer !== undefined) clock.cancel(pause.timer)
+  pause.timer = undefined
+  if (pause.waiting.length === 0) return
+  pause.timer = clock.after(pause.untilAt - clock.now(), () => {
+    pause.timer = undefined
+    proceed(pause, deps)
+  })
+}
+
+/** Lets waiters go, as many as the window has room for, and one more after a step. */
+function proceed(pause: Pause, deps: Deps): void {
+  if (pause.untilAt > deps.clock.now()) return arm(pause, deps)
+  const room = Math.max(0, pause.window - pause.underWay)
+  callEach(pause.waiting.splice(0, room))
+  if (pause.waiting.length === 0 || pause.timer !== undefined) return
+  pause.timer = deps.clock.after(STEP_MS, () => {
+    pause.timer = undefined
+    pause.window = Math.max(pause.window, pause.underWay) + 1
+    proceed(pause, deps)
+  })
+}

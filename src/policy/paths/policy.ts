@@ -1,0 +1,36 @@
+import type { ConcurrencySettings } from '../concurrency/settings.ts'
+import { NO_ROUTE, NO_SETTINGS, type Place, type RouteOwner, type UpstreamOwner } from '../policy.ts'
+import type { RetrySettings } from '../retry/settings.ts'
+import type { ExplainScope } from '../scope.ts'
+import { freshGroup, type PathGroup, type PathGroups, undeclaredGroup } from './group.ts'
+import { pausing } from './pausing.ts'
+
+type UpstreamState = { readonly groups: PathGroups }
+type RouteState = { readonly group: PathGroup }
+
+/** Tells the paths of an upstream apart, and waits for the Retry-After that one of them was answered. */
+export const pathsPolicy = {
+  name: 'retry-after',
+  settings: NO_SETTINGS,
+  state: {
+    upstream: {
+      groups: { prepare: (_: UpstreamOwner, known: PathGroups | undefined): PathGroups => known ?? new Map() },
+    },
+    route: { group: { prepare: ({ match }: RouteOwner, known: PathGroup | undefined) => known ?? freshGroup(match) } },
+  },
+  traits: ({ match, state }: Place<unknown, unknown, UpstreamState & RouteState>) => ({
+    groupOf: (method: string, path: string) =>
+      match === NO_ROUTE ? undeclaredGroup(state.groups, method, path) : state.group,
+  }),
+  layer: ({ route, upstream, deps }: Place<RetrySettings, ConcurrencySettings>) =>
+    route.retry.respectRetryAfter ? pausing(upstream.concurrency.queue, deps) : undefined,
+  explain: ({ route, upstream, part }: ExplainScope<RetrySettings, ConcurrencySettings>) =>
+    route.retry.respectRetryAfter
+      ? [
+          part(
+            'retry.respectRetryAfter',
+            `after a 429 or 503 with Retry-After, calls of the same path wait for its end (60s at most) as far as their deadline allows, ${upstream.concurrency.queue} of them`,
+          ),
+        ]
+      : [],
+} as const

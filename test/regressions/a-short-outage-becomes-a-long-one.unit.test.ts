@@ -1,0 +1,111 @@
+/**
+ * With its defaults the sidecar made outages longer than they were: after half a second without the upstream, calls were
+ * refused for a minute; a poller that allows five errors in a row lost its job to the open breaker.
+ */
+
+import { setImmediate as turn } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { fakeClock } from '../support/fake-clock.ts'
+import { type Got, type Service, seeded, virtualSidecar } from '../support/virtual.ts'
+
+const STEP_MS = 50
+
+/** An upstream that refuses connections from 2 s on, for so long, and answers in 20 ms otherwise. */
+function restarting(awayMs: number, settings: object = {}) {
+  const clock = fakeClock()
+  const calls: number[] = []
+  const service: Service = (_, answer, fail) => {
+    calls.push(clock.now())
+    const isAway = clock.now() >= 2_000 && clock.now() < 2_000 + awayMs
+    if (isAway) fail('connect_refused', 1)
+    else answer(200, 20)
+  }
+  const { get } = virtualSidecar(clock, settings, { 'http://a': service }, seeded(7))
+  return { clock, calls, get }
+}
+
+/** Clients that call each 200 ms, for so long. @returns the results by their start. */
+async function called(
+  { clock, get }: ReturnType<typeof restarting>,
+  clients: number,
+  untilMs: number,
+): Promise<(Got & { readonly at: number })[]> {
+  const asked: Promise<Got & { readonly at: number }>[] = []
+  for (let at = 0; at < untilMs + 70_000; at += STEP_MS) {
+    for (let i = 0; i < clients; i += 1)
+      if (at < untilMs && at % 200 === 0) asked.push(get('/x').then((got) => ({ ...got, at })))
+    await turn()
+    await clock.advance(STEP_MS)
+  }
+  return Promise.all(asked)
+}
+
+test.for([
+  [500, 1],
+  [500, 8],
+  [3_000, 1],
+  [3_000, 8],
+] as const)('an outage of %d ms with %d clients is not seen', async ([awayMs, clients]) => {
+  const results = await called(restarting(awayMs), clients, 10_000)
+  expect(results.filter(({ outcome }) => outcome !== 200)).toEqual([])
+  // And no call takes much longer than the outage.
+  expect(Math.max(...results.map(({ ms }) => ms))).toBeLessThan(awayMs + 5_000)
+})
+
+test.for([
+  [10_000, 1],
+  [30_000, 8],
+] as const)('after an outage of %d ms with %d clients no call fails', async ([awayMs, clients]) => {
+  const results = await called(restarting(awayMs), clients, awayMs + 20_000)
+  const failed = results.filter(({ outcome }) => outcome !== 200)
+  expect(Math.max(...failed.map(({ at }) => at))).toBeLessThan(2_000 + awayMs)
+  // Nobody waits for longer than `patience` to be refused.
+  expect(Math.max(...failed.filter(({ outcome }) => outcome === 'breaker_open').map(({ ms }) => ms))).toBeLessThan(
+    5_001,
+  )
+})
+
+test('an outage of ten minutes costs the upstream three calls each four seconds, whatever the traffic', async () => {
+  const upstream = restarting(600_000)
+  await called(upstream, 8, 600_000)
+  const inMinute = upstream.calls.filter((at) => at >= 300_000 && at < 360_000).length
+  expect(inMinute).toBeGreaterThanOrEqual(13)
+  expect(inMinute).toBeLessThanOrEqual(3 * 15)
+})
+
+test.for([
+  [15_000, 4_000],
+  [8_000, 2_000],
+] as const)(
+  'a poller that allows five errors in a row survives %d ms without the upstream',
+  async ([awayMs, everyMs]) => {
+    const { clock, get } = restarting(awayMs)
+    let errors = 0
+    let polls = 0
+    const poller = (async () => {
+      for (; errors <= 5 && clock.now() < 40_000; polls += 1) {
+        const { outcome } = await get('/jobs/1')
+        errors = outcome === 200 ? 0 : errors + 1
+        await new Promise<void>((resolve) => clock.after(everyMs, resolve))
+      }
+    })()
+    let isOver = false
+    void poller.then(() => {
+      isOver = true
+    })
+    while (!isOver) {
+      await turn()
+      await clock.advance(STEP_MS)
+    }
+    expect(errors).toBe(0)
+    expect(polls).toBeGreaterThan(5)
+  },
+)
+
+test('patience: 0ms refuses at once while the breaker is open', async () => {
+  const upstream = restarting(10_000, { retry: { attempts: 1 }, breaker: { patience: '0ms' } })
+  const results = await called(upstream, 1, 10_000)
+  const refused = results.filter(({ outcome }) => outcome === 'breaker_open')
+  expect(refused.length).toBeGreaterThan(10)
+  expect(new Set(refused.map(({ ms }) => ms))).toEqual(new Set([0]))
+})
