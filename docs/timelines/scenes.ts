@@ -24,11 +24,11 @@ export const SCENES: Readonly<Record<string, Scene>> = {
     untilMs: 10_000,
   },
   breaker: {
-    title: 'breaker: { consecutiveFailures: 3, openFor: 10s }, before an upstream that is down until 20 s',
-    upstream: { retry: { attempts: 1 }, breaker: { consecutiveFailures: 3, openFor: '10s', failureRate: false } },
-    services: () => ({ web: ({ at }) => ({ status: at < 20_000 ? 503 : 200, afterMs: 500 }) }),
-    requests: every(3_000, 15),
-    untilMs: 45_000,
+    title: 'breaker: { consecutiveFailures: 3 }, before an upstream that is down until 8 s: requests wait for the breaker',
+    upstream: { retry: { attempts: 1 }, breaker: { consecutiveFailures: 3, failureRate: false } },
+    services: () => ({ web: ({ at }) => ({ status: at < 8_000 ? 503 : 200, afterMs: 200 }) }),
+    requests: every(700, 20),
+    untilMs: 15_000,
     shows: 'one client',
   },
   limits: {
@@ -39,11 +39,11 @@ export const SCENES: Readonly<Record<string, Scene>> = {
     untilMs: 8_000,
   },
   rate: {
-    title: 'rate: { requests: 3, per: 10s }: the fourth waits for its turn',
-    upstream: { ...ONCE, rate: { requests: 3, per: '10s' } },
+    title: 'rate: { requests: 3, per: 10s, burst: 2 }, after a quiet window: two at once, the others when their turn comes',
+    upstream: { ...ONCE, rate: { requests: 3, per: '10s', burst: 2, queueTimeout: '20s' } },
     services: () => ({ web: () => ({ status: 200, afterMs: 500 }) }),
-    requests: every(1_000, 5),
-    untilMs: 14_000,
+    requests: every(500, 5).map((one) => ({ ...one, at: one.at + 10_000 })),
+    untilMs: 26_000,
   },
   hold: {
     title: 'hold: the job is done at 9 s; two clients ask once each, and share the polls',
