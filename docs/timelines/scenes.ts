@@ -24,7 +24,7 @@ export const SCENES: Readonly<Record<string, Scene>> = {
     untilMs: 10_000,
   },
   breaker: {
-    title: 'breaker: { consecutiveFailures: 3 }, before an upstream that is down until 8 s: requests wait for the breaker',
+    title: 'breaker: { consecutiveFailures: 3 }: requests wait while it is open, until the upstream is back at 8 s',
     upstream: { retry: { attempts: 1 }, breaker: { consecutiveFailures: 3, failureRate: false } },
     services: () => ({ web: ({ at }) => ({ status: at < 8_000 ? 503 : 200, afterMs: 200 }) }),
     requests: every(700, 20),
@@ -39,7 +39,7 @@ export const SCENES: Readonly<Record<string, Scene>> = {
     untilMs: 8_000,
   },
   rate: {
-    title: 'rate: { requests: 3, per: 10s, burst: 2 }, after a quiet window: two at once, the others when their turn comes',
+    title: 'rate: { requests: 3, per: 10s, burst: 2 }, after a quiet window: two go at once',
     upstream: { ...ONCE, rate: { requests: 3, per: '10s', burst: 2, queueTimeout: '20s' } },
     services: () => ({ web: () => ({ status: 200, afterMs: 500 }) }),
     requests: every(500, 5).map((one) => ({ ...one, at: one.at + 10_000 })),

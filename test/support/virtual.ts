@@ -43,7 +43,7 @@ export type Virtual = {
   /** Events so far; `at` is the clock's time in ms. */
   readonly events: readonly (Event & { readonly at: number })[]
   /** Sends a GET to the only upstream. @param timeoutMs the client's own timeout. */
-  get(path: string, timeoutMs?: number): Promise<Got>
+  get(path: string, timeoutMs?: number, leavesAfterMs?: number): Promise<Got>
 }
 
 /**
@@ -83,7 +83,11 @@ export function virtualSidecar(
     () => '',
     deps,
   )
-  return { runtime, events, get: (path, timeoutMs) => send(path, timeoutMs, runtime, clock, newId()) }
+  return {
+    runtime,
+    events,
+    get: (path, timeoutMs, leavesAfterMs) => send(path, timeoutMs, leavesAfterMs, runtime, clock, newId()),
+  }
 }
 
 function configOf(upstream: object): Config {
@@ -127,6 +131,7 @@ function answer(status: number, json: object | undefined, given: readonly string
 async function send(
   path: string,
   timeoutMs: number | undefined,
+  leavesAfterMs: number | undefined,
   { upstreams }: Runtime,
   clock: FakeClock,
   id: string,
@@ -135,6 +140,8 @@ async function send(
   if (upstream === undefined) throw new Error('no upstream')
   const route = routeFor(upstream, 'GET', path)
   const startedAt = clock.now()
+  const client = new Link(() => {})
+  const leaving = leavesAfterMs && clock.after(leavesAfterMs, () => client.leave('client_gone'))
   const request = {
     id,
     method: 'GET',
@@ -148,7 +155,7 @@ async function send(
     clientTimeoutMs: timeoutMs,
     jobDeadlineAt: undefined,
     timeouts: route.timeouts as Timeouts,
-    client: new Link(() => {}),
+    client,
     trace: undefined,
   }
   const exchange = newExchange(request, route)
@@ -163,5 +170,6 @@ async function send(
       throw error
     },
   )
+  if (leaving) clock.cancel(leaving)
   return { ...got, ms: clock.now() - startedAt, attempts: exchange.attempts }
 }

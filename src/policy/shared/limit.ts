@@ -15,30 +15,48 @@ export type LimitSettings = {
 }
 
 /** The limit of concurrent exchanges, their number, and the waiters in the order of their requests' arrival. */
-export type Slots = { limit: number; inUse: number; readonly waiting: Waiter[] }
+export type Slots = {
+  limit: number
+  inUse: number
+  readonly waiting: Waiter[]
+  /** Whether free slots go to the newest waiter: see `isOverloaded`. */
+  isNewestFirst: boolean
+  /** Monotonic ms at which a waiter last went without a slot, or found no place in the queue. */
+  lostAt: number
+}
 
 type Waiter = {
   /** Monotonic ms of the request's arrival. */
   readonly startedAt: number
+  /** Monotonic ms since which it waits. */
+  readonly since: number
+  /** Makes room for a newer one. */
+  readonly giveWay: () => void
   /** Takes the slot, unless the exchange would be too late to be of use. @returns whether it did. */
   readonly take: () => boolean
 }
 
-export const freshSlots = (limit: number): Slots => ({ limit, inUse: 0, waiting: [] })
+export const freshSlots = (limit: number): Slots => ({
+  limit,
+  inUse: 0,
+  waiting: [],
+  isNewestFirst: false,
+  lostAt: Number.NEGATIVE_INFINITY,
+})
 
 /** Gives free slots to waiters. Called when a slot is freed and when the limit grows. */
 export function letIn(slots: Slots): void {
   while (slots.inUse < slots.limit) {
-    const first = slots.waiting.shift()
-    if (first === undefined) return
+    const next = slots.isNewestFirst ? slots.waiting.pop() : slots.waiting.shift()
+    if (next === undefined) return
     slots.inUse += 1
-    if (!first.take()) slots.inUse -= 1
+    if (!next.take()) slots.inUse -= 1
   }
 }
 
 /**
  * Limits concurrent exchanges. A bounded number waits for a bounded time, in the order of their requests' arrival, so that a
- * retry goes before those who came after its request. The rest is shed with a 503, and so is what would come too late to be of
+ * retry goes before those who came after its request; under lasting overload the newest go first. The rest is shed with a 503, and so is what would come too late to be of
  * use. A slot is held until the body ends, not just the head. Serves as the upstream's concurrency limit and as its number of
  * connections.
  * @param refusal rejection of an open breaker. Asked first, so that nobody queues for an upstream that is not called, and a
@@ -49,6 +67,7 @@ export const limit =
   (next) => {
     const release = () => {
       slots.inUse -= 1
+      slots.isNewestFirst = isOverloaded(settings, slots, deps.clock.now())
       letIn(slots)
     }
     const inside = async (exchange: Exchange) => {
@@ -69,10 +88,30 @@ export const limit =
         slots.inUse += 1
         return inside(exchange)
       }
-      if (slots.waiting.length >= settings.queue) return Promise.reject(full(settings, slots))
+      const now = deps.clock.now()
+      slots.isNewestFirst = isOverloaded(settings, slots, now)
+      if (slots.waiting.length >= settings.queue) {
+        slots.lostAt = now
+        if (!slots.isNewestFirst) return Promise.reject(full(settings, slots))
+        slots.waiting.shift()?.giveWay()
+      }
       return turn(settings, slots, exchange, deps).then(() => inside(exchange))
     }
   }
+
+/** Share of `queueTimeout` after which a queue is no burst any more. */
+const BURST_SHARE = 0.05
+
+/**
+ * Whether more comes than the upstream can do: the queue is no burst, and waiters went without a slot of late. The oldest are
+ * then those whose clients are about to leave, and whoever serves them serves nobody. The newest go first, as in the adaptive LIFO of Facebook's servers
+ * (Maurer, "Fail at Scale", 2015), and a full queue drops its oldest. Some calls are answered in time, instead of none.
+ */
+function isOverloaded({ queueTimeoutMs }: LimitSettings, slots: Slots, now: number): boolean {
+  const [oldest] = slots.waiting
+  const isBurst = oldest === undefined || now - oldest.since <= queueTimeoutMs * BURST_SHARE
+  return !isBurst && now - slots.lostAt < queueTimeoutMs
+}
 
 const full = ({ key, queue }: LimitSettings, slots: Slots) =>
   new ProxyError('queue_full', `${key}: ${slots.limit} are in use and ${queue} wait`, {
@@ -90,10 +129,16 @@ function turn(settings: LimitSettings, slots: Slots, exchange: Exchange, { clock
     }
     const refuse = () => {
       leave()
+      slots.lostAt = clock.now()
       reject(tooLate(settings, slots, exchange, clock.now() - since))
     }
     const waiter: Waiter = {
       startedAt: exchange.startedAt,
+      since,
+      giveWay: () => {
+        leave()
+        reject(full(settings, slots))
+      },
       take: () => {
         const now = clock.now()
         const isOfUse = now <= usefulUntil(exchange, now)
@@ -108,6 +153,7 @@ function turn(settings: LimitSettings, slots: Slots, exchange: Exchange, { clock
     const onGone = () => {
       withdraw()
       leave()
+      slots.lostAt = clock.now()
       reject(new ProxyError('client_gone'))
     }
     // The deadline of a shared call moves with its waiters.
