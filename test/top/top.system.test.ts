@@ -51,6 +51,7 @@ const UPSTREAM: UpstreamView = {
 const withFailures = (t: Scope, top: object = {}) =>
   withSidecar(t, [{ body: 'ok' }, FAILS], {
     top,
+    random: () => 0,
     web: { retry: { attempts: 1 }, breaker: { consecutiveFailures: 3, openFor: '10s' } },
     others: (url) => ({ other: { url } }),
   })
