@@ -1,0 +1,53 @@
+/**
+ * A client that read slowly but steadily was cut as idle: node reports `drain` only when the system has room for much at once,
+ * which at 256 KB/s takes longer than an idle timeout of 3 s.
+ */
+
+import { createServer } from 'node:http'
+import { connect } from 'node:net'
+import { expect, test } from 'vitest'
+import { systemClock } from '../../src/clock.ts'
+import { listening } from '../support/ports.ts'
+import { startProxy } from '../support/proxy.ts'
+
+const BYTES = 12 * 1024 * 1024
+
+/** Reads so many bytes each 50 ms, for so long, then the rest at once. @returns the bytes of the body, and how it ended. */
+function slowReader(port: number, bytesPerStep: number, steps: number): Promise<{ bytes: number; how: string }> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.write('GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n')
+    })
+    let bytes = 0
+    let step = 0
+    const timer = setInterval(() => {
+      step += 1
+      const chunk = socket.read(step > steps ? undefined : Math.min(bytesPerStep, socket.readableLength))
+      bytes += chunk?.length ?? 0
+      if (step > steps) {
+        clearInterval(timer)
+        socket.on('data', (more) => {
+          bytes += more.length
+        })
+      }
+    }, 50)
+    socket.on('error', (error) => {
+      clearInterval(timer)
+      resolve({ bytes, how: error.message })
+    })
+    socket.on('end', () => resolve({ bytes, how: 'end' }))
+  })
+}
+
+test('a client that reads 400 KB/s gets its body whole with an idle timeout of 500 ms', async (t) => {
+  const server = createServer((_, response) => response.end(Buffer.alloc(BYTES, 'x')))
+  t.onTestFinished(() => void server.close())
+  const port = await listening(server)
+  const proxy = await startProxy(t, {
+    clock: systemClock,
+    upstreams: { web: { url: `http://127.0.0.1:${port}`, listen: '127.0.0.1:0', timeout: { idle: '500ms' } } },
+  })
+  const { bytes, how } = await slowReader(Number(new URL(proxy.own('web')).port), 20_000, 80)
+  expect(how).toBe('end')
+  expect(bytes).toBeGreaterThan(BYTES)
+})
