@@ -59,7 +59,7 @@ async function demo({ config = SHIPPED, log }: DemoOptions, { env, write, hasScr
   const sidecar = await run('breakwater ', { text, file: config, logTo, pageAt })
   const wasToldWhole = !ended.signal.aborted
   if (wasToldWhole) {
-    write(`\n${table(direct.result, sidecar.result)}`)
+    write(`\n${table(direct.result, sidecar.result)}${verdictOn(direct.result, sidecar.result)}`)
     if (hasScreen) await staying(page, ended.signal)
   }
   process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
@@ -90,6 +90,16 @@ function opened(config: string, log: string | undefined) {
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error))
   }
+}
+
+/** Lateness of timers, in seconds of the services, from which a run says nothing about the sidecar. */
+const MAX_LATE_S = 1
+
+/** Says that the machine was too busy for a judgement. */
+function verdictOn(direct: Result, sidecar: Result): string {
+  const lateS = Math.max(direct.lateS, sidecar.lateS)
+  if (lateS <= MAX_LATE_S) return ''
+  return `\nThis machine was too busy to judge by this run: timers came ${lateS.toFixed(1)} s of the services late.\n`
 }
 
 const bar = (done: number, of: number) => '#'.repeat(done).padEnd(of, '.')

@@ -1,6 +1,7 @@
 /** One run of the demo: new services with the same script of faults, and videos through the sidecar or directly. */
 
 import { randomUUID } from 'node:crypto'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as pause } from 'node:timers/promises'
 import { startApp } from '../app.ts'
 import { systemClock } from '../clock.ts'
@@ -20,6 +21,8 @@ const SCALE = 1 / 20
 const VIDEOS = 40
 /** Time between the starts of two videos: work arrives whether or not the services are well. */
 const EVERY_MS = 11_000 * SCALE
+/** Interval in ms of the timer whose lateness is measured. */
+const LATENESS_EVERY_MS = 10
 const FILE_BYTES = 20 * 1024 * 1024
 
 const outage = (fromS: number, lastsS: number) => ({
@@ -64,6 +67,8 @@ export type Result = {
   readonly restarts: number
   readonly breakerOpened: number
   readonly seconds: number
+  /** How late the timers of this process were, in seconds of the services: the 99th percentile. */
+  readonly lateS: number
 }
 
 /** Configuration and log of the demo's sidecar. */
@@ -110,10 +115,14 @@ export async function tell(
   }
   try {
     const startedAt = performance.now()
+    const lateness = monitorEventLoopDelay({ resolution: LATENESS_EVERY_MS })
+    lateness.enable()
     const outcomes = await makeVideos(make, progress, ended)
+    lateness.disable()
     const seconds = (performance.now() - startedAt) / 1000
     const breakerOpened = sidecar?.breakerOpened() ?? 0
-    return { result: { ...summary(outcomes), ...countsOf(services), breakerOpened, seconds }, close }
+    const lateS = Math.max(0, lateness.percentile(99) / 1e6 - LATENESS_EVERY_MS) / 1000 / SCALE
+    return { result: { ...summary(outcomes), ...countsOf(services), breakerOpened, seconds, lateS }, close }
   } catch (error) {
     await close()
     throw error

@@ -72,6 +72,25 @@ test('retry: the last try comes while it is of use, and not before', async () =>
   expect(calls).toEqual([0, 2_010, 6_020, 14_030, 24_000])
 })
 
+test('retry: the last try also comes where time passes between two looks at the clock', async () => {
+  const clock = fakeClock()
+  let looks = 0
+  const creeping = {
+    ...clock,
+    now: () => {
+      looks += 1
+      return clock.now() + looks / 1_000
+    },
+  }
+  const service: Service = (_, answer) => answer(503, 10)
+  const settings = { ...CALM, timeout: { total: '25s' }, retry: NO_JITTER }
+  const { get } = virtualSidecar(creeping, settings, { 'http://a': service }, seeded(5))
+  const got = get('/x')
+  await turn()
+  await clock.advance(25_000)
+  expect((await got).attempts).toBe(5)
+})
+
 test('retry: a request in its back-off takes its turn before those who came after it', async () => {
   const order: string[] = []
   const service: Service = ({ path }, answer) => {

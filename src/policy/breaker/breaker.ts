@@ -36,14 +36,21 @@ export function refusalOf(breakers: readonly Breaker[], deps: Deps): ProxyError 
   return rejectionOf(breakers, deps)
 }
 
+/** Why a call does not wait for a breaker: it would take longer than `patience`, or than the call's own time allows. */
+type Bound = 'patience' | 'deadline'
+
 /** The rejection of the breaker that admits a call soonest. */
-export function rejectionOf([first, ...others]: readonly Breaker[], { clock }: Deps): ProxyError {
+export function rejectionOf(
+  [first, ...others]: readonly Breaker[],
+  { clock }: Deps,
+  bound: Bound = 'patience',
+): ProxyError {
   if (first === undefined) throw new Error('a route without a breaker')
   const soonest = others.reduce(
     (one, other) => (other.circuit.halfOpenAt < one.circuit.halfOpenAt ? other : one),
     first,
   )
-  return rejection(soonest, clock.now())
+  return rejection(soonest, clock.now(), bound)
 }
 
 /** Whether the breaker admits an attempt now, as a probe or otherwise. */
@@ -147,7 +154,7 @@ function watch(breaker: Breaker, permit: Permit, jobs: JobWatch, reply: Reply, e
   })
 }
 
-function rejection(breaker: Breaker, now: number): ProxyError {
+function rejection(breaker: Breaker, now: number, bound: Bound = 'patience'): ProxyError {
   const who = [breaker.upstream, breaker.route, breaker.endpoint].filter((name) => name !== undefined).join(' ')
   if (breaker.circuit.mode === 'forced-open') {
     const retryAfterS = Math.ceil(breaker.settings.openForMs / 1000)
@@ -157,8 +164,10 @@ function rejection(breaker: Breaker, now: number): ProxyError {
   const { patienceMs, halfOpenProbes } = breaker.settings
   const state =
     waitMs > 0 ? `is open for another ${writtenMs(Math.ceil(waitMs))}` : `is probing (${halfOpenProbes} at once)`
-  const limit = { key: 'breaker.patience', value: writtenMs(patienceMs) }
-  const detail = `circuit breaker of ${who} ${state}, and breaker.patience is ${limit.value}`
+  const limit = bound === 'patience' ? { key: 'breaker.patience', value: writtenMs(patienceMs) } : undefined
+  const why =
+    limit === undefined ? 'too long for the time that the request has left' : `and breaker.patience is ${limit.value}`
+  const detail = `circuit breaker of ${who} ${state}, ${why}`
   return new ProxyError('breaker_open', detail, { retryAfterS: Math.max(1, Math.ceil(waitMs / 1000)), limit })
 }
 

@@ -98,10 +98,12 @@ async function turn(
 ): Promise<void> {
   const { clock } = deps
   const since = clock.now()
-  const untilAt = Math.min(since + patienceMs - exchange.spent.breakerMs, usefulUntil(exchange, since))
+  const patienceAt = since + patienceMs - exchange.spent.breakerMs
+  const untilAt = Math.min(patienceAt, usefulUntil(exchange, since))
+  const bound = untilAt < patienceAt ? 'deadline' : 'patience'
   const isForced = breakers.every(({ circuit }) => circuit.mode === 'forced-open')
   if (isForced || halfOpenAt(breakers, since) > untilAt || untilAt <= since || gate.waiting.length >= queue)
-    throw rejectionOf(breakers, deps)
+    throw rejectionOf(breakers, deps, bound)
   await new Promise<void>((resolve, reject) => {
     const leave = () => {
       clock.cancel(timer)
@@ -121,7 +123,7 @@ async function turn(
     }
     const timer = clock.after(untilAt - since, () => {
       withdraw()
-      reject(rejectionOf(breakers, deps))
+      reject(rejectionOf(breakers, deps, bound))
     })
     const onGone = () => {
       withdraw()

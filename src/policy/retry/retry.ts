@@ -78,8 +78,9 @@ export const retrying =
       if (denial === undefined) {
         const isElsewhere = elsewhere(exchange)
         if (!isElsewhere) waits += 1
-        const ms = isElsewhere ? 0 : waitBefore(waits, outcome, exchange, rules)
-        denial = isElsewhere || ms > 0 ? whyNotAfter(ms, exchange, rules) : 'deadline'
+        const now = deps.clock.now()
+        const ms = isElsewhere ? 0 : waitBefore(waits, outcome, now, exchange, rules)
+        denial = isElsewhere || ms > 0 ? whyNotAfter(ms, now, exchange, rules) : 'deadline'
         if (denial === undefined) {
           const since = deps.clock.now()
           last = await kept(outcome, exchange, rules)
@@ -101,13 +102,14 @@ export const retrying =
  */
 function whyNotAfter(
   ms: number,
+  now: number,
   exchange: Exchange,
   { settings, budget, backoffs, breakers, patienceMs, deps }: Rules,
 ): RetryDenial | undefined {
-  const now = deps.clock.now()
   if (deps.isDraining()) return 'draining'
   const untilAt = ms > 0 ? usefulUntil(exchange, now) : exchange.deadlineAt
-  if (now + ms > untilAt || untilAt <= now) return 'deadline'
+  // Sums of floats: a wait that was cut to the last useful moment may end a rounding error after it.
+  if (now + ms > untilAt + 1e-6 || untilAt <= now) return 'deadline'
   if (isOutOfReach(breakers, now + ms, patienceMs, exchange, deps)) return 'breaker'
   if (ms > 0 && backoffs.waiting >= settings.waiting) return 'waiting'
   return withdraw(budget, now, settings.budget) ? undefined : 'budget'
@@ -162,12 +164,11 @@ function whyNot(k: number, last: Outcome, exchange: Exchange, settings: RetryRul
  * The time to wait before the k-th retry. A wait of the schedule that would end too late is cut to the last moment at which a try
  * is of use; a Retry-After is not, since the upstream would refuse that try.
  */
-function waitBefore(k: number, last: Outcome, exchange: Exchange, { settings, deps }: Rules): number {
+function waitBefore(k: number, last: Outcome, now: number, exchange: Exchange, { settings, deps }: Rules): number {
   const { clock, random } = deps
   const scheduled = waitMs(k, settings.backoff, random)
   const asked = settings.respectRetryAfter && 'reply' in last ? retryAfterMs(last.reply.headers, clock.wallNow()) : 0
   if (asked > 0 && asked >= scheduled) return asked * (1 + settings.backoff.jitter * random())
-  const now = clock.now()
   return Math.min(scheduled, Math.max(asked, usefulUntil(exchange, now) - now))
 }
 
