@@ -14,7 +14,7 @@ export const BALANCE = {
       slowStart: lengthSetting(
         duration('0ms', '1h'),
         '30s',
-        'Time after which a recovered endpoint gets its full share.',
+        'Time after which a recovered or an added endpoint gets its full share.',
       ),
     },
   },
