@@ -13,10 +13,7 @@ const [LOCAL, REMOTE, QUEUES] = [1, 2, 4]
  * @returns undefined where the system has no such table (Linux only), or no such connection.
  * Source: Linux, Documentation/networking/proc_net_tcp.
  */
-export function sendQueueBytes({
-  localPort,
-  remotePort,
-}: Pick<Socket, 'localPort' | 'remotePort'>): number | undefined {
+function sendQueueBytes({ localPort, remotePort }: Pick<Socket, 'localPort' | 'remotePort'>): number | undefined {
   if (localPort === undefined || remotePort === undefined) return undefined
   const [local, remote] = [portSuffix(localPort), portSuffix(remotePort)]
   for (const table of TABLES) {
@@ -29,6 +26,10 @@ export function sendQueueBytes({
   }
   return undefined
 }
+
+/** Bytes written to a socket that the other side has not taken: those that wait in the process and in the system. */
+export const untakenBytes = (socket: Pick<Socket, 'localPort' | 'remotePort' | 'writableLength'>): number =>
+  socket.writableLength + (sendQueueBytes(socket) ?? 0)
 
 const portSuffix = (port: number) => `:${port.toString(16).toUpperCase().padStart(4, '0')}`
 

@@ -350,6 +350,8 @@ export type CallWatch = {
 export type Call = {
   /** Gives up the call. Harmless when it has ended; `failed` is not called. */
   abort(): void
+  /** Bytes of the request that the upstream has not taken, of those that were sent to it. */
+  untaken(): number
 }
 
 /** Starts sending an exchange to the upstream. */

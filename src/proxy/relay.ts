@@ -5,14 +5,12 @@ import { type Clock, Watchdog } from '../clock.ts'
 import type { FaultCode } from '../errors.ts'
 import { guarded } from '../guard.ts'
 import type { BodySink, Reply } from '../policy/exchange.ts'
-import { sendQueueBytes } from '../net/send-queue.ts'
+import { untakenBytes } from '../net/send-queue.ts'
+import { LOOKS, Untaken } from '../net/untaken.ts'
 import { firstField, pairsOf, type RawHeaders, withoutFields } from '../net/fields.ts'
 
 /** Largest body in bytes that is written together with its head. That saves a tenth of the CPU time (measured). */
 const ONE_WRITE_BYTES = 4096
-
-/** Number of looks at a slow client within `idle`. */
-const LOOKS = 4
 
 const NOTHING = Buffer.alloc(0)
 
@@ -32,8 +30,8 @@ export class Relay implements BodySink {
   /** The clock's `stalledMs` at the last progress. */
   #stalledBefore = 0
   #clientIsSlow = false
-  /** Bytes that a slow client had not taken when that was last looked at, and the time of that look (monotonic ms). */
-  #untaken = Number.POSITIVE_INFINITY
+  /** What a slow client has not taken, and the time of the last look at that (monotonic ms). */
+  #untaken: Untaken | undefined
   #lookedAt = 0
   /** Beginning of a body that may turn out to be small. */
   #small = ''
@@ -139,7 +137,8 @@ export class Relay implements BodySink {
 
   #waitForClient(): void {
     this.#clientIsSlow = true
-    this.#untaken = this.#untakenNow()
+    const { socket } = this.#response
+    this.#untaken = socket === null ? undefined : new Untaken(() => untakenBytes(socket))
     this.#lookedAt = this.#clock.now()
     this.#watchdog?.watch()
   }
@@ -149,22 +148,13 @@ export class Relay implements BodySink {
     return this.#clientIsSlow ? Math.min(endsAt, this.#lookedAt + this.#idleTimeoutMs / LOOKS) : endsAt
   }
 
-  /** What the client's system has not acknowledged. `drain` comes only when much of it was taken at once. */
-  #untakenNow(): number {
-    const { socket } = this.#response
-    if (socket === null) return 0
-    return socket.writableLength + (sendQueueBytes(socket) ?? 0)
-  }
-
   /**
    * Looks whether a client that `drain` does not report takes bytes all the same: one that reads slowly but steadily is not idle.
    * Otherwise neither side made progress for `idle`. When the sidecar was paused meanwhile, the upstream is not blamed.
    */
   #late(): void {
     if (this.#clientIsSlow) {
-      const untaken = this.#untakenNow()
-      if (untaken < this.#untaken) this.#progressed()
-      this.#untaken = untaken
+      if (this.#untaken?.hasShrunk()) this.#progressed()
       this.#lookedAt = this.#clock.now()
       if (this.#lookedAt < this.#progressAt + this.#idleTimeoutMs) return this.#watchdog?.watch()
     }

@@ -71,6 +71,10 @@ export class SimulatedCall extends ReplyBase implements Call {
     this.discard('cancelled')
   }
 
+  untaken(): number {
+    return 0
+  }
+
   discard(end: BodyEnd): void {
     if (this.ended) return
     if (this.#timer !== undefined) this.#clock.cancel(this.#timer)

@@ -7,6 +7,7 @@ import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
+import { ask } from '../support/client.ts'
 import { listening } from '../support/ports.ts'
 import { startProxy } from '../support/proxy.ts'
 
@@ -39,15 +40,49 @@ function slowReader(port: number, bytesPerStep: number, steps: number): Promise<
   })
 }
 
-test('a client that reads 400 KB/s gets its body whole with an idle timeout of 500 ms', async (t) => {
+test('a client that reads 200 KB/s gets its body whole with an idle timeout of 2 s', async (t) => {
   const server = createServer((_, response) => response.end(Buffer.alloc(BYTES, 'x')))
   t.onTestFinished(() => void server.close())
   const port = await listening(server)
   const proxy = await startProxy(t, {
     clock: systemClock,
-    upstreams: { web: { url: `http://127.0.0.1:${port}`, listen: '127.0.0.1:0', timeout: { idle: '500ms' } } },
+    upstreams: { web: { url: `http://127.0.0.1:${port}`, listen: '127.0.0.1:0', timeout: { idle: '2s' } } },
   })
-  const { bytes, how } = await slowReader(Number(new URL(proxy.own('web')).port), 20_000, 80)
+  const { bytes, how } = await slowReader(Number(new URL(proxy.own('web')).port), 10_000, 100)
   expect(how).toBe('end')
   expect(bytes).toBeGreaterThan(BYTES)
+})
+
+test('an upstream that takes an upload at 200 KB/s is not cut with an idle timeout of 2 s', async (t) => {
+  let taken = 0
+  const server = createServer((request, response) => {
+    let step = 0
+    const timer = setInterval(() => {
+      step += 1
+      taken += request.read(step > 100 ? undefined : Math.min(10_000, request.readableLength))?.length ?? 0
+      if (step > 100) {
+        clearInterval(timer)
+        request.on('data', (more) => {
+          taken += more.length
+        })
+      }
+    }, 50)
+    request.on('close', () => clearInterval(timer))
+    request.on('end', () => response.end('taken'))
+  })
+  t.onTestFinished(() => void server.close())
+  const port = await listening(server)
+  const proxy = await startProxy(t, {
+    clock: systemClock,
+    upstreams: {
+      web: {
+        url: `http://127.0.0.1:${port}`,
+        listen: '127.0.0.1:0',
+        timeout: { idle: '2s' },
+        retry: { attempts: 1 },
+      },
+    },
+  })
+  const answer = await ask(proxy.own('web'), { method: 'POST', body: 'u'.repeat(BYTES) })
+  expect([answer.status, answer.body.toString(), taken]).toEqual([200, 'taken', BYTES])
 })

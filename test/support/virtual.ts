@@ -119,6 +119,7 @@ function transportTo(service: Service | undefined, clock: FakeClock): Transport 
       abort: () => {
         isOver = true
       },
+      untaken: () => 0,
     }
   }
 }

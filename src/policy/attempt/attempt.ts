@@ -14,6 +14,7 @@ import {
 import type { Deps } from '../../deps.ts'
 import type { AttemptSpan } from '../../events.ts'
 import { withoutFields } from '../../net/fields.ts'
+import { LOOKS, Untaken } from '../../net/untaken.ts'
 import { outOfTime } from '../deadline/passed.ts'
 
 /**
@@ -48,6 +49,9 @@ class Attempt implements CallWatch {
   #phaseSince: number
   /** The clock's `stalledMs` at the start of the phase. */
   #stalledBefore: number
+  /** What the upstream has not taken of a body, and the time of the last look at that (monotonic ms). */
+  #untaken: Untaken | undefined
+  #lookedAt = 0
   #connectMs: number | undefined
   #call: Call | undefined
   #over = false
@@ -72,7 +76,7 @@ class Attempt implements CallWatch {
     this.#watchdog = new Watchdog(
       deps.clock,
       () => this.#dueAt(),
-      () => this.#giveUp(this.#lateness(), this.#stalledMs() > 0 ? 'sidecar' : undefined),
+      () => this.#late(),
     )
   }
 
@@ -116,6 +120,7 @@ class Attempt implements CallWatch {
     this.#leavePhase()
     this.#phase = phase
     this.#enteredAt = this.#deps.clock.now()
+    this.#lookedAt = this.#enteredAt
     this.#since()
     if (this.#call !== undefined) this.#watchdog.watch()
   }
@@ -143,14 +148,30 @@ class Attempt implements CallWatch {
   }
 
   #dueAt(): number {
-    return Math.min(this.#phaseEndsAt(), this.#deadlineAt())
+    const endsAt = Math.min(this.#phaseEndsAt(), this.#deadlineAt())
+    if (!this.#isUpload()) return endsAt
+    return Math.min(endsAt, this.#lookedAt + this.#exchange.timeouts.idleMs / LOOKS)
+  }
+
+  #isUpload(): boolean {
+    return this.#phase === 'sending' && this.#exchange.body !== undefined
+  }
+
+  /** Looks whether the upstream takes a body although nothing more was sent to it; gives up otherwise. */
+  #late(): void {
+    if (this.#isUpload()) {
+      this.#untaken ??= new Untaken(() => this.#call?.untaken() ?? 0)
+      if (this.#untaken.hasShrunk()) this.#since()
+      this.#lookedAt = this.#deps.clock.now()
+      if (this.#lookedAt < Math.min(this.#phaseEndsAt(), this.#deadlineAt())) return this.#watchdog.watch()
+    }
+    this.#giveUp(this.#lateness(), this.#stalledMs() > 0 ? 'sidecar' : undefined)
   }
 
   /** `total` does not run during an upload, which `idle` bounds. */
   #deadlineAt(): number {
-    const { body, deadlineAt, deadlineFault, limitAt } = this.#exchange
-    const isUpload = this.#phase === 'sending' && body !== undefined && deadlineFault === 'total_timeout'
-    return isUpload ? limitAt : deadlineAt
+    const { deadlineAt, deadlineFault, limitAt } = this.#exchange
+    return this.#isUpload() && deadlineFault === 'total_timeout' ? limitAt : deadlineAt
   }
 
   #lateness(): FaultCode {

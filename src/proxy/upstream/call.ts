@@ -28,6 +28,8 @@ export type Line = {
   /** Number of calls that began on its socket. */
   served: number
   dispatch(exchange: Exchange, call: UpstreamCall): void
+  /** Bytes that the upstream has not taken. */
+  untaken(): number
   /** Ends a connect under way, or closes the socket. */
   drop(): void
   /** Gives up its socket, which now belongs to a tunnel. */
@@ -99,6 +101,10 @@ export class UpstreamCall extends ReplyBase implements Call {
 
   abort(): void {
     this.discard('cancelled')
+  }
+
+  untaken(): number {
+    return this.#line.untaken()
   }
 
   discard(end: BodyEnd): void {

@@ -3,6 +3,7 @@ import { buildConnector, Client } from 'undici'
 import type { Exchange, Transport } from '../../policy/exchange.ts'
 import type { Deps } from '../../deps.ts'
 import { guarded } from '../../guard.ts'
+import { untakenBytes } from '../../net/send-queue.ts'
 import { trusting } from '../../net/trust.ts'
 import { type Line, UpstreamCall } from './call.ts'
 import { Names, type Resolve } from '../../net/dns-cache.ts'
@@ -175,6 +176,10 @@ class Connection implements Line {
       },
       new WireHandler(call),
     )
+  }
+
+  untaken(): number {
+    return this.#socket === undefined ? 0 : untakenBytes(this.#socket)
   }
 
   drop(): void {

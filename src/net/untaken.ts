@@ -1,0 +1,24 @@
+/**
+ * Whether the other side of a connection takes bytes although no `drain` reports it: node reports room only when the system has
+ * room for much at once. A side that reads slowly but steadily is not idle.
+ */
+export class Untaken {
+  readonly #read: () => number
+  #bytes: number
+
+  /** @param read bytes that the other side has not taken now. */
+  constructor(read: () => number) {
+    this.#read = read
+    this.#bytes = read()
+  }
+
+  /** Whether it has shrunk since the last look. */
+  hasShrunk(): boolean {
+    const before = this.#bytes
+    this.#bytes = this.#read()
+    return this.#bytes < before
+  }
+}
+
+/** Number of looks at a slow side within an idle timeout. */
+export const LOOKS = 4
