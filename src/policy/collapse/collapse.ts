@@ -3,7 +3,7 @@ import { type Exchange, extendTotal, fork, type Layer, type Reply, type RequestB
 import type { Deps } from '../../deps.ts'
 import { Fanout, type Unread } from './fanout.ts'
 import { sameness } from '../shared/sameness.ts'
-import { Sharers } from '../shared/sharers.ts'
+import { Waiters } from '../shared/waiters.ts'
 import { receivedWithin, WholeRequestBody } from '../whole.ts'
 
 export type CollapseRules = {
@@ -59,7 +59,7 @@ class Flight {
   readonly #call: Exchange
   readonly #over: () => void
   readonly #unread: Unread
-  readonly #sharers: Sharers
+  readonly #waiters: Waiters
   /** Whether the response head has come. From then on each client reads its own copy. */
   #answered = false
 
@@ -67,41 +67,41 @@ class Flight {
   constructor(model: Exchange, body: RequestBody | undefined, over: () => void, unread: Unread, deps: Deps) {
     this.#over = over
     this.#unread = unread
-    this.#sharers = new Sharers((as) => {
+    this.#waiters = new Waiters((as) => {
       over()
-      if (!this.#answered) this.#sharers.link.leave(as)
+      if (!this.#answered) this.#waiters.link.leave(as)
     }, deps)
-    this.#call = fork(model, { body, client: this.#sharers.link })
-    this.#sharers.await(this.#call)
+    this.#call = fork(model, { body, client: this.#waiters.link })
+    this.#waiters.await(this.#call)
   }
 
   join(exchange: Exchange): Promise<Reply> {
-    return this.#sharers.join(exchange, exchange.deadlineAt, (sharer) => this.#sharers.expire(sharer))
+    return this.#waiters.join(exchange, exchange.deadlineAt, (waiter) => this.#waiters.expire(waiter))
   }
 
   async run(next: Send): Promise<void> {
     try {
       const reply = await next(this.#call)
       this.#land()
-      if (reply.socket !== undefined || this.#sharers.size === 0) return this.#refuse(reply)
+      if (reply.socket !== undefined || this.#waiters.size === 0) return this.#refuse(reply)
       const fanout = new Fanout(reply, this.#unread)
-      this.#sharers.settle(({ resolve }) => resolve(fanout.branch()))
+      this.#waiters.settle(({ resolve }) => resolve(fanout.branch()))
       fanout.start()
     } catch (error) {
       this.#land()
-      this.#sharers.refuse(error)
+      this.#waiters.refuse(error)
     }
   }
 
   #land(): void {
     this.#over()
     this.#answered = true
-    this.#sharers.land()
+    this.#waiters.land()
   }
 
   /** Discards a reply that no client waits for, or a protocol switch that no client asked for. */
   #refuse(reply: Reply): void {
     reply.discard('cancelled')
-    this.#sharers.refuse(new ProxyError('protocol'))
+    this.#waiters.refuse(new ProxyError('protocol'))
   }
 }

@@ -4,7 +4,7 @@ import { LOOKED_AT, statusIn } from '../failure-when/report.ts'
 import { type Exchange, fork, type Layer, type Reply, type Send } from '../exchange.ts'
 import type { Deps } from '../../deps.ts'
 import { sameness } from '../shared/sameness.ts'
-import { type Sharer, Sharers } from '../shared/sharers.ts'
+import { type Waiter, Waiters } from '../shared/waiters.ts'
 import { retryAfterMs } from '../retry/backoff.ts'
 import type { HoldSettings } from './settings.ts'
 import { WholeReply, wholeBody } from '../whole.ts'
@@ -63,11 +63,11 @@ class Poll {
   readonly #model: Exchange
   readonly #next: Send
   readonly #deps: Deps
-  readonly #sharers: Sharers
+  readonly #waiters: Waiters
   /** Newest response with a status of a running job. */
   #pendingAnswer: Held | undefined
   /** Waiters whose `upTo` passed before the first answer. They are answered with it. */
-  readonly #overdue = new Set<Sharer>()
+  readonly #overdue = new Set<Waiter>()
   /** 404s and successes without a readable status since the last other outcome. */
   #unclear = 0
   #wait: Timer | undefined
@@ -78,48 +78,48 @@ class Poll {
     this.#model = model
     this.#next = next
     this.#deps = deps
-    this.#sharers = new Sharers((as) => {
+    this.#waiters = new Waiters((as) => {
       over()
       if (this.#wait !== undefined) deps.clock.cancel(this.#wait)
-      this.#sharers.link.leave(as)
+      this.#waiters.link.leave(as)
     }, deps)
     // The client that began the poll joins first.
     queueMicrotask(() => void this.#ask())
   }
 
   get size(): number {
-    return this.#sharers.size
+    return this.#waiters.size
   }
 
   join(exchange: Exchange): Promise<Reply> {
     const untilAt = Math.min(this.#deps.clock.now() + this.#settings.upToMs, exchange.deadlineAt)
-    return this.#sharers.join(exchange, untilAt, (sharer) => {
-      if (this.#pendingAnswer !== undefined) return this.#tell(sharer, this.#pendingAnswer)
-      if (this.#deps.clock.now() >= exchange.deadlineAt) return this.#sharers.expire(sharer)
-      this.#overdue.add(sharer)
-      this.#sharers.arm(sharer, exchange.deadlineAt, () => this.#sharers.expire(sharer))
+    return this.#waiters.join(exchange, untilAt, (waiter) => {
+      if (this.#pendingAnswer !== undefined) return this.#tell(waiter, this.#pendingAnswer)
+      if (this.#deps.clock.now() >= exchange.deadlineAt) return this.#waiters.expire(waiter)
+      this.#overdue.add(waiter)
+      this.#waiters.arm(waiter, exchange.deadlineAt, () => this.#waiters.expire(waiter))
     })
   }
 
   /** Polls the upstream once. Answers all waiters when the hold is over; otherwise polls again later. */
   async #ask(): Promise<void> {
     this.#wait = undefined
-    const { link } = this.#sharers
+    const { link } = this.#waiters
     if (link.gone) return
     const { clock } = this.#deps
     const poll = fork(this.#model, { client: link, startedAt: clock.now() })
-    this.#sharers.await(poll)
+    this.#waiters.await(poll)
     try {
       const reply = await this.#next(poll)
       const body = await wholeBody(reply, LOOKED_AT, poll, clock)
-      this.#sharers.land()
+      this.#waiters.land()
       if (this.#ends(reply, body)) return this.#answerAll(reply, body)
       // The rest of a body that is too large is of no use and would keep its connection.
       if (body === undefined) reply.discard('cancelled')
       this.#askAgain(retryAfterMs(reply.headers, clock.wallNow()))
     } catch (error) {
-      this.#sharers.land()
-      if (!(error instanceof ProxyError) || this.#pendingAnswer === undefined) return this.#sharers.refuse(error)
+      this.#waiters.land()
+      if (!(error instanceof ProxyError) || this.#pendingAnswer === undefined) return this.#waiters.refuse(error)
       this.#unclear = 0
       // The sidecar's own Retry-After is not waited for: a refused poll costs the upstream nothing.
       this.#askAgain(0)
@@ -139,7 +139,7 @@ class Poll {
     if (body !== undefined && status !== undefined && this.#pending.has(status)) {
       const held = { reply, body }
       this.#pendingAnswer = held
-      for (const sharer of this.#overdue) this.#tell(sharer, held)
+      for (const waiter of this.#overdue) this.#tell(waiter, held)
       this.#overdue.clear()
       return false
     }
@@ -153,34 +153,34 @@ class Poll {
    * client that joins later would otherwise be held without a poll.
    */
   #askAgain(retryAfter: number): void {
-    if (this.#sharers.size === 0) return
+    if (this.#waiters.size === 0) return
     const { clock } = this.#deps
-    const leftMs = this.#sharers.lastDueAt - clock.now() + AFTER_ENDS_MS
+    const leftMs = this.#waiters.lastDueAt - clock.now() + AFTER_ENDS_MS
     const waitMs = Math.max(this.#settings.everyMs, Math.min(retryAfter, leftMs))
     this.#wait = clock.after(waitMs, () => void this.#ask())
   }
 
   #answerAll(reply: Reply, body: Buffer | undefined): void {
     if (body === undefined) return this.#passOn(reply)
-    this.#sharers.settle((sharer) => this.#answer(sharer, { reply, body }))
+    this.#waiters.settle((waiter) => this.#answer(waiter, { reply, body }))
   }
 
   /** A body that is too large is not held for several. One waiter gets it; the others ask for themselves. */
   #passOn(reply: Reply): void {
     let taken = false
-    this.#sharers.settle((sharer) => {
-      if (taken) return void Promise.try(this.#next, sharer.exchange).then(sharer.resolve, sharer.reject)
+    this.#waiters.settle((waiter) => {
+      if (taken) return void Promise.try(this.#next, waiter.exchange).then(waiter.resolve, waiter.reject)
       taken = true
-      sharer.resolve(reply)
+      waiter.resolve(reply)
     })
     if (!taken) reply.discard('cancelled')
   }
 
-  #tell(sharer: Sharer, held: Held): void {
-    this.#sharers.drop(sharer, 'client_gone', () => this.#answer(sharer, held))
+  #tell(waiter: Waiter, held: Held): void {
+    this.#waiters.drop(waiter, 'client_gone', () => this.#answer(waiter, held))
   }
 
-  #answer(sharer: Sharer, { reply, body }: Held): void {
-    sharer.resolve(new WholeReply(reply, body))
+  #answer(waiter: Waiter, { reply, body }: Held): void {
+    waiter.resolve(new WholeReply(reply, body))
   }
 }

@@ -6,7 +6,7 @@ import type { RawHeaders } from '../../net/fields.ts'
 import { Link } from '../link.ts'
 
 /** One exchange that waits for a shared call. */
-export type Sharer = {
+export type Waiter = {
   readonly exchange: Exchange
   readonly resolve: (reply: Reply) => void
   readonly reject: (error: unknown) => void
@@ -21,8 +21,8 @@ export type Sharer = {
  * and is judged as if the most patient of them had made it. Each waits until its own deadline, gets its own reason, and learns
  * the result of the call. A client that leaves does not affect the others; when the last one leaves, the call ends.
  */
-export class Sharers {
-  readonly #all = new Set<Sharer>()
+export class Waiters {
+  readonly #all = new Set<Waiter>()
   readonly #deps: Deps
   readonly #onNone: (as: FaultCode) => void
   /** The call that they wait for; undefined between two polls of a hold. */
@@ -62,48 +62,48 @@ export class Sharers {
   }
 
   /** @param onDue called at `dueAt` (monotonic ms) while the exchange still waits. */
-  join(exchange: Exchange, dueAt: number, onDue: (sharer: Sharer) => void): Promise<Reply> {
+  join(exchange: Exchange, dueAt: number, onDue: (waiter: Waiter) => void): Promise<Reply> {
     return new Promise((resolve, reject) => {
-      const onGone = () => this.drop(sharer, 'client_gone', () => reject(new ProxyError('client_gone')))
-      const sharer: Sharer = { exchange, resolve, reject, onGone, dueAt, timer: undefined }
-      this.#all.add(sharer)
+      const onGone = () => this.drop(waiter, 'client_gone', () => reject(new ProxyError('client_gone')))
+      const waiter: Waiter = { exchange, resolve, reject, onGone, dueAt, timer: undefined }
+      this.#all.add(waiter)
       if (this.#all.size > 1) for (const one of this.#all) one.exchange.isShared = true
       this.#bound()
       exchange.client.listen(onGone)
-      this.arm(sharer, dueAt, onDue)
+      this.arm(waiter, dueAt, onDue)
     })
   }
 
-  arm(sharer: Sharer, dueAt: number, onDue: (sharer: Sharer) => void): void {
+  arm(waiter: Waiter, dueAt: number, onDue: (waiter: Waiter) => void): void {
     const { clock } = this.#deps
-    sharer.dueAt = dueAt
-    sharer.timer = clock.after(dueAt - clock.now(), () => onDue(sharer))
+    waiter.dueAt = dueAt
+    waiter.timer = clock.after(dueAt - clock.now(), () => onDue(waiter))
   }
 
   /** Answers an exchange whose deadline has passed. */
-  expire(sharer: Sharer): void {
-    const { deadlineFault } = sharer.exchange
-    this.drop(sharer, deadlineFault, () => sharer.reject(new ProxyError(deadlineFault)))
+  expire(waiter: Waiter): void {
+    const { deadlineFault } = waiter.exchange
+    this.drop(waiter, deadlineFault, () => waiter.reject(new ProxyError(deadlineFault)))
   }
 
   /**
    * Removes an exchange and answers it, unless it was removed before.
    * @param as fault that ends the call when this was the last exchange.
    */
-  drop(sharer: Sharer, as: FaultCode, answer: () => void): void {
-    if (!this.#all.delete(sharer)) return
-    if (sharer.timer !== undefined) this.#deps.clock.cancel(sharer.timer)
-    sharer.exchange.client.unlisten(sharer.onGone)
+  drop(waiter: Waiter, as: FaultCode, answer: () => void): void {
+    if (!this.#all.delete(waiter)) return
+    if (waiter.timer !== undefined) this.#deps.clock.cancel(waiter.timer)
+    waiter.exchange.client.unlisten(waiter.onGone)
     // The call ends first, so that the exchange's history has its last attempt.
     if (this.#all.size === 0) this.#onNone(as)
     else this.#bound()
-    if (this.#call !== undefined) join(sharer.exchange, this.#call)
+    if (this.#call !== undefined) join(waiter.exchange, this.#call)
     answer()
   }
 
   /** Answers all, in order of arrival. */
-  settle(answer: (sharer: Sharer) => void): void {
-    for (const sharer of [...this.#all]) this.drop(sharer, 'client_gone', () => answer(sharer))
+  settle(answer: (waiter: Waiter) => void): void {
+    for (const waiter of [...this.#all]) this.drop(waiter, 'client_gone', () => answer(waiter))
   }
 
   /** Refuses all. Where the call ran out of time, each gets the reason of its own deadline. */
