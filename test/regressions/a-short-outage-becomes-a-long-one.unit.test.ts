@@ -20,8 +20,9 @@ function restarting(awayMs: number, settings: object = {}) {
     if (isAway) fail('connect_refused', 1)
     else answer(200, 20)
   }
-  const { get } = virtualSidecar(clock, settings, { 'http://a': service }, seeded(7))
-  return { clock, calls, get }
+  const { get, runtime } = virtualSidecar(clock, settings, { 'http://a': service }, seeded(7))
+  const queued = () => runtime.snapshot().upstreams[0]?.queued ?? 0
+  return { clock, calls, get, queued }
 }
 
 /** Clients that call each 200 ms, for so long. @returns the results by their start. */
@@ -101,6 +102,22 @@ test.for([
     expect(polls).toBeGreaterThan(5)
   },
 )
+
+test('a request that waits for the breaker is in the gauge of the queue', async () => {
+  const upstream = restarting(10_000, { retry: { attempts: 1 } })
+  const { clock, get, queued } = upstream
+  await clock.advance(2_000)
+  const failed = Array.from({ length: 5 }, () => get('/x'))
+  await turn()
+  await clock.advance(1)
+  await Promise.all(failed)
+  const waiting = [get('/x'), get('/x')]
+  await turn()
+  expect(queued()).toBe(2)
+  await clock.advance(5_000)
+  await Promise.all(waiting)
+  expect(queued()).toBe(0)
+})
 
 test('patience: 0ms refuses at once while the breaker is open', async () => {
   const upstream = restarting(10_000, { retry: { attempts: 1 }, breaker: { patience: '0ms' } })

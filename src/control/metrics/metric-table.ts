@@ -115,7 +115,11 @@ export const METRICS = {
   clockJumps: counter('clock_jumps_total', 'Jumps of the wall clock by a minute or more', []),
   faults: counter('faults_total', 'Faults inside the sidecar, by the entry point where they occurred', ['where']),
   inFlight: gauge('requests_in_flight', 'Requests that hold a concurrency slot of the upstream', ['upstream']),
-  queued: gauge('requests_queued', 'Requests that wait for a slot, a connection or the rate', ['upstream']),
+  queued: gauge(
+    'requests_queued',
+    'Requests that wait for a slot, a connection, the rate, an open breaker or the end of a Retry-After',
+    ['upstream'],
+  ),
   concurrencyLimit: gauge('concurrency_limit', 'Present concurrency limit of the upstream', ['upstream']),
   slowdown: gauge(
     'upstream_slowdown_ratio',

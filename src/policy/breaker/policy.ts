@@ -28,6 +28,9 @@ export const patiencePolicy = {
     const rules = { patienceMs, queue: place.upstream.concurrency.queue }
     return patient(rules, breakersAt(place), gateOf(place), place.deps)
   },
+  snapshot: ({ state: { gates } }: Standing<unknown, GatesState>) => ({
+    queued: [...gates.values()].reduce((sum, { waiting }) => sum + waiting.length, 0),
+  }),
   explain: ({ route, upstream, part }: ExplainScope<RouteBreaker, UpstreamBreaker>) => {
     const { patienceMs } = route.breaker ?? upstream.breaker
     const says =

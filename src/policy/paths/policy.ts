@@ -1,5 +1,5 @@
 import type { ConcurrencySettings } from '../concurrency/settings.ts'
-import { NO_ROUTE, NO_SETTINGS, type Place, type RouteOwner, type UpstreamOwner } from '../policy.ts'
+import { NO_ROUTE, NO_SETTINGS, type Place, type RouteOwner, type Standing, type UpstreamOwner } from '../policy.ts'
 import type { RetrySettings } from '../retry/settings.ts'
 import type { ExplainScope } from '../scope.ts'
 import { freshGroup, type PathGroup, type PathGroups, undeclaredGroup } from './group.ts'
@@ -24,6 +24,12 @@ export const pathsPolicy = {
   }),
   layer: ({ route, upstream, deps }: Place<RetrySettings, ConcurrencySettings>) =>
     route.retry.respectRetryAfter ? pausing(upstream.concurrency.queue, deps) : undefined,
+  snapshot: ({ state, routes }: Standing<unknown, UpstreamState, unknown, RouteState>) => ({
+    queued: [...state.groups.values(), ...routes.map(({ group }) => group)].reduce(
+      (sum, { pause }) => sum + pause.waiting.length,
+      0,
+    ),
+  }),
   explain: ({ route, upstream, part }: ExplainScope<RetrySettings, ConcurrencySettings>) =>
     route.retry.respectRetryAfter
       ? [
