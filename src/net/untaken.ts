@@ -4,19 +4,18 @@
  */
 export class Untaken {
   readonly #read: () => number
-  #bytes: number
+  #bytes: number | undefined
 
-  /** @param read bytes that the other side has not taken now. */
+  /** @param read bytes that the other side has not taken now. Costs a system call or more: not called before the first look. */
   constructor(read: () => number) {
     this.#read = read
-    this.#bytes = read()
   }
 
-  /** Whether it has shrunk since the last look. */
+  /** Whether it has shrunk since the last look; false at the first one. */
   hasShrunk(): boolean {
     const before = this.#bytes
     this.#bytes = this.#read()
-    return this.#bytes < before
+    return before !== undefined && this.#bytes < before
   }
 }
 
