@@ -1,8 +1,5 @@
 /** Plays faults with the same client directly and through the sidecar on its defaults. See README.md. */
 
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as wait } from 'node:timers/promises'
 import { makeCertificate } from './direct/certificate.ts'
@@ -12,7 +9,7 @@ import { type Options, readOptions } from './direct/options.ts'
 import { prepare, type Score, type Stage } from './direct/play.ts'
 import { type Row, tableText } from './direct/report.ts'
 import { judge } from './direct/verdict.ts'
-import { createProcesses } from './machine/processes.ts'
+import { createWorkplace } from './machine/processes.ts'
 import { UsageError } from './options.ts'
 
 const USAGE = `node bench/direct.ts [--only restart] [--sidecar <checkout>] [--scale 1]
@@ -42,13 +39,7 @@ process.exit()
 async function run({ only, root, scale }: Options): Promise<number> {
   const asked = FAULTS.filter(({ name }) => name.includes(only))
   if (asked.length === 0) throw new UsageError(`--only: no fault's name contains ${only}`)
-  const folder = mkdtempSync(join(tmpdir(), 'breakwater-direct-'))
-  const processes = createProcesses()
-  process.on('exit', () => {
-    processes.killAll()
-    rmSync(folder, { recursive: true, force: true })
-  })
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(130))
+  const { folder, processes } = createWorkplace()
 
   const certificate = makeCertificate(folder)
   const faults = asked.filter(({ tls }) => tls !== true || certificate !== undefined)

@@ -3,12 +3,11 @@
  * tasks of the page, with a core for the browser alone, as on another machine. Arguments: seconds of a round, pairs of rounds.
  */
 
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { divideCores } from './machine/cores.ts'
-import { createProcesses } from './machine/processes.ts'
+import { createWorkplace } from './machine/processes.ts'
 import { CATEGORIES, LONG_MS, longTasksIn, type Task } from './page/tasks.ts'
 import { JOBS, type Round, startWatched, type Watched } from './page/watched.ts'
 import { median } from './statistics.ts'
@@ -17,13 +16,7 @@ const SECONDS = Number(process.argv[2] ?? 20)
 const PAIRS = Number(process.argv[3] ?? 3)
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking']
 
-const processes = createProcesses()
-const folder = mkdtempSync(join(tmpdir(), 'breakwater-bench-'))
-process.on('exit', () => {
-  processes.killAll()
-  rmSync(folder, { recursive: true, force: true })
-})
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130))
+const { folder, processes } = createWorkplace()
 const say = (text: string) => void process.stdout.write(`${text}\n`)
 const cores = divideCores()
 

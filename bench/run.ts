@@ -1,8 +1,4 @@
-/** The bench: ratios between the sidecar and its peers, measured in one run. See README.md. */
-
-import { mkdtempSync, rmSync } from 'node:fs'
-import { cpus, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { cpus } from 'node:os'
 import type { Scenario } from './bench.ts'
 import { bareUndici, httpProxy } from './contestants/baselines.ts'
 import { breakwater } from './contestants/breakwater.ts'
@@ -10,7 +6,7 @@ import { haproxy } from './contestants/haproxy.ts'
 import { nginx } from './contestants/nginx.ts'
 import { chooseFire } from './load/volley.ts'
 import { divideCores } from './machine/cores.ts'
-import { createProcesses } from './machine/processes.ts'
+import { createWorkplace } from './machine/processes.ts'
 import { type Options, readOptions, SCENARIOS, type ScenarioName, UsageError } from './options.ts'
 import { startOrigin } from './origin/origin.ts'
 import { sectionText, type Verdict, verdictText } from './report.ts'
@@ -55,13 +51,7 @@ try {
 process.exit() // the origin still runs
 
 async function run(options: Options): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'breakwater-bench-'))
-  const processes = createProcesses()
-  process.on('exit', () => {
-    processes.killAll()
-    rmSync(folder, { recursive: true, force: true })
-  })
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(130))
+  const { folder, processes } = createWorkplace()
 
   const cores = divideCores()
   const origin = await startOrigin(processes, folder)

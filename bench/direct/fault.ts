@@ -17,9 +17,9 @@ export const BEGIN = 2.11
 
 /** One row of the table. */
 export type Fault = {
-  /** What happens to the upstream. */
+  /** The upstream's trouble. */
   readonly name: string
-  /** What the client does. */
+  /** The client's calls. */
   readonly client: string
   /** Makes the upstream's answers. Called once a run and replica. */
   readonly answers: (clock: Clock, replica: number) => Answers

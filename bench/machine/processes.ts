@@ -1,5 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { treeOf } from './usage.ts'
 
 export type Command = { readonly file: string; readonly args: readonly string[] }
@@ -22,6 +25,18 @@ export type Processes = {
 
 /** Characters of a process's stderr that are kept, from its end. */
 const MAX_STDERR_CHARS = 2_000
+
+/** A folder and the processes of a bench. Both go when the bench exits, also by a signal. */
+export function createWorkplace(): { readonly folder: string; readonly processes: Processes } {
+  const folder = mkdtempSync(join(tmpdir(), 'breakwater-bench-'))
+  const processes = createProcesses()
+  process.on('exit', () => {
+    processes.killAll()
+    rmSync(folder, { recursive: true, force: true })
+  })
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(130))
+  return { folder, processes }
+}
 
 /** Keeps the processes of one bench run, so that none outlives it. */
 export function createProcesses(): Processes {
