@@ -3,18 +3,11 @@
  * remembered a Retry-After, and all who waited for one came back in the same moment.
  */
 
-import { setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { type FakeClock, fakeClock } from '../support/fake-clock.ts'
+import { fakeClock, passing } from '../support/fake-clock.ts'
 import { type Got, type Service, seeded, virtualSidecar } from '../support/virtual.ts'
 
 const LATER = ['retry-after', '1']
-
-/** Lets what was begun come as far as it can, then moves the clock. */
-const passing = (clock: FakeClock) => async (ms: number) => {
-  await turn()
-  await clock.advance(ms)
-}
 
 /** Takes five calls in each second; the others get the status. */
 function limited(status: number, headers: readonly string[], settings: object = {}) {
@@ -74,19 +67,25 @@ test('limit on one path: calls of other paths go on at once', async () => {
   expect((await again).ms).toBeGreaterThanOrEqual(30_000 - 10)
 })
 
-test('Retry-After: who waits for it comes back one after the other, then ever more at once', async () => {
+/** A sidecar whose first call was answered with a Retry-After; all others succeed after 100 ms. */
+async function limitedOnce(status: number, retryAfter: string) {
   const clock = fakeClock()
   const passed = passing(clock)
   const sent: number[] = []
   const service: Service = (_, answer) => {
     sent.push(clock.now())
-    if (sent.length === 1) answer(503, 0, undefined, ['retry-after', '2'])
+    if (sent.length === 1) answer(status, 0, undefined, ['retry-after', retryAfter])
     else answer(200, 100)
   }
   const { get } = virtualSidecar(clock, { retry: { attempts: 1 } }, { 'http://a': service }, seeded(1))
   const first = get('/x')
   await passed(1)
   await first
+  return { get, passed, sent }
+}
+
+test('Retry-After: who waits for it comes back one after the other, then ever more at once', async () => {
+  const { get, passed, sent } = await limitedOnce(503, '2')
   const waiting = Array.from({ length: 20 }, () => get('/x'))
   for (let at = 0; at < 4_000; at += 10) {
     await passed(10)
@@ -97,18 +96,7 @@ test('Retry-After: who waits for it comes back one after the other, then ever mo
 })
 
 test('Retry-After: a call whose deadline does not allow the wait is sent as it would have been', async () => {
-  const clock = fakeClock()
-  const passed = passing(clock)
-  const sent: number[] = []
-  const service: Service = (_, answer) => {
-    sent.push(clock.now())
-    if (sent.length === 1) answer(429, 0, undefined, ['retry-after', '20'])
-    else answer(200, 100)
-  }
-  const { get } = virtualSidecar(clock, { retry: { attempts: 1 } }, { 'http://a': service }, seeded(1))
-  const first = get('/x')
-  await passed(1)
-  await first
+  const { get, passed } = await limitedOnce(429, '20')
   const hurried = get('/x', 5_000)
   await passed(200)
   expect((await hurried).outcome).toBe(200)

@@ -3,18 +3,12 @@
  * over early left the rest of the deadline unused; one budget for all routes let a failing route spend the others' retries.
  */
 
-import { setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { type FakeClock, fakeClock } from '../support/fake-clock.ts'
-import { type Service, seeded, virtualSidecar } from '../support/virtual.ts'
+import { type FakeClock, fakeClock, passing } from '../support/fake-clock.ts'
+import { type Got, type Service, seeded, virtualSidecar } from '../support/virtual.ts'
 
 const CALM = { breaker: { consecutiveFailures: 1_000, failureRate: false } }
 const NO_JITTER = { backoff: { jitter: 0 } }
-
-const passing = (clock: FakeClock) => async (ms: number) => {
-  await turn()
-  await clock.advance(ms)
-}
 
 function served(service: Service, settings: object) {
   const clock = fakeClock()
@@ -55,6 +49,15 @@ test('retry: past retry.waiting a failed answer is relayed at once, and no newco
   expect((await Promise.all([first, second])).map(({ attempts }) => attempts)).toEqual([5, 5])
 })
 
+/** One request with a total of 25 s. */
+async function withinTotal(clock: FakeClock, service: Service): Promise<Got> {
+  const settings = { ...CALM, timeout: { total: '25s' }, retry: NO_JITTER }
+  const { get } = virtualSidecar(clock, settings, { 'http://a': service }, seeded(5))
+  const got = get('/x')
+  await passing(clock)(25_000)
+  return got
+}
+
 test('retry: the last try comes while it is of use, and not before', async () => {
   const calls: number[] = []
   const clock = fakeClock()
@@ -62,12 +65,8 @@ test('retry: the last try comes while it is of use, and not before', async () =>
     calls.push(clock.now())
     answer(clock.now() < 17_000 ? 503 : 200, 10)
   }
-  const settings = { ...CALM, timeout: { total: '25s' }, retry: NO_JITTER }
-  const { get } = virtualSidecar(clock, settings, { 'http://a': service }, seeded(5))
-  const got = get('/x')
-  await turn()
-  await clock.advance(25_000)
-  expect((await got).outcome).toBe(200)
+  const { outcome } = await withinTotal(clock, service)
+  expect(outcome).toBe(200)
   // Waits of 2, 4 and 8 s; 16 s more would be too late. A call of a path that is not known takes a second.
   expect(calls).toEqual([0, 2_010, 6_020, 14_030, 24_000])
 })
@@ -83,12 +82,8 @@ test('retry: the last try also comes where time passes between two looks at the 
     },
   }
   const service: Service = (_, answer) => answer(503, 10)
-  const settings = { ...CALM, timeout: { total: '25s' }, retry: NO_JITTER }
-  const { get } = virtualSidecar(creeping, settings, { 'http://a': service }, seeded(5))
-  const got = get('/x')
-  await turn()
-  await clock.advance(25_000)
-  expect((await got).attempts).toBe(5)
+  const { attempts } = await withinTotal(creeping, service)
+  expect(attempts).toBe(5)
 })
 
 test('retry: a request in its back-off takes its turn before those who came after it', async () => {

@@ -22,6 +22,12 @@ export type FakeClock = Clock & {
 /** Wall time at the start: a whole second, so that HTTP dates are exact. */
 export const EPOCH_MS = Date.UTC(2026, 0, 1)
 
+/** Lets what was begun come as far as it can without time, then moves the clock on. */
+export const passing = (clock: FakeClock) => async (ms: number) => {
+  await turn()
+  await clock.advance(ms)
+}
+
 export function fakeClock(): FakeClock {
   let now = 0
   let wallAhead = EPOCH_MS

@@ -27,7 +27,7 @@ const plans = fc.record({
   clients: fc.array(fc.constantFrom(undefined, '01', '00'), { minLength: 1, maxLength: 5 }),
 })
 
-test('spans: under random faults, hedges and shared calls, each attempt lies within its parent and is sent once', {
+test('spans: under random faults each attempt lies within its parent and is sent once', {
   timeout: 120_000,
 }, async () => {
   const kinds = new Set<string>()
