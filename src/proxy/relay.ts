@@ -6,7 +6,7 @@ import type { FaultCode } from '../errors.ts'
 import { guarded } from '../guard.ts'
 import type { BodySink, Reply } from '../policy/exchange.ts'
 import { untakenBytes } from '../net/send-queue.ts'
-import { LOOKS, Untaken } from '../net/untaken.ts'
+import { Untaken } from '../net/untaken.ts'
 import { firstField, pairsOf, type RawHeaders, withoutFields } from '../net/fields.ts'
 
 /** Largest body in bytes that is written together with its head. That saves a tenth of the CPU time (measured). */
@@ -29,10 +29,8 @@ export class Relay implements BodySink {
   #progressAt = 0
   /** The clock's `stalledMs` at the last progress. */
   #stalledBefore = 0
-  #clientIsSlow = false
-  /** What a slow client has not taken, and the time of the last look at that (monotonic ms). */
-  #untaken: Untaken | undefined
-  #lookedAt = 0
+  /** Present while the client is waited for. */
+  #slowClient: Untaken | undefined
   /** Beginning of a body that may turn out to be small. */
   #small = ''
   /** Bytes that the head announces; Infinity when it does not, or the body is not sent. */
@@ -58,7 +56,7 @@ export class Relay implements BodySink {
       this.fail('internal')
     }
     this.#onDrain = guarded(() => {
-      this.#clientIsSlow = false
+      this.#slowClient = undefined
       this.#progressed()
       reply.resume()
     }, lose)
@@ -107,9 +105,10 @@ export class Relay implements BodySink {
     this.#small = ''
     this.#progressed()
     if (this.#response.write(chunk)) return true
-    if (!this.#clientIsSlow) {
+    if (this.#slowClient === undefined) {
       this.#response.once('drain', this.#onDrain)
       this.#waitForClient()
+      this.#watchdog?.watch()
     }
     return false
   }
@@ -121,6 +120,8 @@ export class Relay implements BodySink {
     this.#waitForClient()
     if (trailers.length > 0) this.#response.addTrailers(pairsOf(trailers))
     this.#response.end(this.#small, 'latin1')
+    // As a rule the system has taken all of it, and no timer needs to be set anew.
+    if (this.#response.writableLength > 0) this.#watchdog?.watch()
   }
 
   fail(code: FaultCode): void {
@@ -136,16 +137,13 @@ export class Relay implements BodySink {
   }
 
   #waitForClient(): void {
-    this.#clientIsSlow = true
     const { socket } = this.#response
-    this.#untaken = socket === null ? undefined : new Untaken(() => untakenBytes(socket))
-    this.#lookedAt = this.#clock.now()
-    this.#watchdog?.watch()
+    this.#slowClient = new Untaken(() => (socket === null ? 0 : untakenBytes(socket)), this.#clock.now())
   }
 
   #dueAt(): number {
     const endsAt = this.#progressAt + this.#idleTimeoutMs
-    return this.#clientIsSlow ? Math.min(endsAt, this.#lookedAt + this.#idleTimeoutMs / LOOKS) : endsAt
+    return Math.min(endsAt, this.#slowClient?.nextLookAt(this.#idleTimeoutMs) ?? endsAt)
   }
 
   /**
@@ -153,13 +151,13 @@ export class Relay implements BodySink {
    * Otherwise neither side made progress for `idle`. When the sidecar was paused meanwhile, the upstream is not blamed.
    */
   #late(): void {
-    if (this.#clientIsSlow) {
-      if (this.#untaken?.hasShrunk()) this.#progressed()
-      this.#lookedAt = this.#clock.now()
-      if (this.#lookedAt < this.#progressAt + this.#idleTimeoutMs) return this.#watchdog?.watch()
+    if (this.#slowClient !== undefined) {
+      const now = this.#clock.now()
+      if (this.#slowClient.hasShrunk(now)) this.#progressed()
+      if (now < this.#progressAt + this.#idleTimeoutMs) return this.#watchdog?.watch()
     }
     if (this.#clock.stalledMs() > this.#stalledBefore) this.#reply.discard('cancelled')
-    this.fail(this.#clientIsSlow ? 'client_stalled' : 'idle_timeout')
+    this.fail(this.#slowClient === undefined ? 'idle_timeout' : 'client_stalled')
   }
 }
 

@@ -14,7 +14,7 @@ import {
 import type { Deps } from '../../deps.ts'
 import type { AttemptSpan } from '../../events.ts'
 import { withoutFields } from '../../net/fields.ts'
-import { LOOKS, Untaken } from '../../net/untaken.ts'
+import { Untaken } from '../../net/untaken.ts'
 import { outOfTime } from '../deadline/passed.ts'
 
 /**
@@ -49,9 +49,8 @@ class Attempt implements CallWatch {
   #phaseSince: number
   /** The clock's `stalledMs` at the start of the phase. */
   #stalledBefore: number
-  /** What the upstream has not taken of a body, and the time of the last look at that (monotonic ms). */
+  /** Present while a body is sent. */
   #untaken: Untaken | undefined
-  #lookedAt = 0
   #connectMs: number | undefined
   #call: Call | undefined
   #over = false
@@ -120,14 +119,16 @@ class Attempt implements CallWatch {
     this.#leavePhase()
     this.#phase = phase
     this.#enteredAt = this.#deps.clock.now()
-    this.#lookedAt = this.#enteredAt
+    const isUpload = phase === 'sending' && this.#exchange.body !== undefined
+    this.#untaken = isUpload ? new Untaken(() => this.#call?.untaken() ?? 0, this.#enteredAt) : undefined
     this.#since()
     if (this.#call !== undefined) this.#watchdog.watch()
   }
 
   /** The time for which the body was on its way does not count towards `total`. */
   #leavePhase(): void {
-    if (this.#phase !== 'sending' || this.#exchange.body === undefined) return
+    if (this.#untaken === undefined) return
+    this.#untaken = undefined
     extendTotal(this.#exchange, this.#deps.clock.now() - this.#enteredAt)
   }
 
@@ -149,21 +150,15 @@ class Attempt implements CallWatch {
 
   #dueAt(): number {
     const endsAt = Math.min(this.#phaseEndsAt(), this.#deadlineAt())
-    if (!this.#isUpload()) return endsAt
-    return Math.min(endsAt, this.#lookedAt + this.#exchange.timeouts.idleMs / LOOKS)
-  }
-
-  #isUpload(): boolean {
-    return this.#phase === 'sending' && this.#exchange.body !== undefined
+    return Math.min(endsAt, this.#untaken?.nextLookAt(this.#exchange.timeouts.idleMs) ?? endsAt)
   }
 
   /** Looks whether the upstream takes a body although nothing more was sent to it; gives up otherwise. */
   #late(): void {
-    if (this.#isUpload()) {
-      this.#untaken ??= new Untaken(() => this.#call?.untaken() ?? 0)
-      if (this.#untaken.hasShrunk()) this.#since()
-      this.#lookedAt = this.#deps.clock.now()
-      if (this.#lookedAt < Math.min(this.#phaseEndsAt(), this.#deadlineAt())) return this.#watchdog.watch()
+    if (this.#untaken !== undefined) {
+      const now = this.#deps.clock.now()
+      if (this.#untaken.hasShrunk(now)) this.#since()
+      if (now < Math.min(this.#phaseEndsAt(), this.#deadlineAt())) return this.#watchdog.watch()
     }
     this.#giveUp(this.#lateness(), this.#stalledMs() > 0 ? 'sidecar' : undefined)
   }
@@ -171,7 +166,7 @@ class Attempt implements CallWatch {
   /** `total` does not run during an upload, which `idle` bounds. */
   #deadlineAt(): number {
     const { deadlineAt, deadlineFault, limitAt } = this.#exchange
-    return this.#isUpload() && deadlineFault === 'total_timeout' ? limitAt : deadlineAt
+    return this.#untaken !== undefined && deadlineFault === 'total_timeout' ? limitAt : deadlineAt
   }
 
   #lateness(): FaultCode {

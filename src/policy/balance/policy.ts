@@ -19,7 +19,7 @@ export const balancePolicy = {
   settings: BALANCE,
   state: {
     upstream: {
-      // Of the upstream: a route that is new itself, or an endpoint, cannot tell a new endpoint from a new upstream.
+      // The upstream keeps it: a new route and a new endpoint cannot tell a new endpoint from a new upstream.
       addedAt: {
         prepare: (
           { origins }: UpstreamOwner,

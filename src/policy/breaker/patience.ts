@@ -3,21 +3,16 @@ import { ProxyError } from '../../errors.ts'
 import type { Deps } from '../../deps.ts'
 import type { Exchange, Layer } from '../exchange.ts'
 import { usefulUntil } from '../paths/useful.ts'
+import { type Place, waitInLine } from '../shared/line.ts'
 import { type Breaker, rejectionOf } from './breaker.ts'
 import { admits, freeProbes, stateOf } from './circuit.ts'
 
 /** Calls that wait until a breaker of their route admits them, in order of arrival. */
 export type Gate = {
-  readonly waiting: Waiter[]
+  readonly waiting: Place[]
   /** Calls that were let go and have not reached their breaker yet. */
   entering: number
   timer: Timer | undefined
-}
-
-type Waiter = {
-  /** Key of its group of paths. */
-  readonly group: string
-  readonly go: () => void
 }
 
 export const freshGate = (): Gate => ({ waiting: [], entering: 0, timer: undefined })
@@ -104,35 +99,10 @@ async function turn(
   const isForced = breakers.every(({ circuit }) => circuit.mode === 'forced-open')
   if (isForced || halfOpenAt(breakers, since) > untilAt || untilAt <= since || gate.waiting.length >= queue)
     throw rejectionOf(breakers, deps, bound)
-  await new Promise<void>((resolve, reject) => {
-    const leave = () => {
-      clock.cancel(timer)
-      exchange.client.unlisten(onGone)
-      exchange.spent.breakerMs += clock.now() - since
-    }
-    const withdraw = () => {
-      gate.waiting.splice(gate.waiting.indexOf(waiter), 1)
-      leave()
-    }
-    const waiter: Waiter = {
-      group: exchange.group.key,
-      go: () => {
-        leave()
-        resolve()
-      },
-    }
-    const timer = clock.after(untilAt - since, () => {
-      withdraw()
-      reject(rejectionOf(breakers, deps, bound))
-    })
-    const onGone = () => {
-      withdraw()
-      reject(new ProxyError(exchange.client.goneAs))
-    }
-    gate.waiting.push(waiter)
-    exchange.client.listen(onGone)
-    if (gate.waiting.length === 1) listen(breakers, gate, deps)
-  })
+  const late = () => rejectionOf(breakers, deps, bound)
+  const waited = waitInLine(gate.waiting, exchange, { as: 'breakerMs', untilAt, late }, clock)
+  if (gate.waiting.length === 1) listen(breakers, gate, deps)
+  await waited
 }
 
 /** Looks at the breakers until nobody waits. */
@@ -162,7 +132,7 @@ const LOOK_AGAIN_MS = 50
 function letGo(breakers: readonly Breaker[], gate: Gate, deps: Deps): void {
   let room = roomFor(breakers, gate, deps)
   for (; room > 0 && gate.waiting.length > 0; room -= 1) {
-    const isFailing = ({ group }: Waiter) => breakers.some(({ circuit }) => circuit.failing.has(group))
+    const isFailing = ({ exchange }: Place) => breakers.some(({ circuit }) => circuit.failing.has(exchange.group.key))
     const at = room === Number.POSITIVE_INFINITY ? 0 : gate.waiting.findIndex((waiter) => !isFailing(waiter))
     const [waiter] = gate.waiting.splice(Math.max(0, at), 1)
     waiter?.go()

@@ -1,4 +1,4 @@
-/** What the end of an attempt says about the upstream. */
+/** Judges the upstream by the end of an attempt. */
 
 import { type FaultCode, faultOf, isDeadline, ProxyError } from '../../errors.ts'
 import type { BodyEnd } from '../../events.ts'

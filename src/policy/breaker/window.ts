@@ -4,7 +4,7 @@ const SLOTS = 10
 
 type Window = { readonly ticks: number[]; readonly total: number[]; readonly bad: number[] }
 
-/** By the key of the group. */
+/** `groups`: windows by the key of their group of paths. */
 export type Windows = { readonly windowMs: number; readonly groups: Map<string, Window> }
 
 export type RateSettings = {

@@ -7,7 +7,7 @@ import type { RawHeaders } from '../../net/fields.ts'
 
 /** Bytes that slower readers of an upstream's shared responses may have unread, all together. At this bound the sources wait. */
 const MAX_UNREAD_BYTES = 64 * 1024 * 1024
-/** What a chunk costs beside its bytes: many small ones (events of a stream) take more memory than their content. */
+/** Bytes that each chunk takes beside its content: many small ones (events of a stream) take more memory than their content. */
 const CHUNK_OVERHEAD_BYTES = 256
 /** Bytes that may arrive for a client before its reading begins. */
 const MAX_UNPIPED_BYTES = 1024 * 1024
@@ -240,7 +240,7 @@ class Branch extends ReplyBase implements BodySink {
     for (let link: Link | undefined = this.#at; link?.chunk !== undefined; link = link.next) yield link.chunk
   }
 
-  /** What was not read takes no room any more. A body that arrived whole can still be read. */
+  /** Frees the room of the rest. A body that arrived whole can still be read. */
   #leave(end: BodyEnd): void {
     if (this.ended) return
     this.close(end)

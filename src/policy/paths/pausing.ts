@@ -1,8 +1,8 @@
 import { callEach } from '../call-each.ts'
-import { ProxyError } from '../../errors.ts'
 import type { Deps } from '../../deps.ts'
 import type { Exchange, Layer, Reply } from '../exchange.ts'
 import { retryAfterMs } from '../retry/backoff.ts'
+import { waitInLine } from '../shared/line.ts'
 import type { Pause } from './pause.ts'
 import { usefulUntil } from './useful.ts'
 
@@ -55,35 +55,16 @@ function learn(pause: Pause, reply: Reply, deps: Deps): Reply {
   return reply
 }
 
+/** Late in the line, or after another Retry-After, the call goes while it is still of use. */
 function turn(pause: Pause, exchange: Exchange, deps: Deps): Promise<void> {
-  const { clock } = deps
-  const since = clock.now()
-  return new Promise((resolve, reject) => {
-    const leave = () => {
-      clock.cancel(timer)
-      exchange.client.unlisten(onGone)
-      exchange.spent.retryAfterMs += clock.now() - since
-    }
-    const onTurn = () => {
-      leave()
-      pause.underWay += 1
-      resolve()
-    }
-    const withdraw = () => pause.waiting.splice(pause.waiting.indexOf(onTurn), 1)
-    // Late in the queue, or after another Retry-After: the call goes while it is still of use.
-    const timer = clock.after(usefulUntil(exchange, since) - since, () => {
-      withdraw()
-      onTurn()
-    })
-    const onGone = () => {
-      withdraw()
-      leave()
-      reject(new ProxyError(exchange.client.goneAs))
-    }
-    pause.waiting.push(onTurn)
-    exchange.client.listen(onGone)
-    if (pause.timer === undefined) arm(pause, deps)
-  })
+  const untilAt = usefulUntil(exchange, deps.clock.now())
+  const late = () => {
+    pause.underWay += 1
+    return undefined
+  }
+  const waited = waitInLine(pause.waiting, exchange, { as: 'retryAfterMs', untilAt, late }, deps.clock)
+  if (pause.timer === undefined) arm(pause, deps)
+  return waited
 }
 
 function arm(pause: Pause, deps: Deps): void {
@@ -101,7 +82,9 @@ function arm(pause: Pause, deps: Deps): void {
 function proceed(pause: Pause, deps: Deps): void {
   if (pause.untilAt > deps.clock.now()) return arm(pause, deps)
   const room = Math.max(0, pause.window - pause.underWay)
-  callEach(pause.waiting.splice(0, room))
+  const released = pause.waiting.splice(0, room)
+  pause.underWay += released.length
+  callEach(released.map(({ go }) => go))
   if (pause.waiting.length === 0 || pause.timer !== undefined) return
   pause.timer = deps.clock.after(STEP_MS, () => {
     pause.timer = undefined

@@ -1,4 +1,4 @@
-/** What the calls of a path usually take, and when it is too late to send one. */
+/** Usual time of a path's calls, and the moment from which it is too late to send one. */
 
 import { type Latencies, quantile } from '../observe/latencies.ts'
 

@@ -28,7 +28,7 @@ const OF_THE_REQUEST: ReadonlySet<string> = new Set([
   'x-ms-request-id',
   'x-ms-client-request-id',
   'x-amzn-requestid',
-  // Of one attempt of the client.
+  // They name one attempt of the client.
   'x-request-attempt',
   'x-request-timeout',
   'date',
@@ -104,7 +104,7 @@ function partsOf(
   return { type, digest: `multipart ${hash.digest('base64')}` }
 }
 
-/** What may follow a delimiter on its line (RFC 2046 section 5.1.1): two hyphens at the end of the body, and blanks. */
+/** Matches the rest of a delimiter's line (RFC 2046 section 5.1.1): two hyphens at the end of the body, and blanks. */
 const REST_OF_LINE = /^(?:--)?[ \t]*(?:\r\n|$)/
 /** Longest rest of a delimiter's line that is looked at, in bytes. */
 const MAX_REST = 70

@@ -6,24 +6,23 @@ export type JobWord = 'failed' | 'completed' | 'pending' | undefined
 
 /** Writes bodies that a configuration's `failureWhen` and `hold` recognise. */
 export class JobReports {
-  readonly #pending = new Map<string, string>()
-  /** Reports of a job whose end the log does not name: a status that ends a hold. */
-  readonly #ended = new Map<string, string>()
+  /** By upstream and route that holds polls. `ended`: a job whose end the log does not name, which ends a hold. */
+  readonly #held = new Map<string, { readonly pending: string; readonly ended: string }>()
 
   constructor(upstreams: readonly UpstreamConfig[]) {
     for (const { name, routes } of upstreams)
       for (const { match, hold } of routes) {
         if (hold === false) continue
-        this.#pending.set(`${name}\n${match}`, report(hold.json, hold.in[0] ?? ''))
-        this.#ended.set(`${name}\n${match}`, report(hold.json, ENDED))
+        const of = (status: string) => report(hold.json, status)
+        this.#held.set(`${name}\n${match}`, { pending: of(hold.in[0] ?? ''), ended: of(ENDED) })
       }
   }
 
   /** @returns '' where the route reads no body. */
   body(word: JobWord, { jobs, route }: Exchange): string {
-    const key = `${route.upstream}\n${route.route}`
-    if (word === undefined) return this.#ended.get(key) ?? ''
-    if (word === 'pending') return this.#pending.get(key) ?? ''
+    const held = this.#held.get(`${route.upstream}\n${route.route}`)
+    if (word === undefined) return held?.ended ?? ''
+    if (word === 'pending') return held?.pending ?? ''
     const [status] = jobs?.rule[word] ?? []
     return jobs === undefined || status === undefined ? '' : report(jobs.rule.json, status)
   }
