@@ -244,10 +244,11 @@ function writeAccess(logger: Logger, event: RequestEvent): void {
 }
 
 /** History of the attempts, unless the line says everything: one attempt, relayed at once, at the only endpoint. */
-function historyOf({ history, startedAt, status, backoffMs }: RequestEvent) {
+function historyOf({ history, startedAt, status, backoffMs, breakerMs, retryAfterMs }: RequestEvent) {
   const [only] = history
   if (only === undefined) return undefined
-  const isPlain = only.outcome === status && backoffMs === 0 && !only.early && only.endpoint === undefined
+  const waitedMs = backoffMs + breakerMs + retryAfterMs
+  const isPlain = only.outcome === status && waitedMs === 0 && !only.early && only.endpoint === undefined
   if (history.length === 1 && isPlain) return undefined
   return history.map((attempt) => ({
     at_ms: ms(attempt.startedAt - startedAt),

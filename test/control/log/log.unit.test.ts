@@ -27,6 +27,25 @@ function linesOf(events: readonly Event[], settings: Partial<LogSettings> = {}):
   })
 }
 
+test.for(['breakerMs', 'retryAfterMs'] as const)(
+  'log: an attempt after a wait (%s) has its start in the history',
+  (wait) => {
+    const attempt = {
+      ms: 5,
+      headMs: 5,
+      outcome: 200,
+      early: false,
+      endpoint: undefined,
+      job: undefined,
+      span: undefined,
+    }
+    const waited = requestEvent({ [wait]: 2_000, history: [{ ...attempt, startedAt: 2_000 }] })
+    const atOnce = requestEvent({ history: [{ ...attempt, startedAt: 0 }] })
+    const histories = linesOf([waited, atOnce]).map((line) => ('history' in line ? line.history : undefined))
+    assert.deepEqual(histories, [[{ at_ms: 2_000, ms: 5, outcome: '200' }], undefined])
+  },
+)
+
 test('log: a request has one line with its known fields and no empty ones', () => {
   const full = requestEvent({
     status: 504,
