@@ -23,6 +23,8 @@ const VIDEOS = 40
 const EVERY_MS = 11_000 * SCALE
 /** Interval in ms of the timer whose lateness is measured. */
 const LATENESS_EVERY_MS = 10
+/** Time for which a service is down when it restarts: a uvicorn with its models takes about that. */
+const RESTART_MS = 3_000 * SCALE
 const FILE_BYTES = 20 * 1024 * 1024
 
 const outage = (fromS: number, lastsS: number) => ({
@@ -94,9 +96,9 @@ export async function tell(
   progress: (done: number, finished: number, of: number) => void,
   ended: AbortSignal,
 ): Promise<Told> {
-  const search = await supervise({ ...SCRIPT.search, port: 0, fileBytes: 0 })
-  const downloader = await supervise({ ...SCRIPT.downloader, port: 0, fileBytes: FILE_BYTES })
-  const transcriber = await supervise({ ...SCRIPT.transcriber, port: 0, fileBytes: 0 })
+  const search = await supervise({ ...SCRIPT.search, port: 0, fileBytes: 0 }, RESTART_MS)
+  const downloader = await supervise({ ...SCRIPT.downloader, port: 0, fileBytes: FILE_BYTES }, RESTART_MS)
+  const transcriber = await supervise({ ...SCRIPT.transcriber, port: 0, fileBytes: 0 }, RESTART_MS)
   const services = { search, downloader, transcriber }
   const direct: Urls = { search: search.url, downloader: downloader.url, transcriber: transcriber.url }
   const sidecar = setting && (await startSidecar(direct, setting))

@@ -39,6 +39,8 @@ export type Timeouts = {
   readonly totalMs: number
   /** Between two chunks of a body, in either direction. */
   readonly idleMs: number
+  /** What a call is taken to need while few of its group are known. */
+  readonly usefulMs: number
 }
 
 /** Parts of an exchange that come from the client's request. */

@@ -73,6 +73,7 @@ export type Lengths = {
   readonly attemptMs: number
   readonly totalMs: number
   readonly idleMs: number
+  readonly usefulMs: number
   readonly tunnelMs: number
 }
 

@@ -125,7 +125,7 @@ function routeOf({ config }: UpstreamState, match: string) {
   return route
 }
 
-const NO_TIMEOUTS = { connectMs: 0, attemptMs: 0, totalMs: 0, idleMs: 0 }
+const NO_TIMEOUTS = { connectMs: 0, attemptMs: 0, totalMs: 0, idleMs: 0, usefulMs: 0 }
 
 function traitsOf(place: FullPlace, rules: TimeoutRules): RouteTraits {
   const none: Omit<RouteTraits, 'groupOf'> = {

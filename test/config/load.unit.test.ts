@@ -57,7 +57,14 @@ test('the shortest valid file gets every default', () => {
         listen: undefined,
         health: { path: undefined, timeoutMs: 2_000, intervalMs: 15_000 },
         tls: { ca: '', servername: '' },
-        timeout: { connectMs: 5_000, attemptMs: 12_000, totalMs: 60_000, idleMs: 60_000, tunnelMs: 3_600_000 },
+        timeout: {
+          connectMs: 5_000,
+          attemptMs: 12_000,
+          totalMs: 60_000,
+          idleMs: 60_000,
+          usefulMs: 1_000,
+          tunnelMs: 3_600_000,
+        },
         clientTimeoutMs: 65_000,
         retry: {
           attempts: 5,
@@ -117,6 +124,7 @@ upstreams:
     attemptMs: 3_000,
     totalMs: 8_000,
     idleMs: 60_000,
+    usefulMs: 1_000,
     tunnelMs: 3_600_000,
   })
   expect(web?.retry).toMatchObject({ attempts: 4, on: [503], backoff: { initialMs: 1_000, factor: 3, maxMs: 60_000 } })
@@ -129,6 +137,7 @@ upstreams:
     attemptMs: 2_000,
     totalMs: 8_000,
     idleMs: 60_000,
+    usefulMs: 1_000,
     tunnelMs: 3_600_000,
   })
   expect(a?.retry).toMatchObject({ attempts: 1, on: [503], backoff: { initialMs: 1_000, factor: 3, maxMs: 5_000 } })
@@ -361,6 +370,7 @@ test('job inputs and computed timeouts are parsed', () => {
     attemptMs: { computed: 'part', divideBy: 'n' },
     totalMs: { computed: 'all' },
     idleMs: 60_000,
+    usefulMs: 1_000,
     tunnelMs: 3_600_000,
   })
 })

@@ -11,6 +11,7 @@ function configOf(times: number) {
       attempt: { observed: 'p99', times: 2, min: s(2), max: s(40) },
       total: { computed: 'all' },
       idle: s(60),
+      useful: s(1),
       tunnel: s(3600),
     },
     retry: {

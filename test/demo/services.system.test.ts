@@ -6,7 +6,7 @@ import { ask } from '../support/client.ts'
 import type { Scope } from '../support/scripted-upstream.ts'
 
 async function service(t: Scope, kind: ServiceOptions['kind'], faults: Faults = {}) {
-  const running = await supervise({ kind, port: 0, pollsToFinish: 2, blockMs: 0, fileBytes: 1_000_000, faults })
+  const running = await supervise({ kind, port: 0, pollsToFinish: 2, blockMs: 0, fileBytes: 1_000_000, faults }, 1)
   t.onTestFinished(running.stop)
   return running
 }

@@ -24,7 +24,7 @@ type Told = { readonly call: string; readonly status: number; readonly sha256?: 
 async function services(t: Scope, faults: Faults) {
   const common = { port: 0, pollsToFinish: 3, blockMs: 5, fileBytes: 3 * 1024 * 1024, faults }
   const all = await Promise.all(
-    (['search', 'downloader', 'transcriber'] as const).map((kind) => supervise({ kind, ...common })),
+    (['search', 'downloader', 'transcriber'] as const).map((kind) => supervise({ kind, ...common }, 1)),
   )
   t.onTestFinished(() => Promise.all(all.map(({ stop }) => stop())))
   return all

@@ -72,7 +72,10 @@ test.runIf(hasPrometheus)(
   'the breaker alert fires in an outage and resolves after it, and every rule expression can be queried',
   { timeout: 60_000 },
   async (t) => {
-    const service = await supervise({ kind: 'search', port: 0, pollsToFinish: 1, blockMs: 1, fileBytes: 1, faults: {} })
+    const service = await supervise(
+      { kind: 'search', port: 0, pollsToFinish: 1, blockMs: 1, fileBytes: 1, faults: {} },
+      1,
+    )
     t.onTestFinished(() => service.stop())
     const proxy = await startProxy(t, {
       clock: systemClock,

@@ -14,7 +14,7 @@ import { fakeClock } from '../support/fake-clock.ts'
 import { type Scene, scriptedUpstream } from '../support/scripted-upstream.ts'
 
 const BYTES = 1024 * 1024
-const TIMEOUTS = { connectMs: 1, attemptMs: 1, totalMs: 1, idleMs: 1 }
+const TIMEOUTS = { connectMs: 1, attemptMs: 1, totalMs: 1, idleMs: 1, usefulMs: 1 }
 const ROUTE = {
   ref: { upstream: 'web', route: '*' },
   idempotent: false,

@@ -77,7 +77,8 @@ export const BREAKER_WARNINGS: Rules<Scope> = {
   'one-request-opens-breaker': (scope) => {
     const { retry } = scope.route
     const { consecutiveFailures } = breakerOf(scope)
-    const all = startsMs(retry.attempts, { eachMs: 0 }, retry.backoff, 1, scope.lengths.totalMs).length
+    const { usefulMs, totalMs } = scope.lengths
+    const all = startsMs(retry.attempts, { eachMs: 0, usefulMs }, retry.backoff, 1, totalMs).length
     // Each endpoint has its own breaker, and a retry goes to an untried endpoint.
     const attempts = Math.ceil(all / scope.upstream.urls.length)
     const isHarmless = longestOpenMs(breakerOf(scope)) < breakerOf(scope).patienceMs

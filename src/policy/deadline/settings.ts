@@ -21,6 +21,11 @@ export const DEADLINE = {
         'Time for all attempts and waits together, to the relayed response head.',
       ),
       idle: lengthSetting(length('1ms', '1d'), '60s', 'Time between two chunks of a body, in either direction.'),
+      useful: lengthSetting(
+        duration('1ms', '1d'),
+        '1s',
+        'Time that a call is taken to need while few of its path are known. What has waited is not sent with less left.',
+      ),
       tunnel: lengthSetting(
         duration('1s', '7d'),
         '1h',

@@ -25,6 +25,7 @@ export const lengthsOf = (timeout: TimeoutSettings, rules: TimeoutRules, inputs:
     attemptMs: ms(limitOf(timeout.attemptMs)),
     totalMs: ms(timeout.totalMs),
     idleMs: ms(timeout.idleMs),
+    usefulMs: timeout.usefulMs,
     tunnelMs: timeout.tunnelMs,
   }
 }

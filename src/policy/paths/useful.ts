@@ -4,8 +4,6 @@ import { type Latencies, quantile } from '../observe/latencies.ts'
 
 type Group = { readonly latencies: Latencies }
 
-/** Useful time while little is known of a group, in ms. */
-const UNKNOWN_USEFUL_MS = 1_000
 const QUANTILE = 0.95
 
 /** The 95th percentile of the group's times to the response head; undefined until 20 are known. */
@@ -16,15 +14,15 @@ type Timed = {
   readonly group: Group
   readonly startedAt: number
   readonly deadlineAt: number
-  readonly timeouts: { readonly attemptMs: number }
+  readonly timeouts: { readonly attemptMs: number; readonly usefulMs: number }
 }
 
 /**
- * Time in ms that a call needs in order to be of use: what the calls of its group usually take, at most `attempt` and half of the
+ * Time in ms that a call needs in order to be of use: what the calls of its group usually take (`timeout.useful` while few are known), at most `attempt` and half of the
  * call's own deadline. What has waited is not sent with less than that left.
  */
 export const usefulMs = ({ group, startedAt, deadlineAt, timeouts }: Timed, now: number): number =>
-  Math.min(usualMs(group, now) ?? UNKNOWN_USEFUL_MS, timeouts.attemptMs, (deadlineAt - startedAt) / 2)
+  Math.min(usualMs(group, now) ?? timeouts.usefulMs, timeouts.attemptMs, (deadlineAt - startedAt) / 2)
 
 /** Monotonic ms at which a call must be sent in order to be of use. */
 export const usefulUntil = (call: Timed, now: number): number => call.deadlineAt - usefulMs(call, now)

@@ -17,23 +17,22 @@ export const nominalWaitMs = (k: number, { initialMs, factor, maxMs }: BackoffSe
 export const waitMs = (k: number, settings: BackoffSettings, random: () => number): number =>
   nominalWaitMs(k, settings) * (1 + settings.jitter * (2 * random() - 1))
 
-/** Time in ms that a call needs in order to be of use, while nothing is known of its path. */
-const USEFUL_MS = 1_000
+export type Each = { readonly eachMs: number; readonly usefulMs: number; readonly isTimeout?: boolean }
 
 /**
  * Start times of attempts in ms from the first, when nothing else ends them. The last one comes while it is of use.
  * @param eachMs time that each attempt takes. @param isTimeout whether that is its limit: an attempt after which no other one
- * with as much time could follow has none.
+ * with as much time could follow has none. @param usefulMs time that the last one needs in order to be of use.
  * @param stretch factor of the waits: 1 for nominal waits, 0.9 for the shortest ones with a jitter of 0.1.
  */
 export function startsMs(
   attempts: number,
-  { eachMs, isTimeout = false }: { readonly eachMs: number; readonly isTimeout?: boolean },
+  { eachMs, usefulMs, isTimeout = false }: Each,
   settings: BackoffSettings,
   stretch: number,
   deadlineMs: number,
 ): number[] {
-  const usefulUntil = deadlineMs - Math.min(USEFUL_MS, deadlineMs / 2)
+  const usefulUntil = deadlineMs - Math.min(usefulMs, deadlineMs / 2)
   const starts = [0]
   for (let k = 1; k < attempts; k += 1) {
     const begun = starts[k - 1] ?? 0

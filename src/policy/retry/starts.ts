@@ -4,7 +4,7 @@ import { writtenMs } from '../../config/kinds/units.ts'
 import { limitsOf } from '../deadline/limits.ts'
 import type { DeadlineSettings } from '../deadline/settings.ts'
 import type { ExplainScope, Part } from '../scope.ts'
-import { startsMs } from './backoff.ts'
+import { type Each, startsMs } from './backoff.ts'
 import { whyRepeatable } from './repeatable.ts'
 import type { RetrySettings } from './settings.ts'
 
@@ -24,10 +24,11 @@ export type Retries = {
 
 export function retriesOf(scope: ExplainScope<RetrySettings & DeadlineSettings>): Retries {
   const { attempt, total } = limitsOf(scope)
-  const { retry } = scope.route
+  const { retry, timeout } = scope.route
+  const { usefulMs } = timeout
   const { isRepeatable, why } = whyRepeatable(scope)
   const isRetried = (on: string) => retry.on.includes(on)
-  const starts = (each: { readonly eachMs: number; readonly isTimeout?: boolean }, isAsked: boolean): Start[] => {
+  const starts = (each: Each, isAsked: boolean): Start[] => {
     const { jitter } = retry.backoff
     const at = (stretch: number) => startsMs(isAsked ? retry.attempts : 1, each, retry.backoff, stretch, total.ms)
     const [planned, earliest, latest] = [at(1), at(1 - jitter), at(1 + jitter)]
@@ -42,8 +43,8 @@ export function retriesOf(scope: ExplainScope<RetrySettings & DeadlineSettings>)
     why,
     attempts: scope.part('retry.attempts', `${retry.attempts} attempts at most, the first one included`),
     on: scope.part('retry.on', `after ${retry.on.join(', ')}`),
-    whenRefused: starts({ eachMs: 0 }, isRetried('connect-failure')),
-    whenTimedOut: starts({ eachMs: attempt.ms, isTimeout: true }, isRepeatable && isRetried('timeout')),
+    whenRefused: starts({ eachMs: 0, usefulMs }, isRetried('connect-failure')),
+    whenTimedOut: starts({ eachMs: attempt.ms, usefulMs, isTimeout: true }, isRepeatable && isRetried('timeout')),
   }
 }
 

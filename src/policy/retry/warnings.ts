@@ -17,7 +17,13 @@ const MANY_CALLS = 8
 const MUCH_MEMORY = 2 ** 30
 /** Attempts that fit into the deadline when each fails at once. */
 const mostAttempts = ({ route, lengths }: Scope, stretch: number) =>
-  startsMs(route.retry.attempts, { eachMs: 0 }, route.retry.backoff, stretch, lengths.totalMs).length
+  startsMs(
+    route.retry.attempts,
+    { eachMs: 0, usefulMs: lengths.usefulMs },
+    route.retry.backoff,
+    stretch,
+    lengths.totalMs,
+  ).length
 
 export const RETRY_WARNINGS: Rules<Scope> = {
   'retries-never-finish': (scope) => {

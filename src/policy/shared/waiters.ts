@@ -1,5 +1,6 @@
 import type { Timer } from '../../clock.ts'
 import { type FaultCode, isDeadline, ProxyError } from '../../errors.ts'
+import { outOfTime } from '../deadline/passed.ts'
 import { type Exchange, join, type Reply } from '../exchange.ts'
 import type { Deps } from '../../deps.ts'
 import type { RawHeaders } from '../../net/fields.ts'
@@ -82,8 +83,9 @@ export class Waiters {
 
   /** Answers an exchange whose deadline has passed. */
   expire(waiter: Waiter): void {
-    const { deadlineFault } = waiter.exchange
-    this.drop(waiter, deadlineFault, () => waiter.reject(new ProxyError(deadlineFault)))
+    const { exchange, reject } = waiter
+    const { deadlineFault } = exchange
+    this.drop(waiter, deadlineFault, () => reject(outOfTime(deadlineFault, exchange)))
   }
 
   /**
@@ -109,7 +111,7 @@ export class Waiters {
   /** Refuses all. Where the call ran out of time, each gets the reason of its own deadline. */
   refuse(error: unknown): void {
     const ranOut = error instanceof ProxyError && isDeadline(error.code)
-    this.settle(({ exchange, reject }) => reject(ranOut ? new ProxyError(exchange.deadlineFault) : error))
+    this.settle(({ exchange, reject }) => reject(ranOut ? outOfTime(exchange.deadlineFault, exchange) : error))
   }
 
   /** Gives the call as long as its most patient exchange has. */

@@ -35,7 +35,7 @@ function paced(rate: RateLimit, queueTimeoutMs = Number.POSITIVE_INFINITY) {
       return {} as Reply
     })
     // A useful time of 0: a call may go until its deadline.
-    const timeouts = { attemptMs: 0 }
+    const timeouts = { attemptMs: 0, usefulMs: 0 }
     const group = freshGroup('')
     const client = new Link(() => {})
     const exchange = { startedAt: clock.now(), deadlineAt, timeouts, group, client, spent: { queueMs: 0 } }
