@@ -153,6 +153,9 @@ export class Watchdog {
   }
 }
 
+/** IMF-fixdate for a wall-clock time in ms (RFC 9110 section 5.6.7). */
+export const httpDate = (wallMs: number): string => new Date(wallMs).toUTCString()
+
 /** ISO 8601 in UTC for a wall-clock time in ms. */
 export const isoTime = (wallMs: number): string => new Date(wallMs).toISOString()
 

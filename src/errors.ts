@@ -33,6 +33,8 @@ const FAULTS = {
   tls_certificate: fault(502, 'tls_certificate_error', 'never', 'upstream', "Upstream's certificate not accepted"),
   reset: fault(502, 'connection_terminated', 'reset', 'upstream', 'Upstream closed the connection before it answered'),
   protocol: fault(502, 'http_protocol_error', 'never', 'upstream', 'Upstream answered with something that is not HTTP'),
+  /** Reset while the request body was being sent. An upstream does that to a body that it does not want. */
+  upload_refused: fault(502, 'connection_terminated', 'reset', 'client', 'Upstream broke off the upload'),
   attempt_timeout: fault(504, 'http_response_timeout', 'timeout', 'upstream', 'Upstream did not answer in time'),
   idle_timeout: fault(504, 'http_response_timeout', 'timeout', 'upstream', 'Upstream stopped taking the request'),
   total_timeout: fault(504, 'http_response_timeout', 'never', 'upstream', 'No answer within the time for the request'),
@@ -68,6 +70,8 @@ const FAULTS = {
     'sidecar',
     "Upstream's response head too large",
   ),
+  target_too_long: fault(414, 'http_request_error', 'never', 'client', 'Request target too long'),
+  version_refused: fault(505, 'http_request_error', 'never', 'client', 'HTTP version not supported'),
   head_too_large: fault(431, 'http_request_error', 'never', 'client', 'Request head too large'),
   expectation_failed: fault(417, 'http_request_error', 'never', 'client', 'Expectation not supported'),
   client_stalled: fault(408, 'http_request_error', 'never', 'client', 'Client stopped sending or reading'),

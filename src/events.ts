@@ -272,8 +272,8 @@ type SpanOutcome = (typeof SPAN_OUTCOMES)[number]
 export const HEDGE_OUTCOMES = ['won', 'lost', 'denied'] as const
 export type HedgeOutcome = (typeof HEDGE_OUTCOMES)[number]
 
-/** The setting `maxConnections`, the process's descriptors, or the requests under way on one connection. */
-export const LOCAL_LIMITS = ['maxConnections', 'descriptors', 'pipeline'] as const
+/** The setting `maxConnections`, or the process's descriptors. */
+export const LOCAL_LIMITS = ['maxConnections', 'descriptors'] as const
 export type LocalLimit = (typeof LOCAL_LIMITS)[number]
 
 /** Larger than the route's `bodyBuffer`, refused by the disk, or over the total of `bodies`. */

@@ -1,12 +1,29 @@
 /** Types of the policies: an exchange, its request and reply, and the layers around it. */
 
-import type { Duplex, Readable } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import type { FaultCode } from '../errors.ts'
 import type { AttemptRecord, BodyEnd, RouteRef, Trace } from '../events.ts'
 import type { RawHeaders } from '../net/fields.ts'
 import type { Inputs } from '../job/timeouts.ts'
 import type { JobWatch } from './failure-when/rule.ts'
 import type { PathGroup } from './paths/group.ts'
+
+/** Receives a request body for one attempt. */
+export type BodyReceiver = {
+  /** @returns false to receive no more until `resume` is called. */
+  data(chunk: Buffer): boolean
+  /** The body is complete. */
+  end(): void
+  /** The body broke off. */
+  fail(error: Error): void
+}
+
+/** What a receiver of a request body says to its source. */
+export type BodyFeed = {
+  resume(): void
+  /** Nothing is delivered any more. */
+  stop(): void
+}
 
 /** A request body, kept as far as the limits allow, so that each attempt can send it from its first byte. */
 export type RequestBody = {
@@ -24,8 +41,11 @@ export type RequestBody = {
   readonly starved: boolean
   /** Bytes that the client has sent so far. */
   readonly received: number
-  /** Opens a stream of the body from its first byte. Ends the stream opened before, which must not be in use any more. */
-  open(): Readable
+  /**
+   * Delivers the body from its first byte, what is known of it at once. Ends the feed opened before, which must not be in use any
+   * more.
+   */
+  open(receiver: BodyReceiver): BodyFeed
   /** Drops what is kept for retries: no further attempt will follow. */
   commit(): void
 }

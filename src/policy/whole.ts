@@ -1,9 +1,8 @@
 /** Whole bodies: of a response for several clients, and of a request for several calls. */
 
-import { Readable } from 'node:stream'
 import { type Clock, Watchdog } from '../clock.ts'
 import { ProxyError } from '../errors.ts'
-import type { BodySink, Exchange, Reply, RequestBody } from './exchange.ts'
+import type { BodyFeed, BodyReceiver, BodySink, Exchange, Reply, RequestBody } from './exchange.ts'
 import { ReplyBase } from './reply-base.ts'
 
 /**
@@ -124,8 +123,19 @@ export class WholeRequestBody implements RequestBody {
     return Promise.resolve(this.#bytes.length <= limitBytes ? this.#bytes : undefined)
   }
 
-  open(): Readable {
-    return Readable.from(this.#bytes, { objectMode: false })
+  open(receiver: BodyReceiver): BodyFeed {
+    let hasEnded = false
+    const end = () => {
+      if (!hasEnded) receiver.end()
+      hasEnded = true
+    }
+    if (this.#bytes.length === 0 || receiver.data(this.#bytes)) end()
+    return {
+      resume: end,
+      stop: () => {
+        hasEnded = true
+      },
+    }
   }
 
   commit(): void {}

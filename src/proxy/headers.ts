@@ -33,12 +33,6 @@ export type IncomingFields = {
   readonly requestId: string
   /** '' when the client sent none. */
   readonly host: string
-  /** Number of Host fields. */
-  readonly hosts: number
-  /** Bytes; undefined without a Content-Length. */
-  readonly contentLength: number | undefined
-  /** In lower case; '' without one. */
-  readonly transferEncoding: string
   readonly hasIdempotencyKey: boolean
   /** From `x-request-timeout` in ms; undefined when absent, 0 or not a decimal number of seconds. */
   readonly timeoutMs: number | undefined
@@ -79,9 +73,6 @@ const newFound = (): Found => ({
   headers: [],
   requestId: '',
   host: '',
-  hosts: 0,
-  contentLength: undefined,
-  transferEncoding: '',
   hasIdempotencyKey: false,
   timeoutMs: undefined,
   ignored: [],
@@ -95,13 +86,6 @@ function read(found: Found, key: string, value: string, goesOn: boolean): void {
   switch (key) {
     case 'host':
       found.host = value
-      found.hosts += 1
-      return
-    case 'transfer-encoding':
-      found.transferEncoding = value.toLowerCase()
-      return
-    case 'content-length':
-      found.contentLength = Number(value)
       return
     case 'x-forwarded-for':
       found.forwardedFor += found.forwardedFor === '' ? value : `, ${value}`

@@ -1,5 +1,5 @@
-import type { ServerResponse } from 'node:http'
 import type { ProxyError } from '../errors.ts'
+import type { ServerRequest } from '../http1/server-connection.ts'
 
 export type ProblemContext = {
   /** undefined when no upstream was found. */
@@ -16,7 +16,7 @@ const DEFAULT_RETRY_AFTER_S = 1
  * Sends the sidecar's own answer. Sources: RFC 9457 (`application/problem+json`), RFC 9209 (`Proxy-Status`), RFC 9110 section
  * 10.2.3 (`Retry-After`, on every 503).
  */
-export function answerProblem(response: ServerResponse, error: ProxyError, context: ProblemContext): void {
+export function answerProblem(request: ServerRequest, error: ProxyError, context: ProblemContext): void {
   const { status, proxyError, title } = error.fault
   const retryAfterS = status === 503 ? (error.retryAfterS ?? DEFAULT_RETRY_AFTER_S) : undefined
   const body = JSON.stringify({
@@ -39,7 +39,7 @@ export function answerProblem(response: ServerResponse, error: ProxyError, conte
   ]
   if (retryAfterS !== undefined) headers.push('retry-after', String(retryAfterS))
   if (status === 405) headers.push('allow', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS')
-  if (context.close) headers.push('connection', 'close')
-  response.writeHead(status, headers)
-  response.end(body)
+  if (context.close) request.isLast = true
+  request.writeHead(status, undefined, headers, request.head.method === 'HEAD' ? 'none' : 'length')
+  request.end(Buffer.from(body).toString('latin1'), [])
 }

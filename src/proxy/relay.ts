@@ -1,18 +1,13 @@
-import { type ServerResponse, STATUS_CODES } from 'node:http'
-import { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
 import { type Clock, Watchdog } from '../clock.ts'
 import type { FaultCode } from '../errors.ts'
+import type { BodyFraming, ServerRequest } from '../http1/server-connection.ts'
 import { guarded } from '../guard.ts'
 import type { BodySink, Reply } from '../policy/exchange.ts'
-import { untakenBytes } from '../net/send-queue.ts'
 import { Untaken } from '../net/untaken.ts'
-import { firstField, pairsOf, type RawHeaders, withoutFields } from '../net/fields.ts'
+import { firstField, type RawHeaders, withoutFields } from '../net/fields.ts'
 
 /** Largest body in bytes that is written together with its head. That saves a tenth of the CPU time (measured). */
 const ONE_WRITE_BYTES = 4096
-
-const NOTHING = Buffer.alloc(0)
 
 /**
  * The commit point: writes a reply's head to the client, then its body as it arrives, no faster than the client reads. From the
@@ -21,10 +16,9 @@ const NOTHING = Buffer.alloc(0)
  */
 export class Relay implements BodySink {
   readonly #reply: Reply
-  readonly #response: ServerResponse
+  readonly #request: ServerRequest
   readonly #clock: Clock
   readonly #idleTimeoutMs: number
-  readonly #onDrain: () => void
   #watchdog: Watchdog | undefined
   #progressAt = 0
   /** The clock's `stalledMs` at the last progress. */
@@ -42,20 +36,20 @@ export class Relay implements BodySink {
   /** @param idleTimeoutMs without progress of the side that is waited for. */
   constructor(
     reply: Reply,
-    response: ServerResponse,
+    request: ServerRequest,
     idleTimeoutMs: number,
     clock: Clock,
     onFault: (error: unknown) => void,
   ) {
     this.#reply = reply
-    this.#response = response
+    this.#request = request
     this.#clock = clock
     this.#idleTimeoutMs = idleTimeoutMs
     const lose = (error: unknown) => {
       onFault(error)
       this.fail('internal')
     }
-    this.#onDrain = guarded(() => {
+    request.onDrain = guarded(() => {
       this.#slowClient = undefined
       this.#progressed()
       reply.resume()
@@ -64,14 +58,12 @@ export class Relay implements BodySink {
 
   start(headers: string[]): void {
     const { status, statusText } = this.#reply
-    const hasNoBody = this.#response.req.method === 'HEAD' || status === 204 || status === 304
-    if (!hasNoBody) this.#announced = announcedLength(headers)
-    const isChunked =
-      !hasNoBody && this.#announced === Number.POSITIVE_INFINITY && this.#response.req.httpVersion === '1.1'
-    const fields = isChunked ? headers : withoutFields(headers, TRAILER)
-    this.#response.writeHead(status, isReasonPhrase(status, statusText) ? statusText : '', fields)
+    const framing = this.#framingOf(status, headers)
+    const fields = framing === 'chunked' ? headers : withoutFields(headers, TRAILER)
+    this.#request.writeHead(status, statusText, fields, framing)
     this.#reply.pipe(this)
     if (this.#reply.ended) return
+    this.#request.flush()
     this.#progressed()
     this.#watchdog = new Watchdog(
       this.#clock,
@@ -79,8 +71,14 @@ export class Relay implements BodySink {
       () => this.#late(),
     )
     this.#watchdog.watch()
-    // flushHeaders() would write the head as UTF-8 and spoil its bytes above 0x7F.
-    if (this.bytes === 0) this.#response.write(NOTHING)
+  }
+
+  #framingOf(status: number, headers: RawHeaders): BodyFraming {
+    const { method, minor } = this.#request.head
+    if (method === 'HEAD' || status === 204 || status === 304) return 'none'
+    this.#announced = announcedLength(headers)
+    if (this.#announced !== Number.POSITIVE_INFINITY) return 'length'
+    return minor === 1 ? 'chunked' : 'close'
   }
 
   /** Stops when the client is gone or has everything. */
@@ -101,12 +99,11 @@ export class Relay implements BodySink {
       this.#small += chunk.toString('latin1')
       return true
     }
-    if (this.#small !== '') this.#response.write(this.#small, 'latin1')
+    if (this.#small !== '') this.#request.write(Buffer.from(this.#small, 'latin1'))
     this.#small = ''
     this.#progressed()
-    if (this.#response.write(chunk)) return true
+    if (this.#request.write(chunk)) return true
     if (this.#slowClient === undefined) {
-      this.#response.once('drain', this.#onDrain)
       this.#waitForClient()
       this.#watchdog?.watch()
     }
@@ -118,17 +115,16 @@ export class Relay implements BodySink {
     // The rest of a long body is still bounded, by the client's reading.
     this.#progressed()
     this.#waitForClient()
-    if (trailers.length > 0) this.#response.addTrailers(pairsOf(trailers))
-    this.#response.end(this.#small, 'latin1')
+    this.#request.end(this.#small, trailers)
     // As a rule the system has taken all of it, and no timer needs to be set anew.
-    if (this.#response.writableLength > 0) this.#watchdog?.watch()
+    if (!this.#request.isFlushed) this.#watchdog?.watch()
   }
 
   fail(code: FaultCode): void {
     this.#watchdog?.stop()
     this.cutBy = code
     this.#reply.discard(code)
-    cut(this.#response)
+    this.#request.cut()
   }
 
   #progressed(): void {
@@ -137,8 +133,7 @@ export class Relay implements BodySink {
   }
 
   #waitForClient(): void {
-    const { socket } = this.#response
-    this.#slowClient = new Untaken(() => (socket === null ? 0 : untakenBytes(socket)), this.#clock.now())
+    this.#slowClient = new Untaken(() => this.#request.untaken(), this.#clock.now())
   }
 
   #dueAt(): number {
@@ -161,27 +156,8 @@ export class Relay implements BodySink {
   }
 }
 
-/**
- * Fields to remove where trailers are impossible: only a chunked body has trailers (RFC 9110 section 6.5), and node refuses to
- * announce them otherwise.
- */
+/** Fields to remove where trailers are impossible: only a chunked body has trailers (RFC 9110 section 6.5). */
 const TRAILER: ReadonlySet<string> = new Set(['trailer'])
 
 const announcedLength = (headers: RawHeaders) =>
   Number(firstField(headers, 'content-length') ?? Number.POSITIVE_INFINITY)
-
-/** Cuts by a reset. A pipelined response whose turn has not come is not begun; the connection ends after the earlier one. */
-export function cut(response: ServerResponse): void {
-  if (response.socket === null) response.once('socket', (socket) => socket.destroySoon())
-  else reset(response.socket)
-}
-
-/** Sockets that wrap another cannot reset it. */
-const reset = (socket: Duplex) => {
-  if (socket instanceof Socket) socket.resetAndDestroy()
-  else socket.destroy()
-}
-
-/** Other reason phrases cannot be written (RFC 9112 section 4). */
-const isReasonPhrase = (status: number, text: string) =>
-  text === STATUS_CODES[status] || /^[\t\x20-\x7e\x80-\xff]*$/.test(text)

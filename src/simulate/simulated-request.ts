@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream'
 import type { Clock } from '../clock.ts'
 import { type FaultCode, ProxyError } from '../errors.ts'
 import { type BodySink, type Exchange, newExchange, type Reply, type RequestBody } from '../policy/exchange.ts'
@@ -154,7 +153,7 @@ function bodyOf({ id, bodyBytes, stalls }: SimulatedAsk, { bodyLimits }: Route):
     complete: !stalls,
     starved: stalls,
     received: bodyBytes,
-    open: () => Readable.from([]),
+    open: () => ({ resume: () => {}, stop: () => {} }),
     peek: async (limitBytes) => (bodyBytes <= limitBytes && !stalls ? Buffer.from(id) : undefined),
     commit: () => {},
   }

@@ -1,15 +1,21 @@
-import { once } from 'node:events'
-import { PassThrough } from 'node:stream'
 import { expect, test } from 'vitest'
-import { type BodySource, KeptBody } from '../../src/proxy/body/body.ts'
+import { type BodySource, type IncomingBody, KeptBody } from '../../src/proxy/body/body.ts'
 
 const KIB = 1024
 const LIMITS = { memory: KIB, disk: KIB }
 
 function bodyOf(told: unknown[], own: Partial<BodySource>) {
-  const stream = new PassThrough()
+  let deliver = (_chunk: Buffer) => {}
+  const incoming: IncomingBody = {
+    read: ({ data }) => {
+      deliver = data
+    },
+    pause: () => {},
+    resume: () => {},
+    drop: () => {},
+  }
   const source: BodySource = {
-    stream,
+    incoming,
     declaredBytes: undefined,
     isRepeatable: true,
     onStart: () => {},
@@ -19,7 +25,7 @@ function bodyOf(told: unknown[], own: Partial<BodySource>) {
   }
   const total = { memory: 0, disk: 0, limits: () => ({ memory: 64 * KIB, disk: 64 * KIB }) }
   const spill = () => Promise.reject(new Error('no disk'))
-  return { stream, total, body: new KeptBody(source, LIMITS, total, spill) }
+  return { deliver: (chunk: Buffer) => deliver(chunk), total, body: new KeptBody(source, LIMITS, total, spill) }
 }
 
 const DEFECTS = [
@@ -33,10 +39,11 @@ test.for(DEFECTS)('kept body: an error thrown $name breaks off that body and is 
   const onUnkept = () => {
     throw defect
   }
-  const { stream, body, total } = bodyOf(told, { onUnkept })
-  const reader = body.open().resume()
-  stream.write(Buffer.alloc(bytes))
-  const [error] = await once(reader, 'error')
+  const { deliver, body, total } = bodyOf(told, { onUnkept })
+  const error = await new Promise<Error>((resolve) => {
+    body.open({ data: () => true, end: () => {}, fail: resolve })
+    deliver(Buffer.alloc(bytes))
+  })
   expect([told, error.cause]).toEqual([[defect], defect])
   body.dispose()
   expect([total.memory, total.disk]).toEqual([0, 0])

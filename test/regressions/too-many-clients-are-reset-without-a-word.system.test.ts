@@ -58,15 +58,6 @@ test('listener: a client over the limit that sends nothing is cut after five sec
   first.socket.destroy()
 })
 
-test('listener: a client with over a thousand requests under way on one connection is cut', async (t) => {
-  const { proxy, port } = await withSidecar(t, ['hang'], { web: { routes: [{ match: 'GET /', collapse: true }] } })
-  const client = openRaw(port)
-  client.send(REQUEST.repeat(1_001))
-  expect(await client.ended).toMatch(/end|reset/)
-  expect(await proxy.logged(({ msg }) => msg === 'connection turned away')).toMatchObject({ limit: 'pipeline' })
-  expect(await proxy.sample('inFlight', { upstream: 'web' })).toBe(0)
-})
-
 test('descriptors: a quarter of the free ones, at most 256, is reserved; a client needs two', () => {
   expect([connectionsWithin(undefined, 30), connectionsWithin(1024, 24), connectionsWithin(64, 32)]).toEqual([
     Number.POSITIVE_INFINITY,

@@ -1,12 +1,25 @@
-import { Readable } from 'node:stream'
 import { guarded } from '../../guard.ts'
 import type { UnkeptCause } from '../../events.ts'
-import type { RequestBody } from '../../policy/exchange.ts'
+import type { BodyFeed, BodyReceiver, RequestBody } from '../../policy/exchange.ts'
 import { type BodyLimits, type KeptBytes, type KeptPlace, takeRoom } from './kept-bytes.ts'
 import type { Spill } from './spill.ts'
 
+/** A request body as its connection delivers it. */
+export type IncomingBody = {
+  /** Delivers the body from now on. Called once. */
+  read(reader: {
+    readonly data: (chunk: Buffer) => void
+    readonly end: () => void
+    readonly broke: (error: Error) => void
+  }): void
+  pause(): void
+  resume(): void
+  /** Reads and drops what is still to come. */
+  drop(): void
+}
+
 export type BodySource = {
-  readonly stream: Readable
+  readonly incoming: IncomingBody
   /** From Content-Length; undefined when the length is unknown. */
   readonly declaredBytes: number | undefined
   /** Whether the request may be sent again after a byte of it was sent. */
@@ -19,29 +32,52 @@ export type BodySource = {
   readonly onFault: (error: unknown) => void
 }
 
-/** Stream of the body for one attempt. */
-class Reader extends Readable {
-  /** Bytes of the body that it has received. */
+/** Feeds the body to one attempt. */
+class Reader implements BodyFeed {
+  /** Bytes of the body that the attempt has received. */
   offset = 0
-  /** Whether it asks for more. */
-  hungry = false
+  /** Whether the attempt asks for more. */
+  hungry = true
   /** Index of the next chunk in memory, for a reader that repeats the body. */
   nextKept = 0
-  readonly #feed: (reader: Reader) => void
+  hasStopped = false
+  readonly #receiver: BodyReceiver
+  readonly #onHungry: (reader: Reader) => void
+  readonly #onStopped: (reader: Reader) => void
 
-  constructor(feed: (reader: Reader) => void) {
-    super()
-    this.#feed = feed
-  }
-
-  override _read(): void {
-    this.hungry = true
-    this.#feed(this)
+  constructor(receiver: BodyReceiver, onHungry: (reader: Reader) => void, onStopped: (reader: Reader) => void) {
+    this.#receiver = receiver
+    this.#onHungry = onHungry
+    this.#onStopped = onStopped
   }
 
   give(chunk: Buffer): void {
     this.offset += chunk.length
-    this.hungry = this.push(chunk)
+    this.hungry = this.#receiver.data(chunk)
+  }
+
+  end(): void {
+    if (this.hasStopped) return
+    this.stop()
+    this.#receiver.end()
+  }
+
+  fail(error: Error): void {
+    if (this.hasStopped) return
+    this.stop()
+    this.#receiver.fail(error)
+  }
+
+  resume(): void {
+    if (this.hungry || this.hasStopped) return
+    this.hungry = true
+    this.#onHungry(this)
+  }
+
+  stop(): void {
+    if (this.hasStopped) return
+    this.hasStopped = true
+    this.#onStopped(this)
   }
 }
 
@@ -70,10 +106,6 @@ export class KeptBody implements RequestBody {
   #peeking = false
   #onPeeked = () => {}
   #onProgress = () => {}
-  readonly #onData = guarded(
-    (chunk: Buffer) => this.#take(chunk),
-    (error) => this.#lose(error),
-  )
   received = 0
   complete = false
 
@@ -94,16 +126,20 @@ export class KeptBody implements RequestBody {
     return this.#reader?.hungry === true && this.#isLive() && !this.complete
   }
 
-  open(): Readable {
+  open(receiver: BodyReceiver): BodyFeed {
     if (this.#opened && !this.replayable) throw new Error('a body that was not kept cannot be sent again')
     this.#opened = true
-    this.#reader?.destroy()
-    const reader = new Reader((hungry) => this.#feed(hungry))
-    reader.once('close', () => {
-      if (this.#reader === reader) this.#source.stream.pause()
-    })
+    this.#reader?.stop()
+    const reader = new Reader(
+      receiver,
+      (hungry) => this.#feed(hungry),
+      (stopped) => {
+        if (this.#reader === stopped) this.#source.incoming.pause()
+      },
+    )
     this.#reader = reader
     if (!this.#started) this.#start()
+    this.#feed(reader)
     return reader
   }
 
@@ -112,19 +148,19 @@ export class KeptBody implements RequestBody {
    * @returns undefined when the body is larger than the limit, of unknown length, or not kept in memory.
    */
   async peek(limitBytes: number, onProgress = () => {}): Promise<Buffer | undefined> {
-    const { declaredBytes, stream } = this.#source
+    const { declaredBytes, incoming } = this.#source
     const fits = declaredBytes !== undefined && declaredBytes <= Math.min(limitBytes, this.#limits.memory)
     if (!fits || !this.#kept) return undefined
     if (!this.#started) this.#start()
     this.#peeking = true
     this.#onProgress = onProgress
-    stream.resume()
+    incoming.resume()
     await new Promise<void>((resolve) => {
       this.#onPeeked = resolve
       if (this.complete || this.#failure !== undefined) resolve()
     })
     this.#peeking = false
-    if (!this.#isWanted()) stream.pause()
+    if (!this.#isWanted()) incoming.pause()
     return this.complete && this.#kept ? Buffer.concat(this.#memory) : undefined
   }
 
@@ -135,35 +171,22 @@ export class KeptBody implements RequestBody {
 
   /** Ends the body with its request: drops what is kept, and reads and drops what the client still sends. */
   dispose(): void {
-    this.#reader?.destroy()
+    this.#reader?.stop()
     this.#reader = undefined
     this.commit()
-    this.#source.stream.off('data', this.#onData).resume()
+    this.#source.incoming.drop()
   }
 
   #start(): void {
     this.#started = true
     this.#source.onStart()
-    const { stream } = this.#source
-    stream.on('data', this.#onData)
-    stream.on(
-      'end',
-      guarded(() => this.#complete(), this.#lose),
-    )
-    stream.on(
-      'error',
-      guarded(
-        (error: Error) => this.#break(error),
-        (defect: unknown) => this.#lose(defect),
-      ),
-    )
-    stream.on(
-      'close',
-      guarded(() => {
-        if (!this.complete) this.#break(new Error('request body broke off'))
-      }, this.#lose),
-    )
-    stream.pause()
+    const { incoming } = this.#source
+    incoming.pause()
+    incoming.read({
+      data: guarded((chunk: Buffer) => this.#take(chunk), this.#lose),
+      end: guarded(() => this.#complete(), this.#lose),
+      broke: guarded((error: Error) => this.#break(error), this.#lose),
+    })
   }
 
   #complete(): void {
@@ -184,7 +207,7 @@ export class KeptBody implements RequestBody {
     this.received += chunk.length
     if (reader !== undefined && isLive) reader.give(chunk)
     if (this.#kept || this.#peeking) this.#keep(chunk)
-    if (!this.#isWanted() && !this.#peeking) this.#source.stream.pause()
+    if (!this.#isWanted() && !this.#peeking) this.#source.incoming.pause()
   }
 
   #keep(chunk: Buffer): void {
@@ -210,7 +233,7 @@ export class KeptBody implements RequestBody {
     if (this.#kept && this.#takeRoom('memory', chunk.length)) return
     if (this.#kept) this.#source.onUnkept('total', undefined)
     this.#kept = false
-    this.#source.stream.pause()
+    this.#source.incoming.pause()
     this.#onPeeked()
   }
 
@@ -241,12 +264,12 @@ export class KeptBody implements RequestBody {
     }
     this.#writing = undefined
     if (!this.#kept) this.#forget()
-    if (this.#isWanted()) this.#source.stream.resume()
+    if (this.#isWanted()) this.#source.incoming.resume()
   }
 
   /** Whether the reader has everything that the client has sent. */
   #isLive(): boolean {
-    return this.#reader !== undefined && !this.#reader.destroyed && this.#reader.offset === this.received
+    return this.#reader !== undefined && !this.#reader.hasStopped && this.#reader.offset === this.received
   }
 
   /** Whether to read the client's next chunk: a live reader wants it, and the disk keeps up. */
@@ -255,12 +278,16 @@ export class KeptBody implements RequestBody {
   }
 
   #feed(reader: Reader): void {
-    if (reader !== this.#reader || !reader.hungry) return
-    if (reader.offset < this.#memoryBytes) return this.#feedFromMemory(reader)
-    if (reader.offset < this.received) return void this.#feedFromDisk(reader)
-    if (this.#failure !== undefined) return void reader.destroy(this.#failure)
-    if (this.complete) return void reader.push(null)
-    if (this.#isWanted()) this.#source.stream.resume()
+    while (reader === this.#reader && reader.hungry && !reader.hasStopped) {
+      if (reader.offset < this.#memoryBytes) this.#feedFromMemory(reader)
+      else if (reader.offset < this.received) return void this.#feedFromDisk(reader)
+      else if (this.#failure !== undefined) return reader.fail(this.#failure)
+      else if (this.complete) return reader.end()
+      else {
+        if (this.#isWanted()) this.#source.incoming.resume()
+        return
+      }
+    }
   }
 
   #feedFromMemory(reader: Reader): void {
@@ -276,21 +303,23 @@ export class KeptBody implements RequestBody {
       const offset = reader.offset - this.#memoryBytes
       if (this.#spill === undefined || offset >= this.#spill.bytes) throw new Error('the kept body is gone')
       const chunk = await this.#spill.read(offset)
-      if (!reader.destroyed) reader.give(chunk)
+      if (reader.hasStopped) return
+      reader.give(chunk)
+      this.#feed(reader)
     } catch (error) {
-      reader.destroy(error instanceof Error ? error : new Error(String(error)))
+      reader.fail(error instanceof Error ? error : new Error(String(error)))
     }
   }
 
   #break(error: Error): void {
     this.#failure ??= error
     this.#onPeeked()
-    this.#reader?.destroy(this.#failure)
+    this.#reader?.fail(this.#failure)
   }
 
   /** Drops what is kept, unless a reader still needs it or a disk write is under way; the end of either calls this again. */
   #forget(): void {
-    if (this.#writing !== undefined || (this.#reader !== undefined && !this.#reader.destroyed && !this.#isLive()))
+    if (this.#writing !== undefined || (this.#reader !== undefined && !this.#reader.hasStopped && !this.#isLive()))
       return
     this.#memory.length = 0
     for (const place of ['memory', 'disk'] as const) {

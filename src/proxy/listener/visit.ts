@@ -1,5 +1,3 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { IgnoredField, LocalLimit, UnkeptCause } from '../../events.ts'
 import { type FaultCode, type LimitNamed, ProxyError } from '../../errors.ts'
@@ -13,22 +11,26 @@ import {
   type Timeouts,
 } from '../../policy/exchange.ts'
 import type { Deps } from '../../deps.ts'
-import { fieldOf, type RawHeaders } from '../../net/fields.ts'
+import type { MessageFault } from '../../http1/fault.ts'
+import { CHUNKED } from '../../http1/framing.ts'
+import type { RequestOwner, ServerRequest } from '../../http1/server-connection.ts'
+import { fieldOf } from '../../net/fields.ts'
 import { guarded } from '../../guard.ts'
 import { Link } from '../../policy/link.ts'
 import { KeptBody } from '../body/body.ts'
 import type { KeptBytes } from '../body/kept-bytes.ts'
-import type { ClientConnection } from './client-connection.ts'
 import { computedTimeouts } from '../computed-timeouts.ts'
 import { type IncomingFields, readFields, towardsClient } from '../headers.ts'
 import { type JobShape, jobOf } from '../job-shape.ts'
 import { answerProblem } from '../problem.ts'
-import { cut, Relay } from '../relay.ts'
+import { Relay } from '../relay.ts'
 import { type Route, relocate, routeFor, type Upstream } from '../route.ts'
 import { openSpill } from '../body/spill.ts'
+import { faultCodeOf } from './message-fault.ts'
 import { climbsOut, originForm, pathOf } from './target.ts'
 import { type Joined, joinTrace, withTrace } from '../trace.ts'
 import { openTunnel } from '../upstream/tunnel.ts'
+import { askedProtocol } from './upgrade.ts'
 
 /** Upstream and target of a request, by its listener. */
 export type Destination = {
@@ -45,25 +47,19 @@ export type VisitDeps = Deps & {
   /** Kept bodies of all requests. */
   readonly keptBytes: KeptBytes
   /** The limit that leaves no room for another connection. @param open connections of the listener. */
-  readonly fullBy: (open: number) => Exclude<LocalLimit, 'pipeline'> | undefined
+  readonly fullBy: (open: number) => LocalLimit | undefined
   /** Called once per request. */
   readonly jobs: () => JobShape
   /** Share of new traces to record, 0 to 1; undefined when tracing is off. */
   readonly sample: number | undefined
   /** Called once, when the response or the tunnel has ended. */
-  readonly onOver: () => void
+  readonly onOver: (visit: Visit) => void
 }
 
-/** A request as it arrived. */
-export type Asked = {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-  readonly connection: ClientConnection
-  /** Whether it waits for `100 Continue` before its body. */
-  readonly awaitsContinue: boolean
-  /** The request asks to switch protocols: its socket, which node has handed over, and the bytes after the request. */
-  readonly upgrade: { readonly protocol: string; readonly socket: Socket; readonly head: Buffer } | undefined
-}
+/** The one expectation that there is (RFC 9110 section 10.1.1). */
+const CONTINUE = '100-continue'
+
+const asItIs = (location: string) => location
 
 /** Methods that a gateway does not serve (RFC 9110 sections 9.3.6 and 9.3.8). */
 const REFUSED_METHODS = new Set(['CONNECT', 'TRACE'])
@@ -72,16 +68,16 @@ const REFUSED_METHODS = new Set(['CONNECT', 'TRACE'])
 const LINGER_MS = 5_000
 
 /** One request from its arrival to the end of its response: finds the route, sends the request, relays the reply. */
-export class Visit {
-  readonly #request: IncomingMessage
-  readonly #asked: Asked
+export class Visit implements RequestOwner {
+  readonly #request: ServerRequest
   readonly #deps: VisitDeps
   readonly #startedAt: number
   readonly #jobs: JobShape
-  readonly #client = new Link((status, headers) => this.#inform(status, headers))
+  readonly #client: Link
   readonly #joined: Joined | undefined
   #continueDue: boolean
   #route: Route | undefined
+  #upgrade: string | undefined
   #exchange: Exchange | undefined
   #body: KeptBody | undefined
   #relay: Relay | undefined
@@ -92,64 +88,35 @@ export class Visit {
   #firstByteMs: number | undefined
   #isOver = false
   #isTunnel = false
-  readonly response: ServerResponse
 
-  constructor(asked: Asked, deps: VisitDeps) {
-    const { request, response, connection } = asked
+  constructor(request: ServerRequest, deps: VisitDeps) {
     this.#request = request
-    this.response = response
-    this.#asked = asked
     this.#deps = deps
     this.#startedAt = deps.clock.now()
     this.#jobs = deps.jobs()
-    this.#continueDue = asked.awaitsContinue
-    if (deps.sample !== undefined) this.#joined = joinTrace(request.rawHeaders, deps.sample, deps.newId)
-    response.on('close', () => this.leave())
-    connection.began(this)
-  }
-
-  /** Drops interim responses while the client does not keep up, and before the request's turn. They are never queued. */
-  #inform(status: number, headers: RawHeaders): void {
-    const { socket } = this.response
-    if (this.#client.gone || this.response.headersSent || this.#request.httpVersion !== '1.1') return
-    if (socket === null || socket.writableNeedDrain) return
-    this.response.writeInformation(
-      status,
-      towardsClient(headers, (location) => location),
-    )
-  }
-
-  /**
-   * Asks the client for its body, once it is the request's turn: before that the response has no socket, and node would write
-   * the 100 after the head.
-   */
-  #sayContinue(): void {
-    const { response } = this
-    if (response.headersSent) return
-    if (response.socket === null)
-      response.once(
-        'socket',
-        guarded(() => this.#sayContinue(), this.#lose),
-      )
-    else response.writeContinue()
+    this.#continueDue = request.head.expects === CONTINUE && request.head.hasContent
+    this.#client = new Link((status, headers) => {
+      if (request.takesInterim) request.inform(status, towardsClient(headers, asItIs))
+    })
+    if (deps.sample !== undefined) this.#joined = joinTrace(request.head.headers, deps.sample, deps.newId)
   }
 
   /** Never rejects: errors are answered, or the client is gone. */
   async run(find: (target: string) => Destination): Promise<void> {
     try {
-      const method = this.#request.method ?? ''
+      const { method, target: asked, expects } = this.#request.head
+      if (expects !== '' && expects !== CONTINUE) throw new ProxyError('expectation_failed')
       if (REFUSED_METHODS.has(method)) throw new ProxyError('method_refused', `${method} is not proxied`)
-      const target = originForm(this.#request.url ?? '')
+      const target = originForm(asked)
       if (climbsOut(pathOf(target))) throw new ProxyError('bad_target', 'the path climbs above its root')
       const destination = find(target)
       const path = pathOf(destination.target)
       if (climbsOut(path)) throw new ProxyError('bad_target', 'the path climbs above its prefix')
       const route = routeFor(destination.upstream, method, path)
       this.#route = route
+      this.#upgrade = askedProtocol(this.#request.head, route.upgrades)
       const fields = this.#fields()
       this.#ignored = fields.ignored
-      if (fields.hosts > 1 || (fields.hosts === 0 && this.#request.httpVersion === '1.1'))
-        throw new ProxyError('bad_request', 'a request has exactly one Host')
       this.#body = this.#bodyOf(route, fields)
       const { timeouts } = route
       const settled = typeof timeouts === 'function' ? await this.#computed(timeouts, route, destination) : timeouts
@@ -165,10 +132,11 @@ export class Visit {
   }
 
   #fields(): IncomingFields {
-    const { socket, httpVersion, rawHeaders } = this.#request
+    const { socket, head } = this.#request
     const uuid = this.#joined?.uuid
     const newId = uuid === undefined ? this.#deps.newId : () => uuid
-    const fields = readFields(rawHeaders, { address: socket.remoteAddress ?? 'unknown', httpVersion, newId })
+    const sender = { address: socket.remoteAddress ?? 'unknown', httpVersion: `1.${head.minor}`, newId }
+    const fields = readFields(head.headers, sender)
     return this.#joined === undefined ? fields : { ...fields, headers: withTrace(fields.headers, this.#joined) }
   }
 
@@ -180,7 +148,7 @@ export class Visit {
     fields: IncomingFields,
     timeouts: Timeouts,
   ): Exchange {
-    const job = jobOf(this.#request.rawHeaders, this.#jobs)
+    const job = jobOf(this.#request.head.headers, this.#jobs)
     const request: ExchangeRequest = {
       id: fields.requestId,
       method,
@@ -188,7 +156,7 @@ export class Visit {
       target: destination.upstream.basePath + destination.target,
       headers: fields.headers,
       body: this.#body,
-      upgrade: this.#asked.upgrade?.protocol,
+      upgrade: this.#upgrade,
       hasIdempotencyKey: fields.hasIdempotencyKey,
       startedAt: this.#startedAt,
       clientTimeoutMs: fields.timeoutMs,
@@ -202,27 +170,25 @@ export class Visit {
   }
 
   #computed(compute: (inputs: Inputs) => Timeouts, { ref }: Route, { target }: Destination): Promise<Timeouts> {
-    const request = { headers: this.#request.rawHeaders, target, body: this.#body }
+    const request = { headers: this.#request.head.headers, target, body: this.#body }
     return computedTimeouts(compute, request, this.#jobs, ref, this.#deps)
   }
 
-  #bodyOf(route: Route, { transferEncoding, contentLength, hasIdempotencyKey }: IncomingFields): KeptBody | undefined {
-    if (transferEncoding !== '' && transferEncoding !== 'chunked') throw new ProxyError('coding_refused')
-    const hasBody = transferEncoding !== '' || (contentLength ?? 0) > 0
-    // What follows an upgrade request is the new protocol, not a body.
-    if (!hasBody || this.#asked.upgrade !== undefined) return undefined
-    const method = this.#request.method ?? ''
-    return this.#keepBody(route, contentLength, isRepeatable(route, { method, hasIdempotencyKey }))
+  #bodyOf(route: Route, { hasIdempotencyKey }: IncomingFields): KeptBody | undefined {
+    const { hasContent, bodyBytes, method } = this.#request.head
+    if (!hasContent) return undefined
+    const declaredBytes = bodyBytes === CHUNKED ? undefined : bodyBytes
+    return this.#keepBody(route, declaredBytes, isRepeatable(route, { method, hasIdempotencyKey }))
   }
 
   #keepBody(route: Route, declaredBytes: number | undefined, repeatable: boolean): KeptBody {
     const { emit, newId, spillFolder, keptBytes } = this.#deps
     const source = {
-      stream: this.#request,
+      incoming: this.#request,
       declaredBytes,
       isRepeatable: repeatable,
       onStart: () => {
-        if (this.#continueDue) this.#sayContinue()
+        if (this.#continueDue) this.#request.sayContinue()
         this.#continueDue = false
       },
       onUnkept: (why: UnkeptCause, error: unknown) => emit({ kind: 'body_unkept', ref: route.ref, why, error }),
@@ -239,20 +205,17 @@ export class Visit {
     this.#status = reply.status
     this.#firstByteMs = this.#deps.clock.now() - this.#startedAt
     if (reply.socket !== undefined) return this.#switch(reply.socket, fieldOf(reply.headers, 'upgrade'), headers)
-    if (this.#deps.isDraining()) headers.push('connection', 'close')
-    this.#relay = new Relay(reply, this.response, this.#exchange?.timeouts.idleMs ?? 0, this.#deps.clock, this.#tell)
+    if (this.#deps.isDraining()) this.#request.isLast = true
+    this.#relay = new Relay(reply, this.#request, this.#exchange?.timeouts.idleMs ?? 0, this.#deps.clock, this.#tell)
     this.#relay.start(headers)
   }
 
   /** @param protocol that the upstream chose. */
   #switch(upstreamSocket: Duplex, protocol: string, headers: string[]): void {
-    const { connection, upgrade } = this.#asked
-    if (upgrade === undefined) return
     this.#isTunnel = true
-    headers.push('connection', 'upgrade', 'upgrade', protocol)
-    this.response.detachSocket(upgrade.socket)
-    connection.letGo()
-    const { socket: client, head: clientHead } = upgrade
+    headers.push('upgrade', protocol)
+    const client = this.#request.socket
+    const clientHead = this.#request.release()
     const idleMs = this.#route?.tunnelMs ?? 0
     const onOver = () => this.#end(true)
     openTunnel({ client, upstream: upstreamSocket, headers, clientHead, idleMs, onOver }, this.#deps.clock)
@@ -267,23 +230,19 @@ export class Visit {
     }
     this.#reason = problem.code
     this.#limit = problem.limit
-    if (this.response.headersSent) return cut(this.response)
+    if (this.#request.hasHead) return this.#request.cut()
     this.#status = problem.fault.status
     this.#firstByteMs = this.#deps.clock.now() - this.#startedAt
-    answerProblem(this.response, problem, {
+    answerProblem(this.#request, problem, {
       upstream: this.#route?.ref.upstream,
       attempts: this.#exchange?.attempts ?? 0,
       close: this.#endsConnection(problem.code),
     })
   }
 
-  /**
-   * Whether to end the connection: nothing is trusted after a message that two readers could take differently. A client that is
-   * still sending is read to its end otherwise, or a reset would lose its answer.
-   */
+  /** Whether to end the connection: nothing is trusted after a message that two readers could take differently. */
   #endsConnection(code: FaultCode): boolean {
-    const { isSpoilt, overLimit } = this.#asked.connection
-    return code === 'bad_request' || this.#continueDue || isSpoilt || overLimit !== undefined || this.#deps.isDraining()
+    return code === 'bad_request' || this.#continueDue || this.#deps.isDraining()
   }
 
   readonly #tell = (error: unknown) => this.#deps.emit({ kind: 'fault', error, where: 'request' })
@@ -292,14 +251,17 @@ export class Visit {
   readonly #lose = (error: unknown) => {
     this.#tell(error)
     this.#reason = 'internal'
-    cut(this.response)
+    this.#request.cut()
   }
 
-  get isWhole(): boolean {
-    return this.#request.complete
+  spoilt(fault: MessageFault): void {
+    // A body that broke off has no answer: its client is gone.
+    if (fault.kind === 'incomplete') this.#request.socket.destroy()
+    else this.refuse(faultCodeOf(fault), fault.detail)
   }
 
-  spoil(code: FaultCode, detail?: string): void {
+  /** Refuses the request, or cuts its connection when the answer has begun. */
+  refuse(code: FaultCode, detail?: string): void {
     if (this.#isOver) return
     guarded(() => this.#refuse(new ProxyError(code, detail)), this.#lose)()
     this.#client.leave(code)
@@ -308,23 +270,22 @@ export class Visit {
   shutDown(): void {
     if (this.#isTunnel) {
       this.#reason = 'shutdown'
-      return void this.#asked.upgrade?.socket.destroy()
+      return void this.#request.socket.destroy()
     }
-    if (this.#relay === undefined) return this.spoil('shutdown')
+    if (this.#relay === undefined) return this.refuse('shutdown')
     if (this.#isOver) return
     this.#relay.fail('shutdown')
     this.#client.leave('shutdown')
   }
 
-  /** Ends the visit with its response or its client. @param as reason when the response had not ended. */
-  leave(as: FaultCode = 'client_gone'): void {
+  closed(finished: boolean): void {
     if (this.#isOver) return
-    const finished = this.response.writableFinished
     try {
-      if (!finished) this.#client.leave(as)
+      if (!finished) this.#client.leave('client_gone')
       this.#relay?.stop()
       this.#body?.dispose()
-      if (finished && !this.#request.complete) this.#linger()
+      this.#request.restMs = this.#exchange?.timeouts.idleMs ?? LINGER_MS
+      this.#request.drop()
     } catch (error) {
       this.#tell(error)
     }
@@ -340,15 +301,7 @@ export class Visit {
     } catch (error) {
       this.#tell(error)
     }
-    this.#asked.connection.over(this)
-    this.#deps.onOver()
-  }
-
-  /** Drops the rest of a request body whose response has ended, for a bounded time. */
-  #linger(): void {
-    const { clock } = this.#deps
-    const timer = clock.after(this.#exchange?.timeouts.idleMs ?? LINGER_MS, () => this.#request.socket.destroy())
-    this.#request.once('close', () => clock.cancel(timer))
+    this.#deps.onOver(this)
   }
 
   #report(finished: boolean): void {
@@ -362,8 +315,8 @@ export class Visit {
       kind: 'request',
       ref: this.#route?.ref,
       id: exchange?.id ?? '',
-      method: this.#request.method ?? '',
-      path: pathOf(this.#request.url ?? ''),
+      method: this.#request.head.method,
+      path: pathOf(this.#request.head.target),
       status: this.#status ?? 499,
       reason: cut ?? this.#reason ?? (finished ? undefined : this.#client.goneAs),
       limit: this.#limit,

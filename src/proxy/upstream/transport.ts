@@ -1,14 +1,13 @@
-import { isIP, type Socket } from 'node:net'
-import { buildConnector, Client } from 'undici'
-import type { Exchange, Transport } from '../../policy/exchange.ts'
+import { connect as connectPlain, isIP, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import type { Timer } from '../../clock.ts'
 import type { Deps } from '../../deps.ts'
-import { guarded } from '../../guard.ts'
-import { untakenBytes } from '../../net/send-queue.ts'
-import { trusting } from '../../net/trust.ts'
-import { type Line, UpstreamCall } from './call.ts'
+import { ClientConnection, type ClientConnectionOwner } from '../../http1/client-connection.ts'
+import type { HeadLimits } from '../../http1/head.ts'
 import { Names, type Resolve } from '../../net/dns-cache.ts'
-import { InterimFilter } from './interim-filter.ts'
-import { WireHandler } from './wire-handler.ts'
+import { trusting } from '../../net/trust.ts'
+import type { Transport } from '../../policy/exchange.ts'
+import { UpstreamCall, type Wire } from './call.ts'
 
 export type TransportSettings = {
   /** Scheme, host and port of the upstream. */
@@ -33,171 +32,174 @@ export type UpstreamConnections = {
   readonly close: () => Promise<void>
 }
 
-/** Largest response head. Clients such as curl and httpx take heads of that size. */
-const MAX_HEAD_BYTES = 64 * 1024
+/** Clients such as curl and httpx take heads of that size. */
+const LIMITS: HeadLimits = { maxHeadBytes: 64 * 1024, maxFields: 1_000, maxTargetBytes: 16 * 1024 }
 
 /** Margin in ms below the `Keep-Alive: timeout=5` of an upstream, which may close a little early. */
 const KEEP_ALIVE_MARGIN_MS = 1000
 
-type Connect = (options: buildConnector.Options, callback: buildConnector.Callback) => Socket
-
-/**
- * HTTP/1.1 connections to one upstream: one call at a time on each, the last used one first. undici's timers, retries, queue
- * and limits are off: policies bound the calls, and each call in flight has its own connection.
- */
+/** HTTP/1.1 connections to one upstream. @param resolve looks its name up. */
 export function connectTo(settings: TransportSettings, resolve: Resolve, deps: Deps): UpstreamConnections {
   const names = new Names(resolve, settings.resolveMs, deps)
-  let connector: Connect | undefined
-  const connect: Connect = (options, callback) => {
-    connector ??= connectorOf(settings, names)
-    return connector(options, callback)
-  }
-  const all = new Set<Connection>()
-  const free: Connection[] = []
-  let isRetired = false
-  const discard = (connection: Connection) => {
-    all.delete(connection)
-    connection.end().catch((error: unknown) => deps.emit({ kind: 'fault', error, where: 'connect' }))
-  }
-  const opened = () => {
-    const connection = new Connection(settings, connect, deps, () => {
-      if (isRetired) discard(connection)
-      else free.push(connection)
-    })
-    all.add(connection)
-    return connection
-  }
-  const take = (fresh: boolean) => {
-    const connection = free.pop() ?? opened()
-    if (fresh || connection.isElsewhere(names)) connection.drop()
-    return connection
+  const pool = new Pool(settings, names, deps)
+  const wire: Wire = {
+    isTls: settings.origin.protocol === 'https:',
+    host: settings.origin.host,
+    send: (request, call, fresh) => {
+      const connection = pool.take(fresh)
+      connection.send(request, call)
+      return connection
+    },
   }
   return {
-    send: (exchange, watch) => {
-      return new UpstreamCall(exchange, watch, take, deps)
-    },
-    open: () => {
-      let open = 0
-      for (const connection of all) if (connection.isOpen) open += 1
-      return open
-    },
+    send: (exchange, watch) => new UpstreamCall(exchange, watch, wire, deps),
+    open: () => pool.open,
     retire: () => {
-      isRetired = true
       names.close()
-      for (const connection of free.splice(0)) discard(connection)
+      pool.retire()
     },
-    close: async () => {
+    close: () => {
       names.close()
-      await Promise.all([...all].map((connection) => connection.close()))
+      return pool.close()
     },
   }
 }
 
-function connectorOf({ origin, ca }: TransportSettings, { lookup }: Names): Connect {
-  const trust = origin.protocol === 'https:' ? { secureContext: trusting(ca) } : {}
-  // undici's connector returns the socket that it opens, although its type does not say so.
-  return buildConnector({ ...trust, lookup, timeout: 0, allowH2: false }) as unknown as Connect
-}
-
-/** At most one socket to the upstream: opened when a call needs it, and again after it was lost. */
-class Connection implements Line {
-  readonly isTls: boolean
-  readonly giveBack: () => void
-  readonly #client: Client
-  readonly #servername: string | undefined
+/** Connections to one upstream: one call at a time on each, the last used one first. */
+class Pool {
+  readonly #names: Names
   readonly #host: string
-  #socket: Socket | undefined
-  #interim: InterimFilter | undefined
-  #isUp = false
-  isReset = false
-  connectMs = 0
-  served = 0
+  readonly #idleMs: number
+  readonly #deps: Deps
+  readonly #owner: ClientConnectionOwner
+  readonly #all = new Set<ClientConnection>()
+  /** The last used one stands last. */
+  readonly #free: Free[] = []
+  readonly #sockets = new Set<Socket>()
+  #sweep: Timer | undefined
+  #sweepAt = Number.POSITIVE_INFINITY
+  #isRetired = false
+  #onClosed = () => {}
 
-  constructor(settings: TransportSettings, connect: Connect, { clock, emit }: Deps, giveBack: () => void) {
-    const { origin, idleMs, servername } = settings
-    this.giveBack = giveBack
-    this.isTls = origin.protocol === 'https:'
-    this.#host = origin.hostname
-    this.#servername = servername || (isIP(origin.hostname) === 0 ? origin.hostname : undefined)
-    this.#client = new Client(origin, {
-      pipelining: 1,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      maxHeaderSize: MAX_HEAD_BYTES,
-      keepAliveTimeout: idleMs,
-      keepAliveMaxTimeout: idleMs,
-      keepAliveTimeoutThreshold: KEEP_ALIVE_MARGIN_MS,
-      allowH2: false,
-      connect: (options, callback) => {
-        const since = clock.now()
-        this.served = 0
-        this.#isUp = false
-        this.isReset = false
-        const lose = (error: unknown) => {
-          emit({ kind: 'fault', error, where: 'connect' })
-          this.#socket?.destroy()
-        }
-        this.#socket = connect(options, (...outcome) => {
-          this.#isUp = outcome[0] === null
-          guarded(() => {
-            this.connectMs = clock.now() - since
-          }, lose)()
-          guarded(() => callback(...outcome), lose)()
+  constructor(settings: TransportSettings, names: Names, deps: Deps) {
+    this.#names = names
+    this.#host = hostOf(settings.origin)
+    this.#idleMs = settings.idleMs
+    this.#deps = deps
+    const open = opener(settings, names)
+    this.#owner = {
+      connect: (onConnected) => {
+        const socket = open(onConnected)
+        this.#sockets.add(socket)
+        socket.once('close', () => {
+          this.#sockets.delete(socket)
+          if (this.#sockets.size === 0) this.#onClosed()
         })
-        const socket = this.#socket
-        this.#interim = new InterimFilter(socket)
-        socket.on('error', () => {
-          if (socket === this.#socket) this.isReset = true
-        })
+        return socket
       },
-    })
+      onFree: (connection, keepAliveMs) => this.#giveBack(connection, keepAliveMs),
+      onLost: (connection) => this.#forget(connection),
+    }
   }
 
-  get isOpen(): boolean {
-    return this.#isUp && this.#socket?.destroyed === false
+  get open(): number {
+    let open = 0
+    for (const connection of this.#all) if (connection.isOpen) open += 1
+    return open
+  }
+
+  /** @param fresh whether its socket must be new. */
+  take(fresh: boolean): ClientConnection {
+    const connection = this.#free.pop()?.connection ?? new ClientConnection(this.#owner, LIMITS, this.#deps.clock)
+    this.#all.add(connection)
+    if (fresh || this.#isElsewhere(connection)) connection.close()
+    return connection
   }
 
   /** Whether its socket leads to an address that is no longer one of the name's. */
-  isElsewhere(names: Names): boolean {
-    const address = this.isOpen ? this.#socket?.remoteAddress : undefined
-    return address !== undefined && isIP(this.#host) === 0 && !names.holds(this.#host, address)
+  #isElsewhere({ remoteAddress }: ClientConnection): boolean {
+    return remoteAddress !== undefined && isIP(this.#host) === 0 && !this.#names.holds(this.#host, remoteAddress)
   }
 
-  dispatch(exchange: Exchange, call: UpstreamCall): void {
-    this.#interim?.begin()
-    this.#client.dispatch(
-      {
-        method: exchange.method,
-        path: exchange.target,
-        headers: exchange.headers,
-        body: exchange.body?.open() ?? null,
-        upgrade: exchange.upgrade ?? null,
-        ...(this.#servername === undefined ? {} : { servername: this.#servername }),
-      },
-      new WireHandler(call),
-    )
+  #giveBack(connection: ClientConnection, keepAliveMs: number | undefined): void {
+    if (this.#isRetired) {
+      connection.close()
+      return this.#forget(connection)
+    }
+    const hintMs = keepAliveMs === undefined ? this.#idleMs : keepAliveMs - KEEP_ALIVE_MARGIN_MS
+    const endsAt = this.#deps.clock.now() + Math.min(this.#idleMs, Math.max(0, hintMs))
+    this.#free.push({ connection, endsAt })
+    this.#sweepBy(endsAt)
   }
 
-  untaken(): number {
-    return this.#socket === undefined ? 0 : untakenBytes(this.#socket)
+  /** One timer for all idle connections: it is set anew only when one of them ends sooner. */
+  #sweepBy(at: number): void {
+    if (at >= this.#sweepAt) return
+    const { clock } = this.#deps
+    if (this.#sweep !== undefined) clock.cancel(this.#sweep)
+    this.#sweepAt = at
+    this.#sweep = clock.after(at - clock.now(), () => this.#closeIdle())
   }
 
-  drop(): void {
-    if (this.isOpen) this.#socket?.destroy()
-    else this.#socket?.destroy(new Error('connecting was given up'))
+  #closeIdle(): void {
+    this.#sweep = undefined
+    this.#sweepAt = Number.POSITIVE_INFINITY
+    const now = this.#deps.clock.now()
+    let nextAt = Number.POSITIVE_INFINITY
+    for (const one of [...this.#free]) {
+      if (one.endsAt > now) nextAt = Math.min(nextAt, one.endsAt)
+      else {
+        one.connection.close()
+        this.#forget(one.connection)
+      }
+    }
+    if (nextAt < Number.POSITIVE_INFINITY) this.#sweepBy(nextAt)
   }
 
-  yieldSocket(): void {
-    this.#socket = undefined
-    this.#isUp = false
+  #forget(connection: ClientConnection): void {
+    this.#all.delete(connection)
+    const at = this.#free.findLastIndex((one) => one.connection === connection)
+    if (at >= 0) this.#free.splice(at, 1)
   }
 
-  /** Closes its socket after the call under way. */
-  end(): Promise<void> {
-    return this.#client.close()
+  retire(): void {
+    this.#isRetired = true
+    for (const { connection } of [...this.#free]) {
+      connection.close()
+      this.#forget(connection)
+    }
+    if (this.#sweep !== undefined) this.#deps.clock.cancel(this.#sweep)
+    this.#sweep = undefined
   }
 
   close(): Promise<void> {
-    return this.#client.destroy()
+    this.retire()
+    return new Promise((resolve) => {
+      if (this.#sockets.size === 0) return resolve()
+      this.#onClosed = resolve
+      for (const connection of this.#all) connection.close()
+      for (const socket of this.#sockets) socket.destroy()
+    })
+  }
+}
+
+type Free = { readonly connection: ClientConnection; readonly endsAt: number }
+
+/** The host without the brackets of an IPv6 address. */
+const hostOf = ({ hostname }: URL) => hostname.replace(/^\[|\]$/g, '')
+
+/** Opens sockets to the upstream. Each calls `onConnected` when it is connected, including TLS. */
+function opener(settings: TransportSettings, { lookup }: Names): (onConnected: () => void) => Socket {
+  const { origin, ca, servername } = settings
+  const host = hostOf(origin)
+  const isTls = origin.protocol === 'https:'
+  const port = Number(origin.port) || (isTls ? 443 : 80)
+  const name = servername || (isIP(host) === 0 ? host : '')
+  let trust: ReturnType<typeof trusting> | undefined
+  return (onConnected) => {
+    if (!isTls) return connectPlain({ host, port, lookup, noDelay: true }, onConnected)
+    trust ??= trusting(ca)
+    const tls = { host, port, lookup, secureContext: trust, ALPNProtocols: ['http/1.1'] }
+    return connectTls(name === '' ? tls : { ...tls, servername: name }, onConnected)
   }
 }

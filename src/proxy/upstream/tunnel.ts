@@ -1,8 +1,8 @@
-import { STATUS_CODES } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type Clock, Watchdog } from '../../clock.ts'
-import { pairsOf, type RawHeaders } from '../../net/fields.ts'
+import { responseHeadText } from '../../http1/write.ts'
+import type { RawHeaders } from '../../net/fields.ts'
 
 /** Interval of TCP keep-alive probes in ms. Nothing else would notice a machine that vanished. */
 const KEEP_ALIVE_MS = 60_000
@@ -51,8 +51,7 @@ export function openTunnel({ client, upstream, headers, clientHead, idleMs, onOv
   join(client, upstream)
   join(upstream, client)
   watchdog.watch()
-  const lines = pairsOf(headers).map(([name, value]) => `${name}: ${value}\r\n`)
-  client.write(`HTTP/1.1 101 ${STATUS_CODES[101]}\r\n${lines.join('')}\r\n`, 'latin1')
+  client.write(responseHeadText(101, undefined, headers, { isChunked: false, connection: 'upgrade' }), 'latin1')
   if (clientHead.length > 0) upstream.write(clientHead)
   client.on('data', onData).pipe(upstream)
   upstream.on('data', onData).pipe(client)

@@ -1,6 +1,8 @@
 import type { FaultCode } from '../../errors.ts'
+import { BODY_BROKE, REFUSED_WHILE_SENDING } from '../../http1/client-connection.ts'
+import { MessageFault, type MessageFaultKind } from '../../http1/fault.ts'
 
-/** Codes of node:net, node:dns, node:tls and undici, with their fault before a response head. */
+/** Codes of node:net, node:dns, node:tls and the connections, with their fault before a response head. */
 const BY_CODE: Readonly<Record<string, FaultCode>> = {
   ENOTFOUND: 'dns_error',
   EAI_AGAIN: 'dns_error',
@@ -17,7 +19,6 @@ const BY_CODE: Readonly<Record<string, FaultCode>> = {
   EMFILE: 'local_limit',
   ENFILE: 'local_limit',
   ETIMEDOUT: 'connect_timeout',
-  UND_ERR_CONNECT_TIMEOUT: 'connect_timeout',
   EPROTO: 'tls_protocol',
   CERT_HAS_EXPIRED: 'tls_certificate',
   CERT_NOT_YET_VALID: 'tls_certificate',
@@ -35,11 +36,19 @@ const BY_CODE: Readonly<Record<string, FaultCode>> = {
   INVALID_PURPOSE: 'tls_certificate',
   HOSTNAME_MISMATCH: 'tls_certificate',
   ERR_TLS_CERT_ALTNAME_INVALID: 'tls_certificate',
-  UND_ERR_HEADERS_OVERFLOW: 'response_head_too_large',
-  HPE_HEADER_OVERFLOW: 'response_head_too_large',
-  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'protocol',
-  UND_ERR_NOT_SUPPORTED: 'protocol',
-  UND_ERR_REQ_CONTENT_LENGTH_MISMATCH: 'client_gone',
+  [BODY_BROKE]: 'client_gone',
+  [REFUSED_WHILE_SENDING]: 'upload_refused',
+}
+
+const BY_KIND: Readonly<Record<MessageFaultKind, FaultCode>> = {
+  malformed: 'protocol',
+  version: 'protocol',
+  coding: 'protocol',
+  preface: 'protocol',
+  target_too_long: 'protocol',
+  unasked: 'protocol',
+  head_too_large: 'response_head_too_large',
+  incomplete: 'reset',
 }
 
 /** The native error code, also from the attempts of Happy Eyeballs; undefined without one. */
@@ -54,16 +63,12 @@ export function codeOf(error: unknown): string | undefined {
  * @param connected whether the connection was up, including TLS: before that a closed socket means that there is no connection,
  * after it that the connection was lost.
  */
-export function faultFrom(error: unknown, connected: boolean, isTls: boolean): FaultCode {
+export function faultFrom(error: Error | MessageFault, connected: boolean, isTls: boolean): FaultCode {
+  if (error instanceof MessageFault) return BY_KIND[error.kind]
   const code = codeOf(error) ?? ''
-  if (code.startsWith('HPE_')) return BY_CODE[code] ?? 'protocol'
   if (!connected && (code.startsWith('ERR_SSL_') || code.startsWith('ERR_TLS_'))) return BY_CODE[code] ?? 'tls_protocol'
   const known = BY_CODE[code]
   if (known !== undefined) return known === 'connect_timeout' && connected ? 'reset' : known
-  if (connected) return isBadResponse(error) ? 'protocol' : 'reset'
+  if (connected) return 'reset'
   return isTls ? 'tls_protocol' : 'connect_refused'
 }
-
-/** Whether undici met bytes where no response was due, or an upgrade that nobody asked for. */
-const isBadResponse = (error: unknown) =>
-  error instanceof Error && codeOf(error) === 'UND_ERR_SOCKET' && /^bad (response|upgrade)$/.test(error.message)
