@@ -76,6 +76,8 @@ export class ClientConnection {
   #socket: Socket | undefined
   #reader: ResponseReader | undefined
   #isUp = false
+  /** Takes its listeners from the socket. */
+  #release = () => {}
   /** Whether the socket had a request before the present one. */
   #isUsed = false
   /**
@@ -140,8 +142,10 @@ export class ClientConnection {
     const socket = this.#owner.connect(() => {
       if (socket !== this.#socket) return void socket.destroy()
       this.#isUp = true
-      this.connectMs = this.#clock.now() - since
-      this.#guard(() => this.#begin(this.connectMs))
+      this.#guard(() => {
+        this.connectMs = this.#clock.now() - since
+        this.#begin(this.connectMs)
+      })
     })
     this.#socket = socket
     this.#reader = new ResponseReader(
@@ -158,13 +162,15 @@ export class ClientConnection {
     readPastWriteErrors(socket, (error) => {
       if (socket === this.#socket) this.#writeError ??= error
     })
-    socket.on('data', (chunk: Buffer) => this.#guard(() => reader.feed(chunk)))
-    socket.on('end', () => this.#guard(() => this.#ended(socket, reader)))
-    socket.on('drain', () => this.#guard(() => this.#feed?.resume()))
+    const onData = (chunk: Buffer) => this.#guard(() => reader.feed(chunk))
+    const onEnd = () => this.#guard(() => this.#ended(socket, reader))
+    const onDrain = () => this.#guard(() => this.#feed?.resume())
+    const onClose = () => this.#guard(() => this.#closed(socket))
+    socket.on('data', onData).on('end', onEnd).on('drain', onDrain).on('close', onClose)
     socket.on('error', (error) => {
       if (socket === this.#socket) this.#error = error
     })
-    socket.on('close', () => this.#guard(() => this.#closed(socket)))
+    this.#release = () => void socket.off('data', onData).off('end', onEnd).off('drain', onDrain).off('close', onClose)
   }
 
   #begin(connectMs: number | undefined): void {
@@ -232,11 +238,11 @@ export class ClientConnection {
     if (socket === undefined || reader === undefined) return
     if (this.#request?.upgrade === undefined || head.upgrade === '')
       return this.#fault(new MessageFault('malformed', 'a 101 to a request that asked for no other protocol'))
+    const rest = reader.takeRest()
     this.#forget()
     this.#events = undefined
-    const rest = reader.takeRest()
-    socket.removeAllListeners('data').removeAllListeners('end').removeAllListeners('drain')
-    socket.removeAllListeners('close')
+    this.#request = undefined
+    this.#release()
     socket.pause()
     if (rest.length > 0) socket.unshift(rest)
     this.#owner.onFree(this, undefined)

@@ -128,6 +128,11 @@ export class ServerConnection {
     this.#watchdog.watch()
   }
 
+  /** Value of Keep-Alive: clients that know it do not reuse a connection that is about to end. */
+  get keepAliveHint(): string {
+    return `timeout=${Math.floor(this.#limits.idleMs / 1000)}`
+  }
+
   /** Whether a request is under way. */
   get isBusy(): boolean {
     return this.#current !== undefined
@@ -450,8 +455,10 @@ export class ServerRequest {
     this.hasHead = true
     this.#framing = framing
     if (framing === 'close') this.isLast = true
-    const connection = this.isLast ? 'close' : this.head.minor === 0 ? 'keep-alive' : ''
-    const fields = firstField(headers, 'date') === undefined ? [...headers, 'date', dateNow(this.#clock)] : headers
+    const connection = this.isLast ? 'close' : 'keep-alive'
+    const fields = [...headers]
+    if (firstField(headers, 'date') === undefined) fields.push('date', dateNow(this.#clock))
+    if (!this.isLast) fields.push('keep-alive', this.#connection.keepAliveHint)
     this.#pending = responseHeadText(status, statusText, fields, { isChunked: framing === 'chunked', connection })
   }
 

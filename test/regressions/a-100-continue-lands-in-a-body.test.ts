@@ -21,7 +21,7 @@ test('expect: the 100 of a pipelined request comes before its answer or not at a
     'GET /slow HTTP/1.1\r\nhost: x\r\n\r\n' +
       'POST /fast HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\nbody',
   )
-  await upstream.arrival(2)
+  await upstream.arrival(1)
   release()
   const received = await client.until(/second/)
   const order = [...received.matchAll(/HTTP\/1\.1 (\d+)|first|second/g)].map(([word, status]) => status ?? word)

@@ -33,7 +33,7 @@ const PLACES = [
   { name: 'a chunk that is relayed', from: /data .*relay\.ts/ },
   { name: 'the end of a body that is relayed', from: /end .*relay\.ts/ },
   { name: 'the end of a request', from: /#report .*visit\.ts/ },
-  { name: 'a connection that is made', from: /transport\.ts[\s\S]*(afterConnect|onConnect|node:net)/ },
+  { name: 'a connection that is made', from: /client-connection\.ts[\s\S]*(afterConnect|onConnect|node:net)/ },
 ]
 
 test.for(PLACES)('defect: an error at $name affects that request alone', async ({ from }, t) => {

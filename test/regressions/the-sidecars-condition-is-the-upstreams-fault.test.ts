@@ -68,7 +68,7 @@ test('uploads that the upstream refuses by a reset open no breaker', async (t) =
   for (let i = 0; i < 3; i += 1) {
     const client = openRaw(port)
     client.send('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nhalf')
-    await client.until(/urn:breakwater:reset/)
+    await client.until(/urn:breakwater:upload_refused/)
     client.socket.destroy()
   }
   expect(await proxy.sample('breakerState', { upstream: 'web', route: '*' })).toBe(0)

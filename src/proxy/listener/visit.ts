@@ -94,7 +94,7 @@ export class Visit implements RequestOwner {
     this.#deps = deps
     this.#startedAt = deps.clock.now()
     this.#jobs = deps.jobs()
-    this.#continueDue = request.head.expects === CONTINUE && request.head.hasContent
+    this.#continueDue = request.head.expects !== '' && request.head.hasContent
     this.#client = new Link((status, headers) => {
       if (request.takesInterim) request.inform(status, towardsClient(headers, asItIs))
     })
@@ -228,6 +228,10 @@ export class Visit implements RequestOwner {
       this.#reason ??= problem.code
       return
     }
+    this.#answerProblem(problem)
+  }
+
+  #answerProblem(problem: ProxyError): void {
     this.#reason = problem.code
     this.#limit = problem.limit
     if (this.#request.hasHead) return this.#request.cut()
@@ -240,9 +244,13 @@ export class Visit implements RequestOwner {
     })
   }
 
-  /** Whether to end the connection: nothing is trusted after a message that two readers could take differently. */
+  /**
+   * Whether to end the connection: nothing is trusted after a message that two readers could take differently, or after a CONNECT,
+   * whose client may go on with bytes for its tunnel. A client that awaits a 100 may or may not send its body.
+   */
   #endsConnection(code: FaultCode): boolean {
-    return code === 'bad_request' || this.#continueDue || this.#deps.isDraining()
+    const isTunnelAsked = this.#request.head.method === 'CONNECT'
+    return code === 'bad_request' || this.#continueDue || isTunnelAsked || this.#deps.isDraining()
   }
 
   readonly #tell = (error: unknown) => this.#deps.emit({ kind: 'fault', error, where: 'request' })
@@ -263,8 +271,9 @@ export class Visit implements RequestOwner {
   /** Refuses the request, or cuts its connection when the answer has begun. */
   refuse(code: FaultCode, detail?: string): void {
     if (this.#isOver) return
-    guarded(() => this.#refuse(new ProxyError(code, detail)), this.#lose)()
+    // The attempt ends first, so that the request's history has it.
     this.#client.leave(code)
+    guarded(() => this.#answerProblem(new ProxyError(code, detail)), this.#lose)()
   }
 
   shutDown(): void {

@@ -38,6 +38,9 @@ const LIMITS: HeadLimits = { maxHeadBytes: 64 * 1024, maxFields: 1_000, maxTarge
 /** Margin in ms below the `Keep-Alive: timeout=5` of an upstream, which may close a little early. */
 const KEEP_ALIVE_MARGIN_MS = 1000
 
+/** Time in ms by which idle connections are closed late, so that several are closed at once. */
+const SWEEP_LATE_MS = 20
+
 /** HTTP/1.1 connections to one upstream. @param resolve looks its name up. */
 export function connectTo(settings: TransportSettings, resolve: Resolve, deps: Deps): UpstreamConnections {
   const names = new Names(resolve, settings.resolveMs, deps)
@@ -110,9 +113,11 @@ class Pool {
 
   /** @param fresh whether its socket must be new. */
   take(fresh: boolean): ClientConnection {
-    const connection = this.#free.pop()?.connection ?? new ClientConnection(this.#owner, LIMITS, this.#deps.clock)
+    const free = this.#free.pop()
+    const connection = free?.connection ?? new ClientConnection(this.#owner, LIMITS, this.#deps.clock)
     this.#all.add(connection)
-    if (fresh || this.#isElsewhere(connection)) connection.close()
+    const isOld = free !== undefined && free.endsAt <= this.#deps.clock.now()
+    if (fresh || isOld || this.#isElsewhere(connection)) connection.close()
     return connection
   }
 
@@ -138,7 +143,7 @@ class Pool {
     const { clock } = this.#deps
     if (this.#sweep !== undefined) clock.cancel(this.#sweep)
     this.#sweepAt = at
-    this.#sweep = clock.after(at - clock.now(), () => this.#closeIdle())
+    this.#sweep = clock.after(at - clock.now() + SWEEP_LATE_MS, () => this.#closeIdle())
   }
 
   #closeIdle(): void {
