@@ -24,11 +24,14 @@ export class Untaken {
     return this.#lookedAt + idleMs / LOOKS
   }
 
-  /** Whether it has shrunk since the last look; false at the first one. */
-  hasShrunk(now: number): boolean {
+  /**
+   * Whether it has changed since the last look; false at the first one. It also grows when bytes were taken: what the system took
+   * of a write counts twice until the write is done.
+   */
+  hasMoved(now: number): boolean {
     const before = this.#bytes
     this.#bytes = this.#read()
     this.#lookedAt = now
-    return before !== undefined && this.#bytes < before
+    return before !== undefined && this.#bytes !== before
   }
 }

@@ -148,7 +148,7 @@ export class Relay implements BodySink {
   #late(): void {
     if (this.#slowClient !== undefined) {
       const now = this.#clock.now()
-      if (this.#slowClient.hasShrunk(now)) this.#progressed()
+      if (this.#slowClient.hasMoved(now)) this.#progressed()
       if (now < this.#progressAt + this.#idleTimeoutMs) return this.#watchdog?.watch()
     }
     if (this.#clock.stalledMs() > this.#stalledBefore) this.#reply.discard('cancelled')

@@ -157,7 +157,7 @@ class Attempt implements CallWatch {
   #late(): void {
     if (this.#untaken !== undefined) {
       const now = this.#deps.clock.now()
-      if (this.#untaken.hasShrunk(now)) this.#since()
+      if (this.#untaken.hasMoved(now)) this.#since()
       if (now < Math.min(this.#phaseEndsAt(), this.#deadlineAt())) return this.#watchdog.watch()
     }
     this.#giveUp(this.#lateness(), this.#stalledMs() > 0 ? 'sidecar' : undefined)
