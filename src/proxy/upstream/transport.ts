@@ -4,7 +4,7 @@ import type { Exchange, Transport } from '../../policy/exchange.ts'
 import type { Deps } from '../../deps.ts'
 import { guarded } from '../../guard.ts'
 import { untakenBytes } from '../../net/send-queue.ts'
-import { trusting } from '../../net/trust.ts'
+import { serverNameOf, trusting } from '../../net/trust.ts'
 import { type Line, UpstreamCall } from './call.ts'
 import { Names, type Resolve } from '../../net/dns-cache.ts'
 import { InterimFilter } from './interim-filter.ts'
@@ -19,6 +19,9 @@ export type TransportSettings = {
   readonly resolveMs: number
   /** PEM text of certificate authorities to trust besides the default ones; '' for none. */
   readonly ca: string
+  /** PEM text of the client certificate and its private key; both '' for none. */
+  readonly cert: string
+  readonly key: string
   /** Server name for SNI and the certificate; '' for the origin's host. */
   readonly servername: string
 }
@@ -93,8 +96,8 @@ export function connectTo(settings: TransportSettings, resolve: Resolve, deps: D
   }
 }
 
-function connectorOf({ origin, ca }: TransportSettings, { lookup }: Names): Connect {
-  const trust = origin.protocol === 'https:' ? { secureContext: trusting(ca) } : {}
+function connectorOf({ origin, ca, cert, key }: TransportSettings, { lookup }: Names): Connect {
+  const trust = origin.protocol === 'https:' ? { secureContext: trusting(ca, { cert, key }) } : {}
   // undici's connector returns the socket that it opens, although its type does not say so.
   return buildConnector({ ...trust, lookup, timeout: 0, allowH2: false }) as unknown as Connect
 }
@@ -104,7 +107,7 @@ class Connection implements Line {
   readonly isTls: boolean
   readonly giveBack: () => void
   readonly #client: Client
-  readonly #servername: string | undefined
+  readonly #servername: string
   readonly #host: string
   #socket: Socket | undefined
   #interim: InterimFilter | undefined
@@ -118,7 +121,7 @@ class Connection implements Line {
     this.giveBack = giveBack
     this.isTls = origin.protocol === 'https:'
     this.#host = origin.hostname
-    this.#servername = servername || (isIP(origin.hostname) === 0 ? origin.hostname : undefined)
+    this.#servername = serverNameOf(origin, servername)
     this.#client = new Client(origin, {
       pipelining: 1,
       headersTimeout: 0,
@@ -137,7 +140,7 @@ class Connection implements Line {
           emit({ kind: 'fault', error, where: 'connect' })
           this.#socket?.destroy()
         }
-        this.#socket = connect(options, (...outcome) => {
+        this.#socket = connect({ ...options, servername: this.#servername }, (...outcome) => {
           this.#isUp = outcome[0] === null
           guarded(() => {
             this.connectMs = clock.now() - since
@@ -172,7 +175,8 @@ class Connection implements Line {
         headers: exchange.headers,
         body: exchange.body?.open() ?? null,
         upgrade: exchange.upgrade ?? null,
-        ...(this.#servername === undefined ? {} : { servername: this.#servername }),
+        // Never '': undici would take the name from the Host field, and connect anew for each Host.
+        ...{ servername: this.#servername || 'none' },
       },
       new WireHandler(call),
     )
