@@ -20,13 +20,21 @@ import { KeptBody } from '../body/body.ts'
 import type { KeptBytes } from '../body/kept-bytes.ts'
 import type { ClientConnection } from './client-connection.ts'
 import { computedTimeouts } from '../computed-timeouts.ts'
-import { type IncomingFields, readFields, towardsClient } from '../headers.ts'
+import { mayHaveUrls, withRewrittenJson } from '../fields/json-reply.ts'
+import {
+  type ClientSide,
+  clientSide,
+  type IncomingFields,
+  interimTowardsClient,
+  readFields,
+  towardsClient,
+} from '../headers.ts'
 import { type JobShape, jobOf } from '../job-shape.ts'
 import { answerProblem } from '../problem.ts'
 import { cut, Relay } from '../relay.ts'
-import { type Route, relocate, routeFor, type Upstream } from '../route.ts'
+import { type Route, routeFor, type Upstream } from '../route.ts'
 import { openSpill } from '../body/spill.ts'
-import { climbsOut, originForm, pathOf } from './target.ts'
+import { authorityOf, climbsOut, originForm, pathOf } from './target.ts'
 import { type Joined, joinTrace, withTrace } from '../trace.ts'
 import { openTunnel } from '../upstream/tunnel.ts'
 
@@ -46,6 +54,8 @@ export type VisitDeps = Deps & {
   readonly keptBytes: KeptBytes
   /** The limit that leaves no room for another connection. @param open connections of the listener. */
   readonly fullBy: (open: number) => Exclude<LocalLimit, 'pipeline'> | undefined
+  /** Largest head of a message, in bytes. */
+  readonly maxHead: () => number
   /** Called once per request. */
   readonly jobs: () => JobShape
   /** Share of new traces to record, 0 to 1; undefined when tracing is off. */
@@ -82,6 +92,7 @@ export class Visit {
   readonly #joined: Joined | undefined
   #continueDue: boolean
   #route: Route | undefined
+  #side: ClientSide | undefined
   #exchange: Exchange | undefined
   #body: KeptBody | undefined
   #relay: Relay | undefined
@@ -112,11 +123,8 @@ export class Visit {
   #inform(status: number, headers: RawHeaders): void {
     const { socket } = this.response
     if (this.#client.gone || this.response.headersSent || this.#request.httpVersion !== '1.1') return
-    if (socket === null || socket.writableNeedDrain) return
-    this.response.writeInformation(
-      status,
-      towardsClient(headers, (location) => location),
-    )
+    if (socket === null || socket.writableNeedDrain || this.#side === undefined) return
+    this.response.writeInformation(status, interimTowardsClient(headers, this.#side))
   }
 
   /**
@@ -146,7 +154,9 @@ export class Visit {
       if (climbsOut(path)) throw new ProxyError('bad_target', 'the path climbs above its prefix')
       const route = routeFor(destination.upstream, method, path)
       this.#route = route
-      const fields = this.#fields()
+      const fields = this.#fields(route)
+      const side = clientSide(route.fields, destination.upstream, fields.host, destination.prefix)
+      this.#side = side
       this.#ignored = fields.ignored
       if (fields.hosts > 1 || (fields.hosts === 0 && this.#request.httpVersion === '1.1'))
         throw new ProxyError('bad_request', 'a request has exactly one Host')
@@ -155,20 +165,24 @@ export class Visit {
       const settled = typeof timeouts === 'function' ? await this.#computed(timeouts, route, destination) : timeouts
       if (this.#client.gone) return
       const exchange = this.#open(method, destination, path, route, fields, settled)
-      const reply = await route.send(exchange)
+      let reply = await route.send(exchange)
+      const { rewriting } = route.fields
+      if (!this.#client.gone && mayHaveUrls(reply, method, rewriting))
+        reply = await withRewrittenJson(reply, exchange, rewriting, side.address, this.#deps.clock)
       if (this.#client.gone) return reply.discard('cancelled')
       this.#body?.commit()
-      this.#answer(reply, destination, fields.host)
+      this.#answer(reply, side)
     } catch (error) {
       guarded(() => this.#refuse(error), this.#lose)()
     }
   }
 
-  #fields(): IncomingFields {
-    const { socket, httpVersion, rawHeaders } = this.#request
+  #fields(route: Route): IncomingFields {
+    const { socket, httpVersion, rawHeaders, url = '' } = this.#request
     const uuid = this.#joined?.uuid
     const newId = uuid === undefined ? this.#deps.newId : () => uuid
-    const fields = readFields(rawHeaders, { address: socket.remoteAddress ?? 'unknown', httpVersion, newId })
+    const sender = { address: socket.remoteAddress ?? 'unknown', httpVersion, newId, authority: authorityOf(url) }
+    const fields = readFields(rawHeaders, sender, route.fields)
     return this.#joined === undefined ? fields : { ...fields, headers: withTrace(fields.headers, this.#joined) }
   }
 
@@ -231,9 +245,8 @@ export class Visit {
     return new KeptBody(source, route.bodyLimits, keptBytes, () => openSpill(spillFolder, newId()))
   }
 
-  #answer(reply: Reply, { upstream, prefix }: Destination, host: string): void {
-    const self = host === '' ? '' : `http://${host}`
-    const headers = towardsClient(reply.headers, (location) => relocate(location, upstream, self, prefix))
+  #answer(reply: Reply, side: ClientSide): void {
+    const headers = towardsClient(reply.headers, side)
     const attempts = this.#exchange?.attempts ?? 0
     if (attempts > 1) headers.push('x-breakwater-attempts', String(attempts))
     this.#status = reply.status
