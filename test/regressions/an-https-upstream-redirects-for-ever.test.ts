@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http'
 import { expect, test } from 'vitest'
 import { ask } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
@@ -5,22 +6,14 @@ import { startProxy } from '../support/proxy.ts'
 import { fixture, tlsUpstream } from '../support/tls-upstream.ts'
 
 /** Rails, Django and others behave like this when they are told to force HTTPS. */
-const FORCES_HTTPS =
-  (port: () => number) =>
-  (request: import('node:http').IncomingMessage, response: import('node:http').ServerResponse) => {
-    const { 'x-forwarded-proto': proto, ...headers } = request.headers
-    if (proto !== undefined && proto !== 'https')
-      response.writeHead(301, { location: `https://127.0.0.1:${port()}${request.url}` }).end()
-    else response.end(JSON.stringify({ ...headers, proto }))
-  }
+const forcesHttps: RequestListener = (request, response) => {
+  const { 'x-forwarded-proto': proto, ...headers } = request.headers
+  if (proto === 'http') response.writeHead(301, { location: `https://${headers.host}${request.url}` }).end()
+  else response.end(JSON.stringify({ ...headers, proto }))
+}
 
 test('forwarded: an https upstream that forces HTTPS by X-Forwarded-Proto answers, and is told no address', async (t) => {
-  let port = 0
-  const upstream = await tlsUpstream(
-    t,
-    FORCES_HTTPS(() => port),
-  )
-  port = upstream.port
+  const { port } = await tlsUpstream(t, forcesHttps)
   const proxy = await startProxy(t, {
     clock: fakeClock(),
     upstreams: { web: { url: `https://127.0.0.1:${port}`, listen: '127.0.0.1:0', tls: { ca: fixture('ca.pem') } } },
