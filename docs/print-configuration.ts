@@ -110,6 +110,7 @@ const isReference = ({ type, pattern }: JsonSchema) => type === 'string' && patt
 function written(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(written).join(', ')}]`
   if (typeof value !== 'object' || value === null) return value === '' ? '""' : String(value)
+  if (Object.keys(value).length === 0) return '{}'
   return `{ ${Object.entries(value)
     .map(([key, one]) => `${key}: ${written(one)}`)
     .join(', ')} }`

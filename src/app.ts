@@ -7,6 +7,7 @@ import { type App, Lifecycle, type Outside } from './lifecycle.ts'
 import { putInForce } from './reload/put-in-force.ts'
 import { Reloads } from './reload/reloads.ts'
 import { type ConfigSource, UNFILED } from './reload/source.ts'
+import { watchFile } from './reload/watch.ts'
 import type { Given } from './reload/config-thread.ts'
 import { DataPlane } from './runtime/data-plane.ts'
 
@@ -22,7 +23,9 @@ export async function startApp(given: Given, outside: Outside, source: ConfigSou
   const life = new Lifecycle(clock)
   const deps: Deps = { clock, random, newId, emit: emitTo(folds), isDraining: () => life.isDraining }
   const book = new JobBook(config.checkpoints.ttl, clock)
-  const data = new DataPlane(config, book, resolve, deps)
+  const unwatched = (error: unknown) => deps.emit({ kind: 'fault', error, where: 'watch' })
+  const watch = (file: string, onChange: () => void) => watchFile(file, onChange, unwatched, clock)
+  const data = new DataPlane(config, book, resolve, watch, deps)
   const observers = new Observers(config, version, logTo, data, deps)
   folds.push(...observers.folds, (event) => data.record(event))
   life.onClose(() => data.close())

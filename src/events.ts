@@ -186,6 +186,8 @@ export type Event =
     }
   /** The addresses of an upstream's name changed, or could not be looked up: then the known ones stay. */
   | { readonly kind: 'name'; readonly host: string; readonly outcome: 'changed' | 'failed'; readonly error: unknown }
+  /** A file that holds a header's value was read after a change, or could not be read: then its last value is kept. */
+  | { readonly kind: 'secret_file'; readonly path: string; readonly outcome: 'read' | 'kept'; readonly error: unknown }
   /** A call to the checkpoint store ended. `isDown`: the store could not serve it. */
   | {
       readonly kind: 'store_call'

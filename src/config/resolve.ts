@@ -35,6 +35,7 @@ export function resolve(raw: unknown, parsed: z.infer<typeof FILE>): Config {
     bodies: top.bodies,
     shutdown: top.shutdown,
     maxConnections: top.maxConnections,
+    maxHead: top.maxHead,
     control: { ...top.control, metricsListen: orUndefined(top.control.metricsListen) },
     log: top.log,
     checkpoints: top.checkpoints,
@@ -126,7 +127,7 @@ const written = (address: Address | undefined) =>
   address === undefined || address.port === 0 ? undefined : `${address.host}:${address.port}`
 
 function upstreamConflicts(upstream: UpstreamConfig, computed: readonly string[], { inputs }: JobConfig): Conflict[] {
-  const { name, urls, routes } = upstream
+  const { name, urls, routes, tls } = upstream
   const path = ['upstreams', name]
   const inputNames = inputs.map((input) => input.name)
   const ofPolicies = (at: Path, settings: RouteConfig) =>
@@ -136,10 +137,17 @@ function upstreamConflicts(upstream: UpstreamConfig, computed: readonly string[]
   const matches = routes.map(({ match }, i) => ({ path: [...path, 'routes', i, 'match'], key: match }))
   return [
     ...endpointConflicts(path, urls),
+    ...tlsConflicts(path, tls),
     ...ofPolicies(path, { ...unmatchedRoute(upstream), ...pick(upstream, SEPARATE), match: '' }),
     ...routes.flatMap((route, i) => ofPolicies([...path, 'routes', i], route)),
     ...repeated(matches, 'another route of this upstream has the same match'),
   ]
+}
+
+function tlsConflicts(path: Path, { cert, key }: UpstreamConfig['tls']): Conflict[] {
+  if ((cert === '') === (key === '')) return []
+  const [given, missing] = cert === '' ? ['key', 'cert'] : ['cert', 'key']
+  return [{ path: [...path, 'tls', given], message: `needs tls.${missing}, too` }]
 }
 
 /** All endpoints need the same path: the endpoint is chosen after the request's target is made. */

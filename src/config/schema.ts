@@ -89,6 +89,11 @@ export const TOP = {
     10_000,
     'Client connections of one listener. Fewer when the process has too few file descriptors.',
   ),
+  maxHead: setting(
+    size('4KiB', '1MiB'),
+    '64KiB',
+    'Largest head of a request or a response: its first line and its fields.',
+  ),
   shutdown: setting(duration('0ms', '1d'), '25s', 'Longest drain. Requests that are still under way then are cut.'),
   control: {
     listen: setting(listenAddress, '127.0.0.1:8081', 'Control listener: API, page, metrics and probes.'),
@@ -258,6 +263,8 @@ export type Config = {
   readonly shutdown: number
   /** Client connections of one listener. */
   readonly maxConnections: number
+  /** Largest head of a message, in bytes. */
+  readonly maxHead: number
   readonly control: {
     readonly listen: Address
     readonly token: string

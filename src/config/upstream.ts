@@ -1,6 +1,7 @@
 /** Settings of upstreams and routes: those of all policies, and those that belong to none. */
 
 import { POLICIES, type RoutePolicies, type SeparateKey, type UpstreamPolicies } from '../policy/policies.ts'
+import { FIELDS } from './fields.ts'
 import { listOf, text } from './kinds/kinds.ts'
 import { defaultsOf, joined, setting, type Values, whole } from './kinds/setting.ts'
 
@@ -9,6 +10,7 @@ const protocol = text.regex(/^[!#$%&'*+.^_`|~\w-]+(?:\/[!#$%&'*+.^_`|~\w-]+)?$/,
 })
 
 const OWN_ROUTE = {
+  ...FIELDS,
   upgrades: setting(
     listOf(protocol),
     ['websocket'],
@@ -24,6 +26,8 @@ const OWN_UPSTREAM = {
       '',
       "Server name (SNI) of the upstream and of its certificate. The url's host when empty.",
     ),
+    cert: setting(text, '', 'PEM file of the client certificate for the upstream, with its chain. Needs key.'),
+    key: setting(text, '', 'PEM file of the private key of cert.'),
   },
 }
 

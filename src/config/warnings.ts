@@ -7,6 +7,7 @@ import type { Path } from './file/source.ts'
 import { POLICIES } from '../policy/policies.ts'
 import { lengthsOf } from '../policy/deadline/timeouts.ts'
 import type { Finding } from '../policy/scope.ts'
+import { FIELD_RULES } from './warnings/fields.ts'
 import { REACHING, ROUTING } from './warnings/routing.ts'
 import { defaultInputs, type FileRouteScope, type FileUpstreamScope, type NamedRules } from './warnings/rule.ts'
 import { COMPUTED, SERVICE } from './warnings/service.ts'
@@ -23,6 +24,7 @@ type Found = Finding & { readonly rule: string; readonly scope: Path }
 const ROUTE_RULES: NamedRules<FileRouteScope> = [
   ...POLICIES.flatMap(({ warnings }) => Object.entries(warnings?.route ?? {})),
   ...Object.entries(ROUTING),
+  ...Object.entries(FIELD_RULES),
 ]
 const UPSTREAM_RULES: NamedRules<FileUpstreamScope> = [
   ...POLICIES.flatMap(({ warnings }) => Object.entries(warnings?.upstream ?? {})),
@@ -76,6 +78,7 @@ function scopesOf(config: Config, upstream: UpstreamConfig, origins: Origins): (
     path,
     lengths: lengthsOf(route.timeout, config.timeouts, inputs),
     isWritten: (setting: string) => origins.of([...path, ...setting.split('.')]) !== undefined,
+    writtenAt: (setting: Path) => origins.textOf([...path, ...setting]),
   })
   return [
     scope(base, undefined, unmatchedRoute(upstream)),

@@ -11,6 +11,7 @@ import { type Retries, retriesOf } from '../policy/retry/starts.ts'
 import type { ExplainScope, Part } from '../policy/scope.ts'
 import { compileMatch } from '../proxy/route.ts'
 import { boundsOf, type Bounds } from './bounds.ts'
+import { fieldParts } from './fields.ts'
 
 /** Settings of one policy, and what they do. */
 type Policy = { readonly name: string; readonly parts: readonly Part[] }
@@ -44,6 +45,8 @@ export type Explanation = {
   readonly retries: Retries
   /** In the order in which a request meets them. */
   readonly policies: readonly Policy[]
+  /** What is added to header fields, and changed in them. */
+  readonly fields: readonly Part[]
   readonly bounds: Bounds
 }
 
@@ -87,6 +90,7 @@ export function explain(config: Config, origins: Origins, question: Question): E
     policies: POLICIES.map(({ name, explain: tell }) => ({ name, parts: tell?.(scope) ?? [] })).filter(
       ({ parts }) => parts.length > 0,
     ),
+    fields: fieldParts(scope),
     bounds: boundsOf(scope, timeouts),
   }
 }

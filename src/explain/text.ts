@@ -26,6 +26,8 @@ export function textOf(explanation: Explanation): string {
     ...retryLines(explanation),
     '\npolicies, in the order in which a request meets them\n',
     ...explanation.policies.map(({ name, parts }) => row(name, parts.map(withLine))),
+    '\nheader fields and URLs\n',
+    row('fields', explanation.fields.map(withLine)),
     '\nbest and worst\n',
     row('client', [`best: ${bounds.client.best}`, `worst: ${bounds.client.worst}`]),
     row('upstream', [`best: ${bounds.upstream.best}`, `worst: ${bounds.upstream.worst}`]),

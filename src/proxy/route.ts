@@ -1,3 +1,4 @@
+import type { FieldRules } from './fields/rules.ts'
 import type { ExchangeRoute, RouteTraits, Send } from '../policy/exchange.ts'
 
 /** Compiled settings of one route. Only read. */
@@ -6,6 +7,8 @@ export type Route = Pick<ExchangeRoute, 'ref'> &
     readonly send: Send
     /** Protocols that its requests may switch to, in lower case. */
     readonly upgrades: ReadonlySet<string>
+    /** What it does to the header fields and URLs of its messages. */
+    readonly fields: FieldRules
   }
 
 export type Upstream = {
@@ -43,22 +46,4 @@ export function compileMatch(pattern: string): Match {
   })
   const path = new RegExp(`^${source.join('/')}$`, 's')
   return (asked, at) => (method === '*' || method === asked || (method === 'GET' && asked === 'HEAD')) && path.test(at)
-}
-
-/**
- * Rewrites a `Location` of the upstream to the address that the client called. Only locations at the upstream's origins and
- * under its base path are rewritten.
- * @param self scheme and authority that the client called, e.g. `http://127.0.0.1:8080`; '' for a bare path.
- * @param prefix the upstream's segment on the shared listener, e.g. `/web`; '' on its own listener.
- */
-export function relocate(location: string, upstream: Upstream, self: string, prefix: string): string {
-  const { origins, basePath } = upstream
-  const isPath = location.startsWith('/') && !location.startsWith('//')
-  if (!isPath && !/^([a-z][a-z0-9+.-]*:)?\/\//i.test(location)) return location
-  if (!isPath && !origins.some((origin) => URL.parse(location, origin)?.origin === origin.origin)) return location
-  const path = isPath ? location : location.replace(/^[^/]*\/\/[^/?#]*/, '')
-  const absolutePath = path.startsWith('/') ? path : `/${path}`
-  if (!/^(?:[/?#]|$)/.test(absolutePath.slice(basePath.length)) || !absolutePath.startsWith(basePath)) return location
-  const rest = absolutePath.slice(basePath.length)
-  return `${isPath ? '' : self}${prefix}${rest.startsWith('/') ? rest : `/${rest}`}`
 }

@@ -16,6 +16,7 @@ import { connectTo } from '../proxy/upstream/transport.ts'
 import { activateGeneration, type Generation, type Ground, prepareGeneration } from './generation.ts'
 import { doorsOf, Listeners, ownKey, SHARED } from './listeners.ts'
 import type { Runtime } from './runtime.ts'
+import type { FileAccess } from './secret-files.ts'
 
 export class DataPlane {
   readonly #deps: Deps
@@ -28,12 +29,12 @@ export class DataPlane {
   #inForce: Generation
 
   /** Does not listen yet. @throws Error for a file of the configuration that cannot be read. */
-  constructor(config: Config, book: JobBook, resolve: Resolve, deps: Deps) {
+  constructor(config: Config, book: JobBook, resolve: Resolve, watchFile: FileAccess['watchFile'], deps: Deps) {
     this.#deps = deps
     this.#ground = {
       book,
       connect: (settings) => connectTo(settings, resolve, deps),
-      readText: (path) => readFileSync(path, 'utf8'),
+      files: { readText: (path) => readFileSync(path, 'utf8'), watchFile },
       deps,
     }
     this.#inForce = prepareGeneration(config, undefined, this.#ground)
@@ -44,6 +45,7 @@ export class DataPlane {
         spillFolder: tmpdir(),
         keptBytes: this.#kept,
         fullBy: (open) => this.#fullBy(open),
+        maxHead: () => this.#inForce.maxHead,
         jobs: () => this.#inForce.jobs,
         sample: config.tracing.endpoint === '' ? undefined : config.tracing.sample,
       },
@@ -59,6 +61,7 @@ export class DataPlane {
     const doors = doorsOf(config, () => this.#inForce.runtime.upstreams)
     const { activate } = await this.#listeners.prepare(doors, doors)
     activate()
+    this.#inForce.secrets.begin()
   }
 
   /**
@@ -142,6 +145,7 @@ export class DataPlane {
 
   async close(): Promise<void> {
     this.#inForce.earlyProbes.close()
+    this.#inForce.secrets.close()
     await Promise.all([this.#inForce.runtime.close(), this.#listeners.close()])
   }
 

@@ -8,6 +8,7 @@ import { pipeline } from '../policy/pipeline.ts'
 import { POLICIES, type FullPlace, type FullStanding } from '../policy/policies.ts'
 import type { RouteTraits } from '../policy/exchange.ts'
 import { NO_ROUTE } from '../policy/policy.ts'
+import { fieldRulesOf, type SourceOf } from './field-rules.ts'
 import { compileMatch, type Route, type Upstream } from '../proxy/route.ts'
 import {
   activateUpstream,
@@ -34,16 +35,23 @@ export type Runtime = {
   readonly close: () => Promise<void>
 }
 
+/** What the process lends to a configuration that names files. */
+export type Files = {
+  /** Throws when the file cannot be read. */
+  readonly readText: (path: string) => string
+  readonly sourceOf: SourceOf
+}
+
 /**
  * Compiles a configuration.
  * @param before retained state of the Runtime in force; empty for the first. Stays unchanged.
- * @param readText of a file that the configuration names; throws when it cannot be read.
+ * @throws Error for a file that cannot be read.
  */
 export function compile(
   config: Config,
   before: RetainedUpstreams,
   connect: Connect,
-  readText: (path: string) => string,
+  { readText, sourceOf }: Files,
   deps: Deps,
 ): Runtime {
   const retained = new Map(
@@ -57,7 +65,9 @@ export function compile(
     states.map(({ config: { name }, states: { breakers } }) => [name, breakerControl(breakers, deps)]),
   )
   return {
-    upstreams: new Map(states.map((state) => [state.config.name, compileUpstream(state, config.timeouts, deps)])),
+    upstreams: new Map(
+      states.map((state) => [state.config.name, compileUpstream(state, config.timeouts, sourceOf, deps)]),
+    ),
     retained,
     snapshot: () => ({ upstreams: states.map((state) => snapshotOf(state, deps)) }),
     isOpen: (name, origin) => breakers.get(name)?.isOpen(origin) ?? false,
@@ -78,12 +88,12 @@ export function activate(before: RetainedUpstreams, after: RetainedUpstreams, de
   for (const wire of leftBehind(before, after)) wire.retire()
 }
 
-function compileUpstream(state: UpstreamState, rules: TimeoutRules, deps: Deps): Upstream {
+function compileUpstream(state: UpstreamState, rules: TimeoutRules, sourceOf: SourceOf, deps: Deps): Upstream {
   const { config, endpoints } = state
   const [first] = config.urls
   if (first === undefined) throw new Error(`${config.name} has no url`)
   const { pathname } = new URL(first)
-  const compiled = state.routes.map((route) => compileRoute(route, state, rules, deps))
+  const compiled = state.routes.map((route) => compileRoute(route, state, rules, sourceOf, deps))
   const fallback = compiled.pop()
   if (fallback === undefined) throw new Error(`${config.name} has no route ${NO_ROUTE}`)
   return {
@@ -99,6 +109,7 @@ function compileRoute(
   { owner, states }: UpstreamState['routes'][number],
   upstream: UpstreamState,
   rules: TimeoutRules,
+  sourceOf: SourceOf,
   deps: Deps,
 ): Route {
   const { match, ref, settings } = owner
@@ -110,19 +121,21 @@ function compileRoute(
     endpoints: upstream.endpoints.map(({ origin, states: state, wire }) => ({ origin, state, transport: wire.send })),
     deps,
   }
-  const { upgrades } = match === NO_ROUTE ? upstream.config : routeOf(upstream, match)
+  const at = match === NO_ROUTE ? undefined : indexOf(upstream, match)
+  const { upgrades } = (at === undefined ? undefined : upstream.config.routes[at]) ?? upstream.config
   return {
     ref,
     send: pipeline(place),
     upgrades: new Set(upgrades.map((name) => name.toLowerCase())),
+    fields: fieldRulesOf(upstream.config, at, sourceOf),
     ...traitsOf(place, rules),
   }
 }
 
-function routeOf({ config }: UpstreamState, match: string) {
-  const route = config.routes.find((one) => one.match === match)
-  if (route === undefined) throw new Error(`${config.name} has no route ${match}`)
-  return route
+function indexOf({ config }: UpstreamState, match: string): number {
+  const at = config.routes.findIndex((one) => one.match === match)
+  if (at < 0) throw new Error(`${config.name} has no route ${match}`)
+  return at
 }
 
 const NO_TIMEOUTS = { connectMs: 0, attemptMs: 0, totalMs: 0, idleMs: 0, usefulMs: 0 }

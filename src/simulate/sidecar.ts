@@ -6,7 +6,7 @@ import type { Inputs } from '../job/timeouts.ts'
 import type { Event } from '../events.ts'
 import type { Exchange } from '../policy/exchange.ts'
 import type { Deps } from '../deps.ts'
-import { compile, type Runtime } from '../runtime/runtime.ts'
+import { compile, type Files, type Runtime } from '../runtime/runtime.ts'
 import { type Answer, SimulatedCall } from './simulated-call.ts'
 import { type SimulatedAsk, SimulatedRequest } from './simulated-request.ts'
 import type { Tally } from './report/tally.ts'
@@ -21,6 +21,9 @@ export type World = {
    */
   isWell(upstream: string, origin: string, everyMs: number): boolean
 }
+
+/** Nothing in a simulation depends on what the files of a configuration hold. */
+const NO_FILES: Files = { readText: () => '', sourceOf: () => ({ value: '' }) }
 
 /** One sidecar without sockets: the policies of a configuration with a virtual clock and simulated upstreams. */
 export class SimulatedSidecar {
@@ -58,7 +61,7 @@ export class SimulatedSidecar {
       retire: () => {},
       close: async () => {},
     })
-    this.#runtime = compile(config, new Map(), connect, () => '', this.#deps)
+    this.#runtime = compile(config, new Map(), connect, NO_FILES, this.#deps)
     this.#early = new EarlyProbes(
       watchedOf(config, world),
       (upstream, origin) => !this.#isOver() && this.#runtime.isOpen(upstream, origin),

@@ -30,6 +30,7 @@ test('the shortest valid file gets every default', () => {
     bodies: { memory: 64 * 1024 * 1024, disk: 1024 * 1024 * 1024 },
     shutdown: 25_000,
     maxConnections: 10_000,
+    maxHead: 65_536,
     control: { listen: { host: '127.0.0.1', port: 8081 }, token: '', metricsListen: undefined },
     log: { level: 'info', access: true },
     checkpoints: {
@@ -56,7 +57,13 @@ test('the shortest valid file gets every default', () => {
         urls: ['http://localhost:9000'],
         listen: undefined,
         health: { path: undefined, timeoutMs: 2_000, intervalMs: 15_000 },
-        tls: { ca: '', servername: '' },
+        tls: { ca: '', servername: '', cert: '', key: '' },
+        forwarded: 'http',
+        via: 'http',
+        host: 'upstream',
+        headers: { request: { set: {}, remove: [] }, response: { set: {}, remove: [] } },
+        rewrite: { headers: [], json: [] },
+        inspectBytes: 65_536,
         timeout: {
           connectMs: 5_000,
           attemptMs: 12_000,
@@ -193,6 +200,101 @@ test('no fault shows a secret from the environment', () => {
   expect(loaded.ok).toBe(false)
   expect(JSON.stringify(loaded)).not.toContain('hunter2')
   expect(loaded.ok || formatFaults(loaded.faults)).not.toContain('hunter2')
+})
+
+const fields = (settings: string, env = {}) =>
+  sound(`upstreams: { web: { url: http://web, ${settings} } }`, env).upstreams[0]
+const fieldFaults = (settings: string) => faults(`upstreams:\n  web:\n    url: http://web\n${settings}`)
+
+test('headers: values come from the file, the environment or another file', () => {
+  const web = fields(
+    'headers: { request: { set: { x-a: "a b", X-B: "${B}", x-c: { file: /run/c } }, remove: [x-d] } }',
+    {
+      B: '7',
+    },
+  )
+  expect(web?.headers).toEqual({
+    request: { set: { 'x-a': 'a b', 'X-B': '7', 'x-c': { file: '/run/c' } }, remove: ['x-d'] },
+    response: { set: {}, remove: [] },
+  })
+})
+
+test('headers: a route replaces a list or a map of its upstream whole, and inherits the others', () => {
+  const web = fields(
+    'headers: { request: { set: { x-a: a }, remove: [x-d] } }, host: preserve, rewrite: { json: [/a] }, routes: [{ match: GET /, headers: { request: { set: { x-b: b } } }, rewrite: { headers: [x-url] } }]',
+  )
+  expect(web?.routes[0]).toMatchObject({
+    host: 'preserve',
+    headers: { request: { set: { 'x-b': 'b' }, remove: ['x-d'] } },
+    rewrite: { json: ['/a'], headers: ['x-url'] },
+  })
+  expect(web?.routes[0]?.headers.request.set).not.toHaveProperty('x-a')
+})
+
+const WRITTEN_BY_SIDECAR = 'the sidecar writes this field itself: it belongs to the connection, not to the message'
+
+test.each(['Connection', 'transfer-encoding', 'Content-Length', 'TE', 'Upgrade', 'Keep-Alive', 'Trailer', 'Expect'])(
+  'headers: %s is refused in set and remove, of requests and responses',
+  (name) => {
+    for (const message of ['request', 'response']) {
+      const at = `upstreams.web.headers.${message}`
+      expect(fieldFaults(`    headers: { ${message}: { set: { ${name}: x }, remove: [${name}] } }`)).toEqual([
+        expect.stringContaining(`${at}.set.${name} ${WRITTEN_BY_SIDECAR}`),
+        expect.stringContaining(`${at}.remove.0 ${WRITTEN_BY_SIDECAR}`),
+      ])
+    }
+  },
+)
+
+test('headers: Host, a repeated name and values that are no line are refused', () => {
+  const set = (entries: string) => fieldFaults(`    headers: { request: { set: { ${entries} } } }`)
+  expect(set('Host: x')).toEqual(['4:34 upstreams.web.headers.request.set.Host Host is set by the key host'])
+  expect(set('x-a: a, X-A: b')).toEqual([expect.stringContaining('a field stands there twice')])
+  expect(set('x-a: 7')).toEqual([expect.stringContaining('expected text (a number in quotes), or { file: /path }')])
+  expect(set('x-a: "a\\nb"')).toEqual([expect.stringContaining('a header value is one line')])
+  expect(set('x-a: { path: /x }')).toEqual([
+    expect.stringContaining('file is missing'),
+    expect.stringContaining('unknown key'),
+  ])
+  expect(set('x a: b')).toEqual([expect.stringContaining('expected a header name')])
+})
+
+test.each(['true', 'false', 'http'])('forwarded and via: %s is accepted', (value) => {
+  const expected = value === 'http' ? value : value === 'true'
+  expect(fields(`forwarded: ${value}, via: ${value}`)).toMatchObject({ forwarded: expected, via: expected })
+})
+
+test.each(['upstream', 'preserve', 'api.example.com', 'api:8080', '"[::1]:80"'])('host: %s is accepted', (host) => {
+  expect(fields(`host: ${host}`)?.host).toBe(host.replaceAll('"', ''))
+})
+
+test.each(['a b', 'http://a', 'a/b', 'u@a', 'a:x', '[::1', ''])('host: "%s" is refused', (host) => {
+  expect(fieldFaults(`    host: "${host}"`)).toEqual([
+    '4:11 upstreams.web.host expected upstream, preserve, or a name such as api.example.com',
+  ])
+})
+
+test('tls: a certificate needs its key, and a key its certificate', () => {
+  expect(fieldFaults('    tls: { cert: /c.pem }')).toEqual(['4:12 upstreams.web.tls.cert needs tls.key, too'])
+  expect(fieldFaults('    tls: { key: /k.pem }')).toEqual(['4:12 upstreams.web.tls.key needs tls.cert, too'])
+})
+
+test.each([
+  [
+    'a wrong name',
+    'headers: { request: { set: { authorization: Bearer hunter2, x-b: { file: f }, Host: "hunter2}" } } }',
+  ],
+  [
+    'a neighbour on the line',
+    'routes: [{ match: GET /, headers: { request: { set: { a: hunter2 } } }, retry: { atempts: 1 } }]',
+  ],
+  ['a wrong value', 'headers:\n      request:\n        set:\n          authorization: "a\\nhunter2"'],
+  ['a quote that is not closed', 'headers:\n      request:\n        set:\n          authorization: "hunter2'],
+  ['a map over several lines', 'headers:\n      request:\n        set: {\n          authorization: hunter2, x-b: 7 }'],
+])('no fault shows the value of a header: %s', (_, settings) => {
+  const loaded = loadConfig(`upstreams:\n  web:\n    url: http://web\n    ${settings}\n`, 'test.yaml', {})
+  expect(loaded.ok).toBe(false)
+  expect(loaded.ok ? '' : formatFaults(loaded.faults)).not.toMatch(/hunter2/)
 })
 
 test('all faults are listed in the order of the file, each with its line and column', () => {
@@ -500,7 +602,7 @@ defaults:
   timeout: { total: { computed: none }, attempt: 12 }
 upstreams:
   web: { url: "localhost:9000", routes: [{ match: GET /a }, { match: GET /a }] }
-  api: { url: http://x, routes: [{ match: GET /a }, { match: GET /a }], tls: { cert: x } }
+  api: { url: http://x, routes: [{ match: GET /a }, { match: GET /a }], tls: { crt: x } }
 `
   expect(faults(text)).toEqual([
     '1:1 control.listen another listener has this address',
@@ -510,7 +612,7 @@ upstreams:
     '7:15 upstreams.web.url expected http://host:port or https://host:port, without credentials, query or fragment (http://localhost:9000)',
     '7:63 upstreams.web.routes.1.match another route of this upstream has the same match',
     '8:55 upstreams.api.routes.1.match another route of this upstream has the same match',
-    '8:80 upstreams.api.tls.cert unknown key',
+    '8:80 upstreams.api.tls.crt unknown key (cert)',
   ])
 })
 

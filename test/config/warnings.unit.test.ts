@@ -14,6 +14,8 @@ function warned(text: string, env: Record<string, string> = {}) {
 /** A file with one upstream that has these settings, and defaults for all others. */
 const web = (settings: string, top = '') => `${top}upstreams:\n  web: { url: http://web, ${settings} }\n`
 const route = (settings: string) => web(`routes: [{ ${settings} }]`)
+const setting = (field: string) =>
+  `upstreams:\n  web:\n    url: http://web\n    headers:\n      request:\n        set:\n          ${field}\n`
 const defaults = (settings: string) => `defaults: { ${settings} }\nupstreams: { web: { url: http://web } }`
 
 /** For each rule: the path of its warning, a file that breaks the rule, and one that only just keeps it. */
@@ -267,6 +269,30 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
     web('', 'health: { disk: { warnBelow: 2GB } }\n'),
   ],
   [
+    'forwarded-to-third-party',
+    'upstreams.web.forwarded',
+    'upstreams: { web: { url: https://api.example.com, forwarded: true } }',
+    'upstreams: { web: { url: https://api.internal, forwarded: true } }',
+  ],
+  [
+    'host-preserved-for-many',
+    'upstreams.web.host',
+    'upstreams: { web: { urls: [http://a, http://b], host: preserve } }',
+    'upstreams: { web: { urls: [http://a:1, http://a:2], host: preserve } }',
+  ],
+  [
+    'secret-in-the-file',
+    'upstreams.web.headers.request.set.X-Api-Key',
+    setting('X-Api-Key: hunter2'),
+    setting('X-Api-Key: "key ${KEY:-none}"'),
+  ],
+  [
+    'json-arrives-coded',
+    'upstreams.web.rewrite.json',
+    web('rewrite: { json: [/url] }'),
+    web('rewrite: { json: [/url] }, headers: { request: { remove: [Accept-Encoding] } }'),
+  ],
+  [
     'computed-always-max',
     'timeouts.t.max',
     web('', 'timeouts: { t: { base: 60s, max: 60s } }\n'),
@@ -324,11 +350,28 @@ test('a longer clientTimeout allows a longer total timeout without a warning', (
   expect(warned(web('timeout: { total: 80s }, clientTimeout: 90s, breaker: { consecutiveFailures: 9 }'))).toEqual([])
 })
 
+test('no warning shows the value of a header', () => {
+  for (const text of [
+    setting('authorization: hunter2'),
+    defaults('headers: { request: { set: { x-token: hunter2 } } }'),
+  ])
+    expect(formatWarnings(warned(text))).toMatch(/^(?![\s\S]*hunter2)[\s\S]*secret-in-the-file/)
+})
+
 test('no warning shows a token or a password', () => {
   const text = 'control: { token: "hunter 2" }\ncheckpoints: { store: "redis://me:hunter3@x" }\n'
   const shown = formatWarnings(warned(`${text}${web('connections: { idle: 9s }')}`))
   expect(shown).toContain('token-short')
   expect(shown).not.toMatch(/hunter/)
+})
+
+test('secret-in-the-file: a file, a reference in defaults and a field without credentials are no literals', () => {
+  const rules = (text: string) => warned(text, { K: 'k' }).map(({ rule }) => rule)
+  expect(rules(setting('authorization: { file: /run/secret }'))).toEqual([])
+  expect(rules(setting('x-team: media'))).toEqual([])
+  expect(rules(setting('authorization: $${K}'))).toEqual(['secret-in-the-file'])
+  expect(rules(defaults('headers: { request: { set: { authorization: "Bearer ${K}" } } }'))).toEqual([])
+  expect(rules(defaults('headers: { response: { set: { x-token: k } } }'))).toEqual(['secret-in-the-file'])
 })
 
 test('the defaults, the shipped file and those of README and guides are free of warnings', () => {

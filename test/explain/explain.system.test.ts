@@ -158,6 +158,34 @@ test('explain: lists every policy in force, in the order of the pipeline', () =>
   expect([bounds.upstream.bestCalls, bounds.upstream.worstCalls]).toEqual([0, 14])
 })
 
+test('explain: tells what happens to header fields and URLs, without a value', () => {
+  const file = `upstreams:
+  api:
+    url: https://api.example.com
+    headers:
+      request:
+        set: { authorization: hunter2, x-key: { file: /run/secrets/key } }
+        remove: [cookie]
+    routes:
+      - match: GET /jobs
+        host: preserve
+        via: true
+        rewrite: { json: [/url] }
+`
+  const told = explained({ path: '/jobs' }, file)
+  expect(told.fields.map(({ says, line }) => `${line} ${says}`)).toEqual([
+    "null no X-Forwarded-For, -Proto or -Host is added; the client's own stay",
+    '11 Via is added, in both directions',
+    "10 Host is the client's",
+    '7 cookie removed from the request',
+    '6 authorization, x-key (from /run/secrets/key) set in the request',
+    '12 URLs of the upstream in response fields become those of the sidecar',
+    '12 also in JSON up to 64KiB, at /url',
+  ])
+  expect(textOf(told)).toContain('authorization, x-key (from /run/secrets/key) set in the request [line 6]')
+  expect(JSON.stringify(told)).not.toContain('hunter2')
+})
+
 test('explain: a request that may not be repeated gets the reason, and at most one call', () => {
   const { retries, bounds } = explained({ path: '/jobs', method: 'POST' })
   expect([retries.isRepeatable, retries.whenTimedOut.length, bounds.upstream.worstCalls]).toEqual([false, 1, 1])
@@ -265,6 +293,12 @@ test('explain: the text shows the line of every setting', () => {
                     twice as long each time, up to 4s [default]
                     then lets 3 through at once [default]
                     closes after 1 that succeed [default]
+
+    header fields and URLs
+      fields        X-Forwarded-For, -Proto and -Host are added [default]
+                    Via is added, in both directions [default]
+                    Host is the upstream's [default]
+                    URLs of the upstream in response fields become those of the sidecar [default]
 
     best and worst
       client        best: the upstream's own answer as soon as it comes, held until the status changes; while the breaker is open, 503 at once or after 5s, with Retry-After up to 4s

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:https'
 import { join } from 'node:path'
 import { getCACertificates, rootCertificates, setDefaultCACertificates, type TLSSocket } from 'node:tls'
@@ -9,6 +9,7 @@ import { temporaryFolder } from '../support/folder.ts'
 import { listening } from '../support/ports.ts'
 import { startProxy } from '../support/proxy.ts'
 import type { Scope } from '../support/scripted-upstream.ts'
+import { fixture, tlsUpstream as tlsUpstreamFor } from '../support/tls-upstream.ts'
 
 const fixtures = join(import.meta.dirname, '../fixtures/tls')
 const CA = join(fixtures, 'ca.pem')
@@ -22,7 +23,7 @@ async function tlsUpstream(t: Scope) {
   }
   const server = createServer(certificate, (request, response) => {
     names.push((request.socket as TLSSocket & { servername?: string | false }).servername)
-    response.end(`${request.headers.host} ${request.headers['x-forwarded-proto']}`)
+    response.end(request.headers.host)
   })
   server.on('secureConnection', () => {
     connections += 1
@@ -50,7 +51,7 @@ test("TLS: the certificate is checked with tls.ca and tls.servername, not the cl
   const { upstream, url } = await withTls(t, { ca: CA, servername: 'web.internal' })
   const first = await ask(url, { headers: { host: 'attacker.example' } })
   const second = await ask(url, { headers: { host: 'other.example' } })
-  expect(first.body.toString()).toBe(`127.0.0.1:${upstream.port} http`)
+  expect(first.body.toString()).toBe(`127.0.0.1:${upstream.port}`)
   expect(second.status).toBe(200)
   expect(upstream.names).toEqual(['web.internal', 'web.internal'])
   expect(upstream.connections()).toBe(1)
@@ -100,5 +101,67 @@ test('TLS: an upstream that does not speak TLS is a tls fault', async (t) => {
 })
 
 test('TLS: a CA file that cannot be read stops the start with an error that names it', async (t) => {
-  await expect(withTls(t, { ca: '/nowhere/ca.pem' })).rejects.toThrow(/ENOENT.*\/nowhere\/ca\.pem/)
+  await expect(withTls(t, { ca: '/nowhere/ca.pem' })).rejects.toThrow(
+    /^upstreams\.web\.tls\.ca: ENOENT.*\/nowhere\/ca\.pem/,
+  )
+})
+
+/** An upstream that wants a client certificate, and the settings with which the sidecar has one. */
+async function mutualTls(t: Scope, name = 'client') {
+  const folder = temporaryFolder(t)
+  const [cert, key] = [join(folder, 'tls.crt'), join(folder, 'tls.key')]
+  const put = (other: string) => {
+    copyFileSync(fixture(`${other}.pem`), cert)
+    copyFileSync(fixture(`${other}.key`), key)
+  }
+  put(name)
+  const options = { requestCert: true, ca: readFileSync(fixture('ca.pem')) }
+  const upstream = await tlsUpstreamFor(t, (_request, response) => response.end('ok'), options)
+  const web = { url: `https://127.0.0.1:${upstream.port}`, listen: '127.0.0.1:0', health: { path: '/health' } }
+  return { upstream, put, web: { ...web, tls: { ca: fixture('ca.pem'), cert, key } } }
+}
+
+test('TLS: the client certificate of tls.cert is shown to the upstream, by requests and health checks', async (t) => {
+  const { upstream, web } = await mutualTls(t)
+  const proxy = await startProxy(t, { clock: fakeClock(), upstreams: { web } })
+  expect((await ask(proxy.own('web'))).status).toBe(200)
+  expect((await ask(`${proxy.controlUrl}/health`)).status).toBe(200)
+  expect(upstream.clients).toEqual(['sidecar', 'sidecar'])
+})
+
+test('TLS: without tls.cert an upstream that wants a client certificate refuses the connection', async (t) => {
+  const { upstream, web } = await mutualTls(t)
+  const tls = { ca: web.tls.ca }
+  const proxy = await startProxy(t, { clock: fakeClock(), upstreams: { web: { ...web, tls, retry: { attempts: 1 } } } })
+  expect((await ask(proxy.own('web'))).status).toBe(502)
+  expect(upstream.clients).toEqual([])
+})
+
+test('TLS: a reload reads a renewed certificate, and connects anew with it', async (t) => {
+  const { upstream, put, web } = await mutualTls(t)
+  const proxy = await startProxy(t, { clock: fakeClock(), upstreams: { web } })
+  await ask(proxy.own('web'))
+  await proxy.reload({})
+  await ask(proxy.own('web'))
+  put('later')
+  await proxy.reload({})
+  await ask(proxy.own('web'))
+  expect(upstream.clients).toEqual(['sidecar', 'sidecar-later'])
+})
+
+test('TLS: a certificate that cannot be used stops the start with an error that names the key', async (t) => {
+  const { web } = await mutualTls(t)
+  const start = (tls: object) =>
+    startProxy(t, { clock: fakeClock(), upstreams: { web: { ...web, tls: { ...web.tls, ...tls } } } })
+  await expect(start({ key: fixture('later.key') })).rejects.toThrow(/^upstreams\.web\.tls\.cert: .*mismatch/)
+  await expect(start({ cert: fixture('README.md') })).rejects.toThrow(/^upstreams\.web\.tls\.cert: /)
+  await expect(start({ key: '/nowhere/key' })).rejects.toThrow(/^upstreams\.web\.tls\.key: ENOENT/)
+})
+
+test('GET /v1/config: shows the path of the private key alone', async (t) => {
+  const { web } = await mutualTls(t)
+  const proxy = await startProxy(t, { clock: fakeClock(), upstreams: { web } })
+  const shown = (await ask(`${proxy.controlUrl}/v1/config`)).body.toString()
+  expect(shown).toContain(web.tls.key)
+  expect(shown).not.toContain('PRIVATE KEY')
 })

@@ -5,7 +5,7 @@ import { Reloads } from '../../src/reload/reloads.ts'
 import type { Given } from '../../src/reload/config-thread.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 
-const NOWHERE = { file: 'proxy.yaml', of: () => undefined }
+const NOWHERE = { file: 'proxy.yaml', of: () => undefined, textOf: () => undefined }
 
 const textOf = (name: string) => `upstreams: { ${name}: { url: "http://${name}" } }`
 

@@ -4,8 +4,8 @@ import { createServer, type Server } from 'node:net'
 import type { Scope } from './scripted-upstream.ts'
 
 /** Makes a server listen on a free port. @returns the port. */
-export async function listening(server: Server): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+export async function listening(server: Server, host = '127.0.0.1'): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, host, resolve))
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('the port of a TCP server is a number')
   return address.port

@@ -80,7 +80,7 @@ export function virtualSidecar(
       retire: () => {},
       close: async () => {},
     }),
-    () => '',
+    { readText: () => '', sourceOf: () => ({ value: '' }) },
     deps,
   )
   return {

@@ -38,18 +38,38 @@ export function excerptAt(file: string, { line, column, path, source }: Written)
 /** Two indented lines; '' when there is nothing to show. */
 export const shown = ({ excerpt, caret }: Excerpt) => (excerpt === '' ? '' : `  ${excerpt}\n  ${' '.repeat(caret)}^\n`)
 
+/** Masks what stands in the maps that follow `set:` on one line: values of header fields. */
+function withoutSetValues(line: string): string {
+  const found = /\bset["']?:\s*\{/.exec(line)
+  if (found === null) return line
+  const from = found.index + found[0].length
+  const end = endOfMap(line, from)
+  return line.slice(0, from) + stars(line.slice(from, end)) + withoutSetValues(line.slice(end))
+}
+
+/** The index of the bracket that closes a flow map; the line's length when it is not closed there. */
+function endOfMap(line: string, from: number): number {
+  let depth = 1
+  let quote = ''
+  for (let at = from; at < line.length; at += 1) {
+    const char = line.charAt(at)
+    if (quote !== '') quote = char === quote ? '' : quote
+    else if (char === '"' || char === "'") quote = char
+    else if (char === '{') depth += 1
+    else if (char === '}') depth -= 1
+    if (depth === 0) return at
+  }
+  return line.length
+}
+
+const stars = (secret: string) => '*'.repeat(secret.length)
+
 /**
  * Masks what stands before the @ of a URL, tokens, and values of headers, character by character so that the caret stays in
  * place.
  */
 const masked = (line: string) =>
-  line
-    .replaceAll(/(:)([^\s:@]+)(?=@)/g, (_, before, secret) => before + '*'.repeat(secret.length))
-    .replace(
-      /(\btoken["']?:\s*)("[^"]*"?|'[^']*'?|[^\s#,}]+\}?)/,
-      (_, before, secret) => before + '*'.repeat(secret.length),
-    )
-    .replace(
-      /(\bheaders["']?:\s*)("[^"]*"?|'[^']*'?|[^\s[{][^#}]*)/,
-      (_, before, secret) => before + '*'.repeat(secret.length),
-    )
+  withoutSetValues(line)
+    .replaceAll(/(:)([^\s:@]+)(?=@)/g, (_, before, secret) => before + stars(secret))
+    .replace(/(\btoken["']?:\s*)("[^"]*"?|'[^']*'?|[^\s#,}]+\}?)/, (_, before, secret) => before + stars(secret))
+    .replace(/(\bheaders["']?:\s*)("[^"]*"?|'[^']*'?|[^\s[{][^#}]*)/, (_, before, secret) => before + stars(secret))

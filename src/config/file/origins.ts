@@ -17,26 +17,33 @@ export type Origins = {
   readonly file: string
   /** @param path of a setting with the file's keys; undefined for a default. */
   readonly of: (path: Path) => Origin | undefined
+  /** The file's text of a setting's value, before references are replaced; undefined for a default. */
+  readonly textOf: (path: Path) => string | undefined
 }
 
 export function originsIn(source: Source, file: string): Origins {
-  const of = (path: Path) => {
-    const found = pathsOf(path).find((candidate) => source.has(candidate))
-    if (found === undefined) return undefined
-    const place = source.keyAt(found)
-    return { ...place, path: found, level: levelOf(found), source: source.line(place.line) }
+  const found = (path: Path) => pathsOf(path).find((candidate) => source.has(candidate))
+  const of = (asked: Path) => {
+    const path = found(asked)
+    if (path === undefined) return undefined
+    const place = source.keyAt(path)
+    return { ...place, path, level: levelOf(path), source: source.line(place.line) }
   }
-  return { file, of }
+  const textOf = (asked: Path) => {
+    const path = found(asked)
+    return path === undefined ? undefined : source.textAt(path)
+  }
+  return { file, of, textOf }
 }
 
 /** The origins of a text that is known to be sound. It is parsed at first use, which takes milliseconds. */
 export function originsOf(text: string, file: string): Origins {
   let origins: Origins | undefined
-  const of = (path: Path) => {
+  const parsed = () => {
     origins ??= originsIn(new Source(text), file)
-    return origins.of(path)
+    return origins
   }
-  return { file, of }
+  return { file, of: (path) => parsed().of(path), textOf: (path) => parsed().textOf(path) }
 }
 
 /** Looks for a setting at the route, then at its upstream, then in the defaults. */

@@ -62,7 +62,7 @@ export class Source {
     // Faults after the first syntax error only follow from it.
     return [...errors.slice(0, 1), ...warnings].map(({ pos, message, code }) => {
       const place = this.#place(pos)
-      const isBareReference = this.line(place.line).slice(0, place.column).endsWith('${')
+      const isBareReference = (this.#written[place.line - 1] ?? '').slice(0, place.column).endsWith('${')
       if (isBareReference) return { place, message: 'inside { } a value with ${…} has to be quoted' }
       return { place, message: code === 'RESOURCE_EXHAUSTION' ? TOO_DEEP : message.slice(0, MESSAGE_CHARS) }
     })
@@ -116,12 +116,33 @@ export class Source {
     return this.#place(rangeOf(pair?.key) ?? rangeOf(node) ?? [0, 0])
   }
 
+  /** The whole text of the value at a path; of what an alias stands for. */
+  textAt(path: Path): string {
+    const { node } = this.#find(path)
+    const [from, to] = rangeOf(isAlias(node) ? node.resolve(this.document) : node) ?? [0, 0]
+    return this.#text.slice(from, to)
+  }
+
   nodePlace(node: Node): Place {
     return this.#place(rangeOf(node) ?? [0, 0])
   }
 
+  /** A line without its end. Of a value below `headers.….set`, which may be a secret, it has stars. */
   line(number: number): string {
-    return this.#written[number - 1]?.replace(/\r$/, '') ?? ''
+    const line = this.#written[number - 1]?.replace(/\r$/, '') ?? ''
+    return this.#isBelowSet(number) ? withoutValue(line) : line
+  }
+
+  /** Looks at indentation alone, since a faulty file may have no structure. */
+  #isBelowSet(number: number): boolean {
+    let indent = indentOf(this.#written[number - 1] ?? '')
+    for (let above = number - 2; above >= 0 && indent > 0; above -= 1) {
+      const line = this.#written[above] ?? ''
+      if (line.trim() === '' || indentOf(line) >= indent) continue
+      if (OPENS_SET.test(line)) return true
+      indent = indentOf(line)
+    }
+    return false
   }
 
   #find(path: Path): { pair: Pair | undefined; node: unknown; depth: number } {
@@ -151,6 +172,18 @@ export class Source {
     return { line: Math.max(1, line), column: Math.max(1, col), text: text.trimEnd() }
   }
 }
+
+const indentOf = (line: string) => line.length - line.trimStart().length
+
+/** A line that ends with `set:`, or with the beginning of the map that follows it. */
+const OPENS_SET = /(?:^|[\s{,])["']?set["']?:\s*(?:[&#][^{]*)?(?:\{[^}]*)?$/
+
+/** Masks what follows the first colon, character by character. */
+const withoutValue = (line: string) =>
+  line.replace(
+    /^(\s*(?:"[^"]*"|'[^']*'|[^:'"]*):\s*|\s*)(.*)$/,
+    (_, before: string, value: string) => before + '*'.repeat(value.length),
+  )
 
 function rangeOf(node: unknown): Range | undefined {
   if (typeof node !== 'object' || node === null || !('range' in node) || !Array.isArray(node.range)) return undefined

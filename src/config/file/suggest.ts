@@ -16,7 +16,6 @@ const SYNONYMS: Readonly<Record<string, string>> = {
   resetTimeout: 'openFor',
   sleepWindow: 'openFor',
   baseUrl: 'url',
-  host: 'url',
   target: 'url',
   address: 'listen',
   bind: 'listen',

@@ -2,6 +2,7 @@
 
 import type { Inputs } from '../../job/timeouts.ts'
 import type { Finding, RouteScope, UpstreamScope } from '../../policy/scope.ts'
+import type { Path } from '../file/source.ts'
 import type { Config, UpstreamConfig } from '../schema.ts'
 import type { RouteValues } from '../upstream.ts'
 
@@ -10,7 +11,11 @@ export type FileScope = { readonly config: Config }
 
 export type FileUpstreamScope = UpstreamScope<UpstreamConfig> & FileScope
 
-export type FileRouteScope = RouteScope<RouteValues, UpstreamConfig> & FileScope
+export type FileRouteScope = RouteScope<RouteValues, UpstreamConfig> &
+  FileScope & {
+    /** The file's text of a setting, at the route or above it, before references are replaced; undefined for a default. */
+    readonly writtenAt: (setting: Path) => string | undefined
+  }
 
 export type NamedRules<Scope> = readonly (readonly [name: string, look: (scope: Scope) => Finding | undefined])[]
 

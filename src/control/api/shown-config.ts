@@ -9,7 +9,7 @@ const SECRET = /token|password|secret/i
 const STARS = '***'
 
 /** In the order of Config: durations in ms, sizes in bytes, numbers without a bound as null. */
-export function shownConfig({ checkpoints, health, tracing, ...config }: Config): unknown {
+export function shownConfig({ checkpoints, health, tracing, upstreams, ...config }: Config): unknown {
   const redis = (target: Config['health']['redis']) => (target === false ? '' : placeName({ kind: 'redis', target }))
   return withoutSecrets({
     ...config,
@@ -20,7 +20,23 @@ export function shownConfig({ checkpoints, health, tracing, ...config }: Config)
       redis: redis(health.redis),
       celery: { ...health.celery, broker: redis(health.celery.broker) },
     },
+    upstreams: upstreams.map((upstream) => ({
+      ...upstream,
+      headers: shownHeaders(upstream.headers),
+      routes: upstream.routes.map((route) => ({ ...route, headers: shownHeaders(route.headers) })),
+    })),
   })
+}
+
+/** Values of fields are masked whole; the paths of files that hold values are shown. */
+function shownHeaders({ request, response }: Config['upstreams'][number]['headers']) {
+  const shown = ({ set, remove }: typeof request) => ({
+    set: Object.fromEntries(
+      Object.entries(set).map(([name, value]) => [name, typeof value === 'string' ? STARS : value]),
+    ),
+    remove,
+  })
+  return { request: shown(request), response: shown(response) }
 }
 
 function withoutSecrets(value: unknown): unknown {

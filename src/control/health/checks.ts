@@ -37,9 +37,10 @@ export function upstreamHealth(
   }
   const all = upstreams.map(({ name, urls, health, tls }) => {
     const { path, timeoutMs, intervalMs } = health
-    const ca = tls.ca === '' ? '' : readText(tls.ca)
+    const textOf = (path: string) => (path === '' ? '' : readText(path))
+    const [ca, cert, key] = [textOf(tls.ca), textOf(tls.cert), textOf(tls.key)]
     const { servername } = tls
-    const looks = urls.map((url) => lookFor({ url, path, timeoutMs, intervalMs, ca, servername }))
+    const looks = urls.map((url) => lookFor({ url, path, timeoutMs, intervalMs, ca, servername, cert, key }))
     return { name, path, intervalMs, looks }
   })
   return {

@@ -4,7 +4,7 @@ import { request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import type { SecureContext } from 'node:tls'
 import type { Clock } from '../../clock.ts'
-import { trusting } from '../../net/trust.ts'
+import { serverNameOf, trusting } from '../../net/trust.ts'
 
 export type UpstreamHealthSettings = {
   /** Scheme, host, port and perhaps a base path. */
@@ -17,6 +17,9 @@ export type UpstreamHealthSettings = {
   /** PEM text of certificate authorities to trust besides the default ones; '' for none. */
   readonly ca: string
   readonly servername: string
+  /** PEM text of the client certificate and its private key; both '' for none. */
+  readonly cert: string
+  readonly key: string
 }
 
 /**
@@ -73,9 +76,9 @@ export class UpstreamHealth {
   }
 
   #tls() {
-    const { ca, servername } = this.#settings
-    this.#trust ??= trusting(ca)
-    return { secureContext: this.#trust, ...(servername === '' ? {} : { servername }) }
+    const { url, ca, servername, cert, key } = this.#settings
+    this.#trust ??= trusting(ca, { cert, key })
+    return { secureContext: this.#trust, servername: serverNameOf(new URL(url), servername) }
   }
 }
 

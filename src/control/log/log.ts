@@ -124,6 +124,10 @@ function createFold(logger: Logger, asked: boolean, bursts: Bursts): Pick<Log, '
         if (event.outcome === 'changed') logger.info({ host: event.host }, 'name changed')
         else summarised('warn', { host: event.host }, event.error, 'name not resolved')
         return
+      case 'secret_file':
+        if (event.outcome === 'read') logger.info({ path: event.path }, 'secret file read')
+        else logger.warn({ path: event.path, err: event.error }, 'secret file not read: its last value is kept')
+        return
       case 'breaker': {
         const { upstream, route, endpoint, from, to, cause, openMs } = event
         const fields = { upstream, route, endpoint, from, to, cause, open_ms: ms(openMs) }

@@ -138,6 +138,7 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
         if (event.changes.removed.length > 0) forgetSeries([...routes.all, transitions], present()).catch(fault)
         return
       case 'config_warning':
+      case 'secret_file':
       case 'few_descriptors':
       case 'breaker_mode':
       case 'breaker_window_restarted':

@@ -1,4 +1,5 @@
 import { ProxyError } from '../../errors.ts'
+import { isAuthority } from '../../net/authority.ts'
 
 /**
  * Path and query of a request target. An absolute-form target loses scheme and authority, which choose nothing here. The rest
@@ -13,6 +14,16 @@ export function originForm(target: string): string {
   if (absolute === null) throw new ProxyError('bad_target', 'the request target is neither a path nor an absolute URL')
   const rest = target.slice(absolute[0].length)
   return rest.startsWith('/') ? rest : `/${rest}`
+}
+
+/**
+ * The authority of an absolute-form target, without user information; undefined for another form, and without a valid one.
+ * It replaces Host (RFC 9112 section 3.2.2).
+ */
+export function authorityOf(target: string): string | undefined {
+  if (target.startsWith('/')) return undefined
+  const authority = /^[a-z][a-z0-9+.-]*:\/\/(?:[^/?#]*@)?([^/?#]*)/i.exec(target)?.[1]
+  return authority !== undefined && isAuthority(authority) ? authority : undefined
 }
 
 /** The path of an origin-form target, without its query. */

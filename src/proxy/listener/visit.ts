@@ -20,14 +20,22 @@ import { Link } from '../../policy/link.ts'
 import { KeptBody } from '../body/body.ts'
 import type { KeptBytes } from '../body/kept-bytes.ts'
 import { computedTimeouts } from '../computed-timeouts.ts'
-import { type IncomingFields, readFields, towardsClient } from '../headers.ts'
+import { mayHaveUrls, withRewrittenJson } from '../fields/json-reply.ts'
+import {
+  type ClientSide,
+  clientSide,
+  type IncomingFields,
+  interimTowardsClient,
+  readFields,
+  towardsClient,
+} from '../headers.ts'
 import { type JobShape, jobOf } from '../job-shape.ts'
 import { answerProblem } from '../problem.ts'
 import { Relay } from '../relay.ts'
-import { type Route, relocate, routeFor, type Upstream } from '../route.ts'
+import { type Route, routeFor, type Upstream } from '../route.ts'
 import { openSpill } from '../body/spill.ts'
 import { faultCodeOf } from './message-fault.ts'
-import { climbsOut, originForm, pathOf } from './target.ts'
+import { authorityOf, climbsOut, originForm, pathOf } from './target.ts'
 import { type Joined, joinTrace, withTrace } from '../trace.ts'
 import { openTunnel } from '../upstream/tunnel.ts'
 import { askedProtocol } from './upgrade.ts'
@@ -48,6 +56,8 @@ export type VisitDeps = Deps & {
   readonly keptBytes: KeptBytes
   /** The limit that leaves no room for another connection. @param open connections of the listener. */
   readonly fullBy: (open: number) => LocalLimit | undefined
+  /** Largest head of a message, in bytes. */
+  readonly maxHead: () => number
   /** Called once per request. */
   readonly jobs: () => JobShape
   /** Share of new traces to record, 0 to 1; undefined when tracing is off. */
@@ -58,8 +68,6 @@ export type VisitDeps = Deps & {
 
 /** The one expectation that there is (RFC 9110 section 10.1.1). */
 const CONTINUE = '100-continue'
-
-const asItIs = (location: string) => location
 
 /** Methods that a gateway does not serve (RFC 9110 sections 9.3.6 and 9.3.8). */
 const REFUSED_METHODS = new Set(['CONNECT', 'TRACE'])
@@ -78,6 +86,7 @@ export class Visit implements RequestOwner {
   #continueDue: boolean
   #route: Route | undefined
   #upgrade: string | undefined
+  #side: ClientSide | undefined
   #exchange: Exchange | undefined
   #body: KeptBody | undefined
   #relay: Relay | undefined
@@ -96,7 +105,8 @@ export class Visit implements RequestOwner {
     this.#jobs = deps.jobs()
     this.#continueDue = request.head.expects !== '' && request.head.hasContent
     this.#client = new Link((status, headers) => {
-      if (request.takesInterim) request.inform(status, towardsClient(headers, asItIs))
+      if (request.takesInterim && this.#side !== undefined)
+        request.inform(status, interimTowardsClient(headers, this.#side))
     })
     if (deps.sample !== undefined) this.#joined = joinTrace(request.head.headers, deps.sample, deps.newId)
   }
@@ -115,28 +125,38 @@ export class Visit implements RequestOwner {
       const route = routeFor(destination.upstream, method, path)
       this.#route = route
       this.#upgrade = askedProtocol(this.#request.head, route.upgrades)
-      const fields = this.#fields()
+      const fields = this.#fields(route)
+      const side = clientSide(route.fields, destination.upstream, fields.host, destination.prefix)
+      this.#side = side
       this.#ignored = fields.ignored
       this.#body = this.#bodyOf(route, fields)
       const { timeouts } = route
       const settled = typeof timeouts === 'function' ? await this.#computed(timeouts, route, destination) : timeouts
       if (this.#client.gone) return
       const exchange = this.#open(method, destination, path, route, fields, settled)
-      const reply = await route.send(exchange)
+      let reply = await route.send(exchange)
+      const { rewriting } = route.fields
+      if (!this.#client.gone && mayHaveUrls(reply, method, rewriting))
+        reply = await withRewrittenJson(reply, exchange, rewriting, side.address, this.#deps.clock)
       if (this.#client.gone) return reply.discard('cancelled')
       this.#body?.commit()
-      this.#answer(reply, destination, fields.host)
+      this.#answer(reply, side)
     } catch (error) {
       guarded(() => this.#refuse(error), this.#lose)()
     }
   }
 
-  #fields(): IncomingFields {
+  #fields(route: Route): IncomingFields {
     const { socket, head } = this.#request
     const uuid = this.#joined?.uuid
     const newId = uuid === undefined ? this.#deps.newId : () => uuid
-    const sender = { address: socket.remoteAddress ?? 'unknown', httpVersion: `1.${head.minor}`, newId }
-    const fields = readFields(head.headers, sender)
+    const sender = {
+      address: socket.remoteAddress ?? 'unknown',
+      httpVersion: `1.${head.minor}`,
+      newId,
+      authority: authorityOf(head.target),
+    }
+    const fields = readFields(head.headers, sender, route.fields)
     return this.#joined === undefined ? fields : { ...fields, headers: withTrace(fields.headers, this.#joined) }
   }
 
@@ -197,9 +217,8 @@ export class Visit implements RequestOwner {
     return new KeptBody(source, route.bodyLimits, keptBytes, () => openSpill(spillFolder, newId()))
   }
 
-  #answer(reply: Reply, { upstream, prefix }: Destination, host: string): void {
-    const self = host === '' ? '' : `http://${host}`
-    const headers = towardsClient(reply.headers, (location) => relocate(location, upstream, self, prefix))
+  #answer(reply: Reply, side: ClientSide): void {
+    const headers = towardsClient(reply.headers, side)
     const attempts = this.#exchange?.attempts ?? 0
     if (attempts > 1) headers.push('x-breakwater-attempts', String(attempts))
     this.#status = reply.status

@@ -86,7 +86,7 @@ export class UpstreamCall extends ReplyBase implements Call, ResponseEvents {
 
   #send(fresh: boolean): void {
     const { method, target, headers, upgrade, body } = this.#exchange
-    const request = { method, target, host: this.#wire.host, headers, upgrade, body }
+    const request = { method, target, ...hostAndHeaders(headers, this.#wire.host), upgrade, body }
     this.#line = this.#wire.send(request, this, fresh)
     if (this.ended && !this.#hasHead) this.#line.abort()
   }
@@ -244,3 +244,7 @@ export class UpstreamCall extends ReplyBase implements Call, ResponseEvents {
     this.#send(true)
   }
 }
+
+/** A route that chooses its Host has it as its first field; `origin` is the upstream's own. */
+const hostAndHeaders = (headers: RawHeaders, origin: string): Pick<OutgoingRequest, 'host' | 'headers'> =>
+  headers[0] === 'host' ? { host: headers[1] ?? '', headers: headers.slice(2) } : { host: origin, headers }

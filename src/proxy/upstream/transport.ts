@@ -5,7 +5,7 @@ import type { Deps } from '../../deps.ts'
 import { ClientConnection, type ClientConnectionOwner } from '../../http1/client-connection.ts'
 import type { HeadLimits } from '../../http1/head.ts'
 import { Names, type Resolve } from '../../net/dns-cache.ts'
-import { trusting } from '../../net/trust.ts'
+import { serverNameOf, trusting } from '../../net/trust.ts'
 import type { Transport } from '../../policy/exchange.ts'
 import { UpstreamCall, type Wire } from './call.ts'
 
@@ -18,6 +18,9 @@ export type TransportSettings = {
   readonly resolveMs: number
   /** PEM text of certificate authorities to trust besides the default ones; '' for none. */
   readonly ca: string
+  /** PEM text of the client certificate and its key; '' for none. */
+  readonly cert: string
+  readonly key: string
   /** Server name for SNI and the certificate; '' for the origin's host. */
   readonly servername: string
 }
@@ -195,15 +198,15 @@ const hostOf = ({ hostname }: URL) => hostname.replace(/^\[|\]$/g, '')
 
 /** Opens sockets to the upstream. Each calls `onConnected` when it is connected, including TLS. */
 function opener(settings: TransportSettings, { lookup }: Names): (onConnected: () => void) => Socket {
-  const { origin, ca, servername } = settings
+  const { origin, ca, cert, key, servername } = settings
   const host = hostOf(origin)
   const isTls = origin.protocol === 'https:'
   const port = Number(origin.port) || (isTls ? 443 : 80)
-  const name = servername || (isIP(host) === 0 ? host : '')
+  const name = serverNameOf(origin, servername)
   let trust: ReturnType<typeof trusting> | undefined
   return (onConnected) => {
     if (!isTls) return connectPlain({ host, port, lookup, noDelay: true }, onConnected)
-    trust ??= trusting(ca)
+    trust ??= trusting(ca, { cert, key })
     const tls = { host, port, lookup, secureContext: trust, ALPNProtocols: ['http/1.1'] }
     return connectTls(name === '' ? tls : { ...tls, servername: name }, onConnected)
   }

@@ -81,7 +81,8 @@ test('health: the disk is reported as in make-video, and the check fails below f
 async function upstreamHealth(t: TestContext, script: Parameters<typeof scriptedUpstream>[2], path?: string) {
   const clock = fakeClock()
   const upstream = await scriptedUpstream(t, clock, script)
-  const settings = { url: upstream.origin, path, timeoutMs: 5_000, intervalMs: 15_000, ca: '', servername: '' }
+  const tls = { ca: '', servername: '', cert: '', key: '' }
+  const settings = { url: upstream.origin, path, timeoutMs: 5_000, intervalMs: 15_000, ...tls }
   return { clock, upstream, health: new UpstreamHealth(settings, clock) }
 }
 
