@@ -1,0 +1,180 @@
+/** Writes heads and chunk framing as latin1 text. A field that would split a message is a defect of the caller: TypeError. */
+
+import type { RawHeaders } from '../net/fields.ts'
+import { skip, TARGET, TOKEN, VALUE } from './chars.ts'
+import { CHUNKED } from './framing.ts'
+
+/** Line that ends a chunk's content. */
+export const CHUNK_END = '\r\n'
+
+/** End of a chunked body without trailers. */
+export const LAST_CHUNK = '0\r\n\r\n'
+
+/**
+ * Framing of a message to write: the bytes of its body, `CHUNKED`, or 'none' for neither a Content-Length nor a
+ * Transfer-Encoding: a request or response without a body, or a response that the end of its connection delimits.
+ */
+export type Framing = number | 'none'
+
+/**
+ * Text of the head of an HTTP/1.1 request. The writer adds Host, Connection and the framing: `headers` must not have Host,
+ * Content-Length or Transfer-Encoding.
+ * @param connection value of Connection; '' writes none.
+ * @throws TypeError for a method, target, name or value with a character that does not belong there, and for a field that the
+ * writer adds itself.
+ */
+export function requestHeadText(
+  method: string,
+  target: string,
+  host: string,
+  headers: RawHeaders,
+  framing: Framing,
+  connection: string,
+): string {
+  if (method === '' || skip(method, 0, TOKEN) < method.length) throw new TypeError('the method is no token')
+  if (target === '' || skip(target, 0, TARGET) < target.length) throw new TypeError('the request target is not valid')
+  return `${method} ${target} HTTP/1.1\r\nhost: ${valid(host)}\r\n${fieldLines(headers, true)}${lastLines(framing, connection)}`
+}
+
+/**
+ * Text of the head of an HTTP/1.1 response. The writer adds Connection and the framing: `headers` must not have Content-Length
+ * or Transfer-Encoding.
+ * @param connection value of Connection; '' writes none.
+ * @throws TypeError as requestHeadText does, and for a status that is not 100 to 599.
+ */
+export function responseHeadText(
+  status: number,
+  statusText: string,
+  headers: RawHeaders,
+  framing: Framing,
+  connection: string,
+): string {
+  if (!(Number.isInteger(status) && status >= 100 && status <= 599)) throw new TypeError('the status is not valid')
+  return `HTTP/1.1 ${status} ${valid(statusText)}\r\n${fieldLines(headers, false)}${lastLines(framing, connection)}`
+}
+
+/** Whether it can be a reason phrase (RFC 9112 section 4). */
+export const isReason = (text: string): boolean => skip(text, 0, VALUE) === text.length
+
+/** Line before a chunk of that many bytes, which must be more than 0; `CHUNK_END` goes after the chunk. */
+export function chunkHead(bytes: number): string {
+  if (!(Number.isSafeInteger(bytes) && bytes > 0)) throw new TypeError('a chunk has at least one byte')
+  return `${bytes.toString(16)}\r\n`
+}
+
+/**
+ * End of a chunked body, with trailer fields.
+ * @throws TypeError for a name or value that is not valid, and for Host, Content-Length and Transfer-Encoding.
+ */
+export const lastChunk = (trailers: RawHeaders): string =>
+  trailers.length === 0 ? LAST_CHUNK : `0\r\n${fieldLines(trailers, true)}\r\n`
+
+function fieldLines(headers: RawHeaders, isHostAdded: boolean): string {
+  let lines = ''
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] ?? ''
+    if (name === '' || skip(name, 0, TOKEN) < name.length) throw new TypeError('a field name is no token')
+    if (isAdded(name, isHostAdded)) throw new TypeError(`${name} is a field that the writer adds itself`)
+    lines += `${name}: ${valid(headers[i + 1] ?? '')}\r\n`
+  }
+  return lines
+}
+
+/** Compares lengths first: most names need no conversion to lower case. */
+function isAdded(name: string, isHostAdded: boolean): boolean {
+  switch (name.length) {
+    case 4:
+      return isHostAdded && name.toLowerCase() === 'host'
+    case 14:
+      return name.toLowerCase() === 'content-length'
+    case 17:
+      return name.toLowerCase() === 'transfer-encoding'
+  }
+  return false
+}
+
+/** Characters above 0xFF are not valid either: as latin1, U+010A would be a line feed. */
+function valid(value: string): string {
+  if (skip(value, 0, VALUE) < value.length)
+    throw new TypeError('a field value or reason has a character that is not valid')
+  return value
+}
+
+function lastLines(framing: Framing, connection: string): string {
+  const connectionLine = connection === '' ? '' : `connection: ${valid(connection)}\r\n`
+  return `${connectionLine}${framingLine(framing)}\r\n`
+}
+
+function framingLine(framing: Framing): string {
+  if (framing === 'none') return ''
+  if (framing === CHUNKED) return 'transfer-encoding: chunked\r\n'
+  if (!(Number.isSafeInteger(framing) && framing >= 0)) throw new TypeError('the body has no valid length')
+  return `content-length: ${framing}\r\n`
+}
+
+/** Reason phrases by status: RFC 9110 section 15, and the IANA registry for the others. */
+const REASONS: Readonly<Record<number, string>> = {
+  100: 'Continue',
+  101: 'Switching Protocols',
+  102: 'Processing',
+  103: 'Early Hints',
+  200: 'OK',
+  201: 'Created',
+  202: 'Accepted',
+  203: 'Non-Authoritative Information',
+  204: 'No Content',
+  205: 'Reset Content',
+  206: 'Partial Content',
+  207: 'Multi-Status',
+  208: 'Already Reported',
+  226: 'IM Used',
+  300: 'Multiple Choices',
+  301: 'Moved Permanently',
+  302: 'Found',
+  303: 'See Other',
+  304: 'Not Modified',
+  305: 'Use Proxy',
+  307: 'Temporary Redirect',
+  308: 'Permanent Redirect',
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  402: 'Payment Required',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  406: 'Not Acceptable',
+  407: 'Proxy Authentication Required',
+  408: 'Request Timeout',
+  409: 'Conflict',
+  410: 'Gone',
+  411: 'Length Required',
+  412: 'Precondition Failed',
+  413: 'Content Too Large',
+  414: 'URI Too Long',
+  415: 'Unsupported Media Type',
+  416: 'Range Not Satisfiable',
+  417: 'Expectation Failed',
+  421: 'Misdirected Request',
+  422: 'Unprocessable Content',
+  423: 'Locked',
+  424: 'Failed Dependency',
+  425: 'Too Early',
+  426: 'Upgrade Required',
+  428: 'Precondition Required',
+  429: 'Too Many Requests',
+  431: 'Request Header Fields Too Large',
+  451: 'Unavailable For Legal Reasons',
+  500: 'Internal Server Error',
+  501: 'Not Implemented',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
+  505: 'HTTP Version Not Supported',
+  506: 'Variant Also Negotiates',
+  507: 'Insufficient Storage',
+  508: 'Loop Detected',
+  511: 'Network Authentication Required',
+}
+
+/** The registered reason phrase of a status; '' for others. */
+export const reasonOf = (status: number): string => REASONS[status] ?? ''
