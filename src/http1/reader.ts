@@ -50,7 +50,6 @@ const TO_THE_END = 3
 const HELD = 4
 const STOPPED = 5
 
-const HEAD_END = Buffer.from('\r\n\r\n')
 const NOTHING = Buffer.alloc(0)
 
 /** What both directions share: the bytes that are not read yet, how heads are found, and bodies. */
@@ -118,11 +117,12 @@ abstract class MessageReader {
 
   /** A message begins at the next byte. @returns false when none may, or when all unread bytes were empty lines. */
   protected abstract beginHead(): boolean
-  protected abstract takeHead(text: string): void
+  /** A head is in these bytes, without its final CRLF CRLF. */
+  protected abstract takeHead(bytes: Buffer, from: number, to: number): void
   /** Fault of a start line of which more may come. */
-  protected abstract startFault(text: string): MessageFault | undefined
+  protected abstract startFault(bytes: Buffer, from: number, to: number): MessageFault | undefined
   /** Fault of a whole start line. */
-  protected abstract lineFault(text: string): MessageFault | undefined
+  protected abstract lineFault(bytes: Buffer, from: number, to: number): MessageFault | undefined
   /** The body is over: sets the next state and calls `end`. */
   protected abstract finish(trailers: RawHeaders): void
   /** The connection has ended while no message is under way. */
@@ -197,12 +197,11 @@ abstract class MessageReader {
     if (this.#partial.length > 0) return this.#collectHead()
     if (!this.beginHead()) return false
     const from = this.#at
-    const end = this.#chunk.indexOf(HEAD_END, from)
+    const end = headEndIn(this.#chunk, from)
     if (end < 0) return this.#collectHead()
-    if (end + HEAD_END.length - from > this.limits.maxHeadBytes)
-      return this.#refuseLarge(this.#chunk.toString('latin1', from, from + this.#longestLine))
-    this.#at = end + HEAD_END.length
-    this.takeHead(this.#chunk.toString('latin1', from, end))
+    if (end - from > this.limits.maxHeadBytes) return this.#refuseLarge(this.#chunk, from, end)
+    this.#at = end
+    this.takeHead(this.#chunk, from, end - 4)
     return true
   }
 
@@ -210,43 +209,37 @@ abstract class MessageReader {
   #collectHead(): boolean {
     const partial = this.#partial
     const from = this.#at
-    const start = this.#startOf(partial, from)
-    const startFault = start === '' ? undefined : this.startFault(start)
-    if (startFault !== undefined) return this.#refuse(startFault)
+    const before = partial.length
     const to = partial.take(this.#chunk, from)
+    const { bytes, length } = partial
+    // The first bytes are looked at while they are few: looking at all of them, byte by byte, would be quadratic.
+    if (before < LONGEST_START_BYTES) {
+      const fault = this.startFault(bytes, 0, Math.min(length, LONGEST_START_BYTES))
+      if (fault !== undefined) return this.#refuse(fault)
+    }
     if (to instanceof MessageFault) return this.#refuse(to)
     this.#at = to
-    if (partial.isTooLarge) return this.#refuseLarge(partial.textOf(this.#longestLine))
+    if (partial.isTooLarge) return this.#refuseLarge(bytes, 0, length)
     if (!partial.isWhole) return this.#checkLine(partial)
-    const { text } = partial
+    const { end } = partial
     partial.clear()
     this.#isLineChecked = false
-    this.takeHead(text)
+    this.takeHead(bytes, 0, end)
     return true
-  }
-
-  /** The first bytes of the head while they are few, else '': looking at more, byte by byte, would be quadratic. */
-  #startOf(partial: PartialHead, from: number): string {
-    const { length } = partial
-    if (length >= LONGEST_START_BYTES) return ''
-    return partial.textOf(length) + this.#chunk.toString('latin1', from, from + LONGEST_START_BYTES - length)
   }
 
   /** Checks the start line once it is whole, and before the head is. */
   #checkLine(partial: PartialHead): boolean {
     if (this.#isLineChecked || partial.firstLineLength < 0) return true
     this.#isLineChecked = true
-    const fault = this.lineFault(partial.textOf(partial.firstLineLength))
+    const fault = this.lineFault(partial.bytes, 0, partial.firstLineLength)
     return fault === undefined || this.#refuse(fault)
   }
 
-  get #longestLine(): number {
-    return this.limits.maxTargetBytes + LONGEST_START_BYTES
-  }
-
-  /** @param start bytes of the start line: with a target over its limit, that is the reason. */
-  #refuseLarge(start: string): false {
-    return this.#refuse(this.startFault(start) ?? new MessageFault('head_too_large', 'the head is too large'))
+  /** A target over its limit is the reason when the start line is that long. */
+  #refuseLarge(bytes: Buffer, from: number, to: number): false {
+    const fault = this.startFault(bytes, from, to)
+    return this.#refuse(fault ?? new MessageFault('head_too_large', 'the head is too large'))
   }
 
   #refuse(fault: MessageFault): false {
@@ -302,6 +295,21 @@ abstract class MessageReader {
     this.#later.length = 0
     this.#laterBytes = 0
   }
+}
+
+/**
+ * The index after the first CR LF CR LF that begins at `from` or later; -1 when there is none. Looks at every fourth byte
+ * where there is neither CR nor LF: for a usual head that takes half the time of `Buffer.indexOf`.
+ */
+function headEndIn(bytes: Buffer, from: number): number {
+  let at = from + 3
+  while (at < bytes.length) {
+    const byte = bytes[at]
+    if (byte !== LF && byte !== CR) at += 4
+    else if (byte === LF && bytes[at - 1] === CR && bytes[at - 2] === LF && bytes[at - 3] === CR) return at + 1
+    else at += 1
+  }
+  return -1
 }
 
 const incomplete = (part: string) => new MessageFault('incomplete', `the connection ended within ${part}`)
@@ -361,16 +369,16 @@ export class RequestReader extends MessageReader {
     }
   }
 
-  protected override startFault(text: string): MessageFault | undefined {
-    return requestStartFault(text, this.limits)
+  protected override startFault(bytes: Buffer, from: number, to: number): MessageFault | undefined {
+    return requestStartFault(bytes, from, to, this.limits)
   }
 
-  protected override lineFault(text: string): MessageFault | undefined {
-    return requestLineFault(text, this.limits)
+  protected override lineFault(bytes: Buffer, from: number, to: number): MessageFault | undefined {
+    return requestLineFault(bytes, from, to, this.limits)
   }
 
-  protected override takeHead(text: string): void {
-    const head = parseRequestHead(text, this.limits)
+  protected override takeHead(bytes: Buffer, from: number, to: number): void {
+    const head = parseRequestHead(bytes, from, to, this.limits)
     if (head instanceof MessageFault) return this.fail(head)
     this.beginBody(head.bodyBytes)
     this.#events.head(head)
@@ -423,16 +431,16 @@ export class ResponseReader extends MessageReader {
     return false
   }
 
-  protected override startFault(text: string): MessageFault | undefined {
-    return responseStartFault(text)
+  protected override startFault(bytes: Buffer, from: number, to: number): MessageFault | undefined {
+    return responseStartFault(bytes, from, to)
   }
 
-  protected override lineFault(text: string): MessageFault | undefined {
-    return statusLineFault(text)
+  protected override lineFault(bytes: Buffer, from: number, to: number): MessageFault | undefined {
+    return statusLineFault(bytes, from, to)
   }
 
-  protected override takeHead(text: string): void {
-    const head = parseResponseHead(text, this.#methods[0] ?? '', this.limits)
+  protected override takeHead(bytes: Buffer, from: number, to: number): void {
+    const head = parseResponseHead(bytes, from, to, this.#methods[0] ?? '', this.limits)
     if (head instanceof MessageFault) return this.fail(head)
     this.#hasInterim = head.status < 200
     if (head.status === 101) {
