@@ -1,6 +1,6 @@
 /** Field lines of a head or a trailer section (RFC 9112 section 5), read in one pass. */
 
-import { COLON, CR, isBlank, isNamed, LF, skip, skipValue, TOKEN } from './chars.ts'
+import { COLON, CR, HTAB, isBlank, isNamed, LF, skip, skipValue, TOKEN } from './chars.ts'
 import { MessageFault, malformed } from './fault.ts'
 
 /**
@@ -48,8 +48,8 @@ export class FieldLines {
 
 /**
  * Reads field lines, separated by CRLF, from index `from` to the end of the section.
- * @returns a fault when a line is not `token ":" OWS value OWS`, when it continues the line before it (obs-fold), or when there
- * are more than `maxFields`.
+ * @returns a fault when a line is not `token ":" OWS value OWS`, when it continues the line before it (obs-fold), when there
+ * are more than `maxFields`, or when a tab is in a framing field: some parsers take it for a part of the value.
  */
 export function readFieldLines(
   section: Section,
@@ -71,7 +71,9 @@ export function readFieldLines(
     while (end > start && isBlank(bytes[end - 1])) end -= 1
     const value = section.text(start, end)
     headers.push(section.text(at, colon), value)
-    note(lines, bytes, at, colon - at, value, start)
+    const isFraming = note(lines, bytes, at, colon - at, value, start)
+    if (isFraming && bytes.subarray(colon, lineEnd).includes(HTAB))
+      return malformed('a framing field has a tab beside its value')
     if (lineEnd === to) return undefined
     if (bytes[lineEnd] !== CR || bytes[lineEnd + 1] !== LF)
       return malformed('a field value has a control character, or a CR or LF that ends no line')
@@ -86,7 +88,7 @@ function nameFault({ bytes, to }: Section, at: number, colon: number): MessageFa
   return malformed('a field line has no valid name')
 }
 
-/** Compares lengths first: most fields need no look at their letters. */
+/** Compares lengths first: most fields need no look at their letters. @returns whether the field frames the message. */
 function note(
   lines: FieldLines,
   bytes: Buffer,
@@ -94,34 +96,36 @@ function note(
   nameLength: number,
   value: string,
   valueAt: number,
-): void {
+): boolean {
   switch (nameLength) {
     case 4:
-      if (!isNamed(bytes, nameAt, 'host')) return
+      if (!isNamed(bytes, nameAt, 'host')) return false
       lines.hosts += 1
       lines.host = value
       lines.hostAt = valueAt
-      return
+      return false
     case 6:
       if (isNamed(bytes, nameAt, 'expect')) lines.expect = joined(lines.expect, value)
-      return
+      return false
     case 7:
       if (isNamed(bytes, nameAt, 'upgrade')) lines.upgrade = joined(lines.upgrade, value)
-      return
+      return false
     case 10:
       if (isNamed(bytes, nameAt, 'connection')) lines.connection = joined(lines.connection, value)
       else if (isNamed(bytes, nameAt, 'keep-alive')) lines.keepAlive = joined(lines.keepAlive, value)
-      return
+      return false
     case 14:
-      if (!isNamed(bytes, nameAt, 'content-length')) return
+      if (!isNamed(bytes, nameAt, 'content-length')) return false
       lines.lengths += 1
       lines.length = value
-      return
+      return true
     case 17:
-      if (!isNamed(bytes, nameAt, 'transfer-encoding')) return
+      if (!isNamed(bytes, nameAt, 'transfer-encoding')) return false
       lines.codings += 1
       lines.coding = lines.codings === 1 ? value : `${lines.coding}, ${value}`
+      return true
   }
+  return false
 }
 
 const joined = (before: string, value: string) => (before === '' ? value : `${before}, ${value}`)

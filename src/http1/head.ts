@@ -128,6 +128,8 @@ function readRequestLine(section: Section, limits: HeadLimits): RequestLine | Me
   const methodEnd = skip(bytes, from, to, TOKEN)
   if (methodEnd === from || methodEnd - from > MAX_METHOD_BYTES || methodEnd === to || bytes[methodEnd] !== SP)
     return methodFault(bytes, from, to, methodEnd)
+  const method = section.text(from, methodEnd)
+  if (method === PREFACE_METHOD) return preface()
   const targetAt = methodEnd + 1
   const targetEnd = skip(bytes, targetAt, to, TARGET)
   if (targetEnd - targetAt > limits.maxTargetBytes) return targetTooLong()
@@ -135,9 +137,9 @@ function readRequestLine(section: Section, limits: HeadLimits): RequestLine | Me
     return malformed('the request line is not method, target and version with one space between')
   const end = targetEnd + 9
   const minor = minorVersion(section.text(targetEnd + 1, end))
-  if (minor instanceof MessageFault) return section.text(from, end).startsWith(PREFACE) ? preface() : minor
+  if (minor instanceof MessageFault) return minor
   if (!isLineEnd(section, end)) return malformed('the request line has something after its version')
-  return { method: section.text(from, methodEnd), target: encoded(section.text(targetAt, targetEnd)), minor, end }
+  return { method, target: encoded(section.text(targetAt, targetEnd)), minor, end }
 }
 
 const targetTooLong = () => new MessageFault('target_too_long', 'the request target is too long')
@@ -170,7 +172,7 @@ export function requestStartFault(
   const methodEnd = skip(bytes, from, to, TOKEN)
   if (methodEnd - from > MAX_METHOD_BYTES || (methodEnd < to && (methodEnd === from || bytes[methodEnd] !== SP)))
     return methodFault(bytes, from, to, methodEnd)
-  if (bytes.toString('latin1', from, Math.min(to, from + PREFACE.length)) === PREFACE) return preface()
+  if (methodEnd < to && bytes.toString('latin1', from, methodEnd) === PREFACE_METHOD) return preface()
   const targetEnd = skip(bytes, methodEnd + 1, to, TARGET)
   return targetEnd - methodEnd - 1 > limits.maxTargetBytes ? targetTooLong() : undefined
 }
@@ -181,7 +183,8 @@ export function responseStartFault(bytes: Buffer, from: number, to: number): Mes
   return malformed(isTls(bytes, from, to) ? TLS : 'the response does not begin with a status line')
 }
 
-const PREFACE = 'PRI * HTTP/2.0'
+/** Reserved for the connection preface, which is `PRI * HTTP/2.0` (RFC 9113 sections 3.4 and 11.6). */
+const PREFACE_METHOD = 'PRI'
 const VERSION = 'HTTP/'
 const TLS = 'the message is no HTTP, it looks like TLS'
 

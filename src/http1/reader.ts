@@ -97,7 +97,7 @@ abstract class MessageReader {
     this.#drop()
   }
 
-  /** Bytes that are kept and not read. Outside of callbacks these come after the present message. */
+  /** Bytes that are kept and not read. Outside of callbacks these come after the present message. The caller bounds them. */
   get waiting(): number {
     return this.#chunk.length - this.#at + this.#laterBytes
   }
@@ -188,7 +188,10 @@ abstract class MessageReader {
 
   #stepAtEnd(): void {
     if (this.state === STOPPED || this.state === HELD) return
-    if (this.state === TO_THE_END && this.#isCleanEnd) return this.finish(NO_TRAILERS)
+    if (this.state === TO_THE_END && this.#isCleanEnd) {
+      this.finish(NO_TRAILERS)
+      return this.#stepAtEnd()
+    }
     if (this.isBeforeHead) return this.endBetween()
     this.fail(incomplete(this.state === HEAD ? 'a head' : 'a body'))
   }
@@ -407,7 +410,7 @@ export class ResponseReader extends MessageReader {
     this.#events = events
   }
 
-  /** A request with that method was sent: a response may come. Before it, any byte is a fault of kind `unasked`. */
+  /** A request with that method is sent, and the end has not come: a response may. Before, any byte is a fault: `unasked`. */
   expect(method: string): void {
     if (this.state !== STOPPED) this.#methods.push(method)
   }
