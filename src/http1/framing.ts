@@ -45,8 +45,8 @@ function codingFault(coding: string, isRequest: boolean): MessageFault {
 }
 
 /** Options of Connection that the codec knows, as bits. */
-export const CLOSE = 1
-export const KEEP_ALIVE = 2
+const CLOSE = 1
+const KEEP_ALIVE = 2
 export const UPGRADE = 4
 
 /** Options in the value of Connection, in any case and order (RFC 9110 section 7.6.1). Other options are not looked at. */

@@ -35,7 +35,7 @@ export type RequestHead = {
   readonly keepAlive: boolean
   /** Value of Expect in lower case; '' without, and for 100-continue from HTTP/1.0 (RFC 9110 section 10.1.1). */
   readonly expects: string
-  /** Values of Upgrade, joined with ', ', when Connection lists `upgrade`; else ''. */
+  /** Values of Upgrade, joined with ', ', when Connection lists `upgrade`; else, and for HTTP/1.0, '' (RFC 9110 section 7.8). */
   readonly upgrade: string
   /** Value of Host, which is valid; '' without. */
   readonly host: string
@@ -99,7 +99,7 @@ export function parseRequestHead(
     bodyBytes,
     keepAlive: isPersistent(minor, options),
     expects: lines.expect === '' ? '' : expectation(lines.expect.toLowerCase(), minor),
-    upgrade: (options & UPGRADE) === 0 ? '' : lines.upgrade,
+    upgrade: (options & UPGRADE) === 0 || minor === 0 ? '' : lines.upgrade,
     host: lines.host,
     hasContent: bodyBytes !== 0,
   }

@@ -59,6 +59,7 @@ test.each([
   ['a chunk longer than its size', '1\r\nxy\r\n'],
   ['a chunk that LF ends', '1\r\nx\n0\r\n\r\n'],
   ['a chunk that CR ends', '1\r\nx\r0\r\n\r\n'],
+  ['a chunk that CR and another byte end', '1\r\nx\r_0\r\n\r\n'],
   ['an empty extension', '1;\r\nx\r\n'],
   ['an extension without a value', '1;a=\r\nx\r\n'],
   ['an extension that is no token', '1;(\r\nx\r\n'],

@@ -259,9 +259,10 @@ test.each([
   expect(response('GET', `${version} 200 OK`, 'Content-Length: 0', ...fields)).toMatchObject({ keepAlive })
 })
 
-test('head: Upgrade counts only when Connection lists it', () => {
+test('head: Upgrade counts only when Connection lists it, and not in a request of HTTP/1.0', () => {
   expect(get('Upgrade: websocket')).toMatchObject({ upgrade: '' })
   expect(get('Upgrade: websocket', 'Connection: x, Upgrade')).toMatchObject({ upgrade: 'websocket' })
+  expect(request('GET / HTTP/1.0', 'Upgrade: websocket', 'Connection: upgrade')).toMatchObject({ upgrade: '' })
   expect(response('GET', 'HTTP/1.1 101 x', 'Upgrade: websocket', 'Connection: upgrade')).toMatchObject({
     upgrade: 'websocket',
   })

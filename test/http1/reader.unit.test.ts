@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { MessageFault } from '../../src/http1/head.ts'
 import { RequestReader, ResponseReader } from '../../src/http1/reader.ts'
 import { LIMITS, piecesOf } from './messages.ts'
@@ -353,4 +353,16 @@ test('reader: a head in many pieces is copied once, a body never', () => {
   expect(chunks.map(String)).toEqual(['abc', 'def'])
   expect(chunks[0]?.buffer).toBe(rest.buffer)
   expect(chunks[1]).toBe(last)
+})
+
+test('reader: the memory of a head that comes byte by byte grows by doubling', () => {
+  const head = bytesOf(`GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(60_000)}\r\n\r\n`)
+  const pieces = piecesOf(head, [...head.keys()])
+  const allocUnsafe = vi.spyOn(Buffer, 'allocUnsafe')
+  try {
+    expect(requests(pieces)).toEqual(['GET /', 'end '])
+    expect(allocUnsafe.mock.calls.length).toBeLessThan(10)
+  } finally {
+    allocUnsafe.mockRestore()
+  }
 })
