@@ -47,6 +47,7 @@ export const STRICTER: Readonly<Record<string, string>> = {
     'RFC 9112 section 2.2: empty lines precede only requests',
   'malformed: the status line has no status from 100 to 599': 'RFC 9110 section 15: other statuses are invalid',
   'malformed: the trailers have a field that frames or routes a message': 'RFC 9110 section 6.5.1',
+  'preface: the client speaks HTTP/2, this listener HTTP/1.1': 'RFC 9113 section 11.6: the method PRI is reserved',
   'version: the version is neither HTTP/1.1 nor HTTP/1.0': 'RFC 9112 section 2.3: llhttp takes 0.9 and 2.0',
 }
 
