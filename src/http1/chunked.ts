@@ -3,7 +3,7 @@
 import type { RawHeaders } from '../net/fields.ts'
 import { CR, isOf, LF, QUOTED, TOKEN } from './chars.ts'
 import { MessageFault, malformed } from './fault.ts'
-import { FieldLines, readFieldLines } from './field-lines.ts'
+import { FieldLines, readFieldLines, Section } from './field-lines.ts'
 import type { HeadLimits } from './head.ts'
 import { PartialHead } from './partial-head.ts'
 
@@ -149,7 +149,7 @@ export class ChunkedDecoder {
     this.#state = OVER
     if (lines.length === 2) this.#trailers = NO_TRAILERS
     else {
-      const read = readTrailers(lines.text, this.#limits.maxFields)
+      const read = readTrailers(new Section(lines.bytes, 0, lines.end), this.#limits.maxFields)
       if (read instanceof MessageFault) this.#fault = read
       else this.#trailers = read
     }
@@ -219,9 +219,9 @@ const DROPPED_TRAILERS = new Set(
   x-forwarded-proto`.split(/\s+/),
 )
 
-function readTrailers(text: string, maxFields: number): RawHeaders | MessageFault {
+function readTrailers(section: Section, maxFields: number): RawHeaders | MessageFault {
   const lines = new FieldLines()
-  const fault = readFieldLines(text, 0, maxFields, lines)
+  const fault = readFieldLines(section, 0, maxFields, lines)
   if (fault !== undefined) return fault
   const kept: string[] = []
   for (let i = 0; i < lines.headers.length; i += 2) {

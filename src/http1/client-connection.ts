@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts'
 import { untakenBytes } from '../net/send-queue.ts'
 import { firstField, type RawHeaders } from '../net/fields.ts'
 import { MessageFault } from './fault.ts'
-import { type HeadLimits, type ResponseHead } from './head.ts'
+import type { HeadLimits, ResponseHead } from './head.ts'
 import { ResponseReader } from './reader.ts'
 import { CHUNK_END, chunkHead, LAST_CHUNK, requestHeadText } from './write.ts'
 
@@ -22,11 +22,10 @@ export type OutgoingRequest = {
 
 /** A request body; `policy/exchange.ts` says what is expected of it. */
 type OutgoingBody = {
-  open(receiver: {
-    data(chunk: Buffer): boolean
-    end(): void
-    fail(error: Error): void
-  }): { resume(): void; stop(): void }
+  open(receiver: { data(chunk: Buffer): boolean; end(): void; fail(error: Error): void }): {
+    resume(): void
+    stop(): void
+  }
 }
 
 /** Progress of one request. Nothing follows `switched`, `end` or `failed`. */
@@ -398,6 +397,5 @@ function readPastWriteErrors(socket: Socket, onError: (error: Error) => void): v
   const write = socket._write.bind(socket)
   const writev = socket._writev?.bind(socket)
   socket._write = (chunk, encoding, done) => (hasFailed ? done() : write(chunk, encoding, passing(done)))
-  if (writev !== undefined)
-    socket._writev = (chunks, done) => (hasFailed ? done() : writev(chunks, passing(done)))
+  if (writev !== undefined) socket._writev = (chunks, done) => (hasFailed ? done() : writev(chunks, passing(done)))
 }

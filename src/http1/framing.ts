@@ -1,6 +1,6 @@
 /** Where a message ends and whether its connection goes on (RFC 9112 sections 6 and 9). */
 
-import { DIGIT, isNamed, skip, trimmed } from './chars.ts'
+import { elementsOf } from './chars.ts'
 import { MessageFault, malformed } from './fault.ts'
 import type { FieldLines } from './field-lines.ts'
 
@@ -18,12 +18,11 @@ export function framedBytes(lines: FieldLines, minor: 0 | 1, isRequest: boolean)
   if (lines.codings > 0) {
     if (lines.lengths > 0) return malformed('the message has a Content-Length beside a Transfer-Encoding')
     if (minor === 0) return malformed('an HTTP/1.0 message has a Transfer-Encoding')
-    return isNamed(lines.coding, 'chunked') ? CHUNKED : codingFault(lines.coding, isRequest)
+    return /^chunked$/i.test(lines.coding) ? CHUNKED : codingFault(lines.coding, isRequest)
   }
   if (lines.lengths === 0) return UNTIL_CLOSE
   if (lines.lengths > 1) return malformed('the message has several Content-Length fields')
-  const bytes =
-    lines.length !== '' && skip(lines.length, 0, DIGIT) === lines.length.length ? Number(lines.length) : Number.NaN
+  const bytes = /^\d+$/.test(lines.length) ? Number(lines.length) : Number.NaN
   return bytes <= Number.MAX_SAFE_INTEGER
     ? bytes
     : malformed('the Content-Length is not a number of bytes, or larger than 2^53-1')
@@ -35,7 +34,7 @@ export function framedBytes(lines: FieldLines, minor: 0 | 1, isRequest: boolean)
  * `identity`, which RFC 7230 has removed, counts as an unknown coding.
  */
 function codingFault(coding: string, isRequest: boolean): MessageFault {
-  const names = coding.split(',').map((name) => trimmed(name, 0, name.length).toLowerCase())
+  const names = elementsOf(coding)
   if (names.some((name) => !/^[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(name)))
     return malformed('the Transfer-Encoding is no list of codings without parameters')
   const first = names.indexOf('chunked')
@@ -46,31 +45,25 @@ function codingFault(coding: string, isRequest: boolean): MessageFault {
 }
 
 /** Options of Connection that the codec knows, as bits. */
-export const CLOSE = 1
-export const KEEP_ALIVE = 2
+const CLOSE = 1
+const KEEP_ALIVE = 2
 export const UPGRADE = 4
 
 /** Options in the value of Connection, in any case and order (RFC 9110 section 7.6.1). Other options are not looked at. */
 export function connectionOptions(connection: string): number {
   if (connection === '') return 0
-  const whole = optionOf(connection)
-  if (whole !== 0 || !connection.includes(',')) return whole
+  if (connection === 'keep-alive') return KEEP_ALIVE
+  if (connection === 'close') return CLOSE
   let options = 0
-  for (const option of connection.split(',')) options |= optionOf(trimmed(option, 0, option.length))
+  for (const option of elementsOf(connection)) options |= OPTIONS.get(option) ?? 0
   return options
 }
 
-function optionOf(option: string): number {
-  switch (option.length) {
-    case 5:
-      return isNamed(option, 'close') ? CLOSE : 0
-    case 7:
-      return isNamed(option, 'upgrade') ? UPGRADE : 0
-    case 10:
-      return isNamed(option, 'keep-alive') ? KEEP_ALIVE : 0
-  }
-  return 0
-}
+const OPTIONS: ReadonlyMap<string, number> = new Map([
+  ['close', CLOSE],
+  ['keep-alive', KEEP_ALIVE],
+  ['upgrade', UPGRADE],
+])
 
 /** Whether the connection may carry another message after this one (RFC 9112 section 9.3). */
 export const isPersistent = (minor: 0 | 1, options: number): boolean =>

@@ -1,8 +1,8 @@
 /** Heads of HTTP/1.x messages: the start line and the fields, checked and read in one pass (RFC 9112 sections 2 to 6). */
 
-import { SP, skip, TARGET, TOKEN, VALUE } from './chars.ts'
+import { CR, DIGIT, LF, SP, skip, skipValue, TARGET, TOKEN } from './chars.ts'
 import { MessageFault, malformed } from './fault.ts'
-import { FieldLines, readFieldLines } from './field-lines.ts'
+import { FieldLines, readFieldLines, Section } from './field-lines.ts'
 import { connectionOptions, framedBytes, isPersistent, UNTIL_CLOSE, UPGRADE } from './framing.ts'
 import { isValidHost } from './host.ts'
 
@@ -35,7 +35,7 @@ export type RequestHead = {
   readonly keepAlive: boolean
   /** Value of Expect in lower case; '' without, and for 100-continue from HTTP/1.0 (RFC 9110 section 10.1.1). */
   readonly expects: string
-  /** Values of Upgrade, joined with ', ', when Connection lists `upgrade`; else ''. */
+  /** Values of Upgrade, joined with ', ', when Connection lists `upgrade`; else, and for HTTP/1.0, '' (RFC 9110 section 7.8). */
   readonly upgrade: string
   /** Value of Host, which is valid; '' without. */
   readonly host: string
@@ -69,20 +69,24 @@ const MAX_METHOD_BYTES = 64
 export const LONGEST_START_BYTES = MAX_METHOD_BYTES + 16
 
 /**
- * Reads the head of a request. `text` is the head in latin1 without the final CRLF CRLF.
+ * Reads the head of a request: the bytes from `from` to `to`, without the final CRLF CRLF.
  * @returns a fault instead, of kind `malformed`, `head_too_large`, `target_too_long`, `coding`, `version` or `preface`.
  */
-export function parseRequestHead(text: string, limits: HeadLimits): RequestHead | MessageFault {
-  const line = readRequestLine(text, limits)
+export function parseRequestHead(
+  bytes: Buffer,
+  from: number,
+  to: number,
+  limits: HeadLimits,
+): RequestHead | MessageFault {
+  const section = new Section(bytes, from, to)
+  const line = readRequestLine(section, limits)
   if (line instanceof MessageFault) return line
   const { minor } = line
   const lines = new FieldLines()
-  if (line.end < text.length) {
-    const fault = readFieldLines(text, line.end + 2, limits.maxFields, lines)
-    if (fault !== undefined) return fault
-  }
-  const fault = hostFault(lines, minor)
+  const fault = line.end < to ? readFieldLines(section, line.end + 2, limits.maxFields, lines) : undefined
   if (fault !== undefined) return fault
+  const invalidHost = hostFault(lines, bytes, minor)
+  if (invalidHost !== undefined) return invalidHost
   const framed = framedBytes(lines, minor, true)
   if (framed instanceof MessageFault) return framed
   const bodyBytes = framed === UNTIL_CLOSE ? 0 : framed
@@ -95,7 +99,7 @@ export function parseRequestHead(text: string, limits: HeadLimits): RequestHead 
     bodyBytes,
     keepAlive: isPersistent(minor, options),
     expects: lines.expect === '' ? '' : expectation(lines.expect.toLowerCase(), minor),
-    upgrade: (options & UPGRADE) === 0 ? '' : lines.upgrade,
+    upgrade: (options & UPGRADE) === 0 || minor === 0 ? '' : lines.upgrade,
     host: lines.host,
     hasContent: bodyBytes !== 0,
   }
@@ -103,10 +107,11 @@ export function parseRequestHead(text: string, limits: HeadLimits): RequestHead 
 
 const expectation = (value: string, minor: 0 | 1) => (minor === 0 && value === '100-continue' ? '' : value)
 
-function hostFault(lines: FieldLines, minor: 0 | 1): MessageFault | undefined {
+function hostFault(lines: FieldLines, bytes: Buffer, minor: 0 | 1): MessageFault | undefined {
   if (lines.hosts > 1) return malformed('the request has several Host fields')
   if (lines.hosts === 0) return minor === 0 ? undefined : malformed('the HTTP/1.1 request has no Host field')
-  return isValidHost(lines.host) ? undefined : malformed('the Host field is not a valid host and port')
+  if (isValidHost(lines.host, bytes, lines.hostAt)) return undefined
+  return malformed('the Host field is not a valid host and port')
 }
 
 /** The request line, and the index of its end. */
@@ -117,76 +122,85 @@ type RequestLine = {
   readonly end: number
 }
 
-/** Reads the first line of the text, up to a CR or the end of the text: `method SP target SP version`, one space each. */
-function readRequestLine(text: string, limits: HeadLimits): RequestLine | MessageFault {
-  const methodEnd = skip(text, 0, TOKEN)
-  if (methodEnd === 0 || methodEnd > MAX_METHOD_BYTES || text.charCodeAt(methodEnd) !== SP)
-    return methodFault(text, methodEnd)
+/** Reads the first line of a section: `method SP target SP version`, one space each (RFC 9112 section 3). */
+function readRequestLine(section: Section, limits: HeadLimits): RequestLine | MessageFault {
+  const { bytes, from, to } = section
+  const methodEnd = skip(bytes, from, to, TOKEN)
+  if (methodEnd === from || methodEnd - from > MAX_METHOD_BYTES || methodEnd === to || bytes[methodEnd] !== SP)
+    return methodFault(bytes, from, to, methodEnd)
+  const method = section.text(from, methodEnd)
+  if (method === PREFACE_METHOD) return preface()
   const targetAt = methodEnd + 1
-  const targetEnd = skip(text, targetAt, TARGET)
-  if (targetEnd - targetAt > limits.maxTargetBytes) return tooLong()
-  if (targetEnd === targetAt || text.charCodeAt(targetEnd) !== SP)
+  const targetEnd = skip(bytes, targetAt, to, TARGET)
+  if (targetEnd - targetAt > limits.maxTargetBytes) return targetTooLong()
+  if (targetEnd === targetAt || targetEnd === to || bytes[targetEnd] !== SP)
     return malformed('the request line is not method, target and version with one space between')
-  const minor = minorVersion(text, targetEnd + 1)
-  if (minor instanceof MessageFault) return text.startsWith(PREFACE) ? preface() : minor
   const end = targetEnd + 9
-  if (!isLineEnd(text, end)) return malformed('the request line has something after its version')
-  return { method: text.slice(0, methodEnd), target: encoded(text.slice(targetAt, targetEnd)), minor, end }
+  const minor = minorVersion(section.text(targetEnd + 1, end))
+  if (minor instanceof MessageFault) return minor
+  if (!isLineEnd(section, end)) return malformed('the request line has something after its version')
+  return { method, target: encoded(section.text(targetAt, targetEnd)), minor, end }
 }
 
-const tooLong = () => new MessageFault('target_too_long', 'the request target is too long')
+const targetTooLong = () => new MessageFault('target_too_long', 'the request target is too long')
 
 const preface = () => new MessageFault('preface', 'the client speaks HTTP/2, this listener HTTP/1.1')
 
-function methodFault(text: string, methodEnd: number): MessageFault {
-  if (methodEnd > MAX_METHOD_BYTES) return malformed('the method is too long')
-  return malformed(isTls(text) ? TLS : 'the request does not begin with a method and a space')
+function methodFault(bytes: Buffer, from: number, to: number, methodEnd: number): MessageFault {
+  if (methodEnd - from > MAX_METHOD_BYTES) return malformed('the method is too long')
+  return malformed(isTls(bytes, from, to) ? TLS : 'the request does not begin with a method and a space')
 }
 
 /** Fault of a whole request line. */
-export function requestLineFault(text: string, limits: HeadLimits): MessageFault | undefined {
-  const line = readRequestLine(text, limits)
+export function requestLineFault(
+  bytes: Buffer,
+  from: number,
+  to: number,
+  limits: HeadLimits,
+): MessageFault | undefined {
+  const line = readRequestLine(new Section(bytes, from, to), limits)
   return line instanceof MessageFault ? line : undefined
 }
 
-/** Fault of a request line of which more may come; undefined while there is none. */
-export function requestStartFault(text: string, limits: HeadLimits): MessageFault | undefined {
-  const methodEnd = skip(text, 0, TOKEN)
-  if (
-    methodEnd > MAX_METHOD_BYTES ||
-    (methodEnd < text.length && (methodEnd === 0 || text.charCodeAt(methodEnd) !== SP))
-  )
-    return methodFault(text, methodEnd)
-  if (text.startsWith(PREFACE)) return preface()
-  const targetEnd = skip(text, methodEnd + 1, TARGET)
-  return targetEnd - methodEnd - 1 > limits.maxTargetBytes ? tooLong() : undefined
+/** Fault of the beginning of a request, of which more may come; undefined while there is none. */
+export function requestStartFault(
+  bytes: Buffer,
+  from: number,
+  to: number,
+  limits: HeadLimits,
+): MessageFault | undefined {
+  const methodEnd = skip(bytes, from, to, TOKEN)
+  if (methodEnd - from > MAX_METHOD_BYTES || (methodEnd < to && (methodEnd === from || bytes[methodEnd] !== SP)))
+    return methodFault(bytes, from, to, methodEnd)
+  if (methodEnd < to && bytes.toString('latin1', from, methodEnd) === PREFACE_METHOD) return preface()
+  const targetEnd = skip(bytes, methodEnd + 1, to, TARGET)
+  return targetEnd - methodEnd - 1 > limits.maxTargetBytes ? targetTooLong() : undefined
 }
 
-/** Fault of a status line of which more may come; undefined while there is none. */
-export function responseStartFault(text: string): MessageFault | undefined {
-  const version = text.slice(0, VERSION.length)
-  return VERSION.startsWith(version) ? undefined : isTls(text) ? malformed(TLS) : malformed(NO_STATUS_LINE)
+/** Fault of the beginning of a response, of which more may come; undefined while there is none. */
+export function responseStartFault(bytes: Buffer, from: number, to: number): MessageFault | undefined {
+  if (VERSION.startsWith(bytes.toString('latin1', from, Math.min(to, from + VERSION.length)))) return undefined
+  return malformed(isTls(bytes, from, to) ? TLS : 'the response does not begin with a status line')
 }
 
-const PREFACE = 'PRI * HTTP/2.0'
+/** Reserved for the connection preface, which is `PRI * HTTP/2.0` (RFC 9113 sections 3.4 and 11.6). */
+const PREFACE_METHOD = 'PRI'
 const VERSION = 'HTTP/'
-const NO_STATUS_LINE = 'the response does not begin with a status line'
 const TLS = 'the message is no HTTP, it looks like TLS'
 
 /** A TLS record begins with its type, which is alert or handshake here, and a major version of 3 (RFC 8446 section 5.1). */
-function isTls(text: string): boolean {
-  const type = text.charCodeAt(0)
-  return (type === 0x15 || type === 0x16) && (text.length < 2 || text.charCodeAt(1) === 3)
+function isTls(bytes: Buffer, from: number, to: number): boolean {
+  const type = bytes[from]
+  return (type === 0x15 || type === 0x16) && (from + 1 >= to || bytes[from + 1] === 3)
 }
 
-const isLineEnd = (text: string, at: number) => at === text.length || text.startsWith('\r\n', at)
+const isLineEnd = ({ bytes, to }: Section, at: number) => at === to || (bytes[at] === CR && bytes[at + 1] === LF)
 
-/** The minor version at that index. HTTP/1.2 is as unknown as HTTP/2.0: nobody has defined it. */
-function minorVersion(text: string, at: number): 0 | 1 | MessageFault {
-  if (text.startsWith('HTTP/1.1', at)) return 1
-  if (text.startsWith('HTTP/1.0', at)) return 0
-  if (/^HTTP\/\d\.\d(?!\d)/.test(text.slice(at, at + 9)))
-    return new MessageFault('version', 'the version is neither HTTP/1.1 nor HTTP/1.0')
+/** The minor version of `HTTP/1.x`. HTTP/1.2 is as unknown as HTTP/2.0: nobody has defined it. */
+function minorVersion(version: string): 0 | 1 | MessageFault {
+  if (version === 'HTTP/1.1') return 1
+  if (version === 'HTTP/1.0') return 0
+  if (/^HTTP\/\d\.\d$/.test(version)) return new MessageFault('version', 'the version is neither HTTP/1.1 nor HTTP/1.0')
   return malformed('the start line has no valid version')
 }
 
@@ -198,23 +212,24 @@ function encoded(target: string): string {
 }
 
 /**
- * Reads the head of a response. `text` is the head in latin1 without the final CRLF CRLF; `requestMethod` decides, with the
+ * Reads the head of a response: the bytes from `from` to `to`, without the final CRLF CRLF. `requestMethod` decides, with the
  * status, whether there is a body (RFC 9112 section 6.3).
  * @returns a fault instead, of kind `malformed`, `head_too_large`, `coding` or `version`.
  */
 export function parseResponseHead(
-  text: string,
+  bytes: Buffer,
+  from: number,
+  to: number,
   requestMethod: string,
   limits: HeadLimits,
 ): ResponseHead | MessageFault {
-  const line = readStatusLine(text)
+  const section = new Section(bytes, from, to)
+  const line = readStatusLine(section)
   if (line instanceof MessageFault) return line
   const { status, minor } = line
   const lines = new FieldLines()
-  if (line.end < text.length) {
-    const fault = readFieldLines(text, line.end + 2, limits.maxFields, lines)
-    if (fault !== undefined) return fault
-  }
+  const fault = line.end < to ? readFieldLines(section, line.end + 2, limits.maxFields, lines) : undefined
+  if (fault !== undefined) return fault
   const framed = framedBytes(lines, minor, false)
   if (framed instanceof MessageFault) return framed
   const bodyBytes = hasBody(status, requestMethod) ? framed : 0
@@ -240,27 +255,32 @@ type StatusLine = {
 }
 
 /** `version SP status [ SP reason ]`: many servers leave out the last space with the reason (RFC 9112 section 4). */
-function readStatusLine(text: string): StatusLine | MessageFault {
-  const minor = minorVersion(text, 0)
-  if (minor instanceof MessageFault) return responseStartFault(text) ?? minor
-  const status = statusAt(text, 8)
+function readStatusLine(section: Section): StatusLine | MessageFault {
+  const { bytes, from, to } = section
+  const minor = minorVersion(section.text(from, from + 8))
+  if (minor instanceof MessageFault) return responseStartFault(bytes, from, to) ?? minor
+  const status = statusAt(bytes, from + 8, to)
   if (status === 0) return malformed('the status line has no status from 100 to 599')
-  const end = skip(text, 12, VALUE)
-  if (!isLineEnd(text, end) || (end > 12 && text.charCodeAt(12) !== SP))
+  const reasonAt = from + 12
+  const end = skipValue(bytes, reasonAt, to)
+  if (!isLineEnd(section, end) || (end > reasonAt && bytes[reasonAt] !== SP))
     return malformed('the reason phrase is not valid')
-  return { status, statusText: end > 13 ? text.slice(13, end) : '', minor, end }
-}
-
-/** Fault of a whole status line. */
-export function statusLineFault(text: string): MessageFault | undefined {
-  const line = readStatusLine(text)
-  return line instanceof MessageFault ? line : undefined
+  return { status, statusText: section.text(Math.min(reasonAt + 1, end), end), minor, end }
 }
 
 /** The status after a space at that index; 0 when it is not three digits, or not from 100 to 599. */
-function statusAt(text: string, at: number): number {
-  const digits = text.slice(at, at + 4)
-  return /^ [1-5]\d\d$/.test(digits) ? Number(digits) : 0
+function statusAt(bytes: Buffer, at: number, to: number): number {
+  if (at + 4 > to || bytes[at] !== SP || skip(bytes, at + 1, at + 4, DIGIT) < at + 4) return 0
+  const status = 100 * digitAt(bytes, at + 1) + 10 * digitAt(bytes, at + 2) + digitAt(bytes, at + 3)
+  return status >= 100 && status <= 599 ? status : 0
+}
+
+const digitAt = (bytes: Buffer, at: number) => (bytes[at] ?? 0) - 0x30
+
+/** Fault of a whole status line. */
+export function statusLineFault(bytes: Buffer, from: number, to: number): MessageFault | undefined {
+  const line = readStatusLine(new Section(bytes, from, to))
+  return line instanceof MessageFault ? line : undefined
 }
 
 const hasBody = (status: number, requestMethod: string) =>

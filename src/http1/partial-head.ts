@@ -9,6 +9,7 @@ const AFTER_CRLF_CR = 3
 const AT_END = 4
 
 const FIRST_CAPACITY = 1024
+const NOTHING = Buffer.alloc(0)
 
 /**
  * Collects the lines of a head or a trailer section that come in several pieces, up to the empty line. Each byte is looked at
@@ -17,7 +18,7 @@ const FIRST_CAPACITY = 1024
 export class PartialHead {
   readonly #maxBytes: number
   readonly #start: number
-  #bytes: Buffer | undefined
+  #bytes: Buffer = NOTHING
   #length = 0
   #state: number
   #firstLine = -1
@@ -52,14 +53,14 @@ export class PartialHead {
     return this.#firstLine
   }
 
-  /** The first bytes collected, as latin1. */
-  textOf(length: number): string {
-    return this.#bytes?.toString('latin1', 0, Math.min(length, this.#length)) ?? ''
+  /** The bytes collected, and more behind them: `length` says where they end. */
+  get bytes(): Buffer {
+    return this.#bytes
   }
 
-  /** The lines without the empty line and the line end before it. Only when it is whole. */
-  get text(): string {
-    return this.textOf(Math.max(0, this.#length - 4))
+  /** Index after the last byte of the lines, without the last CRLF and the empty line. Only when it is whole. */
+  get end(): number {
+    return Math.max(0, this.#length - 4)
   }
 
   /**
@@ -71,7 +72,10 @@ export class PartialHead {
     let at = from
     while (at < end && this.#state !== AT_END) {
       const state = stateAfter(bytes[at] ?? 0, this.#state)
-      if (state < 0) return malformed('a CR or LF ends no line, or there is a control character')
+      if (state < 0) {
+        this.#keep(bytes, from, at + 1)
+        return malformed('a CR or LF ends no line, or there is a control character')
+      }
       at += 1
       this.#state = state
       if (state === AFTER_CRLF && this.#firstLine < 0) this.#firstLine = this.#length + at - from - 2
@@ -82,7 +86,7 @@ export class PartialHead {
 
   /** Forgets what was collected. */
   clear(): void {
-    this.#bytes = undefined
+    this.#bytes = NOTHING
     this.#length = 0
     this.#state = this.#start
     this.#firstLine = -1
@@ -90,15 +94,12 @@ export class PartialHead {
 
   #keep(bytes: Buffer, from: number, to: number): void {
     const length = this.#length + to - from
-    let kept = this.#bytes
-    if (kept === undefined || length > kept.length) {
-      const capacity = Math.max(length, 2 * (kept?.length ?? 0), Math.min(FIRST_CAPACITY, this.#maxBytes))
-      const larger = Buffer.allocUnsafe(capacity)
-      kept?.copy(larger, 0, 0, this.#length)
+    if (length > this.#bytes.length) {
+      const larger = Buffer.allocUnsafe(Math.max(length, 2 * this.#bytes.length, FIRST_CAPACITY))
+      this.#bytes.copy(larger, 0, 0, this.#length)
       this.#bytes = larger
-      kept = larger
     }
-    bytes.copy(kept, this.#length, from, to)
+    bytes.copy(this.#bytes, this.#length, from, to)
     this.#length = length
   }
 }

@@ -97,7 +97,7 @@ abstract class MessageReader {
     this.#drop()
   }
 
-  /** Bytes that are kept and not read. Outside of callbacks these come after the present message. */
+  /** Bytes that are kept and not read. Outside of callbacks these come after the present message. The caller bounds them. */
   get waiting(): number {
     return this.#chunk.length - this.#at + this.#laterBytes
   }
@@ -117,11 +117,12 @@ abstract class MessageReader {
 
   /** A message begins at the next byte. @returns false when none may, or when all unread bytes were empty lines. */
   protected abstract beginHead(): boolean
-  protected abstract takeHead(text: string): void
+  /** A head is in these bytes, without its final CRLF CRLF. */
+  protected abstract takeHead(bytes: Buffer, from: number, to: number): void
   /** Fault of a start line of which more may come. */
-  protected abstract startFault(text: string): MessageFault | undefined
+  protected abstract startFault(bytes: Buffer, from: number, to: number): MessageFault | undefined
   /** Fault of a whole start line. */
-  protected abstract lineFault(text: string): MessageFault | undefined
+  protected abstract lineFault(bytes: Buffer, from: number, to: number): MessageFault | undefined
   /** The body is over: sets the next state and calls `end`. */
   protected abstract finish(trailers: RawHeaders): void
   /** The connection has ended while no message is under way. */
@@ -187,7 +188,10 @@ abstract class MessageReader {
 
   #stepAtEnd(): void {
     if (this.state === STOPPED || this.state === HELD) return
-    if (this.state === TO_THE_END && this.#isCleanEnd) return this.finish(NO_TRAILERS)
+    if (this.state === TO_THE_END && this.#isCleanEnd) {
+      this.finish(NO_TRAILERS)
+      return this.#stepAtEnd()
+    }
     if (this.isBeforeHead) return this.endBetween()
     this.fail(incomplete(this.state === HEAD ? 'a head' : 'a body'))
   }
@@ -198,10 +202,9 @@ abstract class MessageReader {
     const from = this.#at
     const end = headEndIn(this.#chunk, from)
     if (end < 0) return this.#collectHead()
-    if (end - from > this.limits.maxHeadBytes)
-      return this.#refuseLarge(this.#chunk.toString('latin1', from, from + this.#longestLine))
+    if (end - from > this.limits.maxHeadBytes) return this.#refuseLarge(this.#chunk, from, end)
     this.#at = end
-    this.takeHead(this.#chunk.toString('latin1', from, end - 4))
+    this.takeHead(this.#chunk, from, end - 4)
     return true
   }
 
@@ -209,43 +212,37 @@ abstract class MessageReader {
   #collectHead(): boolean {
     const partial = this.#partial
     const from = this.#at
-    const start = this.#startOf(partial, from)
-    const startFault = start === '' ? undefined : this.startFault(start)
-    if (startFault !== undefined) return this.#refuse(startFault)
+    const before = partial.length
     const to = partial.take(this.#chunk, from)
+    const { bytes, length } = partial
+    // The first bytes are looked at while they are few: looking at all of them, byte by byte, would be quadratic.
+    if (before < LONGEST_START_BYTES) {
+      const fault = this.startFault(bytes, 0, Math.min(length, LONGEST_START_BYTES))
+      if (fault !== undefined) return this.#refuse(fault)
+    }
     if (to instanceof MessageFault) return this.#refuse(to)
     this.#at = to
-    if (partial.isTooLarge) return this.#refuseLarge(partial.textOf(this.#longestLine))
+    if (partial.isTooLarge) return this.#refuseLarge(bytes, 0, length)
     if (!partial.isWhole) return this.#checkLine(partial)
-    const { text } = partial
+    const { end } = partial
     partial.clear()
     this.#isLineChecked = false
-    this.takeHead(text)
+    this.takeHead(bytes, 0, end)
     return true
-  }
-
-  /** The first bytes of the head while they are few, else '': looking at more, byte by byte, would be quadratic. */
-  #startOf(partial: PartialHead, from: number): string {
-    const { length } = partial
-    if (length >= LONGEST_START_BYTES) return ''
-    return partial.textOf(length) + this.#chunk.toString('latin1', from, from + LONGEST_START_BYTES - length)
   }
 
   /** Checks the start line once it is whole, and before the head is. */
   #checkLine(partial: PartialHead): boolean {
     if (this.#isLineChecked || partial.firstLineLength < 0) return true
     this.#isLineChecked = true
-    const fault = this.lineFault(partial.textOf(partial.firstLineLength))
+    const fault = this.lineFault(partial.bytes, 0, partial.firstLineLength)
     return fault === undefined || this.#refuse(fault)
   }
 
-  get #longestLine(): number {
-    return this.limits.maxTargetBytes + LONGEST_START_BYTES
-  }
-
-  /** @param start bytes of the start line: with a target over its limit, that is the reason. */
-  #refuseLarge(start: string): false {
-    return this.#refuse(this.startFault(start) ?? new MessageFault('head_too_large', 'the head is too large'))
+  /** A target over its limit is the reason when the start line is that long. */
+  #refuseLarge(bytes: Buffer, from: number, to: number): false {
+    const fault = this.startFault(bytes, from, to)
+    return this.#refuse(fault ?? new MessageFault('head_too_large', 'the head is too large'))
   }
 
   #refuse(fault: MessageFault): false {
@@ -375,16 +372,16 @@ export class RequestReader extends MessageReader {
     }
   }
 
-  protected override startFault(text: string): MessageFault | undefined {
-    return requestStartFault(text, this.limits)
+  protected override startFault(bytes: Buffer, from: number, to: number): MessageFault | undefined {
+    return requestStartFault(bytes, from, to, this.limits)
   }
 
-  protected override lineFault(text: string): MessageFault | undefined {
-    return requestLineFault(text, this.limits)
+  protected override lineFault(bytes: Buffer, from: number, to: number): MessageFault | undefined {
+    return requestLineFault(bytes, from, to, this.limits)
   }
 
-  protected override takeHead(text: string): void {
-    const head = parseRequestHead(text, this.limits)
+  protected override takeHead(bytes: Buffer, from: number, to: number): void {
+    const head = parseRequestHead(bytes, from, to, this.limits)
     if (head instanceof MessageFault) return this.fail(head)
     this.beginBody(head.bodyBytes)
     this.#events.head(head)
@@ -413,7 +410,7 @@ export class ResponseReader extends MessageReader {
     this.#events = events
   }
 
-  /** A request with that method was sent: a response may come. Before it, any byte is a fault of kind `unasked`. */
+  /** A request with that method is sent, and the end has not come: a response may. Before, any byte is a fault: `unasked`. */
   expect(method: string): void {
     if (this.state !== STOPPED) this.#methods.push(method)
   }
@@ -437,16 +434,16 @@ export class ResponseReader extends MessageReader {
     return false
   }
 
-  protected override startFault(text: string): MessageFault | undefined {
-    return responseStartFault(text)
+  protected override startFault(bytes: Buffer, from: number, to: number): MessageFault | undefined {
+    return responseStartFault(bytes, from, to)
   }
 
-  protected override lineFault(text: string): MessageFault | undefined {
-    return statusLineFault(text)
+  protected override lineFault(bytes: Buffer, from: number, to: number): MessageFault | undefined {
+    return statusLineFault(bytes, from, to)
   }
 
-  protected override takeHead(text: string): void {
-    const head = parseResponseHead(text, this.#methods[0] ?? '', this.limits)
+  protected override takeHead(bytes: Buffer, from: number, to: number): void {
+    const head = parseResponseHead(bytes, from, to, this.#methods[0] ?? '', this.limits)
     if (head instanceof MessageFault) return this.fail(head)
     this.#hasInterim = head.status < 200
     if (head.status === 101) {

@@ -493,7 +493,9 @@ export class ServerRequest {
     const { socket } = this
     const isChunked = this.#framing === 'chunked'
     const body = this.#framing === 'none' ? '' : text
-    const rest = isChunked ? `${body === '' ? '' : chunkHead(body.length) + body + CHUNK_END}${lastChunk(trailers)}` : body
+    const rest = isChunked
+      ? `${body === '' ? '' : chunkHead(body.length) + body + CHUNK_END}${lastChunk(trailers)}`
+      : body
     const last = this.#pending + rest
     this.#pending = ''
     if (last !== '') socket.write(last, 'latin1')

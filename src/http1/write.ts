@@ -1,7 +1,10 @@
 /** Writes heads and chunk framing as latin1 text. A field that would split a message is a defect of the caller: TypeError. */
 
 import type { RawHeaders } from '../net/fields.ts'
-import { skip, TARGET, TOKEN, VALUE } from './chars.ts'
+
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
+const TARGET = /^[\x21-\x7e]+$/
 
 /** Line that ends a chunk's content. */
 export const CHUNK_END = '\r\n'
@@ -31,8 +34,8 @@ export function requestHeadText(
   added: Added,
 ): string {
   const { method, target, host } = line
-  if (method === '' || skip(method, 0, TOKEN) < method.length) throw new TypeError('the method is no token')
-  if (target === '' || skip(target, 0, TARGET) < target.length) throw new TypeError('the request target is not valid')
+  if (!TOKEN.test(method)) throw new TypeError('the method is no token')
+  if (!TARGET.test(target)) throw new TypeError('the request target is not valid')
   return `${method} ${target} HTTP/1.1\r\nhost: ${valid(host)}\r\n${fieldLines(headers, true)}${addedLines(added)}\r\n`
 }
 
@@ -53,7 +56,7 @@ export function responseHeadText(
 }
 
 /** Whether it can be a reason phrase (RFC 9112 section 4). */
-export const isReason = (text: string): boolean => skip(text, 0, VALUE) === text.length
+export const isReason = (text: string): boolean => VALUE.test(text)
 
 /** Line before a chunk of that many bytes, which must be more than 0; `CHUNK_END` goes after the chunk. */
 export function chunkHead(bytes: number): string {
@@ -72,7 +75,7 @@ function fieldLines(headers: RawHeaders, isHostAdded: boolean): string {
   let lines = ''
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] ?? ''
-    if (name === '' || skip(name, 0, TOKEN) < name.length) throw new TypeError('a field name is no token')
+    if (!TOKEN.test(name)) throw new TypeError('a field name is no token')
     if (isAdded(name, isHostAdded)) throw new TypeError(`${name} is a field that the writer adds itself`)
     lines += `${name}: ${valid(headers[i + 1] ?? '')}\r\n`
   }
@@ -92,8 +95,7 @@ function isAdded(name: string, isHostAdded: boolean): boolean {
 
 /** Characters above 0xFF are not valid either: as latin1, U+010A would be a line feed. */
 function valid(value: string): string {
-  if (skip(value, 0, VALUE) < value.length)
-    throw new TypeError('a field value or reason has a character that is not valid')
+  if (!VALUE.test(value)) throw new TypeError('a field value or reason has a character that is not valid')
   return value
 }
 

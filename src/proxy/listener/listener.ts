@@ -4,7 +4,12 @@ import { guarded } from '../../guard.ts'
 import { type Address, listenOn } from '../../net/listen.ts'
 import type { LocalLimit } from '../../events.ts'
 import type { MessageFault } from '../../http1/fault.ts'
-import { ServerConnection, type ServerHandler, type ServerLimits, type ServerRequest } from '../../http1/server-connection.ts'
+import {
+  ServerConnection,
+  type ServerHandler,
+  type ServerLimits,
+  type ServerRequest,
+} from '../../http1/server-connection.ts'
 import { faultCodeOf } from './message-fault.ts'
 import type { Upstream } from '../route.ts'
 import { splitPrefix } from './target.ts'
