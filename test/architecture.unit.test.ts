@@ -43,6 +43,7 @@ const BANS: readonly (readonly [pattern: RegExp, only: readonly string[], why: s
     /from 'node:(http|https|net|tls|fs)/,
     [
       'src/proxy/',
+      'src/http1/',
       'src/control/',
       'src/checkpoint/',
       'src/commands/',

@@ -48,6 +48,8 @@ export type ResponseEvents = {
 
 /** What the owner of a connection decides. */
 export type ClientConnectionOwner = {
+  /** Limits of the responses, asked for each socket. */
+  readonly limits: () => HeadLimits
   /** Opens a socket. It is connected, including TLS, when `onConnected` is called; its errors are the connection's. */
   readonly connect: (onConnected: () => void) => Socket
   /** Called when no request is under way any more. `keepAliveMs`: for how long the server keeps it; undefined if it does not say. */
@@ -70,7 +72,6 @@ const withCode = (message: string, code: string, cause?: unknown) =>
  */
 export class ClientConnection {
   readonly #owner: ClientConnectionOwner
-  readonly #limits: HeadLimits
   readonly #clock: Clock
   #socket: Socket | undefined
   #reader: ResponseReader | undefined
@@ -101,9 +102,8 @@ export class ClientConnection {
   /** Time that the socket took to connect, including TLS, in ms. */
   connectMs = 0
 
-  constructor(owner: ClientConnectionOwner, limits: HeadLimits, clock: Clock) {
+  constructor(owner: ClientConnectionOwner, clock: Clock) {
     this.#owner = owner
-    this.#limits = limits
     this.#clock = clock
   }
 
@@ -155,7 +155,7 @@ export class ClientConnection {
         end: (trailers) => this.#end(trailers),
         fault: (fault) => this.#fault(fault),
       },
-      this.#limits,
+      this.#owner.limits(),
     )
     const reader = this.#reader
     readPastWriteErrors(socket, (error) => {

@@ -10,7 +10,13 @@ export type Resolve = (host: string) => Promise<readonly LookupAddress[]>
 /** Resolves names as the machine does, with its hosts file and search domains. */
 export const systemResolve: Resolve = (host) => lookup(host, { all: true })
 
-type Known = { addresses: readonly LookupAddress[]; isUsed: boolean; timer: Timer | undefined }
+type Known = {
+  addresses: readonly LookupAddress[]
+  /** Addresses that took no connection, and the monotonic ms until which they are tried last. */
+  readonly avoided: Map<string, number>
+  isUsed: boolean
+  timer: Timer | undefined
+}
 
 /**
  * Caches the addresses of upstreams' names and looks them up again in the background. A connect waits for the resolver only the
@@ -48,6 +54,13 @@ export class Names {
       .catch(this.#onFault)
   }
 
+  /** Tries an address last for a refresh interval, since it took no connection. */
+  avoid(host: string, address: string): void {
+    const known = this.#known.get(host)
+    if (known === undefined || known.addresses.length < 2) return
+    known.avoided.set(address, this.#deps.clock.now() + this.#everyMs)
+  }
+
   /** Whether a connected address is still one of the name's known addresses. */
   holds(host: string, address: string): boolean {
     const known = this.#known.get(host)
@@ -65,7 +78,12 @@ export class Names {
     known.isUsed = true
     this.#turn += 1
     const at = this.#turn % known.addresses.length
-    return [...known.addresses.slice(at), ...known.addresses.slice(0, at)]
+    const inTurn = [...known.addresses.slice(at), ...known.addresses.slice(0, at)]
+    if (known.avoided.size === 0) return inTurn
+    const now = this.#deps.clock.now()
+    for (const [address, untilAt] of known.avoided) if (untilAt <= now) known.avoided.delete(address)
+    const isAvoided = ({ address }: LookupAddress) => known.avoided.has(address)
+    return [...inTurn.filter((one) => !isAvoided(one)), ...inTurn.filter(isAvoided)]
   }
 
   #askFirst(host: string): Promise<readonly LookupAddress[]> {
@@ -73,7 +91,7 @@ export class Names {
     if (under !== undefined) return under
     const asked = this.#resolve(host).then((addresses) => {
       if (addresses.length > 0) {
-        const known: Known = { addresses, isUsed: true, timer: undefined }
+        const known: Known = { addresses, avoided: new Map(), isUsed: true, timer: undefined }
         this.#known.set(host, known)
         this.#refreshLater(host, known)
       }

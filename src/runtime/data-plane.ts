@@ -33,7 +33,7 @@ export class DataPlane {
     this.#deps = deps
     this.#ground = {
       book,
-      connect: (settings) => connectTo(settings, resolve, deps),
+      connect: (settings) => connectTo(settings, resolve, () => this.#inForce.maxHead, deps),
       files: { readText: (path) => readFileSync(path, 'utf8'), watchFile },
       deps,
     }

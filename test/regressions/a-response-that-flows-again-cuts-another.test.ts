@@ -31,7 +31,7 @@ test('relay: a response that is resumed while another one is parsed arrives whol
   const tls = { ca: '', servername: '', cert: '', key: '' }
   const settings = { origin: new URL(upstream.origin), idleMs: 1_000, resolveMs: 1_000, ...tls }
   const resolve = async () => [{ address: '127.0.0.1', family: 4 as const }]
-  const connections = connectTo(settings, resolve, deps)
+  const connections = connectTo(settings, resolve, () => 65_536, deps)
   t.onTestFinished(() => connections.close())
 
   const head = () =>

@@ -45,8 +45,7 @@ export type Listener = {
   readonly close: () => Promise<void>
 }
 
-const LIMITS: ServerLimits = {
-  maxHeadBytes: 64 * 1024,
+const LIMITS: Omit<ServerLimits, 'maxHeadBytes'> = {
   maxFields: 1_000,
   maxTargetBytes: 16 * 1024,
   headMs: 30_000,
@@ -135,7 +134,8 @@ export async function listen(door: Door, deps: Omit<VisitDeps, 'onOver'>): Promi
       deps.clock.cancel(patience)
       overLimits -= 1
     }
-    const connection = new ServerConnection(socket, LIMITS, handlerOf(overLimit, onClosed), deps.clock)
+    const limits = { ...LIMITS, maxHeadBytes: deps.maxHead() }
+    const connection = new ServerConnection(socket, limits, handlerOf(overLimit, onClosed), deps.clock)
     connections.add(connection)
   }
   server.on(

@@ -3,7 +3,6 @@ import { connect as connectTls } from 'node:tls'
 import type { Timer } from '../../clock.ts'
 import type { Deps } from '../../deps.ts'
 import { ClientConnection, type ClientConnectionOwner } from '../../http1/client-connection.ts'
-import type { HeadLimits } from '../../http1/head.ts'
 import { Names, type Resolve } from '../../net/dns-cache.ts'
 import { serverNameOf, trusting } from '../../net/trust.ts'
 import type { Transport } from '../../policy/exchange.ts'
@@ -35,8 +34,9 @@ export type UpstreamConnections = {
   readonly close: () => Promise<void>
 }
 
-/** Clients such as curl and httpx take heads of that size. */
-const LIMITS: HeadLimits = { maxHeadBytes: 64 * 1024, maxFields: 1_000, maxTargetBytes: 16 * 1024 }
+const MAX_FIELDS = 1_000
+/** Of requests alone. */
+const MAX_TARGET_BYTES = 16 * 1024
 
 /** Margin in ms below the `Keep-Alive: timeout=5` of an upstream, which may close a little early. */
 const KEEP_ALIVE_MARGIN_MS = 1000
@@ -44,10 +44,18 @@ const KEEP_ALIVE_MARGIN_MS = 1000
 /** Time in ms by which idle connections are closed late, so that several are closed at once. */
 const SWEEP_LATE_MS = 20
 
-/** HTTP/1.1 connections to one upstream. @param resolve looks its name up. */
-export function connectTo(settings: TransportSettings, resolve: Resolve, deps: Deps): UpstreamConnections {
+/**
+ * HTTP/1.1 connections to one upstream.
+ * @param resolve looks its name up. @param maxHead largest head of a response, in bytes; asked for each connection.
+ */
+export function connectTo(
+  settings: TransportSettings,
+  resolve: Resolve,
+  maxHead: () => number,
+  deps: Deps,
+): UpstreamConnections {
   const names = new Names(resolve, settings.resolveMs, deps)
-  const pool = new Pool(settings, names, deps)
+  const pool = new Pool(settings, names, maxHead, deps)
   const wire: Wire = {
     isTls: settings.origin.protocol === 'https:',
     host: settings.origin.host,
@@ -87,13 +95,14 @@ class Pool {
   #isRetired = false
   #onClosed = () => {}
 
-  constructor(settings: TransportSettings, names: Names, deps: Deps) {
+  constructor(settings: TransportSettings, names: Names, maxHead: () => number, deps: Deps) {
     this.#names = names
     this.#host = hostOf(settings.origin)
     this.#idleMs = settings.idleMs
     this.#deps = deps
     const open = opener(settings, names)
     this.#owner = {
+      limits: () => ({ maxHeadBytes: maxHead(), maxFields: MAX_FIELDS, maxTargetBytes: MAX_TARGET_BYTES }),
       connect: (onConnected) => {
         const socket = open(onConnected)
         this.#sockets.add(socket)
@@ -117,7 +126,7 @@ class Pool {
   /** @param fresh whether its socket must be new. */
   take(fresh: boolean): ClientConnection {
     const free = this.#free.pop()
-    const connection = free?.connection ?? new ClientConnection(this.#owner, LIMITS, this.#deps.clock)
+    const connection = free?.connection ?? new ClientConnection(this.#owner, this.#deps.clock)
     this.#all.add(connection)
     const isOld = free !== undefined && free.endsAt <= this.#deps.clock.now()
     if (fresh || isOld || this.#isElsewhere(connection)) connection.close()
@@ -197,17 +206,23 @@ type Free = { readonly connection: ClientConnection; readonly endsAt: number }
 const hostOf = ({ hostname }: URL) => hostname.replace(/^\[|\]$/g, '')
 
 /** Opens sockets to the upstream. Each calls `onConnected` when it is connected, including TLS. */
-function opener(settings: TransportSettings, { lookup }: Names): (onConnected: () => void) => Socket {
+function opener(settings: TransportSettings, names: Names): (onConnected: () => void) => Socket {
   const { origin, ca, cert, key, servername } = settings
+  const { lookup } = names
   const host = hostOf(origin)
   const isTls = origin.protocol === 'https:'
   const port = Number(origin.port) || (isTls ? 443 : 80)
   const name = serverNameOf(origin, servername)
   let trust: ReturnType<typeof trusting> | undefined
-  return (onConnected) => {
-    if (!isTls) return connectPlain({ host, port, lookup, noDelay: true }, onConnected)
+  const encrypted = (onConnected: () => void) => {
     trust ??= trusting(ca, { cert, key })
     const tls = { host, port, lookup, secureContext: trust, ALPNProtocols: ['http/1.1'] }
     return connectTls(name === '' ? tls : { ...tls, servername: name }, onConnected)
+  }
+  return (onConnected) => {
+    const socket = isTls ? encrypted(onConnected) : connectPlain({ host, port, lookup, noDelay: true }, onConnected)
+    // Of a name with several addresses, one that takes no connection is tried last for a while.
+    const avoid = (address: string) => names.avoid(host, address)
+    return socket.on('connectionAttemptTimeout', avoid).on('connectionAttemptFailed', avoid)
   }
 }
