@@ -6,7 +6,7 @@ import { firstField, type RawHeaders } from '../net/fields.ts'
 import { MessageFault } from './fault.ts'
 import type { HeadLimits, ResponseHead } from './head.ts'
 import { ResponseReader } from './reader.ts'
-import { CHUNK_END, chunkHead, LAST_CHUNK, requestHeadText } from './write.ts'
+import { CHUNK_END, CHUNKED_LINE, chunkHead, LAST_CHUNK, requestHeadText } from './write.ts'
 
 /** A request as it is sent. */
 export type OutgoingRequest = {
@@ -180,9 +180,10 @@ export class ClientConnection {
     this.#isUsed = true
     this.#reader?.expect(request.method)
     this.#isChunked = request.body !== undefined && firstField(request.headers, 'content-length') === undefined
-    const upgrade = request.upgrade === undefined ? '' : 'upgrade'
-    const headers = request.upgrade === undefined ? request.headers : [...request.headers, 'upgrade', request.upgrade]
-    const head = requestHeadText(request, headers, { isChunked: this.#isChunked, connection: upgrade })
+    const { upgrade } = request
+    const headers = upgrade === undefined ? request.headers : [...request.headers, 'upgrade', upgrade]
+    const connection = upgrade === undefined ? '' : 'connection: upgrade\r\n'
+    const head = requestHeadText(request, headers, this.#isChunked ? connection + CHUNKED_LINE : connection)
     if (request.body === undefined) {
       socket.write(head, 'latin1')
       return this.#requestSent(events)

@@ -5,7 +5,7 @@ import { firstField, type RawHeaders } from '../net/fields.ts'
 import type { MessageFault } from './fault.ts'
 import { CHUNKED, type HeadLimits, type RequestHead } from './head.ts'
 import { RequestReader } from './reader.ts'
-import { CHUNK_END, CONTINUE, chunkHead, lastChunk, responseHeadText } from './write.ts'
+import { CHUNK_END, CHUNKED_LINE, CONTINUE, chunkHead, lastChunk, responseHeadText } from './write.ts'
 
 export type ServerLimits = HeadLimits & {
   /** Longest time to receive a head, in ms. */
@@ -84,6 +84,8 @@ export class ServerConnection {
   readonly #clock: Clock
   readonly #reader: RequestReader
   readonly #watchdog: Watchdog
+  /** Clients that know Keep-Alive do not reuse a connection that is about to end. */
+  readonly keepAliveLines: string
   /** Monotonic ms from which the present wait is counted: for a request, or for the rest of a head or body. */
   #waitsSince: number
   #isBetween = true
@@ -96,6 +98,7 @@ export class ServerConnection {
   constructor(socket: Socket, limits: ServerLimits, handler: ServerHandler, clock: Clock) {
     this.socket = socket
     this.#limits = limits
+    this.keepAliveLines = `connection: keep-alive\r\nkeep-alive: timeout=${Math.floor(limits.idleMs / 1000)}\r\n`
     this.#handler = handler
     this.#clock = clock
     this.#waitsSince = clock.now()
@@ -126,11 +129,6 @@ export class ServerConnection {
       handler.closed()
     })
     this.#watchdog.watch()
-  }
-
-  /** Value of Keep-Alive: clients that know it do not reuse a connection that is about to end. */
-  get keepAliveHint(): string {
-    return `timeout=${Math.floor(this.#limits.idleMs / 1000)}`
   }
 
   /** Whether a request is under way. */
@@ -299,8 +297,6 @@ export class ServerConnection {
   }
 }
 
-const NOTHING_ADDED = { isChunked: false, connection: '' }
-
 /** The socket's close follows, and tells all that matters. */
 const ignored = () => {}
 
@@ -443,7 +439,7 @@ export class ServerRequest {
   }
 
   inform(status: number, headers: RawHeaders): void {
-    if (this.takesInterim) this.socket.write(responseHeadText(status, undefined, headers, NOTHING_ADDED), 'latin1')
+    if (this.takesInterim) this.socket.write(responseHeadText(status, undefined, headers, ''), 'latin1')
   }
 
   sayContinue(): void {
@@ -455,11 +451,10 @@ export class ServerRequest {
     this.hasHead = true
     this.#framing = framing
     if (framing === 'close') this.isLast = true
-    const connection = this.isLast ? 'close' : 'keep-alive'
-    const fields = [...headers]
-    if (firstField(headers, 'date') === undefined) fields.push('date', dateNow(this.#clock))
-    if (!this.isLast) fields.push('keep-alive', this.#connection.keepAliveHint)
-    this.#pending = responseHeadText(status, statusText, fields, { isChunked: framing === 'chunked', connection })
+    const date = firstField(headers, 'date') === undefined ? dateLine(this.#clock) : ''
+    const connection = this.isLast ? 'connection: close\r\n' : this.#connection.keepAliveLines
+    const coding = framing === 'chunked' ? CHUNKED_LINE : ''
+    this.#pending = responseHeadText(status, statusText, headers, date + connection + coding)
   }
 
   /** Writes the head when it still waits. */
@@ -543,10 +538,10 @@ export class ServerRequest {
 let dateSecond = 0
 let dateText = ''
 
-/** Value of Date (RFC 9110 section 6.6.1), made once a second. */
-function dateNow(clock: Clock): string {
+/** Line of Date (RFC 9110 section 6.6.1), made once a second. */
+function dateLine(clock: Clock): string {
   const second = Math.floor(clock.wallNow() / 1000)
-  if (second !== dateSecond) dateText = httpDate(second * 1000)
+  if (second !== dateSecond) dateText = `date: ${httpDate(second * 1000)}\r\n`
   dateSecond = second
   return dateText
 }

@@ -9,50 +9,46 @@ const TARGET = /^[\x21-\x7e]+$/
 /** Line that ends a chunk's content. */
 export const CHUNK_END = '\r\n'
 
+/** Line that says that a body is chunked. */
+export const CHUNKED_LINE = 'transfer-encoding: chunked\r\n'
+
 /** End of a chunked body without trailers. */
 export const LAST_CHUNK = '0\r\n\r\n'
 
 /** A complete 100 Continue. */
 export const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n'
 
-/** What the writer adds to the fields of a head. */
-export type Added = {
-  /** Whether the body is chunked. Any other framing stands in the fields, or is told by the end of the connection. */
-  readonly isChunked: boolean
-  /** Value of Connection; '' for none. */
-  readonly connection: string
-}
-
 /**
  * Text of the head of an HTTP/1.1 request. `headers` must not have Host or Transfer-Encoding.
+ * @param added further lines, each with its line end, that the connection is the author of.
  * @throws TypeError for a method, target, name or value with a character that does not belong there, and for a field that the
  * writer adds itself.
  */
 export function requestHeadText(
   line: { readonly method: string; readonly target: string; readonly host: string },
   headers: RawHeaders,
-  added: Added,
+  added: string,
 ): string {
   const { method, target, host } = line
   if (!TOKEN.test(method)) throw new TypeError('the method is no token')
   if (!TARGET.test(target)) throw new TypeError('the request target is not valid')
-  return `${method} ${target} HTTP/1.1\r\nhost: ${valid(host)}\r\n${fieldLines(headers, true)}${addedLines(added)}\r\n`
+  return `${method} ${target} HTTP/1.1\r\nhost: ${valid(host)}\r\n${fieldLines(headers, true)}${added}\r\n`
 }
 
 /**
  * Text of the head of an HTTP/1.1 response. `headers` must not have Transfer-Encoding.
- * @param statusText undefined for the registered one.
+ * @param statusText undefined for the registered one. @param added as for a request.
  * @throws TypeError as requestHeadText does, and for a status that is not 100 to 599.
  */
 export function responseHeadText(
   status: number,
   statusText: string | undefined,
   headers: RawHeaders,
-  added: Added,
+  added: string,
 ): string {
   if (!(Number.isInteger(status) && status >= 100 && status <= 599)) throw new TypeError('the status is not valid')
   const reason = statusText === undefined ? reasonOf(status) : valid(statusText)
-  return `HTTP/1.1 ${status} ${reason}\r\n${fieldLines(headers, false)}${addedLines(added)}\r\n`
+  return `HTTP/1.1 ${status} ${reason}\r\n${fieldLines(headers, false)}${added}\r\n`
 }
 
 /** Whether it can be a reason phrase (RFC 9112 section 4). */
@@ -97,11 +93,6 @@ function isAdded(name: string, isHostAdded: boolean): boolean {
 function valid(value: string): string {
   if (!VALUE.test(value)) throw new TypeError('a field value or reason has a character that is not valid')
   return value
-}
-
-function addedLines({ isChunked, connection }: Added): string {
-  const connectionLine = connection === '' ? '' : `connection: ${valid(connection)}\r\n`
-  return isChunked ? `${connectionLine}transfer-encoding: chunked\r\n` : connectionLine
 }
 
 /** Reason phrases by status: RFC 9110 section 15, and the IANA registry for the others. */

@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import { expect, test } from 'vitest'
 import {
   CHUNK_END,
+  CHUNKED_LINE,
   chunkHead,
   isReason,
   LAST_CHUNK,
@@ -14,30 +15,24 @@ import { readRequests, readResponses } from './messages.ts'
 
 test('write: the head of a request', () => {
   expect(
-    requestHeadText({ method: 'POST', target: '/a?b', host: 'a:80' }, ['X', '1', 'x', ''], {
-      isChunked: false,
-      connection: 'close',
-    }),
+    requestHeadText({ method: 'POST', target: '/a?b', host: 'a:80' }, ['X', '1', 'x', ''], 'connection: close\r\n'),
   ).toBe('POST /a?b HTTP/1.1\r\nhost: a:80\r\nX: 1\r\nx: \r\nconnection: close\r\n\r\n')
-  expect(requestHeadText({ method: 'GET', target: '*', host: 'a' }, [], { isChunked: false, connection: '' })).toBe(
-    'GET * HTTP/1.1\r\nhost: a\r\n\r\n',
-  )
+  expect(requestHeadText({ method: 'GET', target: '*', host: 'a' }, [], '')).toBe('GET * HTTP/1.1\r\nhost: a\r\n\r\n')
 })
 
 test('write: the head of a response', () => {
-  expect(responseHeadText(200, 'OK', ['Host', 'x', 'a', '\xff'], { isChunked: true, connection: '' })).toBe(
+  expect(responseHeadText(200, 'OK', ['Host', 'x', 'a', '\xff'], CHUNKED_LINE)).toBe(
     'HTTP/1.1 200 OK\r\nHost: x\r\na: \xff\r\ntransfer-encoding: chunked\r\n\r\n',
   )
-  expect(responseHeadText(299, '', [], { isChunked: false, connection: '' })).toBe('HTTP/1.1 299 \r\n\r\n')
+  expect(responseHeadText(299, '', [], '')).toBe('HTTP/1.1 299 \r\n\r\n')
 })
 
 test('write: the readers read what is written', () => {
   const body = `${chunkHead(17)}${'x'.repeat(17)}${CHUNK_END}${lastChunk(['a', 'b'])}`
   const message = { body: 'x'.repeat(17), trailers: ['a', 'b'], isWhole: true, keepAlive: true }
-  const request =
-    requestHeadText({ method: 'POST', target: '/', host: 'a' }, ['X', 'y'], { isChunked: true, connection: '' }) + body
+  const request = requestHeadText({ method: 'POST', target: '/', host: 'a' }, ['X', 'y'], CHUNKED_LINE) + body
   expect(readRequests([Buffer.from(request, 'latin1')]).messages).toMatchObject([message])
-  const response = responseHeadText(200, 'OK', ['X', 'y'], { isChunked: true, connection: '' }) + body
+  const response = responseHeadText(200, 'OK', ['X', 'y'], CHUNKED_LINE) + body
   expect(readResponses([Buffer.from(response, 'latin1')], ['GET']).messages).toMatchObject([message])
 })
 
@@ -45,16 +40,14 @@ const SPLITTING = ['\r', '\n', '\0', 'a\r\nb: c', 'a\r\n\r\nGET / HTTP/1.1', '\x
 
 test.each(SPLITTING)('write: %j is a defect anywhere in a head', (bad) => {
   const written = [
-    () => requestHeadText({ method: bad, target: '/', host: 'a' }, [], { isChunked: false, connection: '' }),
-    () => requestHeadText({ method: 'GET', target: bad, host: 'a' }, [], { isChunked: false, connection: '' }),
-    () => requestHeadText({ method: 'GET', target: '/', host: bad }, [], { isChunked: false, connection: '' }),
-    () => requestHeadText({ method: 'GET', target: '/', host: 'a' }, [bad, 'b'], { isChunked: false, connection: '' }),
-    () => requestHeadText({ method: 'GET', target: '/', host: 'a' }, ['a', bad], { isChunked: false, connection: '' }),
-    () => requestHeadText({ method: 'GET', target: '/', host: 'a' }, [], { isChunked: false, connection: bad }),
-    () => responseHeadText(200, bad, [], { isChunked: false, connection: '' }),
-    () => responseHeadText(200, 'OK', [bad, 'b'], { isChunked: false, connection: '' }),
-    () => responseHeadText(200, 'OK', ['a', bad], { isChunked: false, connection: '' }),
-    () => responseHeadText(200, 'OK', [], { isChunked: false, connection: bad }),
+    () => requestHeadText({ method: bad, target: '/', host: 'a' }, [], ''),
+    () => requestHeadText({ method: 'GET', target: bad, host: 'a' }, [], ''),
+    () => requestHeadText({ method: 'GET', target: '/', host: bad }, [], ''),
+    () => requestHeadText({ method: 'GET', target: '/', host: 'a' }, [bad, 'b'], ''),
+    () => requestHeadText({ method: 'GET', target: '/', host: 'a' }, ['a', bad], ''),
+    () => responseHeadText(200, bad, [], ''),
+    () => responseHeadText(200, 'OK', [bad, 'b'], ''),
+    () => responseHeadText(200, 'OK', ['a', bad], ''),
     () => lastChunk([bad, 'b']),
     () => lastChunk(['a', bad]),
   ]
@@ -63,40 +56,18 @@ test.each(SPLITTING)('write: %j is a defect anywhere in a head', (bad) => {
 })
 
 test.each([
-  [
-    'an empty method',
-    () => requestHeadText({ method: '', target: '/', host: 'a' }, [], { isChunked: false, connection: '' }),
-  ],
-  [
-    'a method with a space',
-    () => requestHeadText({ method: 'A B', target: '/', host: 'a' }, [], { isChunked: false, connection: '' }),
-  ],
-  [
-    'an empty target',
-    () => requestHeadText({ method: 'GET', target: '', host: 'a' }, [], { isChunked: false, connection: '' }),
-  ],
-  [
-    'a target with a space',
-    () => requestHeadText({ method: 'GET', target: '/ b', host: 'a' }, [], { isChunked: false, connection: '' }),
-  ],
-  [
-    'a target that is not encoded',
-    () => requestHeadText({ method: 'GET', target: '/\xe9', host: 'a' }, [], { isChunked: false, connection: '' }),
-  ],
-  ['an empty name', () => responseHeadText(200, 'OK', ['', 'a'], { isChunked: false, connection: '' })],
-  ['a name with a colon', () => responseHeadText(200, 'OK', ['a: b', 'c'], { isChunked: false, connection: '' })],
-  [
-    'a second Host',
-    () =>
-      requestHeadText({ method: 'GET', target: '/', host: 'a' }, ['HOST', 'b'], { isChunked: false, connection: '' }),
-  ],
-  [
-    'a coding of the caller',
-    () => responseHeadText(200, 'OK', ['transfer-Encoding', 'chunked'], { isChunked: true, connection: '' }),
-  ],
-  ['a status below 100', () => responseHeadText(99, 'OK', [], { isChunked: false, connection: '' })],
-  ['a status above 599', () => responseHeadText(600, 'OK', [], { isChunked: false, connection: '' })],
-  ['a status with a fraction', () => responseHeadText(200.5, 'OK', [], { isChunked: false, connection: '' })],
+  ['an empty method', () => requestHeadText({ method: '', target: '/', host: 'a' }, [], '')],
+  ['a method with a space', () => requestHeadText({ method: 'A B', target: '/', host: 'a' }, [], '')],
+  ['an empty target', () => requestHeadText({ method: 'GET', target: '', host: 'a' }, [], '')],
+  ['a target with a space', () => requestHeadText({ method: 'GET', target: '/ b', host: 'a' }, [], '')],
+  ['a target that is not encoded', () => requestHeadText({ method: 'GET', target: '/\xe9', host: 'a' }, [], '')],
+  ['an empty name', () => responseHeadText(200, 'OK', ['', 'a'], '')],
+  ['a name with a colon', () => responseHeadText(200, 'OK', ['a: b', 'c'], '')],
+  ['a second Host', () => requestHeadText({ method: 'GET', target: '/', host: 'a' }, ['HOST', 'b'], '')],
+  ['a coding of the caller', () => responseHeadText(200, 'OK', ['transfer-Encoding', 'chunked'], CHUNKED_LINE)],
+  ['a status below 100', () => responseHeadText(99, 'OK', [], '')],
+  ['a status above 599', () => responseHeadText(600, 'OK', [], '')],
+  ['a status with a fraction', () => responseHeadText(200.5, 'OK', [], '')],
   ['an empty chunk, which would be the last one', () => chunkHead(0)],
 ])('write: %s is a defect', (_, write) => {
   expect(write).toThrow(TypeError)

@@ -51,7 +51,7 @@ export function openTunnel({ client, upstream, headers, clientHead, idleMs, onOv
   join(client, upstream)
   join(upstream, client)
   watchdog.watch()
-  client.write(responseHeadText(101, undefined, headers, { isChunked: false, connection: 'upgrade' }), 'latin1')
+  client.write(responseHeadText(101, undefined, headers, 'connection: upgrade\r\n'), 'latin1')
   if (clientHead.length > 0) upstream.write(clientHead)
   client.on('data', onData).pipe(upstream)
   upstream.on('data', onData).pipe(client)
