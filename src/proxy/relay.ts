@@ -29,6 +29,8 @@ export class Relay implements BodySink {
   #small = ''
   /** Bytes that the head announces; Infinity when it does not, or the body is not sent. */
   #announced = Number.POSITIVE_INFINITY
+  /** Whether the reply has ended: the client's end is none of it any more. */
+  #hasEnded = false
   bytes = 0
   /** Reason for which the client's connection was cut; undefined when it was not. */
   cutBy: FaultCode | undefined
@@ -84,7 +86,7 @@ export class Relay implements BodySink {
   /** Stops when the client is gone or has everything. */
   stop(): void {
     this.#watchdog?.stop()
-    this.#reply.discard('cancelled')
+    if (!this.#hasEnded) this.#reply.discard('cancelled')
   }
 
   /** Never writes past the announced length: the client would take the rest for its next response. */
@@ -112,6 +114,7 @@ export class Relay implements BodySink {
 
   end(trailers: RawHeaders): void {
     if (this.bytes < this.#announced && this.#announced !== Number.POSITIVE_INFINITY) return this.fail('body_truncated')
+    this.#hasEnded = true
     // The rest of a long body is still bounded, by the client's reading.
     this.#progressed()
     this.#waitForClient()

@@ -205,6 +205,9 @@ test('event stream: sends recent history, then each second and event, until the 
 test('event stream: its timer is set only while a reader is connected', async (t) => {
   const { clock, proxy, url } = await withBreaker(t, [{}])
   await ask(url)
+  // The connection of that request is idle by now.
+  await clock.advance(66_000)
+  await expect.poll(() => proxy.sample('clientConnections', { listener: 'upstreams.web.listen' })).toBe(0)
   const before_ = clock.pending().length
   const port = Number(new URL(proxy.controlUrl).port)
   const raw = openRaw(port)
