@@ -27,13 +27,6 @@ export function onlyField(headers: RawHeaders, name: string): string | undefined
   return at < 0 || nextField(headers, name, at + 2) >= 0 ? undefined : headers[at + 1]
 }
 
-/** Whether `accepts` returns true for the value of each field with that name; true when there is none. */
-export function everyField(headers: RawHeaders, name: string, accepts: (value: string) => boolean): boolean {
-  for (let at = nextField(headers, name, 0); at >= 0; at = nextField(headers, name, at + 2))
-    if (!accepts(headers[at + 1] ?? '')) return false
-  return true
-}
-
 /** The fields without those of these names, in order. */
 export function withoutFields(headers: RawHeaders, names: ReadonlySet<string>): string[] {
   const others: string[] = []
