@@ -23,7 +23,10 @@ export const freshGroup = (key: string): PathGroup => ({ key, latencies: freshLa
 /** The group of a request that matches no route. */
 export function undeclaredGroup(groups: PathGroups, method: string, path: string): PathGroup {
   const key = `${method} ${beforeId(path)}`
-  const found = groups.get(key) ?? freshGroup(key)
+  const known = groups.get(key)
+  // While there is room for many more, the order does not matter.
+  if (known !== undefined && groups.size < MAX_GROUPS / 2) return known
+  const found = known ?? freshGroup(key)
   groups.delete(key)
   groups.set(key, found)
   const [oldest] = groups.keys()
@@ -38,7 +41,11 @@ const LONGEST_WORD = 40
 const isId = (segment: string) =>
   segment.length > LONGEST_WORD || (/\d/.test(segment) && !/^v\d+(?:\.\d+)*$/i.test(segment))
 
+/** Whether every segment of a path is a word. */
+const hasWordsOnly = (path: string) => path.length <= LONGEST_WORD && !/\d/.test(path)
+
 function beforeId(path: string): string {
+  if (hasWordsOnly(path)) return path
   const segments = path.split('/')
   const at = segments.findIndex(isId)
   return at < 0 ? path : segments.slice(0, at).join('/')
