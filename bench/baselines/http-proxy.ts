@@ -10,5 +10,11 @@ const proxy = httpProxy.createProxyServer({
 })
 
 createServer((request, response) => {
-  proxy.web(request, response, {}, () => response.destroy())
+  proxy.web(request, response, {}, () => {
+    if (response.headersSent) return void response.destroy()
+    // http-proxy may go on writing to it.
+    response.on('error', () => response.destroy())
+    for (const name of response.getHeaderNames()) response.removeHeader(name)
+    response.writeHead(502, 'Bad Gateway').end()
+  })
 }).listen(port, '127.0.0.1')

@@ -58,6 +58,12 @@ export const rejectingBreakwater = sidecar('Breakwater, breaker open', {
   breaker: { openFor: 1h, openForMax: 1h }`,
 })
 
+/** Breakwater that relays and nothing else: faults of the origin open no breaker. */
+export const plainBreakwater = sidecar('Breakwater', {
+  defaults: `retry: { attempts: 1 }
+  breaker: { consecutiveFailures: 100000, failureRate: false }`,
+})
+
 const configuration = ({ port, originPort }: Place, controlPort: number, store: string, defaults: string) => `version: 1
 listen: false
 control: { listen: '127.0.0.1:${controlPort}' }
