@@ -58,6 +58,9 @@ export type ClientConnectionOwner = {
   readonly onLost: (connection: ClientConnection) => void
 }
 
+/** Methods of which a server expects content, and is told that there is none (RFC 9110 section 8.6). */
+const LENGTH_EXPECTED = new Set(['POST', 'PUT', 'PATCH'])
+
 /** The request body broke off at its source: the upstream is not to blame. */
 export const BODY_BROKE = 'ERR_REQUEST_BODY_BROKE'
 /** The connection was reset while the request was being sent, and no response came with it. */
@@ -179,18 +182,21 @@ export class ClientConnection {
     if (events !== this.#events) return
     this.#isUsed = true
     this.#reader?.expect(request.method)
-    this.#isChunked = request.body !== undefined && firstField(request.headers, 'content-length') === undefined
-    const { upgrade } = request
+    const { upgrade, body } = request
+    const needsLength = body === undefined && LENGTH_EXPECTED.has(request.method)
     const headers = upgrade === undefined ? request.headers : [...request.headers, 'upgrade', upgrade]
     const connection = upgrade === undefined ? '' : 'connection: upgrade\r\n'
-    const head = requestHeadText(request, headers, this.#isChunked ? connection + CHUNKED_LINE : connection)
-    if (request.body === undefined) {
+    const hasLength = firstField(headers, 'content-length') !== undefined
+    this.#isChunked = body !== undefined && !hasLength
+    const framing = this.#isChunked ? CHUNKED_LINE : needsLength && !hasLength ? 'content-length: 0\r\n' : ''
+    const head = requestHeadText(request, headers, connection + framing)
+    if (body === undefined) {
       socket.write(head, 'latin1')
       return this.#requestSent(events)
     }
     socket.cork()
     socket.write(head, 'latin1')
-    this.#sendBody(request.body, socket, events)
+    this.#sendBody(body, socket, events)
     socket.uncork()
   }
 

@@ -222,6 +222,12 @@ abstract class MessageReader {
     }
     if (to instanceof MessageFault) return this.#refuse(to)
     this.#at = to
+    // A start line that is too long is refused before its end comes. Looked at once.
+    const longest = this.limits.maxTargetBytes + LONGEST_START_BYTES
+    if (partial.firstLineLength < 0 && before <= longest && length > longest) {
+      const fault = this.startFault(bytes, 0, length)
+      if (fault !== undefined) return this.#refuse(fault)
+    }
     if (partial.isTooLarge) return this.#refuseLarge(bytes, 0, length)
     if (!partial.isWhole) return this.#checkLine(partial)
     const { end } = partial

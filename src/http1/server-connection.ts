@@ -49,29 +49,11 @@ const COPIED_BYTES = 4096
 /** Largest part of a body that is held for its reader before the client is read no further. */
 const HELD_BYTES = 64 * 1024
 /**
- * A client that ends its direction with its request, in the same turn of I/O or the next one, still wants the answer (a
- * half-close). One that does so later has given up: nothing on the wire tells the two apart.
+ * What every response begins with, interim ones included. A client that ends its direction has either half-closed and waits for its
+ * answer, or has gone: on the wire the two are alike. So the beginning of the answer is sent to it. A client that waits takes it for
+ * what it is; the system of one that has gone answers with a reset.
  */
-const HALF_CLOSE_TURNS = 1
-
-/** Counts turns of I/O while somebody needs to know. */
-let turn = 0
-let isCounting = false
-let countsUntil = 0
-
-/** @returns the present turn. */
-function presentTurn(): number {
-  countsUntil = turn + HALF_CLOSE_TURNS + 1
-  if (!isCounting) setImmediate(countTurn)
-  isCounting = true
-  return turn
-}
-
-function countTurn(): void {
-  turn += 1
-  isCounting = turn < countsUntil
-  if (isCounting) setImmediate(countTurn)
-}
+const BEGINNING = 'HTTP/1.1 '
 
 /**
  * One client's connection over HTTP/1.1 (RFC 9112): reads one request after the other, and the next one only when the one before
@@ -92,6 +74,8 @@ export class ServerConnection {
   #current: ServerRequest | undefined
   #lastChunk: Buffer | undefined
   #isLast = false
+  /** Whether the client has ended its direction. */
+  #hasEnded = false
   #isLingering = false
   #isPaused = false
 
@@ -166,15 +150,16 @@ export class ServerConnection {
   }
 
   readonly #onEnd = () => {
+    if (this.#isLingering) return
     this.#guard(() => {
       const current = this.#current
       if (current === undefined || !current.isWhole) this.#reader.ended()
-      if (this.socket.destroyed) return
-      if (this.#current === undefined) return this.#endSending()
-      // A body that broke off has no answer: its client is gone.
-      if (current === undefined) return
-      if (!current.isWhole || turn - current.wholeIn > HALF_CLOSE_TURNS) return void this.socket.destroy()
-      this.#isLast = true
+      this.#hasEnded = true
+      if (this.socket.destroyed || (current === undefined && this.#current !== undefined)) return
+      if (current === undefined) return this.#endSending()
+      // A body that broke off has no answer. Within a response nothing can be sent to find out.
+      if (!current.isWhole || current.hasHead) return void this.socket.destroy()
+      current.begin()
     })
   }
 
@@ -233,6 +218,7 @@ export class ServerConnection {
     this.resumeReading()
     this.#reader.next()
     if (this.#current !== undefined) return
+    if (this.#hasEnded) return this.#endSending()
     this.#isBetween = this.#reader.isBetween
     this.#waitsSince = this.#clock.now()
     this.#watchdog.watch()
@@ -322,8 +308,6 @@ export class ServerRequest {
   owner: RequestOwner | undefined
   /** Whether the whole request was read. */
   isWhole = false
-  /** Turn of I/O in which the whole request was read. */
-  wholeIn = 0
   /** Whether the response is over, or the client is gone. */
   isClosed = false
   /** Whether the connection ends with this response. */
@@ -341,6 +325,8 @@ export class ServerRequest {
   #framing: BodyFraming = 'none'
   /** Head that waits for the first bytes of the body. */
   #pending = ''
+  /** Whether the beginning of the next head was sent already. */
+  #hasBegun = false
 
   constructor(connection: ServerConnection, head: RequestHead, clock: Clock) {
     this.#connection = connection
@@ -412,7 +398,6 @@ export class ServerRequest {
   /** The whole request has arrived. */
   whole(): void {
     this.isWhole = true
-    this.wholeIn = presentTurn()
     if (this.#held === undefined) this.#endBody()
   }
 
@@ -433,17 +418,33 @@ export class ServerRequest {
 
   // ———— the response
 
+  /** Sends the beginning of the response, whatever it will be: a client that has gone answers with a reset. */
+  begin(): void {
+    if (this.#hasBegun || this.hasHead || this.isClosed) return
+    this.#hasBegun = true
+    this.socket.write(BEGINNING, 'latin1')
+  }
+
+  /** The rest of a head whose beginning was sent. */
+  #afterBeginning(head: string): string {
+    if (!this.#hasBegun) return head
+    this.#hasBegun = false
+    return head.slice(BEGINNING.length)
+  }
+
   /** Whether an interim response can be sent now: they are never queued. */
   get takesInterim(): boolean {
     return !this.isClosed && !this.hasHead && this.head.minor === 1 && !this.socket.writableNeedDrain
   }
 
   inform(status: number, headers: RawHeaders): void {
-    if (this.takesInterim) this.socket.write(responseHeadText(status, undefined, headers, ''), 'latin1')
+    if (this.takesInterim)
+      this.socket.write(this.#afterBeginning(responseHeadText(status, undefined, headers, '')), 'latin1')
   }
 
+  /** Asks for the body, unless all of it has come (RFC 9110 section 10.1.1). */
   sayContinue(): void {
-    if (!this.hasHead && !this.isClosed) this.socket.write(CONTINUE, 'latin1')
+    if (!this.isWhole && !this.hasHead && !this.isClosed) this.socket.write(CONTINUE, 'latin1')
   }
 
   /** Sets the head. It is written with the first bytes of the body, or by `flush`. */
@@ -454,7 +455,7 @@ export class ServerRequest {
     const date = firstField(headers, 'date') === undefined ? dateLine(this.#clock) : ''
     const connection = this.isLast ? 'connection: close\r\n' : this.#connection.keepAliveLines
     const coding = framing === 'chunked' ? CHUNKED_LINE : ''
-    this.#pending = responseHeadText(status, statusText, headers, date + connection + coding)
+    this.#pending = this.#afterBeginning(responseHeadText(status, statusText, headers, date + connection + coding))
   }
 
   /** Writes the head when it still waits. */

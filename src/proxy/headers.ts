@@ -64,7 +64,7 @@ export function readFields(raw: RawHeaders, sender: Sender, rules: FieldRules): 
     const goesOn = !named?.has(key)
     read(found, key, value, goesOn)
     if (!goesOn || NOT_FOR_UPSTREAM.has(key) || (rules.forwarded && key === 'x-forwarded-for')) continue
-    found.headers.push(name, value)
+    found.headers.push(name, key === 'max-forwards' ? oneLess(value) : value)
   }
   if (sender.authority !== undefined) found.host = sender.authority
   if (rules.forwarded) addForwarding(found, sender.address)
@@ -75,6 +75,9 @@ export function readFields(raw: RawHeaders, sender: Sender, rules: FieldRules): 
   if (host !== '') found.headers.unshift('host', host)
   return found
 }
+
+/** Value of Max-Forwards for the next hop (RFC 9110 section 7.6.2). */
+const oneLess = (hops: string) => (/^[1-9]\d{0,8}$/.test(hops) ? String(Number(hops) - 1) : hops)
 
 type Found = { -readonly [K in keyof IncomingFields]: IncomingFields[K] } & {
   ignored: IgnoredField[]

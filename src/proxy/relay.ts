@@ -6,6 +6,9 @@ import type { BodySink, Reply } from '../policy/exchange.ts'
 import { Untaken } from '../net/untaken.ts'
 import { firstField, type RawHeaders, withoutFields } from '../net/fields.ts'
 
+const NO_CONTENT = 204
+const NOT_MODIFIED = 304
+
 /** Largest body in bytes that is written together with its head. That saves a tenth of the CPU time (measured). */
 const ONE_WRITE_BYTES = 4096
 
@@ -61,7 +64,7 @@ export class Relay implements BodySink {
   start(headers: string[]): void {
     const { status, statusText } = this.#reply
     const framing = this.#framingOf(status, headers)
-    const fields = framing === 'chunked' ? headers : withoutFields(headers, TRAILER)
+    const fields = framing === 'chunked' ? headers : withoutFields(headers, status === NO_CONTENT ? LENGTH : TRAILER)
     this.#request.writeHead(status, statusText, fields, framing)
     this.#reply.pipe(this)
     if (this.#reply.ended) return
@@ -77,7 +80,7 @@ export class Relay implements BodySink {
 
   #framingOf(status: number, headers: RawHeaders): BodyFraming {
     const { method, minor } = this.#request.head
-    if (method === 'HEAD' || status === 204 || status === 304) return 'none'
+    if (method === 'HEAD' || status === NO_CONTENT || status === NOT_MODIFIED) return 'none'
     this.#announced = announcedLength(headers)
     if (this.#announced !== Number.POSITIVE_INFINITY) return 'length'
     return minor === 1 ? 'chunked' : 'close'
@@ -161,6 +164,9 @@ export class Relay implements BodySink {
 
 /** Fields to remove where trailers are impossible: only a chunked body has trailers (RFC 9110 section 6.5). */
 const TRAILER: ReadonlySet<string> = new Set(['trailer'])
+
+/** As TRAILER, and the length, which a 204 must not have (RFC 9110 section 8.6). */
+const LENGTH: ReadonlySet<string> = new Set(['trailer', 'content-length'])
 
 const announcedLength = (headers: RawHeaders) =>
   Number(firstField(headers, 'content-length') ?? Number.POSITIVE_INFINITY)

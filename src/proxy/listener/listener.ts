@@ -58,6 +58,8 @@ const LIMITS: Omit<ServerLimits, 'maxHeadBytes'> = {
 export const byPrefix =
   (upstreams: () => ReadonlyMap<string, Upstream>) =>
   (target: string): Destination => {
+    // On the shared listener the server as a whole is the sidecar.
+    if (target === '*') throw new ProxyError('bad_target', 'OPTIONS * names no upstream')
     const { prefix, rest } = splitPrefix(target)
     const upstream = upstreams().get(prefix)
     if (upstream === undefined) throw new ProxyError('unknown_upstream', 'the first path segment names no upstream')

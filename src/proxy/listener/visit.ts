@@ -14,7 +14,7 @@ import type { Deps } from '../../deps.ts'
 import type { MessageFault } from '../../http1/fault.ts'
 import { CHUNKED } from '../../http1/framing.ts'
 import type { RequestOwner, ServerRequest } from '../../http1/server-connection.ts'
-import { fieldOf } from '../../net/fields.ts'
+import { fieldOf, firstField, withoutFields } from '../../net/fields.ts'
 import { guarded } from '../../guard.ts'
 import { Link } from '../../policy/link.ts'
 import { KeptBody } from '../body/body.ts'
@@ -69,6 +69,12 @@ export type VisitDeps = Deps & {
 /** The one expectation that there is (RFC 9110 section 10.1.1). */
 const CONTINUE = '100-continue'
 
+/** An interim response has no content, and says no length (RFC 9110 section 8.6). */
+const LENGTH = new Set(['content-length'])
+
+/** Target of an OPTIONS for the server as a whole (RFC 9112 section 3.2.4). */
+const SERVER_WIDE = '*'
+
 /** Methods that a gateway does not serve (RFC 9110 sections 9.3.6 and 9.3.8). */
 const REFUSED_METHODS = new Set(['CONNECT', 'TRACE'])
 
@@ -106,7 +112,7 @@ export class Visit implements RequestOwner {
     this.#continueDue = request.head.expects !== '' && request.head.hasContent
     this.#client = new Link((status, headers) => {
       if (request.takesInterim && this.#side !== undefined)
-        request.inform(status, interimTowardsClient(headers, this.#side))
+        request.inform(status, withoutFields(interimTowardsClient(headers, this.#side), LENGTH))
     })
     if (deps.sample !== undefined) this.#joined = joinTrace(request.head.headers, deps.sample, deps.newId)
   }
@@ -114,10 +120,12 @@ export class Visit implements RequestOwner {
   /** Never rejects: errors are answered, or the client is gone. */
   async run(find: (target: string) => Destination): Promise<void> {
     try {
-      const { method, target: asked, expects } = this.#request.head
+      const { method, target: asked, expects, headers } = this.#request.head
       if (expects !== '' && expects !== CONTINUE) throw new ProxyError('expectation_failed')
       if (REFUSED_METHODS.has(method)) throw new ProxyError('method_refused', `${method} is not proxied`)
-      const target = originForm(asked)
+      if (method === 'OPTIONS' && firstField(headers, 'max-forwards') === '0')
+        throw new ProxyError('method_refused', 'Max-Forwards: 0 ends here')
+      const target = method === 'OPTIONS' && asked === SERVER_WIDE ? SERVER_WIDE : originForm(asked)
       if (climbsOut(pathOf(target))) throw new ProxyError('bad_target', 'the path climbs above its root')
       const destination = find(target)
       const path = pathOf(destination.target)
@@ -173,7 +181,7 @@ export class Visit implements RequestOwner {
       id: fields.requestId,
       method,
       path,
-      target: destination.upstream.basePath + destination.target,
+      target: destination.target === SERVER_WIDE ? SERVER_WIDE : destination.upstream.basePath + destination.target,
       headers: fields.headers,
       body: this.#body,
       upgrade: this.#upgrade,

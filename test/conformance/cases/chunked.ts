@@ -70,8 +70,8 @@ export const chunkedBodies: Group = {
     },
     {
       section: 'RFC 9112 7',
-      name: 'white space around chunked is no part of it',
-      client: [post(HELLO, 'Transfer-Encoding: \tchunked \t')],
+      name: 'spaces around chunked are no part of it',
+      client: [post(HELLO, 'Transfer-Encoding:  chunked  ')],
       expect: hello,
     },
     {

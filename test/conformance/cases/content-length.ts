@@ -145,8 +145,8 @@ export const contentLength: Group = {
     },
     {
       section: 'RFC 9112 6.2',
-      name: 'white space around a length is no part of it',
-      client: [post('hello', 'Content-Length: \t5 \t')],
+      name: 'spaces around a length are no part of it',
+      client: [post('hello', 'Content-Length:  5  ')],
       expect: [served, relayed({ body: 'hello' })],
     },
   ],
