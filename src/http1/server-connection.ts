@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { type Clock, httpDate, Watchdog } from '../clock.ts'
+import { type Clock, httpDate, type Timer, Watchdog } from '../clock.ts'
 import { untakenBytes } from '../net/send-queue.ts'
 import { firstField, type RawHeaders } from '../net/fields.ts'
 import type { MessageFault } from './fault.ts'
@@ -50,10 +50,13 @@ const COPIED_BYTES = 4096
 const HELD_BYTES = 64 * 1024
 /**
  * What every response begins with, interim ones included. A client that ends its direction has either half-closed and waits for its
- * answer, or has gone: on the wire the two are alike. So the beginning of the answer is sent to it. A client that waits takes it for
- * what it is; the system of one that has gone answers with a reset.
+ * answer, or has gone: on the wire the two are alike. So the beginning of the answer is sent to it, byte by byte. A client that
+ * waits takes it for what it is; the system of one that has gone answers with a reset, and the next byte cannot be written.
  */
 const BEGINNING = 'HTTP/1.1 '
+/** Bytes of it that are sent in one turn of I/O after the other, and the wait before the next one, which grows fourfold, in ms. */
+const AT_ONCE = 3
+const NEXT_BYTE_MS = 20
 
 /**
  * One client's connection over HTTP/1.1 (RFC 9112): reads one request after the other, and the next one only when the one before
@@ -325,8 +328,9 @@ export class ServerRequest {
   #framing: BodyFraming = 'none'
   /** Head that waits for the first bytes of the body. */
   #pending = ''
-  /** Whether the beginning of the next head was sent already. */
-  #hasBegun = false
+  /** Bytes of the next head's beginning that were sent already. */
+  #begun = 0
+  #nextByte: Timer | undefined
 
   constructor(connection: ServerConnection, head: RequestHead, clock: Clock) {
     this.#connection = connection
@@ -412,24 +416,31 @@ export class ServerRequest {
   lost(): void {
     if (this.isClosed) return
     this.isClosed = true
+    if (this.#nextByte !== undefined) this.#clock.cancel(this.#nextByte)
     this.owner?.closed(false)
     if (!this.isWhole) this.#reader?.broke(new Error('the client closed its connection'))
   }
 
   // ———— the response
 
-  /** Sends the beginning of the response, whatever it will be: a client that has gone answers with a reset. */
+  /** Sends the beginning of the response, whatever it will be, so that a client that has gone is noticed. */
   begin(): void {
-    if (this.#hasBegun || this.hasHead || this.isClosed) return
-    this.#hasBegun = true
-    this.socket.write(BEGINNING, 'latin1')
+    this.#nextByte = undefined
+    if (this.hasHead || this.isClosed || this.#begun === BEGINNING.length) return
+    this.socket.write(BEGINNING.charAt(this.#begun), 'latin1')
+    this.#begun += 1
+    const later = this.#begun - AT_ONCE
+    if (later < 0) setImmediate(() => this.begin())
+    else this.#nextByte = this.#clock.after(NEXT_BYTE_MS * 4 ** later, () => this.begin())
   }
 
   /** The rest of a head whose beginning was sent. */
   #afterBeginning(head: string): string {
-    if (!this.#hasBegun) return head
-    this.#hasBegun = false
-    return head.slice(BEGINNING.length)
+    const rest = head.slice(this.#begun)
+    this.#begun = 0
+    if (this.#nextByte !== undefined) this.#clock.cancel(this.#nextByte)
+    this.#nextByte = undefined
+    return rest
   }
 
   /** Whether an interim response can be sent now: they are never queued. */
