@@ -155,6 +155,15 @@ export type Event =
   | ({ readonly kind: 'hedge'; readonly ref: RouteRef; readonly outcome: HedgeOutcome } & OfTrace)
   /** A pooled connection was closed when it was reused. The request was sent on a new one. */
   | ({ readonly kind: 'stale_connection'; readonly ref: RouteRef } & OfTrace)
+  /** A request of a client, or a response of an upstream, that is no HTTP. */
+  | {
+      readonly kind: 'not_http'
+      /** undefined for a request: no route is known. */
+      readonly ref: RouteRef | undefined
+      readonly detail: string
+      /** Beginning of what came, in printable characters and without cookies; '' for a request, which may hold secrets. */
+      readonly received: string
+    }
   /** `trace`: of the request whose attempt changed the state, where there was one. */
   | ({
       readonly kind: 'breaker'

@@ -42,6 +42,8 @@ export type ResponseEvents = {
   data(chunk: Buffer): void
   end(trailers: RawHeaders): void
   failed(error: Error | MessageFault): void
+  /** Bytes that are no response; `failed` follows. */
+  unreadable(fault: MessageFault, received: Buffer): void
   /** An error thrown by one of the above. The request ends. */
   lost(error: unknown): void
 }
@@ -102,6 +104,8 @@ export class ClientConnection {
   /** Error of a write, after which the socket is still read: the response may have come before it. */
   #writeError: Error | undefined
   #error: Error | undefined
+  /** Bytes that are being read. */
+  #chunk: Buffer | undefined
   /** Time that the socket took to connect, including TLS, in ms. */
   connectMs = 0
 
@@ -164,7 +168,11 @@ export class ClientConnection {
     readPastWriteErrors(socket, (error) => {
       if (socket === this.#socket) this.#writeError ??= error
     })
-    const onData = (chunk: Buffer) => this.#guard(() => reader.feed(chunk))
+    const onData = (chunk: Buffer) => {
+      this.#chunk = chunk
+      this.#guard(() => reader.feed(chunk))
+      this.#chunk = undefined
+    }
     const onEnd = () => this.#guard(() => this.#ended(socket, reader))
     const onDrain = () => this.#guard(() => this.#feed?.resume())
     const onClose = () => this.#guard(() => this.#closed(socket))
@@ -309,8 +317,9 @@ export class ClientConnection {
   #fault(fault: MessageFault): void {
     if (fault.kind === 'incomplete' && this.#error === undefined && this.#writeError !== undefined)
       return this.#fail(this.#lastError())
-    if (this.#events === undefined) this.#drop()
-    else this.#fail(fault)
+    if (this.#events === undefined) return this.#drop()
+    if (this.#chunk !== undefined) this.#events.unreadable(fault, this.#chunk)
+    this.#fail(fault)
   }
 
   #fail(error: Error | MessageFault): void {

@@ -102,6 +102,11 @@ function createFold(logger: Logger, asked: boolean, bursts: Bursts): Pick<Log, '
       case 'stale_connection':
         if (verbose) logger.debug(placeOf(event.ref), 'stale connection')
         return
+      case 'not_http': {
+        const { ref, detail, received } = event
+        if (verbose) logger.debug({ ...(ref && placeOf(ref)), detail, received: received || undefined }, 'not HTTP')
+        return
+      }
       case 'body_failed':
         if (event.end === 'cancelled') logger.debug({ ...placeOf(event.ref), end: event.end }, 'body failed')
         else summarised('warn', { ...placeOf(event.ref), end: event.end }, undefined, 'body failed')

@@ -139,6 +139,7 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
         return
       case 'config_warning':
       case 'secret_file':
+      case 'not_http':
       case 'few_descriptors':
       case 'breaker_mode':
       case 'breaker_window_restarted':

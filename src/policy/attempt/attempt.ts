@@ -112,7 +112,8 @@ class Attempt implements CallWatch {
 
   failed(code: FaultCode, cause: unknown): void {
     this.#finish(undefined, code, false)
-    this.#reject(new ProxyError(code, undefined, { cause }))
+    const detail = code === 'protocol' && cause instanceof Error ? `not HTTP: ${cause.message}` : undefined
+    this.#reject(new ProxyError(code, detail, { cause }))
   }
 
   #enter(phase: Phase): void {

@@ -117,7 +117,10 @@ export async function listen(door: Door, deps: Omit<VisitDeps, 'onOver'>): Promi
       request.isLast = true
       visit.refuse('local_limit', DETAILS[overLimit])
     },
-    refuse: (request, fault) => refuse(begin(request), fault),
+    refuse: (request, fault) => {
+      if (fault !== 'head_timeout') deps.emit({ kind: 'not_http', ref: undefined, detail: fault.detail, received: '' })
+      refuse(begin(request), fault)
+    },
     closed: onClosed,
     lost: tell,
   })

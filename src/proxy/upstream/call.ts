@@ -205,6 +205,10 @@ export class UpstreamCall extends ReplyBase implements Call, ResponseEvents {
     this.close('complete')
   }
 
+  unreadable({ detail }: MessageFault, bytes: Buffer): void {
+    this.#emit({ kind: 'not_http', ref: this.#exchange.route, detail, received: excerptOf(bytes) })
+  }
+
   failed(error: Error | MessageFault): void {
     if (this.ended) return
     if (this.#hasHead) {
@@ -214,7 +218,7 @@ export class UpstreamCall extends ReplyBase implements Call, ResponseEvents {
     const code = faultFrom(error, this.#hasStarted, this.#wire.isTls)
     if (code === 'reset' && this.#isStale(error)) return this.#sendAfresh()
     this.close(code)
-    this.#watch.failed(code, error)
+    this.#watch.failed(code, error instanceof MessageFault ? new Error(error.detail) : error)
   }
 
   #head(status: number, statusText: string, headers: RawHeaders): void {
@@ -244,6 +248,15 @@ export class UpstreamCall extends ReplyBase implements Call, ResponseEvents {
     this.#send(true)
   }
 }
+
+/** Largest number of bytes of a message that the log shows. */
+const EXCERPT_BYTES = 300
+
+/** The beginning of a response, in printable characters, without the values of its cookies. */
+const excerptOf = (bytes: Buffer): string =>
+  JSON.stringify(bytes.toString('latin1', 0, EXCERPT_BYTES))
+    .slice(1, -1)
+    .replaceAll(/(set-cookie2?:)(?:(?!\\r|\\n).)*/gi, '$1 …')
 
 /** A route that chooses its Host has it as its first field; `origin` is the upstream's own. */
 const hostAndHeaders = (headers: RawHeaders, origin: string): Pick<OutgoingRequest, 'host' | 'headers'> =>
