@@ -1,0 +1,60 @@
+import { connect as connectPlain, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import type { Names } from '../../net/dns-cache.ts'
+import { serverNameOf, trusting } from '../../net/trust.ts'
+import type { TransportSettings } from './transport.ts'
+
+/** The host without the brackets of an IPv6 address. */
+export const hostOf = ({ hostname }: URL) => hostname.replace(/^\[|\]$/g, '')
+
+/**
+ * Opens sockets to the upstream. Each calls `onConnected` when it is connected, including TLS.
+ * @param protocols names for ALPN, the preferred one first.
+ */
+export function opener(
+  settings: TransportSettings,
+  names: Names,
+  protocols: readonly string[],
+): (onConnected: () => void) => Socket {
+  const { origin, ca, cert, key, servername } = settings
+  const { lookup } = names
+  const host = hostOf(origin)
+  const isTls = origin.protocol === 'https:'
+  const port = Number(origin.port) || (isTls ? 443 : 80)
+  const name = serverNameOf(origin, servername)
+  let trust: ReturnType<typeof trusting> | undefined
+  const encrypted = (onConnected: () => void) => {
+    trust ??= trusting(ca, { cert, key })
+    const tls = { host, port, lookup, secureContext: trust, ALPNProtocols: [...protocols] }
+    return connectTls(name === '' ? tls : { ...tls, servername: name }, onConnected)
+  }
+  return (onConnected) => {
+    const socket = isTls ? encrypted(onConnected) : connectPlain({ host, port, lookup, noDelay: true }, onConnected)
+    // Of a name with several addresses, one that takes no connection is tried last for a while.
+    const avoid = (address: string) => names.avoid(host, address)
+    return socket.on('connectionAttemptTimeout', avoid).on('connectionAttemptFailed', avoid)
+  }
+}
+
+/** Open sockets, including those that connect. */
+export class Sockets {
+  readonly #all = new Set<Socket>()
+  #onClosed = () => {}
+
+  add(socket: Socket): void {
+    this.#all.add(socket)
+    socket.once('close', () => {
+      this.#all.delete(socket)
+      if (this.#all.size === 0) this.#onClosed()
+    })
+  }
+
+  /** Closes them. Resolves when all are closed. */
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#all.size === 0) return resolve()
+      this.#onClosed = resolve
+      for (const socket of this.#all) socket.destroy()
+    })
+  }
+}
