@@ -33,6 +33,7 @@ export const connectionsPolicy = {
       },
     },
   },
+  traits: ({ upstream: { http2 } }: Place<unknown, ConnectionSettings>) => ({ mayBeRefused: http2 }),
   /**
    * An attempt waits for a connection as long as an exchange waits for its slot. The concurrency limit bounds how many wait.
    */

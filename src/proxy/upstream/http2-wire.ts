@@ -6,8 +6,7 @@ import type { OutgoingRequest, ResponseEvents } from '../../http1/client-connect
 import type { Http2Connection } from '../../http2/connection.ts'
 import type { Names } from '../../net/dns-cache.ts'
 import type { Line } from './call.ts'
-import { hostOf, opener, type Sockets } from './open-socket.ts'
-import type { TransportSettings } from './transport.ts'
+import { hostOf, opener, type Sockets, type TransportSettings } from './open-socket.ts'
 
 /** HTTP/1.1 connections to the same upstream. */
 export type Http1 = {
@@ -36,6 +35,8 @@ export class Http2Wire {
   readonly #sockets: Sockets
   readonly #deps: Deps
   readonly #open: ReturnType<typeof opener>
+  /** undici takes 100 ms to load: it is read before the first call. */
+  readonly #code = import('../../http2/connection.ts')
   readonly #connections = new Set<Http2Connection>()
   /** Since when connections have had no call, in monotonic ms. */
   readonly #idleSince = new Map<Http2Connection, number>()
@@ -54,6 +55,8 @@ export class Http2Wire {
     this.#sockets = sockets
     this.#deps = deps
     this.#open = opener(settings, names, ['h2', 'http/1.1'])
+    // The call that needs it reports the error.
+    this.#code.catch(() => {})
   }
 
   /** Open connections. */
@@ -125,7 +128,7 @@ export class Http2Wire {
 
   #connected(attempt: Attempt): void {
     if (attempt.socket.alpnProtocol !== 'h2') return this.#settleOnHttp1(attempt)
-    import('../../http2/connection.ts').then(
+    this.#code.then(
       ({ Http2Connection }) => {
         if (attempt === this.#attempt) this.#begin(attempt, Http2Connection)
       },

@@ -2,7 +2,24 @@ import { connect as connectPlain, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { Names } from '../../net/dns-cache.ts'
 import { serverNameOf, trusting } from '../../net/trust.ts'
-import type { TransportSettings } from './transport.ts'
+
+export type TransportSettings = {
+  /** Scheme, host and port of the upstream. */
+  readonly origin: URL
+  /** Time in ms after which an idle connection is closed. Must be less than the upstream's keep-alive. */
+  readonly idleMs: number
+  /** Time between two DNS lookups of the upstream's name, in ms. */
+  readonly resolveMs: number
+  /** PEM text of certificate authorities to trust besides the default ones; '' for none. */
+  readonly ca: string
+  /** PEM text of the client certificate and its key; '' for none. */
+  readonly cert: string
+  readonly key: string
+  /** Server name for SNI and the certificate; '' for the origin's host. */
+  readonly servername: string
+  /** Whether HTTP/2 is used where the upstream offers it. */
+  readonly http2: boolean
+}
 
 /** The host without the brackets of an IPv6 address. */
 export const hostOf = ({ hostname }: URL) => hostname.replace(/^\[|\]$/g, '')

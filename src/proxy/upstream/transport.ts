@@ -11,25 +11,9 @@ import { Names, type Resolve } from '../../net/dns-cache.ts'
 import type { Transport } from '../../policy/exchange.ts'
 import { type Line, UpstreamCall, type Wire } from './call.ts'
 import { Http2Wire } from './http2-wire.ts'
-import { hostOf, opener, Sockets } from './open-socket.ts'
+import { hostOf, opener, Sockets, type TransportSettings } from './open-socket.ts'
 
-export type TransportSettings = {
-  /** Scheme, host and port of the upstream. */
-  readonly origin: URL
-  /** Time in ms after which an idle connection is closed. Must be less than the upstream's keep-alive. */
-  readonly idleMs: number
-  /** Time between two DNS lookups of the upstream's name, in ms. */
-  readonly resolveMs: number
-  /** PEM text of certificate authorities to trust besides the default ones; '' for none. */
-  readonly ca: string
-  /** PEM text of the client certificate and its key; '' for none. */
-  readonly cert: string
-  readonly key: string
-  /** Server name for SNI and the certificate; '' for the origin's host. */
-  readonly servername: string
-  /** Whether HTTP/2 is used where the upstream offers it. */
-  readonly http2: boolean
-}
+export type { TransportSettings } from './open-socket.ts'
 
 export type UpstreamConnections = {
   readonly send: Transport
