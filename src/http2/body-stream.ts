@@ -38,8 +38,7 @@ export class BodyStream extends Readable {
   #take(chunk: Buffer): boolean {
     if (this.destroyed) return false
     let takesMore = true
-    for (let at = 0; at < chunk.length; at += PIECE_BYTES)
-      takesMore = this.push(chunk.subarray(at, at + PIECE_BYTES))
+    for (let at = 0; at < chunk.length; at += PIECE_BYTES) takesMore = this.push(chunk.subarray(at, at + PIECE_BYTES))
     this.#onChunk()
     return takesMore
   }

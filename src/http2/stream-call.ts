@@ -1,6 +1,11 @@
 import { constants } from 'node:http2'
 import type { Dispatcher } from 'undici'
-import { BODY_BROKE, type OutgoingRequest, REFUSED_WHILE_SENDING, type ResponseEvents } from '../http1/client-connection.ts'
+import {
+  BODY_BROKE,
+  type OutgoingRequest,
+  REFUSED_WHILE_SENDING,
+  type ResponseEvents,
+} from '../http1/client-connection.ts'
 import { malformed, type MessageFault } from '../http1/fault.ts'
 import { BodyStream } from './body-stream.ts'
 import { NOT_PROCESSED, WANTS_HTTP1 } from './faults.ts'
@@ -34,7 +39,8 @@ const MIN_FINAL_STATUS = 200
 const withCode = (message: string, code: string, cause?: unknown) =>
   Object.assign(new Error(message, { cause }), { code })
 
-export const notProcessed = (cause?: unknown) => withCode('the upstream did not process the request', NOT_PROCESSED, cause)
+export const notProcessed = (cause?: unknown) =>
+  withCode('the upstream did not process the request', NOT_PROCESSED, cause)
 
 const GIVEN_UP = Object.assign(new Error('the call was given up'), { name: 'AbortError' })
 

@@ -42,10 +42,33 @@ describe.each(Object.keys(PROTOCOLS) as Protocol[])('%s', (protocol) => {
       response.end('hello')
     }
     const { url, upstream } = await overTls(t, protocol, serve)
-    const headers = ['Host', 'x', 'Cookie', 'a=1; b=2', 'X-A', '1', 'x-a', '2', 'X-Latin', 'caf\xe9', 'Connection', 'x-hop', 'X-Hop', '1']
+    const headers = [
+      'Host',
+      'x',
+      'Cookie',
+      'a=1; b=2',
+      'X-A',
+      '1',
+      'x-a',
+      '2',
+      'X-Latin',
+      'caf\xe9',
+      'Connection',
+      'x-hop',
+      'X-Hop',
+      '1',
+    ]
     const answer = await ask(`${url}/a%20b?c=%2F`, { headers })
     expect(seen).toEqual([
-      ['GET', '/a%20b?c=%2F', `127.0.0.1:${upstream.port}`, 'a=1; b=2', '1, 2', 'caf\xe9', protocol === 'HTTP/2' && undefined],
+      [
+        'GET',
+        '/a%20b?c=%2F',
+        `127.0.0.1:${upstream.port}`,
+        'a=1; b=2',
+        '1, 2',
+        'caf\xe9',
+        protocol === 'HTTP/2' && undefined,
+      ],
     ])
     expect([answer.status, answer.body.toString(), answer.headers['set-cookie'], answer.headers['x-latin']]).toEqual([
       200,
@@ -87,7 +110,9 @@ describe.each(Object.keys(PROTOCOLS) as Protocol[])('%s', (protocol) => {
     }
     const { url, proxy } = await overTls(t, protocol, serve)
     const body = Readable.from([LARGE, LARGE, LARGE])
-    const answer = await ask(url, { method: 'POST', headers: { 'content-length': 3 * LARGE.length }, body }).catch(() => undefined)
+    const answer = await ask(url, { method: 'POST', headers: { 'content-length': 3 * LARGE.length }, body }).catch(
+      () => undefined,
+    )
     if (answer !== undefined) expect([answer.status, answer.body.toString()]).toEqual([413, 'too much'])
     const line = await proxy.logged(({ msg }) => msg === 'request')
     expect(line).toMatchObject({ status: 413, attempts: 1 })
@@ -117,7 +142,8 @@ describe.each(Object.keys(PROTOCOLS) as Protocol[])('%s', (protocol) => {
   })
 
   test('a held poll is answered when the status leaves the list', async (t) => {
-    const report = (status: string) => answering(200, { 'content-type': 'application/json' }, JSON.stringify({ status }))
+    const report = (status: string) =>
+      answering(200, { 'content-type': 'application/json' }, JSON.stringify({ status }))
     const hold = { json: '/status', in: ['queued'], upTo: '20s', every: '2s' }
     const { url, clock } = await overTls(t, protocol, inTurn(report('queued'), report('completed')), {
       routes: [{ match: 'GET /jobs/{id}', hold }],
@@ -156,13 +182,16 @@ describe.each(Object.keys(PROTOCOLS) as Protocol[])('%s', (protocol) => {
     outgoing.on('error', () => {})
     outgoing.end()
     await upstream.begun(1)
-    outgoing.destroy()
+    outgoing.socket?.resetAndDestroy()
     await left.promise
   })
 
   test('timeout.attempt ends a call whose head does not come', async (t) => {
     const retry = { attempts: 2, backoff: { initial: '1s', jitter: 0 } }
-    const { url, clock, upstream } = await overTls(t, protocol, inTurn(hanging, answering(200)), { retry, timeout: { attempt: '3s', total: '20s' } })
+    const { url, clock, upstream } = await overTls(t, protocol, inTurn(hanging, answering(200)), {
+      retry,
+      timeout: { attempt: '3s', total: '20s' },
+    })
     const answer = ask(url)
     await upstream.begun(1)
     await clock.elapse(3_000)
@@ -193,7 +222,11 @@ describe.each(Object.keys(PROTOCOLS) as Protocol[])('%s', (protocol) => {
   })
 
   test('timeout.idle ends an upload that the upstream does not take', async (t) => {
-    const { url, clock, upstream } = await overTls(t, protocol, () => {}, { timeout: { idle: '8s', attempt: '10m', total: '1h' }, clientTimeout: '2h', retry: { attempts: 1, bodyBuffer: { memory: '1KiB', disk: '0B' } } })
+    const { url, clock, upstream } = await overTls(t, protocol, () => {}, {
+      timeout: { idle: '8s', attempt: '10m', total: '1h' },
+      clientTimeout: '2h',
+      retry: { attempts: 1, bodyBuffer: { memory: '1KiB', disk: '0B' } },
+    })
     const body = Readable.from(Array.from({ length: 20 }, () => LARGE))
     const answer = ask(url, { method: 'POST', body }).catch(() => undefined)
     let got: Awaited<typeof answer>

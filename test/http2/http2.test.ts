@@ -74,7 +74,7 @@ test('http2: a client that leaves resets its stream alone', async (t) => {
   const [, second] = kept
   if (second === undefined) throw new Error('no second request')
   const closed = once(streamOf(second), 'close')
-  left.destroy()
+  left.socket?.resetAndDestroy()
   await closed
   expect(streamOf(second).aborted).toBe(true)
   kept[0]?.end('ok')
@@ -86,23 +86,26 @@ test('http2: a client that leaves resets its stream alone', async (t) => {
   expect(upstream.connections()).toBe(1)
 })
 
-test.for(['GET', 'POST'])('http2: a %s that a GOAWAY refuses is sent again over a new connection', async (method, t) => {
-  const { kept, serve } = keeping()
-  const { url, upstream, proxy } = await overTls(t, 'HTTP/2', serve, { retry: { attempts: 2 } })
-  const first = ask(url)
-  await upstream.begun(1)
-  const second = ask(url, { method, ...(method === 'POST' ? { body: 'abc' } : {}) })
-  await upstream.begun(2)
-  upstream.sessions[0]?.goaway(constants.NGHTTP2_NO_ERROR, 1)
-  await upstream.begun(3)
-  expect(upstream.connections()).toBe(2)
-  kept[2]?.end('second')
-  expect((await second).body.toString()).toBe('second')
-  kept[0]?.end('first')
-  expect((await first).body.toString()).toBe('first')
-  const lines = proxy.log.filter(({ msg }) => msg === 'request')
-  expect(lines.map(({ attempts }) => attempts)).toEqual([1, 1])
-})
+test.for(['GET', 'POST'])(
+  'http2: a %s that a GOAWAY refuses is sent again over a new connection',
+  async (method, t) => {
+    const { kept, serve } = keeping()
+    const { url, upstream, proxy } = await overTls(t, 'HTTP/2', serve, { retry: { attempts: 2 } })
+    const first = ask(url)
+    await upstream.begun(1)
+    const second = ask(url, { method, ...(method === 'POST' ? { body: 'abc' } : {}) })
+    await upstream.begun(2)
+    upstream.sessions[0]?.goaway(constants.NGHTTP2_NO_ERROR, 1)
+    await upstream.begun(3)
+    expect(upstream.connections()).toBe(2)
+    kept[2]?.end('second')
+    expect((await second).body.toString()).toBe('second')
+    kept[0]?.end('first')
+    expect((await first).body.toString()).toBe('first')
+    const lines = proxy.log.filter(({ msg }) => msg === 'request')
+    expect(lines.map(({ attempts }) => attempts)).toEqual([1, 1])
+  },
+)
 
 test('http2: after a GOAWAY the calls under way go on, and new ones take a new connection', async (t) => {
   const { kept, serve } = keeping()
@@ -235,7 +238,8 @@ test('http2: a lost connection fails all of its calls', async (t) => {
   const answers = ['/a', '/b', '/c'].map((path) => ask(`${url}${path}`, { method: 'POST', body: 'x' }))
   await upstream.begun(3)
   upstream.drop()
-  for (const answer of await Promise.all(answers)) expect(problemOf(answer)).toMatchObject({ type: 'urn:breakwater:reset' })
+  for (const answer of await Promise.all(answers))
+    expect(problemOf(answer)).toMatchObject({ type: 'urn:breakwater:reset' })
 })
 
 test('http2: a reload that turns it off retires the connection with its last call', async (t) => {
@@ -365,8 +369,15 @@ test('http2: no field of the connection goes to the upstream', async (t) => {
     response.end()
   }
   const { url } = await overTls(t, 'HTTP/2', serve, { forwarded: false })
-  const headers = { connection: 'keep-alive, x-hop', 'keep-alive': 'timeout=5', 'x-hop': '1', te: 'trailers', expect: '100-continue' }
+  const headers = {
+    connection: 'keep-alive, x-hop',
+    'keep-alive': 'timeout=5',
+    'x-hop': '1',
+    te: 'trailers',
+    expect: '100-continue',
+  }
   await ask(url, { method: 'POST', headers, body: 'abc' })
   const names = Object.keys(fields[0] ?? {})
-  for (const name of ['connection', 'keep-alive', 'transfer-encoding', 'x-hop', 'host', 'expect']) expect(names).not.toContain(name)
+  for (const name of ['connection', 'keep-alive', 'transfer-encoding', 'x-hop', 'host', 'expect'])
+    expect(names).not.toContain(name)
 })

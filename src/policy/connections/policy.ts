@@ -60,7 +60,9 @@ export const connectionsPolicy = {
     return [
       part('connections.max', `${mostOf(upstream)} connections${each}`),
       part('connections.idle', `closed after ${writtenMs(connections.idleMs)} without use`),
-      ...(http2 && urls.some(isHttps) ? [part('http2', 'HTTP/2 where the upstream offers it: calls share connections')] : []),
+      ...(http2 && urls.some(isHttps)
+        ? [part('http2', 'HTTP/2 where the upstream offers it: calls share connections')]
+        : []),
     ]
   },
   warnings: {
@@ -78,7 +80,8 @@ export const connectionsPolicy = {
           ? undefined
           : {
               at: ['http2'] as const,
-              reason: 'HTTP/2 is agreed on within TLS (ALPN), and no url of this upstream is https: it is called by HTTP/1.1',
+              reason:
+                'HTTP/2 is agreed on within TLS (ALPN), and no url of this upstream is https: it is called by HTTP/1.1',
               fix: 'an https url, or no http2',
             },
     },
