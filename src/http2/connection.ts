@@ -121,6 +121,7 @@ export class Http2Connection {
     const call = new StreamCall(request, events, {
       connectMs: this.#settings.connectMs,
       isNew,
+      isConnected: () => !this.#socket.destroyed,
       onHeard: () => {
         this.#isAnswered = true
       },

@@ -4,3 +4,5 @@
 export const NOT_PROCESSED = 'ERR_NOT_PROCESSED'
 /** As NOT_PROCESSED, and the upstream wants the request over HTTP/1.1. */
 export const WANTS_HTTP1 = 'ERR_WANTS_HTTP1'
+/** The upstream reset the stream of a request that it had begun. Its connection goes on. */
+export const STREAM_RESET = 'ERR_STREAM_RESET'

@@ -8,7 +8,7 @@ import {
 } from '../http1/client-connection.ts'
 import { malformed, type MessageFault } from '../http1/fault.ts'
 import { BodyStream } from './body-stream.ts'
-import { NOT_PROCESSED, WANTS_HTTP1 } from './faults.ts'
+import { NOT_PROCESSED, STREAM_RESET, WANTS_HTTP1 } from './faults.ts'
 
 type Control = Dispatcher.DispatchController
 type Fields = Readonly<Record<string, string | string[] | undefined>>
@@ -19,6 +19,7 @@ export type StreamOwner = {
   readonly connectMs: number
   /** Whether the call waited for the connection. */
   readonly isNew: boolean
+  readonly isConnected: () => boolean
   /** Something of the response has arrived. */
   readonly onHeard: () => void
   /** Called once. `isAnswered`: whether the upstream answered the call, or ended it. */
@@ -169,7 +170,7 @@ export class StreamCall implements Dispatcher.DispatchHandler {
     if (NOT_HTTP.includes(http2ErrorCode) || code === NOT_HTTP2) return malformed('not HTTP/2')
     if (this.#request.body !== undefined && !this.#isSent && !this.#hasHead)
       return withCode('reset while the request was sent', REFUSED_WHILE_SENDING, error)
-    return error
+    return this.#owner.isConnected() ? withCode('the upstream reset the stream', STREAM_RESET, error) : error
   }
 
   /** An error of the sidecar's own ends this call alone: undici would blame the upstream, or end the process. */

@@ -232,6 +232,18 @@ test('http2: a kept connection that closes under a GET is replaced, and that is 
   expect(line).toMatchObject({ attempts: 1, status: 200 })
 })
 
+test.for([
+  ['INTERNAL_ERROR', constants.NGHTTP2_INTERNAL_ERROR],
+  ['CANCEL', constants.NGHTTP2_CANCEL],
+] as const)('http2: a stream that is reset with %s has been an attempt', async ([, code], t) => {
+  const serve: Serve = (_request, response, n) => void (n === 2 ? streamOf(response).close(code) : response.end('ok'))
+  const { url, upstream } = await overTls(t, 'HTTP/2', serve)
+  await ask(url)
+  expect(problemOf(await ask(url))).toMatchObject({ type: 'urn:breakwater:reset' })
+  expect((await ask(url)).status).toBe(200)
+  expect([upstream.versions.length, upstream.connections()]).toEqual([3, 1])
+})
+
 test('http2: a lost connection fails all of its calls', async (t) => {
   const { serve } = keeping()
   const { url, upstream } = await overTls(t, 'HTTP/2', serve)
@@ -380,4 +392,83 @@ test('http2: no field of the connection goes to the upstream', async (t) => {
   const names = Object.keys(fields[0] ?? {})
   for (const name of ['connection', 'keep-alive', 'transfer-encoding', 'x-hop', 'host', 'expect'])
     expect(names).not.toContain(name)
+})
+
+/** The same numbers in each run: xorshift32. */
+function dice(seed: number) {
+  let state = seed
+  return (sides: number) => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    return (state >>> 0) % sides
+  }
+}
+
+test.for([1, 2, 3])('http2: every call ends, whatever the upstream does (%i)', async (seed, t) => {
+  const roll = dice(seed * 2_654_435_761)
+  const serve: Serve = (request, response) => {
+    request.resume()
+    const stream = streamOf(response)
+    const { session } = stream
+    switch (roll(12)) {
+      case 0:
+        return stream.close(constants.NGHTTP2_REFUSED_STREAM)
+      case 1:
+        return stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+      case 2:
+        return session?.goaway(constants.NGHTTP2_NO_ERROR, Math.max(0, (stream.id ?? 0) - 2 * roll(4)))
+      case 3:
+        return session?.goaway(constants.NGHTTP2_NO_ERROR, 2 ** 31 - 1)
+      case 4:
+        return session?.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM, stream.id ?? 0)
+      case 5:
+        return roll(3) === 0 ? upstream.drop() : void response.end('ok')
+      case 6:
+        response.write('part')
+        return stream.close(constants.NGHTTP2_CANCEL)
+      case 7:
+        return session?.close()
+      case 8:
+        return session?.destroy()
+      default:
+        return void response.end('ok')
+    }
+  }
+  const { url, upstream, clock, proxy } = await overTls(t, 'HTTP/2', serve, {
+    breaker: { consecutiveFailures: 100_000, failureRate: false },
+    timeout: { attempt: '5s', total: '5s' },
+    connections: { max: 8 },
+  })
+  const CALLS = 300
+  let ended = 0
+  const outcomes = Promise.all(
+    Array.from({ length: CALLS }, async (_, i) => {
+      await (i % 3 === 0 ? ask(url, { method: 'POST', body: 'abc' }) : ask(url)).catch(() => undefined)
+      ended += 1
+    }),
+  )
+  for (let i = 0; ended < CALLS && i < 20_000; i += 1) {
+    await turn()
+    if (i % 50 === 0) await clock.advance(500)
+  }
+  expect(ended).toBe(CALLS)
+  await outcomes
+  expect(proxy.log.filter(({ level }) => level === 'error')).toEqual([])
+  await clock.advance(60_000)
+  await turn()
+  expect(await open({ proxy })).toBe(0)
+})
+
+test('http2: a response with more fields than Node takes is a fault of its call alone', async (t) => {
+  const many = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`x-${i}`, '1']))
+  const serve: Serve = (request, response) => {
+    response.writeHead(200, request.url === '/many' ? many : {})
+    response.end('ok')
+  }
+  const { url, upstream } = await overTls(t, 'HTTP/2', serve)
+  expect((await ask(url)).status).toBe(200)
+  expect(problemOf(await ask(`${url}/many`))).toMatchObject({ type: 'urn:breakwater:reset' })
+  expect((await ask(url)).status).toBe(200)
+  expect(upstream.connections()).toBe(1)
 })

@@ -4,7 +4,7 @@ import type { Deps } from '../../deps.ts'
 import type { BodyEnd, Emit } from '../../events.ts'
 import { MessageFault } from '../../http1/fault.ts'
 import type { OutgoingRequest, ResponseEvents, ResponseStart } from '../../http1/client-connection.ts'
-import { NOT_PROCESSED, WANTS_HTTP1 } from '../../http2/faults.ts'
+import { NOT_PROCESSED, STREAM_RESET, WANTS_HTTP1 } from '../../http2/faults.ts'
 import { type BodySink, both, type Call, type CallWatch, type Exchange } from '../../policy/exchange.ts'
 import { ReplyBase } from '../../policy/reply-base.ts'
 import type { RawHeaders } from '../../net/fields.ts'
@@ -235,7 +235,8 @@ export class UpstreamCall extends ReplyBase implements Call, ResponseEvents {
    */
   #isStale(error: Error | MessageFault): boolean {
     const raceMs = Math.max(RACE_MS, RACE_CONNECTS * (this.#line?.connectMs ?? 0))
-    if (this.#isFresh || this.#isResent || this.#clock.now() - this.#startedAt > raceMs) return false
+    if (this.#isFresh || this.#isResent || codeOf(error) === STREAM_RESET) return false
+    if (this.#clock.now() - this.#startedAt > raceMs) return false
     const { body, idempotent } = this.#exchange
     const nothingTaken = codeOf(error) === 'EPIPE' && !this.#bodyBegun
     return (idempotent || nothingTaken) && body?.replayable !== false
