@@ -184,15 +184,21 @@ export class Http2Connection {
     this.#calls.delete(call)
     if (isAnswered) this.#isAnswered = true
     else this.#suspect()
-    // What undici wants to send over another connection was not processed; the others must be over first.
-    if (this.#reconnect !== undefined && this.#client.stats.running === 0) {
-      const callback = this.#reconnect
-      this.#reconnect = undefined
-      callback(notProcessed(), null)
-    }
+    if (this.#reconnect !== undefined) queueMicrotask(() => this.#refuseReconnect())
     if (this.#calls.size > 0) return
     if (this.#isLeaving) this.#closeIfUnused()
     else this.#owner.onIdle()
+  }
+
+  /**
+   * What undici wants to send over another connection was not processed. Its error reaches the calls once undici has counted all
+   * others as over.
+   */
+  #refuseReconnect(): void {
+    const callback = this.#reconnect
+    if (callback === undefined || this.#client.stats.running > 0) return
+    this.#reconnect = undefined
+    callback(notProcessed(), null)
   }
 
   #closeIfUnused(): void {
