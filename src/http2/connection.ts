@@ -66,8 +66,8 @@ export class Http2Connection {
       keepAliveMaxTimeout: NEVER_MS,
       h2Options: { maxConcurrentStreams: MAX_STREAMS, pingInterval: PING_MS },
       connect: (_options, callback) => {
+        queueMicrotask(() => (callback === this.#reconnect ? this.#refuseReconnect() : callback(null, socket)))
         if (isTaken) this.#reconnect = callback
-        else queueMicrotask(() => callback(null, socket))
         isTaken = true
       },
     })
