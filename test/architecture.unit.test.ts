@@ -31,7 +31,7 @@ const BANS: readonly (readonly [pattern: RegExp, only: readonly string[], why: s
     'time is injected: only clock.ts names timers and dates',
   ],
   [/\bMath\.random\b|\brandomUUID\b/, ['src/commands/', 'src/demo/'], 'chance and names are injected'],
-  [/from 'undici'/, ['src/proxy/upstream/transport.ts'], 'only transport.ts names undici'],
+  [/from 'undici'/, ['src/http2/'], 'only src/http2 names undici'],
   [
     /from 'ioredis'/,
     ['src/checkpoint/redis/client.ts', 'src/checkpoint/redis/connection.ts'],
@@ -48,6 +48,7 @@ const BANS: readonly (readonly [pattern: RegExp, only: readonly string[], why: s
       'src/checkpoint/',
       'src/commands/',
       'src/demo/',
+      'src/http2/',
       'src/net/',
       'src/reload/',
       'src/runtime/data-plane.ts',
@@ -57,6 +58,11 @@ const BANS: readonly (readonly [pattern: RegExp, only: readonly string[], why: s
   ],
   [/\bas any\b|: any\b|@ts-ignore|@ts-expect-error|biome-ignore/, [], 'types carry what is known'],
   [/import \{[^}]*\} from '[^']*\/trace\/tracing/, [], 'the code for traces is read only where there is a collector'],
+  [
+    /^import \{[^}]*\} from '[^']*\/http2\/(?!faults)/m,
+    ['src/http2/'],
+    'undici is read only where an upstream has http2: true',
+  ],
   [/from '[^']*\/index\.ts'/, [], 'no barrel files'],
   [/\.\.\.[\w.#]*[eE]xchange\b(?!\.)/, [], 'an exchange is made by newExchange and fork alone'],
 ]

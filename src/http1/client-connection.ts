@@ -21,12 +21,15 @@ export type OutgoingRequest = {
 }
 
 /** A request body; `policy/exchange.ts` says what is expected of it. */
-type OutgoingBody = {
+export type OutgoingBody = {
   open(receiver: { data(chunk: Buffer): boolean; end(): void; fail(error: Error): void }): {
     resume(): void
     stop(): void
   }
 }
+
+/** The head of a response, as far as a call reads it. HTTP/2 has no reason phrase. */
+export type ResponseStart = Pick<ResponseHead, 'status' | 'statusText' | 'headers'>
 
 /** Progress of one request. Nothing follows `switched`, `end` or `failed`. */
 export type ResponseEvents = {
@@ -35,10 +38,10 @@ export type ResponseEvents = {
   /** A part of the body was sent. */
   bodySent(): void
   requestSent(): void
-  interim(head: ResponseHead): void
-  head(head: ResponseHead): void
+  interim(head: ResponseStart): void
+  head(head: ResponseStart): void
   /** A 101 that was asked for. The socket is paused. */
-  switched(head: ResponseHead, socket: Duplex): void
+  switched(head: ResponseStart, socket: Duplex): void
   data(chunk: Buffer): void
   end(trailers: RawHeaders): void
   failed(error: Error | MessageFault): void

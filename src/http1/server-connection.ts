@@ -160,8 +160,9 @@ export class ServerConnection {
       this.#hasEnded = true
       if (this.socket.destroyed || (current === undefined && this.#current !== undefined)) return
       if (current === undefined) return this.#endSending()
-      // A body that broke off has no answer. Within a response nothing can be sent to find out.
-      if (!current.isWhole || current.hasHead) return void this.socket.destroy()
+      // A body that broke off has no answer, and a tunnel needs both directions. Within a response nothing can be sent to find out.
+      const isGone = !current.isWhole || current.hasHead || current.head.upgrade !== ''
+      if (isGone) return void this.socket.destroy()
       current.begin()
     })
   }

@@ -107,6 +107,8 @@ export type ExchangeRoute = {
 export type RouteTraits = Omit<ExchangeRoute, 'ref'> & {
   /** Bytes of a request body that are kept for a retry. */
   readonly bodyLimits: { readonly memory: number; readonly disk: number }
+  /** Whether its upstream can say that it did not process a request, which may then be sent again whatever its method. */
+  readonly mayBeRefused: boolean
   /** A function when they are computed from the job's inputs. */
   readonly timeouts: Timeouts | ((inputs: Inputs) => Timeouts)
   /** Time without a byte after which a tunnel is closed, in ms. */

@@ -119,7 +119,7 @@ function endpointsFor(
   readText: (path: string) => string,
   deps: Deps,
 ): EndpointRecord[] {
-  const { connections, tls, urls } = config
+  const { connections, http2, tls, urls } = config
   const { ca, cert, key } = tlsTexts(config, readText)
   return urls.map((url) => {
     const { origin } = new URL(url)
@@ -131,6 +131,7 @@ function endpointsFor(
       cert,
       key,
       servername: tls.servername,
+      http2,
     }
     const known = before?.endpoints.find((one) => one.origin === origin)
     const isSame = known !== undefined && isSameWire(known.settings, settings)

@@ -146,6 +146,7 @@ function traitsOf(place: FullPlace, rules: TimeoutRules): RouteTraits {
     idempotentMethods: new Set(),
     jobs: undefined,
     bodyLimits: { memory: 0, disk: 0 },
+    mayBeRefused: false,
     timeouts: NO_TIMEOUTS,
     tunnelMs: 0,
   }

@@ -95,6 +95,7 @@ test('the shortest valid file gets every default', () => {
           failureStatus: ['5xx'],
         },
         concurrency: { max: 64, queue: 256, queueTimeoutMs: 5_000, adaptive: false },
+        http2: false,
         connections: { max: 'concurrency', idleMs: 4_000, resolveMs: 30_000 },
         balance: { decayMs: 10_000, slowStartMs: 30_000 },
         collapse: false,

@@ -213,6 +213,7 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
     web('connections: { idle: 5s }'),
     web('connections: { idle: 4s }'),
   ],
+  ['http2-without-tls', 'upstreams.web.http2', web('http2: true'), web('http2: false')],
   ['never-reached', 'upstreams.web', web('', 'listen: false\n'), web('listen: "127.0.0.1:9"', 'listen: false\n')],
   [
     'calls-itself',

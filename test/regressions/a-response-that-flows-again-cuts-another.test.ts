@@ -28,7 +28,7 @@ test('relay: a response that is resumed while another one is parsed arrives whol
   const answer: Scene = (_request, response) => response.end(Buffer.alloc(BYTES, '.'))
   const upstream = await scriptedUpstream(t, clock, [answer, answer])
   const deps: Deps = { clock, random: () => 0, newId: () => '', emit: () => {}, isDraining: () => false }
-  const tls = { ca: '', servername: '', cert: '', key: '' }
+  const tls = { ca: '', servername: '', cert: '', key: '', http2: false }
   const settings = { origin: new URL(upstream.origin), idleMs: 1_000, resolveMs: 1_000, ...tls }
   const resolve = async () => [{ address: '127.0.0.1', family: 4 as const }]
   const connections = connectTo(settings, resolve, () => 65_536, deps)

@@ -17,6 +17,8 @@ const mostOf = ({ connections, concurrency }: ConnectionSettings & ConcurrencySe
 /** Time in ms after which servers such as uvicorn and Node close an idle connection. */
 const USUAL_KEEP_ALIVE_MS = 5_000
 
+const isHttps = (url: string) => url.startsWith('https:')
+
 export const connectionsPolicy = {
   name: 'connections',
   settings: CONNECTIONS,
@@ -31,6 +33,7 @@ export const connectionsPolicy = {
       },
     },
   },
+  traits: ({ upstream: { http2 } }: Place<unknown, ConnectionSettings>) => ({ mayBeRefused: http2 }),
   /**
    * An attempt waits for a connection as long as an exchange waits for its slot. The concurrency limit bounds how many wait.
    */
@@ -52,11 +55,14 @@ export const connectionsPolicy = {
     queued: endpoints.reduce((sum, { state }) => sum + state.connections.waiting.length, 0),
   }),
   explain: ({ upstream, part }: ExplainScope<unknown, ConnectionSettings & ConcurrencySettings>) => {
-    const { connections, urls } = upstream
+    const { connections, http2, urls } = upstream
     const each = urls.length > 1 ? ' to each endpoint' : ''
     return [
       part('connections.max', `${mostOf(upstream)} connections${each}`),
       part('connections.idle', `closed after ${writtenMs(connections.idleMs)} without use`),
+      ...(http2 && urls.some(isHttps)
+        ? [part('http2', 'HTTP/2 where the upstream offers it: calls share connections')]
+        : []),
     ]
   },
   warnings: {
@@ -68,6 +74,15 @@ export const connectionsPolicy = {
               at: ['connections.idle'] as const,
               reason: `idle connections are kept for ${writtenMs(connections.idleMs)}; uvicorn and Node close theirs after 5s, just when one is used again, and a POST that meets that is lost`,
               fix: "idle: 4s, or a second less than the upstream's own keep-alive",
+            },
+      'http2-without-tls': ({ upstream: { http2, urls } }: UpstreamScope<ConnectionSettings>) =>
+        !http2 || urls.some(isHttps)
+          ? undefined
+          : {
+              at: ['http2'] as const,
+              reason:
+                'HTTP/2 is agreed on within TLS (ALPN), and no url of this upstream is https: it is called by HTTP/1.1',
+              fix: 'an https url, or no http2',
             },
     },
   },

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { duration, integer } from '../../config/kinds/kinds.ts'
+import { duration, flag, integer } from '../../config/kinds/kinds.ts'
 import { lengthSetting, setting, type Values } from '../../config/kinds/setting.ts'
 import { NO_SETTINGS } from '../policy.ts'
 
@@ -19,6 +19,11 @@ export const CONNECTIONS = {
       ),
       resolve: lengthSetting(duration('1s', '1d'), '30s', "Time between two DNS lookups of the upstream's name."),
     },
+    http2: setting(
+      flag,
+      false,
+      'Calls https upstreams by HTTP/2 where they offer it (ALPN). Calls then share connections, and connections.max bounds the calls at once.',
+    ),
   },
 } as const
 

@@ -211,18 +211,23 @@ export class Visit implements RequestOwner {
 
   #keepBody(route: Route, declaredBytes: number | undefined, repeatable: boolean): KeptBody {
     const { emit, newId, spillFolder, keptBytes } = this.#deps
+    const { bodyLimits, mayBeRefused } = route
+    // Only for the case that the upstream refuses the request: that is worth memory, but no disk and no report.
+    const limits = repeatable ? bodyLimits : { memory: bodyLimits.memory, disk: 0 }
     const source = {
       incoming: this.#request,
       declaredBytes,
-      isRepeatable: repeatable,
+      isRepeatable: repeatable || mayBeRefused,
       onStart: () => {
         if (this.#continueDue) this.#request.sayContinue()
         this.#continueDue = false
       },
-      onUnkept: (why: UnkeptCause, error: unknown) => emit({ kind: 'body_unkept', ref: route.ref, why, error }),
+      onUnkept: (why: UnkeptCause, error: unknown) => {
+        if (repeatable) emit({ kind: 'body_unkept', ref: route.ref, why, error })
+      },
       onFault: this.#tell,
     }
-    return new KeptBody(source, route.bodyLimits, keptBytes, () => openSpill(spillFolder, newId()))
+    return new KeptBody(source, limits, keptBytes, () => openSpill(spillFolder, newId()))
   }
 
   #answer(reply: Reply, side: ClientSide): void {

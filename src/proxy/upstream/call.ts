@@ -3,8 +3,8 @@ import type { Clock } from '../../clock.ts'
 import type { Deps } from '../../deps.ts'
 import type { BodyEnd, Emit } from '../../events.ts'
 import { MessageFault } from '../../http1/fault.ts'
-import type { ResponseHead } from '../../http1/head.ts'
-import type { OutgoingRequest, ResponseEvents } from '../../http1/client-connection.ts'
+import type { OutgoingRequest, ResponseEvents, ResponseStart } from '../../http1/client-connection.ts'
+import { NOT_PROCESSED, STREAM_RESET, WANTS_HTTP1 } from '../../http2/faults.ts'
 import { type BodySink, both, type Call, type CallWatch, type Exchange } from '../../policy/exchange.ts'
 import { ReplyBase } from '../../policy/reply-base.ts'
 import type { RawHeaders } from '../../net/fields.ts'
@@ -29,6 +29,8 @@ export type Wire = {
   readonly host: string
   /** @param fresh whether to send over a new connection. */
   readonly send: (request: OutgoingRequest, call: ResponseEvents, fresh: boolean) => Line
+  /** The upstream has asked for HTTP/1.1. */
+  readonly preferHttp1: () => void
 }
 
 const CONTINUE = 100
@@ -58,6 +60,8 @@ export class UpstreamCall extends ReplyBase implements Call, ResponseEvents {
   readonly #emit: Emit
   #line: Line | undefined
   #isFresh = false
+  /** Whether the request has been sent once more. */
+  #isResent = false
   #hasStarted = false
   /** Monotonic ms at which the request was begun on its connection. */
   #startedAt = 0
@@ -161,7 +165,7 @@ export class UpstreamCall extends ReplyBase implements Call, ResponseEvents {
     if (!this.ended && !this.#hasHead) this.#watch.sent()
   }
 
-  interim({ status, headers }: ResponseHead): void {
+  interim({ status, headers }: ResponseStart): void {
     if (this.ended) return
     this.#interim += 1
     if (this.#interim > MAX_INTERIM) {
@@ -175,11 +179,11 @@ export class UpstreamCall extends ReplyBase implements Call, ResponseEvents {
     this.#exchange.client.inform(status, headers)
   }
 
-  head({ status, statusText, headers }: ResponseHead): void {
+  head({ status, statusText, headers }: ResponseStart): void {
     if (!this.ended) this.#head(status, statusText, headers)
   }
 
-  switched({ status, headers }: ResponseHead, socket: Duplex): void {
+  switched({ status, headers }: ResponseStart, socket: Duplex): void {
     if (this.ended) return void socket.destroy()
     this.socket = socket
     socket.once('close', () => this.close('complete'))
@@ -215,6 +219,7 @@ export class UpstreamCall extends ReplyBase implements Call, ResponseEvents {
       this.#sink?.fail('body_truncated')
       return this.close('body_truncated')
     }
+    if (this.#isUnprocessed(error)) return this.#sendAfresh()
     const code = faultFrom(error, this.#hasStarted, this.#wire.isTls)
     if (code === 'reset' && this.#isStale(error)) return this.#sendAfresh()
     this.close(code)
@@ -234,13 +239,23 @@ export class UpstreamCall extends ReplyBase implements Call, ResponseEvents {
    */
   #isStale(error: Error | MessageFault): boolean {
     const raceMs = Math.max(RACE_MS, RACE_CONNECTS * (this.#line?.connectMs ?? 0))
-    if (this.#isFresh || this.#clock.now() - this.#startedAt > raceMs) return false
+    if (this.#isFresh || this.#isResent || codeOf(error) === STREAM_RESET) return false
+    if (this.#clock.now() - this.#startedAt > raceMs) return false
     const { body, idempotent } = this.#exchange
     const nothingTaken = codeOf(error) === 'EPIPE' && !this.#bodyBegun
     return (idempotent || nothingTaken) && body?.replayable !== false
   }
 
+  /** Whether the upstream said that it did not process the request: it is sent once more, whatever its method (RFC 9113 section 8.7). */
+  #isUnprocessed(error: Error | MessageFault): boolean {
+    const code = codeOf(error)
+    if (code === WANTS_HTTP1) this.#wire.preferHttp1()
+    const isUnprocessed = code === NOT_PROCESSED || code === WANTS_HTTP1
+    return isUnprocessed && !this.#isResent && this.#exchange.body?.replayable !== false
+  }
+
   #sendAfresh(): void {
+    this.#isResent = true
     this.#emit({ kind: 'stale_connection', ref: this.#exchange.route, trace: this.#exchange.trace })
     this.#hasStarted = false
     this.#sent = false

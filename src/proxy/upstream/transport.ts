@@ -1,28 +1,19 @@
-import { connect as connectPlain, isIP, type Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+import { isIP, type Socket } from 'node:net'
 import type { Timer } from '../../clock.ts'
 import type { Deps } from '../../deps.ts'
-import { ClientConnection, type ClientConnectionOwner } from '../../http1/client-connection.ts'
+import {
+  ClientConnection,
+  type ClientConnectionOwner,
+  type OutgoingRequest,
+  type ResponseEvents,
+} from '../../http1/client-connection.ts'
 import { Names, type Resolve } from '../../net/dns-cache.ts'
-import { serverNameOf, trusting } from '../../net/trust.ts'
 import type { Transport } from '../../policy/exchange.ts'
-import { UpstreamCall, type Wire } from './call.ts'
+import { type Line, UpstreamCall, type Wire } from './call.ts'
+import { Http2Wire } from './http2-wire.ts'
+import { hostOf, opener, Sockets, type TransportSettings } from './open-socket.ts'
 
-export type TransportSettings = {
-  /** Scheme, host and port of the upstream. */
-  readonly origin: URL
-  /** Time in ms after which an idle connection is closed. Must be less than the upstream's keep-alive. */
-  readonly idleMs: number
-  /** Time between two DNS lookups of the upstream's name, in ms. */
-  readonly resolveMs: number
-  /** PEM text of certificate authorities to trust besides the default ones; '' for none. */
-  readonly ca: string
-  /** PEM text of the client certificate and its key; '' for none. */
-  readonly cert: string
-  readonly key: string
-  /** Server name for SNI and the certificate; '' for the origin's host. */
-  readonly servername: string
-}
+export type { TransportSettings } from './open-socket.ts'
 
 export type UpstreamConnections = {
   readonly send: Transport
@@ -45,7 +36,7 @@ const KEEP_ALIVE_MARGIN_MS = 1000
 const SWEEP_LATE_MS = 20
 
 /**
- * HTTP/1.1 connections to one upstream.
+ * Connections to one upstream.
  * @param resolve looks its name up. @param maxHead largest head of a response, in bytes; asked for each connection.
  */
 export function connectTo(
@@ -55,31 +46,34 @@ export function connectTo(
   deps: Deps,
 ): UpstreamConnections {
   const names = new Names(resolve, settings.resolveMs, deps)
-  const pool = new Pool(settings, names, maxHead, deps)
+  const sockets = new Sockets()
+  const pool = new Pool(settings, names, sockets, maxHead, deps)
+  const isTls = settings.origin.protocol === 'https:'
+  const http2 = settings.http2 && isTls ? new Http2Wire(settings, names, pool, sockets, deps) : undefined
   const wire: Wire = {
-    isTls: settings.origin.protocol === 'https:',
+    isTls,
     host: settings.origin.host,
-    send: (request, call, fresh) => {
-      const connection = pool.take(fresh)
-      connection.send(request, call)
-      return connection
-    },
+    send: (request, call, fresh) => (http2 ?? pool).send(request, call, fresh),
+    preferHttp1: () => http2?.preferHttp1(),
   }
   return {
     send: (exchange, watch) => new UpstreamCall(exchange, watch, wire, deps),
-    open: () => pool.open,
+    open: () => pool.open + (http2?.open ?? 0),
     retire: () => {
       names.close()
       pool.retire()
+      http2?.retire()
     },
     close: () => {
       names.close()
-      return pool.close()
+      pool.retire()
+      http2?.retire()
+      return sockets.close()
     },
   }
 }
 
-/** Connections to one upstream: one call at a time on each, the last used one first. */
+/** HTTP/1.1 connections to one upstream: one call at a time on each, the last used one first. */
 class Pool {
   readonly #names: Names
   readonly #host: string
@@ -89,27 +83,29 @@ class Pool {
   readonly #all = new Set<ClientConnection>()
   /** The last used one stands last. */
   readonly #free: Free[] = []
-  readonly #sockets = new Set<Socket>()
+  /** Connected already, for the connection that is to be opened next. */
+  #given: Socket | undefined
   #sweep: Timer | undefined
   #sweepAt = Number.POSITIVE_INFINITY
   #isRetired = false
-  #onClosed = () => {}
 
-  constructor(settings: TransportSettings, names: Names, maxHead: () => number, deps: Deps) {
+  constructor(settings: TransportSettings, names: Names, sockets: Sockets, maxHead: () => number, deps: Deps) {
     this.#names = names
     this.#host = hostOf(settings.origin)
     this.#idleMs = settings.idleMs
     this.#deps = deps
-    const open = opener(settings, names)
+    const open = opener(settings, names, ['http/1.1'])
     this.#owner = {
       limits: () => ({ maxHeadBytes: maxHead(), maxFields: MAX_FIELDS, maxTargetBytes: MAX_TARGET_BYTES }),
       connect: (onConnected) => {
+        const given = this.#given
+        this.#given = undefined
+        if (given !== undefined) {
+          process.nextTick(onConnected)
+          return given
+        }
         const socket = open(onConnected)
-        this.#sockets.add(socket)
-        socket.once('close', () => {
-          this.#sockets.delete(socket)
-          if (this.#sockets.size === 0) this.#onClosed()
-        })
+        sockets.add(socket)
         return socket
       },
       onFree: (connection, keepAliveMs) => this.#giveBack(connection, keepAliveMs),
@@ -123,8 +119,23 @@ class Pool {
     return open
   }
 
-  /** @param fresh whether its socket must be new. */
-  take(fresh: boolean): ClientConnection {
+  /** @param fresh whether to send over a new connection. */
+  send(request: OutgoingRequest, call: ResponseEvents, fresh: boolean): Line {
+    const connection = this.#take(fresh)
+    connection.send(request, call)
+    return connection
+  }
+
+  /** Sends over a socket that is connected already, and keeps it. */
+  sendOver(socket: Socket, request: OutgoingRequest, call: ResponseEvents): Line {
+    const connection = new ClientConnection(this.#owner, this.#deps.clock)
+    this.#all.add(connection)
+    this.#given = socket
+    connection.send(request, call)
+    return connection
+  }
+
+  #take(fresh: boolean): ClientConnection {
     const free = this.#free.pop()
     const connection = free?.connection ?? new ClientConnection(this.#owner, this.#deps.clock)
     this.#all.add(connection)
@@ -188,41 +199,6 @@ class Pool {
     if (this.#sweep !== undefined) this.#deps.clock.cancel(this.#sweep)
     this.#sweep = undefined
   }
-
-  close(): Promise<void> {
-    this.retire()
-    return new Promise((resolve) => {
-      if (this.#sockets.size === 0) return resolve()
-      this.#onClosed = resolve
-      for (const connection of this.#all) connection.close()
-      for (const socket of this.#sockets) socket.destroy()
-    })
-  }
 }
 
 type Free = { readonly connection: ClientConnection; readonly endsAt: number }
-
-/** The host without the brackets of an IPv6 address. */
-const hostOf = ({ hostname }: URL) => hostname.replace(/^\[|\]$/g, '')
-
-/** Opens sockets to the upstream. Each calls `onConnected` when it is connected, including TLS. */
-function opener(settings: TransportSettings, names: Names): (onConnected: () => void) => Socket {
-  const { origin, ca, cert, key, servername } = settings
-  const { lookup } = names
-  const host = hostOf(origin)
-  const isTls = origin.protocol === 'https:'
-  const port = Number(origin.port) || (isTls ? 443 : 80)
-  const name = serverNameOf(origin, servername)
-  let trust: ReturnType<typeof trusting> | undefined
-  const encrypted = (onConnected: () => void) => {
-    trust ??= trusting(ca, { cert, key })
-    const tls = { host, port, lookup, secureContext: trust, ALPNProtocols: ['http/1.1'] }
-    return connectTls(name === '' ? tls : { ...tls, servername: name }, onConnected)
-  }
-  return (onConnected) => {
-    const socket = isTls ? encrypted(onConnected) : connectPlain({ host, port, lookup, noDelay: true }, onConnected)
-    // Of a name with several addresses, one that takes no connection is tried last for a while.
-    const avoid = (address: string) => names.avoid(host, address)
-    return socket.on('connectionAttemptTimeout', avoid).on('connectionAttemptFailed', avoid)
-  }
-}

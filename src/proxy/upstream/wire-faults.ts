@@ -1,6 +1,7 @@
 import type { FaultCode } from '../../errors.ts'
 import { BODY_BROKE, REFUSED_WHILE_SENDING } from '../../http1/client-connection.ts'
 import { MessageFault, type MessageFaultKind } from '../../http1/fault.ts'
+import { NOT_PROCESSED, WANTS_HTTP1 } from '../../http2/faults.ts'
 
 /** Codes of node:net, node:dns, node:tls and the connections, with their fault before a response head. */
 const BY_CODE: Readonly<Record<string, FaultCode>> = {
@@ -38,6 +39,8 @@ const BY_CODE: Readonly<Record<string, FaultCode>> = {
   ERR_TLS_CERT_ALTNAME_INVALID: 'tls_certificate',
   [BODY_BROKE]: 'client_gone',
   [REFUSED_WHILE_SENDING]: 'upload_refused',
+  [NOT_PROCESSED]: 'connect_refused',
+  [WANTS_HTTP1]: 'connect_refused',
 }
 
 const BY_KIND: Readonly<Record<MessageFaultKind, FaultCode>> = {
