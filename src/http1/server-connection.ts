@@ -179,8 +179,9 @@ export class ServerConnection {
     const current = this.#current
     if (current === undefined) return this.#next()
     current.whole()
-    if (current.isClosed) this.#over(current)
-    else this.resumeReading()
+    if (current.isClosed) return this.#over(current)
+    this.resumeReading()
+    if (this.#hasEnded && current.head.upgrade === '') current.begin()
   }
 
   #fault(fault: MessageFault): void {
