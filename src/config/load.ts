@@ -29,6 +29,8 @@ const MAX_LINES = 8_000
 const MAX_ALIASES = 100
 /** Largest number of values, with maps, lists, and those that anchors repeat. Keys do not count. */
 const MAX_VALUES = 20_000
+/** Deepest nesting: conditions may hold conditions. */
+const MAX_DEPTH = 50
 /** Largest number of reported faults. */
 const MAX_FAULTS = 200
 
@@ -86,20 +88,23 @@ function lineCount(text: string): number {
 function plainValue({ document }: Source): unknown {
   try {
     const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES })
-    return isLarge(value) ? new Error(`has more than ${MAX_VALUES} values`) : value
+    const excess = excessOf(value)
+    return excess === undefined ? value : new Error(excess)
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error))
   }
 }
 
-function isLarge(value: unknown): boolean {
-  const left = [value]
+function excessOf(value: unknown): string | undefined {
+  const left = [{ value, depth: 0 }]
   for (let count = 0; left.length > 0; count += 1) {
-    if (count > MAX_VALUES) return true
+    if (count > MAX_VALUES) return `has more than ${MAX_VALUES} values`
     const one = left.pop()
-    if (typeof one === 'object' && one !== null) for (const inner of Object.values(one)) left.push(inner)
+    if (one === undefined || typeof one.value !== 'object' || one.value === null) continue
+    if (one.depth > MAX_DEPTH) return `is nested more than ${MAX_DEPTH} deep`
+    for (const inner of Object.values(one.value)) left.push({ value: inner, depth: one.depth + 1 })
   }
-  return false
+  return undefined
 }
 
 /** Removes repeated faults: one in the defaults appears in every upstream. */

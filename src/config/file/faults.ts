@@ -103,6 +103,8 @@ function homeOf(key: string, path: Path): string | undefined {
 /** The keys that may stand at a path. */
 function keysAt(schema: unknown, path: Path): string[] {
   if (schema instanceof z.ZodOptional) return keysAt(schema.unwrap(), path)
+  if (schema instanceof z.ZodPipe) return keysAt(schema.in, path)
+  if (schema instanceof z.ZodLazy) return keysAt(schema.unwrap(), path)
   if (schema instanceof z.ZodUnion) return schema.options.flatMap((option) => keysAt(option, path))
   const [key, ...rest] = path
   if (schema instanceof z.ZodObject)
