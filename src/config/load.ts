@@ -29,8 +29,6 @@ const MAX_LINES = 8_000
 const MAX_ALIASES = 100
 /** Largest number of values, with maps, lists, and those that anchors repeat. Keys do not count. */
 const MAX_VALUES = 20_000
-/** Deepest nesting: conditions may hold conditions. */
-const MAX_DEPTH = 50
 /** Largest number of reported faults. */
 const MAX_FAULTS = 200
 
@@ -88,23 +86,20 @@ function lineCount(text: string): number {
 function plainValue({ document }: Source): unknown {
   try {
     const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES })
-    const excess = excessOf(value)
-    return excess === undefined ? value : new Error(excess)
+    return isLarge(value) ? new Error(`has more than ${MAX_VALUES} values`) : value
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error))
   }
 }
 
-function excessOf(value: unknown): string | undefined {
-  const left = [{ value, depth: 0 }]
+function isLarge(value: unknown): boolean {
+  const left = [value]
   for (let count = 0; left.length > 0; count += 1) {
-    if (count > MAX_VALUES) return `has more than ${MAX_VALUES} values`
+    if (count > MAX_VALUES) return true
     const one = left.pop()
-    if (one === undefined || typeof one.value !== 'object' || one.value === null) continue
-    if (one.depth > MAX_DEPTH) return `is nested more than ${MAX_DEPTH} deep`
-    for (const inner of Object.values(one.value)) left.push({ value: inner, depth: one.depth + 1 })
+    if (typeof one === 'object' && one !== null) for (const inner of Object.values(one)) left.push(inner)
   }
-  return undefined
+  return false
 }
 
 /** Removes repeated faults: one in the defaults appears in every upstream. */

@@ -82,6 +82,8 @@ const TESTS = ['in', 'notIn', 'exists', 'empty'] as const
 /** Reports keys that make no condition together. */
 export function checkTerm(context: z.core.ParsePayload<ConditionTerm>): void {
   const { value, issues } = context
+  // A key that is not known is the fault; it may be the missing one.
+  if (issues.length > 0) return
   const wrong = (key: string, message: string) => issues.push({ code: 'custom', input: value, path: [key], message })
   const [subject, second] = SUBJECTS.filter((key) => value[key] !== undefined)
   const [test, another] = TESTS.filter((key) => value[key] !== undefined)
