@@ -205,7 +205,7 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
     'route-never-matches',
     'upstreams.web.routes.1.match',
     web('routes: [{ match: GET /job }, { match: "GET /job?id={id}" }]'),
-    web('routes: [{ match: "GET /job?id={id}" }, { match: GET /job }, { match: "GET /job?job={id}" }]'),
+    web('routes: [{ match: "GET /job?id={id}" }, { match: "GET /job?job={id}" }, { match: GET /job }]'),
   ],
   [
     'route-never-matches',
