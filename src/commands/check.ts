@@ -24,9 +24,9 @@ export const checkCommand = command({
   name: 'check',
   usage: `  breakwater check FILE [--strict] [--json] [--allow WARNING]…
                                    list the faults of a configuration file; when it has none, its warnings
-  breakwater check [FILE] --sample RESPONSE --route 'METHOD /path' [--status STATUS] [--header 'NAME: VALUE']…
-              [--upstream NAME] [--strict] [--json]
-                                   say what the route's hold, failureWhen and completedWhen make of a response
+      --sample RESPONSE --route 'METHOD /path' [--status N] [--header 'NAME: VALUE']… [--upstream NAME]
+                                   instead: say what the route's hold, failureWhen and completedWhen make of a response;
+                                   FILE is proxy.yaml by default
 `,
   options: {
     strict: { type: 'boolean', default: false },
