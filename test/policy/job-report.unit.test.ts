@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import type { JobOutcome } from '../../src/events.ts'
 import { compileCondition } from '../../src/job/condition.ts'
 import { watchJob } from '../../src/policy/failure-when/report.ts'
+import type { JobRule } from '../../src/policy/failure-when/rule.ts'
 import { ReplyBase } from '../../src/policy/reply-base.ts'
 
 const LIMIT = 200
@@ -39,16 +40,20 @@ const rule = {
   limitBytes: LIMIT,
 }
 
-function outcomeOf(body: Buffer, cuts: readonly number[], coding: string): JobOutcome | undefined {
+type Seen = { readonly outcome: JobOutcome; readonly json: unknown }
+
+function seenIn(body: Buffer, cuts: readonly number[], coding: string, by: JobRule = rule): Seen | undefined {
   const reply = new PartedReply(['content-type', 'application/json', 'content-encoding', coding])
-  let seen: JobOutcome | undefined
-  watchJob(reply, rule, (outcome) => {
-    seen = outcome
+  let seen: Seen | undefined
+  watchJob(reply, by, (outcome, report) => {
+    seen = { outcome, json: report.json()?.value }
   })
   const edges = [0, ...cuts.map((cut) => cut % (body.length + 1)).sort((a, b) => a - b), body.length]
   reply.deliver(edges.slice(1).map((edge, i) => body.subarray(edges[i], edge)))
   return seen
 }
+
+const outcomeOf = (...given: Parameters<typeof seenIn>) => seenIn(...given)?.outcome
 
 test('failureWhen: how the body is cut into chunks changes no outcome', () => {
   const reports = fc.record({
@@ -73,4 +78,21 @@ test('failureWhen: how the body is cut into chunks changes no outcome', () => {
     { numRuns: 1_000, seed: 20_261_127 },
   )
   expect(outcomes.size).toBe(3)
+})
+
+test('failureWhen: a text is not searched in a part of a body that is too large', () => {
+  const byText = {
+    ...rule,
+    failed: compileCondition({ text: 'Traceback' }),
+    completed: compileCondition({ status: [200] }),
+  }
+  expect(outcomeOf(Buffer.from('fine'), [], 'identity', byText)).toBe('completed')
+  expect(outcomeOf(Buffer.from('x'.repeat(LIMIT + 1)), [1], 'identity', byText)).toBeUndefined()
+})
+
+test('failureWhen: an outcome by status comes without the body, except where the id stands in it', () => {
+  const byStatus = { ...rule, failed: compileCondition({ status: [200] }) }
+  const body = Buffer.from('{"id":7}')
+  expect(seenIn(body, [], 'identity', byStatus)).toEqual({ outcome: 'failed', json: undefined })
+  expect(seenIn(body, [], 'identity', { ...byStatus, readsId: true })).toEqual({ outcome: 'failed', json: { id: 7 } })
 })
