@@ -1,4 +1,5 @@
 import type { Match } from '../job/match.ts'
+import type { RawHeaders } from '../net/fields.ts'
 import type { FieldRules } from './fields/rules.ts'
 import type { ExchangeRoute, RouteTraits, Send } from '../policy/exchange.ts'
 
@@ -23,8 +24,11 @@ export type Upstream = {
   readonly fallback: Route
 }
 
-/** The first route, in the order of the file, that matches the request. Arguments as those of Match. */
-export function routeFor(upstream: Upstream, ...[method, path, target, headers]: Parameters<Match>): Route {
+/**
+ * The first route, in the order of the file, that matches the request.
+ * @param path without query, as the client sent it. @param target ends with the query, where there is one.
+ */
+export function routeFor(upstream: Upstream, method: string, path: string, target: string, headers: RawHeaders): Route {
   for (const { matches, route } of upstream.routes) if (matches(method, path, target, headers)) return route
   return upstream.fallback
 }
