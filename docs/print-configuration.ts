@@ -3,7 +3,8 @@
 import { type JsonSchema, jsonSchema } from '../src/config/json-schema.ts'
 
 export function configurationPage(): string {
-  const { defaults, upstreams, job, timeouts, ...top } = jsonSchema().properties ?? {}
+  const { properties, definitions } = jsonSchema()
+  const { defaults, upstreams, job, timeouts, ...top } = properties ?? {}
   const upstream = memberOf(upstreams)
   const route = upstream.properties?.routes?.items ?? {}
   const inherited = Object.keys(defaults?.properties ?? {})
@@ -34,6 +35,12 @@ Beside these keys, of those under \`defaults\`: ${ofRoutes.map(code).join(', ')}
 anything of \`breaker\` has a breaker of its own.
 
 ${tableOf(without(route, inherited))}
+## A condition
+
+Of a response: for \`hold.while\`, \`failureWhen\` and \`completedWhen\`. A list of conditions holds when any of them does.
+[Failed jobs](policies/failure-when.md#conditions) says more.
+
+${tableOf(definitions?.condition?.anyOf?.find((one) => one.properties !== undefined))}
 ## \`defaults\`
 
 ${defaults?.description}
@@ -88,6 +95,7 @@ const mapsOfMaps = (schema: JsonSchema) => [memberOf(schema)].filter(({ properti
 
 function kindOf(schema: JsonSchema): string {
   if (schema.title !== undefined) return schema.title
+  if (schema.$ref !== undefined) return 'a condition'
   if (schema.items !== undefined)
     return schema.items.properties ? 'a list, see below' : `a list of: ${kindOf(schema.items)}`
   if (schema.anyOf !== undefined)

@@ -104,6 +104,9 @@ test('architecture: every import that docs/architecture.md allows is in use', ()
 
 /** Policy files that code outside src/policy imports directly, and why; all other uses go through policies.ts. */
 const NAMED_POLICIES: Readonly<Record<string, string>> = {
+  'src/policy/failure-when/report.ts': 'what a rule would make of a sample, for check --sample',
+  'src/policy/failure-when/source.ts': 'conditions of a job, for check --sample and for the bodies of a simulation',
+  'src/policy/hold/settings.ts': 'the condition of a hold, for check --sample and for the bodies of a simulation',
   'src/policy/retry/backoff.ts': 'arithmetic of waits, for reconnecting and for Retry-After',
   'src/policy/retry/starts.ts': 'the schedule of attempts, a section of its own in explain',
   'src/policy/deadline/limits.ts': 'the time limits, a section of its own in explain',

@@ -73,3 +73,12 @@ export function variable(option: string, name: string, { env }: Surroundings): s
   if (value === undefined) throw new UsageError(`${option}: ${name} is not set`)
   return value
 }
+
+/** Header fields as options give them: `name: value`. @returns name, value, name, value, … */
+export function fieldsOf(options: readonly string[]): string[] {
+  return options.flatMap((option) => {
+    const [, name, value] = /^([^\s:]+):\s*(.*)$/.exec(option) ?? []
+    if (name === undefined || value === undefined) throw new UsageError(`--header ${option}: expected NAME: VALUE`)
+    return [name, value]
+  })
+}

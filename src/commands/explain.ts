@@ -1,27 +1,30 @@
 import { explain as explanationOf, type Question, Unanswerable } from '../explain/explanation.ts'
 import { textOf } from '../explain/text.ts'
-import { command, type Surroundings } from './command.ts'
+import { command, fieldsOf, type Surroundings } from './command.ts'
 import { UsageError } from './usage-error.ts'
 import { readConfig } from './read-config.ts'
 
 export const explainCommand = command({
   name: 'explain',
-  usage: `  breakwater explain [METHOD] PATH [--config FILE] [--upstream NAME] [--input NAME=VALUE]… [--json]
+  usage: `  breakwater explain [METHOD] PATH [--config FILE] [--upstream NAME] [--input NAME=VALUE]…
+              [--header 'NAME: VALUE']… [--json]
                                    show what the sidecar would do with a request, with the line of each setting
 `,
   options: {
     config: { type: 'string', default: 'proxy.yaml' },
     upstream: { type: 'string' },
     input: { type: 'string', multiple: true },
+    header: { type: 'string', multiple: true },
     json: { type: 'boolean', default: false },
   },
   allowPositionals: true,
-  run: ({ config, upstream, input = [], json }, [first, second, ...others], surroundings) => {
+  run: ({ config, upstream, input = [], header = [], json }, [first, second, ...others], surroundings) => {
     if (first === undefined || others.length > 0) throw new UsageError('expected a path, or a method and a path')
     const [method, path] = second === undefined ? ['GET', first] : [first.toUpperCase(), second]
     const pairs = input.map((pair) => /^(\w+)=(.*)$/s.exec(pair)?.slice(1) ?? [])
     if (pairs.some(({ length }) => length === 0)) throw new UsageError('--input: expected NAME=VALUE')
-    return explain(config, json, { upstream, method, path, inputs: Object.fromEntries(pairs) }, surroundings)
+    const inputs = Object.fromEntries(pairs)
+    return explain(config, json, { upstream, method, path, inputs, headers: fieldsOf(header) }, surroundings)
   },
 })
 

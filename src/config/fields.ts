@@ -2,9 +2,9 @@
 
 import { z } from 'zod'
 import { isAuthority } from '../net/authority.ts'
-import { listOf, size, text, token } from './kinds/kinds.ts'
+import { listOf, text, token } from './kinds/kinds.ts'
 import { pointer } from './kinds/pointer.ts'
-import { setting, sizeSetting, switchable, type Values } from './kinds/setting.ts'
+import { setting, switchable, type Values } from './kinds/setting.ts'
 
 /** Fields of the connection and of the framing, in lower case: the sidecar writes them itself. */
 const OF_THE_CONNECTION: ReadonlySet<string> = new Set([
@@ -99,7 +99,7 @@ export const FIELDS = {
     true,
     'URLs of the upstream in responses become those of the sidecar, and so do the paths of cookies. Turned off by false.',
   ),
-  inspect: sizeSetting(size('1KiB', '16MiB'), '64KiB', 'Largest response body whose JSON is rewritten.'),
 } as const
 
-export type FieldSettings = Values<typeof FIELDS>
+/** With `inspect`, which conditions of jobs share. */
+export type FieldSettings = Values<typeof FIELDS> & { readonly inspectBytes: number }

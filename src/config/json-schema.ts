@@ -16,6 +16,10 @@ export type JsonSchema = {
   readonly additionalProperties?: JsonSchema | boolean
   readonly items?: JsonSchema
   readonly anyOf?: readonly JsonSchema[]
+  /** Written by the library around a reference with a description. */
+  readonly allOf?: readonly JsonSchema[]
+  readonly $ref?: string
+  readonly definitions?: Readonly<Record<string, JsonSchema>>
   readonly title?: string
   readonly description?: string
   readonly default?: unknown
@@ -28,8 +32,10 @@ export function jsonSchema(): JsonSchema {
   const whole = z.toJSONSchema(FILE, { io: 'input', target: 'draft-7', unrepresentable: 'any' }) as JsonSchema
   const { upstreams, defaults, ...properties } = mapped(whole.properties ?? {}, fromEnvironment)
   const inherited = Object.keys(defaults?.properties ?? {})
+  const definitions = mapped({ condition: whole.definitions?.condition ?? {} }, fromEnvironment)
   return {
     ...whole,
+    definitions,
     title: 'Breakwater configuration',
     properties: { ...properties, defaults: defaults ?? {}, upstreams: withoutInherited(upstreams ?? {}, inherited) },
   }
@@ -38,8 +44,18 @@ export function jsonSchema(): JsonSchema {
 /** `${NAME}` may stand for any value. To an editor it is a string. */
 const REFERENCE = { type: 'string', pattern: '\\$\\{.*\\}' }
 
+/** The only schema that refers to itself. */
+const CONDITION = '#/definitions/condition'
+
+/** The schema without an `allOf` around it. */
+function joined({ allOf, ...schema }: JsonSchema): JsonSchema {
+  const [only] = allOf ?? []
+  return only === undefined ? schema : { ...joined(only), ...schema }
+}
+
 function fromEnvironment(schema: JsonSchema): JsonSchema {
-  const inner = within(schema, fromEnvironment)
+  const { $ref, ...inner } = within(joined(schema), fromEnvironment)
+  if ($ref !== undefined) return { ...(inner.description && { description: inner.description }), $ref: CONDITION }
   const { description, title, byDefault, ...value } = inner
   const isPlain = /^(number|integer|boolean)$/.test(String(value.type)) || value.enum !== undefined
   const isPattern = value.pattern !== undefined && !value.pattern.includes('\\$\\{')

@@ -9,6 +9,7 @@ import { ROUTE, ROUTE_ONLY, SEPARATE, UPSTREAM, UPSTREAM_ONLY } from './upstream
 import { checkName } from './names.ts'
 import { type Block, defaultsOf, inherit, isMap, joined, type Values, whole } from './kinds/setting.ts'
 import type { Path } from './file/source.ts'
+import { matchName } from '../job/match.ts'
 import type { Address } from '../net/listen.ts'
 import { isLoopback } from '../net/loopback.ts'
 
@@ -74,7 +75,16 @@ function resolveRoute({ match, ...own }: Readonly<Record<string, unknown>>, upst
   const outer = inherit(OF_A_ROUTE, defaultsOf(ROUTE_ONLY), inherited)
   const values = ROUTE_VALUES.parse(inherit(OF_A_ROUTE, outer, own))
   const shared = SEPARATE.filter((key) => own[key] === undefined).map((key) => [key, undefined] as const)
-  return { ...values, ...Object.fromEntries(shared), match: String(match) } as unknown as RouteConfig
+  return { ...values, ...Object.fromEntries(shared), match: writtenMatch(match) } as unknown as RouteConfig
+}
+
+function writtenMatch(match: unknown): string {
+  if (!isMap(match)) return String(match)
+  const headers = isMap(match.headers) ? match.headers : {}
+  return matchName(
+    String(match.request),
+    Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)])),
+  )
 }
 
 /** The keys of a block within a map. An upstream's map has further keys that a route must not inherit. */

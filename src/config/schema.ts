@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { redisOrNone, STORE_FORMS, storePlace } from '../checkpoint/place.ts'
+import { HEADER_FORM, MATCH_FORM, namesIn } from '../job/match.ts'
 import type { TimeoutRules } from '../job/timeouts.ts'
 import type { Address } from '../net/listen.ts'
 import { JOB, type JobConfig, TIMEOUTS } from './jobs.ts'
@@ -16,6 +17,7 @@ import {
   oneOf,
   size,
   text,
+  token,
   written,
 } from './kinds/kinds.ts'
 import { attributePairs, headerPairs } from './kinds/pairs.ts'
@@ -49,16 +51,29 @@ const PAIR_FORMS = "'' or name=value,name=value with values percent-encoded"
 const headerList = written(headerPairs, PAIR_FORMS).meta({ type: 'string', title: PAIR_FORMS })
 const attributeList = written(attributePairs, PAIR_FORMS).meta({ type: 'string', title: PAIR_FORMS })
 
-/** `GET /jobs/{id}`, `POST /search/*`, `* /health`: see compileMatch. */
-const match = text
-  .regex(/^(?:[A-Z]+|\*) \/(?:(?:\{[a-zA-Z_]\w*\}|\*|[^\s{}*/?#]*)(?:\/|$))*$/, {
-    error: 'expected METHOD /path, with {name} or * for a whole segment, such as GET /jobs/{id}',
+/** Method, path and query: see compileMatch. */
+const request = text
+  .regex(MATCH_FORM, {
+    error:
+      'expected METHOD /path, with {name} or * for a segment, such as GET /jobs/{id}, POST /v1/{name}:cancel or GET /query-job?job_id={id}',
   })
   .refine((pattern) => new Set(namesIn(pattern)).size === namesIn(pattern).length, {
     error: 'a {name} stands there twice',
   })
 
-const namesIn = (pattern: string) => [...pattern.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)
+const match = z.union([
+  request,
+  z.strictObject({
+    request: request.describe('Method, path and query.'),
+    headers: z
+      .record(
+        token,
+        text.regex(HEADER_FORM, { error: 'expected visible characters without a comma; * stands for any text' }),
+      )
+      .refine((all) => Object.keys(all).length > 0, { error: 'has no field' })
+      .describe('Values of request fields, by name. A * stands for any text.'),
+  }),
+])
 
 const listener = offOr(listenAddress)
 
@@ -168,7 +183,7 @@ const UPSTREAM_HEALTH = z.strictObject({
 const route = z.strictObject({
   match: match.meta({
     description: "Method and path of the route's requests.",
-    title: 'METHOD /path, with {name} or * for a whole segment',
+    title: 'METHOD /path?query, with {name} or * for a segment, or { request:, headers: }',
   }),
   ...partial(joined([ROUTE, ROUTE_ONLY])).shape,
 })
@@ -220,6 +235,7 @@ export const FILE = z.strictObject({
     .describe('Upstreams, by name.'),
 })
 
+/** @property match as `matchName` writes it: it names the route. */
 export type RouteConfig = RouteValues & { readonly match: string }
 
 /** Health check of an upstream; path undefined without one. */

@@ -4,12 +4,13 @@ import type { Origins } from '../config/file/origins.ts'
 import { type Config, unmatchedRoute, type UpstreamConfig } from '../config/schema.ts'
 import type { Path } from '../config/file/source.ts'
 import type { RouteValues } from '../config/upstream.ts'
+import type { RawHeaders } from '../net/fields.ts'
 import { accept } from '../job/inputs.ts'
+import { compileMatch, matchParts } from '../job/match.ts'
 import { type Limits, limitsOf } from '../policy/deadline/limits.ts'
 import { POLICIES } from '../policy/policies.ts'
 import { type Retries, retriesOf } from '../policy/retry/starts.ts'
 import type { ExplainScope, Part } from '../policy/scope.ts'
-import { compileMatch } from '../proxy/route.ts'
 import { boundsOf, type Bounds } from './bounds.ts'
 import { fieldParts } from './fields.ts'
 
@@ -26,6 +27,8 @@ export type Question = {
   readonly path: string
   /** Values of inputs by name. Others come from the query, then from the defaults. */
   readonly inputs: Readonly<Record<string, string>>
+  /** Fields of the request, for routes that match by them. */
+  readonly headers?: RawHeaders
 }
 
 export type Explanation = {
@@ -58,7 +61,7 @@ export function explain(config: Config, origins: Origins, question: Question): E
   const { upstream, path } = destinationOf(config, question)
   const [plain = '', query = ''] = path.split('?', 2)
   const { method } = question
-  const at = upstream.routes.findIndex(({ match }) => compileMatch(match)(method, plain))
+  const at = upstream.routes.findIndex(({ match }) => compileMatch(match)(method, plain, path, question.headers ?? []))
   const route = upstream.routes[at]
   const base: Path = ['upstreams', upstream.name]
   const lineOf = (...keys: Path) => origins.of([...base, ...keys])?.line ?? null
@@ -82,7 +85,11 @@ export function explain(config: Config, origins: Origins, question: Question): E
       match: route?.match ?? null,
       line: route === undefined ? lineOf() : lineOf('routes', at, 'match'),
       why: route === undefined ? whyNone(upstream) : 'the first route that matches',
-      passed: passed.map(({ match }, i) => ({ match, line: lineOf('routes', i, 'match'), why: whyNot(match, method) })),
+      passed: passed.map(({ match }, i) => ({
+        match,
+        line: lineOf('routes', i, 'match'),
+        why: whyNot(match, method, plain, path),
+      })),
     },
     inputs: given,
     timeouts,
@@ -143,8 +150,14 @@ const whyNone = ({ routes }: UpstreamConfig) =>
     ? 'the upstream has no routes: its own settings hold'
     : 'no route matches: the settings of the upstream hold'
 
-function whyNot(match: string, method: string): string {
-  const [wanted = '*'] = match.split(' ')
+function whyNot(match: string, method: string, plain: string, target: string): string {
+  const { method: wanted, path, query, headers } = matchParts(match)
   const isMethod = wanted === '*' || wanted === method || (wanted === 'GET' && method === 'HEAD')
-  return isMethod ? 'another path' : `another method than ${method}`
+  if (!isMethod) return `another method than ${method}`
+  const isPath = compileMatch(`* ${path}`)(method, plain, plain, [])
+  if (!isPath || query.length + headers.length === 0) return 'another path'
+  const asked = query.map(({ name, value }) => `${name}=${value}`).join('&')
+  const isQuery = query.length === 0 || compileMatch(`* ${path}?${asked}`)(method, plain, target, [])
+  if (!isQuery) return `its query has no ${asked}`
+  return `its fields are not ${headers.map(({ name, value }) => `${name}: ${value}`).join(', ')}`
 }

@@ -1,3 +1,5 @@
+import type { Match } from '../job/match.ts'
+import type { RawHeaders } from '../net/fields.ts'
 import type { FieldRules } from './fields/rules.ts'
 import type { ExchangeRoute, RouteTraits, Send } from '../policy/exchange.ts'
 
@@ -22,28 +24,11 @@ export type Upstream = {
   readonly fallback: Route
 }
 
-/** @param path without query, as the client sent it. */
-type Match = (method: string, path: string) => boolean
-
-/** The first route, in the order of the file, that matches the request. */
-export function routeFor(upstream: Upstream, method: string, path: string): Route {
-  for (const { matches, route } of upstream.routes) if (matches(method, path)) return route
-  return upstream.fallback
-}
-
 /**
- * Compiles a route's `match`: `GET /jobs/{id}/download`, `POST /search/*`, `* /health`. `{name}` and an inner `*` stand for one
- * non-empty segment, a last `*` for the whole rest. Compares bytes without decoding. A GET route also matches HEAD.
+ * The first route, in the order of the file, that matches the request.
+ * @param path without query, as the client sent it. @param target ends with the query, where there is one.
  */
-export function compileMatch(pattern: string): Match {
-  const space = pattern.indexOf(' ')
-  const method = pattern.slice(0, space)
-  const segments = pattern.slice(space + 1).split('/')
-  const last = segments.length - 1
-  const source = segments.map((segment, i) => {
-    if (segment === '*' && i === last) return '.+'
-    return segment === '*' || /^\{.*\}$/.test(segment) ? '[^/]+' : RegExp.escape(segment)
-  })
-  const path = new RegExp(`^${source.join('/')}$`, 's')
-  return (asked, at) => (method === '*' || method === asked || (method === 'GET' && asked === 'HEAD')) && path.test(at)
+export function routeFor(upstream: Upstream, method: string, path: string, target: string, headers: RawHeaders): Route {
+  for (const { matches, route } of upstream.routes) if (matches(method, path, target, headers)) return route
+  return upstream.fallback
 }

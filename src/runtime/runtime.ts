@@ -1,6 +1,7 @@
 import type { Config } from '../config/schema.ts'
 import type { Deps } from '../deps.ts'
 import type { BreakerMode, EndpointSnapshot, Snapshot, UpstreamSnapshot } from '../events.ts'
+import { compileMatch } from '../job/match.ts'
 import type { TimeoutRules } from '../job/timeouts.ts'
 import type { Breaker } from '../policy/breaker/breaker.ts'
 import { breakerControl } from '../policy/breaker/breakers.ts'
@@ -9,7 +10,7 @@ import { POLICIES, type FullPlace, type FullStanding } from '../policy/policies.
 import type { RouteTraits } from '../policy/exchange.ts'
 import { NO_ROUTE } from '../policy/policy.ts'
 import { fieldRulesOf, type SourceOf } from './field-rules.ts'
-import { compileMatch, type Route, type Upstream } from '../proxy/route.ts'
+import type { Route, Upstream } from '../proxy/route.ts'
 import {
   activateUpstream,
   type Connect,

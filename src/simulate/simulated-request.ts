@@ -47,7 +47,7 @@ export class SimulatedRequest implements BodySink {
     this.#deps = deps
     this.#onOver = onOver
     this.#startedAt = deps.clock.now()
-    const route = routeFor(upstream, ask.method, ask.path)
+    const route = routeFor(upstream, ask.method, ask.path, ask.target, [])
     this.#route = route
     const { timeouts } = route
     const request = {

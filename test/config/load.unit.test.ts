@@ -338,7 +338,7 @@ upstreams:
     '13:3 upstreams.Web a name has small letters, digits and inner hyphens, 63 at most',
     '15:10 upstreams.api.url expected http://host:port or https://host:port, without credentials, query or fragment',
     '16:5 upstreams.api.retries unknown key (retry)',
-    '18:16 upstreams.api.routes.0.match expected METHOD /path, with {name} or * for a whole segment, such as GET /jobs/{id} (GET /x)',
+    '18:16 upstreams.api.routes.0.match expected METHOD /path, with {name} or * for a segment, such as GET /jobs/{id}, POST /v1/{name}:cancel or GET /query-job?job_id={id} (GET /x)',
     '19:16 upstreams.api.routes.1.match a {name} stands there twice',
     '21:9 upstreams.api.routes.2.concurrency unknown key here: it belongs to the upstream, not to a route',
     '22:9 upstreams.api.routes.2.connections unknown key here: it belongs to the upstream, not to a route',

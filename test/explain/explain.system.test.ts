@@ -50,6 +50,37 @@ test('explain: names the route that a request matches, and why the routes above 
   expect([none.match, none.line, none.passed.length]).toEqual([null, 7, 3])
 })
 
+test('explain: a route by query, suffix or fields says why it does not match, and its conditions in words', () => {
+  const file = `upstreams:
+  api:
+    url: http://api
+    routes:
+      - match: GET /job?id={id}
+      - match: GET /job/{name}.mp4
+      - match: { request: GET /job, headers: { x-target: 'T.Start*' } }
+      - match: GET /job
+        hold: { while: { not: { json: /done, in: [true] } }, upTo: 20s, every: 2s }
+        failureWhen: { any: [{ status: [4xx] }, { json: /error, exists: true }], oncePer: { query: n } }
+        completedWhen: { json: /done, in: [true] }
+`
+  const { route, policies } = explained({ path: '/job?n=1', headers: ['x-target', 'other'] }, file)
+  expect([route.match, ...route.passed.map(({ why }) => why)]).toEqual([
+    'GET /job',
+    'its query has no id={id}',
+    'another path',
+    'its fields are not x-target: T.Start*',
+  ])
+  const saysOf = (name: string) => policies.find((one) => one.name === name)?.parts.map(({ says }) => says)
+  expect(saysOf('hold')?.[0]).toBe('answered when this no longer holds: not (/done is true), or after 20s')
+  expect(saysOf('failureWhen')).toEqual([
+    'a response is a failure when the status is 4xx, or /error is there, once for each n in the query',
+    'a job is completed when /done is true: that ends a hold, and the row of failed jobs',
+  ])
+  expect(explained({ path: '/job?id=7' }, file).route.match).toBe('GET /job?id={id}')
+  const byField = explained({ path: '/job', headers: ['X-Target', 'T.StartJob'] }, file)
+  expect(byField.route.match).toBe('GET /job x-target: T.Start*')
+})
+
 test('explain: each time limit has the line that sets it, and a computed one its terms', () => {
   const { timeouts } = explained({ path: '/jobs/7/file?n=50', inputs: { ratio: '9:16' } })
   expect(timeouts.attempt).toMatchObject({

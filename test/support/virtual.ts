@@ -139,7 +139,7 @@ async function send(
 ): Promise<Got> {
   const upstream = upstreams.get('web')
   if (upstream === undefined) throw new Error('no upstream')
-  const route = routeFor(upstream, 'GET', path)
+  const route = routeFor(upstream, 'GET', path, path, [])
   const startedAt = clock.now()
   const client = new Link(() => {})
   const leaving = leavesAfterMs && clock.after(leavesAfterMs, () => client.leave('client_gone'))

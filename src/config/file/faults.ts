@@ -66,18 +66,27 @@ function unionFaults(
     Math.max(...issues.map((one) => one.path.length + (one.code === 'unrecognized_keys' ? 1 : 0)))
   const unknown = (issues: readonly z.core.$ZodIssue[]) =>
     issues.filter(({ code }) => code === 'unrecognized_keys').length
-  const nearest = issue.errors
+  const alternatives = alternativesIn(issue)
+  const nearest = alternatives
     .filter((issues) => issues.length > 0)
     .sort(
       (a, b) => Number(depth(a) === 0) - Number(depth(b) === 0) || unknown(a) - unknown(b) || depth(b) - depth(a),
     )[0]
   if (nearest !== undefined && depth(nearest) > 0)
     return nearest.flatMap((inner) => faultsOf(inner, path, schema, source, file))
-  const ours = issue.errors.flatMap((issues) => issues.map(({ message }) => message)).filter((text) => !isStock(text))
+  const ours = alternatives.flatMap((issues) => issues.map(({ message }) => message)).filter((text) => !isStock(text))
   const message = isStock(issue.message) && ours.length > 0 ? [...new Set(ours)].join(', or ') : issue.message
   const place = source.valueAt(path)
   return [faultAt(place, path, message, corrected(place.text, message), source, file)]
 }
+
+/** The issues of each alternative. Those of a union within a union stand beside the others. */
+const alternativesIn = ({ errors }: z.core.$ZodIssueInvalidUnion): z.core.$ZodIssue[][] =>
+  errors.flatMap((issues) => {
+    const [only, second] = issues
+    const isUnion = only?.code === 'invalid_union' && only.path.length === 0 && only.errors.length > 0
+    return isUnion && second === undefined ? alternativesIn(only) : [issues]
+  })
 
 /** Whether a message is the library's own. */
 const isStock = (message: string) => message.startsWith('Invalid input')
@@ -103,6 +112,8 @@ function homeOf(key: string, path: Path): string | undefined {
 /** The keys that may stand at a path. */
 function keysAt(schema: unknown, path: Path): string[] {
   if (schema instanceof z.ZodOptional) return keysAt(schema.unwrap(), path)
+  if (schema instanceof z.ZodPipe) return keysAt(schema.in, path)
+  if (schema instanceof z.ZodLazy) return keysAt(schema.unwrap(), path)
   if (schema instanceof z.ZodUnion) return schema.options.flatMap((option) => keysAt(option, path))
   const [key, ...rest] = path
   if (schema instanceof z.ZodObject)

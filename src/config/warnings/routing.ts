@@ -1,6 +1,7 @@
 /** Routes that no request reaches, and addresses that lead nowhere or back. */
 
 import { hostname, isLoopback } from '../../net/loopback.ts'
+import { compileMatch, matchParts } from '../../job/match.ts'
 import { writtenMs } from '../kinds/units.ts'
 import type { Rules } from '../../policy/scope.ts'
 import type { FileRouteScope, FileUpstreamScope } from './rule.ts'
@@ -23,32 +24,50 @@ export const ROUTING: Rules<FileRouteScope> = {
 const LOOKED_AT = 50
 
 function coveringRoute({ routes }: FileUpstreamScope['upstream'], wanted: string): string | undefined {
+  const isNarrow = isNarrowed(wanted)
   let looked = 0
   for (const { match } of routes) {
     if (match === wanted || looked > LOOKED_AT) return undefined
-    if (!/[*{]/.test(match)) continue
+    if (!isNarrow && !/[*{]/.test(match)) continue
     looked += 1
     if (covers(match, wanted)) return match
   }
   return undefined
 }
 
+/** Whether a match asks for a query or for fields. */
+const isNarrowed = (match: string) => /[?]| .* /.test(match)
+
 /** Whether the earlier pattern matches everything that the later one matches. */
 function covers(earlier: string, later: string): boolean {
-  const [method, path = ''] = earlier.split(' ')
-  const [wanted, wantedPath = ''] = later.split(' ')
-  if (method !== '*' && method !== wanted && !(method === 'GET' && wanted === 'HEAD')) return false
-  const segments = path.split('/')
-  const below = wantedPath.split('/')
+  const first = matchParts(earlier)
+  const second = matchParts(later)
+  const isMethod = first.method === '*' || first.method === second.method
+  if (!isMethod && !(first.method === 'GET' && second.method === 'HEAD')) return false
+  const isAskedBy = (parts: readonly Named[], others: readonly Named[]) =>
+    parts.every(({ name, value }) => others.some((other) => other.name === name && isSame(other.value, value)))
+  if (!isAskedBy(first.query, second.query) || !isAskedBy(first.headers, second.headers)) return false
+  return coversPath(first.path.split('/'), second.path.split('/'))
+}
+
+type Named = { readonly name: string; readonly value: string }
+
+const NAME = /\{\w+\}/
+
+/** Whether two patterns are the same but for their names. */
+const isSame = (one: string, other: string) => one.replace(NAME, '{}') === other.replace(NAME, '{}')
+
+function coversPath(segments: readonly string[], below: readonly string[]): boolean {
   const isRest = segments.at(-1) === '*'
   if (isRest ? below.length < segments.length : below.length !== segments.length) return false
-  const isOpen = (segment: string) => segment === '*' || segment.startsWith('{')
   return segments.every((segment, i) => {
     const other = below[i] ?? ''
     if (isRest && i === segments.length - 1) return other !== '' || below.length > segments.length
     // A last * stands for more than one segment.
     if (other === '*' && i === below.length - 1) return false
-    return isOpen(segment) ? other !== '' : segment === other
+    if (segment === '*' || /^\{\w+\}$/.test(segment)) return other !== ''
+    if (NAME.test(segment) && !/[*{]/.test(other)) return compileMatch(`* /${segment}`)('', `/${other}`, '', [])
+    return isSame(segment, other)
   })
 }
 

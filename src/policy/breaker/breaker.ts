@@ -142,11 +142,11 @@ function concludeProbe(breaker: Breaker, permit: Permit, reply: Reply, trace: Tr
 
 /** Counts each job's failure once, however often the job is polled. */
 function watch(breaker: Breaker, permit: Permit, jobs: JobWatch, reply: Reply, exchange: Exchange, deps: Deps) {
-  const { path, route, history, trace } = exchange
+  const { route, history, trace } = exchange
   const record = history.at(-1)
-  watchJob(reply, jobs.rule, (outcome) => {
+  watchJob(reply, jobs.rule, (outcome, report) => {
     if (record !== undefined) record.job = outcome
-    const id = jobs.idOf?.(path)
+    const id = jobs.idOf?.(exchange, report)
     if (id !== undefined && !jobs.counted.add(`${outcome} ${id}`)) return
     deps.emit({ kind: 'job_seen', ref: route, outcome, id })
     const now = deps.clock.now()

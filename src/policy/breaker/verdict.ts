@@ -28,14 +28,15 @@ const LONG_FACTOR = 3
  */
 export function verdictOnHead(
   { status, headers }: Reply,
-  { jobs, path }: Exchange,
+  exchange: Exchange,
   settings: BreakerRules,
   wallNow: number,
 ): Verdict | undefined {
   if (settings.failureStatuses.has(status)) {
     const askedMs = status === 503 ? retryAfterMs(headers, wallNow) : 0
     if (askedMs > 0 && askedMs <= settings.openForMaxMs) return 'neutral'
-    const id = jobs?.idOf?.(path)
+    const { jobs } = exchange
+    const id = jobs?.idOf?.(exchange, undefined)
     return id !== undefined && jobs?.counted.add(`broken ${id}`) === false ? 'neutral' : 'failure'
   }
   if (status === 429) return 'neutral'

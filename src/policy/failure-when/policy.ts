@@ -1,14 +1,17 @@
 import { isDeepStrictEqual } from 'node:util'
+import { compileCondition, type Condition } from '../../job/condition.ts'
+import { conditionText } from '../../job/condition-text.ts'
+import { idReader, type IdSource, namesIn } from '../../job/match.ts'
+import { pointed } from '../../job/pointer.ts'
 import type { Place, RouteOwner } from '../policy.ts'
-import type { ExplainScope, Names, RouteScope } from '../scope.ts'
+import type { ExplainScope, Names } from '../scope.ts'
 import { type JobWatch, SeenIds } from './rule.ts'
 import { FAILURE_WHEN, type FailureWhenSettings } from './settings.ts'
+import { completedIn, type FailureWhen, keysOf, sourceOf, sourceText } from './source.ts'
+import { FAILURE_WHEN_WARNINGS } from './warnings.ts'
 
 type State = { readonly countedJobs: SeenIds }
 type Owner = RouteOwner<FailureWhenSettings>
-
-/** Default of `completed`: words of services for a completed job. */
-const DONE = ['completed', 'complete', 'done', 'succeeded', 'success', 'finished']
 
 export const failureWhenPolicy = {
   name: 'failureWhen',
@@ -26,49 +29,67 @@ export const failureWhenPolicy = {
   traits: ({ match, route, state }: Place<FailureWhenSettings, unknown, State>) => ({
     jobs: watchOf(match, route, state),
   }),
-  explain: ({ route: { failureWhen }, part }: ExplainScope<FailureWhenSettings>) => {
+  explain: ({ route, part }: ExplainScope<FailureWhenSettings>) => {
+    const { failureWhen, completedWhen } = route
+    const completed = completedWhen === false ? [] : [part('completedWhen', completedSays(completedWhen))]
+    return failureWhen === false ? completed : [part('failureWhen', failedSays(failureWhen)), ...completed]
+  },
+  conflicts: ({ failureWhen, completedWhen }: FailureWhenSettings, { match }: Names) => {
     if (failureWhen === false) return []
-    const once = failureWhen.oncePer === undefined ? 'each time' : `once for each {${failureWhen.oncePer}}`
+    const at = (key: string, message: string) => ({ path: ['failureWhen', key], message })
+    const source = sourceOf(failureWhen)
+    const { completed, json, in: list } = keysOf(failureWhen)
     return [
-      part('failureWhen', `a 200 whose ${failureWhen.json} is ${failureWhen.in.join(' or ')} is a failure, ${once}`),
+      ...(source !== undefined && 'path' in source && !namesIn(match).includes(source.path)
+        ? [at('oncePer', `no {${source.path}} in match`)]
+        : []),
+      ...(completed !== undefined && completedWhen !== false
+        ? [at('completed', 'completedWhen is there, too: one of them')]
+        : []),
+      ...(completed !== undefined && (json === undefined || list === undefined)
+        ? [at('completed', 'needs json and in: use completedWhen')]
+        : []),
     ]
   },
-  conflicts: ({ failureWhen }: FailureWhenSettings, { match }: Names) => {
-    const name = failureWhen === false ? undefined : failureWhen.oncePer
-    return name === undefined || match.includes(`{${name}}`)
-      ? []
-      : [{ path: ['failureWhen', 'oncePer'], message: `no {${name}} in match` }]
-  },
-  warnings: {
-    route: {
-      'failed-job-counted-again': ({ route: { failureWhen }, match }: RouteScope<FailureWhenSettings>) =>
-        failureWhen === false || failureWhen.oncePer !== undefined || !match?.includes('{')
-          ? undefined
-          : {
-              at: ['failureWhen'] as const,
-              reason:
-                'a job that failed is one more failure each time that it is polled: a few polls of one job open the breaker',
-              fix: `oncePer: ${/\{(\w+)\}/.exec(match)?.[1]}`,
-            },
-    },
-  },
+  warnings: { route: FAILURE_WHEN_WARNINGS },
 }
 
-function watchOf(match: string, { failureWhen }: FailureWhenSettings, { countedJobs }: State): JobWatch | undefined {
-  if (failureWhen === false) return undefined
-  const { json, in: failed, completed = DONE, oncePer } = failureWhen
+function failedSays(failureWhen: FailureWhen): string {
+  const source = sourceOf(failureWhen)
+  const once = source === undefined ? 'each time' : `once for each ${sourceText(source)}`
+  const { json, in: list } = keysOf(failureWhen)
+  return json !== undefined && list !== undefined
+    ? `a 200 whose ${json} is ${list.join(' or ')} is a failure, ${once}`
+    : `a response is a failure when ${conditionText(failureWhen)}, ${once}`
+}
+
+const completedSays = (condition: Condition) =>
+  `a job is completed when ${conditionText(condition)}: that ends a hold, and the row of failed jobs`
+
+function watchOf(match: string, route: FailureWhenSettings, { countedJobs }: State): JobWatch | undefined {
+  const { failureWhen, inspectBytes } = route
+  const whenCompleted = completedIn(route)
+  if (failureWhen === false && whenCompleted === undefined) return undefined
+  const failed = failureWhen === false ? undefined : compileCondition(failureWhen)
+  const completed = whenCompleted === undefined ? undefined : compileCondition(whenCompleted)
+  const source = failureWhen === false ? undefined : sourceOf(failureWhen)
   return {
-    rule: { json, failed: new Set(failed), completed: new Set(completed) },
-    idOf: oncePer === undefined ? undefined : segmentNamed(match, oncePer),
+    rule: {
+      failed,
+      completed,
+      readsText: failed?.readsText === true || completed?.readsText === true,
+      readsId: source !== undefined && 'json' in source,
+      limitBytes: inspectBytes,
+    },
+    idOf: source === undefined ? undefined : idOf(source, match),
     counted: countedJobs,
   }
 }
 
-/** Reads the path segment that a route's `match` gives a name, as sent; undefined when the match has no such name. */
-function segmentNamed(match: string, name: string): (path: string) => string | undefined {
-  const at = match
-    .slice(match.indexOf(' ') + 1)
-    .split('/')
-    .indexOf(`{${name}}`)
-  return (path) => (at < 0 ? undefined : path.split('/')[at])
+function idOf(source: IdSource, match: string): JobWatch['idOf'] {
+  if (!('json' in source)) return idReader(source, match)
+  return (_, report) => {
+    const id = pointed(report?.json()?.value, source.json)
+    return typeof id === 'string' || typeof id === 'number' ? String(id) : undefined
+  }
 }

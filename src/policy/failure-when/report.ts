@@ -1,64 +1,116 @@
-/** Reads a job's status from a response body: job-style services report a failed job inside a 200. */
+/** Reads what a response reports about a job: job-style services report a failed job inside a 200. */
 
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
-import { pointed } from '../../job/pointer.ts'
+import type { Report } from '../../job/condition.ts'
 import type { JobOutcome } from '../../events.ts'
+import { fieldOf, firstField } from '../../net/fields.ts'
 import type { Reply } from '../exchange.ts'
 import type { JobRule } from './rule.ts'
-import { fieldOf } from '../../net/fields.ts'
 
-/** Largest body that is read for a status, in bytes, as sent and as unpacked. */
-export const LOOKED_AT = 64 * 1024
+/** A response for conditions, which are asked about its body once that is whole. */
+export type BodyReport = Report & {
+  /** Whether the body is larger than the limit, as sent or unpacked. */
+  readonly isTooLarge: () => boolean
+}
+
+type Unpacked = Buffer | 'too large' | undefined
+
+/**
+ * @param body undefined when it is larger than the limit.
+ * @param limitBytes as sent and as unpacked.
+ */
+export function reportOf(
+  { status, headers }: Pick<Reply, 'status' | 'headers'>,
+  body: Buffer | undefined,
+  limitBytes: number,
+): BodyReport {
+  const coding = () => fieldOf(headers, 'content-encoding').trim().toLowerCase()
+  const whole = once((): Unpacked => (body === undefined ? 'too large' : unpacked(body, coding(), limitBytes)))
+  return {
+    status,
+    header: (name) => firstField(headers, name),
+    json: once(() => {
+      const bytes = isJson(headers) ? whole() : undefined
+      return Buffer.isBuffer(bytes) ? parsed(bytes.toString()) : undefined
+    }),
+    text: once(() => {
+      const bytes = whole()
+      return Buffer.isBuffer(bytes) ? bytes.toString() : undefined
+    }),
+    isTooLarge: () => whole() === 'too large',
+  }
+}
+
+const isJson = (headers: Reply['headers']) => /\bjson\b/i.test(fieldOf(headers, 'content-type'))
+
 /**
  * Observes a response while it streams to the client unchanged. Calls back after the whole body when it reports the end of a
- * job. A larger body counts as completed: it is a result, since reports of failed jobs are small.
+ * job. Reads the body only where the head leaves the outcome open.
  */
-export function watchJob(reply: Reply, rule: JobRule, tell: (outcome: JobOutcome) => void): void {
-  if (!isReport(reply)) return
+export function watchJob(reply: Reply, rule: JobRule, tell: (outcome: JobOutcome, report: Report) => void): void {
+  const { limitBytes, readsText, readsId } = rule
+  const head = reportOf(reply, undefined, limitBytes)
+  const byHead = outcomeOf(head, rule)
+  if (byHead === 'none') return
+  const mayRead = readsText || isJson(reply.headers)
+  if (byHead === 'unknown' ? !mayRead : !readsId) {
+    reply.onClosed((end) => {
+      if (end === 'complete' && byHead !== 'unknown') tell(byHead, head)
+    })
+    return
+  }
   const chunks: Buffer[] = []
   let bytes = 0
   reply.watch((chunk) => {
     bytes += chunk.length
-    if (bytes <= LOOKED_AT) chunks.push(chunk)
+    if (bytes <= limitBytes) chunks.push(chunk)
+    else chunks.length = 0
   })
   reply.onClosed((end) => {
     if (end !== 'complete') return
-    const outcome = bytes > LOOKED_AT ? 'completed' : outcomeIn(Buffer.concat(chunks), reply, rule)
-    if (outcome !== undefined) tell(outcome)
+    const report = reportOf(reply, bytes > limitBytes ? undefined : Buffer.concat(chunks), limitBytes)
+    const outcome = outcomeOf(report, rule)
+    if (outcome === 'failed' || outcome === 'completed') tell(outcome, report)
   })
 }
 
-function outcomeIn(body: Buffer, reply: Reply, rule: JobRule): JobOutcome | undefined {
-  const status = statusIn(reply, body, rule.json)
-  if (status === TOO_LARGE) return 'completed'
-  if (status === undefined) return undefined
-  if (rule.failed.has(status)) return 'failed'
-  return rule.completed.has(status) ? 'completed' : undefined
+/** A report that cannot be read is neither failed nor completed. */
+function outcomeOf(report: Report, { failed, completed }: JobRule): JobOutcome | 'none' | 'unknown' {
+  const isFailed = failed?.verdictOn(report) ?? 'no'
+  if (isFailed !== 'no') return isFailed === 'yes' ? 'failed' : 'unknown'
+  const isCompleted = completed?.verdictOn(report) ?? 'no'
+  if (isCompleted === 'unknown') return 'unknown'
+  return isCompleted === 'yes' ? 'completed' : 'none'
 }
 
-/** Marks a body that unpacks to more than the limit. No service uses this status. */
-const TOO_LARGE = ' too large '
-
-const isReport = ({ status, headers }: Reply) => status < 300 && /\bjson\b/i.test(fieldOf(headers, 'content-type'))
-
-/** The status in a whole body; undefined when the body is not a report, or cannot be unpacked or parsed. */
-export function statusIn(reply: Reply, body: Buffer, pointer: string): string | undefined {
-  if (!isReport(reply)) return undefined
+function parsed(text: string): { readonly value: unknown } | undefined {
   try {
-    const text = unpacked(body, fieldOf(reply.headers, 'content-encoding').trim().toLowerCase())
-    const status = text === undefined ? undefined : pointed(JSON.parse(text.toString()), pointer)
-    return typeof status === 'string' ? status : undefined
+    return { value: JSON.parse(text) }
   } catch (error) {
-    // A body that cannot be unpacked or parsed reports nothing. One that unpacks to too much is a result.
-    return error instanceof RangeError ? TOO_LARGE : undefined
+    if (error instanceof SyntaxError) return undefined
+    throw error
   }
 }
 
-/** @throws RangeError (ERR_BUFFER_TOO_LARGE) when the result is too large. */
-function unpacked(body: Buffer, coding: string): Buffer | undefined {
-  const limit = { maxOutputLength: LOOKED_AT }
-  if (coding === '' || coding === 'identity') return body
-  if (coding === 'gzip' || coding === 'x-gzip') return gunzipSync(body, limit)
-  if (coding === 'deflate') return inflateSync(body, limit)
-  return coding === 'br' ? brotliDecompressSync(body, limit) : undefined
+/** @returns undefined when the coding is not known, or the body is not in it. */
+function unpacked(body: Buffer, coding: string, limitBytes: number): Unpacked {
+  const limit = { maxOutputLength: limitBytes }
+  try {
+    if (coding === '' || coding === 'identity') return body
+    if (coding === 'gzip' || coding === 'x-gzip') return gunzipSync(body, limit)
+    if (coding === 'deflate') return inflateSync(body, limit)
+    return coding === 'br' ? brotliDecompressSync(body, limit) : undefined
+  } catch (error) {
+    // zlib throws a RangeError (ERR_BUFFER_TOO_LARGE) past the limit, and an Error for bytes that are not in the coding.
+    return error instanceof RangeError ? 'too large' : undefined
+  }
+}
+
+/** Calls the function at the first call, and remembers its result. */
+function once<V>(read: () => V): () => V {
+  let known: { readonly value: V } | undefined
+  return () => {
+    known ??= { value: read() }
+    return known.value
+  }
 }

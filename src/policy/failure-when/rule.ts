@@ -1,20 +1,29 @@
 /** How a route recognises failed jobs, and which jobs it has counted. */
 
 import { createHash } from 'node:crypto'
+import type { CompiledCondition, Report } from '../../job/condition.ts'
+import type { Asked } from '../../job/match.ts'
 
 export type JobRule = {
-  /** JSON Pointer (RFC 6901) to the status in the body. */
-  readonly json: string
-  /** Statuses of failed and of completed jobs. A job with another status is still running. */
-  readonly failed: ReadonlySet<string>
-  readonly completed: ReadonlySet<string>
+  /** Conditions of responses that report a failed and a completed job; undefined when the route has none. */
+  readonly failed: CompiledCondition | undefined
+  readonly completed: CompiledCondition | undefined
+  /** Whether a body that is not JSON may decide. */
+  readonly readsText: boolean
+  /** Whether the job's id stands in the body. */
+  readonly readsId: boolean
+  /** Largest body that is read. */
+  readonly limitBytes: number
 }
 
 /** A route's rule, and the ids that were counted. */
 export type JobWatch = {
   readonly rule: JobRule
-  /** Reads the job's id from a path, so that each job counts once; undefined when each response counts. */
-  readonly idOf: ((path: string) => string | undefined) | undefined
+  /**
+   * Reads the job's id, so that each job counts once; undefined when each response counts.
+   * @param report undefined when the response is not read.
+   */
+  readonly idOf: ((request: Asked, report: Report | undefined) => string | undefined) | undefined
   readonly counted: SeenIds
 }
 

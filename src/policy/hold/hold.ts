@@ -1,19 +1,27 @@
 import type { Timer } from '../../clock.ts'
 import { ProxyError } from '../../errors.ts'
-import { LOOKED_AT, statusIn } from '../failure-when/report.ts'
+import type { CompiledCondition } from '../../job/condition.ts'
+import { reportOf } from '../failure-when/report.ts'
 import { type Exchange, fork, type Layer, type Reply, type Send } from '../exchange.ts'
 import type { Deps } from '../../deps.ts'
 import { sameness } from '../shared/sameness.ts'
 import { type Waiter, Waiters } from '../shared/waiters.ts'
 import { retryAfterMs } from '../retry/backoff.ts'
-import type { HoldSettings } from './settings.ts'
 import { WholeReply, wholeBody } from '../whole.ts'
 
-type Hold = Exclude<HoldSettings['hold'], false>
+export type Hold = {
+  readonly running: CompiledCondition
+  /** Ends the hold whatever `running` says; undefined when the route has none. */
+  readonly completed: CompiledCondition | undefined
+  readonly upToMs: number
+  readonly everyMs: number
+  /** Largest body that is read. */
+  readonly limitBytes: number
+}
 
 const NOT_FOUND = 404
 /**
- * Number of 404s, or of successes without a readable status, in a row that end a hold. A replica or a cache that does not know
+ * Number of 404s, or of successes that say nothing about the job, in a row that end a hold. A replica or a cache that does not know
  * the job yet answers so once or twice; a job that was deleted stays away, and a result that is no report stays one.
  */
 const MAX_UNCLEAR = 3
@@ -22,8 +30,8 @@ const PASSING: ReadonlySet<number> = new Set([NOT_FOUND, 408, 425, 429])
 /** Time that a poll waits behind the ends of the waiters, in ms: their answers come first, so that no poll is begun for nobody. */
 const AFTER_ENDS_MS = 1
 
-/** Whether the status ends a hold whatever the body says: a redirect to the result, or a refusal that polling does not mend. */
-const isFinal = (status: number) => status >= 300 && status < 500 && !PASSING.has(status)
+/** Whether time may mend the status, so that such a poll has failed and ends no hold. */
+const isPassing = (status: number) => status >= 500 || PASSING.has(status)
 
 /** Polls under way, by what they ask for. */
 export type Polls = Map<string, Poll>
@@ -32,7 +40,7 @@ export type Polls = Map<string, Poll>
 export const heldIn = (polls: Polls): number => [...polls.values()].reduce((sum, { size }) => sum + size, 0)
 
 /**
- * Holds a poll: polls the upstream until the job's status is no longer one of `in` or the time is up, then relays the newest
+ * Holds a poll: polls the upstream until `running` no longer holds or the time is up, then relays the newest
  * response. Once the job is known to run, polls that fail do not end the hold: at the end the pending answer is relayed.
  * Identical polls share one. Stands outside of every limit, so that a waiting hold takes no slot.
  */
@@ -58,23 +66,20 @@ type Held = { readonly reply: Reply; readonly body: Buffer }
 
 class Poll {
   readonly #settings: Hold
-  /** Statuses of a running job: the hold goes on while the response has one of them. */
-  readonly #pending: ReadonlySet<string>
   readonly #model: Exchange
   readonly #next: Send
   readonly #deps: Deps
   readonly #waiters: Waiters
-  /** Newest response with a status of a running job. */
+  /** Newest response that reports a running job. */
   #pendingAnswer: Held | undefined
   /** Waiters whose `upTo` passed before the first answer. They are answered with it. */
   readonly #overdue = new Set<Waiter>()
-  /** 404s and successes without a readable status since the last other outcome. */
+  /** 404s and successes that say nothing about the job since the last other outcome. */
   #unclear = 0
   #wait: Timer | undefined
 
   constructor(settings: Hold, model: Exchange, next: Send, over: () => void, deps: Deps) {
     this.#settings = settings
-    this.#pending = new Set(settings.in)
     this.#model = model
     this.#next = next
     this.#deps = deps
@@ -111,7 +116,7 @@ class Poll {
     this.#waiters.await(poll)
     try {
       const reply = await this.#next(poll)
-      const body = await wholeBody(reply, LOOKED_AT, poll, clock)
+      const body = await wholeBody(reply, this.#settings.limitBytes, poll, clock)
       this.#waiters.land()
       if (this.#ends(reply, body)) return this.#answerAll(reply, body)
       // The rest of a body that is too large is of no use and would keep its connection.
@@ -127,25 +132,33 @@ class Poll {
   }
 
   /**
-   * Whether a response ends the hold. A pending one is kept. After a pending one, a final status, another readable status of the
-   * job, a success that is too large for a report, or the third unclear response in a row ends it.
+   * Whether a response ends the hold. One that reports a running job is kept. After such a response, a redirect, a refusal that
+   * polling does not mend, another report of the job, a success that is too large for a report, or the third unclear response in
+   * a row ends it.
    * @param body undefined when it is too large.
    */
   #ends(reply: Reply, body: Buffer | undefined): boolean {
-    const status = body && statusIn(reply, body, this.#settings.json)
-    const isSuccess = reply.status < 300
-    const isUnclear = status === undefined && (isSuccess || reply.status === NOT_FOUND)
-    this.#unclear = isUnclear ? this.#unclear + 1 : 0
-    if (body !== undefined && status !== undefined && this.#pending.has(status)) {
+    const { running, completed, limitBytes } = this.#settings
+    const report = reportOf(reply, body, limitBytes)
+    const isCompleted = completed?.verdictOn(report) === 'yes'
+    const verdict = isCompleted ? 'no' : running.verdictOn(report)
+    if (verdict === 'yes' && body !== undefined) {
       const held = { reply, body }
+      this.#unclear = 0
       this.#pendingAnswer = held
       for (const waiter of this.#overdue) this.#tell(waiter, held)
       this.#overdue.clear()
       return false
     }
-    if (this.#pendingAnswer === undefined || status !== undefined) return true
-    const isResult = isSuccess && body === undefined
-    return isFinal(reply.status) || isResult || this.#unclear === MAX_UNCLEAR
+    if (this.#pendingAnswer === undefined || verdict === 'yes' || isCompleted) return true
+    const { status } = reply
+    if (status >= 300 && !isPassing(status)) return true
+    const isSuccess = status < 300
+    const isReport = isSuccess && verdict === 'no' && !running.isMissedBy(report)
+    const isResult = isSuccess && report.isTooLarge()
+    if (isReport || isResult) return true
+    this.#unclear = isSuccess || status === NOT_FOUND ? this.#unclear + 1 : 0
+    return this.#unclear === MAX_UNCLEAR
   }
 
   /**

@@ -1,10 +1,13 @@
 import { writtenMs } from '../../config/kinds/units.ts'
+import { compileCondition } from '../../job/condition.ts'
+import { conditionText } from '../../job/condition-text.ts'
 import { limitsOf } from '../deadline/limits.ts'
 import type { DeadlineSettings } from '../deadline/settings.ts'
+import type { FailureWhenSettings } from '../failure-when/settings.ts'
 import type { Place, Standing } from '../policy.ts'
 import type { CallBounds, ExplainScope } from '../scope.ts'
-import { heldIn, holding, type Polls } from './hold.ts'
-import { HOLD, type HoldSettings } from './settings.ts'
+import { heldIn, type Hold, holding, type Polls } from './hold.ts'
+import { HOLD, type HoldSettings, runningIn } from './settings.ts'
 import { HOLD_WARNINGS } from './warnings.ts'
 
 type State = { readonly polls: Polls }
@@ -14,8 +17,8 @@ export const holdPolicy = {
   settings: HOLD,
   // Held polls end with the generation that they began in.
   state: { route: { polls: { prepare: (): Polls => new Map() } } },
-  layer: ({ route: { hold }, state, deps }: Place<HoldSettings, unknown, State>) =>
-    hold ? holding(hold, state.polls, deps) : undefined,
+  layer: ({ route, state, deps }: Place<HoldSettings & FailureWhenSettings, unknown, State>) =>
+    route.hold ? holding(compiled(route.hold, route), state.polls, deps) : undefined,
   snapshot: ({ routes }: Standing<unknown, unknown, unknown, State>) => ({
     held: routes.reduce((sum, { polls }) => sum + heldIn(polls), 0),
   }),
@@ -23,10 +26,7 @@ export const holdPolicy = {
     hold === false || method !== 'GET'
       ? []
       : [
-          part(
-            'hold.upTo',
-            `answered when ${hold.json} is none of ${hold.in.join(', ')}, or after ${writtenMs(hold.upToMs)}`,
-          ),
+          part('hold.upTo', `answered when ${endText(hold)}, or after ${writtenMs(hold.upToMs)}`),
           part('hold.every', `asks the upstream every ${writtenMs(hold.everyMs)}, once for all who ask the same`),
         ],
   bounds: (scope: ExplainScope<HoldSettings & DeadlineSettings>): CallBounds => {
@@ -42,4 +42,20 @@ export const holdPolicy = {
     }
   },
   warnings: { route: HOLD_WARNINGS },
+}
+
+type Written = Exclude<HoldSettings['hold'], false>
+
+const compiled = (hold: Written, { completedWhen, inspectBytes }: FailureWhenSettings): Hold => ({
+  running: compileCondition(runningIn(hold)),
+  completed: completedWhen === false ? undefined : compileCondition(completedWhen),
+  upToMs: hold.upToMs,
+  everyMs: hold.everyMs,
+  limitBytes: inspectBytes,
+})
+
+function endText(hold: Written): string {
+  const { json, in: list } = hold
+  if (json !== undefined && list !== undefined) return `${json} is none of ${list.join(', ')}`
+  return `this no longer holds: ${conditionText(runningIn(hold))}`
 }

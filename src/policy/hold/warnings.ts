@@ -4,7 +4,8 @@ import { writtenMs } from '../../config/kinds/units.ts'
 import type { DeadlineSettings } from '../deadline/settings.ts'
 import { forOtherMethod } from '../shared/for-get.ts'
 import type { RouteScope, Rules } from '../scope.ts'
-import type { HoldSettings } from './settings.ts'
+import { conditionWarnings } from '../shared/condition-warnings.ts'
+import { type HoldSettings, runningIn } from './settings.ts'
 
 export const HOLD_WARNINGS: Rules<RouteScope<HoldSettings & DeadlineSettings>> = {
   'hold-over-client-timeout': ({ route: { hold, clientTimeoutMs } }) =>
@@ -33,6 +34,10 @@ export const HOLD_WARNINGS: Rules<RouteScope<HoldSettings & DeadlineSettings>> =
           reason: `the upstream is asked every ${writtenMs(hold.everyMs)}, and a hold ends after ${writtenMs(hold.upToMs)}: it is asked once, and the client waits all the same`,
           fix: 'an every that is a small part of upTo, such as 2s of 20s',
         },
+
+  ...conditionWarnings<HoldSettings>(({ hold }) =>
+    hold === false ? [] : [{ at: 'hold', condition: runningIn(hold) }],
+  ),
 
   'only-for-get': ({ route: { hold }, match }) => (hold === false ? undefined : forOtherMethod('hold', match)),
 }

@@ -1,6 +1,7 @@
 /** Replaces strings in JSON text. All other bytes stay, since parsing and printing anew would round large numbers. */
 
 import { isUtf8 } from 'node:buffer'
+import { keysOf } from '../../job/pointer.ts'
 
 /** Where a value stands in a text, in characters. */
 type Span = readonly [from: number, to: number]
@@ -19,7 +20,7 @@ export function withStrings(
   const text = body.toString()
   if (!isJson(text)) return undefined
   const spans = pointers
-    .map((pointer) => spanAt(text, tokensOf(pointer)))
+    .map((pointer) => spanAt(text, keysOf(pointer)))
     .filter((span): span is Span => span !== undefined && text[span[0]] === '"')
     .sort(([a], [b]) => a - b)
   let done = 0
@@ -43,12 +44,6 @@ function isJson(text: string): boolean {
     throw error
   }
 }
-
-const tokensOf = (pointer: string) =>
-  pointer
-    .split('/')
-    .slice(1)
-    .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'))
 
 /** The value at a pointer. Of members with the same name it takes the last one, as JSON.parse does. */
 function spanAt(text: string, tokens: readonly string[]): Span | undefined {

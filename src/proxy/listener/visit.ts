@@ -130,7 +130,7 @@ export class Visit implements RequestOwner {
       const destination = find(target)
       const path = pathOf(destination.target)
       if (climbsOut(path)) throw new ProxyError('bad_target', 'the path climbs above its prefix')
-      const route = routeFor(destination.upstream, method, path)
+      const route = routeFor(destination.upstream, method, path, destination.target, this.#request.head.headers)
       this.#route = route
       this.#upgrade = askedProtocol(this.#request.head, route.upgrades)
       const fields = this.#fields(route)

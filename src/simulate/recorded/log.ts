@@ -2,7 +2,7 @@
 
 import { type FaultCode, isFaultCode } from '../../errors.ts'
 import type { BreakerState, RouteRef } from '../../events.ts'
-import { compileMatch } from '../../proxy/route.ts'
+import { compileMatch, type Match, matchParts } from '../../job/match.ts'
 import { Columns, Interned } from './columns.ts'
 import {
   attemptOf,
@@ -52,7 +52,7 @@ export type BreakerMark = {
   readonly openMs: number | undefined
 }
 
-type Place = { readonly ref: RouteRef; readonly matches: (method: string, path: string) => boolean }
+type Place = { readonly ref: RouteRef; readonly matches: Match }
 
 const JOBS = [undefined, 'failed', 'completed'] as const
 
@@ -208,13 +208,19 @@ export class RecordedLog {
   #placeOf(ref: RouteRef): number {
     return this.#places.number(`${ref.upstream}\n${ref.route}`, () => ({
       ref,
-      matches: ref.route.includes(' ') ? compileMatch(ref.route) : () => false,
+      matches: ref.route.includes(' ') ? compileMatch(pathOnly(ref.route)) : () => false,
     }))
   }
 
   #word(word: string): number {
     return this.#words.number(word, () => word)
   }
+}
+
+/** The log has neither query nor header fields. */
+function pathOnly(match: string): string {
+  const { method, path } = matchParts(match)
+  return `${method} ${path}`
 }
 
 /** Reads a log from pieces of text of any size. It need not fit into memory. */
@@ -242,7 +248,7 @@ function withoutPrefix(method: string, path: string, place: Place | undefined): 
   const prefix = `/${place?.ref.upstream}`
   if (!path.startsWith(`${prefix}/`) && path !== prefix) return path
   const rest = path.slice(prefix.length) || '/'
-  return place?.matches(method, path) ? path : rest
+  return place?.matches(method, path, path, []) ? path : rest
 }
 
 /** The log has attempts in the order of their ends, and hedges overlap. */

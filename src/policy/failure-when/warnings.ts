@@ -1,0 +1,29 @@
+/** Warns of failed jobs that count again, and of conditions that cannot be meant. */
+
+import { matchParts, namesIn } from '../../job/match.ts'
+import type { RouteScope, Rules } from '../scope.ts'
+import { conditionWarnings } from '../shared/condition-warnings.ts'
+import { sourceOf } from './source.ts'
+import type { FailureWhenSettings } from './settings.ts'
+
+export const FAILURE_WHEN_WARNINGS: Rules<RouteScope<FailureWhenSettings>> = {
+  'failed-job-counted-again': ({ route: { failureWhen }, match }) => {
+    if (failureWhen === false || match === undefined || sourceOf(failureWhen) !== undefined) return undefined
+    const [name] = namesIn(match)
+    const { method } = matchParts(match)
+    if (name === undefined && method !== 'GET' && method !== '*') return undefined
+    return {
+      at: ['failureWhen'],
+      reason:
+        'a job that failed is one more failure each time that it is polled: a few polls of one job open the breaker',
+      fix:
+        name === undefined
+          ? "oncePer, with the place of the job's id: { query: id }, { header: x-job-id } or { json: /id }"
+          : `oncePer: ${name}`,
+    }
+  },
+  ...conditionWarnings<FailureWhenSettings>(({ failureWhen, completedWhen }) => [
+    ...(failureWhen === false ? [] : [{ at: 'failureWhen', condition: failureWhen }]),
+    ...(completedWhen === false ? [] : [{ at: 'completedWhen', condition: completedWhen }]),
+  ]),
+}
