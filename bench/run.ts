@@ -1,6 +1,6 @@
 import { cpus } from 'node:os'
 import type { Scenario } from './bench.ts'
-import { bareUndici, httpProxy } from './contestants/baselines.ts'
+import { bareNet, bareUndici, httpProxy } from './contestants/baselines.ts'
 import { breakwater } from './contestants/breakwater.ts'
 import { haproxy } from './contestants/haproxy.ts'
 import { nginx } from './contestants/nginx.ts'
@@ -19,7 +19,7 @@ import { start } from './scenarios/start.ts'
 import { stream } from './scenarios/stream.ts'
 import { trace } from './scenarios/trace.ts'
 
-const CONTESTANTS = [bareUndici, httpProxy, nginx, haproxy, breakwater]
+const CONTESTANTS = [bareUndici, httpProxy, nginx, haproxy, breakwater, bareNet]
 const SCENARIO: Readonly<Record<ScenarioName, Scenario>> = {
   get,
   stream,

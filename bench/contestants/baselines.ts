@@ -16,3 +16,11 @@ export const httpProxy: Contestant = {
   absence: undefined,
   prepare: ({ port, originPort }) => nodeScript(import.meta.resolve('../baselines/http-proxy.ts'), port, originPort),
 }
+
+/** node:net both ways: the floor of what Node can do. */
+export const bareNet: Contestant = {
+  letter: 'f',
+  name: 'bare node:net',
+  absence: undefined,
+  prepare: ({ port, originPort }) => nodeScript(import.meta.resolve('../baselines/bare-net.ts'), port, originPort),
+}

@@ -2,6 +2,7 @@ import type { Bench } from '../bench.ts'
 import { PEER_HEADERS, peerCells, ratiosTo } from '../comparison.ts'
 import { bareUndici, httpProxy } from '../contestants/baselines.ts'
 import { breakwater } from '../contestants/breakwater.ts'
+import { haproxy } from '../contestants/haproxy.ts'
 import { nginx } from '../contestants/nginx.ts'
 import { type Entrant, launchAll, stopAll, urlOf, warmUp } from '../entrants.ts'
 import { usageOf } from '../machine/usage.ts'
@@ -33,9 +34,16 @@ export async function get(bench: Bench): Promise<Section> {
     headers: ['proxy', 'CPU µs a request', ...PEER_HEADERS, 'requests/s', 'p50 ms', 'p99 ms', 'RSS MB', 'failed'],
     rows,
     verdicts: [
-      { target: 'CPU per request at most 1.25 × bare undici', limit: 1.25, unit: '', values: toPeer(bareUndici.name) },
-      { target: 'CPU per request at most 0.4 × http-proxy', limit: 0.4, unit: '', values: toPeer(httpProxy.name) },
-      { target: 'later: CPU per request at most 1.5 × nginx', limit: 1.5, unit: '', values: toPeer(nginx.name) },
+      { target: 'CPU per request at most 2.5 × nginx', limit: 2.5, unit: '', values: toPeer(nginx.name) },
+      { target: 'CPU per request at most 1.6 × HAProxy', limit: 1.6, unit: '', values: toPeer(haproxy.name) },
+      { target: 'CPU per request at most 0.85 × bare undici', limit: 0.85, unit: '', values: toPeer(bareUndici.name) },
+      { target: 'CPU per request at most 0.3 × http-proxy', limit: 0.3, unit: '', values: toPeer(httpProxy.name) },
+      {
+        target: 'resident memory at most 100 MB with 64 saturated connections',
+        limit: 100,
+        unit: ' MB',
+        values: results.get(breakwater.name)?.map(({ residentBytes }) => residentBytes / 1e6) ?? [],
+      },
     ],
   }
 }

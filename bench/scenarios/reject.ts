@@ -22,8 +22,8 @@ export async function reject(bench: Bench): Promise<Section> {
     ]),
     verdicts: [
       {
-        target: 'a rejection under half the cost of a forwarded request',
-        limit: 0.5,
+        target: 'a rejection at most 0.4 of the cost of a forwarded request',
+        limit: 0.4,
         unit: '',
         values: ratiosTo(results, rejectingBreakwater.name, breakwater.name, cpuUs),
       },

@@ -16,8 +16,8 @@ export async function start(bench: Bench): Promise<Section> {
     rows: [...results].map(([name, samples]) => [name, median(samples).toFixed(0), ...peerCells(results, name, same)]),
     verdicts: [
       {
-        target: 'start to first request served under 500 ms',
-        limit: 500,
+        target: 'start to the first answer at most 200 ms',
+        limit: 200,
         unit: ' ms',
         values: results.get(breakwater.name) ?? [],
       },

@@ -1,6 +1,7 @@
 import type { Bench } from '../bench.ts'
 import { PEER_HEADERS, peerCells, ratiosTo } from '../comparison.ts'
 import { breakwater } from '../contestants/breakwater.ts'
+import { haproxy } from '../contestants/haproxy.ts'
 import { nginx } from '../contestants/nginx.ts'
 import { type Entrant, launchAll, stopAll, urlOf } from '../entrants.ts'
 import { haul } from '../load/haul.ts'
@@ -38,6 +39,12 @@ export async function stream(bench: Bench): Promise<Section> {
         limit: 1,
         unit: '',
         values: ratiosTo(results, breakwater.name, nginx.name, cpuSeconds),
+      },
+      {
+        target: 'CPU per GB at most 1.5 × HAProxy',
+        limit: 1.5,
+        unit: '',
+        values: ratiosTo(results, breakwater.name, haproxy.name, cpuSeconds),
       },
     ],
   }
