@@ -1,9 +1,9 @@
 /** Runs requests through the real policies on a clock that stands still, and tells what was seen as rows of a time line. */
 
-import { setImmediate as turn } from 'node:timers/promises'
 import type { BreakerState } from '../../src/events.ts'
-import { fakeClock } from '../../test/support/fake-clock.ts'
-import { type Got, type Service, virtualSidecar } from '../../test/support/virtual.ts'
+import type { Got } from '../../src/simulate/simulated-request.ts'
+import { VirtualClock } from '../../src/simulate/virtual-clock.ts'
+import { answer, type Service, virtualSidecar } from '../../test/support/virtual.ts'
 import type { Row, Span, Timeline } from './draw.ts'
 
 /** All times in ms. */
@@ -31,7 +31,7 @@ const STEP_MS = 50
 const SECOND_MS = 1_000
 
 export async function record(scene: Scene): Promise<Timeline> {
-  const clock = fakeClock()
+  const clock = new VirtualClock(0)
   const calls: { readonly at: number; readonly endpoint: string }[] = []
   const answers = scene.services()
   const services = Object.fromEntries(
@@ -39,24 +39,22 @@ export async function record(scene: Scene): Promise<Timeline> {
       let n = 0
       return [
         `http://${name}`,
-        ({ path }, answer) => {
+        ({ path }) => {
           n += 1
           calls.push({ at: clock.now(), endpoint: name })
           const outcome = answerOf({ at: clock.now(), n, path })
-          if (outcome !== undefined) answer(outcome.status, outcome.afterMs, outcome.json)
+          return outcome && answer(outcome.status, outcome.afterMs, outcome.json)
         },
       ]
     }),
   )
-  const { get, events, runtime } = virtualSidecar(clock, scene.upstream, services, MIDDLE)
+  const { get, events, snapshot } = virtualSidecar(clock, scene.upstream, services, MIDDLE)
   const asked: { readonly at: number; readonly got: Promise<Got> }[] = []
   const limits: Span[] = []
   for (let at = 0; at <= scene.untilMs; at += STEP_MS) {
-    if (at % SECOND_MS === 0 && at < scene.untilMs)
-      limits.push(limitSpan(at, runtime.snapshot().upstreams[0]?.limit ?? 0))
+    if (at % SECOND_MS === 0 && at < scene.untilMs) limits.push(limitSpan(at, snapshot().upstreams[0]?.limit ?? 0))
     for (const { path = '/x' } of scene.requests.filter((request) => request.at === at))
       asked.push({ at, got: get(path) })
-    await turn()
     await clock.advance(STEP_MS)
   }
   const rows = scene.shows === 'limit' ? [{ label: 'limit', spans: limits }] : await requestRows()

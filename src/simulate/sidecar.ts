@@ -7,14 +7,17 @@ import type { Event } from '../events.ts'
 import type { Exchange } from '../policy/exchange.ts'
 import type { Deps } from '../deps.ts'
 import { compile, type Files, type Runtime } from '../runtime/runtime.ts'
-import { type Answer, SimulatedCall } from './simulated-call.ts'
-import { type SimulatedAsk, SimulatedRequest } from './simulated-request.ts'
+import { type Answer, SimulatedCall, type SimulatedReply } from './simulated-call.ts'
+import { type Got, type SimulatedAsk, SimulatedRequest } from './simulated-request.ts'
 import type { Tally } from './report/tally.ts'
 
 /** The upstreams of a simulation. */
 export type World = {
-  /** @param origin scheme, host and port of the endpoint that is called. */
-  answer(exchange: Exchange, origin: string): Answer
+  /**
+   * @param origin scheme, host and port of the endpoint that is called.
+   * @returns a promise where calls that are yet to come decide when it answers.
+   */
+  answer(exchange: Exchange, origin: string): Answer | Promise<SimulatedReply>
   /**
    * Result of an endpoint's health check.
    * @param everyMs interval of the checks while a breaker is open.
@@ -45,6 +48,11 @@ export class SimulatedSidecar {
     const emit = (event: Event) => {
       watch?.(event, clock.wallNow())
       if (event.kind === 'request') tallyRequest(event, tally, clock)
+      // A defect of a policy or of the world ends the clock's run: nothing else would tell of it.
+      if (event.kind === 'fault')
+        clock.after(0, () => {
+          throw event.error
+        })
       if (event.kind !== 'breaker') return
       const { kind: _, ...change } = event
       tally.breaker({ ...change, atMs: clock.now() })
@@ -74,16 +82,24 @@ export class SimulatedSidecar {
     this.#inputs = Object.fromEntries(config.job.inputs.map(({ name, byDefault }) => [name, byDefault]))
   }
 
-  /** @returns false when the configuration has no such upstream. */
-  ask(upstream: string, ask: SimulatedAsk): boolean {
+  /**
+   * @param got called when the request is over.
+   * @returns false when the configuration has no such upstream.
+   */
+  ask(upstream: string, ask: SimulatedAsk, got: ((got: Got) => void) | undefined = undefined): boolean {
     const known = this.#runtime.upstreams.get(upstream)
     if (known === undefined) return false
     this.#inFlight += 1
-    void new SimulatedRequest(ask, known, this.#inputs, this.#deps, () => {
+    void new SimulatedRequest(ask, known, this.#inputs, this.#deps, (result) => {
       this.#inFlight -= 1
+      got?.(result)
       this.#endWhenOver()
     }).run()
     return true
+  }
+
+  snapshot(): ReturnType<Runtime['snapshot']> {
+    return this.#runtime.snapshot()
   }
 
   /** No request follows. After those under way nothing keeps the clock running. */

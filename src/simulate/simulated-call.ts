@@ -48,23 +48,22 @@ export const simulatedReply = (status: number, afterMs: number, body = ''): Simu
 
 /** Plays an answer on the clock as the transport does on the wire: first a Call, then the Reply. */
 export class SimulatedCall extends ReplyBase implements Call {
-  readonly #answer: Answer
   readonly #watch: CallWatch
   readonly #clock: Clock
-  readonly #data: Buffer
+  #data = NOTHING
   #timer: Timer | undefined
   #sink: BodySink | undefined
 
-  constructor(answer: Answer, watch: CallWatch, clock: Clock) {
+  /** @param answer a promised one comes on an existing connection; its times count from when it is known. */
+  constructor(answer: Answer | Promise<SimulatedReply>, watch: CallWatch, clock: Clock) {
     super()
-    this.#answer = answer
     this.#watch = watch
     this.#clock = clock
-    const isReply = answer.kind === 'reply'
-    if (isReply) this.takeHead({ statusText: '', ...answer })
-    this.#data = isReply && answer.body !== '' ? Buffer.from(answer.body) : NOTHING
-    if (answer.connectMs > 0) this.#timer = clock.after(answer.connectMs, () => this.#connected())
-    else this.#connected()
+    if (answer instanceof Promise) {
+      this.#fallSilent({ kind: 'silence', connectMs: 0, in: 'waiting' })
+      void answer.then((reply) => this.#await(reply))
+    } else if (answer.connectMs > 0) this.#timer = clock.after(answer.connectMs, () => this.#connected(answer))
+    else this.#connected(answer)
   }
 
   abort(): void {
@@ -93,17 +92,21 @@ export class SimulatedCall extends ReplyBase implements Call {
     if (this.#data.length > 0) onData(this.#data)
   }
 
-  #connected(): void {
-    const answer = this.#answer
+  #connected(answer: Answer): void {
     this.#timer = undefined
     if (answer.kind === 'silence') return this.#fallSilent(answer)
+    this.#await(answer)
+    if (answer.kind === 'fault' && BEFORE_CONNECTED.has(answer.code)) return
+    this.#watch.started(answer.connectMs > 0 ? answer.connectMs : undefined)
+    this.#watch.sent()
+  }
+
+  #await(answer: Exclude<Answer, { kind: 'silence' }>): void {
+    if (this.ended) return
     const leftMs = Math.max(0, answer.afterMs - answer.connectMs)
     this.#timer = this.#clock.after(leftMs, () =>
       answer.kind === 'reply' ? this.#head(answer) : this.#fail(answer.code),
     )
-    if (answer.kind === 'fault' && BEFORE_CONNECTED.has(answer.code)) return
-    this.#watch.started(answer.connectMs > 0 ? answer.connectMs : undefined)
-    this.#watch.sent()
   }
 
   #fallSilent(answer: Extract<Answer, { kind: 'silence' }>): void {
@@ -119,6 +122,8 @@ export class SimulatedCall extends ReplyBase implements Call {
 
   #head(answer: SimulatedReply): void {
     this.#timer = undefined
+    this.takeHead({ statusText: '', ...answer })
+    if (answer.body !== '') this.#data = Buffer.from(answer.body)
     if (answer.bodyMs > 0) this.#timer = this.#clock.after(answer.bodyMs, () => this.#finish(answer.bodyEnd))
     else this.close(answer.bodyEnd)
     this.#watch.head(this)

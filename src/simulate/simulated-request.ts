@@ -25,6 +25,18 @@ export type SimulatedAsk = {
   readonly jobLeftMs: number | undefined
 }
 
+/** Result of a request for its client. */
+export type Got = {
+  /** Status of the response; the fault's code when the sidecar answers itself, the body breaks off or the client leaves. */
+  readonly outcome: number | FaultCode
+  /** From the arrival to the end of the response. */
+  readonly ms: number
+  readonly attempts: number
+  readonly body: string
+  /** Retry-After of a fault, in seconds. */
+  readonly retryAfterS: number | undefined
+}
+
 /**
  * One request from its arrival to the end of its response: the counterpart of `Visit` without sockets. Exchange and final event
  * are the same.
@@ -35,14 +47,15 @@ export class SimulatedRequest implements BodySink {
   readonly #route: Route
   readonly #startedAt: number
   readonly #exchange: Exchange
-  readonly #onOver: () => void
+  readonly #onOver: (got: Got) => void
   readonly #client = new Link(() => {})
   #leaving: ReturnType<Clock['after']> | undefined
   #reply: Reply | undefined
   #status: number | undefined
   #firstByteMs: number | undefined
+  #body = ''
 
-  constructor(ask: SimulatedAsk, upstream: Upstream, inputs: Inputs, deps: Deps, onOver: () => void) {
+  constructor(ask: SimulatedAsk, upstream: Upstream, inputs: Inputs, deps: Deps, onOver: (got: Got) => void) {
     this.#ask = ask
     this.#deps = deps
     this.#onOver = onOver
@@ -86,11 +99,12 @@ export class SimulatedRequest implements BodySink {
       if (this.#client.gone) return
       this.#status = error.fault.status
       this.#firstByteMs = this.#elapsed()
-      this.#finish(error.code)
+      this.#finish(error.code, error.retryAfterS)
     }
   }
 
-  data(): boolean {
+  data(chunk: Buffer): boolean {
+    this.#body += chunk.toString()
     return true
   }
 
@@ -114,16 +128,18 @@ export class SimulatedRequest implements BodySink {
     return this.#deps.clock.now() - this.#startedAt
   }
 
-  #finish(reason: FaultCode | undefined): void {
+  #finish(reason: FaultCode | undefined, retryAfterS: number | undefined = undefined): void {
     if (this.#leaving !== undefined) this.#deps.clock.cancel(this.#leaving)
     const { attempts, spent, history, isShared } = this.#exchange
+    const status = this.#status ?? 499
+    const totalMs = this.#elapsed()
     this.#deps.emit({
       kind: 'request',
       ref: this.#route.ref,
       id: this.#ask.id,
       method: this.#ask.method,
       path: this.#ask.path,
-      status: this.#status ?? 499,
+      status,
       reason,
       limit: undefined,
       ignored: [],
@@ -134,7 +150,7 @@ export class SimulatedRequest implements BodySink {
       breakerMs: spent.breakerMs,
       retryAfterMs: spent.retryAfterMs,
       firstByteMs: this.#firstByteMs,
-      totalMs: this.#elapsed(),
+      totalMs,
       bytesIn: this.#ask.bodyBytes,
       bytesOut: 0,
       startedAt: this.#startedAt,
@@ -142,7 +158,7 @@ export class SimulatedRequest implements BodySink {
       shared: isShared,
       trace: undefined,
     })
-    this.#onOver()
+    this.#onOver({ outcome: reason ?? status, ms: totalMs, attempts, body: this.#body, retryAfterS })
   }
 }
 

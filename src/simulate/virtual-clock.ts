@@ -21,6 +21,7 @@ export class VirtualClock implements Clock {
   readonly #heap: Pending[] = []
   #now = 0
   #made = 0
+  #fired = 0
 
   /** @param epochMs the wall-clock time at 0, in ms since the Unix epoch. */
   constructor(epochMs: number) {
@@ -58,12 +59,26 @@ export class VirtualClock implements Clock {
 
   /** Resolves when no timer is set. Rejects with an error of a timer. */
   run(): Promise<void> {
+    return this.#fireUntil(Number.POSITIVE_INFINITY)
+  }
+
+  /**
+   * Lets every promise settle, then moves the time on by `ms`. Timers due by then fire in order, each at its due time. Rejects
+   * with an error of a timer.
+   */
+  async advance(ms: number): Promise<void> {
+    const until = this.#now + ms
+    await this.#fireUntil(until)
+    this.#now = until
+  }
+
+  /** Resolves when no timer is due by that time and every promise has settled. */
+  #fireUntil(until: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      let fired = 0
       const settle = () => process.nextTick(step)
       const step = () => {
         const due = this.#heap[0]
-        if (due === undefined) return resolve()
+        if (due === undefined || due.dueAt > until) return resolve()
         this.#remove(0)
         this.#now = due.dueAt
         try {
@@ -71,8 +86,8 @@ export class VirtualClock implements Clock {
         } catch (error) {
           return reject(error)
         }
-        fired += 1
-        if (fired % YIELD_EVERY === 0) setImmediate(step)
+        this.#fired += 1
+        if (this.#fired % YIELD_EVERY === 0) setImmediate(step)
         else queueMicrotask(settle)
       }
       queueMicrotask(settle)

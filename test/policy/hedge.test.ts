@@ -1,12 +1,13 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { ask, openRaw, problemOf } from '../support/client.ts'
+import { VirtualClock } from '../../src/simulate/virtual-clock.ts'
 import { type FakeClock, fakeClock } from '../support/fake-clock.ts'
 import { metric } from '../support/metric.ts'
 import { startProxy } from '../support/proxy.ts'
 import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
 import { withSidecar } from '../support/sidecar.ts'
-import { type Service, seeded, virtualSidecar } from '../support/virtual.ts'
+import { answer, type Service, seeded, virtualSidecar } from '../support/virtual.ts'
 
 /** Answers after so many ms of the sidecar's time. */
 const after =
@@ -236,14 +237,14 @@ test('hedge: for any latencies the first good answer wins, with at most max hedg
   })
   await fc.assert(
     fc.asyncProperty(plan, async ({ calls, max, gap }) => {
-      const clock = fakeClock()
+      const clock = new VirtualClock(0)
       const made = new Map<string, { readonly endsAt: number; readonly status: number }[]>()
       let n = 0
-      const service: Service = ({ id }, answer) => {
+      const service: Service = ({ id }) => {
         const { ms, status } = calls[n++ % calls.length] ?? { ms: 1, status: 200 }
         const all = made.get(id) ?? []
         made.set(id, [...all, { endsAt: clock.now() + ms, status }])
-        answer(status, ms)
+        return answer(status, ms)
       }
       const settings = {
         hedge: { after: '100ms', max },

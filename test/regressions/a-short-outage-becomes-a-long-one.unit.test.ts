@@ -3,25 +3,25 @@
  * refused for a minute; a poller that allows five errors in a row lost its job to the open breaker.
  */
 
-import { setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { fakeClock } from '../support/fake-clock.ts'
-import { type Got, type Service, seeded, virtualSidecar } from '../support/virtual.ts'
+import type { Got } from '../../src/simulate/simulated-request.ts'
+import { VirtualClock } from '../../src/simulate/virtual-clock.ts'
+import { answer, fail, type Service, seeded, virtualSidecar } from '../support/virtual.ts'
 
 const STEP_MS = 50
 
 /** An upstream that refuses connections from 2 s on, for so long, and answers in 20 ms otherwise. */
 function restarting(awayMs: number, settings: object = {}) {
-  const clock = fakeClock()
+  const clock = new VirtualClock(0)
   const calls: number[] = []
-  const service: Service = (_, answer, fail) => {
+  const service: Service = () => {
     calls.push(clock.now())
     const isAway = clock.now() >= 2_000 && clock.now() < 2_000 + awayMs
-    if (isAway) fail('connect_refused', 1)
-    else answer(200, 20)
+    if (isAway) return fail('connect_refused', 1)
+    return answer(200, 20)
   }
-  const { get, runtime } = virtualSidecar(clock, settings, { 'http://a': service }, seeded(7))
-  const queued = () => runtime.snapshot().upstreams[0]?.queued ?? 0
+  const { get, snapshot } = virtualSidecar(clock, settings, { 'http://a': service }, seeded(7))
+  const queued = () => snapshot().upstreams[0]?.queued ?? 0
   return { clock, calls, get, queued }
 }
 
@@ -35,7 +35,6 @@ async function called(
   for (let at = 0; at < untilMs + 70_000; at += STEP_MS) {
     for (let i = 0; i < clients; i += 1)
       if (at < untilMs && at % 200 === 0) asked.push(get('/x').then((got) => ({ ...got, at })))
-    await turn()
     await clock.advance(STEP_MS)
   }
   return Promise.all(asked)
@@ -95,7 +94,6 @@ test.for([
       isOver = true
     })
     while (!isOver) {
-      await turn()
       await clock.advance(STEP_MS)
     }
     expect(errors).toBe(0)
@@ -108,11 +106,10 @@ test('a request that waits for the breaker is in the gauge of the queue', async 
   const { clock, get, queued } = upstream
   await clock.advance(2_000)
   const failed = Array.from({ length: 5 }, () => get('/x'))
-  await turn()
   await clock.advance(1)
   await Promise.all(failed)
   const waiting = [get('/x'), get('/x')]
-  await turn()
+  await clock.advance(0)
   expect(queued()).toBe(2)
   await clock.advance(5_000)
   await Promise.all(waiting)

@@ -3,27 +3,27 @@
  * second, half of what the rate allows, ten of ten were refused for 10 s.
  */
 
-import { setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { fakeClock } from '../support/fake-clock.ts'
-import { type Got, seeded, virtualSidecar } from '../support/virtual.ts'
+import type { Got } from '../../src/simulate/simulated-request.ts'
+import { VirtualClock } from '../../src/simulate/virtual-clock.ts'
+import { answer, seeded, virtualSidecar } from '../support/virtual.ts'
 
 test.for([0, 15_000])('rate: calls at half of it are sent after a burst, %d ms after the start', async (quietMs) => {
-  const clock = fakeClock()
+  const clock = new VirtualClock(0)
   const { get } = virtualSidecar(
     clock,
     { rate: { requests: 30, per: '15s' }, timeout: { attempt: '5s', total: '5s' } },
-    { 'http://a': (_, answer) => answer(200, 1) },
+    { 'http://a': () => answer(200, 1) },
     seeded(1),
   )
   await clock.advance(quietMs)
   const burst = Array.from({ length: 30 }, () => get('/burst'))
-  await turn()
+  await clock.advance(0)
   const steady: Promise<Got>[] = []
   for (let second = 1; second <= 20; second += 1) {
     await clock.advance(1_000)
     steady.push(get('/steady'))
-    await turn()
+    await clock.advance(0)
   }
   await clock.advance(10_000)
   expect(new Set((await Promise.all(steady)).map(({ outcome }) => outcome))).toEqual(new Set([200]))

@@ -3,24 +3,23 @@
  * were less patient than `attempt`; an API that was broken behind a sound health path was probed at the pace of the checks.
  */
 
-import { setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { EarlyProbes } from '../../src/control/health/early-probes.ts'
 import type { Event } from '../../src/events.ts'
 import { undeclaredGroup } from '../../src/policy/paths/group.ts'
-import { fakeClock } from '../support/fake-clock.ts'
-import { type Got, type Service, seeded, virtualSidecar } from '../support/virtual.ts'
+import type { Got } from '../../src/simulate/simulated-request.ts'
+import { VirtualClock } from '../../src/simulate/virtual-clock.ts'
+import { answer, type Service, seeded, virtualSidecar } from '../support/virtual.ts'
 
 type Plan = { readonly path: string; readonly everyMs: number; readonly timeoutMs?: number }
 
 async function played(service: Service, plans: readonly Plan[], untilMs: number, settings: object = {}) {
-  const clock = fakeClock()
+  const clock = new VirtualClock(0)
   const { events, get } = virtualSidecar(clock, settings, { 'http://a': service }, seeded(2))
   const asked: (Promise<Got> & { path?: string })[] = []
   for (let at = 0; at < untilMs + 70_000; at += 50) {
     for (const { path, everyMs, timeoutMs } of plans)
       if (at < untilMs && at % everyMs === 0) asked.push(Object.assign(get(path, timeoutMs), { path }))
-    await turn()
     await clock.advance(50)
   }
   const results = await Promise.all(asked.map(async (one) => ({ path: one.path, ...(await one) })))
@@ -28,8 +27,8 @@ async function played(service: Service, plans: readonly Plan[], untilMs: number,
 }
 
 test.for<[what: string, service: Service]>([
-  ['fails', ({ path }, answer) => (path === '/bad' ? answer(500, 5) : answer(200, 5))],
-  ['hangs', ({ path }, answer) => (path === '/bad' ? undefined : answer(200, 5))],
+  ['fails', ({ path }) => (path === '/bad' ? answer(500, 5) : answer(200, 5))],
+  ['hangs', ({ path }) => (path === '/bad' ? undefined : answer(200, 5))],
 ])('a path that %s four times a second: polls of another one all succeed', async ([, service]) => {
   const plans = [
     { path: '/bad', everyMs: 250, timeoutMs: 10_000 },
@@ -48,13 +47,13 @@ test('an upstream that hangs opens the breaker though its clients wait no longer
 })
 
 test('clients that leave after 0.3 s say nothing about the upstream', async () => {
-  const slow: Service = (_, answer) => answer(200, 900)
+  const slow: Service = () => answer(200, 900)
   const { events } = await played(slow, [{ path: '/x', everyMs: 250, timeoutMs: 300 }], 20_000)
   expect(events.filter(({ kind }) => kind === 'breaker')).toEqual([])
 })
 
 test('a health check that succeeds lets a broken API be probed early once, and again only after it failed', async () => {
-  const clock = fakeClock()
+  const clock = new VirtualClock(0)
   let isHealthy = true
   let moves = 0
   const opened = { kind: 'breaker', upstream: 'a', endpoint: undefined, to: 'open' } as Event
@@ -75,12 +74,7 @@ test('a health check that succeeds lets a broken API be probed early once, and a
     },
   )
   probes.record(opened)
-  const seconds = async (count: number) => {
-    for (let i = 0; i < count; i += 1) {
-      await clock.advance(1_000)
-      await turn()
-    }
-  }
+  const seconds = (count: number) => clock.advance(count * 1_000)
   await seconds(10)
   expect(moves).toBe(1)
   isHealthy = false

@@ -60,3 +60,27 @@ test('virtual clock: an error thrown in a timer rejects run()', async () => {
   })
   await expect(clock.run()).rejects.toThrow('broken')
 })
+
+test('virtual clock: advance(ms) fires what is due by then, after what is under way, and ends at that time', async () => {
+  const clock = new VirtualClock(0)
+  const fired: number[] = []
+  const again = () => {
+    fired.push(clock.now())
+    clock.after(4, again)
+  }
+  void Promise.resolve().then(again)
+  await clock.advance(0)
+  expect([fired, clock.now()]).toEqual([[0], 0])
+  await clock.advance(8)
+  expect([fired, clock.now()]).toEqual([[0, 4, 8], 8])
+  await clock.advance(3)
+  expect([fired, clock.now()]).toEqual([[0, 4, 8], 11])
+})
+
+test('virtual clock: an error thrown in a timer rejects advance()', async () => {
+  const clock = new VirtualClock(0)
+  clock.after(1, () => {
+    throw new Error('broken')
+  })
+  await expect(clock.advance(1)).rejects.toThrow('broken')
+})

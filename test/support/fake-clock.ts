@@ -3,7 +3,10 @@ import type { Clock, ClockWatcher } from '../../src/clock.ts'
 
 type Pending = { dueAt: number; fire: () => void }
 
-/** A clock that moves only when the test moves it. Sockets are real: only the sidecar's own time is simulated. */
+/**
+ * A clock that moves only when the test moves it, with a turn of I/O after each timer: sockets are real, only the sidecar's own
+ * time is simulated. Tests without I/O use `VirtualClock`.
+ */
 export type FakeClock = Clock & {
   /** Moves the time on by `ms`. Timers due by then fire in order, each at its due time. */
   advance(ms: number): Promise<void>
@@ -21,12 +24,6 @@ export type FakeClock = Clock & {
 
 /** Wall time at the start: a whole second, so that HTTP dates are exact. */
 export const EPOCH_MS = Date.UTC(2026, 0, 1)
-
-/** Lets what was begun come as far as it can without time, then moves the clock on. */
-export const passing = (clock: FakeClock) => async (ms: number) => {
-  await turn()
-  await clock.advance(ms)
-}
 
 export function fakeClock(): FakeClock {
   let now = 0

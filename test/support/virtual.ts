@@ -1,31 +1,31 @@
-import type { Config } from '../../src/config/schema.ts'
-import { loadConfig } from '../../src/config/load.ts'
-import { formatFaults } from '../../src/config/file/faults.ts'
-import { type FaultCode, ProxyError } from '../../src/errors.ts'
+import type { FaultCode } from '../../src/errors.ts'
 import type { Event } from '../../src/events.ts'
-import { type CallWatch, type Exchange, newExchange, type Timeouts, type Transport } from '../../src/policy/exchange.ts'
-import type { Deps } from '../../src/deps.ts'
-import { Link } from '../../src/policy/link.ts'
-import { WholeReply, wholeBody } from '../../src/policy/whole.ts'
-import { routeFor } from '../../src/proxy/route.ts'
-import { compile, type Runtime } from '../../src/runtime/runtime.ts'
-import type { FakeClock } from './fake-clock.ts'
+import type { Exchange } from '../../src/policy/exchange.ts'
+import { Tally } from '../../src/simulate/report/tally.ts'
+import { SimulatedSidecar, type World } from '../../src/simulate/sidecar.ts'
+import { type Answer, type SimulatedReply, simulatedReply } from '../../src/simulate/simulated-call.ts'
+import type { Got } from '../../src/simulate/simulated-request.ts'
+import type { VirtualClock } from '../../src/simulate/virtual-clock.ts'
+import { configOf } from '../simulate/support.ts'
 
-/** What becomes of a call that has reached an endpoint: its answer, so many ms after it was sent. @param json its body. */
-export type Service = (exchange: Exchange, answer: AnswerCall, fail: FailCall) => void
+/** Decides a call to an endpoint: by `answer`, `fail`, or a promise of an answer; undefined is silence. */
+export type Service = (exchange: Exchange) => Answer | Promise<SimulatedReply> | undefined
 
-type AnswerCall = (status: number, afterMs: number, json?: object, headers?: readonly string[]) => void
-type FailCall = (code: FaultCode, afterMs: number) => void
-
-/** A client's result: a status, or the fault code when there is none, after `ms` of the clock. */
-export type Got = {
-  readonly outcome: number | string
-  readonly ms: number
-  readonly attempts: number
-  readonly body: string
-  /** Retry-After of a fault, in seconds. */
-  readonly retryAfterS: number | undefined
+/** @param afterMs since the call was sent. */
+export const answer = (
+  status: number,
+  afterMs: number,
+  json?: object,
+  headers: readonly string[] = [],
+): SimulatedReply => {
+  const reply = simulatedReply(status, afterMs, json && JSON.stringify(json))
+  return { ...reply, headers: [...headers, ...reply.headers] }
 }
+
+/** @param afterMs since the call was begun. */
+export const fail = (code: FaultCode, afterMs: number): Answer => ({ kind: 'fault', connectMs: 0, afterMs, code })
+
+const SILENCE: Answer = { kind: 'silence', connectMs: 0, in: 'waiting' }
 
 /** Random numbers, uniform in [0, 1) and the same for the same seed: mulberry32 (T. Ettinger, public domain). */
 export function seeded(seed: number): () => number {
@@ -39,7 +39,7 @@ export function seeded(seed: number): () => number {
 }
 
 export type Virtual = {
-  readonly runtime: Runtime
+  readonly snapshot: SimulatedSidecar['snapshot']
   /** Events so far; `at` is the clock's time in ms. */
   readonly events: readonly (Event & { readonly at: number })[]
   /** Sends a GET to the only upstream. @param timeoutMs the client's own timeout. */
@@ -47,130 +47,35 @@ export type Virtual = {
 }
 
 /**
- * Runs the policies without sockets, on a fake clock: thousands of exchanges in the time that a few take over sockets.
+ * The sidecar of `simulate` with one upstream: thousands of exchanges in the time that a few take over sockets.
  * For results that need many exchanges; the behavior of a single one is tested through the whole sidecar.
- * @param services handlers by the origin of their endpoint.
+ * @param services by the origin of their endpoint.
  */
 export function virtualSidecar(
-  clock: FakeClock,
+  clock: VirtualClock,
   upstream: object,
   services: Readonly<Record<string, Service>>,
   random: () => number,
 ): Virtual {
+  const config = configOf({ upstreams: { web: { urls: Object.keys(services), ...upstream } } })
+  const world: World = {
+    answer: (exchange, origin) => services[origin]?.(exchange) ?? SILENCE,
+    isWell: () => true,
+  }
   const events: (Event & { at: number })[] = []
+  const record = (event: Event) => void events.push({ ...event, at: clock.now() })
+  const sidecar = new SimulatedSidecar(config, world, new Tally(['web'], 1_000), clock, random, record)
   let ids = 0
-  const newId = () => {
-    ids += 1
-    return String(ids)
-  }
-  const deps: Deps = {
-    clock,
-    random,
-    newId,
-    emit: (event) => void events.push({ ...event, at: clock.now() }),
-    isDraining: () => false,
-  }
-  const config = configOf({ urls: Object.keys(services), ...upstream })
-  const runtime = compile(
-    config,
-    new Map(),
-    ({ origin }) => ({
-      send: transportTo(services[origin.origin], clock),
-      open: () => 0,
-      retire: () => {},
-      close: async () => {},
-    }),
-    { readText: () => '', sourceOf: () => ({ value: '' }) },
-    deps,
-  )
   return {
-    runtime,
     events,
-    get: (path, timeoutMs, leavesAfterMs) => send(path, timeoutMs, leavesAfterMs, runtime, clock, newId()),
-  }
-}
-
-function configOf(upstream: object): Config {
-  const loaded = loadConfig(JSON.stringify({ upstreams: { web: upstream } }), 'virtual.yaml', {})
-  if (!loaded.ok) throw new Error(formatFaults(loaded.faults))
-  return loaded.config
-}
-
-function transportTo(service: Service | undefined, clock: FakeClock): Transport {
-  return (exchange, watch) => {
-    let isOver = false
-    queueMicrotask(() => {
-      if (isOver) return
-      watch.started(undefined)
-      watch.sent()
-      const later = (afterMs: number, act: () => void) => {
-        clock.after(afterMs, () => {
-          if (!isOver) act()
-          isOver = true
-        })
-      }
-      service?.(
-        exchange,
-        (status, afterMs, json, headers) => later(afterMs, () => answer(status, json, headers, watch)),
-        (code, afterMs) => later(afterMs, () => watch.failed(code, undefined)),
-      )
-    })
-    return {
-      abort: () => {
-        isOver = true
-      },
-      untaken: () => 0,
-    }
-  }
-}
-
-function answer(status: number, json: object | undefined, given: readonly string[] = [], watch: CallWatch): void {
-  const headers = json === undefined ? [...given] : [...given, 'content-type', 'application/json']
-  watch.head(new WholeReply({ status, statusText: '', headers }, Buffer.from(JSON.stringify(json ?? 'done'))))
-}
-
-async function send(
-  path: string,
-  timeoutMs: number | undefined,
-  leavesAfterMs: number | undefined,
-  { upstreams }: Runtime,
-  clock: FakeClock,
-  id: string,
-): Promise<Got> {
-  const upstream = upstreams.get('web')
-  if (upstream === undefined) throw new Error('no upstream')
-  const route = routeFor(upstream, 'GET', path, path, [])
-  const startedAt = clock.now()
-  const client = new Link(() => {})
-  const leaving = leavesAfterMs && clock.after(leavesAfterMs, () => client.leave('client_gone'))
-  const request = {
-    id,
-    method: 'GET',
-    path,
-    target: path,
-    headers: [],
-    body: undefined,
-    upgrade: undefined,
-    hasIdempotencyKey: false,
-    startedAt,
-    clientTimeoutMs: timeoutMs,
-    jobDeadlineAt: undefined,
-    timeouts: route.timeouts as Timeouts,
-    client,
-    trace: undefined,
-  }
-  const exchange = newExchange(request, route)
-  const got = await route.send(exchange).then(
-    async (reply) => ({
-      outcome: reply.status,
-      body: String(await wholeBody(reply, 1_000_000, exchange, clock)),
-      retryAfterS: undefined,
-    }),
-    (error: unknown) => {
-      if (error instanceof ProxyError) return { outcome: error.code, body: '', retryAfterS: error.retryAfterS }
-      throw error
+    snapshot: () => sidecar.snapshot(),
+    get: (path, timeoutMs, leavesAfterMs = Number.POSITIVE_INFINITY) => {
+      ids += 1
+      const { promise, resolve } = Promise.withResolvers<Got>()
+      const limits = { clientTimeoutMs: timeoutMs, leavesAfterMs, jobLeftMs: undefined }
+      const ask = { id: String(ids), method: 'GET', path, target: path, bodyBytes: 0, stalls: false, ...limits }
+      sidecar.ask('web', ask, resolve)
+      return promise
     },
-  )
-  if (leaving) clock.cancel(leaving)
-  return { ...got, ms: clock.now() - startedAt, attempts: exchange.attempts }
+  }
 }

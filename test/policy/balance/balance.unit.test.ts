@@ -1,14 +1,14 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { fakeClock } from '../../support/fake-clock.ts'
-import { type Service, seeded, virtualSidecar } from '../../support/virtual.ts'
+import { VirtualClock } from '../../../src/simulate/virtual-clock.ts'
+import { answer, type Service, seeded, virtualSidecar } from '../../support/virtual.ts'
 
 const [A, B, C] = ['http://a', 'http://b', 'http://c'] as const
 
 /** Answers 200 after 15 to 25 ms. */
 const healthy =
   (random: () => number): Service =>
-  (_, answer) =>
+  () =>
     answer(200, 15 + 10 * random())
 
 /** Sends `count` requests at random moments. @returns sorted response times, outcomes, and calls by endpoint. */
@@ -19,15 +19,15 @@ async function run(
   count: number,
   seed: number,
 ) {
-  const clock = fakeClock()
+  const clock = new VirtualClock(0)
   const random = seeded(seed)
   const calls: Record<string, number> = {}
   const counted = Object.fromEntries(
     Object.entries(services).map(([origin, service]) => [
       origin,
-      ((exchange, answer, fail) => {
+      ((exchange) => {
         calls[origin] = (calls[origin] ?? 0) + 1
-        service(exchange, answer, fail)
+        return service(exchange)
       }) satisfies Service,
     ]),
   )
@@ -48,8 +48,8 @@ test('balance: a slow and a failing endpoint raise p99 by less than half', async
   for (const seed of [1, 2, 3]) {
     const random = seeded(seed)
     const well = healthy(random)
-    const slow: Service = (_, answer) => answer(200, 300 + 200 * random())
-    const failing: Service = (_, answer) => answer(503, 1)
+    const slow: Service = () => answer(200, 300 + 200 * random())
+    const failing: Service = () => answer(503, 1)
     const calm = await run({ [A]: well, [B]: well, [C]: well }, {}, 100, 2_000, seed)
     const rough = await run({ [A]: well, [B]: slow, [C]: failing }, {}, 100, 2_000, seed)
     expect(new Set(rough.outcomes)).toEqual(new Set([200]))
@@ -68,17 +68,17 @@ test('balance: equal endpoints get equal shares', async () => {
 
 test('balance: a recovered endpoint gets its share gradually; without slowStart, at once', async () => {
   const shares = async (slowStart: string) => {
-    const clock = fakeClock()
+    const clock = new VirtualClock(0)
     const random = seeded(5)
     let isDown = true
     const got = { a: 0, b: 0 }
-    const a: Service = (_, answer) => {
+    const a: Service = () => {
       got.a += 1
-      answer(isDown ? 503 : 200, 20)
+      return answer(isDown ? 503 : 200, 20)
     }
-    const b: Service = (_, answer) => {
+    const b: Service = () => {
       got.b += 1
-      answer(200, 20)
+      return answer(200, 20)
     }
     const settings = { balance: { slowStart, decay: '1s' }, breaker: { openFor: '5s' } }
     const { get } = virtualSidecar(clock, settings, { [A]: a, [B]: b }, random)
@@ -111,22 +111,22 @@ test('balance: a retry returns to a tried endpoint only when no untried one is a
   })
   await fc.assert(
     fc.asyncProperty(plan, async ({ scripts, gaps, seed }) => {
-      const clock = fakeClock()
+      const clock = new VirtualClock(0)
       const available = () => {
-        const endpoints = sidecar.runtime.snapshot().upstreams[0]?.endpoints ?? []
+        const endpoints = sidecar.snapshot().upstreams[0]?.endpoints ?? []
         return endpoints.filter(({ isAvailable }) => isAvailable).map(({ origin }) => origin)
       }
       const services = scripts.map((script, i): [string, Service] => {
         let n = 0
         return [
           `http://${i}.test`,
-          ({ tried }, answer) => {
+          ({ tried }) => {
             const [origin] = tried.slice(-1)
             const before = tried.slice(0, -1)
             if (origin !== undefined && before.includes(origin))
               expect(available().filter((other) => !tried.includes(other))).toEqual([])
             const { status, ms } = script[n++ % script.length] ?? { status: 200, ms: 0 }
-            answer(status, ms)
+            return answer(status, ms)
           },
         ]
       })

@@ -1,23 +1,23 @@
 import { expect, test } from 'vitest'
 import { balancePolicy } from '../../../src/policy/balance/policy.ts'
 import { freshReach, seeConnected, seeUnconnected } from '../../../src/policy/balance/reach.ts'
-import { fakeClock } from '../../support/fake-clock.ts'
-import { type Service, seeded, virtualSidecar } from '../../support/virtual.ts'
+import { VirtualClock } from '../../../src/simulate/virtual-clock.ts'
+import { answer, type Service, seeded, virtualSidecar } from '../../support/virtual.ts'
 
-type Answer = { status: number; ms: number }
+type Reply = { status: number; ms: number }
 
-const well = (): Answer => ({ status: 200, ms: 50 })
-const broken = (status: number): Answer => ({ status, ms: 1 })
+const well = (): Reply => ({ status: 200, ms: 50 })
+const broken = (status: number): Reply => ({ status, ms: 1 })
 
 /** Replicas whose answers can be changed on the way, called by clients that each wait for their answer. */
-function replicas(answers: Answer[], seed: number) {
-  const clock = fakeClock()
+function replicas(answers: Reply[], seed: number) {
+  const clock = new VirtualClock(0)
   const counts = answers.map(() => 0)
-  const services = answers.map((answer, i): [string, Service] => [
+  const services = answers.map((reply, i): [string, Service] => [
     `http://${i}.test`,
-    (_, reply) => {
+    () => {
       counts[i] = (counts[i] ?? 0) + 1
-      reply(answer.status, answer.ms)
+      return answer(reply.status, reply.ms)
     },
   ])
   const settings = { retry: { attempts: 1 } }
@@ -72,8 +72,8 @@ test('balance: replicas that all answer 404 get equal shares, then and once they
   }
 })
 
-test('balance: only an endpoint that a reload adds is new, and stays so over further reloads', () => {
-  const clock = fakeClock()
+test('balance: only an endpoint that a reload adds is new, and stays so over further reloads', async () => {
+  const clock = new VirtualClock(0)
   const { prepare } = balancePolicy.state.upstream.addedAt
   const deps = { clock, random: () => 0, newId: () => '', emit: () => {}, isDraining: () => false }
   const owner = (origins: readonly string[]) => ({ name: 'web', settings: {}, origins, routes: [] })
@@ -83,12 +83,14 @@ test('balance: only an endpoint that a reload adds is new, and stays so over fur
     ['a', always],
     ['b', always],
   ])
-  const added = prepare(owner(['a', 'c']), atStart, owner(['a', 'b']), { ...deps, clock: { ...clock, now: () => 5 } })
+  await clock.advance(5)
+  const added = prepare(owner(['a', 'c']), atStart, owner(['a', 'b']), deps)
   expect([...added]).toEqual([
     ['a', always],
     ['c', 5],
   ])
-  const kept = prepare(owner(['b', 'c']), added, owner(['a', 'c']), { ...deps, clock: { ...clock, now: () => 9 } })
+  await clock.advance(4)
+  const kept = prepare(owner(['b', 'c']), added, owner(['a', 'c']), deps)
   expect([...kept]).toEqual([
     ['b', 9],
     ['c', 5],

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { fakeClock } from '../../support/fake-clock.ts'
-import { type Service, seeded, virtualSidecar } from '../../support/virtual.ts'
+import type { SimulatedReply } from '../../../src/simulate/simulated-call.ts'
+import { VirtualClock } from '../../../src/simulate/virtual-clock.ts'
+import { answer, type Service, seeded, virtualSidecar } from '../../support/virtual.ts'
 
 type Times = 'steady' | 'exponential' | 'mixed'
 
@@ -18,7 +19,7 @@ const QUIET = {
  * Such an upstream collapses under overload: it spends its workers on answers that nobody receives.
  */
 function scene(times: Times, adaptive: boolean, seed: number) {
-  const clock = fakeClock()
+  const clock = new VirtualClock(0)
   const random = seeded(seed)
   const state = { workers: 20, slowness: 1, busy: 0 }
   const queue: (() => void)[] = []
@@ -34,19 +35,21 @@ function scene(times: Times, adaptive: boolean, seed: number) {
     const ms = times === 'steady' ? 100 : path === '/long' ? 500 : 11
     return ms * (0.75 + 0.5 * random())
   }
-  const service: Service = ({ path }, answer) => {
+  const service: Service = ({ path }) => {
+    const { promise, resolve } = Promise.withResolvers<SimulatedReply>()
     queue.push(() => {
       const ms = lengthOf(path) * state.slowness
-      answer(200, ms)
+      resolve(answer(200, ms))
       clock.after(ms, () => {
         state.busy -= 1
         next()
       })
     })
     next()
+    return promise
   }
   const concurrency = { max: 512, queue: 1_000, queueTimeout: '1s', adaptive }
-  const { get, runtime } = virtualSidecar(clock, { ...QUIET, concurrency }, { 'http://a': service }, random)
+  const { get, snapshot } = virtualSidecar(clock, { ...QUIET, concurrency }, { 'http://a': service }, random)
 
   /** Sends requests at random times, without waiting for answers. @returns responses with status 200 per second. */
   const load = async (perSecond: number, seconds: number) => {
@@ -61,7 +64,7 @@ function scene(times: Times, adaptive: boolean, seed: number) {
     return good / seconds
   }
   const upstream = () => {
-    const [only] = runtime.snapshot().upstreams
+    const [only] = snapshot().upstreams
     if (only === undefined) throw new Error('no upstream')
     return only
   }
@@ -107,29 +110,29 @@ test('adaptive limit: rises again when the upstream recovers, and keeps half its
 })
 
 test('adaptive limit: for any upstream, limit stays from 2 to max, and at most max are in flight', async () => {
-  const answer = fc.record({
+  const plannedAnswer = fc.record({
     status: fc.constantFrom(200, 200, 200, 404, 429, 503),
     ms: fc.integer({ min: 1, max: 3_000 }),
   })
   const plan = fc.record({
     max: fc.integer({ min: 1, max: 60 }),
-    answers: fc.array(answer, { minLength: 1, maxLength: 40 }),
+    answers: fc.array(plannedAnswer, { minLength: 1, maxLength: 40 }),
   })
   await fc.assert(
     fc.asyncProperty(plan, async ({ max, answers }) => {
-      const clock = fakeClock()
+      const clock = new VirtualClock(0)
       let n = 0
-      const service: Service = (_, answerWith) => {
+      const service: Service = () => {
         const { status, ms } = answers[n % answers.length] ?? { status: 200, ms: 1 }
         n += 1
-        answerWith(status, ms)
+        return answer(status, ms)
       }
       const concurrency = { max, queue: 1_000, queueTimeout: '10s', adaptive: true }
-      const { get, runtime } = virtualSidecar(clock, { ...QUIET, concurrency }, { 'http://a': service }, seeded(1))
+      const { get, snapshot } = virtualSidecar(clock, { ...QUIET, concurrency }, { 'http://a': service }, seeded(1))
       for (let i = 0; i < 300; i += 1) {
         void get('/x')
         await clock.advance(5)
-        const { limit, inFlight: admitted } = runtime.snapshot().upstreams[0] ?? { limit: 0, inFlight: 0 }
+        const { limit, inFlight: admitted } = snapshot().upstreams[0] ?? { limit: 0, inFlight: 0 }
         expect(limit).toBeGreaterThanOrEqual(Math.min(2, max))
         expect(limit).toBeLessThanOrEqual(max)
         expect(admitted).toBeLessThanOrEqual(max)

@@ -1,8 +1,8 @@
-import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { fakeClock } from '../../support/fake-clock.ts'
-import { type Got, type Service, seeded, virtualSidecar } from '../../support/virtual.ts'
+import type { Got } from '../../../src/simulate/simulated-request.ts'
+import { VirtualClock } from '../../../src/simulate/virtual-clock.ts'
+import { answer, type Service, seeded, virtualSidecar } from '../../support/virtual.ts'
 
 const CALM = { breaker: { consecutiveFailures: 100_000, failureRate: false }, connections: { max: 1_000 } }
 
@@ -57,11 +57,11 @@ test('rate: for any arrivals, calls go when window and pacer allow, or are refus
     fc.asyncProperty(plan, async ({ requests, share, queueTimeoutMs, arrivals }) => {
       const burst = Math.max(1, Math.round(share * requests))
       const limits = { requests, perMs: PER_MS, burst, queueTimeoutMs }
-      const clock = fakeClock()
+      const clock = new VirtualClock(0)
       const sent: { readonly id: number; readonly at: number }[] = []
-      const service: Service = ({ id }, answer) => {
+      const service: Service = ({ id }) => {
         sent.push({ id: Number(id), at: clock.now() })
-        answer(200, 1)
+        return answer(200, 1)
       }
       const rate = { requests, per: `${PER_MS}ms`, burst, queueTimeout: `${queueTimeoutMs}ms` }
       const { get } = virtualSidecar(
@@ -74,7 +74,7 @@ test('rate: for any arrivals, calls go when window and pacer allow, or are refus
       for (const { gap, patience } of arrivals) {
         await clock.advance(gap)
         calls.push({ at: clock.now(), patience, got: get('/x', patience) })
-        await turn()
+        await clock.advance(0)
       }
       await clock.advance(120_000)
       const model = modelled(calls, limits)
@@ -110,16 +110,16 @@ test('hold: for any job, clients are answered on change, by upTo and deadline; p
   await fc.assert(
     fc.asyncProperty(plan, async ({ doneAt, slowness, clients }) => {
       const [UP_TO, EVERY] = [20_000, 2_000]
-      const clock = fakeClock()
+      const clock = new VirtualClock(0)
       const polls: { readonly from: number; readonly to: number; isWaitedFor: boolean }[] = []
-      const service: Service = ({ client }, answer) => {
+      const service: Service = ({ client }) => {
         const status = clock.now() >= doneAt ? 'completed' : 'queued'
         const poll = { from: clock.now(), to: clock.now() + slowness, isWaitedFor: false }
         polls.push(poll)
         clock.after(slowness, () => {
           poll.isWaitedFor = !client.gone
         })
-        answer(200, slowness, { status })
+        return answer(200, slowness, { status })
       }
       const hold = { json: '/status', in: ['queued'], upTo: `${UP_TO}ms`, every: `${EVERY}ms` }
       const routes = [{ match: 'GET /jobs/{id}', hold }]
@@ -132,7 +132,6 @@ test('hold: for any job, clients are answered on change, by upTo and deadline; p
       const held: { readonly at: number; readonly patience: number; readonly got: Promise<Got> }[] = []
       for (const { gap, patience } of clients) {
         held.push({ at: clock.now(), patience, got: get('/jobs/1', patience) })
-        await turn()
         await clock.advance(gap)
       }
       await clock.advance(120_000)
