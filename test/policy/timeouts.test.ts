@@ -171,7 +171,8 @@ test('timeout.idle: a response body without progress is cut, never ended cleanly
   await clock.elapse(30_000)
   expect(await raw.ended).toBe('reset')
   await upstream.gone(1)
-  expect(await proxy.logged(({ reason }) => reason === 'idle_timeout')).toMatchObject({ status: 200, bytes_out: 3 })
+  const line = await proxy.logged(({ reason }) => reason === 'idle_timeout')
+  expect(line).toMatchObject({ status: 200, bytes_out: 3, limit: 'timeout.idle: 30s' })
 })
 
 test('x-request-timeout: shortens the total, in decimal seconds, and never lengthens it', async (t) => {

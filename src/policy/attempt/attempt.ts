@@ -15,7 +15,7 @@ import type { Deps } from '../../deps.ts'
 import type { AttemptSpan } from '../../events.ts'
 import { withoutFields } from '../../net/fields.ts'
 import { Untaken } from '../../net/untaken.ts'
-import { outOfTime } from '../deadline/passed.ts'
+import { outOfTime } from '../out-of-time.ts'
 
 /**
  * Makes one attempt: sends the exchange once. `connect` bounds connecting, `idle` sending, `attempt` the wait for the head, the

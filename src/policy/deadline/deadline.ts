@@ -1,5 +1,5 @@
 import type { Layer } from '../exchange.ts'
-import { outOfTime } from './passed.ts'
+import { outOfTime } from '../out-of-time.ts'
 
 /**
  * Sets the deadline of an exchange: `total` after its arrival, or earlier when the client or its job says so. The time for which

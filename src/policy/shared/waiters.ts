@@ -1,6 +1,6 @@
 import type { Timer } from '../../clock.ts'
 import { type FaultCode, isDeadline, ProxyError } from '../../errors.ts'
-import { outOfTime } from '../deadline/passed.ts'
+import { outOfTime } from '../out-of-time.ts'
 import { type Exchange, join, type Reply } from '../exchange.ts'
 import type { Deps } from '../../deps.ts'
 import type { RawHeaders } from '../../net/fields.ts'

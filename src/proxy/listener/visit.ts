@@ -16,6 +16,7 @@ import { CHUNKED } from '../../http1/framing.ts'
 import type { RequestOwner, ServerRequest } from '../../http1/server-connection.ts'
 import { fieldOf, firstField, withoutFields } from '../../net/fields.ts'
 import { guarded } from '../../guard.ts'
+import { outOfTime } from '../../policy/out-of-time.ts'
 import { Link } from '../../policy/link.ts'
 import { KeptBody } from '../body/body.ts'
 import type { KeptBytes } from '../body/kept-bytes.ts'
@@ -348,6 +349,7 @@ export class Visit implements RequestOwner {
   #report(finished: boolean): void {
     const exchange = this.#exchange
     const cut = this.#relay?.cutBy
+    const limitOfCut = cut === undefined || exchange === undefined ? undefined : outOfTime(cut, exchange).limit
     const bodyEnd = cut ?? (finished || this.#relay === undefined ? undefined : 'cancelled')
     if (exchange !== undefined && bodyEnd !== undefined) {
       this.#deps.emit({ kind: 'body_failed', ref: exchange.route, end: bodyEnd })
@@ -360,7 +362,7 @@ export class Visit implements RequestOwner {
       path: pathOf(this.#request.head.target),
       status: this.#status ?? 499,
       reason: cut ?? this.#reason ?? (finished ? undefined : this.#client.goneAs),
-      limit: this.#limit,
+      limit: this.#limit ?? limitOfCut,
       ignored: this.#ignored,
       attempts: exchange?.attempts ?? 0,
       queueMs: exchange?.spent.queueMs ?? 0,

@@ -1,6 +1,6 @@
-import { writtenMs } from '../../config/kinds/units.ts'
-import { type FaultCode, type LimitNamed, ProxyError, type Whose } from '../../errors.ts'
-import type { Exchange } from '../exchange.ts'
+import { writtenMs } from '../config/kinds/units.ts'
+import { type FaultCode, type LimitNamed, ProxyError, type Whose } from '../errors.ts'
+import type { Exchange } from './exchange.ts'
 
 type Limited = Pick<Exchange, 'timeouts' | 'clientTimeoutMs'>
 
