@@ -48,7 +48,7 @@ export type Explanation = {
   readonly retries: Retries
   /** In the order in which a request meets them. */
   readonly policies: readonly Policy[]
-  /** What is added to header fields, and changed in them. */
+  /** Header fields that are added or changed. */
   readonly fields: readonly Part[]
   readonly bounds: Bounds
 }

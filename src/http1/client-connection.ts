@@ -51,7 +51,7 @@ export type ResponseEvents = {
   lost(error: unknown): void
 }
 
-/** What the owner of a connection decides. */
+/** A connection asks its owner for limits and sockets, and tells it when it is free or lost. */
 export type ClientConnectionOwner = {
   /** Limits of the responses, asked for each socket. */
   readonly limits: () => HeadLimits
@@ -257,8 +257,7 @@ export class ClientConnection {
       return this.#fault(new MessageFault('malformed', 'a 101 to a request that asked for no other protocol'))
     const rest = reader.takeRest()
     this.#forget()
-    this.#events = undefined
-    this.#request = undefined
+    this.#endRequest()
     this.#release()
     socket.pause()
     if (rest.length > 0) socket.unshift(rest)
@@ -270,9 +269,7 @@ export class ClientConnection {
     const [events, socket] = [this.#events, this.#socket]
     if (events === undefined || socket === undefined) return
     const goesOn = this.#isReusable && this.#isSent && this.#writeError === undefined && !socket.readableEnded
-    this.#stopFeed()
-    this.#events = undefined
-    this.#request = undefined
+    this.#endRequest()
     if (goesOn) this.#rest()
     else this.#drop()
     this.#owner.onFree(this, goesOn ? this.#keepAliveMs : undefined)
@@ -318,27 +315,25 @@ export class ClientConnection {
   }
 
   #fault(fault: MessageFault): void {
+    if (this.#events === undefined) return this.#drop()
     if (fault.kind === 'incomplete' && this.#error === undefined && this.#writeError !== undefined)
       return this.#fail(this.#lastError())
-    if (this.#events === undefined) return this.#drop()
     if (this.#chunk !== undefined) this.#events.unreadable(fault, this.#chunk)
     this.#fail(fault)
   }
 
   #fail(error: Error | MessageFault): void {
     const events = this.#events
-    this.#stopFeed()
-    this.#events = undefined
-    this.#request = undefined
-    this.#drop()
-    if (events === undefined) return
-    this.#owner.onFree(this, undefined)
-    events.failed(error)
+    this.abort()
+    events?.failed(error)
   }
 
-  #stopFeed(): void {
+  /** Ends the request under way, on its connection alone. */
+  #endRequest(): void {
     this.#feed?.stop()
     this.#feed = undefined
+    this.#events = undefined
+    this.#request = undefined
   }
 
   /** Forgets the socket, which is closed or belongs to somebody else. */
@@ -377,9 +372,7 @@ export class ClientConnection {
       return this.#owner.onFree(this, this.#keepAliveMs)
     }
     if (this.#events === undefined) return
-    this.#stopFeed()
-    this.#events = undefined
-    this.#request = undefined
+    this.#endRequest()
     this.#drop()
     this.#owner.onFree(this, undefined)
   }

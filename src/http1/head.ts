@@ -17,6 +17,9 @@ export type HeadLimits = {
   readonly maxTargetBytes: number
 }
 
+/** Limits that no setting changes. */
+export const FIXED_LIMITS: Omit<HeadLimits, 'maxHeadBytes'> = { maxFields: 1_000, maxTargetBytes: 16 * 1024 }
+
 /**
  * Head of a request. Texts are latin1, one character a byte. Long ones share the memory of the whole head: a copy is due where
  * one of them is kept for long.

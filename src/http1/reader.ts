@@ -41,7 +41,7 @@ export type ResponseEvents = BodyEvents & {
   head(head: ResponseHead): void
 }
 
-/** What the next byte belongs to. */
+/** The next byte belongs to one of these. */
 const HEAD = 0
 const LENGTH = 1
 const CHUNKS = 2
@@ -52,7 +52,7 @@ const STOPPED = 5
 
 const NOTHING = Buffer.alloc(0)
 
-/** What both directions share: the bytes that are not read yet, how heads are found, and bodies. */
+/** Both directions share the bytes that are not read yet, the search for the end of a head, and bodies. */
 abstract class MessageReader {
   protected readonly limits: HeadLimits
   /** The state is changed before a callback is called, so that the callback may call any method. */

@@ -3,7 +3,7 @@ import { type Clock, httpDate, type Timer, Watchdog } from '../clock.ts'
 import { untakenBytes } from '../net/send-queue.ts'
 import { firstField, type RawHeaders } from '../net/fields.ts'
 import type { MessageFault } from './fault.ts'
-import { CHUNKED, type HeadLimits, type RequestHead } from './head.ts'
+import type { HeadLimits, RequestHead } from './head.ts'
 import { RequestReader } from './reader.ts'
 import { CHUNK_END, CHUNKED_LINE, CONTINUE, chunkHead, lastChunk, responseHeadText } from './write.ts'
 
@@ -16,7 +16,7 @@ export type ServerLimits = HeadLimits & {
   readonly lingerMs: number
 }
 
-/** Whoever answers a request. */
+/** Answers a request. */
 export type RequestOwner = {
   /** The response is over, or the client is gone. @param finished whether the whole response was sent. */
   closed(finished: boolean): void
@@ -27,7 +27,7 @@ export type RequestOwner = {
 export type ServerHandler = {
   /** A request's head has arrived. Its body waits until it is read. Sets the request's owner, like `refuse`. */
   begin(request: ServerRequest): void
-  /** What came is no request. */
+  /** The client sent something that is no request, or a head too slowly. */
   refuse(request: ServerRequest, fault: MessageFault | 'head_timeout'): void
   closed(): void
   /** An error thrown by an owner. The connection ends. */
@@ -49,7 +49,7 @@ const COPIED_BYTES = 4096
 /** Largest part of a body that is held for its reader before the client is read no further. */
 const HELD_BYTES = 64 * 1024
 /**
- * What every response begins with, interim ones included. A client that ends its direction has either half-closed and waits for its
+ * Every response begins with this, interim ones included. A client that ends its direction has either half-closed and waits for its
  * answer, or has gone: on the wire the two are alike. So the beginning of the answer is sent to it, byte by byte. A client that
  * waits takes it for what it is; the system of one that has gone answers with a reset, and the next byte cannot be written.
  */
@@ -116,11 +116,6 @@ export class ServerConnection {
       handler.closed()
     })
     this.#watchdog.watch()
-  }
-
-  /** Whether a request is under way. */
-  get isBusy(): boolean {
-    return this.#current !== undefined
   }
 
   /** Ends the connection with its present response, or at once when there is none and nothing has come of a next request. */
@@ -536,11 +531,6 @@ export class ServerRequest {
   /** Cuts the connection by a reset: not even a client that reads until the end takes a part for the whole. */
   cut(): void {
     this.socket.resetAndDestroy()
-  }
-
-  /** Whether its body is chunked, so that its length is not known. */
-  get isChunked(): boolean {
-    return this.head.bodyBytes === CHUNKED
   }
 
   /** Takes the socket, for a tunnel. @returns bytes that came after the request. */

@@ -51,9 +51,6 @@ export function responseHeadText(
   return `HTTP/1.1 ${status} ${reason}\r\n${fieldLines(headers, false)}${added}\r\n`
 }
 
-/** Whether it can be a reason phrase (RFC 9112 section 4). */
-export const isReason = (text: string): boolean => VALUE.test(text)
-
 /** Line before a chunk of that many bytes, which must be more than 0; `CHUNK_END` goes after the chunk. */
 export function chunkHead(bytes: number): string {
   if (!(Number.isSafeInteger(bytes) && bytes > 0)) throw new TypeError('a chunk has at least one byte')

@@ -61,10 +61,13 @@ export class Names {
     known.avoided.set(address, this.#deps.clock.now() + this.#everyMs)
   }
 
-  /** Whether a connected address is still one of the name's known addresses. */
-  holds(host: string, address: string): boolean {
+  /**
+   * Whether a connected address is still one of the name's known addresses. An address as host is never looked up, so it has no
+   * other. @param address undefined while nothing is connected: then true.
+   */
+  holds(host: string, address: string | undefined): boolean {
     const known = this.#known.get(host)
-    return known === undefined || known.addresses.some((one) => one.address === address)
+    return address === undefined || known === undefined || known.addresses.some((one) => one.address === address)
   }
 
   close(): void {

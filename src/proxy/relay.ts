@@ -64,8 +64,7 @@ export class Relay implements BodySink {
   start(headers: string[]): void {
     const { status, statusText } = this.#reply
     const framing = this.#framingOf(status, headers)
-    const fields = framing === 'chunked' ? headers : withoutFields(headers, status === NO_CONTENT ? LENGTH : TRAILER)
-    this.#request.writeHead(status, statusText, fields, framing)
+    this.#request.writeHead(status, statusText, fieldsFor(status, headers, framing), framing)
     this.#reply.pipe(this)
     if (this.#reply.ended) return
     this.#request.flush()
@@ -162,11 +161,15 @@ export class Relay implements BodySink {
   }
 }
 
-/** Fields to remove where trailers are impossible: only a chunked body has trailers (RFC 9110 section 6.5). */
-const TRAILER: ReadonlySet<string> = new Set(['trailer'])
+/** Only a chunked body has trailers (RFC 9110 section 6.5), and a 204 must not have a length (section 8.6). */
+const fieldsFor = (status: number, headers: RawHeaders, framing: BodyFraming): RawHeaders => {
+  if (status === NO_CONTENT) return withoutFields(headers, OF_CONTENT)
+  if (framing === 'chunked' || firstField(headers, 'trailer') === undefined) return headers
+  return withoutFields(headers, TRAILER)
+}
 
-/** As TRAILER, and the length, which a 204 must not have (RFC 9110 section 8.6). */
-const LENGTH: ReadonlySet<string> = new Set(['trailer', 'content-length'])
+const TRAILER: ReadonlySet<string> = new Set(['trailer'])
+const OF_CONTENT: ReadonlySet<string> = new Set(['trailer', 'content-length'])
 
 const announcedLength = (headers: RawHeaders) =>
   Number(firstField(headers, 'content-length') ?? Number.POSITIVE_INFINITY)

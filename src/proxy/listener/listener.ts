@@ -4,6 +4,7 @@ import { guarded } from '../../guard.ts'
 import { type Address, listenOn } from '../../net/listen.ts'
 import type { LocalLimit } from '../../events.ts'
 import type { MessageFault } from '../../http1/fault.ts'
+import { FIXED_LIMITS } from '../../http1/head.ts'
 import {
   ServerConnection,
   type ServerHandler,
@@ -46,8 +47,7 @@ export type Listener = {
 }
 
 const LIMITS: Omit<ServerLimits, 'maxHeadBytes'> = {
-  maxFields: 1_000,
-  maxTargetBytes: 16 * 1024,
+  ...FIXED_LIMITS,
   headMs: 30_000,
   // Longer than clients' pools keep theirs: httpx 5 s, most others 60 s at most.
   idleMs: 65_000,

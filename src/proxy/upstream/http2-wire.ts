@@ -1,4 +1,3 @@
-import { isIP } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Timer } from '../../clock.ts'
 import type { Deps } from '../../deps.ts'
@@ -91,16 +90,10 @@ export class Http2Wire {
 
   #withRoom(call: ResponseEvents): Http2Connection | undefined {
     for (const connection of this.#connections) {
-      if (this.#isElsewhere(connection)) connection.leave()
+      if (!this.#names.holds(hostOf(this.#settings.origin), connection.remoteAddress)) connection.leave()
       else if (connection.hasRoom && this.#sentOver.get(call) !== connection) return connection
     }
     return undefined
-  }
-
-  /** Whether it leads to an address that is no longer one of the name's. */
-  #isElsewhere({ remoteAddress }: Http2Connection): boolean {
-    const host = hostOf(this.#settings.origin)
-    return remoteAddress !== undefined && isIP(host) === 0 && !this.#names.holds(host, remoteAddress)
   }
 
   #sendOver(connection: Http2Connection, request: OutgoingRequest, call: ResponseEvents, isNew: boolean): Line {

@@ -1,4 +1,4 @@
-import { isIP, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Timer } from '../../clock.ts'
 import type { Deps } from '../../deps.ts'
 import {
@@ -7,6 +7,7 @@ import {
   type OutgoingRequest,
   type ResponseEvents,
 } from '../../http1/client-connection.ts'
+import { FIXED_LIMITS } from '../../http1/head.ts'
 import { Names, type Resolve } from '../../net/dns-cache.ts'
 import type { Transport } from '../../policy/exchange.ts'
 import { type Line, UpstreamCall, type Wire } from './call.ts'
@@ -24,10 +25,6 @@ export type UpstreamConnections = {
   /** Closes all connections. Calls under way fail. */
   readonly close: () => Promise<void>
 }
-
-const MAX_FIELDS = 1_000
-/** Of requests alone. */
-const MAX_TARGET_BYTES = 16 * 1024
 
 /** Margin in ms below the `Keep-Alive: timeout=5` of an upstream, which may close a little early. */
 const KEEP_ALIVE_MARGIN_MS = 1000
@@ -96,7 +93,7 @@ class Pool {
     this.#deps = deps
     const open = opener(settings, names, ['http/1.1'])
     this.#owner = {
-      limits: () => ({ maxHeadBytes: maxHead(), maxFields: MAX_FIELDS, maxTargetBytes: MAX_TARGET_BYTES }),
+      limits: () => ({ ...FIXED_LIMITS, maxHeadBytes: maxHead() }),
       connect: (onConnected) => {
         const given = this.#given
         this.#given = undefined
@@ -140,13 +137,8 @@ class Pool {
     const connection = free?.connection ?? new ClientConnection(this.#owner, this.#deps.clock)
     this.#all.add(connection)
     const isOld = free !== undefined && free.endsAt <= this.#deps.clock.now()
-    if (fresh || isOld || this.#isElsewhere(connection)) connection.close()
+    if (fresh || isOld || !this.#names.holds(this.#host, connection.remoteAddress)) connection.close()
     return connection
-  }
-
-  /** Whether its socket leads to an address that is no longer one of the name's. */
-  #isElsewhere({ remoteAddress }: ClientConnection): boolean {
-    return remoteAddress !== undefined && isIP(this.#host) === 0 && !this.#names.holds(this.#host, remoteAddress)
   }
 
   #giveBack(connection: ClientConnection, keepAliveMs: number | undefined): void {
