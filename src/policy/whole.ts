@@ -2,6 +2,7 @@
 
 import { type Clock, Watchdog } from '../clock.ts'
 import { ProxyError } from '../errors.ts'
+import type { BodyEnd } from '../events.ts'
 import type { BodyFeed, BodyReceiver, BodySink, Exchange, Reply, RequestBody } from './exchange.ts'
 import { ReplyBase } from './reply-base.ts'
 
@@ -15,47 +16,70 @@ import { ReplyBase } from './reply-base.ts'
 export function wholeBody(
   reply: Reply,
   limitBytes: number,
-  { client, timeouts }: Pick<Exchange, 'client' | 'timeouts'>,
+  call: Pick<Exchange, 'client' | 'timeouts'>,
   clock: Clock,
 ): Promise<Buffer | undefined> {
   if (reply.socket !== undefined) return Promise.resolve(undefined)
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let bytes = 0
-    let progressAt = clock.now()
-    let stalledBefore = clock.stalledMs()
-    let late: ProxyError | undefined
-    const watchdog = new Watchdog(
-      clock,
-      () => progressAt + timeouts.idleMs,
-      () => {
-        const isOurs = clock.stalledMs() > stalledBefore
-        late = new ProxyError('idle_timeout', undefined, isOurs ? { whose: 'sidecar' } : {})
-        reply.discard(isOurs ? 'cancelled' : 'idle_timeout')
-      },
-    )
-    const onGone = () => reply.discard(client.goneAs === 'client_gone' ? 'cancelled' : client.goneAs)
-    const stop = () => {
-      watchdog.stop()
-      client.unlisten(onGone)
-    }
-    client.listen(onGone)
-    watchdog.watch()
+    let givenUp: ProxyError | undefined
+    const wait = waitForBody(call, clock, (end, error) => {
+      givenUp = error
+      reply.discard(end)
+    })
     reply.watch((chunk) => {
-      progressAt = clock.now()
-      stalledBefore = clock.stalledMs()
+      wait.progressed()
       bytes += chunk.length
       if (bytes <= limitBytes) return void chunks.push(chunk)
-      stop()
+      wait.stop()
       resolve(undefined)
     })
     reply.onClosed((end) => {
-      stop()
+      wait.stop()
       if (end === 'complete') resolve(Buffer.concat(chunks))
-      else reject(late ?? new ProxyError(end === 'cancelled' ? client.goneAs : end))
+      else reject(givenUp ?? new ProxyError(end === 'cancelled' ? call.client.goneAs : end))
     })
-    if (client.gone) onGone()
+    if (call.client.gone) wait.giveUpWithClient()
   })
+}
+
+/**
+ * Bounds the wait for a body that is not relayed: it is given up without progress for `idle`, and when its client is gone. The
+ * upstream is not blamed for a time in which the process was paused.
+ * @param giveUp called at most once until `stop`.
+ */
+export function waitForBody(
+  { client, timeouts }: Pick<Exchange, 'client' | 'timeouts'>,
+  clock: Clock,
+  giveUp: (end: BodyEnd, error: ProxyError) => void,
+) {
+  let progressAt = clock.now()
+  let stalledBefore = clock.stalledMs()
+  const watchdog = new Watchdog(
+    clock,
+    () => progressAt + timeouts.idleMs,
+    () => {
+      const isOurs = clock.stalledMs() > stalledBefore
+      const error = new ProxyError('idle_timeout', undefined, isOurs ? { whose: 'sidecar' } : {})
+      giveUp(isOurs ? 'cancelled' : 'idle_timeout', error)
+    },
+  )
+  const giveUpWithClient = () =>
+    giveUp(client.goneAs === 'client_gone' ? 'cancelled' : client.goneAs, new ProxyError(client.goneAs))
+  client.listen(giveUpWithClient)
+  watchdog.watch()
+  return {
+    progressed: () => {
+      progressAt = clock.now()
+      stalledBefore = clock.stalledMs()
+    },
+    giveUpWithClient,
+    stop: () => {
+      watchdog.stop()
+      client.unlisten(giveUpWithClient)
+    },
+  }
 }
 
 /**

@@ -1,12 +1,12 @@
 /** Rewrites URLs in JSON bodies. The response head waits for the body, whose length it announces. */
 
-import { type Clock, Watchdog } from '../../clock.ts'
+import type { Clock } from '../../clock.ts'
 import { type FaultCode, ProxyError } from '../../errors.ts'
 import type { BodyEnd } from '../../events.ts'
 import { fieldOf, firstField, type RawHeaders, withoutFields } from '../../net/fields.ts'
-import { type BodySink, both, type Exchange, type Reply } from '../../policy/exchange.ts'
-import { ReplyBase } from '../../policy/reply-base.ts'
-import { WholeReply } from '../../policy/whole.ts'
+import type { BodySink, Exchange, Reply } from '../../policy/exchange.ts'
+import { HeldReply } from '../../policy/held-reply.ts'
+import { waitForBody, WholeReply } from '../../policy/whole.ts'
 import { withStrings } from './json.ts'
 import { type Address, relocate, type Rewriting } from './rewrite.ts'
 
@@ -37,10 +37,10 @@ export async function withRewrittenJson(
   address: Address,
   clock: Clock,
 ): Promise<Reply> {
-  const held = new HeldReply(reply, inspectBytes)
-  if (!(await held.read(call, clock))) return held
-  const body = withStrings(held.held, pointers, (url) => relocate(url, address))
-  return body === undefined ? held : new WholeReply({ ...headOf(reply), headers: fieldsFor(body, reply.headers) }, body)
+  const read = new ReadReply(reply, inspectBytes)
+  if (!(await read.read(call, clock))) return read
+  const body = withStrings(read.bytes, pointers, (url) => relocate(url, address))
+  return body === undefined ? read : new WholeReply({ ...headOf(reply), headers: fieldsFor(body, reply.headers) }, body)
 }
 
 const headOf = ({ status, statusText }: Reply) => ({ status, statusText })
@@ -67,15 +67,11 @@ function fieldsFor(body: Buffer, headers: RawHeaders): string[] {
 }
 
 /** A reply whose body is read before its head is relayed. What was read is delivered first, the rest as it arrives. */
-class HeldReply extends ReplyBase implements BodySink {
+class ReadReply extends HeldReply implements BodySink {
   readonly #reply: Reply
   readonly #limitBytes: number
   readonly #known = Promise.withResolvers<boolean>()
-  #chunks: Buffer[] = []
-  #bytes = 0
-  #trailers: RawHeaders = []
-  #sink: BodySink | undefined
-  #onData: ((chunk: Buffer) => void) | undefined
+  #heldBytes = 0
   #onProgress = () => {}
 
   constructor(reply: Reply, limitBytes: number) {
@@ -85,76 +81,44 @@ class HeldReply extends ReplyBase implements BodySink {
     this.#limitBytes = limitBytes
   }
 
-  get held(): Buffer {
-    return Buffer.concat(this.#chunks)
+  /** The body as far as it was read. */
+  get bytes(): Buffer {
+    return Buffer.concat(this.held)
   }
 
   /** @returns whether the whole body was read; false when it is larger than the limit. @throws ProxyError */
-  async read({ client, timeouts }: Pick<Exchange, 'client' | 'timeouts'>, clock: Clock): Promise<boolean> {
-    let progressAt = clock.now()
-    let stalledBefore = clock.stalledMs()
-    this.#onProgress = () => {
-      progressAt = clock.now()
-      stalledBefore = clock.stalledMs()
-    }
-    const giveUp = (end: BodyEnd, error: ProxyError) => {
+  async read(call: Pick<Exchange, 'client' | 'timeouts'>, clock: Clock): Promise<boolean> {
+    const wait = waitForBody(call, clock, (end, error) => {
       this.discard(end)
       this.#known.reject(error)
-    }
-    const watchdog = new Watchdog(
-      clock,
-      () => progressAt + timeouts.idleMs,
-      () => {
-        const isOurs = clock.stalledMs() > stalledBefore
-        const error = new ProxyError('idle_timeout', undefined, isOurs ? { whose: 'sidecar' } : {})
-        giveUp(isOurs ? 'cancelled' : 'idle_timeout', error)
-      },
-    )
-    const onGone = () =>
-      giveUp(client.goneAs === 'client_gone' ? 'cancelled' : client.goneAs, new ProxyError(client.goneAs))
-    client.listen(onGone)
-    watchdog.watch()
+    })
+    this.#onProgress = wait.progressed
     this.#reply.pipe(this)
     try {
       return await this.#known.promise
     } finally {
-      watchdog.stop()
-      client.unlisten(onGone)
+      wait.stop()
     }
   }
 
   data(chunk: Buffer): boolean {
-    this.#onData?.(chunk)
-    if (this.#sink !== undefined) return this.#sink.data(chunk)
+    const takesMore = this.deliver(chunk)
+    if (takesMore !== undefined) return takesMore
     this.#onProgress()
-    this.#chunks.push(chunk)
-    this.#bytes += chunk.length
-    if (this.#bytes <= this.#limitBytes) return true
+    this.#heldBytes += chunk.length
+    if (this.#heldBytes <= this.#limitBytes) return true
     this.#known.resolve(false)
     return false
   }
 
   end(trailers: RawHeaders): void {
-    this.#trailers = trailers
-    this.#sink?.end(trailers)
-    this.close('complete')
-    this.#known.resolve(this.#bytes <= this.#limitBytes)
+    this.complete(trailers)
+    this.#known.resolve(this.#heldBytes <= this.#limitBytes)
   }
 
   fail(code: FaultCode): void {
-    this.#sink?.fail(code)
-    this.close(code)
+    this.breakOff(code)
     this.#known.reject(new ProxyError(code))
-  }
-
-  pipe(sink: BodySink): void {
-    const chunks = this.#chunks
-    this.#chunks = []
-    this.#sink = sink
-    let isFlowing = true
-    for (const chunk of chunks) isFlowing = sink.data(chunk)
-    if (this.ended) this.passEnd(sink, this.#trailers)
-    else if (isFlowing) this.resume()
   }
 
   resume(): void {
@@ -165,10 +129,5 @@ class HeldReply extends ReplyBase implements BodySink {
     if (this.ended) return
     this.#reply.discard(end)
     this.close(end)
-  }
-
-  watch(onData: (chunk: Buffer) => void): void {
-    for (const chunk of this.#chunks) onData(chunk)
-    this.#onData = both(this.#onData, onData)
   }
 }

@@ -5,8 +5,8 @@ import type { BodyEnd, Emit } from '../../events.ts'
 import { MessageFault } from '../../http1/fault.ts'
 import type { OutgoingRequest, ResponseEvents, ResponseStart } from '../../http1/client-connection.ts'
 import { NOT_PROCESSED, STREAM_RESET, WANTS_HTTP1 } from '../../http2/faults.ts'
-import { type BodySink, both, type Call, type CallWatch, type Exchange } from '../../policy/exchange.ts'
-import { ReplyBase } from '../../policy/reply-base.ts'
+import type { Call, CallWatch, Exchange } from '../../policy/exchange.ts'
+import { HeldReply } from '../../policy/held-reply.ts'
 import type { RawHeaders } from '../../net/fields.ts'
 import { codeOf, faultFrom } from './wire-faults.ts'
 
@@ -52,7 +52,7 @@ const CHATTY = new MessageFault('malformed', `over ${MAX_INTERIM} interim respon
  * One exchange on the wire: a Call until its response head, then the Reply. When a kept connection turns out dead, the request is
  * sent once more on a new one.
  */
-export class UpstreamCall extends ReplyBase implements Call, ResponseEvents {
+export class UpstreamCall extends HeldReply implements Call, ResponseEvents {
   readonly #exchange: Exchange
   readonly #watch: CallWatch
   readonly #wire: Wire
@@ -71,12 +71,8 @@ export class UpstreamCall extends ReplyBase implements Call, ResponseEvents {
   /** Whether the watch has received the head. It is told nothing after that. */
   #isTold = false
   #interim = 0
-  #sink: BodySink | undefined
-  #held: Buffer[] = []
   #heldBytes = 0
   #isPaused = false
-  #trailers: RawHeaders = []
-  #onData: ((chunk: Buffer) => void) | undefined
 
   constructor(exchange: Exchange, watch: CallWatch, wire: Wire, { clock, emit }: Deps) {
     super()
@@ -110,16 +106,6 @@ export class UpstreamCall extends ReplyBase implements Call, ResponseEvents {
     this.#line?.abort()
   }
 
-  pipe(sink: BodySink): void {
-    const held = this.#held
-    this.#held = []
-    this.#sink = sink
-    let flowing = true
-    for (const chunk of held) flowing = sink.data(chunk)
-    if (this.ended) this.passEnd(sink, this.#trailers)
-    else if (flowing) this.resume()
-  }
-
   resume(): void {
     if (!this.#isPaused) return
     this.#isPaused = false
@@ -131,20 +117,15 @@ export class UpstreamCall extends ReplyBase implements Call, ResponseEvents {
     this.#line?.pause()
   }
 
-  watch(onData: (chunk: Buffer) => void): void {
-    for (const chunk of this.#held) onData(chunk)
-    this.#onData = both(this.#onData, onData)
-  }
-
   /** Ends this call alone after a defect of the sidecar. The upstream is not blamed. */
   lost(error: unknown): void {
     this.#emit({ kind: 'fault', error, where: 'attempt' })
     if (this.ended) return
-    this.close('internal')
     this.#line?.abort()
     this.socket?.destroy()
-    if (this.#isTold) this.#sink?.fail('internal')
-    else this.#watch.failed('internal', error)
+    if (this.#isTold) return this.breakOff('internal')
+    this.close('internal')
+    this.#watch.failed('internal', error)
   }
 
   started(connectMs: number | undefined): void {
@@ -192,21 +173,13 @@ export class UpstreamCall extends ReplyBase implements Call, ResponseEvents {
 
   data(chunk: Buffer): void {
     if (this.ended) return
-    this.#onData?.(chunk)
-    if (this.#sink !== undefined) {
-      if (!this.#sink.data(chunk)) this.#pause()
-      return
-    }
-    this.#held.push(chunk)
-    this.#heldBytes += chunk.length
-    if (this.#heldBytes > HELD_BYTES) this.#pause()
+    const takesMore = this.deliver(chunk)
+    if (takesMore === undefined) this.#heldBytes += chunk.length
+    if (!(takesMore ?? this.#heldBytes <= HELD_BYTES)) this.#pause()
   }
 
   end(trailers: RawHeaders): void {
-    if (this.ended) return
-    this.#trailers = trailers
-    this.#sink?.end(trailers)
-    this.close('complete')
+    if (!this.ended) this.complete(trailers)
   }
 
   unreadable({ detail }: MessageFault, bytes: Buffer): void {
@@ -215,10 +188,7 @@ export class UpstreamCall extends ReplyBase implements Call, ResponseEvents {
 
   failed(error: Error | MessageFault): void {
     if (this.ended) return
-    if (this.#hasHead) {
-      this.#sink?.fail('body_truncated')
-      return this.close('body_truncated')
-    }
+    if (this.#hasHead) return this.breakOff('body_truncated')
     if (this.#isUnprocessed(error)) return this.#sendAfresh()
     const code = faultFrom(error, this.#hasStarted, this.#wire.isTls)
     if (code === 'reset' && this.#isStale(error)) return this.#sendAfresh()
