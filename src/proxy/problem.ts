@@ -1,5 +1,5 @@
 import type { ProxyError } from '../errors.ts'
-import type { ServerRequest } from '../http1/server-connection.ts'
+import type { ServerRequest } from '../http1/server-request.ts'
 
 export type ProblemContext = {
   /** undefined when no upstream was found. */

@@ -1,6 +1,6 @@
 import { type Clock, Watchdog } from '../clock.ts'
 import type { FaultCode } from '../errors.ts'
-import type { BodyFraming, ServerRequest } from '../http1/server-connection.ts'
+import type { BodyFraming, ServerRequest } from '../http1/server-request.ts'
 import { guarded } from '../guard.ts'
 import type { BodySink, Reply } from '../policy/exchange.ts'
 import { Untaken } from '../net/untaken.ts'

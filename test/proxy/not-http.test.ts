@@ -6,7 +6,7 @@ import { withSidecar } from '../support/sidecar.ts'
 const SPACED: Scene = (request) =>
   void request.socket.end('HTTP/1.1 200 OK\r\nset-cookie: id=secret\r\nbad field : x\r\n\r\nhello')
 
-test('a response that is no HTTP: the problem says why, and the debug log shows what came, without cookies', async (t) => {
+test('a response that is no HTTP: the problem says why, the debug log shows what came', async (t) => {
   const { proxy, url } = await withSidecar(t, [SPACED])
   const answer = await ask(url)
   expect([answer.status, problemOf(answer).type]).toEqual([502, 'urn:breakwater:protocol'])

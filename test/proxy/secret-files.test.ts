@@ -80,7 +80,7 @@ test('headers: a file that vanishes or is spoilt keeps its last value, and that 
   expect(JSON.stringify(proxy.log)).not.toMatch(/a\\nb|found again/)
 })
 
-test('headers: a file that cannot be read, or has no value, stops the start with an error that names the key', async (t) => {
+test('headers: a file without a readable value stops the start; the error names the key', async (t) => {
   const empty = join(temporaryFolder(t), 'empty')
   writeFileSync(empty, '\n')
   const key = 'upstreams.web.headers.request.set.x-api-key'
@@ -88,7 +88,7 @@ test('headers: a file that cannot be read, or has no value, stops the start with
   await expect(withSecret(t, empty)).rejects.toThrow(`${key}: ${empty} is empty`)
 })
 
-test('reload: reads the files again, keeps the value of one that has vanished, and refuses one that it never read', async (t) => {
+test('reload: files are read again; a vanished one keeps its value, an unread one is refused', async (t) => {
   const secret = mountedSecret(t)
   const { clock, proxy, sent, web } = await withSecret(t, secret.file)
   secret.put('second value')

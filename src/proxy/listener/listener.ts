@@ -5,12 +5,8 @@ import { type Address, listenOn } from '../../net/listen.ts'
 import type { LocalLimit } from '../../events.ts'
 import type { MessageFault } from '../../http1/fault.ts'
 import { FIXED_LIMITS } from '../../http1/head.ts'
-import {
-  ServerConnection,
-  type ServerHandler,
-  type ServerLimits,
-  type ServerRequest,
-} from '../../http1/server-connection.ts'
+import { ServerConnection, type ServerHandler, type ServerLimits } from '../../http1/server-connection.ts'
+import type { ServerRequest } from '../../http1/server-request.ts'
 import { faultCodeOf } from './message-fault.ts'
 import type { Upstream } from '../route.ts'
 import { splitPrefix } from './target.ts'

@@ -13,7 +13,7 @@ import {
 import type { Deps } from '../../deps.ts'
 import type { MessageFault } from '../../http1/fault.ts'
 import { CHUNKED } from '../../http1/framing.ts'
-import type { RequestOwner, ServerRequest } from '../../http1/server-connection.ts'
+import type { RequestOwner, ServerRequest } from '../../http1/server-request.ts'
 import { fieldOf, firstField, withoutFields } from '../../net/fields.ts'
 import { guarded } from '../../guard.ts'
 import { outOfTime } from '../../policy/out-of-time.ts'

@@ -1,10 +1,10 @@
 import type { TLSSocket } from 'node:tls'
-import type { Timer } from '../../clock.ts'
 import type { Deps } from '../../deps.ts'
 import type { OutgoingRequest, ResponseEvents } from '../../http1/client-connection.ts'
 import type { Http2Connection } from '../../http2/connection.ts'
 import type { Names } from '../../net/dns-cache.ts'
 import type { Line } from './call.ts'
+import { IdleTimer } from './idle-timer.ts'
 import { hostOf, opener, type Sockets, type TransportSettings } from './open-socket.ts'
 
 /** HTTP/1.1 connections to the same upstream. */
@@ -16,9 +16,6 @@ export type Http1 = {
 
 /** Time in ms for which an upstream that chose HTTP/1.1 is not offered HTTP/2. */
 const HTTP1_FOR_MS = 60_000
-
-/** Time in ms by which idle connections are closed late, so that several are closed at once. */
-const SWEEP_LATE_MS = 20
 
 /** A socket on its way up. `error` is its newest. */
 type Attempt = { readonly socket: TLSSocket; readonly since: number; error: Error | undefined }
@@ -34,6 +31,7 @@ export class Http2Wire {
   readonly #sockets: Sockets
   readonly #deps: Deps
   readonly #open: ReturnType<typeof opener>
+  readonly #idleTimer: IdleTimer
   /** undici takes 100 ms to load: it is read before the first call. */
   readonly #code = import('../../http2/connection.ts')
   readonly #connections = new Set<Http2Connection>()
@@ -44,7 +42,6 @@ export class Http2Wire {
   readonly #waiting = new Set<WaitingLine>()
   #attempt: Attempt | undefined
   #http1Until = Number.NEGATIVE_INFINITY
-  #sweep: Timer | undefined
   #isRetired = false
 
   constructor(settings: TransportSettings, names: Names, http1: Http1, sockets: Sockets, deps: Deps) {
@@ -53,6 +50,7 @@ export class Http2Wire {
     this.#http1 = http1
     this.#sockets = sockets
     this.#deps = deps
+    this.#idleTimer = new IdleTimer(deps.clock, (now) => this.#closeIdle(now))
     this.#open = opener(settings, names, ['h2', 'http/1.1'])
     // The call that needs it reports the error.
     this.#code.catch(() => {})
@@ -84,8 +82,7 @@ export class Http2Wire {
   retire(): void {
     this.#isRetired = true
     for (const connection of this.#connections) if (connection.calls === 0) connection.leave()
-    if (this.#sweep !== undefined) this.#deps.clock.cancel(this.#sweep)
-    this.#sweep = undefined
+    this.#idleTimer.stop()
   }
 
   #withRoom(call: ResponseEvents): Http2Connection | undefined {
@@ -198,22 +195,20 @@ export class Http2Wire {
 
   #idle(connection: Http2Connection): void {
     if (this.#isRetired) return connection.leave()
-    this.#idleSince.set(connection, this.#deps.clock.now())
-    this.#sweepIn(this.#settings.idleMs)
+    const now = this.#deps.clock.now()
+    this.#idleSince.set(connection, now)
+    this.#idleTimer.by(now + this.#settings.idleMs)
   }
 
-  #sweepIn(ms: number): void {
-    this.#sweep ??= this.#deps.clock.after(ms + SWEEP_LATE_MS, () => {
-      this.#sweep = undefined
-      const now = this.#deps.clock.now()
-      let left = Number.POSITIVE_INFINITY
-      for (const [connection, since] of this.#idleSince) {
-        const leftMs = since + this.#settings.idleMs - now
-        if (leftMs <= 0) connection.leave()
-        else left = Math.min(left, leftMs)
-      }
-      if (left < Number.POSITIVE_INFINITY) this.#sweepIn(left)
-    })
+  /** @returns monotonic ms at which the next one is due; Infinity for none. */
+  #closeIdle(now: number): number {
+    let nextAt = Number.POSITIVE_INFINITY
+    for (const [connection, since] of this.#idleSince) {
+      const endsAt = since + this.#settings.idleMs
+      if (endsAt > now) nextAt = Math.min(nextAt, endsAt)
+      else connection.leave()
+    }
+    return nextAt
   }
 }
 

@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net'
-import type { Timer } from '../../clock.ts'
 import type { Deps } from '../../deps.ts'
 import {
   ClientConnection,
@@ -12,6 +11,7 @@ import { Names, type Resolve } from '../../net/dns-cache.ts'
 import type { Transport } from '../../policy/exchange.ts'
 import { type Line, UpstreamCall, type Wire } from './call.ts'
 import { Http2Wire } from './http2-wire.ts'
+import { IdleTimer } from './idle-timer.ts'
 import { hostOf, opener, Sockets, type TransportSettings } from './open-socket.ts'
 
 export type { TransportSettings } from './open-socket.ts'
@@ -28,9 +28,6 @@ export type UpstreamConnections = {
 
 /** Margin in ms below the `Keep-Alive: timeout=5` of an upstream, which may close a little early. */
 const KEEP_ALIVE_MARGIN_MS = 1000
-
-/** Time in ms by which idle connections are closed late, so that several are closed at once. */
-const SWEEP_LATE_MS = 20
 
 /**
  * Connections to one upstream.
@@ -77,13 +74,12 @@ class Pool {
   readonly #idleMs: number
   readonly #deps: Deps
   readonly #owner: ClientConnectionOwner
+  readonly #idleTimer: IdleTimer
   readonly #all = new Set<ClientConnection>()
   /** The last used one stands last. */
   readonly #free: Free[] = []
   /** Connected already, for the connection that is to be opened next. */
   #given: Socket | undefined
-  #sweep: Timer | undefined
-  #sweepAt = Number.POSITIVE_INFINITY
   #isRetired = false
 
   constructor(settings: TransportSettings, names: Names, sockets: Sockets, maxHead: () => number, deps: Deps) {
@@ -91,6 +87,7 @@ class Pool {
     this.#host = hostOf(settings.origin)
     this.#idleMs = settings.idleMs
     this.#deps = deps
+    this.#idleTimer = new IdleTimer(deps.clock, (now) => this.#closeIdle(now))
     const open = opener(settings, names, ['http/1.1'])
     this.#owner = {
       limits: () => ({ ...FIXED_LIMITS, maxHeadBytes: maxHead() }),
@@ -149,31 +146,20 @@ class Pool {
     const hintMs = keepAliveMs === undefined ? this.#idleMs : keepAliveMs - KEEP_ALIVE_MARGIN_MS
     const endsAt = this.#deps.clock.now() + Math.min(this.#idleMs, Math.max(0, hintMs))
     this.#free.push({ connection, endsAt })
-    this.#sweepBy(endsAt)
+    this.#idleTimer.by(endsAt)
   }
 
-  /** One timer for all idle connections: it is set anew only when one of them ends sooner. */
-  #sweepBy(at: number): void {
-    if (at >= this.#sweepAt) return
-    const { clock } = this.#deps
-    if (this.#sweep !== undefined) clock.cancel(this.#sweep)
-    this.#sweepAt = at
-    this.#sweep = clock.after(at - clock.now() + SWEEP_LATE_MS, () => this.#closeIdle())
-  }
-
-  #closeIdle(): void {
-    this.#sweep = undefined
-    this.#sweepAt = Number.POSITIVE_INFINITY
-    const now = this.#deps.clock.now()
+  /** @returns monotonic ms at which the next one is due; Infinity for none. */
+  #closeIdle(now: number): number {
     let nextAt = Number.POSITIVE_INFINITY
-    for (const one of [...this.#free]) {
-      if (one.endsAt > now) nextAt = Math.min(nextAt, one.endsAt)
+    for (const { connection, endsAt } of [...this.#free]) {
+      if (endsAt > now) nextAt = Math.min(nextAt, endsAt)
       else {
-        one.connection.close()
-        this.#forget(one.connection)
+        connection.close()
+        this.#forget(connection)
       }
     }
-    if (nextAt < Number.POSITIVE_INFINITY) this.#sweepBy(nextAt)
+    return nextAt
   }
 
   #forget(connection: ClientConnection): void {
@@ -188,8 +174,7 @@ class Pool {
       connection.close()
       this.#forget(connection)
     }
-    if (this.#sweep !== undefined) this.#deps.clock.cancel(this.#sweep)
-    this.#sweep = undefined
+    this.#idleTimer.stop()
   }
 }
 
