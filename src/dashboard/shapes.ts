@@ -3,12 +3,22 @@
 export type BreakerState = 'closed' | 'open' | 'half-open'
 export type BreakerMode = 'auto' | 'forced-open' | 'forced-closed' | 'observe'
 
+/** `until` null: until somebody sets another mode. */
+export type ForcedView = {
+  readonly since: string
+  readonly until: string | null
+  readonly reason: string | null
+  readonly by: string | null
+}
+
 export type BreakerView = {
   /** null for the breaker of the upstream, which serves all routes without one of their own. */
   readonly route: string | null
   /** null when the upstream has one endpoint only. */
   readonly endpoint: string | null
   readonly mode: BreakerMode
+  /** What an operator said of the mode; null while it is `auto`. */
+  readonly forced: ForcedView | null
   readonly state: BreakerState
   readonly consecutive_failures: number
   readonly open_for_s: number

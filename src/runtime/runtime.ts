@@ -1,6 +1,6 @@
 import type { Config } from '../config/schema.ts'
 import type { Deps } from '../deps.ts'
-import type { BreakerMode, EndpointSnapshot, Snapshot, UpstreamSnapshot } from '../events.ts'
+import type { BreakerOrder, EndpointSnapshot, Snapshot, UpstreamSnapshot } from '../events.ts'
 import { compileMatch } from '../job/match.ts'
 import type { TimeoutRules } from '../job/timeouts.ts'
 import type { Breaker } from '../policy/breaker/breaker.ts'
@@ -31,7 +31,7 @@ export type Runtime = {
   /** Lets open breakers of the endpoint admit probes, after its health check succeeded. */
   readonly allowProbes: (upstream: string, origin: string) => void
   /** Sets the mode of an upstream's breakers. @returns the number of matching breakers. */
-  readonly setMode: (upstream: string, matches: (breaker: Breaker) => boolean, mode: BreakerMode) => number
+  readonly setMode: (upstream: string, matches: (breaker: Breaker) => boolean, order: BreakerOrder) => number
   /** Closes the connections to all upstreams. */
   readonly close: () => Promise<void>
 }
@@ -73,7 +73,7 @@ export function compile(
     snapshot: () => ({ upstreams: states.map((state) => snapshotOf(state, deps)) }),
     isOpen: (name, origin) => breakers.get(name)?.isOpen(origin) ?? false,
     allowProbes: (name, origin) => breakers.get(name)?.allowProbes(origin),
-    setMode: (name, matches, mode) => breakers.get(name)?.setMode(matches, mode) ?? 0,
+    setMode: (name, matches, order) => breakers.get(name)?.setMode(matches, order) ?? 0,
     close: async () => {
       await Promise.all(states.flatMap(({ endpoints }) => endpoints.map(({ wire }) => wire.close())))
     },

@@ -1,7 +1,7 @@
 import type { StoredCheckpoint } from '../../checkpoint/record.ts'
 import type { Clock } from '../../clock.ts'
 import type { CheckpointNews } from '../../dashboard/shapes.ts'
-import type { BreakerMode, BreakerSnapshot, Event, UpstreamSnapshot } from '../../events.ts'
+import type { BreakerOrder, BreakerSnapshot, Event, UpstreamSnapshot } from '../../events.ts'
 import { Failures, isFailure } from './failures.ts'
 import { Live } from './live.ts'
 import { Recent } from './recent.ts'
@@ -13,7 +13,7 @@ export type Plane = {
   readonly setMode: (
     upstream: string,
     meant: (breaker: Pick<BreakerSnapshot, 'route' | 'endpoint'>) => boolean,
-    mode: BreakerMode,
+    order: BreakerOrder,
   ) => number
   readonly clock: Clock
 }

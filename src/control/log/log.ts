@@ -140,8 +140,10 @@ function createFold(logger: Logger, asked: boolean, bursts: Bursts): Pick<Log, '
         return
       }
       case 'breaker_mode': {
-        const { upstream, route, endpoint, mode } = event
-        logger[mode === 'auto' ? 'info' : 'warn']({ upstream, route, endpoint, mode }, 'breaker mode set')
+        const { upstream, route, endpoint, mode, hasEnded, forced } = event
+        const { reason, by, until } = forced ?? {}
+        const fields = { upstream, route, endpoint, mode, reason, by, until: until && isoTime(until) }
+        logger[mode === 'auto' ? 'info' : 'warn'](fields, hasEnded ? 'breaker mode ended' : 'breaker mode set')
         return
       }
       case 'breaker_window_restarted': {
