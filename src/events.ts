@@ -125,6 +125,8 @@ export type RequestEvent = {
   readonly startedAt: number
   /** Finished attempts, in the order of their ends. */
   readonly history: readonly Readonly<AttemptRecord>[]
+  /** Why no further retry followed; undefined where nothing was left to retry. */
+  readonly retryDenied: RetryDenial | undefined
   /** Whether the call that answered it was made for other requests, too (hold, collapse). */
   readonly shared: boolean
   /** undefined unless the request is recorded. */

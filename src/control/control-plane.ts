@@ -22,6 +22,7 @@ import { jobOperations } from './api/operations/job.ts'
 import { type Observed, observationOperations, probeOperations } from './api/operations/observation.ts'
 import { pageOperations } from './api/operations/page.ts'
 import { progressOperation } from './api/operations/progress.ts'
+import { requestOperations } from './api/operations/request.ts'
 import { upstreamOperations } from './api/operations/upstream.ts'
 import { type Control, type ControlTerms, startControl } from './api/server.ts'
 import { healthChecks, type RedisClients, type UpstreamLooks } from './health/checks.ts'
@@ -142,6 +143,7 @@ export class ControlPlane {
       ...jobOperations(store, book, { inputs: config.job.inputs, timeouts: config.timeouts }, deps.clock),
       ...configOperations(reloads),
       ...upstreamOperations(observers.overview),
+      ...requestOperations(observers.overview),
     ]
     const all = [...operations, describing(operations, version), ...this.#page]
     const terms = { token: config.control.token, maxBodyBytes: config.checkpoints.maxBody, operations: all }

@@ -27,6 +27,13 @@ export function seconds(value) {
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`
 }
 
+/** A time that has passed, in its two largest units at most. @param {number} s */
+export function ago(s) {
+  if (s < 3600) return seconds(Math.floor(s))
+  const hours = Math.floor(s / 3600)
+  return hours < 48 ? seconds(s) : `${Math.floor(hours / 24)} d ${hours % 24} h`
+}
+
 /** @param {number | null} percent */
 export const share = (percent) => (percent === null ? NONE : `${TENTHS.format(percent)} %`)
 
@@ -104,12 +111,14 @@ export const many = (n, one, several = `${one}s`) => `${WHOLE.format(n)} ${n ===
 
 /** Sums of the last `seconds` samples. @param {readonly Sample[]} samples @param {string} upstream @param {number} seconds */
 export function lately(samples, upstream, seconds) {
-  const sum = { requests: 0, failed: 0, attempts: 0, retries: 0, resumes: 0 }
+  const sum = { requests: 0, failed: 0, refused: 0, saved: 0, attempts: 0, retries: 0, resumes: 0 }
   for (const { upstreams } of samples.slice(-seconds)) {
     const sample = upstreams[upstream]
     if (sample === undefined) continue
     sum.requests += sample.requests
     sum.failed += sample.failed
+    sum.refused += sample.refused
+    sum.saved += sample.saved
     sum.attempts += sample.attempts
     sum.retries += sample.retries
     sum.resumes += sample.resumes

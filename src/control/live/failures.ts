@@ -1,6 +1,7 @@
 import { isoTime } from '../../clock.ts'
-import type { Failure } from '../../dashboard/shapes.ts'
+import type { Failure, RequestView } from '../../dashboard/shapes.ts'
 import type { RequestEvent, RouteRef } from '../../events.ts'
+import { shownRequest } from './requests.ts'
 
 /** Number of failures of each kind that are kept. */
 const MAX_KEPT = 100
@@ -34,6 +35,11 @@ export class Failures {
 
   newestFirst(): Failure[] {
     return [...this.#tried.all, ...this.#untried.all].sort((a, b) => b.place - a.place).map(shown)
+  }
+
+  find(id: string): RequestView | undefined {
+    const found = [...this.#tried.all, ...this.#untried.all].find(({ event }) => event.id === id)
+    return found && shownRequest(found)
   }
 
   lastOf(upstream: string): Failure | undefined {

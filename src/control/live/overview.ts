@@ -5,6 +5,7 @@ import type { BreakerOrder, BreakerSnapshot, Event, UpstreamSnapshot } from '../
 import { Failures, isFailure } from './failures.ts'
 import { Live } from './live.ts'
 import { Recent } from './recent.ts'
+import { Requests } from './requests.ts'
 
 /** What the page may ask of the data plane and tell it. */
 export type Plane = {
@@ -23,6 +24,7 @@ export class Overview {
   readonly plane: Plane
   readonly recent: Recent
   readonly failures = new Failures()
+  readonly requests = new Requests()
   readonly live: Live
 
   constructor(plane: Plane) {
@@ -33,8 +35,10 @@ export class Overview {
 
   record(event: Event): void {
     this.recent.record(event)
-    if (event.kind !== 'request') this.live.record(event)
-    else if (isFailure(event)) this.failures.record(event, this.plane.clock.wallNow())
+    if (event.kind !== 'request') return this.live.record(event)
+    const wallAt = this.plane.clock.wallNow()
+    this.requests.record(event, wallAt)
+    if (isFailure(event)) this.failures.record(event, wallAt)
   }
 
   /** Takes a checkpoint that was saved. */

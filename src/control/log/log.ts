@@ -248,6 +248,7 @@ function writeAccess(logger: Logger, event: RequestEvent): void {
     shared: event.shared || undefined,
     job: event.history.findLast(({ job }) => job !== undefined)?.job,
     history: historyOf(event),
+    retry_denied: event.retryDenied,
     request_id: event.id,
     trace_id: event.trace?.traceId,
   }

@@ -376,6 +376,7 @@ export class Visit implements RequestOwner {
       bytesOut: this.#relay?.bytes ?? 0,
       startedAt: this.#startedAt,
       history: exchange?.history ?? [],
+      retryDenied: exchange?.retryDenied,
       shared: exchange?.isShared ?? false,
       trace: this.#joined?.trace,
     })
