@@ -18,6 +18,8 @@ import type { Operation } from './api/operation.ts'
 import { checkpointOperations } from './api/operations/checkpoint.ts'
 import { type ConfigInForce, configOperations } from './api/operations/config.ts'
 import { explainOperation } from './api/operations/explain.ts'
+import { historyOperation } from './api/operations/history.ts'
+import { incidentOperations } from './api/operations/incidents.ts'
 import { jobOperations } from './api/operations/job.ts'
 import { type Observed, observationOperations, probeOperations } from './api/operations/observation.ts'
 import { pageOperations } from './api/operations/page.ts'
@@ -144,6 +146,11 @@ export class ControlPlane {
       ...configOperations(reloads),
       ...upstreamOperations(observers.overview),
       ...requestOperations(observers.overview),
+      historyOperation(
+        (query) => observers.overview.history.ask(query),
+        () => deps.clock.wallNow(),
+      ),
+      ...incidentOperations({ all: () => [] }),
     ]
     const all = [...operations, describing(operations, version), ...this.#page]
     const terms = { token: config.control.token, maxBodyBytes: config.checkpoints.maxBody, operations: all }

@@ -72,6 +72,7 @@ export class Observers {
 
   close(): void {
     this.#unwatch()
+    this.overview.close()
     this.#tracing?.close()
     this.log.flush()
   }

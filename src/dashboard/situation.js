@@ -13,7 +13,7 @@ import { nowOf } from './state.js'
  */
 /** @typedef {'lost' | 'locked' | 'store' | 'draining' | 'disk' | 'check' | 'refused' | 'restart' | 'budget' | 'deadlines' | 'lag'} OwnTrouble */
 
-/** @type {readonly (UpstreamState | OwnTrouble)[]} */
+/** @type {readonly string[]} */
 const WORST_FIRST = [
   ...['lost', 'locked', 'store', 'draining'],
   ...['down', 'broken', 'failing', 'limited', 'overload', 'unreachable', 'trying', 'slow', 'forced'],

@@ -28,6 +28,8 @@ const FAILURE = {
   attempts: 1,
   total_ms: 1,
   history: [],
+  refused: false,
+  trace_id: null,
   request_id: '1',
 }
 const UPSTREAM: UpstreamView = {

@@ -2,6 +2,7 @@ import type { StoredCheckpoint } from '../../checkpoint/record.ts'
 import type { Clock } from '../../clock.ts'
 import type { CheckpointNews } from '../../dashboard/shapes.ts'
 import type { BreakerOrder, BreakerSnapshot, Event, UpstreamSnapshot } from '../../events.ts'
+import { History } from '../history/history.ts'
 import { Failures, isFailure } from './failures.ts'
 import { Live } from './live.ts'
 import { Recent } from './recent.ts'
@@ -26,19 +27,26 @@ export class Overview {
   readonly failures = new Failures()
   readonly requests = new Requests()
   readonly live: Live
+  readonly history: History
 
   constructor(plane: Plane) {
     this.plane = plane
-    this.recent = new Recent(plane.upstreams, plane.clock)
+    this.history = new History(() => plane.upstreams().map(({ name }) => name), plane.clock)
+    this.recent = new Recent(plane.upstreams, plane.clock, (...second) => this.history.second(...second))
     this.live = new Live(this.recent, plane.clock)
   }
 
   record(event: Event): void {
     this.recent.record(event)
+    this.history.record(event)
     if (event.kind !== 'request') return this.live.record(event)
     const wallAt = this.plane.clock.wallNow()
     this.requests.record(event, wallAt)
     if (isFailure(event)) this.failures.record(event, wallAt)
+  }
+
+  close(): void {
+    this.recent.close()
   }
 
   /** Takes a checkpoint that was saved. */

@@ -63,12 +63,14 @@ const FAILURE = z.object({
   path: z.string(),
   status: z.int(),
   reason: z.string().nullable(),
+  refused: z.boolean().describe('by the sidecar, without an attempt'),
   attempts: z.int(),
   total_ms: z.number(),
   history: z.array(
     z.object({ at_ms: z.number(), ms: z.number(), outcome: z.string(), endpoint: z.string().nullable() }),
   ),
   request_id: z.string(),
+  trace_id: z.string().nullable(),
 }) satisfies z.ZodType<Failure>
 /** Longest time that a mode may be set for, in ms: what is to hold for longer belongs into the file. */
 const MAX_FORCED_MS = 7 * 86_400_000
