@@ -42,6 +42,9 @@ export const errorPercent = ({ requests, failed }) => (requests === 0 ? null : (
 
 /** Hours, minutes and seconds in the browser's time zone. @param {string} iso */
 export const timeOfDay = (iso) => TIME.format(Date.parse(iso))
+/** @param {number} ms */
+export const hourAndMinute = (ms) => HOUR_AND_MINUTE.format(ms)
+const HOUR_AND_MINUTE = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' })
 const TIME = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' })
 
 /** The time of day, after its day when that is not the day of `now`. @param {string} iso @param {string | undefined} now */
@@ -111,7 +114,7 @@ export const many = (n, one, several = `${one}s`) => `${WHOLE.format(n)} ${n ===
 
 /** Sums of the last `seconds` samples. @param {readonly Sample[]} samples @param {string} upstream @param {number} seconds */
 export function lately(samples, upstream, seconds) {
-  const sum = { requests: 0, failed: 0, refused: 0, saved: 0, attempts: 0, retries: 0, resumes: 0 }
+  const sum = { requests: 0, failed: 0, refused: 0, saved: 0, limited: 0, attempts: 0, retries: 0, resumes: 0 }
   for (const { upstreams } of samples.slice(-seconds)) {
     const sample = upstreams[upstream]
     if (sample === undefined) continue
@@ -119,6 +122,7 @@ export function lately(samples, upstream, seconds) {
     sum.failed += sample.failed
     sum.refused += sample.refused
     sum.saved += sample.saved
+    sum.limited += sample.limited
     sum.attempts += sample.attempts
     sum.retries += sample.retries
     sum.resumes += sample.resumes

@@ -95,7 +95,7 @@ const WORDS = {
     todo: `nothing here: the sidecar ${retryWords(one.open)}; mend ${one.upstream.name} (${whereOf(one)})`,
   }),
   broken: (one) => ({
-    what: `is broken in part (${one.open.map((breaker) => breakerName(breaker, one.upstream.breakers)).join(', ')})${because(one)}`,
+    what: `is broken at ${one.open.map((breaker) => breakerName(breaker, one.upstream.breakers)).join(', ')}${because(one)}`,
     todo: `nothing here: the sidecar ${retryWords(one.open)}; look at that part of ${one.upstream.name}`,
   }),
   failing: (one) => ({
@@ -116,10 +116,6 @@ const WORDS = {
   unreachable: () => ({
     what: 'does not answer its health check, and nobody calls it',
     todo: 'see whether it runs and whether its url is right',
-  }),
-  trying: (one) => ({
-    what: `was down and is being tried again${because(one)}`,
-    todo: 'wait: its breaker closes after the next successes',
   }),
   slow: (one) => ({
     what: `is ${count(one.upstream.slowdown ?? 0)} times slower than unloaded (p99 ${length(one.upstream.latency_ms.p99)})`,
@@ -171,6 +167,7 @@ function whereOf({ causes }) {
 
 /** @param {readonly BreakerView[]} open */
 function retryWords(open) {
+  if (open.some(({ state }) => state === 'half-open')) return 'is trying it again now'
   const soonest = Math.min(...open.map(({ open_for_s }) => open_for_s))
   return soonest > 0 && Number.isFinite(soonest)
     ? `tries it again in ${seconds(soonest)}`
@@ -178,10 +175,11 @@ function retryWords(open) {
 }
 
 /** @param {Cost} cost */
-export function costWords({ failed, refused, saved, jobs, requests, seconds: over }) {
+export function costWords({ failed, refused, saved, limited, jobs, requests, seconds: over }) {
   const parts = [
     ...(failed === 0 ? [] : [`${count(failed)} failed`]),
     ...(refused === 0 ? [] : [`${count(refused)} refused`]),
+    ...(limited === 0 ? [] : [`${many(limited, 'attempt')} answered 429`]),
     ...(saved === 0 ? [] : [`${count(saved)} saved by retries`]),
     ...(jobs === 0 ? [] : [`${many(jobs, 'job')} touched`]),
   ]

@@ -58,6 +58,8 @@ export type UpstreamSample = {
   /** Succeeded after an attempt that had failed. */
   readonly saved: number
   readonly attempts: number
+  /** Attempts that the upstream answered with 429. */
+  readonly limited: number
   readonly retries: number
   readonly in_flight: number
   readonly queued: number
@@ -343,7 +345,17 @@ export type ConfigView = {
   readonly last_reload: Reload | null
 }
 
-/** Answer of `GET /health`. */
+/** Answer of `GET /v1/config/changes`. `before`, `after` null: not in that text. */
+export type ConfigChangesView = {
+  readonly of: 'refused' | 'in force' | 'none'
+  readonly from: string
+  readonly to: string
+  readonly changes:
+    | readonly { readonly path: string; readonly before: string | null; readonly after: string | null }[]
+    | null
+}
+
+/** Answer of `GET /v1/health`. `ready`: whether the sidecar takes traffic. */
 export type HealthView = {
   readonly status: string
   readonly service: string
@@ -352,6 +364,7 @@ export type HealthView = {
     Record<string, { readonly healthy: boolean; readonly details: string; readonly latency_ms?: number | undefined }>
   >
   readonly timestamp: string
+  readonly ready: boolean
 }
 
 /** A server-sent event: its name, and its data as text. */

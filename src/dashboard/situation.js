@@ -9,14 +9,14 @@ import { nowOf } from './state.js'
 /**
  * In the order of their gravity. `unreachable`: its health check fails, though no request has. `quiet` is no trouble: the
  * breaker admits a probe, and nobody calls.
- * @typedef {'down' | 'broken' | 'failing' | 'limited' | 'overload' | 'unreachable' | 'trying' | 'slow' | 'forced' | 'well' | 'quiet' | 'idle'} UpstreamState
+ * @typedef {'down' | 'broken' | 'failing' | 'limited' | 'overload' | 'unreachable' | 'slow' | 'forced' | 'well' | 'quiet' | 'idle'} UpstreamState
  */
 /** @typedef {'lost' | 'locked' | 'store' | 'draining' | 'disk' | 'check' | 'refused' | 'restart' | 'budget' | 'deadlines' | 'lag'} OwnTrouble */
 
 /** @type {readonly string[]} */
 const WORST_FIRST = [
   ...['lost', 'locked', 'store', 'draining'],
-  ...['down', 'broken', 'failing', 'limited', 'overload', 'unreachable', 'trying', 'slow', 'forced'],
+  ...['down', 'broken', 'failing', 'limited', 'overload', 'unreachable', 'slow', 'forced'],
   ...['refused', 'restart', 'disk', 'check', 'budget', 'deadlines', 'lag'],
 ]
 /** @type {ReadonlySet<string>} */
@@ -45,7 +45,7 @@ const EFFECTS = new Set(['breaker_open', 'breaker_forced'])
  * }} Standing
  */
 /** @typedef {{ readonly cause: string, readonly count: number }} Cause */
-/** Of `seconds`, or of an incident. @typedef {{ readonly failed: number, readonly refused: number, readonly saved: number, readonly requests: number, readonly jobs: number, readonly seconds: number | undefined }} Cost */
+/** Of `seconds`, or of an incident. @typedef {{ readonly failed: number, readonly refused: number, readonly saved: number, readonly requests: number, readonly limited: number, readonly jobs: number, readonly seconds: number | undefined }} Cost */
 /** @typedef {{ readonly kind: OwnTrouble, readonly detail: string, readonly since: string | undefined, readonly incident: IncidentView | undefined }} Own */
 /** @typedef {Standing | Own} Trouble */
 
@@ -75,8 +75,12 @@ export function standingOf(upstream, state) {
   const { name, breakers } = upstream
   const incident = state.incidents.find((one) => one.upstream === name && one.state !== 'ended')
   const forced = breakers.filter(({ mode }) => mode !== 'auto')
-  const open = breakers.filter(({ mode, state: now }) => now === 'open' && mode === 'auto')
   const minute = lately(state.samples, name, 60)
+  const isQuiet = minute.requests === 0 || incident?.state === 'quiet'
+  // A half-open breaker that is called is still down: it closes with the first successes.
+  const open = breakers.filter(
+    ({ mode, state: now }) => mode === 'auto' && (now === 'open' || (now === 'half-open' && !isQuiet)),
+  )
   const causes = causesOf(upstream, incident, state)
   const kind = kindOf(upstream, state, { open, forced, minute, causes, incident })
   return {
@@ -101,19 +105,16 @@ function kindOf(upstream, state, { open, forced, minute, causes, incident }) {
   const automatic = breakers.filter(({ mode }) => mode === 'auto')
   if (open.length > 0) return open.length === automatic.length && forced.length === 0 ? 'down' : 'broken'
   const tried = minute.failed - minute.refused
-  const isHalfOpen = automatic.some(({ state: now }) => now === 'half-open')
-  const isQuiet = isHalfOpen && (minute.requests === 0 || incident?.state === 'quiet')
-  if (isHalfOpen && !isQuiet) return 'trying'
   const shed = causes.filter(({ cause }) => LIMITS.has(cause)).reduce((sum, { count }) => sum + count, 0)
   if (minute.refused > 0 && shed > 0 && minute.refused * 100 > MAX_FAILED * minute.requests && minute.refused >= tried)
     return 'overload'
   if (tried > 0 && (errorPercent({ ...minute, failed: tried }) ?? 0) > MAX_FAILED)
     return causes[0]?.cause === '429' ? 'limited' : 'failing'
-  if (minute.requests > 0 && causes[0]?.cause === '429' && incident?.state === 'ongoing') return 'limited'
+  if (minute.limited > 0 && minute.limited * 100 > MAX_FAILED * minute.attempts) return 'limited'
   if (state.health?.checks[checkOf(name)]?.healthy === false && minute.requests === 0) return 'unreachable'
   if (slowdown !== null && slowdown >= MAX_SLOWDOWN && minute.requests > 0) return 'slow'
   if (forced.length > 0) return 'forced'
-  if (isQuiet) return 'quiet'
+  if (automatic.some(({ state: now }) => now === 'half-open')) return 'quiet'
   return minute.requests === 0 ? 'idle' : 'well'
 }
 
@@ -122,9 +123,18 @@ function sinceOf(kind, upstream, incident, state) {
   if (kind === 'forced') return earliest(upstream.breakers.flatMap(({ forced }) => forced?.since ?? []))
   if (CALM.has(kind) && kind !== 'quiet') return undefined
   if (incident !== undefined) return incident.started_at
-  if (kind === 'down' || kind === 'broken' || kind === 'trying' || kind === 'quiet')
-    return openedAt(upstream.name, state)
+  if (kind === 'down' || kind === 'broken' || kind === 'quiet') return openedAt(upstream.name, state)
+  if (kind === 'limited') return limitedSince(upstream.name, state)
   return undefined
+}
+
+/** The first of the 429s without a minute between two of them. @param {string} name @param {State} state */
+function limitedSince(name, { samples }) {
+  const moments = samples.filter(({ upstreams }) => (upstreams[name]?.limited ?? 0) > 0).map(({ at }) => at)
+  return moments.reduceRight(
+    (since, at) => (Date.parse(since) - Date.parse(at) < 60_000 ? at : since),
+    moments.at(-1) ?? '',
+  )
 }
 
 /** When the breakers that are not closed now left the state closed. @param {string} name @param {State} state */
@@ -163,10 +173,18 @@ function causesOf({ name }, incident, state) {
 function costOf(incident, name, { samples }) {
   if (incident !== undefined) {
     const { failed, refused, saved, requests, jobs_total } = incident.cost
-    return { failed, refused, saved, requests, jobs: jobs_total, seconds: undefined }
+    return {
+      failed,
+      refused,
+      saved,
+      requests,
+      limited: lately(samples, name, samples.length).limited,
+      jobs: jobs_total,
+      seconds: undefined,
+    }
   }
-  const { requests, failed, refused, saved } = lately(samples, name, samples.length)
-  return { requests, failed: failed - refused, refused, saved, jobs: 0, seconds: samples.length }
+  const { requests, failed, refused, saved, limited } = lately(samples, name, samples.length)
+  return { requests, failed: failed - refused, refused, saved, limited, jobs: 0, seconds: samples.length }
 }
 
 /**

@@ -1,6 +1,6 @@
 /** The state that the page shows, and the fold of the control API's events into it. Knows nothing of the document. */
 
-/** @import { BreakerNews, CheckpointNews, ConfigView, HealthView, HistoryView, IncidentView, Failure, Job, Sample, ServerEvent, StageProgress, UpstreamView } from './shapes.ts' */
+/** @import { BreakerNews, CheckpointNews, ConfigChangesView, ConfigView, HealthView, HistoryView, IncidentView, Failure, Job, RequestView, Sample, ServerEvent, StageProgress, UpstreamView } from './shapes.ts' */
 
 /** Seconds of history that are kept. */
 const WINDOW_S = 300
@@ -20,7 +20,7 @@ export function freshState() {
     failures: [],
     /** @type {Map<string, Job & { readonly readAtMs: number }>} by id; `readAtMs` is the moment to which `time_left_s` refers */
     jobs: new Map(),
-    /** Sections that were read at least once. An empty list of another section only means that it is not known yet. @type {Set<'upstreams' | 'failures' | 'jobs' | 'config' | 'incidents' | 'history' | 'health'>} */
+    /** Sections that were read at least once. An empty list of another section only means that it is not known yet. @type {Set<'upstreams' | 'failures' | 'jobs' | 'config' | 'requests' | 'incidents' | 'history' | 'health'>} */
     read: new Set(),
     /** Number of registered jobs, including those beyond the ones that are read. */
     jobsInAll: 0,
@@ -28,6 +28,10 @@ export function freshState() {
     progress: new Map(),
     /** @type {ConfigView | undefined} */
     config: undefined,
+    /** @type {ConfigChangesView | undefined} */
+    changes: undefined,
+    /** Newest first; of one upstream while its view is shown. @type {readonly RequestView[]} */
+    requests: [],
     /** Newest first. @type {readonly IncidentView[]} */
     incidents: [],
     /** Minutes of the last day. @type {HistoryView | undefined} */
@@ -73,6 +77,14 @@ export function fold(state, { name, data }) {
     default:
       return undefined // an event of a newer sidecar
   }
+}
+
+/** @param {State} state @param {HealthView} health */
+export function noteHealth(state, health) {
+  const failing = Object.entries(health.checks).filter(([, { healthy }]) => !healthy)
+  state.unhealthySince = new Map(failing.map(([name]) => [name, state.unhealthySince.get(name) ?? health.timestamp]))
+  state.health = health
+  state.isDraining = !health.ready
 }
 
 /** @param {State} state @param {CheckpointNews} news */

@@ -33,6 +33,16 @@ export function observationOperations({ metrics, health, phase }: Observed): Ope
         return json(document.status === 'unhealthy' ? 503 : 200, document)
       },
     }),
+    operation({
+      ...PLAIN,
+      id: 'readHealth',
+      method: 'GET',
+      path: '/v1/health',
+      summary:
+        'The report of /health, for whoever reads it rather than its status; and whether the sidecar takes traffic',
+      answers: { 200: { what: 'the report, whatever it says', schema: HEALTH.extend({ ready: z.boolean() }) } },
+      answer: async () => json(200, { ...(await health.report()), ready: Object.values(phase().ready).every(Boolean) }),
+    }),
   ]
 }
 
