@@ -77,6 +77,8 @@ export function observed(store: CheckpointStore, clock: Clock, watcher: StoreWat
     saveJob: watched('saveJob', store.saveJob),
     removeJob: watched('removeJob', store.removeJob),
     jobs: watched('jobs', store.jobs),
+    saveHistory: watched('saveHistory', store.saveHistory),
+    history: watched('history', store.history),
     probe: watched('probe', store.probe),
     close: () => {
       isClosed = true

@@ -1,6 +1,7 @@
 /** The control plane: store, control listeners with their operations, and health checks. */
 
 import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { openStore } from '../checkpoint/open.ts'
 import { observed } from '../checkpoint/observed.ts'
 import { restoreJobs } from '../checkpoint/restore.ts'
@@ -28,6 +29,7 @@ import { requestOperations } from './api/operations/request.ts'
 import { upstreamOperations } from './api/operations/upstream.ts'
 import { type Control, type ControlTerms, startControl } from './api/server.ts'
 import { healthChecks, type RedisClients, type UpstreamLooks } from './health/checks.ts'
+import { watchDisk } from './health/disk-watch.ts'
 import { HealthReport } from './health/report.ts'
 import type { Observers } from './observers.ts'
 
@@ -48,23 +50,34 @@ export class ControlPlane {
   readonly #store: CheckpointStore
   readonly #page: readonly Operation[] = pageOperations()
   readonly #closing: { close(): Promise<void> }[] = []
+  readonly #unwatchDisk: () => void
+  #inForce: Config
   #redis: RedisClients = new Map()
   #control: Control | undefined
 
-  private constructor(ground: ControlGround, store: CheckpointStore) {
+  private constructor(config: Config, ground: ControlGround, store: CheckpointStore) {
+    this.#inForce = config
     this.#ground = ground
     this.#store = store
+    const { clock, emit } = ground.deps
+    this.#unwatchDisk = watchDisk(() => this.#inForce.health.disk, clock, emit)
     this.#closing.push(store)
   }
 
   /** Opens the store and registers its jobs. A store that cannot be opened is opened in the background. */
-  static async open({ checkpoints }: Config, ground: ControlGround): Promise<ControlPlane> {
+  static async open(config: Config, ground: ControlGround): Promise<ControlPlane> {
     const { book, observers } = ground
     const { clock, emit } = ground.deps
-    const { store: place, ttl, maxItems, tls } = checkpoints
+    const { store: place, ttl, maxItems, tls } = config.checkpoints
+    // The host's name is the pod's; the port tells sidecars of one host apart.
+    const instance = `${config.service}:${hostname()}:${config.control.listen.port}`
     const ca = tls.ca === '' ? '' : readFileSync(tls.ca, 'utf8')
-    const opened = await openStore(place, { ttlMs: ttl, maxItems }, { ca, servername: tls.servername }, clock, (news) =>
-      tellNews(news, emit),
+    const opened = await openStore(
+      place,
+      { ttlMs: ttl, maxItems, instance },
+      { ca, servername: tls.servername },
+      clock,
+      (news) => tellNews(news, emit),
     )
     const store = observed(opened, clock, {
       called: (operation, isDown, durationMs) => emit({ kind: 'store_call', operation, isDown, durationMs }),
@@ -72,7 +85,9 @@ export class ControlPlane {
       fault: (error) => emit({ kind: 'fault', error, where: 'observer' }),
       saved: (record) => observers.overview.saved(record),
     })
-    const plane = new ControlPlane(ground, store)
+    observers.overview.history.keepIn(store)
+    await observers.incidents.keepIn(store)
+    const plane = new ControlPlane(config, ground, store)
     plane.#closing.push(await restoreJobs(store, book, clock, (error) => emit({ kind: 'fault', error, where: 'jobs' })))
     return plane
   }
@@ -104,7 +119,9 @@ export class ControlPlane {
     const { terms, redis } = await this.#terms(located, looks, reloads)
     return {
       activate: () => {
+        this.#inForce = located.config
         this.#ground.observers.log.set(located.config.log)
+        this.#ground.observers.webhook.set(located.config.notify)
         this.#control?.serve(terms)
         closeOthers(this.#redis, redis)
         this.#redis = redis
@@ -121,6 +138,10 @@ export class ControlPlane {
 
   async close(): Promise<void> {
     closeOthers(this.#redis, new Map())
+    this.#unwatchDisk()
+    const { overview, incidents } = this.#ground.observers
+    overview.close()
+    await Promise.all([overview.history.close(), incidents.close()])
     await Promise.all(this.#closing.map((room) => room.close()))
   }
 
@@ -150,7 +171,7 @@ export class ControlPlane {
         (query) => observers.overview.history.ask(query),
         () => deps.clock.wallNow(),
       ),
-      ...incidentOperations({ all: () => [] }),
+      ...incidentOperations({ all: () => observers.incidents.all() }),
     ]
     const all = [...operations, describing(operations, version), ...this.#page]
     const terms = { token: config.control.token, maxBodyBytes: config.checkpoints.maxBody, operations: all }

@@ -5,6 +5,8 @@ import type { Config } from '../config/schema.ts'
 import type { ConfigWarning } from '../config/warnings.ts'
 import type { Deps } from '../deps.ts'
 import type { Emit, Snapshot } from '../events.ts'
+import { KeptIncidents } from './incidents/kept.ts'
+import { Webhook } from './incidents/webhook.ts'
 import { Overview, type Plane } from './live/overview.ts'
 import { createLog, type Log } from './log/log.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
@@ -14,6 +16,8 @@ export class Observers {
   readonly log: Log
   readonly metrics: Metrics
   readonly overview: Overview
+  readonly incidents: KeptIncidents
+  readonly webhook: Webhook
   readonly #deps: Deps
   readonly #unwatch: () => void
   #tracing: Tracing | undefined
@@ -23,7 +27,7 @@ export class Observers {
    * @param data asked for its state at each scrape, and for what the page may ask of it and tell it.
    */
   constructor(
-    { log, service }: Config,
+    { log, service, notify }: Config,
     version: string,
     logTo: DestinationStream | undefined,
     data: { readonly snapshot: () => Snapshot; readonly plane: Plane },
@@ -34,6 +38,8 @@ export class Observers {
     this.log = createLog({ ...log, service }, clock, logTo)
     this.metrics = createMetrics({ service, version }, () => data.snapshot())
     this.overview = new Overview(data.plane)
+    this.webhook = new Webhook(notify, service, clock, emit)
+    this.incidents = new KeptIncidents(clock, emit, (...turn) => this.webhook.tell(...turn))
     this.#unwatch = clock.watch({
       stalled: (ms) => emit({ kind: 'stalled', ms }),
       fault: (error) => emit({ kind: 'fault', error, where: 'timer' }),
@@ -46,6 +52,7 @@ export class Observers {
       (event) => this.metrics.record(event),
       (event) => this.log.record(event),
       (event) => this.overview.record(event),
+      (event) => this.incidents.record(event),
       (event) => this.#tracing?.record(event),
     ]
   }
@@ -73,6 +80,7 @@ export class Observers {
   close(): void {
     this.#unwatch()
     this.overview.close()
+    this.webhook.close()
     this.#tracing?.close()
     this.log.flush()
   }

@@ -82,7 +82,7 @@ export function standingOf(upstream, state) {
     ({ mode, state: now }) => mode === 'auto' && (now === 'open' || (now === 'half-open' && !isQuiet)),
   )
   const causes = causesOf(upstream, incident, state)
-  const kind = kindOf(upstream, state, { open, forced, minute, causes, incident })
+  const kind = kindOf(upstream, state, { open, forced, minute, causes })
   return {
     kind,
     upstream,
@@ -97,10 +97,10 @@ export function standingOf(upstream, state) {
 
 /**
  * @param {UpstreamView} upstream @param {State} state
- * @param {Pick<Standing, 'open' | 'forced' | 'causes' | 'incident'> & { readonly minute: ReturnType<typeof lately> }} seen
+ * @param {Pick<Standing, 'open' | 'forced' | 'causes'> & { readonly minute: ReturnType<typeof lately> }} seen
  * @returns {UpstreamState}
  */
-function kindOf(upstream, state, { open, forced, minute, causes, incident }) {
+function kindOf(upstream, state, { open, forced, minute, causes }) {
   const { breakers, slowdown, name } = upstream
   const automatic = breakers.filter(({ mode }) => mode === 'auto')
   if (open.length > 0) return open.length === automatic.length && forced.length === 0 ? 'down' : 'broken'

@@ -139,6 +139,7 @@ export class SimulatedRequest implements BodySink {
       id: this.#ask.id,
       method: this.#ask.method,
       path: this.#ask.path,
+      job: undefined,
       status,
       reason,
       limit: undefined,

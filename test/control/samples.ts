@@ -9,6 +9,7 @@ export const requestEvent = (fields: Partial<RequestEvent> = {}): RequestEvent =
   id: '6f1c3b52-7d0e-4c55-9f0e-2f8a55d1a001',
   method: 'GET',
   path: '/jobs/42',
+  job: undefined,
   status: 200,
   reason: undefined,
   limit: undefined,

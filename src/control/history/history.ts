@@ -2,6 +2,7 @@
 
 import { setImmediate as turn } from 'node:timers/promises'
 import { type Clock, isoTime } from '../../clock.ts'
+import type { CheckpointStore, HistoryKind, HistoryRow } from '../../checkpoint/store.ts'
 import type { HistoryMark, HistoryView, UpstreamSample } from '../../dashboard/shapes.ts'
 import type { Event } from '../../events.ts'
 import type { Histogram } from '../live/histogram.ts'
@@ -10,16 +11,9 @@ import { HOUR_MS, type HistoryQuery, MINUTE_MS, SECOND_MS, SECONDS_BACK_MS } fro
 import { addPacked, packed, read, type Row, written } from './rows.ts'
 import { addSecond, type Bin, freshBin, isIdle } from './steps.ts'
 
-/** A row as the store keeps it. `at`: the beginning, in wall-clock ms. */
-export type KeptRow = { readonly kind: RowKind; readonly at: number; readonly bytes: Uint8Array }
-export type RowKind = 'minute' | 'hour'
-
 /** The part of the store that keeps a history. Calls reject when it is down. */
-export type Shelf = {
-  readonly write: (rows: readonly KeptRow[]) => Promise<void>
-  /** Rows that begin in [from, to), oldest first. */
-  readonly read: (kind: RowKind, from: number, to: number) => Promise<readonly Omit<KeptRow, 'kind'>[]>
-}
+export type Shelf = Pick<CheckpointStore, 'saveHistory' | 'history'>
+type RowKind = Exclude<HistoryKind, 'incident'>
 
 type Open = { readonly at: number; seconds: number; readonly bins: Map<string, Bin>; readonly marks: HistoryMark[] }
 
@@ -34,7 +28,7 @@ export class History {
   readonly #names: () => readonly string[]
   readonly #seconds: DatedRow[] = []
   /** Rows that are not written yet, by kind and beginning. */
-  readonly #waiting = new Map<string, KeptRow>()
+  readonly #waiting = new Map<string, HistoryRow>()
   #minute: Open
   #hour: Open
   #shelf: Shelf | undefined
@@ -110,7 +104,7 @@ export class History {
 
   #put(kind: RowKind, open: Open): void {
     if (open.seconds === 0 && open.marks.length === 0) return
-    this.#waiting.set(`${kind} ${open.at}`, { kind, at: open.at, bytes: written(rowOf(open)) })
+    this.#waiting.set(`${kind} ${open.at}`, { kind, at: open.at, name: '', bytes: written(rowOf(open)) })
     for (const key of this.#waiting.keys()) {
       if (this.#waiting.size <= MAX_WAITING) return
       this.#waiting.delete(key)
@@ -126,7 +120,7 @@ export class History {
         if (!this.#isResumed) await this.#resume(shelf)
         const rows = [...this.#waiting]
         if (rows.length === 0) return
-        await shelf.write(rows.map(([, row]) => row))
+        await shelf.saveHistory(rows.map(([, row]) => row))
         for (const [key, row] of rows) if (this.#waiting.get(key) === row) this.#waiting.delete(key)
       } catch {
         // The rows stay in #waiting.
@@ -140,7 +134,7 @@ export class History {
       ['minute', this.#minute],
       ['hour', this.#hour],
     ] as const) {
-      const [kept] = await shelf.read(kind, open.at, open.at + 1)
+      const [kept] = await shelf.history(kind, open.at, open.at + 1)
       const row = kept && read(kept.bytes)
       if (row !== undefined) addRow(open, row)
       const waiting = this.#waiting.get(`${kind} ${open.at}`)
@@ -157,7 +151,7 @@ export class History {
       if (row !== undefined) inMemory.set(at, row)
     }
     for (const [at, row] of inMemory) answer.add({ at, ...row })
-    const kept = (await this.#shelf?.read(kind, from, to).catch(() => [])) ?? []
+    const kept = (await this.#shelf?.history(kind, from, to).catch(() => [])) ?? []
     for (const [i, { at, bytes }] of kept.entries()) {
       if (i % AT_ONCE === AT_ONCE - 1) await turn()
       const row = inMemory.has(at) ? undefined : read(bytes)

@@ -3,7 +3,7 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import type { HistoryMark } from '../../dashboard/shapes.ts'
 import { isMap } from '../../config/kinds/setting.ts'
-import { type Bin, freshBin } from './steps.ts'
+import type { Bin } from './steps.ts'
 
 /** Sums of an upstream: see `packed`. */
 type Packed = readonly number[]
@@ -45,19 +45,13 @@ export function addPacked(
   bin.durations.addPairs(pairsOf(rest.slice(COUNTS - 5)))
 }
 
-export function unpacked(values: Packed): Bin {
-  const bin = freshBin()
-  addPacked(bin, values)
-  return bin
-}
-
 function* pairsOf(flat: readonly number[]): Iterable<readonly [number, number]> {
   for (let i = 0; i + 1 < flat.length; i += 2) yield [flat[i] ?? 0, flat[i + 1] ?? 0]
 }
 
-export function written({ seconds, upstreams, marks }: Row): Buffer {
+export function written({ seconds, upstreams, marks }: Row): Uint8Array {
   const all = { s: seconds, u: Object.fromEntries(upstreams), ...(marks.length > 0 ? { m: marks } : {}) }
-  return deflateRawSync(JSON.stringify(all))
+  return new Uint8Array(deflateRawSync(JSON.stringify(all)))
 }
 
 /** @returns undefined for bytes that are no row: one that cannot be read is left out, and the others are shown. */

@@ -42,17 +42,6 @@ export function addSecond(bin: Bin, sample: UpstreamSample, durations: Histogram
   if (durations.count > 0) bin.durations.addFiner(durations)
 }
 
-export function addBin(bin: Bin, other: Bin): void {
-  bin.requests += other.requests
-  bin.failures += other.failures
-  bin.refusals += other.refusals
-  bin.retries += other.retries
-  bin.saved += other.saved
-  bin.openMs += other.openMs
-  bin.inFlight = Math.max(bin.inFlight, other.inFlight)
-  bin.durations.addAll(other.durations)
-}
-
 /** Whether nothing happened. */
 export const isIdle = ({ requests, retries, openMs, inFlight }: Bin) =>
   requests === 0 && retries === 0 && openMs === 0 && inFlight === 0

@@ -58,7 +58,7 @@ const NOTHING: Totals = {
   unresumed: 0,
 }
 /** Growth of buckets: a percentile on the page may be off by a twentieth. */
-export const GROWTH = 1.1
+const GROWTH = 1.1
 
 /**
  * History second by second. A second closes at its end, whether or not anybody looks: gauges are what they were then, and

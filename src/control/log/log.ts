@@ -3,6 +3,8 @@
 import { type DestinationStream, type LevelWithSilent, type Logger, type LoggerOptions, pino } from 'pino'
 import type { Event, RequestEvent, RouteRef } from '../../events.ts'
 import { type Clock, isoTime } from '../../clock.ts'
+import { LAG_MS } from '../../incidents/fact.ts'
+import { microseconds, toldAttempts } from './attempts.ts'
 import { Bursts } from './bursts.ts'
 import { LineWriter } from './lines.ts'
 import { masked } from './masked.ts'
@@ -97,7 +99,8 @@ function createFold(logger: Logger, asked: boolean, bursts: Bursts): Pick<Log, '
         if (verbose) logger.debug({ ...placeOf(event.ref), cause: event.cause, wait_ms: ms(event.waitMs) }, 'retry')
         return
       case 'retry_denied':
-        if (verbose) logger.debug({ ...placeOf(event.ref), why: event.why }, 'retry denied')
+        if (event.why === 'budget') summarised('warn', placeOf(event.ref), undefined, 'retry budget spent')
+        else if (verbose) logger.debug({ ...placeOf(event.ref), why: event.why }, 'retry denied')
         return
       case 'stale_connection':
         if (verbose) logger.debug(placeOf(event.ref), 'stale connection')
@@ -202,7 +205,8 @@ function createFold(logger: Logger, asked: boolean, bursts: Bursts): Pick<Log, '
         )
         return
       case 'stalled':
-        bursts.tell('loop stalled', (repeats) => logger.warn({ ms: ms(event.ms), repeats }, 'loop stalled'))
+        if (event.ms >= LAG_MS) logger.warn({ ms: ms(event.ms) }, 'loop stalled')
+        else bursts.tell('loop stalled', (repeats) => logger.warn({ ms: ms(event.ms), repeats }, 'loop stalled'))
         return
       case 'store_set_aside':
         logger.error(
@@ -212,6 +216,17 @@ function createFold(logger: Logger, asked: boolean, bursts: Bursts): Pick<Log, '
         return
       case 'clock_jump':
         logger.warn({ by_ms: event.byMs }, 'wall clock jumped: checkpoints expire by the time from before for an hour')
+        return
+      case 'disk':
+        if (event.isEnough) logger.info({ details: event.details }, 'disk space enough')
+        else logger.warn({ details: event.details }, 'disk space low')
+        return
+      case 'incident':
+        writeIncident(logger, event)
+        return
+      case 'notification':
+        if (event.outcome === 'delivered') return
+        summarised('warn', { outcome: event.outcome }, event.error, 'notification not delivered')
         return
       case 'fault':
         summarised('error', { where: event.where }, event.error, 'fault')
@@ -247,7 +262,8 @@ function writeAccess(logger: Logger, event: RequestEvent): void {
     bytes_out: event.bytesOut,
     shared: event.shared || undefined,
     job: event.history.findLast(({ job }) => job !== undefined)?.job,
-    history: historyOf(event),
+    job_id: event.job,
+    history: toldAttempts(event),
     retry_denied: event.retryDenied,
     request_id: event.id,
     trace_id: event.trace?.traceId,
@@ -255,27 +271,17 @@ function writeAccess(logger: Logger, event: RequestEvent): void {
   logger[level](fields, 'request')
 }
 
-/** History of the attempts, unless the line says everything: one attempt, relayed at once, at the only endpoint. */
-function historyOf({ history, startedAt, status, backoffMs, breakerMs, retryAfterMs }: RequestEvent) {
-  const [only] = history
-  if (only === undefined) return undefined
-  const waitedMs = backoffMs + breakerMs + retryAfterMs
-  const isPlain = only.outcome === status && waitedMs === 0 && !only.early && only.endpoint === undefined
-  if (history.length === 1 && isPlain) return undefined
-  return history.map((attempt) => ({
-    at_ms: ms(attempt.startedAt - startedAt),
-    ms: ms(attempt.ms),
-    outcome: String(attempt.outcome),
-    early: attempt.early || undefined,
-    endpoint: attempt.endpoint,
-  }))
+function writeIncident(logger: Logger, event: Extract<Event, { kind: 'incident' }>): void {
+  const { phase, id: incident, about, upstream, summary, durationMs, failed, refused, saved } = event
+  if (phase === 'opened') return logger.warn({ incident, about, upstream, summary }, 'incident opened')
+  const cost = { duration_ms: ms(durationMs), failed, refused, saved }
+  logger.info({ incident, about, upstream, summary, ...cost }, 'incident closed')
 }
 
 /** Copies upstream and route only: the data plane's object may have more. */
 const placeOf = ({ upstream, route }: RouteRef) => ({ upstream, route })
 
-/** ms in whole microseconds. */
-const ms = (value: number | undefined) => (value === undefined ? undefined : Math.round(value * 1000) / 1000)
+const ms = (value: number | undefined) => (value === undefined ? undefined : microseconds(value))
 
 /** Shown parts of an error. Of its properties only the code, since libraries attach requests with all headers. */
 function described(error: unknown) {

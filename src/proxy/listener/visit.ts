@@ -99,6 +99,8 @@ export class Visit implements RequestOwner {
   #relay: Relay | undefined
   #status: number | undefined
   #reason: FaultCode | undefined
+  /** Id of its registered job. */
+  #job: string | undefined
   #limit: LimitNamed | undefined
   #ignored: readonly IgnoredField[] = []
   #firstByteMs: number | undefined
@@ -178,6 +180,7 @@ export class Visit implements RequestOwner {
     timeouts: Timeouts,
   ): Exchange {
     const job = jobOf(this.#request.head.headers, this.#jobs)
+    this.#job = job?.id
     const request: ExchangeRequest = {
       id: fields.requestId,
       method,
@@ -360,6 +363,7 @@ export class Visit implements RequestOwner {
       id: exchange?.id ?? '',
       method: this.#request.head.method,
       path: pathOf(this.#request.head.target),
+      job: this.#job,
       status: this.#status ?? 499,
       reason: cut ?? this.#reason ?? (finished ? undefined : this.#client.goneAs),
       limit: this.#limit ?? limitOfCut,
