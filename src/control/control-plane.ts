@@ -145,7 +145,7 @@ export class ControlPlane {
     await Promise.all(this.#closing.map((room) => room.close()))
   }
 
-  get #observed(): Omit<Observed, 'health'> {
+  get #observed(): Omit<Observed, 'health' | 'asked'> {
     return { metrics: this.#ground.observers.metrics, phase: this.#ground.conditions }
   }
 
@@ -157,9 +157,15 @@ export class ControlPlane {
     const { observers, book, version, deps } = this.#ground
     const store = this.#store
     const { list, clients } = await healthChecks(config, store, looks.all, this.#redis, deps)
-    const health = new HealthReport(list, { service: config.service, version }, deps.clock)
+    const about = { service: config.service, version }
+    const health = new HealthReport(list, about, deps.clock)
+    const asked = new HealthReport(
+      list.filter(({ isUnasked }) => !isUnasked),
+      about,
+      deps.clock,
+    )
     const operations = [
-      ...observationOperations({ ...this.#observed, health }),
+      ...observationOperations({ ...this.#observed, health, asked }),
       ...checkpointOperations(store, config.checkpoints, deps.clock),
       progressOperation(store),
       explainOperation(() => ({ config, origins })),

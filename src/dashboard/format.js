@@ -23,8 +23,11 @@ export function seconds(value) {
   if (value === null) return NONE
   if (value < 60) return `${(value < 10 ? TENTHS : WHOLE).format(value)} s`
   const whole = Math.round(value)
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`
-  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`
+  const [large, small, units] =
+    whole < 3600
+      ? [Math.floor(whole / 60), whole % 60, ['min', 's']]
+      : [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60), ['h', 'min']]
+  return `${large} ${units[0]}${small === 0 ? '' : ` ${small} ${units[1]}`}`
 }
 
 /** A time that has passed, in its two largest units at most. @param {number} s */

@@ -5,6 +5,7 @@ import { element } from './element.js'
 import { count, many, moment, seconds } from './format.js'
 import { hashOf } from './router.js'
 import { costWords } from './sentence.js'
+import { anchorOf } from './sentence-view.js'
 
 /** @import { IncidentCause, IncidentView } from './shapes.ts' */
 
@@ -54,7 +55,12 @@ export function incidentView(incident) {
         {},
         `Cost: ${costWords({ ...cost, limited: 0, jobs, seconds: undefined })}${cost.open_s > 0 ? `; breaker open for ${seconds(cost.open_s)}` : ''}.`,
       ),
-      element('p', {}, `What to do: ${advice.text}`),
+      element(
+        'p',
+        {},
+        `What to do: ${advice.text} `,
+        element('a', { href: hashOf('runbook', anchorOf(advice.runbook)) }, 'Runbook'),
+      ),
       ...(upstream === null
         ? []
         : [element('p', {}, element('a', { href: hashOf('upstreams', upstream) }, `${upstream} now`))]),

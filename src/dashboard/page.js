@@ -93,6 +93,7 @@ const get = (/** @type {string} */ path) => api.get(path, AbortSignal.timeout(AN
 const views = viewsOf(state, actions, {
   request: (id) => get(`v1/requests/${encodeURIComponent(id)}`),
   incident: (id) => get(`v1/incidents/${encodeURIComponent(id)}`),
+  runbook: () => api.text('page/runbook.md', AbortSignal.timeout(ANSWER_MS)),
   explain: (path) => api.text(path, AbortSignal.timeout(ANSWER_MS)),
 })
 
@@ -142,7 +143,7 @@ const SHORTCUTS = [
   {
     key: 'w',
     says: 'What the sentence at the top is about',
-    act: () => document.querySelector('#sentence .what')?.dispatchEvent(new MouseEvent('click')),
+    act: openWorst,
   },
   { key: '/', says: 'The filter', act: focusFilter },
   { key: 'f', says: 'Force a breaker of the upstream that is shown', act: forceShown },
@@ -167,6 +168,11 @@ function focusFilter() {
   const filters = [...document.querySelectorAll('input[type=search]')]
   const shown = filters.find((one) => one instanceof HTMLElement && one.offsetParent !== null)
   if (shown instanceof HTMLElement) shown.focus()
+}
+
+function openWorst() {
+  const link = document.querySelector('#sentence .what')
+  if (link instanceof HTMLElement) link.click()
 }
 
 function forceShown() {

@@ -1,12 +1,12 @@
 /** The view that a hash names: a permalink, such as `#/upstreams/web` or `#/explain?path=/web/x`. */
 
-/** @typedef {'now' | 'upstreams' | 'incidents' | 'requests' | 'jobs' | 'health' | 'config' | 'explain' | 'keys'} View */
+/** @typedef {'now' | 'upstreams' | 'incidents' | 'requests' | 'jobs' | 'health' | 'config' | 'explain' | 'runbook' | 'keys'} View */
 /** `id` is '' for a view of several. @typedef {{ readonly view: View, readonly id: string, readonly query: URLSearchParams }} Route */
 
 /** @type {ReadonlySet<string>} */
-const VIEWS = new Set(['upstreams', 'incidents', 'requests', 'jobs', 'health', 'config', 'explain', 'keys'])
+const VIEWS = new Set(['upstreams', 'incidents', 'requests', 'jobs', 'health', 'config', 'explain', 'runbook', 'keys'])
 /** Views that are of one thing. @type {ReadonlySet<string>} */
-const OF_ONE = new Set(['upstreams', 'incidents'])
+const OF_ONE = new Set(['upstreams', 'incidents', 'runbook'])
 
 /** @param {string} hash with its `#`. @returns {Route} the first view for a hash that names no other. */
 export function routeOf(hash) {

@@ -1,6 +1,7 @@
 /** The sentence at the top of the page, with a link to what it is about, and the other troubles below it. */
 
 import { element, mark, say } from './element.js'
+import { hashOf } from './router.js'
 import { sentenceOf } from './sentence.js'
 
 /** @import { Sentence } from './sentence.js' */
@@ -16,7 +17,7 @@ export function sentenceView(root) {
   const since = element('span', { class: 'moment' })
   const cost = element('span', { class: 'spent' })
   const todo = element('span', { class: 'do' })
-  const runbook = element('a', { class: 'runbook', target: '_blank', rel: 'noreferrer' }, 'runbook')
+  const runbook = element('a', { class: 'runbook' })
   const others = element('p', { class: 'others' })
   const line = element('p', { class: 'sentence' }, what, since, cost, todo, runbook)
   root.append(line, others)
@@ -32,7 +33,8 @@ export function sentenceView(root) {
       say(cost, sentence.cost === '' ? '' : `: ${sentence.cost}`)
       say(todo, sentence.do === '' ? '.' : `. ${capital(sentence.do)}.`)
       runbook.hidden = sentence.runbook === ''
-      if (sentence.runbook !== '') mark(runbook, 'href', sentence.runbook)
+      say(runbook, sentence.runbook === '' ? '' : 'Runbook')
+      if (sentence.runbook !== '') mark(runbook, 'href', hashOf('runbook', anchorOf(sentence.runbook)))
       const rest = troubles.slice(1).map((one) => sentenceOf(state, [one]))
       const content = JSON.stringify(rest.map(({ what: words, at }) => [words, at]))
       if (content !== shown) others.replaceChildren(...othersOf(rest))
@@ -42,6 +44,9 @@ export function sentenceView(root) {
     },
   }
 }
+
+/** @param {string} runbook path and anchor */
+export const anchorOf = (runbook) => runbook.slice(runbook.indexOf('#') + 1)
 
 /** @param {readonly Sentence[]} rest */
 function othersOf(rest) {

@@ -22,6 +22,7 @@ const WARNINGS = new Set([
   'slow',
   'forced',
   'limited',
+  'overload',
   'unreachable',
   'refused',
   'restart',
@@ -82,9 +83,9 @@ function aboutUpstream(standing, now) {
     what: `${upstream.name} ${what}`,
     since: sinceWords(since, now),
     cost: costWords(standing.cost),
-    do: kind === 'forced' || incident === undefined ? todo : incident.advice.text || todo,
+    do: todo,
     at: `#/upstreams/${encodeURIComponent(upstream.name)}`,
-    runbook: incident?.advice.runbook ?? '',
+    runbook: kind === 'forced' ? '' : (incident?.advice.runbook ?? ''),
   }
 }
 
@@ -169,7 +170,7 @@ function whereOf({ causes }) {
 function retryWords(open) {
   if (open.some(({ state }) => state === 'half-open')) return 'is trying it again now'
   const soonest = Math.min(...open.map(({ open_for_s }) => open_for_s))
-  return soonest > 0 && Number.isFinite(soonest)
+  return soonest >= 0.5 && Number.isFinite(soonest)
     ? `tries it again in ${seconds(soonest)}`
     : 'tries it with the next request'
 }
@@ -276,7 +277,6 @@ function aboutSidecar(own, state) {
   const words = OWN[kind](own, state)
   return {
     ...words,
-    do: incident?.advice.text || words.do,
     tone: kind === 'lost' || kind === 'locked' ? 'unknown' : WARNINGS.has(kind) ? 'warn' : 'bad',
     since: sinceWords(since, kind === 'lost' ? undefined : nowOf(state)),
     runbook: incident?.advice.runbook ?? '',

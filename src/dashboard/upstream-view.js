@@ -58,6 +58,7 @@ export function upstreamView(name, state, askForce) {
   const plots = plotsOf(name)
   const requests = requestList()
   const incidents = element('ul', { class: 'rows' })
+  const calm = element('p', { class: 'none' }, 'None is known.')
   const transitions = element('ol', { class: 'transitions' })
   const history = element('details', {}, element('summary', {}, 'Breaker transitions'), transitions)
   const force = element(
@@ -65,23 +66,24 @@ export function upstreamView(name, state, askForce) {
     { type: 'button', class: 'quiet', 'aria-label': `Force a breaker of ${name}`, onclick: () => askForce(name) },
     'Force…',
   )
+  const figures = element(
+    'dl',
+    { class: 'facts' },
+    ...facts.map(({ label, value }) => element('div', {}, element('dt', {}, label), value)),
+  )
   const body = element(
     'div',
     { class: 'upstream' },
-    card(
-      'How it stands',
-      told,
-      element(
-        'dl',
-        { class: 'facts' },
-        ...facts.map(({ label, value }) => element('div', {}, element('dt', {}, label), value)),
-      ),
+    element(
+      'div',
+      {},
+      card('How it stands', told, figures),
+      card('Why requests fail', causes.root),
+      card('Breakers', breakers.root, endpoints, history),
+      card('Incidents', calm, incidents),
     ),
-    card('Breakers', breakers.root, endpoints, history),
-    card('Why requests fail', causes.root),
-    card('The last minutes', strip.root, plots.root),
-    card('Requests, live', requests.root),
-    card('Incidents', incidents),
+    element('div', {}, card('The last minutes', strip.root, plots.root)),
+    element('div', { class: 'whole' }, card('Requests, live', requests.root)),
   )
   const root = element(
     'div',
@@ -127,6 +129,7 @@ export function upstreamView(name, state, askForce) {
         ({ incident }) => incident.id,
         incidentLine,
       )
+      calm.hidden = incidents.childElementCount > 0
       history.hidden = own.length === 0
       keyed(
         transitions,

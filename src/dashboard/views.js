@@ -11,6 +11,7 @@ import { place } from './place.js'
 import { requestList } from './request-list.js'
 import { missingRequest, requestView } from './request-view.js'
 import { routeOf } from './router.js'
+import { runbookView } from './runbook-view.js'
 import { jobRows, nowOf } from './state.js'
 import { timeline } from './timeline.js'
 import { upstreamLines } from './upstream-lines.js'
@@ -20,7 +21,7 @@ import { incidentLine, upstreamView } from './upstream-view.js'
 /** @import { State } from './state.js' */
 
 /** @typedef {{ readonly force: (upstream: string) => Promise<void>, readonly copy: (text: string) => Promise<void>, readonly load: import('./job-list.js').Checkpoints['load'], readonly clear: import('./job-list.js').Checkpoints['clear'] }} Actions */
-/** Reads one thing that a permalink names. @typedef {{ readonly request: (id: string) => Promise<RequestView>, readonly incident: (id: string) => Promise<IncidentView>, readonly explain: (path: string) => Promise<string> }} Lookups */
+/** Reads one thing that a permalink names. @typedef {{ readonly request: (id: string) => Promise<RequestView>, readonly incident: (id: string) => Promise<IncidentView>, readonly explain: (path: string) => Promise<string>, readonly runbook: () => Promise<string> }} Lookups */
 
 /** @param {State} state @param {Actions} actions @param {Lookups} look */
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: the parts of the page and the function that updates the shown ones.
@@ -129,6 +130,8 @@ export function viewsOf(state, actions, look) {
           return element('p', { class: 'trouble' }, error instanceof Error ? error.message : String(error))
         }
       })
+    if (view === 'runbook')
+      void fill(place('runbook-place', HTMLElement), async () => runbookView(await look.runbook(), id))
     if (view === 'explain') explain.show(route.query)
   }
 

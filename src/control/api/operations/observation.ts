@@ -6,17 +6,21 @@ import type { Metrics } from '../../metrics/metrics.ts'
 import { json, type Operation, operation, PLAIN, problem, text } from '../operation.ts'
 
 export type Observed = {
-  readonly health: { report(): Promise<HealthDocument> }
+  readonly health: Reporting
+  /** Without checks that call an upstream which names no path for them. */
+  readonly asked: Reporting
   readonly metrics: Pick<Metrics, 'scrape'>
   /** Conditions for having started, and for taking traffic. */
   readonly phase: () => { readonly started: Conditions; readonly ready: Conditions }
 }
 
+type Reporting = { report(): Promise<HealthDocument> }
+
 /** Whether each named condition holds. */
 type Conditions = Readonly<Record<string, boolean>>
 
 /** Health report, probes and metrics. Open without a token. */
-export function observationOperations({ metrics, health, phase }: Observed): Operation[] {
+export function observationOperations({ metrics, health, asked, phase }: Observed): Operation[] {
   return [
     ...probeOperations({ metrics, phase }),
     operation({
@@ -39,9 +43,9 @@ export function observationOperations({ metrics, health, phase }: Observed): Ope
       method: 'GET',
       path: '/v1/health',
       summary:
-        'The report of /health, for whoever reads it rather than its status; and whether the sidecar takes traffic',
+        'The report of /health, and whether the sidecar takes traffic; without checks of upstreams that have no health.path, so that a page which is open calls none',
       answers: { 200: { what: 'the report, whatever it says', schema: HEALTH.extend({ ready: z.boolean() }) } },
-      answer: async () => json(200, { ...(await health.report()), ready: Object.values(phase().ready).every(Boolean) }),
+      answer: async () => json(200, { ...(await asked.report()), ready: Object.values(phase().ready).every(Boolean) }),
     }),
   ]
 }
@@ -60,7 +64,7 @@ const HEALTH = z.object({
 })
 
 /** Operations of the metrics listener. */
-export function probeOperations({ metrics, phase }: Omit<Observed, 'health'>): Operation[] {
+export function probeOperations({ metrics, phase }: Omit<Observed, 'health' | 'asked'>): Operation[] {
   const probe = (id: string, path: string, summary: string, conditions: () => Conditions): Operation =>
     operation({
       ...OBSERVATION,
