@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { incidentsCommand } from '../../src/commands/incidents.ts'
+import { incidentsCommand } from '../../src/commands/remote/incidents.ts'
 import type { HistoryView, IncidentView } from '../../src/dashboard/shapes.ts'
 import { EPOCH_MS, fakeClock } from '../support/fake-clock.ts'
 import { temporaryFolder } from '../support/folder.ts'
