@@ -140,14 +140,7 @@ export class Incidents {
     const key = breakerKey(fact)
     const subject = { kind: 'upstream', upstream } as const
     if (to === 'open') {
-      const sign =
-        cause === 'forced'
-          ? 'breaker_forced'
-          : cause === 'probe'
-            ? 'probe_failed'
-            : fact.endpoint === undefined
-              ? 'breaker_open'
-              : 'endpoint_open'
+      const sign = cause === 'forced' ? 'breaker_forced' : cause === 'probe' ? 'probe_failed' : openedSign(fact)
       const standing = { isBreaker: true, probesAt: openMs === undefined ? null : at + openMs }
       return void this.#sign(subject, at, sign, breakerText(fact), [key, standing])
     }
@@ -246,6 +239,9 @@ export class Incidents {
     return turns
   }
 }
+
+const openedSign = ({ route, endpoint }: BreakerFact) =>
+  route !== undefined ? 'route_open' : endpoint !== undefined ? 'endpoint_open' : 'breaker_open'
 
 const NO_TURNS: readonly Turn[] = []
 const OWN = (kind: IncidentKind): Subject => ({ kind, upstream: null })
