@@ -54,6 +54,21 @@ export function observed(store: CheckpointStore, clock: Clock, watcher: StoreWat
       }
     }
 
+  /** Trouble with the history says nothing about checkpoints: the store's state stays as it is. */
+  const counted =
+    <A extends unknown[], R>(operation: keyof CheckpointStore, call: (...args: A) => Promise<R>) =>
+    async (...args: A): Promise<R> => {
+      const startedAt = clock.now()
+      try {
+        const result = await call(...args)
+        watcher.called(operation, false, clock.now() - startedAt)
+        return result
+      } catch (error) {
+        watcher.called(operation, true, clock.now() - startedAt)
+        throw error
+      }
+    }
+
   const telling =
     <A extends unknown[]>(write: (...args: A) => Promise<Written>) =>
     async (...args: A): Promise<Written> => {
@@ -77,8 +92,8 @@ export function observed(store: CheckpointStore, clock: Clock, watcher: StoreWat
     saveJob: watched('saveJob', store.saveJob),
     removeJob: watched('removeJob', store.removeJob),
     jobs: watched('jobs', store.jobs),
-    saveHistory: watched('saveHistory', store.saveHistory),
-    history: watched('history', store.history),
+    saveHistory: counted('saveHistory', store.saveHistory),
+    history: counted('history', store.history),
     probe: watched('probe', store.probe),
     close: () => {
       isClosed = true
