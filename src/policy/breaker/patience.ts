@@ -97,7 +97,8 @@ async function turn(
   const patienceAt = since + patienceMs - exchange.spent.breakerMs
   const untilAt = Math.min(patienceAt, usefulUntil(exchange, since))
   const bound = untilAt < patienceAt ? 'deadline' : 'patience'
-  if (bound === 'deadline' && halfOpenAt(breakers, since) > untilAt) hastenAll(breakers)
+  const opensAt = halfOpenAt(breakers, since)
+  if (opensAt > untilAt && opensAt <= patienceAt) hastenAll(breakers)
   const isForced = breakers.every(({ circuit }) => circuit.mode === 'forced-open')
   if (isForced || halfOpenAt(breakers, since) > untilAt || untilAt <= since || gate.waiting.length >= queue)
     throw rejectionOf(breakers, deps, bound)
