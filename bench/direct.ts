@@ -26,6 +26,12 @@ const APART_MS = 1000
 /** Stall of the bench itself, in seconds, after which a row that is worse is not held against the sidecar. */
 const BUSY_S = 0.25
 
+/**
+ * Whether a row says more of the machine than of the sidecar: others took the CPU from the bench, and so from upstreams, clients
+ * and sidecars.
+ */
+const isTooBusy = ({ verdict, lagS }: Row) => verdict.isWorse && lagS > BUSY_S
+
 const complain = (text: string) => void process.stderr.write(text)
 
 try {
@@ -58,23 +64,19 @@ async function run({ only, root, scale }: Options): Promise<number> {
   return worse
 }
 
-/**
- * Whether a row says more of the machine than of the sidecar: others took the CPU from the bench, and so from upstreams, clients
- * and sidecars.
- */
-const isTooBusy = ({ verdict, lagS }: Row) => verdict.isWorse && lagS > BUSY_S
-
 /** Plays a fault once more, by itself. */
 async function playAgain({ fault, lagS }: Row, stage: Stage): Promise<Row> {
   complain(`${fault.name}: once more, since the bench was stalled for ${lagS.toFixed(2)} s\n`)
   return compare(await contestOf(fault, stage))
 }
 
-const contestOf = async (fault: Fault, stage: Stage): Promise<Contest> => ({
-  fault,
-  direct: await prepare(fault, 'direct', stage),
-  sidecar: await prepare(fault, 'sidecar', stage),
-})
+async function contestOf(fault: Fault, stage: Stage): Promise<Contest> {
+  return {
+    fault,
+    direct: await prepare(fault, 'direct', stage),
+    sidecar: await prepare(fault, 'sidecar', stage),
+  }
+}
 
 /** Plays the faults side by side, then those that need the machine for themselves. */
 async function playAll(faults: readonly Fault[], stage: Stage): Promise<Row[]> {
