@@ -19,7 +19,7 @@ Printed from the schema in \`src/config\` by \`npm run docs\`. \`breakwater chec
 \`\`\`
 
 Durations have a unit (\`250ms\`, \`30s\`, \`1h30m\`), and so have sizes (\`64KiB\`, \`5GB\`). Any value may hold \`\${NAME}\` or
-\`\${NAME:-fallback}\`. Every key but \`upstreams\` may be left out.
+\`\${NAME:-fallback}\`. Where a list is asked for, one value alone is a list of one. Every key but \`upstreams\` may be left out.
 
 ## The sidecar
 
@@ -98,8 +98,11 @@ function kindOf(schema: JsonSchema): string {
   if (schema.$ref !== undefined) return 'a condition'
   if (schema.items !== undefined)
     return schema.items.properties ? 'a list, see below' : `a list of: ${kindOf(schema.items)}`
-  if (schema.anyOf !== undefined)
-    return [...new Set(schema.anyOf.filter((one) => !isReference(one)).map(kindOf))].join(', or ')
+  if (schema.anyOf !== undefined) {
+    const kinds = [...new Set(schema.anyOf.filter((one) => !isReference(one)).map(kindOf))]
+    // The page says once that a list of one may be its value alone.
+    return kinds.filter((kind) => !kinds.includes(`a list of: ${kind}`)).join(', or ')
+  }
   if (schema.const !== undefined) return code(written(schema.const))
   if (schema.enum !== undefined) return schema.enum.map((one) => code(written(one))).join(', ')
   if (schema.properties !== undefined) return 'keys'
