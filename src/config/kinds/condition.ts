@@ -57,9 +57,7 @@ export const conditions = (): z.ZodType<readonly Condition[]> =>
 
 /** Keys of a condition, for settings that have keys beside them. */
 export const TERM = {
-  status: listOf(status, 1)
-    .describe('Holds for a response with one of these statuses.')
-    .optional(),
+  status: listOf(status, 1).describe('Holds for a response with one of these statuses.').optional(),
   json: valuePointer
     .describe('JSON Pointer to the value in the response that in, notIn, exists or empty is about.')
     .optional(),
