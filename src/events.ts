@@ -269,7 +269,7 @@ type IncidentNews = {
 
 /** `dropped`: too many wait. `failed`: given up after many attempts, or refused. */
 export const NOTIFICATION_OUTCOMES = ['delivered', 'failed', 'dropped'] as const
-export type NotificationOutcome = (typeof NOTIFICATION_OUTCOMES)[number]
+type NotificationOutcome = (typeof NOTIFICATION_OUTCOMES)[number]
 
 /** What triggered the reading of the configuration: start, changed file, SIGHUP or a call of the control API. */
 export const RELOAD_TRIGGERS = ['start', 'file', 'signal', 'api'] as const

@@ -41,8 +41,9 @@ export class KeptIncidents {
     this.#stop = clock.everySecond(() => this.#pass())
   }
 
-  record(event: Event): void {
-    const fact = factOf(event, this.#clock.wallNow())
+  /** @param at wall-clock ms of the event. */
+  record(event: Event, at: number): void {
+    const fact = factOf(event, at)
     if (fact !== undefined) this.#tell(this.#incidents.take(fact))
   }
 
