@@ -5,6 +5,7 @@ import { ask } from '../support/client.ts'
 import { breakwater, configFile, listensAt } from '../support/command.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { freePort } from '../support/ports.ts'
+import { until } from '../support/until.ts'
 
 test('incidents: one that began before a kill -9 goes on after it, and its log says the same', async (t) => {
   const file = configFile(
@@ -24,8 +25,12 @@ upstreams:
   const told = async (control: string): Promise<IncidentView[]> =>
     JSON.parse((await ask(`${control}/v1/incidents`)).body.toString()).incidents
   for (const path of ['/a', '/b', '/c']) await ask(`${url}/web${path}`)
-  const [before] = await told(await listensAt(first, 'control.listen'))
+  const night = await listensAt(first, 'control.listen')
+  const [before] = await told(night)
   expect(before).toMatchObject({ upstream: 'web', state: 'ongoing', causes: [{ cause: 'connect_refused', count: 2 }] })
+  const isSaved = async () =>
+    (await ask(`${night}/metrics`)).body.toString().includes('operation="saveHistory",outcome="done"')
+  await until(isSaved)
   first.child.kill('SIGKILL')
   const { stdout } = await first.ended
 

@@ -28,6 +28,8 @@ export class KeptIncidents {
   readonly #unsaved = new Set<Incident>()
   #shelf: Shelf | undefined
   #isRestored = false
+  /** Whether one opened or closed since the last write: the next second writes it. */
+  #hasTurned = false
   #savedAt: number
   #saving: Promise<void> = Promise.resolve()
   readonly #onTurn: (phase: IncidentPhase, incident: IncidentView) => void
@@ -71,12 +73,13 @@ export class KeptIncidents {
   #pass(): void {
     const now = this.#clock.wallNow()
     this.#tell(this.#incidents.pass(now))
-    if (Math.abs(now - this.#savedAt) >= SAVE_EVERY_MS) this.#save()
+    if (this.#hasTurned || Math.abs(now - this.#savedAt) >= SAVE_EVERY_MS) this.#save()
   }
 
   #tell(turns: readonly Turn[]): void {
     for (const { phase, incident } of turns) {
       this.#unsaved.add(incident)
+      this.#hasTurned = true
       const view = viewOf(incident, this.#clock.wallNow())
       this.#emit({
         kind: 'incident',
@@ -92,12 +95,12 @@ export class KeptIncidents {
       })
       this.#onTurn(phase, view)
     }
-    if (turns.length > 0) this.#save()
   }
 
   /** One write at a time. What cannot be written is tried again with the next one; the store itself reports that it is down. */
   #save(): void {
     this.#savedAt = this.#clock.wallNow()
+    this.#hasTurned = false
     const shelf = this.#shelf
     if (shelf === undefined) return
     this.#saving = this.#saving.then(async () => {
