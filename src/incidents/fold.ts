@@ -43,6 +43,16 @@ export class Incidents {
     return this.#taken()
   }
 
+  /**
+   * Takes a request that succeeded with its first attempt: what `take` would make of it, at a twentieth of the cost.
+   * @returns false while there is an open incident: then `take` has to be asked.
+   */
+  takeWell(upstream: string, at: number): boolean {
+    if (this.#open.size > 0) return false
+    this.#watchedOf(upstream).count(at, false)
+    return true
+  }
+
   /** Lets time pass. @returns the incidents that it closed. */
   pass(now: number): readonly Turn[] {
     this.#closeOver(now)
@@ -117,11 +127,7 @@ export class Incidents {
     const { at, upstream, status, reason, attempts } = fact
     const outcome = outcomeOf(status, reason, attempts)
     if (outcome === 'client' && fact.outcomes.length === 0) return
-    let watched = this.#watched.get(upstream)
-    if (watched === undefined) {
-      watched = new Watched()
-      this.#watched.set(upstream, watched)
-    }
+    const watched = this.#watchedOf(upstream)
     // A refusal by a breaker is the effect of what opened it. A job out of time is a sign of its own.
     const isEffect =
       outcome === 'refused' && reason !== undefined && (isBreakerRefusal(reason) || reason === 'job_deadline')
@@ -133,6 +139,15 @@ export class Incidents {
     if (isFailing) this.#sign({ kind: 'upstream', upstream }, at, 'failing', 'more than a tenth of its requests failed')
     if (reason === 'job_deadline')
       this.#sign({ kind: 'deadlines', upstream }, at, 'job_deadline', 'calls of a job came after its deadline')
+  }
+
+  #watchedOf(upstream: string): Watched {
+    let watched = this.#watched.get(upstream)
+    if (watched === undefined) {
+      watched = new Watched()
+      this.#watched.set(upstream, watched)
+    }
+    return watched
   }
 
   #breaker(fact: BreakerFact): void {

@@ -50,7 +50,8 @@ async function told(events: readonly (readonly [atS: number, event: Event])[], u
   const turns: string[] = []
   for (const [atS, event] of events) {
     await goTo(atS)
-    const fact = factOf(event, clock.wallNow())
+    const isWell = event.kind === 'request' && event.status < 500 && event.attempts === 1
+    const fact = isWell && live.takeWell('web', clock.wallNow()) ? undefined : factOf(event, clock.wallNow())
     if (fact !== undefined)
       turns.push(...live.take(fact).map(({ phase, incident }) => `${atS} ${phase} ${incident.kind}`))
     log.record(event)

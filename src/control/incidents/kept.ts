@@ -6,7 +6,7 @@ import { HISTORY_KEPT } from '../../checkpoint/store.ts'
 import type { Clock } from '../../clock.ts'
 import { isMap } from '../../config/kinds/setting.ts'
 import type { IncidentView } from '../../dashboard/shapes.ts'
-import type { Emit, Event, IncidentPhase } from '../../events.ts'
+import type { Emit, Event, IncidentPhase, RequestEvent, RouteRef } from '../../events.ts'
 import { Incidents, type Turn } from '../../incidents/fold.ts'
 import type { Incident } from '../../incidents/incident.ts'
 import { viewOf } from '../../incidents/view.ts'
@@ -45,6 +45,7 @@ export class KeptIncidents {
 
   /** @param at wall-clock ms of the event. */
   record(event: Event, at: number): void {
+    if (isWell(event) && this.#incidents.takeWell(event.ref.upstream, at)) return
     const fact = factOf(event, at)
     if (fact !== undefined) this.#tell(this.#incidents.take(fact))
   }
@@ -124,6 +125,14 @@ export class KeptIncidents {
     this.#isRestored = true
   }
 }
+
+/** Whether a request succeeded with its first attempt, as nearly all do. */
+const isWell = (event: Event): event is RequestEvent & { readonly ref: RouteRef } =>
+  event.kind === 'request' &&
+  event.ref !== undefined &&
+  event.reason === undefined &&
+  event.status < 500 &&
+  event.attempts === 1
 
 const rowOf = (incident: Incident): HistoryRow => ({
   kind: 'incident',
