@@ -32,11 +32,11 @@ export type JobOutcome = (typeof JOB_OUTCOMES)[number]
 export type AttemptRecord = {
   /** Monotonic ms. */
   readonly startedAt: number
-  /** Time to the response head, or to the end of the attempt without one. */
-  readonly ms: number
+  /** Time to the response head, or to the end of the attempt without a response that can be relayed. */
+  ms: number
   /** Time in ms that the request waited for its response head once it was sent whole; undefined when it was not. */
   readonly headMs: number | undefined
-  readonly outcome: number | FaultCode
+  outcome: number | FaultCode
   /** Whether the response head came before the whole request was sent. Such an attempt is not retried. */
   readonly early: boolean
   /** Origin; undefined where the upstream has but one. */
@@ -150,7 +150,7 @@ export type Event =
       /** Time to connect in ms; undefined for a reused connection. */
       readonly connectMs: number | undefined
     }
-  /** A response body whose head had been relayed did not end whole. */
+  /** A response body did not end whole: it was relayed so far, or the attempt was repeated. */
   | { readonly kind: 'body_failed'; readonly ref: RouteRef; readonly end: BodyEnd }
   /** A retry is about to start. `cause`: the status or the reason that is retried. */
   | ({ readonly kind: 'retry'; readonly ref: RouteRef; readonly cause: string; readonly waitMs: number } & OfTrace)
@@ -292,7 +292,7 @@ type IncidentNews = {
 
 /** `dropped`: too many wait. `failed`: given up after many attempts, or refused. */
 export const NOTIFICATION_OUTCOMES = ['delivered', 'failed', 'dropped'] as const
-export type NotificationOutcome = (typeof NOTIFICATION_OUTCOMES)[number]
+type NotificationOutcome = (typeof NOTIFICATION_OUTCOMES)[number]
 
 /** What triggered the reading of the configuration: start, changed file, SIGHUP or a call of the control API. */
 export const RELOAD_TRIGGERS = ['start', 'file', 'signal', 'api'] as const

@@ -11,7 +11,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   demo: async () => (await import('./commands/demo.ts')).demoCommand,
   simulate: async () => (await import('./commands/simulate.ts')).simulateCommand,
   top: async () => (await import('./commands/top.ts')).topCommand,
-  incidents: async () => (await import('./commands/incidents.ts')).incidentsCommand,
+  incidents: async () => (await import('./commands/remote/incidents.ts')).incidentsCommand,
   checkpoints: async () => (await import('./commands/checkpoints.ts')).checkpointsCommand,
 }
 

@@ -3,7 +3,7 @@ import type { Api } from '../dashboard/api.js'
 import { fold, freshState, type State } from '../dashboard/state.js'
 import { type Link, frame } from '../top/frame.ts'
 import { command } from './command.ts'
-import { reasonOf, SIDECAR_OPTIONS, SIDECAR_USAGE, sidecarAt } from './sidecar.ts'
+import { reasonOf, SIDECAR_OPTIONS, SIDECAR_USAGE, sidecarAt } from './remote/sidecar.ts'
 import type { Terminal } from './terminal.ts'
 
 type TopOptions = {

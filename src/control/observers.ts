@@ -21,6 +21,8 @@ export class Observers {
   readonly #deps: Deps
   readonly #unwatch: () => void
   #tracing: Tracing | undefined
+  /** Wall-clock ms of the event that is being told: log and incidents have the same time for it. */
+  #at = 0
 
   /**
    * @param logTo where log lines go; undefined for stdout.
@@ -49,10 +51,13 @@ export class Observers {
   /** Each fold takes an event by itself: see emitTo. */
   get folds(): Emit[] {
     return [
+      () => {
+        this.#at = this.#deps.clock.wallNow()
+      },
       (event) => this.metrics.record(event),
-      (event) => this.log.record(event),
+      (event) => this.log.record(event, this.#at),
       (event) => this.overview.record(event),
-      (event) => this.incidents.record(event),
+      (event) => this.incidents.record(event, this.#at),
       (event) => this.#tracing?.record(event),
     ]
   }

@@ -202,7 +202,7 @@ export type IncidentCause = {
   readonly example: IncidentExample | null
 }
 
-export type IncidentSign = {
+type IncidentSign = {
   readonly at: string
   /** Such as `breaker_open`, `failing`, `store_down`. */
   readonly sign: string

@@ -52,7 +52,7 @@ function sectionOf({ kind, signs, standing, cost }: Incident, first: string): Se
     case 'upstream': {
       const has = (sign: string) => signs.some((one) => one.sign === sign)
       if (has('endpoint_open') && cost.refused === 0) return 'BreakwaterEndpointsOut'
-      if (has('endpoint_open') || has('breaker_open')) return 'BreakwaterBreakerOpen'
+      if (has('endpoint_open') || has('breaker_open') || has('route_open')) return 'BreakwaterBreakerOpen'
       if (Object.keys(standing).length > 0 || has('breaker_forced')) return 'Forced breaker'
       return LIMITS.has(first) ? 'BreakwaterSheddingLoad' : 'BreakwaterErrorBudgetBurnsFast'
     }

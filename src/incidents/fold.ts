@@ -43,6 +43,16 @@ export class Incidents {
     return this.#taken()
   }
 
+  /**
+   * Takes a request that succeeded with its first attempt: what `take` would make of it, at a twentieth of the cost.
+   * @returns false while there is an open incident: then `take` has to be asked.
+   */
+  takeWell(upstream: string, at: number): boolean {
+    if (this.#open.size > 0) return false
+    this.#watchedOf(upstream).count(at, false)
+    return true
+  }
+
   /** Lets time pass. @returns the incidents that it closed. */
   pass(now: number): readonly Turn[] {
     this.#closeOver(now)
@@ -117,11 +127,7 @@ export class Incidents {
     const { at, upstream, status, reason, attempts } = fact
     const outcome = outcomeOf(status, reason, attempts)
     if (outcome === 'client' && fact.outcomes.length === 0) return
-    let watched = this.#watched.get(upstream)
-    if (watched === undefined) {
-      watched = new Watched()
-      this.#watched.set(upstream, watched)
-    }
+    const watched = this.#watchedOf(upstream)
     // A refusal by a breaker is the effect of what opened it. A job out of time is a sign of its own.
     const isEffect =
       outcome === 'refused' && reason !== undefined && (isBreakerRefusal(reason) || reason === 'job_deadline')
@@ -135,19 +141,21 @@ export class Incidents {
       this.#sign({ kind: 'deadlines', upstream }, at, 'job_deadline', 'calls of a job came after its deadline')
   }
 
+  #watchedOf(upstream: string): Watched {
+    let watched = this.#watched.get(upstream)
+    if (watched === undefined) {
+      watched = new Watched()
+      this.#watched.set(upstream, watched)
+    }
+    return watched
+  }
+
   #breaker(fact: BreakerFact): void {
     const { at, upstream, to, openMs, cause } = fact
     const key = breakerKey(fact)
     const subject = { kind: 'upstream', upstream } as const
     if (to === 'open') {
-      const sign =
-        cause === 'forced'
-          ? 'breaker_forced'
-          : cause === 'probe'
-            ? 'probe_failed'
-            : fact.endpoint === undefined
-              ? 'breaker_open'
-              : 'endpoint_open'
+      const sign = cause === 'forced' ? 'breaker_forced' : cause === 'probe' ? 'probe_failed' : openedSign(fact)
       const standing = { isBreaker: true, probesAt: openMs === undefined ? null : at + openMs }
       return void this.#sign(subject, at, sign, breakerText(fact), [key, standing])
     }
@@ -246,6 +254,9 @@ export class Incidents {
     return turns
   }
 }
+
+const openedSign = ({ route, endpoint }: BreakerFact) =>
+  route !== undefined ? 'route_open' : endpoint !== undefined ? 'endpoint_open' : 'breaker_open'
 
 const NO_TURNS: readonly Turn[] = []
 const OWN = (kind: IncidentKind): Subject => ({ kind, upstream: null })

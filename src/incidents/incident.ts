@@ -11,7 +11,7 @@ export type Standing = {
 
 export type Sign = { readonly at: number; readonly sign: string; readonly text: string; times: number; until: number }
 
-export type CauseCount = { count: number; example: IncidentExample | null; isExampleLost: boolean }
+type CauseCount = { count: number; example: IncidentExample | null; isExampleLost: boolean }
 
 export type RouteCount = { requests: number; failed: number; refused: number; saved: number }
 
@@ -41,7 +41,7 @@ export type Incident = {
 }
 
 /** Time without a sign after which an incident is over. */
-export const QUIET_MS = 30_000
+const QUIET_MS = 30_000
 
 const MAX_SIGNS = 20
 const MAX_JOBS = 1_000

@@ -72,9 +72,10 @@ export function summaryOf(
   const when = state === 'ended' ? ` ${lasted(ms)}` : ''
   const why = causes.slice(0, NAMED).map(([cause, count]) => `${count} × ${cause}`)
   const more = causes.length > NAMED ? ', …' : ''
-  const first = `${upstream} ${state === 'ended' ? what.was : what.is}${when}${why.length > 0 ? `: ${why.join(', ')}${more}` : ''}.`
+  const because = why.length > 0 ? `: ${why.join(', ')}${more}` : ` (${signs[0]?.text})`
+  const first = `${upstream} ${state === 'ongoing' ? what.is : what.was}${when}${because}.`
   const end = state === 'quiet' ? ' Its breaker admits calls again and nobody calls: the next call decides.' : ''
-  return `${first}${costText(cost)}${end}`
+  return `${first}${costText(cost, state)}${end}`
 }
 
 const lasted = (ms: number) => (ms < 1_000 ? 'for a moment' : `for ${lengthText(ms)}`)
@@ -86,17 +87,18 @@ function trouble({ kind, signs, cost }: Incident): { readonly is: string; readon
     return { is: 'is called by jobs past their deadline', was: 'was called by jobs past their deadline' }
   const has = (sign: string) => signs.some((one) => one.sign === sign)
   if (has('endpoint_open') && cost.refused === 0) return { is: 'has lost an endpoint', was: 'had lost an endpoint' }
-  if (has('breaker_open') || has('endpoint_open'))
-    return { is: 'is down for some calls or all', was: 'was down for some calls or all' }
+  if (has('breaker_open') || has('endpoint_open')) return { is: 'is down', was: 'was down' }
+  if (has('route_open')) return { is: 'is down for a route', was: 'was down for a route' }
   if (has('breaker_forced')) return { is: 'is held off by an operator', was: 'was held off by an operator' }
   return { is: 'fails', was: 'failed' }
 }
 
-function costText({ failed, refused, saved }: Incident['cost']): string {
+function costText({ failed, refused, saved }: Incident['cost'], state: IncidentState): string {
   const parts = [
     failed > 0 && `${failed} failed`,
     refused > 0 && `${refused} ${refused === 1 ? 'was' : 'were'} refused`,
     saved > 0 && `${saved} ${saved === 1 ? 'was' : 'were'} saved by a retry`,
   ].filter((part) => part !== false)
-  return parts.length === 0 ? ' No request was lost.' : ` Of its requests ${parts.join(', ')}.`
+  if (parts.length === 0) return state === 'ended' ? ' No request was lost.' : ''
+  return ` Of its requests ${parts.join(', ')}.`
 }

@@ -33,6 +33,34 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
     web('timeout: { attempt: 60s }'),
   ],
   [
+    'attempt-hardly-possible',
+    'upstreams.web.timeout.attempt',
+    web('timeout: { attempt: 49ms }'),
+    web('timeout: { attempt: 50ms }'),
+  ],
+  [
+    'name-taken-literally',
+    'upstreams.web.routes.0.match',
+    route("match: 'GET /jobs/:id'"),
+    route("match: 'GET /a:id'"),
+  ],
+  ['name-taken-literally', 'upstreams.web.routes.0.match', route("match: 'GET /x/$id'"), route("match: 'GET /x/$'")],
+  [
+    'name-taken-literally',
+    'upstreams.web.routes.0.match',
+    route("match: 'GET /<int:id>/y'"),
+    route("match: 'GET /<>'"),
+  ],
+  ['name-taken-literally', 'upstreams.web.routes.0.match', route("match: 'GET /[id]'"), route("match: 'GET /a[id]'")],
+  ['listener-open', 'listen', web('', 'listen: 0.0.0.0:8080\n'), web('', 'listen: 127.0.0.1:8080\n')],
+  ['listener-open', 'upstreams.web.listen', web('listen: 10.0.0.7:80'), web('listen: 127.0.0.2:80')],
+  [
+    'failed-and-completed',
+    'upstreams.web.routes.0.failureWhen.completed',
+    route('match: GET /, failureWhen: { json: /s, in: [failed, Done], completed: [done, ok] }'),
+    route('match: GET /, failureWhen: { json: /s, in: [failed], completed: [done, ok] }'),
+  ],
+  [
     'connect-over-total',
     'defaults.timeout.connect',
     defaults('timeout: { connect: 60s }'),
@@ -292,6 +320,18 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
     'control.token',
     web('', 'control: { token: 0123456789abcde }\n'),
     web('', 'control: { token: 0123456789abcdef }\n'),
+  ],
+  [
+    'notify-unencrypted',
+    'notify.url',
+    web('', 'notify: { url: "http://hooks.example.com/T1" }\n'),
+    web('', 'notify: { url: "http://127.0.0.1:9000/hook" }\n'),
+  ],
+  [
+    'notify-without-opened',
+    'notify.on',
+    web('', 'notify: { url: "https://hooks.example.com/T1", on: [closed] }\n'),
+    web('', 'notify: { url: "https://hooks.example.com/T1", on: [opened] }\n'),
   ],
   [
     'checkpoints-in-memory',

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { incidentsCommand } from '../../src/commands/incidents.ts'
+import { incidentsCommand } from '../../src/commands/remote/incidents.ts'
 import type { HistoryView, IncidentView } from '../../src/dashboard/shapes.ts'
 import { EPOCH_MS, fakeClock } from '../support/fake-clock.ts'
 import { temporaryFolder } from '../support/folder.ts'
@@ -77,8 +77,7 @@ test('incidents: an outage at 03:00 is told at 09:00 after a restart, by the API
       started_at: '2026-01-01T03:00:01.000Z',
       ended_at: '2026-01-01T03:00:11.000Z',
       duration_s: 10,
-      summary:
-        'web was down for some calls or all for 10 s: 4 × 503, 2 × reset. Of its requests 6 failed, 3 were refused.',
+      summary: 'web was down for 10 s: 4 × 503, 2 × reset. Of its requests 6 failed, 3 were refused.',
       causes: [
         { cause: '503', count: 4, example: { method: 'GET', path: '/web/jobs/0', status: 503, reason: null } },
         {

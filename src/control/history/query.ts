@@ -22,8 +22,8 @@ export const MAX_STEPS = 2_000
 
 /** How far back seconds and minutes go; hours go further. */
 export const SECONDS_BACK_MS = 5 * MINUTE_MS
-export const MINUTES_BACK_MS = 7 * 24 * HOUR_MS
-export const HOURS_BACK_MS = 90 * 24 * HOUR_MS
+const MINUTES_BACK_MS = 7 * 24 * HOUR_MS
+const HOURS_BACK_MS = 90 * 24 * HOUR_MS
 
 /** A moment: ISO 8601, seconds since the Unix epoch, or `-1h` for an hour before now. In ms; undefined for anything else. */
 export function momentMs(text: string, now: number): number | undefined {

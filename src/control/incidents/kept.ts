@@ -6,7 +6,7 @@ import { HISTORY_KEPT } from '../../checkpoint/store.ts'
 import type { Clock } from '../../clock.ts'
 import { isMap } from '../../config/kinds/setting.ts'
 import type { IncidentView } from '../../dashboard/shapes.ts'
-import type { Emit, Event, IncidentPhase } from '../../events.ts'
+import type { Emit, Event, IncidentPhase, RequestEvent, RouteRef } from '../../events.ts'
 import { Incidents, type Turn } from '../../incidents/fold.ts'
 import type { Incident } from '../../incidents/incident.ts'
 import { viewOf } from '../../incidents/view.ts'
@@ -28,6 +28,8 @@ export class KeptIncidents {
   readonly #unsaved = new Set<Incident>()
   #shelf: Shelf | undefined
   #isRestored = false
+  /** Whether one opened or closed since the last write: the next second writes it. */
+  #hasTurned = false
   #savedAt: number
   #saving: Promise<void> = Promise.resolve()
   readonly #onTurn: (phase: IncidentPhase, incident: IncidentView) => void
@@ -41,8 +43,10 @@ export class KeptIncidents {
     this.#stop = clock.everySecond(() => this.#pass())
   }
 
-  record(event: Event): void {
-    const fact = factOf(event, this.#clock.wallNow())
+  /** @param at wall-clock ms of the event. */
+  record(event: Event, at: number): void {
+    if (isWell(event) && this.#incidents.takeWell(event.ref.upstream, at)) return
+    const fact = factOf(event, at)
     if (fact !== undefined) this.#tell(this.#incidents.take(fact))
   }
 
@@ -70,12 +74,13 @@ export class KeptIncidents {
   #pass(): void {
     const now = this.#clock.wallNow()
     this.#tell(this.#incidents.pass(now))
-    if (Math.abs(now - this.#savedAt) >= SAVE_EVERY_MS) this.#save()
+    if (this.#hasTurned || Math.abs(now - this.#savedAt) >= SAVE_EVERY_MS) this.#save()
   }
 
   #tell(turns: readonly Turn[]): void {
     for (const { phase, incident } of turns) {
       this.#unsaved.add(incident)
+      this.#hasTurned = true
       const view = viewOf(incident, this.#clock.wallNow())
       this.#emit({
         kind: 'incident',
@@ -91,12 +96,12 @@ export class KeptIncidents {
       })
       this.#onTurn(phase, view)
     }
-    if (turns.length > 0) this.#save()
   }
 
   /** One write at a time. What cannot be written is tried again with the next one; the store itself reports that it is down. */
   #save(): void {
     this.#savedAt = this.#clock.wallNow()
+    this.#hasTurned = false
     const shelf = this.#shelf
     if (shelf === undefined) return
     this.#saving = this.#saving.then(async () => {
@@ -120,6 +125,14 @@ export class KeptIncidents {
     this.#isRestored = true
   }
 }
+
+/** Whether a request succeeded with its first attempt, as nearly all do. */
+const isWell = (event: Event): event is RequestEvent & { readonly ref: RouteRef } =>
+  event.kind === 'request' &&
+  event.ref !== undefined &&
+  event.reason === undefined &&
+  event.status < 500 &&
+  event.attempts === 1
 
 const rowOf = (incident: Incident): HistoryRow => ({
   kind: 'incident',

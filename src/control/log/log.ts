@@ -20,8 +20,8 @@ export type LogSettings = {
 export type Log = {
   /** Uses these settings for later lines. */
   set(settings: Pick<LogSettings, 'level' | 'access'>): void
-  /** Takes one event; neither throws nor waits. */
-  record(event: Event): void
+  /** Takes one event; neither throws nor waits. @param at wall-clock ms of it, for its line; now when it is not given. */
+  record(event: Event, at?: number): void
   /**
    * Writes held lines to stdout. They arrive whole when the process ends by itself; `process.exit` drops what the reader of a
    * pipe has not taken (64 KiB fit in).
@@ -35,33 +35,64 @@ export type Log = {
  */
 export function createLog(settings: LogSettings, clock: Clock, destination?: DestinationStream): Log {
   const bursts = new Bursts(clock)
+  const time = new LineTime(clock)
   if (destination !== undefined) {
-    const fold = createFold(createLogger(settings, clock, destination), settings.access, bursts)
-    return { ...fold, flush: () => bursts.close() }
+    const fold = createFold(createLogger(settings, time, destination), settings.access, bursts)
+    return { ...fold, record: time.stamping(fold.record), flush: () => bursts.close() }
   }
   const stdout = new LineWriter(process.stdout, (lines) => logger.warn({ lines }, 'log lines lost'))
-  const logger = createLogger(settings, clock, stdout)
+  const logger = createLogger(settings, time, stdout)
   const flush = () => {
     bursts.close()
     stdout.flush()
   }
   process.once('exit', flush)
-  return { ...createFold(logger, settings.access, bursts), flush }
+  const fold = createFold(logger, settings.access, bursts)
+  return { ...fold, record: time.stamping(fold.record), flush }
 }
 
-function createLogger({ level, service }: LogSettings, clock: Clock, destination: DestinationStream): Logger {
+/** Time of a line: that of its event, so that whoever reads the line and whoever took the event agree. */
+class LineTime {
+  readonly #clock: Clock
+  #at: number | undefined
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  now(): number {
+    return this.#at ?? this.#clock.wallNow()
+  }
+
+  stamping(record: (event: Event) => void): Log['record'] {
+    return (event, at) => {
+      this.#at = at
+      try {
+        record(event)
+      } finally {
+        this.#at = undefined
+      }
+    }
+  }
+}
+
+function createLogger({ level, service }: LogSettings, time: LineTime, destination: DestinationStream): Logger {
   const options: LoggerOptions = {
     level,
     base: { service },
     formatters: { level: (label) => ({ level: label }) },
     serializers: { err: described },
-    timestamp: () => `,"time":"${isoTime(clock.wallNow())}"`,
+    timestamp: () => `,"time":"${isoTime(time.now())}"`,
   }
   return pino(options, destination)
 }
 
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: it is mostly the switch below.
-function createFold(logger: Logger, asked: boolean, bursts: Bursts): Pick<Log, 'record' | 'set'> {
+function createFold(
+  logger: Logger,
+  asked: boolean,
+  bursts: Bursts,
+): { readonly record: (event: Event) => void; readonly set: Log['set'] } {
   let access = asked
   let verbose = logger.isLevelEnabled('debug')
   const set: Log['set'] = (settings) => {

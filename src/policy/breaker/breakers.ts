@@ -96,7 +96,14 @@ function recordFor(
 ): BreakerRecord {
   const stretch = () => 1 + OPEN_JITTER * random()
   const openForMaxMs = longestOpenMs(settings)
-  const rules = { ...settings, openForMaxMs, failureStatuses: statusesIn(settings.failureStatus), stretch }
+  const consecutiveFailures = settings.consecutiveFailures || Number.POSITIVE_INFINITY
+  const rules = {
+    ...settings,
+    consecutiveFailures,
+    openForMaxMs,
+    failureStatuses: statusesIn(settings.failureStatus),
+    stretch,
+  }
   const { circuit, held, onChange } = known?.breaker ?? {
     circuit: freshCircuit(rules),
     held: freshHeld(),

@@ -1,13 +1,14 @@
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
-import type { IncidentView } from '../dashboard/shapes.ts'
-import { incidentText, listText } from '../incidents/text.ts'
-import { Incidents } from '../incidents/fold.ts'
-import { factOf } from '../incidents/of-line.ts'
-import { viewOf } from '../incidents/view.ts'
-import { command, type Surroundings } from './command.ts'
+import { systemClock } from '../../clock.ts'
+import type { IncidentView } from '../../dashboard/shapes.ts'
+import { incidentText, listText } from '../../incidents/text.ts'
+import { Incidents } from '../../incidents/fold.ts'
+import { factOf } from '../../incidents/of-line.ts'
+import { viewOf } from '../../incidents/view.ts'
+import { command, type Surroundings } from '../command.ts'
 import { reasonOf, SIDECAR_OPTIONS, SIDECAR_USAGE, sidecarAt } from './sidecar.ts'
-import { UsageError } from './usage-error.ts'
+import { UsageError } from '../usage-error.ts'
 
 /** Time in ms for the sidecar to answer. */
 const ANSWER_MS = 10_000
@@ -49,11 +50,15 @@ type Read = { readonly incidents: readonly IncidentView[]; readonly remark: stri
 /** @returns why it cannot be told, as a string. */
 async function asked(where: Parameters<typeof sidecarAt>[0], surroundings: Surroundings): Promise<Read | string> {
   const api = sidecarAt(where, surroundings)
+  const late = new AbortController()
+  const timer = systemClock.after(ANSWER_MS, () => late.abort(new Error(`no answer within ${ANSWER_MS / 1000} s`)))
   try {
-    const { incidents } = await api.get('v1/incidents?limit=1000', AbortSignal.timeout(ANSWER_MS))
+    const { incidents } = await api.get('v1/incidents?limit=1000', late.signal)
     return { incidents, remark: '' }
   } catch (error) {
     return `${where.url}: ${reasonOf(error)}`
+  } finally {
+    systemClock.cancel(timer)
   }
 }
 

@@ -1,8 +1,8 @@
 /** A running sidecar, for commands that ask it: the options that say where it is, and its API. */
 
-import { ApiError, type Api, createApi } from '../dashboard/api.js'
-import { type Surroundings, variable } from './command.ts'
-import { UsageError } from './usage-error.ts'
+import { ApiError, type Api, createApi } from '../../dashboard/api.js'
+import { type Surroundings, variable } from '../command.ts'
+import { UsageError } from '../usage-error.ts'
 
 /** Options of every command that asks a running sidecar. */
 export const SIDECAR_OPTIONS = {
