@@ -217,6 +217,15 @@ const ROWS: readonly Row[] = [
     ['web asks for fewer requests (429)', 'since 12:00:00 (59 s)', /180 attempts answered 429/, /^send it less/],
   ],
   [
+    'limited by the upstream for so long that the breaker opened',
+    {
+      upstreams: both({ breakers: [open] }),
+      incidents: [incident({ causes: [{ cause: '429', count: 20, text: '', example: null }] })],
+    },
+    'warn',
+    ['web asks for fewer requests (429)', 'since 12:00:09 (50 s)', /254 refused/, /^send it less/],
+  ],
+  [
     'more requests than the limits let through',
     {
       upstreams: both({}),
