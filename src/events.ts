@@ -28,6 +28,20 @@ export type Trace = {
 export const JOB_OUTCOMES = ['failed', 'completed'] as const
 export type JobOutcome = (typeof JOB_OUTCOMES)[number]
 
+/** What a response says of its job. `gone`: the upstream does not know the job. */
+export type JobState = JobOutcome | 'running' | 'gone'
+
+/**
+ * How a job ended: as its responses reported, or as the sidecar found. `abandoned`: nobody asked for it any more. `lost`: the
+ * upstream no longer knows it.
+ */
+export const JOB_ENDS = ['completed', 'failed', 'cancelled', 'deadline', 'abandoned', 'lost'] as const
+export type JobEndOutcome = (typeof JOB_ENDS)[number]
+
+/** Why the id of a new job was not learned from the response. */
+export const UNLEARNED_CAUSES = ['too_large', 'unreadable', 'no_id'] as const
+export type UnlearnedCause = (typeof UNLEARNED_CAUSES)[number]
+
 /** One attempt, for the log and for replays of it. */
 export type AttemptRecord = {
   /** Monotonic ms. */
@@ -109,8 +123,17 @@ export type RequestEvent = {
   readonly history: readonly Readonly<AttemptRecord>[]
   /** Whether the call that answered it was made for other requests, too (hold, collapse). */
   readonly shared: boolean
+  /** The job that it belongs to; undefined when it names none. */
+  readonly job: RequestJob | undefined
   /** undefined unless the request is recorded. */
   readonly trace: Trace | undefined
+}
+
+export type RequestJob = {
+  /** As the request or its response has it. */
+  readonly id: string
+  /** Whether the route's responses report on the job. */
+  readonly isPoll: boolean
 }
 
 /** Trace of the request that the event belongs to; undefined unless it is recorded. */
@@ -147,6 +170,38 @@ export type Event =
     }
   /** A response reported the end of a job for the first time. */
   | { readonly kind: 'job_seen'; readonly ref: RouteRef; readonly outcome: JobOutcome; readonly id: string | undefined }
+  /** A response named a job that its request has created. */
+  | {
+      readonly kind: 'job_created'
+      readonly ref: RouteRef
+      readonly id: string
+      readonly inputs: Readonly<Record<string, number | string>>
+      /** Time for the job, in ms; undefined when nothing bounds it. */
+      readonly deadlineMs: number | undefined
+      readonly abandonedAfterMs: number
+    }
+  /** The id of a job that a request has created could not be read. */
+  | { readonly kind: 'job_unlearned'; readonly ref: RouteRef; readonly why: UnlearnedCause }
+  /** A response reported on a job. `status`: its word for the job's state; undefined without one. */
+  | {
+      readonly kind: 'job_reported'
+      readonly ref: RouteRef
+      readonly id: string
+      readonly state: JobState
+      readonly status: string | undefined
+    }
+  /** A job that was created here has ended. `ref`: the route that created it. */
+  | {
+      readonly kind: 'job_ended'
+      readonly ref: RouteRef
+      readonly id: string
+      readonly outcome: JobEndOutcome
+      readonly durationMs: number
+      readonly polls: number
+      readonly attempts: number
+      readonly bytes: number
+      readonly statuses: readonly string[]
+    }
   /** A response body that broke off was resumed, or could not be. */
   | ({ readonly kind: 'resume'; readonly ref: RouteRef; readonly resumed: boolean } & OfTrace)
   /** A request is answered by a call that was made for another one (hold, collapse). */

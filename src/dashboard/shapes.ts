@@ -109,6 +109,30 @@ export type Job = {
   readonly started_at: string
   readonly deadline_at: string | null
   readonly time_left_s: number | null
+  /** null for a job that was registered by the control API. */
+  readonly life: JobLifeView | null
+}
+
+/** A job that a request has created at an upstream. */
+export type JobLifeView = {
+  readonly upstream: string
+  /** `match` of the route that created it. */
+  readonly route: string
+  /** As the upstream has it. */
+  readonly id: string
+  /** running, or how it ended. */
+  readonly state: 'running' | 'completed' | 'failed' | 'cancelled' | 'deadline' | 'abandoned' | 'lost'
+  /** The upstream's last word for its state; null before the first. */
+  readonly status: string | null
+  /** In order, with the time at which each was first seen. */
+  readonly statuses: readonly { readonly status: string; readonly at: string }[]
+  readonly polls: number
+  readonly attempts: number
+  readonly bytes: number
+  /** To its end, or to now. */
+  readonly age_s: number
+  readonly seen_at: string
+  readonly ended_at: string | null
 }
 
 export type StageProgress = {

@@ -146,6 +146,7 @@ function traitsOf(place: FullPlace, rules: TimeoutRules): RouteTraits {
     idempotent: false,
     idempotentMethods: new Set(),
     jobs: undefined,
+    jobLink: undefined,
     bodyLimits: { memory: 0, disk: 0 },
     mayBeRefused: false,
     timeouts: NO_TIMEOUTS,

@@ -28,12 +28,10 @@ const creates = z
       .meta({ title: 'a duration from 1s to 30d, or the name of a computed timeout such as total' })
       .describe('Time for the job. After it, requests of the job are answered by 504. None when absent.')
       .optional(),
-    abandonedAfter: length
-      .default(length.parse(ABANDONED_AFTER))
-      .meta({
-        description: 'Time without a request after which a running job counts as abandoned.',
-        byDefault: ABANDONED_AFTER,
-      }),
+    abandonedAfter: length.default(length.parse(ABANDONED_AFTER)).meta({
+      description: 'Time without a request after which a running job counts as abandoned.',
+      byDefault: ABANDONED_AFTER,
+    }),
   })
   .transform(({ abandonedAfter, ...rest }) => ({ ...rest, abandonedAfterMs: abandonedAfter }))
 
