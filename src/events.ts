@@ -206,6 +206,8 @@ export type Event =
   | ({ readonly kind: 'resume'; readonly ref: RouteRef; readonly resumed: boolean } & OfTrace)
   /** A request is answered by a call that was made for another one (hold, collapse). */
   | ({ readonly kind: 'shared'; readonly ref: RouteRef; readonly by: 'hold' | 'collapse' } & OfTrace)
+  /** Clients leave held polls before `upTo`: they are held for less from now on. */
+  | ({ readonly kind: 'hold_outlasts_client'; readonly ref: RouteRef } & Omit<ImpatientClient, 'route'>)
   /** A hedge ended: it won, lost, or was denied by the retry budget. */
   | ({ readonly kind: 'hedge'; readonly ref: RouteRef; readonly outcome: HedgeOutcome } & OfTrace)
   /** A pooled connection was closed when it was reused. The request was sent on a new one. */
@@ -411,9 +413,25 @@ export type UpstreamSnapshot = {
   readonly held: number
   /** Open connections to the upstream, including idle ones. */
   readonly connections: number
+  /** Clients that leave held polls before `upTo`. */
+  readonly impatient: readonly ImpatientClient[]
   /** Retries that the budget allows now. */
   readonly retryBudget: number
   readonly breakers: readonly BreakerSnapshot[]
+}
+
+/** Clients of a route with a hold, by their User-Agent. */
+export type ImpatientClient = {
+  readonly route: string
+  /** User-Agent; '' for clients that send none. */
+  readonly client: string
+  /** Time after which they leave a held poll, in ms. */
+  readonly patienceMs: number
+  /** Time for which they are held, in ms; 0 when they are not held. */
+  readonly heldMs: number
+  /** As a warning of `check`: the consequence, and the remedy. */
+  readonly reason: string
+  readonly fix: string
 }
 
 export type EndpointSnapshot = {

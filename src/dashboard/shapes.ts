@@ -24,6 +24,17 @@ export type UpstreamView = {
   readonly limit: number
   readonly slowdown: number | null
   readonly held: number
+  /** Clients that leave held polls before `upTo`: a warning, in the words of `check`. */
+  readonly impatient: readonly {
+    readonly route: string
+    /** User-Agent; '' for clients that send none. */
+    readonly client: string
+    readonly patience_ms: number
+    /** Time for which they are held; 0 when they are not held. */
+    readonly held_ms: number
+    readonly reason: string
+    readonly fix: string
+  }[]
   readonly connections: number
   readonly retry_budget: number
   readonly requests: { readonly total: number; readonly failed: number }

@@ -175,6 +175,7 @@ function snapshotOf({ config, states, endpoints, routes }: UpstreamState, deps: 
     slowdown: parts.find(({ slowdown }) => slowdown !== undefined)?.slowdown,
     held: sum('held'),
     connections: endpoints.reduce((total, { wire }) => total + wire.open(), 0),
+    impatient: parts.flatMap(({ impatient = [] }) => impatient),
     retryBudget: sum('retryBudget'),
     breakers: parts.flatMap(({ breakers = [] }) => breakers),
   }

@@ -65,6 +65,7 @@ export const upstreamSnapshot = (fields: Partial<UpstreamSnapshot> = {}): Upstre
   queued: 0,
   limit: 64,
   slowdown: undefined,
+  impatient: [],
   held: 0,
   connections: 0,
   retryBudget: 30,

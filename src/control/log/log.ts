@@ -155,6 +155,9 @@ function createFold(logger: Logger, asked: boolean, bursts: Bursts): Pick<Log, '
       case 'job_seen':
         if (event.outcome === 'failed') logger.info({ ...placeOf(event.ref), job: event.id }, 'job failed')
         return
+      case 'hold_outlasts_client':
+        logger.warn(impatienceLine(event), 'hold outlasts client')
+        return
       case 'job_created':
         if (verbose) logger.debug({ ...placeOf(event.ref), job: shortened(event.id) }, 'job created')
         return
@@ -287,6 +290,25 @@ function historyOf({ history, startedAt, status, backoffMs, breakerMs, retryAfte
 const MAX_ID = 128
 
 const shortened = (id: string) => (id.length > MAX_ID ? `${id.slice(0, MAX_ID)}…` : id)
+
+/** In the words of a warning of `check`. */
+const impatienceLine = ({
+  ref,
+  client,
+  patienceMs,
+  heldMs,
+  reason,
+  fix,
+}: Event & { readonly kind: 'hold_outlasts_client' }) => ({
+  rule: 'hold-outlasts-client',
+  ...placeOf(ref),
+  client: client || undefined,
+  patience_ms: ms(patienceMs),
+  held_ms: ms(heldMs),
+  setting: 'hold.upTo',
+  reason,
+  fix,
+})
 
 /** Copies upstream and route only: the data plane's object may have more. */
 const placeOf = ({ upstream, route }: RouteRef) => ({ upstream, route })

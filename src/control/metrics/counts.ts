@@ -153,6 +153,7 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
         return
       case 'job_created':
       case 'job_reported':
+      case 'hold_outlasts_client':
       case 'config_warning':
       case 'secret_file':
       case 'not_http':
