@@ -203,7 +203,13 @@ export type Event =
       readonly statuses: readonly string[]
     }
   /** A response body that broke off was resumed, or could not be. */
-  | ({ readonly kind: 'resume'; readonly ref: RouteRef; readonly resumed: boolean } & OfTrace)
+  | ({
+      readonly kind: 'resume'
+      readonly ref: RouteRef
+      readonly resumed: boolean
+      /** Why it was not; undefined when it was. */
+      readonly why: ResumeDenial | undefined
+    } & OfTrace)
   /** A request is answered by a call that was made for another one (hold, collapse). */
   | ({ readonly kind: 'shared'; readonly ref: RouteRef; readonly by: 'hold' | 'collapse' } & OfTrace)
   /** Clients leave held polls before `upTo`: they are held for less from now on. */
@@ -351,6 +357,23 @@ export type UnkeptCause = (typeof UNKEPT_CAUSES)[number]
 /** Fields of a request whose values the sidecar could not read. */
 export const IGNORED_FIELDS = ['x-request-timeout'] as const
 export type IgnoredField = (typeof IGNORED_FIELDS)[number]
+
+/**
+ * Why a response body that broke off was not resumed. The first five: the response does not allow it, by its length, its
+ * Accept-Ranges, or its validators. `no_answer`: the call for the rest failed. `not_the_rest`: the answer was something else.
+ */
+export type ResumeDenial =
+  | 'no_length'
+  | 'no_ranges'
+  | 'weak_etag'
+  | 'recent_date'
+  | 'no_validator'
+  | 'attempts'
+  | 'budget'
+  | 'client_gone'
+  | 'no_answer'
+  | 'not_the_rest'
+  | 'too_long'
 
 /** Why a retryable outcome was not retried. */
 export const RETRY_DENIALS = [

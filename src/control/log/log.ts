@@ -150,7 +150,7 @@ function createFold(logger: Logger, asked: boolean, bursts: Bursts): Pick<Log, '
         return
       }
       case 'resume':
-        logger.info({ ...placeOf(event.ref), resumed: event.resumed }, 'resume')
+        logger.info({ ...placeOf(event.ref), resumed: event.resumed, why: event.why }, 'resume')
         return
       case 'job_seen':
         if (event.outcome === 'failed') logger.info({ ...placeOf(event.ref), job: event.id }, 'job failed')
