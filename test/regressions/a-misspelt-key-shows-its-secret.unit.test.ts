@@ -20,7 +20,10 @@ test.each([
   ['a key in a block', `control:\n  tokn: "SECRET"\n${UPSTREAMS}`],
   ['a key above its block', `contrl: { token: [SECRET] }\n${UPSTREAMS}`],
   ['a key of a header field', 'upstreams: { web: { url: http://web:1, header: { authorization: Bearer SECRET } } }'],
-  ['a key within one of several forms', 'upstreams: { web: { url: http://web:1, headers: { x: { set: { y: SECRET } } } } }'],
+  [
+    'a key within one of several forms',
+    'upstreams: { web: { url: http://web:1, headers: { x: { set: { y: SECRET } } } } }',
+  ],
   ['a key beside another fault', `control: { listen: nowhere, tokn: SECRET }\n${UPSTREAMS}`],
   ['no key, but it stands twice', `control: { token: a, token: SECRET }\n${UPSTREAMS}`],
   ['no key, but the brackets', `control: { tokn: SECRET ]\n${UPSTREAMS}`],
