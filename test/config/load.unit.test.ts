@@ -47,7 +47,7 @@ test('the shortest valid file gets every default', () => {
       critical: ['checkpoint_store', 'disk_space'],
       redis: false,
       disk: { path: '/tmp', warnBelow: 5e9, failBelow: 1e9 },
-      celery: { broker: false, timeout: 2_000 },
+      celery: { broker: false, timeout: 2_000, busyFor: 3_600_000, keyPrefix: '', queues: [] },
     },
     job: { idHeader: 'x-job-id', inputs: [] },
     timeouts: {},
