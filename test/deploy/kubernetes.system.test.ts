@@ -5,7 +5,10 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PodMonitor } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/PodMonitor'
 import { Deployment } from 'kubernetes-models/apps/v1/Deployment'
+import { DaemonSet } from 'kubernetes-models/apps/v1/DaemonSet'
+import { StatefulSet } from 'kubernetes-models/apps/v1/StatefulSet'
 import { CronJob } from 'kubernetes-models/batch/v1/CronJob'
+import { Job } from 'kubernetes-models/batch/v1/Job'
 import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicy'
 import type { Container } from 'kubernetes-models/v1'
 import { ConfigMap } from 'kubernetes-models/v1/ConfigMap'
@@ -24,7 +27,19 @@ import { observedReads } from '../support/observed-reads.ts'
 type Named = { readonly apiVersion: string; readonly kind: string; readonly metadata: { readonly name: string } }
 
 const TOKEN = '0123456789abcdef0123456789abcdef'
-const MODELS = [ConfigMap, CronJob, Deployment, NetworkPolicy, PersistentVolumeClaim, PodMonitor, Secret, Service]
+const MODELS = [
+  ConfigMap,
+  CronJob,
+  DaemonSet,
+  Deployment,
+  Job,
+  NetworkPolicy,
+  PersistentVolumeClaim,
+  PodMonitor,
+  Secret,
+  Service,
+  StatefulSet,
+]
 
 const root = join(import.meta.dirname, '../..')
 const kubectl = (...args: string[]) => execFileSync('kubectl', args, { cwd: root, encoding: 'utf8' })
@@ -52,7 +67,54 @@ test('docs/kubernetes-jobs.md: the CronJob is valid, and has the sidecar of the 
   for (const key of ['name', 'restartPolicy', 'args', 'volumeMounts']) expect(theirs[key]).toEqual(ours[key])
 })
 
+test('component: the sidecar of a CronJob is that of the other kinds', () => {
+  const read = (name: string) => parse(readFileSync(join(root, 'config/kubernetes/component', name), 'utf8'))
+  expect(read('cron-job.yaml').spec.jobTemplate.spec).toEqual(read('sidecar.yaml').spec)
+})
+
 needs('kubectl', hasKubectl)
+
+describe.runIf(hasKubectl)('component and claim, on every kind of workload', () => {
+  const objects: Named[] = hasKubectl ? documents(kubectl('kustomize', 'test/deploy/kinds')) : []
+  // biome-ignore lint/suspicious/noExplicitAny: rendered YAML, whose schema unknownKeys checks.
+  const specOf = (kind: string, name: string): any =>
+    (objects.find((one) => one.kind === kind && one.metadata.name === name) as { spec?: unknown } | undefined)?.spec
+
+  test.each([
+    ['Deployment', 'deployment'],
+    ['StatefulSet', 'stateful-set'],
+    ['DaemonSet', 'daemon-set'],
+    ['Job', 'job'],
+    ['CronJob', 'cron-job'],
+  ])('a labelled %s has the native sidecar, its volumes and its label, and matches its schema', (kind, name) => {
+    const object = objects.find((one) => one.kind === kind && one.metadata.name === name)
+    expect(object && unknownKeys(object)).toEqual([])
+    const outer = specOf(kind, name)
+    const { metadata, spec } = (outer.jobTemplate?.spec ?? outer).template
+    expect(metadata.labels).toEqual({ app: name, 'breakwater.io/sidecar': 'true' })
+    expect(spec.initContainers.map((one: Container) => [one.name, one.restartPolicy])).toEqual([
+      ['breakwater', 'Always'],
+    ])
+    const mounted = spec.initContainers[0].volumeMounts.map((one: { name: string }) => one.name)
+    expect(spec.volumes.map((one: { name: string }) => one.name).sort()).toEqual(mounted.sort())
+  })
+
+  test('a Job without the label has no sidecar', () => {
+    expect(specOf('Job', 'alone').template.spec.initContainers).toBeUndefined()
+  })
+
+  test('claim: only the Deployment is recreated, with its store on the claim', () => {
+    const { strategy, template } = specOf('Deployment', 'deployment')
+    expect(strategy).toEqual({ type: 'Recreate' })
+    const data = (spec: { volumes: { name: string }[] }) => spec.volumes.find(({ name }) => name === 'breakwater-data')
+    expect(data(template.spec)).toEqual({
+      name: 'breakwater-data',
+      persistentVolumeClaim: { claimName: 'breakwater-data' },
+    })
+    expect(specOf('PersistentVolumeClaim', 'breakwater-data').accessModes).toEqual(['ReadWriteOnce'])
+    expect(data(specOf('DaemonSet', 'daemon-set').template.spec)).toMatchObject({ emptyDir: {} })
+  })
+})
 
 describe.runIf(hasKubectl)('config/kubernetes', () => {
   const objects = hasKubectl ? documents(kubectl('kustomize', 'config/kubernetes/make-video')) : []
@@ -212,6 +274,18 @@ describe.runIf(hasKubectl)('config/kubernetes', () => {
       capabilities: { drop: ['ALL'] },
       seccompProfile: { type: 'RuntimeDefault' },
     })
+  })
+
+  test('/tmp and what the node reserves hold what the sidecar may keep there', () => {
+    const volumes = podOf('make-video-worker')?.volumes ?? []
+    const sizes = ['breakwater-data', 'breakwater-tmp'].map((name) =>
+      String(volumes.find((one) => one.name === name)?.emptyDir?.sizeLimit),
+    )
+    const MI = 2 ** 20
+    const bytes = sizes.map((size) => Number.parseInt(size, 10) * (size.endsWith('Gi') ? 1024 * MI : MI))
+    expect(configured().bodies.disk).toBeLessThanOrEqual(bytes[1] ?? 0)
+    const reserved = Number.parseInt(String(sidecar().resources?.requests?.['ephemeral-storage']), 10) * MI
+    expect(reserved).toBe(bytes.reduce((sum, one) => sum + one, 0))
   })
 
   test('/tmp holds four of the largest kept request bodies', () => {
