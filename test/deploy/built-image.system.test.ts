@@ -41,7 +41,7 @@ describe.runIf(isPossible)('the image', () => {
   })
 
   test('its command passes its health check, stores a checkpoint in its volume, and ends with 0 on SIGTERM', {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async (t) => {
     const { child, ended, output } = start(t, [...image.entrypoint, ...image.command])
     const passes = () => {
@@ -62,7 +62,7 @@ describe.runIf(isPossible)('the image', () => {
     expect([await ended, output()]).toEqual([0, expect.stringContaining('"msg":"drained"')])
   })
 
-  test('breakwater demo runs in it', { timeout: 60_000 }, async (t) => {
+  test('breakwater demo runs in it', { timeout: 120_000 }, async (t) => {
     const { child, ended, output } = start(t, [...image.entrypoint, 'demo'])
     await until(async () => output().includes('videos tried') || child.exitCode !== null)
     expect([child.exitCode, output()]).toEqual([null, expect.stringContaining('videos tried')])

@@ -101,11 +101,13 @@ function stepsOf(stage: readonly Instruction[], to: string, from: string): strin
 /** COPY copies what is in a folder, not the folder. */
 function copied(text: string, here: string, to: string, from: string): string[] {
   const words = text.split(' ')
+  // From one stage to the next, links do: nothing is written to them any more.
+  const copy = text.includes('--from=') ? 'cp -al' : 'cp -a'
   const isOwned = words.some((word) => word.startsWith('--chown=nonroot'))
   const [target = '', ...sources] = words.filter((word) => !word.startsWith('--')).reverse()
   const place = target.startsWith('/') ? `${to}${target}` : join(here, target) + (target.endsWith('/') ? '/' : '')
   return sources.flatMap((source) => [
-    `if [ -d ${from}/${source} ]; then mkdir -p ${place} && cp -a ${from}/${source}/. ${place}; else mkdir -p "$(dirname ${place}x)" && cp -a ${from}/${source} ${place}; fi`,
+    `if [ -d ${from}/${source} ]; then mkdir -p ${place} && ${copy} ${from}/${source}/. ${place}; else mkdir -p "$(dirname ${place}x)" && ${copy} ${from}/${source} ${place}; fi`,
     ...(isOwned ? [`chown -R ${NONROOT}:${NONROOT} ${place}`] : []),
   ])
 }

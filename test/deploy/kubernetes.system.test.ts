@@ -7,6 +7,7 @@ import { PodMonitor } from '@kubernetes-models/prometheus-operator/monitoring.co
 import { Deployment } from 'kubernetes-models/apps/v1/Deployment'
 import { DaemonSet } from 'kubernetes-models/apps/v1/DaemonSet'
 import { StatefulSet } from 'kubernetes-models/apps/v1/StatefulSet'
+import { HorizontalPodAutoscaler } from 'kubernetes-models/autoscaling/v2/HorizontalPodAutoscaler'
 import { CronJob } from 'kubernetes-models/batch/v1/CronJob'
 import { Job } from 'kubernetes-models/batch/v1/Job'
 import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicy'
@@ -32,6 +33,7 @@ const MODELS = [
   CronJob,
   DaemonSet,
   Deployment,
+  HorizontalPodAutoscaler,
   Job,
   NetworkPolicy,
   PersistentVolumeClaim,
@@ -113,6 +115,39 @@ describe.runIf(hasKubectl)('component and claim, on every kind of workload', () 
     })
     expect(specOf('PersistentVolumeClaim', 'breakwater-data').accessModes).toEqual(['ReadWriteOnce'])
     expect(data(specOf('DaemonSet', 'daemon-set').template.spec)).toMatchObject({ emptyDir: {} })
+  })
+})
+
+describe.runIf(hasKubectl)('make-video-scaled', () => {
+  const objects: Named[] = hasKubectl ? documents(kubectl('kustomize', 'config/kubernetes/make-video-scaled')) : []
+  // biome-ignore lint/suspicious/noExplicitAny: rendered YAML, whose schema unknownKeys checks.
+  const named = (kind: string, name: string): any =>
+    objects.find((one) => one.kind === kind && one.metadata.name.startsWith(name))
+
+  test('every object matches its schema', () => {
+    expect(objects.flatMap(unknownKeys)).toEqual([])
+  })
+
+  test('the rate of all pods together is within that of one, and no roll-out adds a pod', () => {
+    const { scaleTargetRef, maxReplicas } = named('HorizontalPodAutoscaler', 'make-video-worker').spec
+    const { spec } = named(scaleTargetRef.kind, scaleTargetRef.name)
+    expect(spec.strategy.rollingUpdate.maxSurge).toBe(0)
+    const [{ env }] = spec.template.spec.initContainers
+    const share = env.find((one: { name: string }) => one.name === 'DOWNLOADER_RATE').value
+    const text = named('ConfigMap', 'breakwater').data['proxy.yaml']
+    const rateWith = (variables: Record<string, string>) => {
+      const loaded = loadConfig(text, 'proxy.yaml', { BREAKWATER_TOKEN: TOKEN, ...variables })
+      if (!loaded.ok) throw new Error(formatFaults(loaded.faults))
+      const rate = loaded.config.upstreams.find(({ name }) => name === 'video-downloader')?.rate
+      return rate ? rate.requests : Number.NaN
+    }
+    expect(rateWith({ DOWNLOADER_RATE: share }) * maxReplicas).toBeLessThanOrEqual(rateWith({}))
+  })
+
+  test('checkpoints are in the Redis of the service, under the name that the rendered ConfigMap has', () => {
+    const [{ env }] = named('Deployment', 'make-video-worker').spec.template.spec.initContainers
+    const { configMapKeyRef } = env.find((one: { name: string }) => one.name === 'BREAKWATER_STORE').valueFrom
+    expect(named('ConfigMap', configMapKeyRef.name).data[configMapKeyRef.key]).toMatch(/^redis:/)
   })
 })
 
