@@ -167,6 +167,13 @@ export const TOP = {
     celery: {
       broker: setting(redis, '', 'Redis broker of the Celery workers to check. Not checked when empty.'),
       timeout: setting(duration('1ms', '1m'), '2s', 'Time for the workers to answer.'),
+      busyFor: setting(
+        duration('0s', '24h'),
+        '1h',
+        'Longest time for which no worker may answer before the check fails: with --pool=solo a worker does not while a task runs. 0s for none.',
+      ),
+      keyPrefix: setting(text.max(200), '', "global_keyprefix of the workers' broker_transport_options."),
+      queues: setting(listOf(text), [], 'Names of queues whose waiting tasks are counted in the details.'),
     },
   },
 } as const satisfies Block

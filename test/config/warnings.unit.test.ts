@@ -369,6 +369,12 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
     web('', 'health: { critical: [redis], redis: "redis://r" }\n'),
   ],
   [
+    'disk-limit-over-size',
+    'health.disk.failBelow',
+    web('', 'health: { disk: { path: /dev/shm, warnBelow: 800GB, failBelow: 700GB } }\n'),
+    web('', 'health: { disk: { path: /nowhere, warnBelow: 800GB, failBelow: 700GB } }\n'),
+  ],
+  [
     'disk-warns-late',
     'health.disk.warnBelow',
     web('', 'health: { disk: { warnBelow: 1GB } }\n'),
