@@ -11,7 +11,7 @@ import { nowOf } from './state.js'
 /** @typedef {{ readonly key: string, readonly cause: string, readonly route: string, readonly count: number, readonly newest: Failure, readonly isEffect: boolean }} Group */
 
 /** Groups of failures, causes before effects, most frequent first. @param {readonly Failure[]} newestFirst @returns {Group[]} */
-export function groupsOf(newestFirst) {
+function groupsOf(newestFirst) {
   const groups = Map.groupBy(newestFirst, (failure) => `${failure.upstream} ${causeOf(failure)} ${failure.route}`)
   return [...groups]
     .flatMap(([key, [newest, ...older]]) =>

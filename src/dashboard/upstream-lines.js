@@ -14,7 +14,7 @@ import { nowOf } from './state.js'
 const MANY = 12
 
 /** What a state is called, and how it looks. @type {Readonly<Record<Standing['kind'], readonly [word: string, look: string]>>} */
-export const BADGES = {
+const BADGES = {
   down: ['down', 'bad'],
   broken: ['broken in part', 'bad'],
   failing: ['failing', 'bad'],
@@ -95,7 +95,7 @@ const passedSince = (at, now) =>
   now === undefined ? recent(at, now) : `for ${ago(Math.max(0, (Date.parse(now) - Date.parse(at)) / 1000))}`
 
 /** Failures and refusals are two things. @param {{ readonly requests: number, readonly failed: number, readonly refused: number }} minute */
-export function failedWords({ requests, failed, refused }) {
+function failedWords({ requests, failed, refused }) {
   if (requests === 0) return NONE
   const tried = share(errorPercent({ requests, failed: failed - refused }))
   return refused === 0 ? tried : `${tried} + ${share(errorPercent({ requests, failed: refused }))} refused`
