@@ -46,11 +46,11 @@ export type UnlearnedCause = (typeof UNLEARNED_CAUSES)[number]
 export type AttemptRecord = {
   /** Monotonic ms. */
   readonly startedAt: number
-  /** Time to the response head, or to the end of the attempt without one. */
-  readonly ms: number
+  /** Time to the response head, or to the end of the attempt without a response that can be relayed. */
+  ms: number
   /** Time in ms that the request waited for its response head once it was sent whole; undefined when it was not. */
   readonly headMs: number | undefined
-  readonly outcome: number | FaultCode
+  outcome: number | FaultCode
   /** Whether the response head came before the whole request was sent. Such an attempt is not retried. */
   readonly early: boolean
   /** Origin; undefined where the upstream has but one. */
@@ -151,7 +151,7 @@ export type Event =
       /** Time to connect in ms; undefined for a reused connection. */
       readonly connectMs: number | undefined
     }
-  /** A response body whose head had been relayed did not end whole. */
+  /** A response body did not end whole: it was relayed so far, or the attempt was repeated. */
   | { readonly kind: 'body_failed'; readonly ref: RouteRef; readonly end: BodyEnd }
   /** A retry is about to start. `cause`: the status or the reason that is retried. */
   | ({ readonly kind: 'retry'; readonly ref: RouteRef; readonly cause: string; readonly waitMs: number } & OfTrace)
@@ -421,6 +421,17 @@ export type Snapshot = {
   readonly bodies: { readonly memory: number; readonly disk: number }
   readonly listeners: readonly { readonly name: string; readonly connections: number }[]
   readonly upstreams: readonly UpstreamSnapshot[]
+} & ServiceSnapshot
+
+/** What upstreams share. */
+export type ServiceSnapshot = { readonly limits: readonly LimitSnapshot[] }
+
+/** One of `limits`. */
+export type LimitSnapshot = {
+  readonly name: string
+  readonly max: number
+  readonly inUse: number
+  readonly queued: number
 }
 
 export type UpstreamSnapshot = {

@@ -79,6 +79,7 @@ export class SimulatedRequest implements BodySink {
       newJob: undefined,
       timeouts: typeof timeouts === 'function' ? timeouts(inputs) : timeouts,
       client: this.#client,
+      readsWhole: () => false,
       trace: undefined,
     }
     this.#exchange = newExchange(request, route)

@@ -35,6 +35,10 @@ export const resuming =
     return new Resumable(reply, extent, validator, exchange, { settings, budget, next, deps })
   }
 
+/** Whether the rest of a reply's body could be requested. @param wallNow ms since the epoch. */
+export const isResumable = (reply: Reply, wallNow: number): boolean =>
+  typeof extentOf(reply) !== 'string' && typeof validatorOf(reply.headers, wallNow) !== 'string'
+
 /** A reply that cannot be resumed. When it breaks off, the log says why. */
 function tellingWhyNot(reply: Reply, why: ResumeDenial, { route: ref, trace }: Exchange, { emit }: Deps): Reply {
   reply.onClosed((end) => {

@@ -197,6 +197,7 @@ export class Visit implements RequestOwner {
       newJob: inputs && jobLink?.newJob?.(inputs),
       timeouts,
       client: this.#client,
+      readsWhole: (reply) => mayHaveUrls(reply, method, route.fields.rewriting),
       trace: this.#joined?.trace,
     }
     this.#exchange = newExchange(request, route)
