@@ -8,7 +8,7 @@ import { formatWarnings, RULE_NAMES, warningsOf } from '../../src/config/warning
 function warned(text: string, env: Record<string, string> = {}) {
   const loaded = loadConfig(text, 'test.yaml', env)
   if (!loaded.ok) throw new Error(formatFaults(loaded.faults))
-  return warningsOf(loaded.config, loaded.origins)
+  return warningsOf(loaded.config, loaded.origins, () => 900e9)
 }
 
 /** A file with one upstream that has these settings, and defaults for all others. */
@@ -31,6 +31,34 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
     'upstreams.web.timeout.total',
     web('timeout: { total: 11s }'),
     web('timeout: { attempt: 60s }'),
+  ],
+  [
+    'attempt-hardly-possible',
+    'upstreams.web.timeout.attempt',
+    web('timeout: { attempt: 49ms }'),
+    web('timeout: { attempt: 50ms }'),
+  ],
+  [
+    'name-taken-literally',
+    'upstreams.web.routes.0.match',
+    route("match: 'GET /jobs/:id'"),
+    route("match: 'GET /a:id'"),
+  ],
+  ['name-taken-literally', 'upstreams.web.routes.0.match', route("match: 'GET /x/$id'"), route("match: 'GET /x/$'")],
+  [
+    'name-taken-literally',
+    'upstreams.web.routes.0.match',
+    route("match: 'GET /<int:id>/y'"),
+    route("match: 'GET /<>'"),
+  ],
+  ['name-taken-literally', 'upstreams.web.routes.0.match', route("match: 'GET /[id]'"), route("match: 'GET /a[id]'")],
+  ['listener-open', 'listen', web('', 'listen: 0.0.0.0:8080\n'), web('', 'listen: 127.0.0.1:8080\n')],
+  ['listener-open', 'upstreams.web.listen', web('listen: 10.0.0.7:80'), web('listen: 127.0.0.2:80')],
+  [
+    'failed-and-completed',
+    'upstreams.web.routes.0.failureWhen.completed',
+    route('match: GET /, failureWhen: { json: /s, in: [failed, Done], completed: [done, ok] }'),
+    route('match: GET /, failureWhen: { json: /s, in: [failed], completed: [done, ok] }'),
   ],
   [
     'connect-over-total',
@@ -308,8 +336,8 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
   [
     'disk-limit-over-size',
     'health.disk.failBelow',
-    web('', 'health: { disk: { path: /dev/shm, warnBelow: 800GB, failBelow: 700GB } }\n'),
-    web('', 'health: { disk: { path: /nowhere, warnBelow: 800GB, failBelow: 700GB } }\n'),
+    web('', 'health: { disk: { warnBelow: 950GB, failBelow: 900GB } }\n'),
+    web('', 'health: { disk: { warnBelow: 899GB, failBelow: 800GB } }\n'),
   ],
   [
     'disk-warns-late',

@@ -1,16 +1,16 @@
 /** Warnings about the sidecar as a whole. */
 
-import { statfsSync } from 'node:fs'
+import type { Address } from '../../net/listen.ts'
 import { computeTimeout, type Inputs } from '../../job/timeouts.ts'
 import { hostname, isLoopback } from '../../net/loopback.ts'
 import { writtenBytes, writtenMs } from '../kinds/units.ts'
 import type { Rules } from '../../policy/scope.ts'
-import type { FileScope } from './rule.ts'
+import type { FileScope, ServiceScope } from './rule.ts'
 
 /** Shortest token without a warning, in characters. Shorter ones can be guessed. */
 const TOKEN_CHARS = 16
 
-export const SERVICE: Rules<FileScope> = {
+export const SERVICE: Rules<ServiceScope> = {
   'control-open': ({ config: { control } }) =>
     isLoopback(control.listen.host)
       ? undefined
@@ -20,6 +20,18 @@ export const SERVICE: Rules<FileScope> = {
             'everybody who reaches this address can read checkpoints and guess the token, and the token travels unencrypted',
           fix: 'control.listen on 127.0.0.1, and control.metricsListen for Prometheus and the probes',
         },
+
+  'listener-open': ({ config: { listen, upstreams } }) => {
+    const open = (address: Address | undefined) => address !== undefined && !isLoopback(address.host)
+    const upstream = upstreams.find((one) => open(one.listen))
+    if (!open(listen) && upstream === undefined) return undefined
+    return {
+      at: [open(listen) ? 'listen' : `upstreams.${upstream?.name}.listen`],
+      reason:
+        'everybody who reaches this address can call the upstreams through the sidecar, with the credentials that it adds',
+      fix: "127.0.0.1, which the pod's own containers reach; where other hosts are meant to call, --allow listener-open",
+    }
+  },
 
   'token-short': ({ config: { control } }) =>
     control.token === '' || control.token.length >= TOKEN_CHARS
@@ -72,9 +84,9 @@ export const SERVICE: Rules<FileScope> = {
     }
   },
 
-  'disk-limit-over-size': ({ config: { health } }) => {
+  'disk-limit-over-size': ({ config: { health }, diskBytes }) => {
     const { path, failBelow, warnBelow } = health.disk
-    const total = sizeOf(path)
+    const total = diskBytes(path)
     const name = failBelow >= total ? 'failBelow' : 'warnBelow'
     if (warnBelow < total && failBelow < total) return undefined
     return {
@@ -92,16 +104,6 @@ export const SERVICE: Rules<FileScope> = {
           reason: 'the check fails before it warns: there is never a warning',
           fix: 'a warnBelow of several times failBelow',
         },
-}
-
-/** Size of the file system of a path on this machine, which may not be where the file is for; infinite when unknown. */
-function sizeOf(path: string): number {
-  try {
-    const { blocks, bsize } = statfsSync(path)
-    return blocks === 0 ? Number.POSITIVE_INFINITY : blocks * bsize
-  } catch {
-    return Number.POSITIVE_INFINITY
-  }
 }
 
 /** Scope of the rules about a computed timeout: the file, and the name of the timeout. */
