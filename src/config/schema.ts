@@ -22,7 +22,8 @@ import {
 } from './kinds/kinds.ts'
 import { attributePairs, headerPairs } from './kinds/pairs.ts'
 import { type Block, isMap, joined, partial, setting, type Values } from './kinds/setting.ts'
-import { ROUTE, ROUTE_ONLY, type RouteValues, UNMATCHED, UPSTREAM, type UpstreamValues } from './upstream.ts'
+import { ROUTE, ROUTE_ONLY, type RouteValues, SERVICE, UNMATCHED, UPSTREAM, type UpstreamValues } from './upstream.ts'
+import type { ServicePolicies } from '../policy/policies.ts'
 
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 
@@ -229,7 +230,7 @@ const upstream = z
 
 /** Schema of the file, before inheritance. */
 export const FILE = z.strictObject({
-  ...partial(TOP).shape,
+  ...partial(joined([TOP, SERVICE])).shape,
   job: JOB.describe('How a request describes the job that it belongs to.').optional(),
   timeouts: TIMEOUTS.describe(
     "Timeouts computed from a job's inputs, by name. total is the deadline of a registered job.",
@@ -283,7 +284,7 @@ function unmatchedIn(upstream: UpstreamConfig): typeof UNMATCHED {
 }
 
 /** Durations in ms, sizes in bytes. Frozen; absent values are undefined. */
-export type Config = {
+export type Config = ServicePolicies & {
   readonly service: string
   /** undefined when the shared listener is off. */
   readonly listen: Address | undefined

@@ -25,6 +25,7 @@ const MINIMAL = 'upstreams: { web: { url: http://localhost:9000 } }'
 test('the shortest valid file gets every default', () => {
   const config = sound(MINIMAL)
   expect(config).toEqual({
+    limits: {},
     service: 'breakwater',
     listen: { host: '127.0.0.1', port: 8080 },
     bodies: { memory: 64 * 1024 * 1024, disk: 1024 * 1024 * 1024 },
@@ -95,6 +96,7 @@ test('the shortest valid file gets every default', () => {
           failureStatus: ['5xx'],
         },
         concurrency: { max: 64, queue: 256, queueTimeoutMs: 5_000, adaptive: false },
+        limit: false,
         http2: false,
         connections: { max: 'concurrency', idleMs: 4_000, resolveMs: 30_000 },
         balance: { decayMs: 10_000, slowStartMs: 30_000 },
@@ -746,4 +748,21 @@ test.each([
   ['routes: [{ match: post /jobs }]', 'POST /jobs'],
 ])('%s: the fault suggests the correct value', (settings, meant) => {
   expect(faults(`upstreams: { web: { url: http://x, ${settings} } }`)[0]).toContain(` (${meant})`)
+})
+
+test('limits: each has its defaults; upstreams and routes name one, or none; a name has to be there', () => {
+  const file = (name: string) => `
+limits: { gpu: { max: 1 }, disk: { max: 8, queue: 0, queueTimeout: 1m } }
+upstreams:
+  web: { url: http://a, limit: ${name}, routes: [{ match: GET /a }, { match: GET /b, limit: false }] }
+`
+  const { limits, upstreams } = sound(file('gpu'))
+  expect(limits).toEqual({
+    gpu: { max: 1, queue: 256, queueTimeoutMs: 5_000 },
+    disk: { max: 8, queue: 0, queueTimeoutMs: 60_000 },
+  })
+  expect(upstreams.map(({ limit, routes }) => [limit, ...routes.map((route) => route.limit)])).toEqual([
+    ['gpu', 'gpu', false],
+  ])
+  expect(faults(file('cpu'))).toEqual(['4:25 upstreams.web.limit no such limit: gpu, disk'])
 })

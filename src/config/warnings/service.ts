@@ -71,6 +71,17 @@ export const SERVICE: Rules<ServiceScope> = {
           fix: 'store: file:<folder on a volume>, or redis://…',
         },
 
+  'limit-unused': ({ config: { limits, upstreams } }) => {
+    const named = new Set(upstreams.flatMap((upstream) => [upstream, ...upstream.routes].map(({ limit }) => limit)))
+    const unused = Object.keys(limits).find((name) => !named.has(name))
+    if (unused === undefined) return undefined
+    return {
+      at: [`limits.${unused}`],
+      reason: 'no upstream and no route names it: it limits nothing',
+      fix: `limit: ${unused} on the upstreams or routes that share it`,
+    }
+  },
+
   'critical-check-off': ({ config: { health } }) => {
     const off = health.critical.find(
       (name) => (name === 'redis' && !health.redis) || (name === 'celery_workers' && !health.celery.broker),
