@@ -76,7 +76,7 @@ describe.skipIf(!hasChromium)('the page', () => {
     const { clock, proxy } = fixture
     const { page, problems } = await open(t, fixture)
     await page.getByText('live', { exact: true }).waitFor()
-    await clock.advance(1_000)
+    await clock.advance(1_500)
     await page.getByText('All 2 upstreams are well').waitFor()
     for (let i = 0; i < 5; i += 1) await ask(`${proxy.own('web')}/x`)
     await clock.advance(2_000)
@@ -503,7 +503,7 @@ describe.skipIf(!hasChromium)('the page', () => {
       for (const [hash, shown] of [
         ['#/', '#upstream-lines li'],
         ['#/upstreams/web', '.causes li'],
-        ['#/requests', '[data-request]'],
+        ['#/requests', '#requests [data-request]'],
         [`#/requests/${requests[0].request_id}`, '.curl'],
         ['#/jobs', '[data-job=job-1]'],
         ['#/health', '#health-checks li'],
