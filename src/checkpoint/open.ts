@@ -20,6 +20,6 @@ export async function openStore(
   // Loading the Redis client is a tenth of the time to start. A file store does not pay for it.
   const [{ RedisClient }, { redisStore }] = await Promise.all([import('./redis/client.ts'), import('./redis/store.ts')])
   const redis = new RedisClient(place.target, tls, clock)
-  await redis.connect()
-  return redisStore(redis, settings, clock)
+  redis.connect()
+  return redisStore(redis, settings, clock, tell)
 }

@@ -120,8 +120,12 @@ async function copyRecord(job: string, source: CheckpointStore, target: Checkpoi
 }
 
 async function copyJobs(source: CheckpointStore, target: CheckpointStore): Promise<number> {
-  const known = new Set((await target.jobs()).map(({ id }) => id))
-  const missing = (await source.jobs()).filter(({ id }) => !known.has(id))
-  for (const record of missing) await target.saveJob(record)
-  return missing.length
+  let copied = 0
+  for (const { record } of await source.jobs()) {
+    const { id, inputs, startedAt, deadlineAt } = record
+    const totalMs = deadlineAt === undefined ? undefined : deadlineAt - startedAt
+    const registered = await target.registerJob({ id, inputs, totalMs, startedAt })
+    if (registered?.isNew === true) copied += 1
+  }
+  return copied
 }

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { openStore } from '../checkpoint/open.ts'
 import { observed } from '../checkpoint/observed.ts'
-import { restoreJobs } from '../checkpoint/restore.ts'
+import { JobSync } from '../checkpoint/job-sync.ts'
 import type { CheckpointStore, StoreNews } from '../checkpoint/store.ts'
 import type { Origins } from '../config/file/origins.ts'
 import type { Config } from '../config/schema.ts'
@@ -43,34 +43,37 @@ export type ControlGround = {
 export class ControlPlane {
   readonly #ground: ControlGround
   readonly #store: CheckpointStore
+  readonly #jobs: JobSync
   readonly #page: readonly Operation[] = pageOperations()
   readonly #closing: { close(): Promise<void> }[] = []
   #redis: RedisClients = new Map()
   #control: Control | undefined
 
-  private constructor(ground: ControlGround, store: CheckpointStore) {
+  private constructor(ground: ControlGround, store: CheckpointStore, jobs: JobSync) {
     this.#ground = ground
     this.#store = store
-    this.#closing.push(store)
+    this.#jobs = jobs
+    this.#closing.push(store, jobs)
   }
 
   /** Opens the store and registers its jobs. A store that cannot be opened is opened in the background. */
   static async open({ checkpoints }: Config, ground: ControlGround): Promise<ControlPlane> {
     const { book, observers } = ground
-    const { clock, emit } = ground.deps
+    const { clock, emit, newId } = ground.deps
     const { store: place, ttl, maxItems, tls } = checkpoints
     const ca = tls.ca === '' ? '' : readFileSync(tls.ca, 'utf8')
     const opened = await openStore(place, { ttlMs: ttl, maxItems }, { ca, servername: tls.servername }, clock, (news) =>
       tellNews(news, emit),
     )
-    const store = observed(opened, clock, {
+    const store = observed(opened, clock, newId, {
       called: (operation, isDown, durationMs) => emit({ kind: 'store_call', operation, isDown, durationMs }),
       turned: (isUp, error) => emit({ kind: 'store', isUp, error }),
       fault: (error) => emit({ kind: 'fault', error, where: 'observer' }),
       saved: (record) => observers.overview.saved(record),
     })
-    const plane = new ControlPlane(ground, store)
-    plane.#closing.push(await restoreJobs(store, book, clock, (error) => emit({ kind: 'fault', error, where: 'jobs' })))
+    const jobs = new JobSync(store, book, clock, (error) => emit({ kind: 'fault', error, where: 'jobs' }))
+    const plane = new ControlPlane(ground, store, jobs)
+    await jobs.start()
     return plane
   }
 
@@ -139,7 +142,7 @@ export class ControlPlane {
       ...checkpointOperations(store, config.checkpoints, deps.clock),
       progressOperation(store),
       explainOperation(() => ({ config, origins })),
-      ...jobOperations(store, book, { inputs: config.job.inputs, timeouts: config.timeouts }, deps.clock),
+      ...jobOperations(this.#jobs, book, { inputs: config.job.inputs, timeouts: config.timeouts }, deps.clock),
       ...configOperations(reloads),
       ...upstreamOperations(observers.overview),
     ]
@@ -165,6 +168,7 @@ function closeOthers(all: RedisClients, kept: RedisClients): void {
 
 function tellNews(news: StoreNews, emit: Emit): void {
   if (news.kind === 'set_aside') emit({ ...news, kind: 'store_set_aside' })
+  else if (news.kind === 'evicts') emit({ ...news, kind: 'store_evicts' })
   else if (news.kind === 'fault') emit({ ...news, where: 'store' })
   else emit(news)
 }

@@ -18,9 +18,8 @@ export type JobRequest = {
 
 /** undefined when the request names no job, or one that is not registered. */
 export function jobOf(headers: RawHeaders, { idHeader, book }: JobShape): JobRecord | undefined {
-  if (book.size === 0) return undefined
   const id = lastField(headers, idHeader)
-  return id === undefined ? undefined : book.find(id)
+  return id === undefined ? undefined : book.meet(id)
 }
 
 /** Whether an input may be in the request's body. */

@@ -26,7 +26,7 @@ test.runIf(hasRedis)(
     const source = await open(first)
     for (let i = 0; i < 250; i += 1) await source.append(`job-${i}`, append('older', 'a'), ALWAYS)
     await source.append('job-7', append('newer', 'b'), { ...ALWAYS, attempt: 4 })
-    await source.saveJob({ id: 'job-7', inputs: { n: 3 }, startedAt: Date.now(), deadlineAt: undefined })
+    await source.registerJob({ id: 'job-7', inputs: { n: 3 }, totalMs: undefined })
     await source.close()
     const target = await open(redis)
     await target.append('job-9', append('own', 'x'), ALWAYS)
@@ -58,7 +58,7 @@ test.runIf(hasRedis)(
     const copy = await open(second)
     t.onTestFinished(() => copy.close())
     expect(await copy.stages('job-7')).toEqual(['older', 'newer'])
-    expect(await copy.jobs()).toMatchObject([{ id: 'job-7', inputs: { n: 3 } }])
+    expect(await copy.jobs()).toMatchObject([{ record: { id: 'job-7', inputs: { n: 3 } } }])
   },
 )
 

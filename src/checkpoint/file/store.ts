@@ -2,7 +2,6 @@
 
 import { join } from 'node:path'
 import type { Clock, Timer } from '../../clock.ts'
-import type { JobRecord } from '../../job/book.ts'
 import { type StoreCall, SWEPT_AT_ONCE } from '../calls.ts'
 import type { StoredCheckpoint } from '../record.ts'
 import { SteadyTime } from '../steady-time.ts'
@@ -11,7 +10,9 @@ import {
   type CheckpointStore,
   type Page,
   type ProgressPage,
+  type Registered,
   StoreDown,
+  type StoredJob,
   type StoreNews,
   type StoreSettings,
   type Written,
@@ -50,6 +51,7 @@ export async function openFileStore(
 }
 
 class FileStore implements CheckpointStore {
+  readonly isShared = false
   readonly #path: string
   readonly #name: string
   readonly #settings: StoreSettings
@@ -83,9 +85,13 @@ class FileStore implements CheckpointStore {
   list: CheckpointStore['list'] = (stage, limit, after, withItems = false) =>
     this.#ask<Page>({ kind: 'list', stage, limit, after, withItems })
   progress: CheckpointStore['progress'] = (limit, after) => this.#ask<ProgressPage>({ kind: 'progress', limit, after })
-  saveJob: CheckpointStore['saveJob'] = (record) => this.#ask<void>({ kind: 'saveJob', record })
+  registerJob: CheckpointStore['registerJob'] = (job, isChange = false) =>
+    this.#ask<Registered | undefined>({ kind: 'registerJob', job, isChange })
+  findJob: CheckpointStore['findJob'] = (id) => this.#ask<StoredJob | undefined>({ kind: 'findJob', id })
   removeJob: CheckpointStore['removeJob'] = (id) => this.#ask<void>({ kind: 'removeJob', id })
-  jobs: CheckpointStore['jobs'] = () => this.#ask<JobRecord[]>({ kind: 'jobs' })
+  jobs: CheckpointStore['jobs'] = () => this.#ask<StoredJob[]>({ kind: 'jobs' })
+
+  risk = () => undefined
 
   probe: CheckpointStore['probe'] = (value) => this.#ask<boolean>({ kind: 'probe', value })
 

@@ -104,12 +104,13 @@ export async function healthChecks(
 async function opened(target: RedisTarget, clock: Clock): Promise<RedisClient> {
   const { RedisClient } = await import('../../checkpoint/redis/client.ts')
   const client = new RedisClient(target, { ca: '', servername: '' }, clock)
-  void client.connect()
+  client.connect()
   return client
 }
 
 /** @param value that no other sidecar uses, since several may check one store at once. */
 async function lookAtStore(store: CheckpointStore, value: string): Promise<string> {
   if (!(await store.probe(value))) throw new Error('what was written was not read back')
-  return 'write, read and delete ok'
+  const risk = store.risk()
+  return risk === undefined ? 'write, read and delete ok' : `write, read and delete ok; ${risk}`
 }
