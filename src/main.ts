@@ -11,7 +11,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   demo: async () => (await import('./commands/demo.ts')).demoCommand,
   simulate: async () => (await import('./commands/simulate.ts')).simulateCommand,
   top: async () => (await import('./commands/top.ts')).topCommand,
-  checkpoints: async () => (await import('./commands/checkpoints.ts')).checkpointsCommand,
+  checkpoints: async () => (await import('./commands/checkpoints/command.ts')).checkpointsCommand,
 }
 
 const write = (text: string) => void process.stdout.write(text)

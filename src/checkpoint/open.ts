@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { openFileStore } from './file/store.ts'
+import type { TlsTexts } from '../net/tls-files.ts'
 import type { StorePlace } from './place.ts'
-import type { RedisTls } from './redis/connection.ts'
 import type { CheckpointStore, StoreNews, StoreSettings } from './store.ts'
 
 /**
@@ -11,7 +11,7 @@ import type { CheckpointStore, StoreNews, StoreSettings } from './store.ts'
 export async function openStore(
   place: StorePlace,
   settings: StoreSettings,
-  tls: RedisTls,
+  tls: TlsTexts,
   clock: Clock,
   tell: (news: StoreNews) => void = () => {},
 ): Promise<CheckpointStore> {

@@ -1,5 +1,6 @@
 /** Resolves a file into Config: inheritance, defaults, and conflicts between settings. */
 
+import type { TlsSettings } from '../net/tls-files.ts'
 import type { z } from 'zod'
 import { type JobConfig, jobConflicts, resolveJob, resolveTimeouts } from './jobs.ts'
 import { POLICIES } from '../policy/policies.ts'
@@ -104,7 +105,7 @@ function pick(map: Readonly<Record<string, unknown>>, keys: readonly string[]): 
 }
 
 /** Conflicts between settings that are valid by themselves. */
-export function conflicts({ listen, control, upstreams, job, timeouts, health }: Config): Conflict[] {
+export function conflicts({ listen, control, upstreams, job, timeouts, health, checkpoints }: Config): Conflict[] {
   const listeners = [
     { path: ['listen'], address: listen },
     { path: ['control', 'listen'], address: control.listen },
@@ -121,6 +122,9 @@ export function conflicts({ listen, control, upstreams, job, timeouts, health }:
       : []),
     ...jobConflicts(job, timeouts),
     ...healthConflicts(health.critical, upstreams),
+    ...tlsConflicts(['checkpoints'], checkpoints.tls),
+    ...tlsConflicts(['health'], health.tls),
+    ...tlsConflicts(['health', 'celery'], health.celery.tls),
     ...upstreams.flatMap((upstream) => upstreamConflicts(upstream, Object.keys(timeouts), job)),
   ]
 }
@@ -154,7 +158,7 @@ function upstreamConflicts(upstream: UpstreamConfig, computed: readonly string[]
   ]
 }
 
-function tlsConflicts(path: Path, { cert, key }: UpstreamConfig['tls']): Conflict[] {
+function tlsConflicts(path: Path, { cert, key }: Pick<TlsSettings, 'cert' | 'key'>): Conflict[] {
   if ((cert === '') === (key === '')) return []
   const [given, missing] = cert === '' ? ['key', 'cert'] : ['cert', 'key']
   return [{ path: [...path, 'tls', given], message: `needs tls.${missing}, too` }]

@@ -12,6 +12,7 @@ import type { Emit } from '../events.ts'
 import type { JobBook } from '../job/book.ts'
 import { type Address, written } from '../net/listen.ts'
 import { isLoopback } from '../net/loopback.ts'
+import { readTls } from '../net/tls-files.ts'
 import type { Prepared } from '../prepared.ts'
 import { describing } from './api/openapi.ts'
 import type { Operation } from './api/operation.ts'
@@ -61,10 +62,8 @@ export class ControlPlane {
     const { book, observers } = ground
     const { clock, emit, newId } = ground.deps
     const { store: place, ttl, maxItems, tls } = checkpoints
-    const ca = tls.ca === '' ? '' : readFileSync(tls.ca, 'utf8')
-    const opened = await openStore(place, { ttlMs: ttl, maxItems }, { ca, servername: tls.servername }, clock, (news) =>
-      tellNews(news, emit),
-    )
+    const texts = readTls('checkpoints.tls', tls, readText)
+    const opened = await openStore(place, { ttlMs: ttl, maxItems }, texts, clock, (news) => tellNews(news, emit))
     const store = observed(opened, clock, newId, {
       called: (operation, isDown, durationMs) => emit({ kind: 'store_call', operation, isDown, durationMs }),
       turned: (isUp, error) => emit({ kind: 'store', isUp, error }),
@@ -135,7 +134,7 @@ export class ControlPlane {
   ): Promise<{ readonly terms: ControlTerms; readonly redis: RedisClients }> {
     const { observers, book, version, deps } = this.#ground
     const store = this.#store
-    const { list, clients } = await healthChecks(config, store, looks.all, this.#redis, deps)
+    const { list, clients } = await healthChecks(config, store, looks.all, this.#redis, readText, deps)
     const health = new HealthReport(list, { service: config.service, version }, deps.clock)
     const operations = [
       ...observationOperations({ ...this.#observed, health }),
@@ -151,6 +150,8 @@ export class ControlPlane {
     return { terms, redis: clients }
   }
 }
+
+const readText = (path: string) => readFileSync(path, 'utf8')
 
 /**
  * A changed `control.listen` needs a restart, and the check of the file sees only the new address.

@@ -6,12 +6,12 @@ import { breakwater } from '../support/command.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { needs } from '../support/needs.ts'
 import { hasRedis, startRedis } from '../support/redis.ts'
-import { ALWAYS, SETTINGS } from './store-contract.ts'
+import { ALWAYS, SETTINGS, NO_TLS } from './store-contract.ts'
 
 const open = (url: string) => {
   const place = storePlace(url)
   if (place === undefined) throw new Error(`${url} is no place`)
-  return openStore(place, SETTINGS, { ca: '', servername: '' }, systemClock)
+  return openStore(place, SETTINGS, NO_TLS, systemClock)
 }
 const append = (stage: string, id: string) => ({ stage, itemIds: [id], totalItems: 3, metadata: { from: 'source' } })
 

@@ -12,7 +12,7 @@ import { fakeClock } from '../support/fake-clock.ts'
 import { needs } from '../support/needs.ts'
 import { hasRedis, type RedisServer, startCluster, startRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
-import { ALWAYS, checkpoint, SETTINGS, storeContract } from './store-contract.ts'
+import { ALWAYS, checkpoint, SETTINGS, storeContract, NO_TLS } from './store-contract.ts'
 
 needs('redis-server', hasRedis)
 
@@ -46,7 +46,7 @@ const deniedBy = async (redis: RedisServer) => JSON.stringify(await redis.comman
 async function open(t: TestContext, url: string) {
   const place = storePlace(url)
   if (place?.kind !== 'redis') throw new Error(`${url} is no Redis`)
-  const store = await openStore(place, SETTINGS, { ca: '', servername: '' }, systemClock)
+  const store = await openStore(place, SETTINGS, NO_TLS, systemClock)
   t.onTestFinished(() => store.close())
   return { store, target: place.target }
 }
@@ -93,7 +93,7 @@ describe.runIf(hasRedis)('docs/redis-acl.md', () => {
     await useAll(opened, (job) => foreign.set(`checkpoint:granular:${job}`, JSON.stringify(checkpoint('first', ['a']))))
     // The search for records of other programs is over: its lease is kept for the rest.
     await until(async () => (await foreign.pttl('breakwater:{index}:scan')) > 30_000)
-    const client = new RedisClient(opened.target, { ca: '', servername: '' }, systemClock)
+    const client = new RedisClient(opened.target, NO_TLS, systemClock)
     t.onTestFinished(() => client.close())
     client.connect()
     expect(await lookAtRedis(client, 'value')).toBe('PING, SET and GET ok')

@@ -4,6 +4,7 @@ import type { CheckpointStore, Precondition, StoreSettings } from '../../src/che
 import type { FakeClock } from '../support/fake-clock.ts'
 
 export const ALWAYS: Precondition = { ifMatch: undefined, ifNoneMatch: undefined, attempt: undefined }
+export const NO_TLS = { ca: '', servername: '', cert: '', key: '' }
 export const SETTINGS: StoreSettings = { ttlMs: 60_000, maxItems: 5 }
 
 export const checkpoint = (stage: string, ids: readonly string[] = []): Checkpoint => ({

@@ -35,7 +35,7 @@ test('the shortest valid file gets every default', () => {
     log: { level: 'info', access: true },
     checkpoints: {
       store: { kind: 'file', folder: './data' },
-      tls: { ca: '', servername: '' },
+      tls: { ca: '', servername: '', cert: '', key: '' },
       ttl: 86_400_000,
       interval: 10,
       maxItems: 10_000,
@@ -47,7 +47,8 @@ test('the shortest valid file gets every default', () => {
       critical: ['checkpoint_store', 'disk_space'],
       redis: false,
       disk: { path: '/tmp', warnBelow: 5e9, failBelow: 1e9 },
-      celery: { broker: false, timeout: 2_000 },
+      tls: { ca: '', servername: '', cert: '', key: '' },
+      celery: { broker: false, tls: { ca: '', servername: '', cert: '', key: '' }, timeout: 2_000 },
     },
     job: { idHeader: 'x-job-id', inputs: [] },
     timeouts: {},

@@ -5,6 +5,7 @@ import type { Clock, Timer } from '../../clock.ts'
 import { type StoreCall, SWEPT_AT_ONCE } from '../calls.ts'
 import type { StoredCheckpoint } from '../record.ts'
 import { SteadyTime } from '../steady-time.ts'
+import { FILE_NAME } from './file.ts'
 import { StoreThread } from './store-thread.ts'
 import {
   type CheckpointStore,
@@ -66,7 +67,7 @@ class FileStore implements CheckpointStore {
   #isClosed = false
 
   constructor(folder: string | undefined, settings: StoreSettings, clock: Clock, tell: (news: StoreNews) => void) {
-    this.#path = folder === undefined ? ':memory:' : join(folder, 'checkpoints.sqlite')
+    this.#path = folder === undefined ? ':memory:' : join(folder, FILE_NAME)
     this.#name = folder === undefined ? 'memory:' : `file:${folder}`
     this.#settings = settings
     this.#clock = clock

@@ -3,7 +3,8 @@
 import { Cluster, type Redis } from 'ioredis'
 import CircuitBreaker from 'opossum'
 import type { Clock, Timer } from '../../clock.ts'
-import { connectionOf, CONNECT_MS, type RedisTls, SENTINEL_MS } from './connection.ts'
+import { connectionOf, CONNECT_MS, SENTINEL_MS } from './connection.ts'
+import type { TlsTexts } from '../../net/tls-files.ts'
 import type { RedisTarget } from '../place.ts'
 import type { Script } from './scripts.ts'
 import { StoreDown } from '../store.ts'
@@ -37,7 +38,7 @@ export class RedisWrongType extends RedisRefusal {}
 
 export class RedisClient {
   readonly #target: RedisTarget
-  readonly #tls: RedisTls
+  readonly #tls: TlsTexts
   readonly #clock: Clock
   readonly #breaker: CircuitBreaker<[Command], unknown>
   #redis: Redis | Cluster
@@ -50,7 +51,7 @@ export class RedisClient {
   #lastError = ''
   #isClosed = false
 
-  constructor(target: RedisTarget, tls: RedisTls, clock: Clock) {
+  constructor(target: RedisTarget, tls: TlsTexts, clock: Clock) {
     this.#target = target
     this.#tls = tls
     this.#clock = clock

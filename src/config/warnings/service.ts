@@ -58,6 +58,24 @@ export const SERVICE: Rules<FileScope> = {
           fix: 'store: file:<folder on a volume>, or redis://…',
         },
 
+  'redis-tls-unused': ({ config: { checkpoints, health } }) => {
+    const { store } = checkpoints
+    const blocks = [
+      ['checkpoints.tls', checkpoints.tls, store.kind === 'redis' && store.target],
+      ['health.tls', health.tls, health.redis],
+      ['health.celery.tls', health.celery.tls, health.celery.broker],
+    ] as const
+    const unused = blocks.find(
+      ([, tls, target]) => Object.values(tls).some((path) => path !== '') && (target === false || !target.tls),
+    )
+    if (unused === undefined) return undefined
+    return {
+      at: [unused[0]],
+      reason: 'the server is not called over TLS: these settings do nothing, and what is sent is not encrypted',
+      fix: 'a URL that begins with rediss://, rediss+sentinel:// or rediss+cluster://',
+    }
+  },
+
   'critical-check-off': ({ config: { health } }) => {
     const off = health.critical.find(
       (name) => (name === 'redis' && !health.redis) || (name === 'celery_workers' && !health.celery.broker),

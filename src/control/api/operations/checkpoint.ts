@@ -41,6 +41,7 @@ const RECORD = z.object({
   metadata,
   timestamp: z.string(),
   revision: z.int().min(1),
+  attempt: count.describe('highest number of an attempt that has written'),
   expires_at: z.iso.datetime(),
 }) satisfies z.ZodType<CheckpointView>
 const SUMMARY = RECORD.omit({ item_ids: true, metadata: true })
@@ -224,10 +225,11 @@ export function checkpointOperations(store: CheckpointStore, settings: Checkpoin
   ]
 }
 
-const shown = ({ job: id, checkpoint, revision, expiresAt }: ListedCheckpoint) => ({
+const shown = ({ job: id, checkpoint, revision, attempt: number, expiresAt }: ListedCheckpoint) => ({
   job_id: id,
   ...checkpoint,
   revision,
+  attempt: number,
   expires_at: isoTime(expiresAt),
 })
 
