@@ -120,8 +120,7 @@ export class RedisClient {
 
   /** All matching keys of every master, in no order, as each step of the scan finds them. */
   async *keysInSteps(pattern: string, count: number): AsyncGenerator<string[]> {
-    const masters = await this.ask(async (redis) => (redis instanceof Cluster ? redis.nodes('master') : [redis]))
-    for (const master of masters) {
+    for (const master of await this.#masters()) {
       let cursor = '0'
       do {
         const [next, page] = await this.ask(() => master.scan(cursor, 'MATCH', pattern, 'COUNT', count))
@@ -129,6 +128,16 @@ export class RedisClient {
         cursor = next
       } while (cursor !== '0')
     }
+  }
+
+  /** A section of INFO of every master. */
+  async infoOfMasters(section: string): Promise<string[]> {
+    const masters = await this.#masters()
+    return Promise.all(masters.map((master) => this.ask(() => master.info(section))))
+  }
+
+  #masters(): Promise<Redis[]> {
+    return this.ask(async (redis) => (redis instanceof Cluster ? redis.nodes('master') : [redis]))
   }
 
   close(): void {

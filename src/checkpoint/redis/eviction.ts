@@ -1,6 +1,5 @@
 /** Asks whether Redis may delete acknowledged records to make room. */
 
-import { Cluster } from 'ioredis'
 import type { Clock, Timer } from '../../clock.ts'
 import { StoreDown } from '../store.ts'
 import type { RedisClient } from './client.ts'
@@ -50,21 +49,17 @@ export function watchEviction(
 }
 
 async function evictionOf(redis: RedisClient): Promise<string | undefined> {
-  const masters = await redis.ask(async (client) => (client instanceof Cluster ? client.nodes('master') : [client]))
-  for (const master of masters) {
-    const why = await redis.ask(() =>
-      master.info('memory').then(evictionIn, (error: Error) => {
-        if (/^NOPERM/.test(error.message)) return 'it is not known whether Redis evicts keys: its ACL forbids INFO'
-        throw error
-      }),
-    )
-    if (why !== undefined) return why
+  try {
+    const all = await redis.infoOfMasters('memory')
+    return all.map(evictionIn).find((why) => why !== undefined)
+  } catch (error) {
+    if (!(error instanceof StoreDown && error.message.includes('NOPERM'))) throw error
+    return 'it is not known whether Redis evicts keys: its ACL forbids INFO'
   }
-  return undefined
 }
 
 /** @param info the section `memory`. */
-export function evictionIn(info: string): string | undefined {
+function evictionIn(info: string): string | undefined {
   const field = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1]
   const policy = field('maxmemory_policy')
   if (policy === undefined || field('maxmemory') === undefined)

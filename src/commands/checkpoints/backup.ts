@@ -8,7 +8,7 @@ import { readCheckpoint, readJob } from '../../checkpoint/stored-text.ts'
 import type { JobRecord } from '../../job/book.ts'
 import type { Surroundings } from '../command.ts'
 import { everyJob } from './every-job.ts'
-import type { Records } from './records-of.ts'
+import type { Records } from './access.ts'
 
 /** All stages of a job, the newest last. */
 type SavedJob = { readonly job: string; readonly attempt: number; readonly stages: readonly Checkpoint[] }

@@ -2,7 +2,8 @@
 
 import { placeName, type StorePlace } from '../../checkpoint/place.ts'
 import type { CheckpointStore } from '../../checkpoint/store.ts'
-import { type Opening, openExisting, openPlace } from './records-of.ts'
+import type { Opening } from './access.ts'
+import { openExisting, openPlace } from './records-of.ts'
 
 const PAGE = 100
 const ALWAYS = { ifMatch: undefined, ifNoneMatch: undefined, attempt: undefined }

@@ -1,5 +1,5 @@
 import type { StoredCheckpoint } from '../../checkpoint/record.ts'
-import type { Records } from './records-of.ts'
+import type { Records } from './access.ts'
 
 const PAGE = 100
 

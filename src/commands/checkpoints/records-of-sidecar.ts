@@ -1,8 +1,9 @@
 /** The records of a running sidecar's store, by its control API. */
 
+import { systemClock } from '../../clock.ts'
 import type { Checkpoint, StoredCheckpoint } from '../../checkpoint/record.ts'
 import { StoreDown, type ListedCheckpoint } from '../../checkpoint/store.ts'
-import type { Records } from './records-of.ts'
+import type { Records } from './access.ts'
 
 /** Longest time in ms to wait for an answer. */
 const PATIENCE_MS = 30_000
@@ -28,15 +29,20 @@ type JobView = {
 export function recordsOfSidecar(url: string, token: string): Records {
   const base = url.endsWith('/') ? url : `${url}/` // what is below a path stays below it
   const call = async (method: string, path: string, body?: object, headers: Record<string, string> = {}) => {
+    const late = new AbortController()
+    const timer = systemClock.after(PATIENCE_MS, () =>
+      late.abort(new Error(`no answer within ${PATIENCE_MS / 1000} s`)),
+    )
     const answer = await fetch(new URL(`v1/${path}`, base), {
       method,
       headers: { ...headers, ...(token === '' ? {} : { authorization: `Bearer ${token}` }) },
-      signal: AbortSignal.timeout(PATIENCE_MS),
+      signal: late.signal,
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     }).catch((error: Error) => {
       throw new StoreDown(`${url}: ${error.cause instanceof Error ? error.cause.message : error.message}`)
     })
     const text = await answer.text()
+    systemClock.cancel(timer)
     const told = text === '' ? undefined : JSON.parse(text)
     const isExpected = answer.ok || answer.status === 404 || answer.status === 412
     if (!isExpected) throw new StoreDown(`${url}: ${answer.status} ${told?.detail ?? ''}`)

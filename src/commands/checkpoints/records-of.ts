@@ -7,28 +7,8 @@ import { openStore } from '../../checkpoint/open.ts'
 import { placeName, type StorePlace } from '../../checkpoint/place.ts'
 import type { CheckpointStore } from '../../checkpoint/store.ts'
 import { systemClock } from '../../clock.ts'
-import type { TlsTexts } from '../../net/tls-files.ts'
-import type { Surroundings } from '../command.ts'
+import type { Opening, Records, Where } from './access.ts'
 import { recordsOfSidecar } from './records-of-sidecar.ts'
-
-export type Where =
-  | { readonly kind: 'place'; readonly place: StorePlace }
-  | { readonly kind: 'sidecar'; readonly url: string; readonly token: string }
-
-/** What the commands need of a store. */
-export type Records = Pick<CheckpointStore, 'load' | 'list' | 'progress' | 'save' | 'clear' | 'jobs' | 'close'> & {
-  /** undefined where a job cannot be registered with its old start. */
-  readonly registerJob: CheckpointStore['registerJob'] | undefined
-}
-
-export type Opening = {
-  readonly tls: TlsTexts
-  /** Time for which written records live, in ms from now. */
-  readonly ttlMs: number
-  readonly write: Surroundings['write']
-  /** Called when a store lost something or failed in the background. */
-  readonly trouble: (what: string) => void
-}
 
 export function openRecords(where: Where, opening: Opening): Promise<Records> {
   if (where.kind === 'sidecar') return Promise.resolve(recordsOfSidecar(where.url, where.token))

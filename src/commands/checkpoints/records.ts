@@ -3,7 +3,7 @@
 import type { ListedCheckpoint } from '../../checkpoint/store.ts'
 import { isoTime } from '../../clock.ts'
 import type { Surroundings } from '../command.ts'
-import type { Records } from './records-of.ts'
+import type { Records } from './access.ts'
 
 const PAGE = 100
 

@@ -2,7 +2,7 @@
 
 import type { Surroundings } from '../command.ts'
 import { everyJob } from './every-job.ts'
-import type { Records } from './records-of.ts'
+import type { Records } from './access.ts'
 
 /** @returns the exit code: 1 when something cannot be read. */
 export async function verifyRecords(records: Records, write: Surroundings['write']): Promise<number> {
