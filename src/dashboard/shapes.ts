@@ -130,7 +130,6 @@ export type CheckpointView = {
   readonly metadata: Readonly<Record<string, unknown>>
   readonly timestamp: string
   readonly revision: number
-  readonly attempt: number
   readonly expires_at: string
 }
 

@@ -14,7 +14,6 @@ type View = Omit<Checkpoint, 'item_ids'> & {
   readonly job_id: string
   readonly item_ids?: readonly string[]
   readonly revision: number
-  readonly attempt: number
   readonly expires_at: string
 }
 
@@ -46,7 +45,7 @@ export function recordsOfSidecar(url: string, token: string): Records {
     const told = text === '' ? undefined : JSON.parse(text)
     const isExpected = answer.ok || answer.status === 404 || answer.status === 412
     if (!isExpected) throw new StoreDown(`${url}: ${answer.status} ${told?.detail ?? ''}`)
-    return { status: answer.status, told }
+    return { status: answer.status, told, attempt: Number(answer.headers.get('x-breakwater-attempt') ?? 0) }
   }
   const query = (given: Record<string, string | number | undefined>) =>
     new URLSearchParams(
@@ -55,8 +54,8 @@ export function recordsOfSidecar(url: string, token: string): Records {
 
   return {
     load: async (job, stage) => {
-      const { status, told } = await call('GET', `checkpoints/${encodeURIComponent(job)}?${query({ stage })}`)
-      return status === 404 ? undefined : whole(told)
+      const { status, told, attempt } = await call('GET', `checkpoints/${encodeURIComponent(job)}?${query({ stage })}`)
+      return status === 404 ? undefined : { ...whole(told), attempt }
     },
     list: async (stage, limit, after, withItems = false) => {
       const { told } = await call('GET', `checkpoints?${query({ stage, limit, cursor: after, items: `${withItems}` })}`)
@@ -94,8 +93,9 @@ export function recordsOfSidecar(url: string, token: string): Records {
   }
 }
 
-function listed({ job_id: job, revision, attempt, expires_at, ...checkpoint }: View): ListedCheckpoint {
-  return { job, checkpoint, revision, attempt, expiresAt: Date.parse(expires_at) }
+/** The API tells the attempt with a single record only. */
+function listed({ job_id: job, revision, expires_at, ...checkpoint }: View): ListedCheckpoint {
+  return { job, checkpoint, revision, attempt: 0, expiresAt: Date.parse(expires_at) }
 }
 
 function whole(view: View): StoredCheckpoint {

@@ -41,7 +41,6 @@ const RECORD = z.object({
   metadata,
   timestamp: z.string(),
   revision: z.int().min(1),
-  attempt: count.describe('highest number of an attempt that has written'),
   expires_at: z.iso.datetime(),
 }) satisfies z.ZodType<CheckpointView>
 const SUMMARY = RECORD.omit({ item_ids: true, metadata: true })
@@ -50,6 +49,9 @@ const PAGE = z.object({
   checkpoints: z.array(RECORD.partial({ item_ids: true })).describe('item_ids with `?items=true` alone'),
   ...PAGE_END,
 })
+
+/** Header field of the answer. The record has the existing service's fields. */
+const ATTEMPT = 'x-breakwater-attempt'
 
 const MISMATCH = { what: 'the precondition does not hold', schema: undefined }
 
@@ -146,14 +148,14 @@ export function checkpointOperations(store: CheckpointStore, settings: Checkpoin
       id: 'loadCheckpoint',
       method: 'GET',
       path,
-      summary: 'The record, of the newest stage when none is named',
+      summary: `The record, of the newest stage when none is named. ${ATTEMPT}: the highest number of an attempt that has written`,
       params: { job },
       query: { stage: stage.optional() },
       answers: { 200: { what: 'the record', schema: RECORD }, 404: { what: 'there is none', schema: undefined } },
       answer: async ({ params, query }) => {
         const record = await store.load(params.job, query.stage)
         if (record === undefined) throw new Refusal(404, 'there is no such checkpoint')
-        return json(200, shown(record), { etag: etagOf(record) })
+        return json(200, shown(record), { etag: etagOf(record), [ATTEMPT]: `${record.attempt}` })
       },
     }),
     operation({
@@ -225,11 +227,10 @@ export function checkpointOperations(store: CheckpointStore, settings: Checkpoin
   ]
 }
 
-const shown = ({ job: id, checkpoint, revision, attempt: number, expiresAt }: ListedCheckpoint) => ({
+const shown = ({ job: id, checkpoint, revision, expiresAt }: ListedCheckpoint) => ({
   job_id: id,
   ...checkpoint,
   revision,
-  attempt: number,
   expires_at: isoTime(expiresAt),
 })
 
