@@ -1,5 +1,6 @@
 /** Messages between the main thread and the thread of the embedded store. */
 
+import type { JobRecord } from '../job/book.ts'
 import type { CheckpointDatabase } from './file/database.ts'
 import type { Append, Checkpoint } from './record.ts'
 import { isDiskFault } from './file/sqlite-faults.ts'
@@ -25,6 +26,7 @@ export type StoreCall =
     }
   | { readonly kind: 'progress'; readonly limit: number; readonly after: string | undefined }
   | { readonly kind: 'registerJob'; readonly job: NewJob; readonly isChange: boolean }
+  | { readonly kind: 'saveJob'; readonly record: JobRecord; readonly ageMs: number }
   | { readonly kind: 'findJob'; readonly id: string }
   | { readonly kind: 'removeJob'; readonly id: string }
   | { readonly kind: 'jobs' }
@@ -93,6 +95,8 @@ function executeOne(database: CheckpointDatabase, call: StoreCall, now: number):
       return database.progress(call.limit, call.after, now)
     case 'registerJob':
       return database.registerJob(call.job, call.isChange, now)
+    case 'saveJob':
+      return database.saveJob(call.record, call.ageMs, now)
     case 'findJob':
       return database.findJob(call.id, now)
     case 'removeJob':

@@ -1,7 +1,7 @@
 /** Keeps the registered jobs in memory the same as those in the store, without a request ever waiting for the store. */
 
 import type { Clock, Timer } from '../clock.ts'
-import type { JobBook } from '../job/book.ts'
+import type { JobBook, JobRecord } from '../job/book.ts'
 import { JOB_ID } from './record.ts'
 import { type CheckpointStore, type NewJob, type Registered, StoreDown, type StoredJob } from './store.ts'
 
@@ -46,6 +46,16 @@ export class JobSync {
     const registered = await this.#store.registerJob(job, isChange)
     if (registered !== undefined) this.#book.put(registered.record, registered.ageMs)
     return registered
+  }
+
+  /** Saves a job that requests created, and takes over the start that another sidecar has stored. @throws StoreDown */
+  async save(record: JobRecord): Promise<void> {
+    const startedNow = this.#book.entry(record.id)?.startedNow ?? this.#clock.now()
+    const stored = await this.#store.saveJob(record, this.#clock.now() - startedNow)
+    const { startedAt, deadlineAt } = stored.record
+    const known = this.#book.find(record.id)
+    if (known === undefined || known.startedAt !== record.startedAt || known.startedAt === startedAt) return
+    this.#book.put({ ...known, startedAt, deadlineAt }, stored.ageMs)
   }
 
   /** Reads a job from the store where others write to it. @throws StoreDown when neither the store nor the book has it. */
@@ -101,7 +111,13 @@ export class JobSync {
     }
   }
 
+  /**
+   * What this process has learned of a job that requests created is newer than what is stored, unless the job was begun anew
+   * elsewhere.
+   */
   #take(id: string, stored: StoredJob | undefined): void {
+    const known = this.#book.find(id)
+    if (known?.origin !== undefined && (stored === undefined || stored.record.startedAt <= known.startedAt)) return
     if (stored === undefined) this.#book.remove(id)
     else this.#book.put(stored.record, stored.ageMs)
   }

@@ -82,6 +82,7 @@ export function observed(
     list: watched('list', store.list),
     progress: watched('progress', store.progress),
     registerJob: watched('registerJob', store.registerJob),
+    saveJob: watched('saveJob', store.saveJob),
     findJob: watched('findJob', store.findJob),
     removeJob: watched('removeJob', store.removeJob),
     jobs: watched('jobs', store.jobs),

@@ -66,7 +66,7 @@ export type NewJob = {
   readonly totalMs: number | undefined
   /** Wall-clock ms of a job that was registered elsewhere before; undefined for now. */
   readonly startedAt?: number
-}
+} & Pick<JobRecord, 'origin' | 'end'>
 
 /** A registered job. Its age in ms is measured by the clock of its store, since those of several pods differ. */
 export type StoredJob = { readonly record: JobRecord; readonly ageMs: number }
@@ -96,6 +96,11 @@ export type CheckpointStore = {
    * deadline that follows from it and its start; undefined when there is no such job.
    */
   registerJob(job: NewJob, isChange?: boolean): Promise<Registered | undefined>
+  /**
+   * Saves a job that requests created, as it is now. One that is stored and has not ended keeps its start and deadline.
+   * @param ageMs ms since its start. @returns the job as it is stored.
+   */
+  saveJob(record: JobRecord, ageMs: number): Promise<StoredJob>
   findJob(id: string): Promise<StoredJob | undefined>
   removeJob(id: string): Promise<void>
   /** All jobs that have not expired. */

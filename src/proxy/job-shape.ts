@@ -1,4 +1,5 @@
 import type { JobBook, JobRecord } from '../job/book.ts'
+import { jobKey } from '../job/id.ts'
 import { type InputRule, type Read, readInputs } from '../job/inputs.ts'
 import { lastField, type RawHeaders } from '../net/fields.ts'
 
@@ -20,6 +21,27 @@ export type JobRequest = {
 export function jobOf(headers: RawHeaders, { idHeader, book }: JobShape): JobRecord | undefined {
   const id = lastField(headers, idHeader)
   return id === undefined ? undefined : book.meet(id)
+}
+
+/**
+ * Monotonic ms of the nearest deadline among those of the request's jobs: of the one that its header names, and of the upstream's
+ * job that it belongs to. undefined without any.
+ * @param job id of the upstream's job; undefined when the request names none.
+ */
+export function deadlineOf(
+  headers: RawHeaders,
+  upstream: string,
+  job: string | undefined,
+  shape: JobShape,
+): number | undefined {
+  const { book } = shape
+  const named = jobOf(headers, shape)
+  const belonging = job === undefined ? undefined : book.meet(jobKey(upstream, job))
+  const all = [
+    named === undefined ? undefined : book.deadlineOf(named.id),
+    belonging === undefined ? undefined : book.deadlineOf(belonging.id),
+  ].filter((at) => at !== undefined)
+  return all.length === 0 ? undefined : Math.min(...all)
 }
 
 /** Whether an input may be in the request's body. */

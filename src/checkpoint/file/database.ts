@@ -153,10 +153,23 @@ export class CheckpointDatabase {
     if (known === undefined && isChange) return undefined
     const startedAt = known?.startedAt ?? job.startedAt ?? now
     const deadlineAt = job.totalMs === undefined ? undefined : startedAt + job.totalMs
-    const record: JobRecord = { id: job.id, inputs: job.inputs, startedAt, deadlineAt }
+    const { id, inputs, origin, end } = job
+    return { ...this.#putJob({ id, inputs, startedAt, deadlineAt, origin, end }, now), isNew: known === undefined }
+  }
+
+  saveJob(record: JobRecord, ageMs: number, now: number): StoredJob {
+    const known = this.#job(record.id, now)
+    const isRunning = known !== undefined && known.end === undefined
+    const startedAt = isRunning ? known.startedAt : Math.round(now - ageMs)
+    const totalMs = record.deadlineAt === undefined ? undefined : record.deadlineAt - record.startedAt
+    const deadlineAt = isRunning ? known.deadlineAt : totalMs && startedAt + totalMs
+    return this.#putJob({ ...record, startedAt, deadlineAt }, now)
+  }
+
+  #putJob(record: JobRecord, now: number): StoredJob {
     const until = keptUntil(record, now, this.#settings.ttlMs)
     this.#run('INSERT OR REPLACE INTO jobs VALUES (?, ?, ?)', record.id, JSON.stringify(record), until)
-    return { ...storedJob(record, now), isNew: known === undefined }
+    return storedJob(record, now)
   }
 
   findJob(id: string, now: number): StoredJob | undefined {

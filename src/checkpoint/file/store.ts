@@ -88,6 +88,7 @@ class FileStore implements CheckpointStore {
   progress: CheckpointStore['progress'] = (limit, after) => this.#ask<ProgressPage>({ kind: 'progress', limit, after })
   registerJob: CheckpointStore['registerJob'] = (job, isChange = false) =>
     this.#ask<Registered | undefined>({ kind: 'registerJob', job, isChange })
+  saveJob: CheckpointStore['saveJob'] = (record, ageMs) => this.#ask<StoredJob>({ kind: 'saveJob', record, ageMs })
   findJob: CheckpointStore['findJob'] = (id) => this.#ask<StoredJob | undefined>({ kind: 'findJob', id })
   removeJob: CheckpointStore['removeJob'] = (id) => this.#ask<void>({ kind: 'removeJob', id })
   jobs: CheckpointStore['jobs'] = () => this.#ask<StoredJob[]>({ kind: 'jobs' })

@@ -1,10 +1,11 @@
 /** Registered jobs in Redis. Its clock is the one that all sidecars share: it says when a job started, and how old it is. */
 
+import type { JobRecord } from '../../job/book.ts'
 import { readJob } from '../stored-text.ts'
 import { type CheckpointStore, StoreDown, type StoredJob } from '../store.ts'
 import type { RedisClient } from './client.ts'
 import { KeyIndex } from './key-index.ts'
-import { FIND_JOB, REGISTER, REMOVE_JOB } from './scripts.ts'
+import { FIND_JOB, REGISTER, REMOVE_JOB, SAVE_JOB } from './scripts.ts'
 
 /** Jobs fetched at once at the start. */
 const AT_ONCE = 100
@@ -15,8 +16,24 @@ export function redisJobs(
   redis: RedisClient,
   index: KeyIndex,
   ttlMs: number,
-): Pick<CheckpointStore, 'registerJob' | 'findJob' | 'removeJob' | 'jobs'> {
+): Pick<CheckpointStore, 'registerJob' | 'saveJob' | 'findJob' | 'removeJob' | 'jobs'> {
   const keysOf = (id: string) => [`${index.prefix}${id}`, ...index.keysForScripts]
+
+  /** @returns the first arguments of the scripts that write a job. */
+  const beforeWrite = async (job: Pick<JobRecord, 'id' | 'inputs' | 'origin' | 'end'>, totalMs: number | undefined) => {
+    const { id, inputs, origin, end } = job
+    // Until the deadline is over: the index may name a job that is gone, but must name every one that is there.
+    await index.beforeWrite(id, ttlMs + (totalMs ?? 0))
+    const further = { ...(origin && { origin }), ...(end && { end }) }
+    const members = Object.entries(further).map(([name, value]) => `,"${name}":${JSON.stringify(value)}`)
+    return [JSON.stringify(id), JSON.stringify(inputs), id, ttlMs, members.join(''), totalMs ?? '']
+  }
+
+  const written = (id: string, answer: [Buffer, number]): StoredJob => {
+    const stored = storedIn(answer)
+    if (stored === undefined) throw new StoreDown(`Redis: the value of ${index.prefix}${id} is no job`)
+    return stored
+  }
 
   const findJob = async (id: string): Promise<StoredJob | undefined> => {
     const answer = await redis.run(FIND_JOB, [`${index.prefix}${id}`], [])
@@ -24,16 +41,19 @@ export function redisJobs(
   }
 
   return {
-    registerJob: async ({ id, inputs, totalMs, startedAt }, isChange = false) => {
-      // Until the deadline is over: the index may name a job that is gone, but must name every one that is there.
-      await index.beforeWrite(id, ttlMs + (totalMs ?? 0))
-      const words = [JSON.stringify(id), JSON.stringify(inputs), id, totalMs ?? '', startedAt ?? '']
-      const answer = await redis.run(REGISTER, keysOf(id), [...words, ttlMs, isChange ? '1' : ''])
+    registerJob: async (job, isChange = false) => {
+      const { id, totalMs, startedAt } = job
+      const words = await beforeWrite(job, totalMs)
+      const answer = await redis.run(REGISTER, keysOf(id), [...words, startedAt ?? '', isChange ? '1' : ''])
       if (answer === null) return undefined
       const [text, now, isNew] = answer as [Buffer, number, number]
-      const stored = storedIn([text, now])
-      if (stored === undefined) throw new StoreDown(`Redis: the value of ${index.prefix}${id} is no job`)
-      return { ...stored, isNew: isNew === 1 }
+      return { ...written(id, [text, now]), isNew: isNew === 1 }
+    },
+    saveJob: async (record, ageMs) => {
+      const totalMs = record.deadlineAt === undefined ? undefined : record.deadlineAt - record.startedAt
+      const words = await beforeWrite(record, totalMs)
+      const answer = await redis.run(SAVE_JOB, keysOf(record.id), [...words, Math.round(ageMs)])
+      return written(record.id, answer as [Buffer, number])
     },
     findJob,
     removeJob: async (id) => {

@@ -265,30 +265,49 @@ end
 return 1
 `)
 
-/**
- * KEYS: the job, and its index where that is on the same node. ARGV: id and inputs as JSON, name in the index, ms from start to deadline ('' for none),
- * start ('' for now), ttl in ms, '1' to change the shape of a registered job. Returns {record, time, 1 when registered just now}, or nothing
- * when there was no job to change. A job keeps the start that it was registered with, whoever registers it again.
- */
-export const REGISTER = scriptOf(`${ENTER}
+/** Writes a job. ARGV of every script: id and inputs as JSON, name in the index, ttl in ms, further members as JSON text. */
+const JOB = `${ENTER}
 local now, known = time(), redis.call('GET', KEYS[1])
-local startedAt = known and tonumber(string.match(known, '"startedAt":(%d+)'))
-local isChange = ARGV[7] == '1'
+local function timeIn(name) return known and tonumber(string.match(known, '"' .. name .. '":(%d+)')) end
+
+local function put(startedAt, deadlineAt)
+  local life = tonumber(ARGV[4])
+  local text = '{"id":' .. ARGV[1] .. ',"inputs":' .. ARGV[2] .. ',"startedAt":' .. string.format('%.0f', startedAt)
+  if deadlineAt then
+    life = math.max(life, deadlineAt - now)
+    text = text .. ',"deadlineAt":' .. string.format('%.0f', deadlineAt)
+  end
+  text = text .. ARGV[5] .. '}'
+  if KEYS[2] then enter(KEYS[2], KEYS[3], ARGV[3], life) end
+  redis.call('SET', KEYS[1], text, 'PX', string.format('%.0f', life))
+  return text
+end
+`
+
+/**
+ * KEYS: the job, and its index where that is on the same node. ARGV 6: ms from start to deadline ('' for none); 7: start ('' for now); 8: '1' to
+ * change the shape of a registered job. Returns {record, time, 1 when registered just now}, or nothing when there was no job to
+ * change. A job keeps the start that it was registered with, whoever registers it again.
+ */
+export const REGISTER = scriptOf(`${JOB}
+local startedAt, isChange = timeIn('startedAt'), ARGV[8] == '1'
 if startedAt and not isChange then return {known, now, 0} end
 if isChange and not startedAt then return false end
 local isNew = not startedAt
-startedAt = startedAt or tonumber(ARGV[5]) or now
-local life = tonumber(ARGV[6])
-local text = '{"id":' .. ARGV[1] .. ',"inputs":' .. ARGV[2] .. ',"startedAt":' .. string.format('%.0f', startedAt)
-if ARGV[4] ~= '' then
-  local deadlineAt = startedAt + tonumber(ARGV[4])
-  life = math.max(life, deadlineAt - now)
-  text = text .. ',"deadlineAt":' .. string.format('%.0f', deadlineAt)
-end
-text = text .. '}'
-if KEYS[2] then enter(KEYS[2], KEYS[3], ARGV[3], life) end
-redis.call('SET', KEYS[1], text, 'PX', string.format('%.0f', life))
-return {text, now, isNew and 1 or 0}
+startedAt = startedAt or tonumber(ARGV[7]) or now
+return {put(startedAt, ARGV[6] ~= '' and startedAt + tonumber(ARGV[6]) or nil), now, isNew and 1 or 0}
+`)
+
+/**
+ * KEYS as for REGISTER. ARGV 6: ms from start to deadline ('' for none); 7: age in ms. Returns {record, time}. A stored job that has not
+ * ended keeps its start and deadline.
+ */
+export const SAVE_JOB = scriptOf(`${JOB}
+local startedAt = timeIn('startedAt')
+-- Inputs are texts and numbers: an object of that name is the end of the job.
+if startedAt and not string.find(known, '"end":{', 1, true) then return {put(startedAt, timeIn('deadlineAt')), now} end
+startedAt = now - tonumber(ARGV[7])
+return {put(startedAt, ARGV[6] ~= '' and startedAt + tonumber(ARGV[6]) or nil), now}
 `)
 
 /** Returns {record, time}, or nothing. */
