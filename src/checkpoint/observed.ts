@@ -51,20 +51,21 @@ export function observed(
     })
   }
 
+  /** @param tellsState false for the history: trouble with it says nothing about checkpoints. */
   const watched =
-    <A extends unknown[], R>(operation: keyof CheckpointStore, call: (...args: A) => Promise<R>) =>
+    <A extends unknown[], R>(operation: keyof CheckpointStore, call: (...args: A) => Promise<R>, tellsState = true) =>
     async (...args: A): Promise<R> => {
       const startedAt = clock.now()
       try {
         const result = await call(...args)
         watcher.called(operation, false, clock.now() - startedAt)
         if (!READS.has(operation)) isUnwritable = false
-        if (!isUnwritable) turn(true, undefined)
+        if (tellsState && !isUnwritable) turn(true, undefined)
         return result
       } catch (error) {
         const isDown = error instanceof StoreDown
         watcher.called(operation, isDown, clock.now() - startedAt)
-        if (isDown) {
+        if (isDown && tellsState) {
           if (!READS.has(operation)) isUnwritable = true
           turn(false, error)
         }
@@ -86,6 +87,8 @@ export function observed(
     findJob: watched('findJob', store.findJob),
     removeJob: watched('removeJob', store.removeJob),
     jobs: watched('jobs', store.jobs),
+    saveHistory: watched('saveHistory', store.saveHistory, false),
+    history: watched('history', store.history, false),
     probe: watched('probe', store.probe),
     risk: store.risk,
     close: () => {

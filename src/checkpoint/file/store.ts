@@ -9,6 +9,7 @@ import { FILE_NAME } from './file.ts'
 import { StoreThread } from './store-thread.ts'
 import {
   type CheckpointStore,
+  type HistoryRow,
   type Page,
   type ProgressPage,
   type Registered,
@@ -94,6 +95,9 @@ class FileStore implements CheckpointStore {
   jobs: CheckpointStore['jobs'] = () => this.#ask<StoredJob[]>({ kind: 'jobs' })
 
   risk = () => undefined
+
+  saveHistory: CheckpointStore['saveHistory'] = (rows) => this.#ask<void>({ kind: 'saveHistory', rows })
+  history: CheckpointStore['history'] = (of, from, to) => this.#ask<HistoryRow[]>({ kind: 'history', of, from, to })
 
   probe: CheckpointStore['probe'] = (value) => this.#ask<boolean>({ kind: 'probe', value })
 

@@ -10,6 +10,7 @@ import { type RedisClient, RedisWrongType } from './client.ts'
 import { type Append, type Checkpoint, inOrder, type StoredCheckpoint } from '../record.ts'
 import { startAdoption } from './adoption.ts'
 import { watchEviction } from './eviction.ts'
+import { redisHistory } from './history.ts'
 import { jobIndex, redisJobs } from './jobs.ts'
 import { keysOf, recordIndex, redisPages } from './pages.ts'
 import { APPEND, CLEAR, LOAD, SAVE } from './scripts.ts'
@@ -110,6 +111,7 @@ export function redisStore(
       (await redis.run(CLEAR, keys(job), [ifMatch ?? '', ifNoneMatch ?? ''])) === 1,
     ...redisPages(redis, records, load, settings, clock),
     ...redisJobs(redis, jobs, ttlMs),
+    ...redisHistory(redis, settings.instance ?? ''),
     probe: async (value) => {
       const key = `${PROBE}${value}`
       await redis.ask((client) => client.set(key, value, 'PX', PROBE_LIFE_MS))
