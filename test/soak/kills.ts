@@ -12,14 +12,15 @@ import { freePort, listening } from '../support/ports.ts'
 import { until } from '../support/until.ts'
 import { GuardedRedis } from './guarded-redis.ts'
 
-const KILLS = 50
+const KILLS = Number(process.env.KILLS ?? 50)
 const SIDECARS = 3
 const APPENDS_A_SECOND = 10
 /** Long enough for a busy machine: sentinels that time out by themselves switch masters without a kill. */
 const DOWN_AFTER_MS = 2_000
 const MAX_RECOVERY_MS = 10_000
 const JOB = 'film'
-const KEY = `checkpoint:granular:${JOB}`
+/** Items of one checkpoint: a larger one makes each append slower, and the soak would measure that. */
+const ITEMS_EACH = 300
 
 const cleanUps: (() => unknown)[] = []
 const scope = { onTestFinished: (cleanUp: () => unknown) => void cleanUps.push(cleanUp) }
@@ -82,9 +83,10 @@ let isOver = false
 async function append(sidecar: Sidecar): Promise<void> {
   count += 1
   const id = `item-${count}`
+  const job = jobOf(count)
   const body = JSON.stringify({ stage: 's', item_ids: [id] })
   try {
-    const answer = await fetch(`${sidecar.control}/checkpoints/${JOB}/items`, { method: 'POST', body })
+    const answer = await fetch(`${sidecar.control}/checkpoints/${job}/items`, { method: 'POST', body })
     await answer.arrayBuffer()
     if (!answer.ok) return
     acknowledged.set(id, performance.now())
@@ -119,12 +121,21 @@ const loads = sidecars.map(async (sidecar) => {
 })
 
 const itemsIn = (text: unknown): string[] => (text === null ? [] : JSON.parse(String(text)).item_ids)
+const jobOf = (item: number) => `film-${Math.floor(item / ITEMS_EACH)}`
+
+/** All items that a master has. */
+async function itemsAt(master: number): Promise<ReadonlySet<string>> {
+  const jobs = Array.from({ length: Math.floor(count / ITEMS_EACH) + 1 }, (_, i) => jobOf(i * ITEMS_EACH))
+  const texts = await Promise.all(jobs.map((job) => redis.ask(master, 'GET', `checkpoint:granular:${job}`)))
+  return new Set(texts.flatMap(itemsIn))
+}
+
 const kept = new Set<string>()
 let lostByRedis = 0
 
 /** Notes which of the items that were acknowledged before the kill the new master has. */
 async function noteKept(master: number, killedAt: number): Promise<void> {
-  const there = new Set(itemsIn(await redis.ask(master, 'GET', KEY)))
+  const there = await itemsAt(master)
   for (const [id, at] of acknowledged) {
     if (at >= killedAt || kept.has(id)) continue
     if (there.has(id)) kept.add(id)
@@ -191,7 +202,7 @@ for (let kill = 1; kill <= KILLS; kill += 1) {
 isOver = true
 await Promise.all(loads)
 
-const final = new Set(itemsIn(await redis.ask(await redis.named(), 'GET', KEY)))
+const final = await itemsAt(await redis.named())
 const gone = [...kept].filter((id) => !final.has(id))
 const starts = await Promise.all(sidecars.map(({ control }) => startAt(control, 'GET')))
 const requests = sidecars.reduce((sum, sidecar) => sum + sidecar.requests, 0)
