@@ -92,6 +92,7 @@ describe.skipIf(!hasChromium)('the page', () => {
       'HTTP 503',
       'breaker_open: refused meanwhile, an effect',
     ])
+    await view.getByText('No job is known of it.').waitFor()
     await view.getByText('Breaker transitions').click()
     await view.getByText(/all routes: closed → open \(consecutive\), for 10 s/).waitFor()
     await view.getByRole('img', { name: /^Breaker over the last minutes: opened 1 time, open \d/ }).waitFor()
@@ -439,6 +440,23 @@ describe.skipIf(!hasChromium)('the page', () => {
     expect(await lines.first().getAttribute('data-upstream')).toBe('upstream-007')
     await page.getByLabel('Containing').first().fill('04')
     await page.getByText('11 of 100 upstreams').waitFor()
+  })
+
+  test("an upstream's view has the jobs that its responses told of", async (t) => {
+    const routes = [
+      { match: 'POST /jobs', creates: { id: { json: '/id' }, deadline: '60s' } },
+      { match: 'GET /jobs/{id}', job: 'id' },
+    ]
+    const created = {
+      status: 202,
+      headers: { 'content-type': 'application/json' },
+      body: '{"id":"j7","status":"queued"}',
+    }
+    const fixture = await withSidecar(t, [created], { web: { routes } })
+    await ask(`${fixture.proxy.own('web')}/jobs`, { method: 'POST', body: '{}' })
+    const { page } = await open(t, fixture, '#/upstreams/web')
+    await page.getByText('1 job running, 1 known.').waitFor()
+    expect(await page.locator('[data-job-of]').textContent()).toMatch(/web:j7 .* left$/)
   })
 
   test('shortcuts move between the views, and are listed', async (t) => {
