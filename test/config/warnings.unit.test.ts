@@ -14,6 +14,11 @@ function warned(text: string, env: Record<string, string> = {}) {
 /** A file with one upstream that has these settings, and defaults for all others. */
 const web = (settings: string, top = '') => `${top}upstreams:\n  web: { url: http://web, ${settings} }\n`
 const route = (settings: string) => web(`routes: [{ ${settings} }]`)
+/** A route that creates jobs, and one with these settings that polls them. */
+const jobs = (id: string, poll: string, method = 'POST') =>
+  web(
+    `routes: [{ match: "${method} /jobs", idempotent: true, creates: { id: ${id} } }, { match: "GET /jobs/{id}", ${poll} }]`,
+  )
 const setting = (field: string) =>
   `upstreams:\n  web:\n    url: http://web\n    headers:\n      request:\n        set:\n          ${field}\n`
 const defaults = (settings: string) => `defaults: { ${settings} }\nupstreams: { web: { url: http://web } }`
@@ -210,6 +215,36 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
     'upstreams.web.routes.0.failureWhen',
     route('match: GET /query-job, failureWhen: { json: /s, in: [failed] }'),
     route('match: GET /query-job, failureWhen: { json: /s, in: [failed], oncePer: { query: job_id } }'),
+  ],
+  [
+    'job-never-learned',
+    'upstreams.web.routes.0.job',
+    route('match: "GET /jobs/{id}", job: id'),
+    jobs('{ json: /id }', 'job: id, failureWhen: { json: /s, in: [failed] }'),
+  ],
+  [
+    'created-and-never-asked-for',
+    'upstreams.web.routes.0.creates',
+    jobs('{ json: /id }', 'completedWhen: { status: [200] }'),
+    jobs('{ json: /id }', 'job: id, completedWhen: { status: [200] }'),
+  ],
+  [
+    'job-end-never-seen',
+    'upstreams.web.routes.0.creates',
+    jobs('{ json: /id }', 'job: id'),
+    jobs('{ json: /id }', 'job: id, completedWhen: { status: [200] }'),
+  ],
+  [
+    'creates-on-get',
+    'upstreams.web.routes.0.creates',
+    jobs('{ json: /id }', 'job: id, completedWhen: { status: [200] }', 'GET'),
+    jobs('{ json: /id }', 'job: id, completedWhen: { status: [200] }', 'PUT'),
+  ],
+  [
+    'deadline-bounds-no-poll',
+    'upstreams.web.routes.1.job',
+    jobs('{ json: /id }, deadline: 1h', 'job: { json: /id }, completedWhen: { status: [200] }'),
+    jobs('{ json: /id }', 'job: { json: /id }, completedWhen: { status: [200] }'),
   ],
   [
     'text-for-another-type',

@@ -5,6 +5,7 @@ import {
   FAULT_PLACES,
   HEDGE_OUTCOMES,
   IGNORED_FIELDS,
+  JOB_ENDS,
   JOB_OUTCOMES,
   LOCAL_LIMITS,
   RELOAD_TRIGGERS,
@@ -12,6 +13,7 @@ import {
   SPAN_OUTCOMES,
   TRIP_CAUSES,
   UNKEPT_CAUSES,
+  UNLEARNED_CAUSES,
 } from '../../events.ts'
 import { ATTEMPT_LIMITS, METRICS, REQUEST_LIMITS, STATUS_CLASSES } from './metric-table.ts'
 
@@ -39,6 +41,9 @@ const OWN: {
   bodyBytes: { direction: list(['in', 'out']) },
   unrouted: { reason: REASON },
   attempts: { outcome: `${list(STATUS_CLASSES)}, or the reason why there was no response head (see errors.md)` },
+  jobs: { outcome: list(JOB_ENDS) },
+  jobSeconds: { outcome: list(JOB_ENDS) },
+  jobsUnlearned: { why: list(UNLEARNED_CAUSES) },
   resumes: { outcome: list(['resumed', 'failed']) },
   shared: { by: list(['hold', 'collapse']) },
   hedges: { outcome: `${list(HEDGE_OUTCOMES)} (by the retry budget)` },

@@ -28,6 +28,16 @@ const UPSTREAM = z.object({
   limit: z.int(),
   slowdown: z.number().nullable(),
   held: z.int(),
+  impatient: z.array(
+    z.object({
+      route: z.string(),
+      client: z.string(),
+      patience_ms: z.number(),
+      held_ms: z.number(),
+      reason: z.string(),
+      fix: z.string(),
+    }),
+  ),
   connections: z.int(),
   retry_budget: z.int(),
   requests: z.object({ total: z.int(), failed: z.int() }),
@@ -142,6 +152,11 @@ function shownUpstream(snapshot: UpstreamSnapshot, recent: Recent, failures: Fai
     limit: snapshot.limit,
     slowdown: snapshot.slowdown ?? null,
     held: snapshot.held,
+    impatient: snapshot.impatient.map(({ patienceMs, heldMs, ...one }) => ({
+      ...one,
+      patience_ms: patienceMs,
+      held_ms: heldMs,
+    })),
     connections: snapshot.connections,
     retry_budget: snapshot.retryBudget,
     requests: { total: totals.requests, failed: totals.failed },
