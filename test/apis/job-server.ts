@@ -10,6 +10,8 @@ export type Answer =
       readonly headers?: Readonly<Record<string, string>>
       /** An object is sent as JSON. */
       readonly body?: object | string
+      /** The answer comes after this. */
+      readonly after?: Promise<void>
     }
   /** Resets the connection. */
   | 'reset'
@@ -88,10 +90,12 @@ const nameOf = (script: Script, asked: string) =>
 function play(answer: Answer, request: IncomingMessage, response: ServerResponse): void {
   if (answer === 'reset') return void request.socket.resetAndDestroy()
   if ('file' in answer) return sendFile(answer.file, answer.type, request, response)
-  const { status = 200, headers = {}, body = '' } = answer
+  const { status = 200, headers = {}, body = '', after = Promise.resolve() } = answer
   const isJson = typeof body !== 'string'
-  response.writeHead(status, { ...(isJson ? { 'content-type': 'application/json' } : {}), ...headers })
-  response.end(isJson ? JSON.stringify(body) : body)
+  void after.then(() => {
+    response.writeHead(status, { ...(isJson ? { 'content-type': 'application/json' } : {}), ...headers })
+    response.end(isJson ? JSON.stringify(body) : body)
+  })
 }
 
 function sendFile(file: Buffer, type = 'application/octet-stream', request: IncomingMessage, response: ServerResponse) {
