@@ -129,7 +129,7 @@ export type RequestEvent = {
   readonly trace: Trace | undefined
 }
 
-export type RequestJob = {
+type RequestJob = {
   /** As the request or its response has it. */
   readonly id: string
   /** Whether the route's responses report on the job. */
@@ -421,6 +421,17 @@ export type Snapshot = {
   readonly bodies: { readonly memory: number; readonly disk: number }
   readonly listeners: readonly { readonly name: string; readonly connections: number }[]
   readonly upstreams: readonly UpstreamSnapshot[]
+} & ServiceSnapshot
+
+/** What upstreams share. */
+export type ServiceSnapshot = { readonly limits: readonly LimitSnapshot[] }
+
+/** One of `limits`. */
+export type LimitSnapshot = {
+  readonly name: string
+  readonly max: number
+  readonly inUse: number
+  readonly queued: number
 }
 
 export type UpstreamSnapshot = {

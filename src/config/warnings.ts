@@ -74,6 +74,7 @@ function scopesOf(config: Config, upstream: UpstreamConfig, origins: Origins): (
   const base: Path = ['upstreams', upstream.name]
   const scope = (path: Path, match: string | undefined, route: FileRouteScope['route']) => ({
     config,
+    service: config,
     upstream,
     route,
     match,

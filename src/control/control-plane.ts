@@ -46,15 +46,17 @@ export class ControlPlane {
   readonly #ground: ControlGround
   readonly #store: CheckpointStore
   readonly #ledger: JobLedger
+  readonly #saving: JobSaving
   readonly #page: readonly Operation[] = pageOperations()
   readonly #closing: { close(): Promise<void> }[] = []
   #redis: RedisClients = new Map()
   #control: Control | undefined
 
-  private constructor(ground: ControlGround, store: CheckpointStore, ledger: JobLedger) {
+  private constructor(ground: ControlGround, store: CheckpointStore, ledger: JobLedger, saving: JobSaving) {
     this.#ground = ground
     this.#store = store
     this.#ledger = ledger
+    this.#saving = saving
     this.#closing.push(store)
   }
 
@@ -76,9 +78,8 @@ export class ControlPlane {
     const fault = (error: unknown) => emit({ kind: 'fault', error, where: 'jobs' })
     const saving = new JobSaving(store, clock, fault)
     const ledger = new JobLedger(book, (record) => saving.save(record), clock, emit)
-    const plane = new ControlPlane(ground, store, ledger)
+    const plane = new ControlPlane(ground, store, ledger, saving)
     plane.#closing.push(await restoreJobs(store, book, clock, fault))
-    plane.#closing.push({ close: async () => saving.close() })
     return plane
   }
 
@@ -132,6 +133,7 @@ export class ControlPlane {
   async close(): Promise<void> {
     closeOthers(this.#redis, new Map())
     this.#ledger.close()
+    await this.#saving.close()
     await Promise.all(this.#closing.map((room) => room.close()))
   }
 

@@ -49,6 +49,14 @@ export type UpstreamView = {
   } | null
 }
 
+/** One of `limits`, which several upstreams share. */
+export type LimitView = {
+  readonly name: string
+  readonly max: number
+  readonly in_use: number
+  readonly queued: number
+}
+
 /** Counters of one second, and gauges at its end. */
 export type UpstreamSample = {
   readonly requests: number

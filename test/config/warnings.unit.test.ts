@@ -24,6 +24,8 @@ const setting = (field: string) =>
 const defaults = (settings: string) => `defaults: { ${settings} }\nupstreams: { web: { url: http://web } }`
 
 /** For each rule: the path of its warning, a file that breaks the rule, and one that only just keeps it. */
+const SHARED = 'limits: { gpu: { max: 1, queueTimeout: 60s } }\n'
+
 const RULES: readonly (readonly [rule: string, at: string, broken: string, nearly: string])[] = [
   [
     'total-over-client-timeout',
@@ -93,6 +95,39 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
     'upstreams.web.routes.0.hold.every',
     route('match: GET /, hold: { json: /s, in: [q], every: 9s, upTo: 9s }'),
     route('match: GET /, hold: { json: /s, in: [q], every: 8s, upTo: 9s }'),
+  ],
+  [
+    'limit-unused',
+    'limits.gpu',
+    web('timeout: { total: 61s }', SHARED),
+    web('timeout: { total: 61s }, routes: [{ match: GET /, limit: gpu }]', SHARED),
+  ],
+  [
+    'shared-queue-over-total',
+    'upstreams.web.limit',
+    web('limit: gpu', SHARED),
+    web('limit: gpu, timeout: { total: 61s }', SHARED),
+  ],
+  [
+    'hedge-within-limit',
+    'upstreams.web.routes.0.hedge',
+    web('timeout: { total: 61s }, routes: [{ match: GET /, limit: gpu, hedge: { after: p95, max: 1 } }]', SHARED),
+    web(
+      'timeout: { total: 61s }, limit: gpu, routes: [{ match: GET /, limit: false, hedge: { after: p95, max: 1 } }]',
+      SHARED,
+    ),
+  ],
+  [
+    'held-polls-take-slots',
+    'upstreams.web.routes.0.hold',
+    web(
+      'timeout: { total: 61s }, limit: gpu, routes: [{ match: GET /, hold: { json: /s, in: [q], upTo: 9s, every: 2s } }]',
+      SHARED,
+    ),
+    web(
+      'timeout: { total: 61s }, limit: gpu, routes: [{ match: GET /, limit: false, hold: { json: /s, in: [q], upTo: 9s, every: 2s } }]',
+      SHARED,
+    ),
   ],
   [
     'queue-over-total',
@@ -374,6 +409,12 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
     'health.critical',
     web('', 'health: { critical: [redis] }\n'),
     web('', 'health: { critical: [redis], redis: "redis://r" }\n'),
+  ],
+  [
+    'disk-limit-over-size',
+    'health.disk.failBelow',
+    web('', 'health: { disk: { path: /dev/shm, warnBelow: 800GB, failBelow: 700GB } }\n'),
+    web('', 'health: { disk: { path: /nowhere, warnBelow: 800GB, failBelow: 700GB } }\n'),
   ],
   [
     'disk-warns-late',

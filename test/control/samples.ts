@@ -73,4 +73,4 @@ export const upstreamSnapshot = (fields: Partial<UpstreamSnapshot> = {}): Upstre
   ...fields,
 })
 
-export const EMPTY: Snapshot = { upstreams: [], bodies: { memory: 0, disk: 0 }, listeners: [] }
+export const EMPTY: Snapshot = { upstreams: [], limits: [], bodies: { memory: 0, disk: 0 }, listeners: [] }

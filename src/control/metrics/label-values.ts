@@ -29,6 +29,8 @@ const COMMON = {
 
 const list = (values: readonly string[]) => values.map((value) => `\`${value}\``).join(', ')
 
+const LIMIT = 'name under `limits`'
+
 const REASON = `reason of the sidecar's own answer or cut (see errors.md); \`none\` for a response that was relayed whole`
 
 /** Values of every label that is not among COMMON. The compiler reports a missing one. */
@@ -68,6 +70,9 @@ const OWN: {
   storeSeconds: { operation: 'name of the call of the store' },
   spans: { outcome: list(SPAN_OUTCOMES) },
   spanExports: { outcome: list(['done', 'failed']) },
+  sharedInUse: { limit: LIMIT },
+  sharedQueued: { limit: LIMIT },
+  sharedMax: { limit: LIMIT },
   turnedAway: { limit: list(LOCAL_LIMITS) },
   bodiesKept: { place: list(['memory', 'disk']) },
   faults: { where: list(FAULT_PLACES) },

@@ -127,6 +127,9 @@ export const METRICS = {
     ['upstream'],
   ),
   concurrencyLimit: gauge('concurrency_limit', 'Present concurrency limit of the upstream', ['upstream']),
+  sharedInUse: gauge('shared_limit_in_use', 'Requests that hold a slot of one of `limits`', ['limit']),
+  sharedQueued: gauge('shared_limit_queued', 'Requests that wait for a slot of one of `limits`', ['limit']),
+  sharedMax: gauge('shared_limit_max', 'Slots of one of `limits`', ['limit']),
   slowdown: gauge(
     'upstream_slowdown_ratio',
     'Latency as a multiple of the unloaded latency, where the limit is adaptive',

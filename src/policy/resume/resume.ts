@@ -35,7 +35,7 @@ export const resuming =
     return new Resumable(reply, extent, validator, exchange, { settings, budget, next, deps })
   }
 
-/** Whether the rest of a reply's body could be requested. */
+/** Whether the rest of a reply's body could be requested. @param wallNow ms since the epoch. */
 export const isResumable = (reply: Reply, wallNow: number): boolean =>
   typeof extentOf(reply) !== 'string' && typeof validatorOf(reply.headers, wallNow) !== 'string'
 
