@@ -82,6 +82,24 @@ export type BreakerState = (typeof BREAKER_STATES)[number]
 export const BREAKER_MODES = ['auto', 'forced-open', 'forced-closed', 'observe'] as const
 export type BreakerMode = (typeof BREAKER_MODES)[number]
 
+/** What an operator asks of a breaker. */
+export type BreakerOrder = {
+  readonly mode: BreakerMode
+  readonly reason: string | undefined
+  readonly by: string | undefined
+  /** Time in ms after which the breaker is automatic again; undefined for never. */
+  readonly forMs: number | undefined
+}
+
+/** What an operator said when they set a mode. Wall-clock ms since the Unix epoch. */
+export type ForcedBreaker = {
+  readonly reason: string | undefined
+  readonly by: string | undefined
+  readonly since: number
+  /** undefined: until somebody sets another mode. */
+  readonly until: number | undefined
+}
+
 /** Why a breaker opened. */
 export const TRIP_CAUSES = ['consecutive', 'rate', 'slow', 'probe', 'jobs', 'forced'] as const
 export type TripCause = (typeof TRIP_CAUSES)[number]
@@ -121,6 +139,8 @@ export type RequestEvent = {
   readonly startedAt: number
   /** Finished attempts, in the order of their ends. */
   readonly history: readonly Readonly<AttemptRecord>[]
+  /** Why no further retry followed; undefined where nothing was left to retry. */
+  readonly retryDenied: RetryDenial | undefined
   /** Whether the call that answered it was made for other requests, too (hold, collapse). */
   readonly shared: boolean
   /** The job that it belongs to; undefined when it names none. */
@@ -241,13 +261,16 @@ export type Event =
       /** Time in ms until it admits probes; undefined unless it opened. */
       readonly openMs: number | undefined
     } & OfTrace)
-  /** An operator set the mode of a breaker. */
+  /** An operator set the mode of a breaker, or the time for which it was set is over (`hasEnded`). */
   | {
       readonly kind: 'breaker_mode'
       readonly upstream: string
       readonly route: string | undefined
       readonly endpoint: string | undefined
       readonly mode: BreakerMode
+      readonly hasEnded: boolean
+      /** undefined for `auto`. */
+      readonly forced: ForcedBreaker | undefined
     }
   /** A reload gave a breaker a window of another length: it counts from now on. */
   | {
@@ -296,12 +319,41 @@ export type Event =
   | { readonly kind: 'few_descriptors'; readonly descriptors: number; readonly connections: number }
   /** The process was paused for that many ms. Limits that passed meanwhile say nothing about an upstream. */
   | { readonly kind: 'stalled'; readonly ms: number }
+  /** Whether the disk has room enough: each change of it. `details` are for people. */
+  | { readonly kind: 'disk'; readonly isEnough: boolean; readonly details: string }
+  /** An incident began, or is over. */
+  | ({ readonly kind: 'incident' } & IncidentNews)
+  /** A message about an incident was delivered, given up, or not even kept. */
+  | { readonly kind: 'notification'; readonly outcome: NotificationOutcome; readonly error: Error | undefined }
   /** A defect inside the sidecar, or a failure that no request can report. */
   | { readonly kind: 'fault'; readonly error: unknown; readonly where: FaultPlace }
   /** A malformed file of the checkpoint store was renamed to `path`, and a new file begun. */
   | { readonly kind: 'store_set_aside'; readonly path: string; readonly why: string }
   /** The wall clock jumped against the monotonic one, in ms; negative for back. */
   | { readonly kind: 'clock_jump'; readonly byMs: number }
+
+/** What an incident is about. */
+export const INCIDENT_KINDS = ['upstream', 'budget', 'deadlines', 'store', 'disk', 'reload', 'lag'] as const
+
+export const INCIDENT_PHASES = ['opened', 'closed'] as const
+export type IncidentPhase = (typeof INCIDENT_PHASES)[number]
+
+type IncidentNews = {
+  readonly phase: IncidentPhase
+  readonly id: string
+  readonly about: (typeof INCIDENT_KINDS)[number]
+  /** undefined for trouble of the sidecar's own. */
+  readonly upstream: string | undefined
+  readonly summary: string
+  readonly durationMs: number
+  readonly failed: number
+  readonly refused: number
+  readonly saved: number
+}
+
+/** `dropped`: too many wait. `failed`: given up after many attempts, or refused. */
+export const NOTIFICATION_OUTCOMES = ['delivered', 'failed', 'dropped'] as const
+type NotificationOutcome = (typeof NOTIFICATION_OUTCOMES)[number]
 
 /** What triggered the reading of the configuration: start, changed file, SIGHUP or a call of the control API. */
 export const RELOAD_TRIGGERS = ['start', 'file', 'signal', 'api'] as const
@@ -482,6 +534,8 @@ export type BreakerSnapshot = {
   /** Origin of its endpoint; undefined where the upstream has but one. */
   readonly endpoint: string | undefined
   readonly mode: BreakerMode
+  /** undefined while the mode is `auto`. */
+  readonly forced: ForcedBreaker | undefined
   readonly state: BreakerState
   readonly consecutiveFailures: number
   /** ms until half open; 0 unless open. */

@@ -2,31 +2,14 @@
 
 import { expect, test } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
-import type { Config } from '../../src/config/schema.ts'
 import type { Scope } from '../support/scripted-upstream.ts'
 import { CLOUD_APIS } from './cloud-apis.ts'
-import { exampleSidecar } from './example.ts'
+import { exampleSidecar, hurried } from './example.ts'
 import { callOf, type JobApi, json } from './job-api.ts'
 import { jobServer, type Script, type Scripted } from './job-server.ts'
 
 /** What polls meet: a restart, a busy server, a running job. */
 const FAULTS: readonly Scripted[] = ['reset', { status: 503, body: 'busy' }, 'reset']
-
-/** Waits of milliseconds in the place of seconds. */
-function hurried(config: Config): Config {
-  return {
-    ...config,
-    upstreams: config.upstreams.map((upstream) => ({
-      ...upstream,
-      retry: { ...upstream.retry, backoff: { ...upstream.retry.backoff, initialMs: 20 } },
-      routes: upstream.routes.map((route) => ({
-        ...route,
-        retry: { ...route.retry, backoff: { ...route.retry.backoff, initialMs: 20 } },
-        hold: route.hold && { ...route.hold, everyMs: 20 },
-      })),
-    })),
-  }
-}
 
 async function through(
   t: Scope,

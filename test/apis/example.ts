@@ -32,3 +32,20 @@ export function exampleSidecar(
   }
   return startLoaded(t, { ...loaded, config: change(moved) }, { clock })
 }
+
+/** Waits of milliseconds in the place of seconds, for tests on the system's clock. Nothing is paced. */
+export function hurried(config: Config): Config {
+  return {
+    ...config,
+    upstreams: config.upstreams.map((upstream) => ({
+      ...upstream,
+      rate: false,
+      retry: { ...upstream.retry, backoff: { ...upstream.retry.backoff, initialMs: 20 } },
+      routes: upstream.routes.map((route) => ({
+        ...route,
+        retry: { ...route.retry, backoff: { ...route.retry.backoff, initialMs: 20 } },
+        hold: route.hold && { ...route.hold, everyMs: 20 },
+      })),
+    })),
+  }
+}

@@ -1,10 +1,12 @@
 import type { StoredCheckpoint } from '../../checkpoint/record.ts'
 import type { Clock } from '../../clock.ts'
 import type { CheckpointNews } from '../../dashboard/shapes.ts'
-import type { BreakerMode, BreakerSnapshot, Event, LimitSnapshot, UpstreamSnapshot } from '../../events.ts'
+import type { BreakerOrder, BreakerSnapshot, Event, LimitSnapshot, UpstreamSnapshot } from '../../events.ts'
+import { History } from '../history/history.ts'
 import { Failures, isFailure } from './failures.ts'
 import { Live } from './live.ts'
 import { Recent } from './recent.ts'
+import { Requests } from './requests.ts'
 
 /** What the page may ask of the data plane and tell it. */
 export type Plane = {
@@ -15,7 +17,7 @@ export type Plane = {
   readonly setMode: (
     upstream: string,
     meant: (breaker: Pick<BreakerSnapshot, 'route' | 'endpoint'>) => boolean,
-    mode: BreakerMode,
+    order: BreakerOrder,
   ) => number
   readonly clock: Clock
 }
@@ -25,18 +27,28 @@ export class Overview {
   readonly plane: Plane
   readonly recent: Recent
   readonly failures = new Failures()
+  readonly requests = new Requests()
   readonly live: Live
+  readonly history: History
 
   constructor(plane: Plane) {
     this.plane = plane
-    this.recent = new Recent(plane.upstreams, plane.clock)
+    this.history = new History(() => plane.upstreams().map(({ name }) => name), plane.clock)
+    this.recent = new Recent(plane.upstreams, plane.clock, (...second) => this.history.second(...second))
     this.live = new Live(this.recent, plane.clock)
   }
 
   record(event: Event): void {
     this.recent.record(event)
-    if (event.kind !== 'request') this.live.record(event)
-    else if (isFailure(event)) this.failures.record(event, this.plane.clock.wallNow())
+    this.history.record(event)
+    if (event.kind !== 'request') return this.live.record(event)
+    const wallAt = this.plane.clock.wallNow()
+    this.requests.record(event, wallAt)
+    if (isFailure(event)) this.failures.record(event, wallAt)
+  }
+
+  close(): void {
+    this.recent.close()
   }
 
   /** Takes a checkpoint that was saved. */
