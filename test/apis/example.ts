@@ -2,10 +2,12 @@
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Clock } from '../../src/clock.ts'
 import { formatFaults } from '../../src/config/file/faults.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/schema.ts'
+import type { FakeClock } from '../support/fake-clock.ts'
 import { type Sidecar, startLoaded } from '../support/proxy.ts'
 import type { Scope } from '../support/scripted-upstream.ts'
 
@@ -48,4 +50,9 @@ export function hurried(config: Config): Config {
       })),
     })),
   }
+}
+
+/** Waits for the store, whose own time-out is as long as a back-off: `elapse` would take the one for the other. */
+export async function stored(clock: FakeClock): Promise<void> {
+  while (clock.pending().includes(2_000)) await turn()
 }

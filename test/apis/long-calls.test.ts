@@ -4,13 +4,14 @@ import { expect, test } from 'vitest'
 import { ask } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import type { Scope } from '../support/scripted-upstream.ts'
-import { exampleSidecar } from './example.ts'
+import { exampleSidecar, stored } from './example.ts'
 import { jobServer, type Script } from './job-server.ts'
 
 async function exampleOf(t: Scope, name: string, upstream: string, variable: string, script: Script) {
   const clock = fakeClock()
   const server = await jobServer(t, script)
   const proxy = await exampleSidecar(t, clock, name, { [variable]: server.origin })
+  await stored(clock)
   return { clock, server, url: proxy.own(upstream) }
 }
 
