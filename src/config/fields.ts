@@ -93,7 +93,7 @@ export const FIELDS = {
       json: setting(
         listOf(pointer),
         [],
-        'JSON Pointers to URLs in uncoded JSON bodies that are not larger than inspect.',
+        'JSON Pointers to URLs in uncoded JSON bodies that are not larger than inspect. A * stands for each element of a list.',
       ),
     },
     true,

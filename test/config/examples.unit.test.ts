@@ -6,7 +6,9 @@ import { loadConfig } from '../../src/config/load.ts'
 import { formatWarnings, warningsOf } from '../../src/config/warnings.ts'
 
 const root = join(import.meta.dirname, '../../config')
-const examples = readdirSync(join(root, 'examples'))
+const examples = readdirSync(join(root, 'examples'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+  name.endsWith('.yaml'),
+)
 const names = [
   ...examples.map((name) => `examples/${name}`),
   'compose/breakwater/proxy.yaml',
@@ -14,8 +16,13 @@ const names = [
 ]
 const TOKEN = { BREAKWATER_TOKEN: '0123456789abcdef0123456789abcdef' }
 
-test('config/examples has endpoints.yaml, minimal.yaml and redis.yaml', () => {
-  expect(examples).toEqual(['endpoints.yaml', 'minimal.yaml', 'redis.yaml'])
+test('config/examples has endpoints.yaml, minimal.yaml, redis.yaml and sixteen APIs', () => {
+  expect(examples.filter((name) => !name.startsWith('apis/')).sort()).toEqual([
+    'endpoints.yaml',
+    'minimal.yaml',
+    'redis.yaml',
+  ])
+  expect(examples.filter((name) => name.startsWith('apis/'))).toHaveLength(16)
 })
 
 test.each(names)('%s loads without faults or warnings, with no environment variable but the token', (name) => {

@@ -647,9 +647,9 @@ test('the shipped proxy.yaml is valid and has the three upstreams of make-video'
   const text = readFileSync(join(import.meta.dirname, '../../proxy.yaml'), 'utf8')
   const config = sound(text, { YOUTUBE_SEARCH_URL: 'http://search:8006' })
   expect(config.upstreams.map(({ name, urls, listen }) => [name, ...urls, listen?.port])).toEqual([
-    ['youtube-search', 'http://search:8006', 8003],
+    ['youtube-search', 'http://search:8006', 8006],
     ['video-downloader', 'http://localhost:18002', 8002],
-    ['audio-transcriber', 'http://localhost:18005', 8005],
+    ['audio-transcriber', 'http://localhost:18004', 8004],
   ])
   const patience = 30_000
   for (const { timeout, connections } of config.upstreams) {

@@ -51,7 +51,12 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
     route("match: 'GET /jobs/:id'"),
     route("match: 'GET /a:id'"),
   ],
-  ['name-taken-literally', 'upstreams.web.routes.0.match', route("match: 'GET /x/$id'"), route("match: 'GET /x/$'")],
+  [
+    'name-taken-literally',
+    'upstreams.web.routes.0.match',
+    route("match: 'GET /x/$jobId'"),
+    route("match: 'GET /x/$export'"),
+  ],
   [
     'name-taken-literally',
     'upstreams.web.routes.0.match',
@@ -273,7 +278,9 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
     'creates-on-get',
     'upstreams.web.routes.0.creates',
     jobs('{ json: /id }', 'job: id, completedWhen: { status: [200] }', 'GET'),
-    jobs('{ json: /id }', 'job: id, completedWhen: { status: [200] }', 'PUT'),
+    web(
+      'routes: [{ match: GET /jobs, creates: { id: { json: /id } }, idempotent: false, retry: { methods: [] } }, { match: "GET /jobs/{id}", job: id, completedWhen: { status: [200] } }]',
+    ),
   ],
   [
     'deadline-bounds-no-poll',

@@ -61,7 +61,7 @@ export const breakerEvent = (fields: Partial<BreakerEvent> = {}): BreakerEvent =
 
 export const upstreamSnapshot = (fields: Partial<UpstreamSnapshot> = {}): UpstreamSnapshot => ({
   name: 'youtube-search',
-  endpoints: [{ origin: 'http://localhost:18003', inFlight: 0, isAvailable: true }],
+  endpoints: [{ origin: 'http://localhost:18006', inFlight: 0, isAvailable: true }],
   inFlight: 0,
   queued: 0,
   limit: 64,

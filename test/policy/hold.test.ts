@@ -231,3 +231,22 @@ test('hold: ten polls of 3 s get the result of a 150 s job in fewer than 75 call
   expect([status, polls <= 10]).toEqual(['completed', true])
   expect(upstream.arrivals.length).toBeLessThan(75)
 })
+
+test('hold: a 5xx that failureWhen names is the failed job, and is relayed at once', async (t) => {
+  const failed = { status: 500, headers: JSON_TYPE, body: '{"issue":[]}' }
+  const routes = [
+    {
+      match: 'GET /jobs/{id}',
+      hold: { while: { status: [202] }, upTo: '20s', every: '2s' },
+      failureWhen: { status: [500] },
+    },
+  ]
+  const { clock, upstream, url } = await withHold(t, [{ status: 202 }, { status: 502 }, failed], { routes })
+  const answer = ask(url)
+  for (const n of [1, 2]) {
+    await upstream.arrival(n)
+    await clock.elapse(2_000)
+  }
+  expect((await answer).status).toBe(500)
+  expect(upstream.arrivals).toHaveLength(3)
+})

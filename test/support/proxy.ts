@@ -2,7 +2,7 @@ import { startApp } from '../../src/app.ts'
 import type { App } from '../../src/lifecycle.ts'
 import type { Clock } from '../../src/clock.ts'
 import { formatFaults } from '../../src/config/file/faults.ts'
-import { loadConfig } from '../../src/config/load.ts'
+import { type Loaded, loadConfig } from '../../src/config/load.ts'
 import { warningsOf } from '../../src/config/warnings.ts'
 import { type Resolve, systemResolve } from '../../src/net/dns-cache.ts'
 import { type ConfigSource, versionOf } from '../../src/reload/source.ts'
@@ -54,6 +54,34 @@ export async function startProxy(t: Scope, options: ProxyOptions): Promise<Sidec
   let now = options
   const loaded = loadConfig(textOf(now), FILE, {})
   if (!loaded.ok) throw new Error(formatFaults(loaded.faults))
+  const source: ConfigSource = {
+    file: FILE,
+    text: textOf(now),
+    version: versionOf(textOf(now)),
+    read: async () => {
+      const text = textOf(now)
+      const reading = loadConfig(text, FILE, {})
+      const given = reading.ok ? { ...reading, warnings: warningsOf(reading.config, reading.origins) } : reading
+      return { version: versionOf(text), text, load: async () => given }
+    },
+    watch: () => ({ close: () => {} }),
+  }
+  const rewrite = (changed: Partial<ProxyOptions>) => {
+    now = { ...now, ...changed }
+  }
+  return startLoaded(t, loaded, options, source, rewrite)
+}
+
+type Surroundings = Pick<ProxyOptions, 'clock' | 'random' | 'newId' | 'resolve' | 'onLine'>
+
+/** Starts the sidecar of a configuration that has been read. */
+export async function startLoaded(
+  t: Scope,
+  loaded: Loaded & { readonly ok: true },
+  options: Surroundings,
+  source?: ConfigSource,
+  rewrite: (changed: Partial<ProxyOptions>) => void = () => {},
+): Promise<Sidecar> {
   const log: LogLine[] = []
   const watchers = new Set<() => void>()
   const logTo = {
@@ -73,18 +101,6 @@ export async function startProxy(t: Scope, options: ProxyOptions): Promise<Sidec
     return `00000000-0000-4000-8000-${String(ids).padStart(12, '0')}`
   }
   const { clock, random = () => 0.5, newId = countedId, resolve = systemResolve } = options
-  const source: ConfigSource = {
-    file: FILE,
-    text: textOf(now),
-    version: versionOf(textOf(now)),
-    read: async () => {
-      const text = textOf(now)
-      const reading = loadConfig(text, FILE, {})
-      const given = reading.ok ? { ...reading, warnings: warningsOf(reading.config, reading.origins) } : reading
-      return { version: versionOf(text), text, load: async () => given }
-    },
-    watch: () => ({ close: () => {} }),
-  }
   const app = await startApp(
     { ...loaded, warnings: [] },
     { clock, random, newId, version: 'test', resolve, logTo },
@@ -94,9 +110,6 @@ export async function startProxy(t: Scope, options: ProxyOptions): Promise<Sidec
   const urlOf = ({ host, port }: { host: string; port: number }) => `http://${host}:${port}`
   const { shared, control } = app.addresses()
   const controlUrl = urlOf(control)
-  const rewrite = (changed: Partial<ProxyOptions>) => {
-    now = { ...now, ...changed }
-  }
   const metrics = async () => samplesOf(await (await fetch(`${controlUrl}/metrics`)).text())
   return {
     app,

@@ -41,11 +41,13 @@ export const JOB_RULES: Rules<FileRouteScope> = {
 
   'creates-on-get': ({ route, match }) => {
     const { method } = matchParts(match ?? '*')
-    if (route.creates === false || (method !== 'GET' && method !== 'HEAD')) return undefined
+    const { idempotent, retry } = route
+    const isRepeated = retry.attempts > 1 && (idempotent || retry.methods.includes('GET'))
+    if (route.creates === false || !isRepeated || (method !== 'GET' && method !== 'HEAD')) return undefined
     return {
       at: ['creates'],
       reason: `${method} creates nothing, as clients and caches take it: it is repeated, and each repetition may be another job`,
-      fix: 'creates on the POST that creates the jobs; job on this route',
+      fix: 'creates on the POST that creates the jobs; or, where a GET does, retry: { methods: [] } beside it',
     }
   },
 

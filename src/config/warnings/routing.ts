@@ -32,8 +32,8 @@ export const ROUTING: Rules<FileRouteScope> = {
   },
 }
 
-/** A segment as other tools write a name: `:id`, `$id`, `<id>`, `[id]`. */
-const NAME_ELSEWHERE = /^(?::(\w+)|\$(\w+)|<(?:\w+:)?(\w+)>|\[(\w+)\])$/
+/** A segment as other tools write a name: `:id`, `$id`, `<id>`, `[id]`. `$export` is an operation of FHIR, `$count` one of OData. */
+const NAME_ELSEWHERE = /^(?::(\w+)|\$(\w*id|name|key|slug)|<(?:\w+:)?(\w+)>|\[(\w+)\])$/i
 
 /** Largest number of earlier routes that are compared. Nobody writes hundreds of open ones. */
 const LOOKED_AT = 50

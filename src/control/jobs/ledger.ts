@@ -11,10 +11,10 @@ const MAX_GONE = 3
 const TELL_WITHIN_MS = 1_000
 
 /** An upstream's word for a job that somebody ended. */
-const CANCELLED = /^cancel/i
+const CANCELLED = /^(?:cancel|abort)/i
 
-/** A request to cancel a job: `POST /jobs/7/cancel`, `POST /v1/jobs/7:cancel`. */
-const CANCEL_PATH = /[/:]cancel$/i
+/** A request to cancel a job: `POST /jobs/7/cancel`, `POST /v1/jobs/7:cancel`, `POST /cancel/7`, `POST /runs/7/abort`. */
+const CANCEL_PATH = /[/:](?:cancel|abort)(?:\/[^/]+)?$/i
 
 /** A job whose life is known. */
 type Living = KeptJob & { readonly life: JobLife }

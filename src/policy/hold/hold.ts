@@ -15,6 +15,8 @@ export type Hold = {
   readonly running: CompiledCondition
   /** Ends the hold whatever `running` says; undefined when the route has none. */
   readonly completed: CompiledCondition | undefined
+  /** A status that time may mend ends the hold where this says that it is the job's own failure. */
+  readonly failed: CompiledCondition | undefined
   readonly upToMs: number
   readonly everyMs: number
   /** Largest body that is read. */
@@ -162,7 +164,7 @@ class Poll {
    * @param body undefined when it is too large.
    */
   #ends(reply: Reply, body: Buffer | undefined): boolean {
-    const { running, completed, limitBytes } = this.#settings
+    const { running, completed, failed, limitBytes } = this.#settings
     const report = reportOf(reply, body, limitBytes)
     const isCompleted = completed?.verdictOn(report) === 'yes'
     const verdict = isCompleted ? 'no' : running.verdictOn(report)
@@ -176,7 +178,7 @@ class Poll {
     }
     if (this.#pendingAnswer === undefined || verdict === 'yes' || isCompleted) return true
     const { status } = reply
-    if (status >= 300 && !isPassing(status)) return true
+    if (status >= 300 && (!isPassing(status) || failed?.verdictOn(report) === 'yes')) return true
     const isSuccess = status < 300
     const isReport = isSuccess && verdict === 'no' && !running.isMissedBy(report)
     const isResult = isSuccess && report.isTooLarge()

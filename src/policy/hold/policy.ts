@@ -71,9 +71,10 @@ export const holdPolicy = {
 
 type Written = Exclude<HoldSettings['hold'], false>
 
-const compiled = (hold: Written, { completedWhen, inspectBytes }: FailureWhenSettings): Hold => ({
+const compiled = (hold: Written, { completedWhen, failureWhen, inspectBytes }: FailureWhenSettings): Hold => ({
   running: compileCondition(runningIn(hold)),
   completed: completedWhen === false ? undefined : compileCondition(completedWhen),
+  failed: failureWhen === false ? undefined : compileCondition(failureWhen),
   upToMs: hold.upToMs,
   everyMs: hold.everyMs,
   limitBytes: inspectBytes,

@@ -8,7 +8,7 @@ type Span = readonly [from: number, to: number]
 
 /**
  * Replaces the strings at the pointers.
- * @param pointers JSON Pointers (RFC 6901).
+ * @param pointers JSON Pointers (RFC 6901), in which a `*` stands for each element of a list.
  * @returns undefined when nothing is replaced, and for bytes that are no JSON in UTF-8.
  */
 export function withStrings(
@@ -20,8 +20,8 @@ export function withStrings(
   const text = body.toString()
   if (!isJson(text)) return undefined
   const spans = pointers
-    .map((pointer) => spanAt(text, keysOf(pointer)))
-    .filter((span): span is Span => span !== undefined && text[span[0]] === '"')
+    .flatMap((pointer) => spansAt(text, afterBlanks(text, 0), keysOf(pointer)))
+    .filter(([from]) => text[from] === '"')
     .sort(([a], [b]) => a - b)
   let done = 0
   let result = ''
@@ -45,16 +45,11 @@ function isJson(text: string): boolean {
   }
 }
 
-/** The value at a pointer. Of members with the same name it takes the last one, as JSON.parse does. */
-function spanAt(text: string, tokens: readonly string[]): Span | undefined {
-  let at = afterBlanks(text, 0)
-  for (const token of tokens) {
-    const inner =
-      text[at] === '{' ? memberAt(text, at, token) : text[at] === '[' ? elementAt(text, at, token) : undefined
-    if (inner === undefined) return undefined
-    at = inner
-  }
-  return [at, afterValue(text, at)]
+/** The values at a pointer, from `at` on. Of members with the same name it takes the last one, as JSON.parse does. */
+function spansAt(text: string, at: number, [token, ...rest]: readonly string[]): Span[] {
+  if (token === undefined) return [[at, afterValue(text, at)]]
+  const inner = text[at] === '{' ? [memberAt(text, at, token)] : text[at] === '[' ? elementsAt(text, at, token) : []
+  return inner.flatMap((found) => (found === undefined ? [] : spansAt(text, found, rest)))
 }
 
 function memberAt(text: string, from: number, name: string): number | undefined {
@@ -70,15 +65,18 @@ function memberAt(text: string, from: number, name: string): number | undefined 
   return found
 }
 
-function elementAt(text: string, from: number, index: string): number | undefined {
-  if (!/^(?:0|[1-9]\d*)$/.test(index)) return undefined
+/** @param index of an element, or `*` for all of them. */
+function elementsAt(text: string, from: number, index: string): number[] {
+  if (!/^(?:\*|0|[1-9]\d*)$/.test(index)) return []
+  const found: number[] = []
   let at = afterBlanks(text, from + 1)
-  for (let left = Number(index); text[at] !== ']'; left -= 1) {
-    if (left === 0) return at
+  for (let i = 0; text[at] !== ']'; i += 1) {
+    if (index === '*' || i === Number(index)) found.push(at)
+    if (found.length > 0 && index !== '*') break
     at = afterBlanks(text, afterValue(text, at))
     if (text[at] === ',') at = afterBlanks(text, at + 1)
   }
-  return undefined
+  return found
 }
 
 function afterBlanks(text: string, from: number): number {
