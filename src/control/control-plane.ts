@@ -9,7 +9,7 @@ import type { CheckpointStore, StoreNews } from '../checkpoint/store.ts'
 import type { Origins } from '../config/file/origins.ts'
 import type { Config } from '../config/schema.ts'
 import type { Deps } from '../deps.ts'
-import type { Emit } from '../events.ts'
+import type { Emit, Event } from '../events.ts'
 import type { JobBook } from '../job/book.ts'
 import { type Address, written } from '../net/listen.ts'
 import { isLoopback } from '../net/loopback.ts'
@@ -31,6 +31,8 @@ import { type Control, type ControlTerms, startControl } from './api/server.ts'
 import { healthChecks, type RedisClients, type UpstreamLooks } from './health/checks.ts'
 import { watchDisk } from './health/disk-watch.ts'
 import { HealthReport } from './health/report.ts'
+import { JobLedger } from './jobs/ledger.ts'
+import { JobSaving } from './jobs/saving.ts'
 import type { Observers } from './observers.ts'
 
 type Located = { readonly config: Config; readonly origins: Origins }
@@ -48,6 +50,7 @@ export type ControlGround = {
 export class ControlPlane {
   readonly #ground: ControlGround
   readonly #store: CheckpointStore
+  readonly #ledger: JobLedger
   readonly #page: readonly Operation[] = pageOperations()
   readonly #closing: { close(): Promise<void> }[] = []
   readonly #unwatchDisk: () => void
@@ -55,10 +58,11 @@ export class ControlPlane {
   #redis: RedisClients = new Map()
   #control: Control | undefined
 
-  private constructor(config: Config, ground: ControlGround, store: CheckpointStore) {
+  private constructor(config: Config, ground: ControlGround, store: CheckpointStore, ledger: JobLedger) {
     this.#inForce = config
     this.#ground = ground
     this.#store = store
+    this.#ledger = ledger
     const { clock, emit } = ground.deps
     this.#unwatchDisk = watchDisk(() => this.#inForce.health.disk, clock, emit)
     this.#closing.push(store)
@@ -87,9 +91,18 @@ export class ControlPlane {
     })
     observers.overview.history.keepIn(store)
     await observers.incidents.keepIn(store)
-    const plane = new ControlPlane(config, ground, store)
-    plane.#closing.push(await restoreJobs(store, book, clock, (error) => emit({ kind: 'fault', error, where: 'jobs' })))
+    const fault = (error: unknown) => emit({ kind: 'fault', error, where: 'jobs' })
+    const saving = new JobSaving(store, clock, fault)
+    const ledger = new JobLedger(book, (record) => saving.save(record), clock, emit)
+    const plane = new ControlPlane(config, ground, store, ledger)
+    plane.#closing.push(await restoreJobs(store, book, clock, fault))
+    plane.#closing.push({ close: async () => saving.close() })
     return plane
+  }
+
+  /** Follows the jobs that requests create and ask for. */
+  record(event: Event): void {
+    this.#ledger.record(event)
   }
 
   /** @throws Error naming the configuration's key when it cannot listen somewhere. */
@@ -138,6 +151,7 @@ export class ControlPlane {
 
   async close(): Promise<void> {
     closeOthers(this.#redis, new Map())
+    this.#ledger.close()
     this.#unwatchDisk()
     const { overview, incidents } = this.#ground.observers
     overview.close()

@@ -103,6 +103,8 @@ export function standingOf(upstream, state) {
 function kindOf(upstream, state, { open, forced, minute, causes }) {
   const { breakers, slowdown, name } = upstream
   const automatic = breakers.filter(({ mode }) => mode === 'auto')
+  // An upstream that answers 429 for long lets requests run out of time, which opens its breaker.
+  if (open.length > 0 && causes[0]?.cause === '429') return 'limited'
   if (open.length > 0) return open.length === automatic.length && forced.length === 0 ? 'down' : 'broken'
   const tried = minute.failed - minute.refused
   const shed = causes.filter(({ cause }) => LIMITS.has(cause)).reduce((sum, { count }) => sum + count, 0)

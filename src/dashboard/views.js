@@ -2,8 +2,9 @@
 
 import { causeTable } from './causes.js'
 import { configView } from './config-view.js'
-import { element, mark } from './element.js'
+import { element, mark, say } from './element.js'
 import { explainView } from './explain-view.js'
+import { limitWords } from './format.js'
 import { healthView } from './health-view.js'
 import { incidentView } from './incident-view.js'
 import { jobList } from './job-list.js'
@@ -27,6 +28,7 @@ import { incidentLine, upstreamView } from './upstream-view.js'
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: the parts of the page and the function that updates the shown ones.
 export function viewsOf(state, actions, look) {
   let route = routeOf(location.hash)
+  const limits = place('shared-limits', HTMLElement)
   const lines = upstreamLines(
     {
       list: place('upstream-lines', HTMLElement),
@@ -84,6 +86,8 @@ export function viewsOf(state, actions, look) {
   const update = {
     now: () => {
       lines.update()
+      say(limits, limitWords(state.limits))
+      limits.hidden = state.limits.length === 0
       day.update(state)
     },
     upstreams: () => upstream?.update(),

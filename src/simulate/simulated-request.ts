@@ -75,6 +75,8 @@ export class SimulatedRequest implements BodySink {
       startedAt: this.#startedAt,
       clientTimeoutMs: ask.clientTimeoutMs,
       jobDeadlineAt: ask.jobLeftMs === undefined ? undefined : this.#startedAt + ask.jobLeftMs,
+      job: undefined,
+      newJob: undefined,
       timeouts: typeof timeouts === 'function' ? timeouts(inputs) : timeouts,
       client: this.#client,
       readsWhole: () => false,
@@ -140,7 +142,6 @@ export class SimulatedRequest implements BodySink {
       id: this.#ask.id,
       method: this.#ask.method,
       path: this.#ask.path,
-      job: undefined,
       status,
       reason,
       limit: undefined,
@@ -159,6 +160,7 @@ export class SimulatedRequest implements BodySink {
       history,
       retryDenied: this.#exchange.retryDenied,
       shared: isShared,
+      job: undefined,
       trace: undefined,
     })
     this.#onOver({ outcome: reason ?? status, ms: totalMs, attempts, body: this.#body, retryAfterS })

@@ -9,7 +9,6 @@ export const requestEvent = (fields: Partial<RequestEvent> = {}): RequestEvent =
   id: '6f1c3b52-7d0e-4c55-9f0e-2f8a55d1a001',
   method: 'GET',
   path: '/jobs/42',
-  job: undefined,
   status: 200,
   reason: undefined,
   limit: undefined,
@@ -27,6 +26,7 @@ export const requestEvent = (fields: Partial<RequestEvent> = {}): RequestEvent =
   startedAt: 0,
   history: [],
   retryDenied: undefined,
+  job: undefined,
   shared: false,
   trace: undefined,
   ...fields,
@@ -66,6 +66,7 @@ export const upstreamSnapshot = (fields: Partial<UpstreamSnapshot> = {}): Upstre
   queued: 0,
   limit: 64,
   slowdown: undefined,
+  impatient: [],
   held: 0,
   connections: 0,
   retryBudget: 30,
@@ -73,4 +74,4 @@ export const upstreamSnapshot = (fields: Partial<UpstreamSnapshot> = {}): Upstre
   ...fields,
 })
 
-export const EMPTY: Snapshot = { upstreams: [], bodies: { memory: 0, disk: 0 }, listeners: [] }
+export const EMPTY: Snapshot = { upstreams: [], limits: [], bodies: { memory: 0, disk: 0 }, listeners: [] }

@@ -549,7 +549,7 @@ describe.skipIf(!hasChromium)('the page', () => {
       scheme: 'light',
     })
     const sentence = page.locator('#sentence .sentence')
-    const said = async () => ((await sentence.textContent()) ?? "").replace(/Runbook$/, "")
+    const said = async () => ((await sentence.textContent()) ?? '').replace(/Runbook$/, '')
     await clock.advance(1_000)
     await expect.poll(said, { timeout: 15_000 }).toMatch(situation.says)
     for (const [width, height] of [

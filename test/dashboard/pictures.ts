@@ -32,7 +32,12 @@ async function save(browser: Browser, situation: Situation): Promise<void> {
   await page.getByText('live', { exact: true }).waitFor()
   await clock.advance(1_000)
   const sentence = page.locator('#sentence .sentence')
-  await sentence.filter({ hasText: situation.says }).waitFor()
+  await sentence
+    .filter({ hasText: situation.says })
+    .waitFor()
+    .catch(async (error: unknown) => {
+      throw new Error(`${situation.name} says: ${await sentence.textContent()}`, { cause: error })
+    })
   await page.locator('#lanes li').first().waitFor()
   const path = `${FOLDER}${situation.name}.png`
   await page.screenshot({ path })

@@ -43,6 +43,7 @@ const upstream = (name: string, more: Partial<UpstreamView> = {}): UpstreamView 
   resumes: { resumed: 0, failed: 0 },
   latency_ms: { p50: null, p90: null, p99: 40 },
   last_error: null,
+  impatient: [],
   ...more,
 })
 const second = (more: Partial<UpstreamSample> = {}): UpstreamSample => ({
@@ -215,6 +216,15 @@ const ROWS: readonly Row[] = [
     { upstreams: both({}), samples: minute({ web: second({ limited: 3 }) }) },
     'warn',
     ['web asks for fewer requests (429)', 'since 12:00:00 (59 s)', /180 attempts answered 429/, /^send it less/],
+  ],
+  [
+    'limited by the upstream for so long that the breaker opened',
+    {
+      upstreams: both({ breakers: [open] }),
+      incidents: [incident({ causes: [{ cause: '429', count: 20, text: '', example: null }] })],
+    },
+    'warn',
+    ['web asks for fewer requests (429)', 'since 12:00:09 (50 s)', /254 refused/, /^send it less/],
   ],
   [
     'more requests than the limits let through',

@@ -139,7 +139,13 @@ test('incidents: requests that limits refuse are trouble of their own, and never
 
 test('incidents: a request that a retry saved tells what its attempt met, with its job', async () => {
   const saved = requestEvent({ ref: REF, attempts: 2, backoffMs: 5, history: [attempt('reset'), attempt(200, 30)] })
-  const lost = requestEvent({ ref: REF, status: 502, reason: 'reset', history: [attempt('reset')], job: 'job-7' })
+  const lost = requestEvent({
+    ref: REF,
+    status: 502,
+    reason: 'reset',
+    history: [attempt('reset')],
+    job: { id: 'job-7', isPoll: true },
+  })
   const { views } = await told(
     [
       [0, saved],
@@ -220,7 +226,13 @@ test("incidents: the sidecar's own trouble", async () => {
 
 test('incidents: a spent budget and jobs past their deadline are trouble of their upstream, until it is in trouble itself', async () => {
   const denied: Event = { kind: 'retry_denied', ref: REF, why: 'budget', trace: undefined }
-  const late = requestEvent({ ref: REF, status: 504, reason: 'job_deadline', attempts: 0, job: 'j' })
+  const late = requestEvent({
+    ref: REF,
+    status: 504,
+    reason: 'job_deadline',
+    attempts: 0,
+    job: { id: 'j', isPoll: true },
+  })
   expect(
     (
       await told(

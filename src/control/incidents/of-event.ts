@@ -3,7 +3,7 @@
 import type { Event, RequestEvent, RouteRef } from '../../events.ts'
 import type { Fact, RequestFact } from '../../incidents/fact.ts'
 import { faultLine } from '../log/reload-report.ts'
-import { microseconds, toldAttempts } from '../log/attempts.ts'
+import { microseconds, shortened, toldAttempts } from '../log/attempts.ts'
 import { masked } from '../log/masked.ts'
 
 /** @param at wall-clock ms. @returns undefined for an event that tells nothing about incidents. */
@@ -57,7 +57,7 @@ function requestOf(event: RequestEvent, { upstream, route }: RouteRef, at: numbe
     reason,
     attempts,
     outcomes: history,
-    job,
+    job: job && shortened(job.id),
     told: () => ({
       method: event.method,
       path: event.path,

@@ -18,3 +18,8 @@ export function toldAttempts({ history, startedAt, status, backoffMs, breakerMs,
 
 /** ms in whole microseconds. */
 export const microseconds = (ms: number) => Math.round(ms * 1000) / 1000
+
+/** Longest id in a line. */
+const MAX_ID = 128
+
+export const shortened = (id: string) => (id.length > MAX_ID ? `${id.slice(0, MAX_ID)}…` : id)

@@ -4,7 +4,7 @@ import { type DestinationStream, type LevelWithSilent, type Logger, type LoggerO
 import type { Event, RequestEvent, RouteRef } from '../../events.ts'
 import { type Clock, isoTime } from '../../clock.ts'
 import { LAG_MS } from '../../incidents/fact.ts'
-import { microseconds, toldAttempts } from './attempts.ts'
+import { microseconds, shortened, toldAttempts } from './attempts.ts'
 import { Bursts } from './bursts.ts'
 import { LineWriter } from './lines.ts'
 import { masked } from './masked.ts'
@@ -186,11 +186,28 @@ function createFold(
         return
       }
       case 'resume':
-        logger.info({ ...placeOf(event.ref), resumed: event.resumed }, 'resume')
+        logger.info({ ...placeOf(event.ref), resumed: event.resumed, why: event.why }, 'resume')
         return
       case 'job_seen':
         if (event.outcome === 'failed') logger.info({ ...placeOf(event.ref), job: event.id }, 'job failed')
         return
+      case 'hold_outlasts_client':
+        logger.warn(impatienceLine(event), 'hold outlasts client')
+        return
+      case 'job_created':
+        if (verbose) logger.debug({ ...placeOf(event.ref), job: shortened(event.id) }, 'job created')
+        return
+      case 'job_reported':
+        return
+      case 'job_unlearned':
+        summarised('warn', { ...placeOf(event.ref), why: event.why }, undefined, 'job id not learned')
+        return
+      case 'job_ended': {
+        const { ref, id, outcome, durationMs, polls, attempts, bytes, statuses } = event
+        const figures = { duration_ms: ms(durationMs), polls, attempts, bytes, statuses }
+        logger.info({ job: shortened(id), ...placeOf(ref), outcome, ...figures }, 'job ended')
+        return
+      }
       case 'timeouts_computed':
       case 'store_call':
         return
@@ -292,8 +309,8 @@ function writeAccess(logger: Logger, event: RequestEvent): void {
     bytes_in: event.bytesIn,
     bytes_out: event.bytesOut,
     shared: event.shared || undefined,
+    job_id: event.job && shortened(event.job.id),
     job: event.history.findLast(({ job }) => job !== undefined)?.job,
-    job_id: event.job,
     history: toldAttempts(event),
     retry_denied: event.retryDenied,
     request_id: event.id,
@@ -308,6 +325,25 @@ function writeIncident(logger: Logger, event: Extract<Event, { kind: 'incident' 
   const cost = { duration_ms: ms(durationMs), failed, refused, saved }
   logger.info({ incident, about, upstream, summary, ...cost }, 'incident closed')
 }
+
+/** In the words of a warning of `check`. */
+const impatienceLine = ({
+  ref,
+  client,
+  patienceMs,
+  heldMs,
+  reason,
+  fix,
+}: Event & { readonly kind: 'hold_outlasts_client' }) => ({
+  rule: 'hold-outlasts-client',
+  ...placeOf(ref),
+  client: client || undefined,
+  patience_ms: ms(patienceMs),
+  held_ms: ms(heldMs),
+  setting: 'hold.upTo',
+  reason,
+  fix,
+})
 
 /** Copies upstream and route only: the data plane's object may have more. */
 const placeOf = ({ upstream, route }: RouteRef) => ({ upstream, route })

@@ -18,6 +18,11 @@ export function createGauges(registry: AnyRegistry): (snapshot: Snapshot) => voi
     connections: new Gauge({ ...METRICS.connections, registers }),
     retryBudget: new Gauge({ ...METRICS.retryBudget, registers }),
   }
+  const byLimit = {
+    inUse: new Gauge({ ...METRICS.sharedInUse, registers }),
+    queued: new Gauge({ ...METRICS.sharedQueued, registers }),
+    max: new Gauge({ ...METRICS.sharedMax, registers }),
+  }
   const breakersForced = new Gauge({ ...METRICS.breakersForced, registers })
   const breakerState = new Gauge({ ...METRICS.breakerState, registers })
   const endpointState = new Gauge({ ...METRICS.endpointState, registers })
@@ -27,7 +32,14 @@ export function createGauges(registry: AnyRegistry): (snapshot: Snapshot) => voi
   const clientConnections = new Gauge({ ...METRICS.clientConnections, registers })
   const bodiesKept = new Gauge({ ...METRICS.bodiesKept, registers })
   const ofEndpoints = [endpointState, endpointInFlight, available, endpoints]
-  const all = [...Object.values(byUpstream), breakerState, breakersForced, ...ofEndpoints, clientConnections]
+  const all = [
+    ...Object.values(byUpstream),
+    ...Object.values(byLimit),
+    breakerState,
+    breakersForced,
+    ...ofEndpoints,
+    clientConnections,
+  ]
 
   const showEndpoints = ({ name: upstream, ...state }: UpstreamSnapshot) => {
     endpoints.set({ upstream }, state.endpoints.length)
@@ -38,10 +50,12 @@ export function createGauges(registry: AnyRegistry): (snapshot: Snapshot) => voi
       endpointState.set({ upstream, route, endpoint }, STATE_VALUES[one])
   }
 
-  return ({ upstreams, listeners, bodies }) => {
+  return ({ upstreams, listeners, bodies, limits }) => {
     for (const one of all) one.reset()
     for (const place of ['memory', 'disk'] as const) bodiesKept.set({ place }, bodies[place])
     for (const { name: listener, connections: open } of listeners) clientConnections.set({ listener }, open)
+    for (const { name: limit, ...shared } of limits)
+      for (const figure of ['inUse', 'queued', 'max'] as const) byLimit[figure].set({ limit }, shared[figure])
     for (const state of upstreams) {
       const upstream = state.name
       for (const name of ['inFlight', 'queued', 'limit', 'held', 'connections', 'retryBudget'] as const)

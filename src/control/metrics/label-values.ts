@@ -6,6 +6,7 @@ import {
   HEDGE_OUTCOMES,
   IGNORED_FIELDS,
   INCIDENT_KINDS,
+  JOB_ENDS,
   JOB_OUTCOMES,
   LOCAL_LIMITS,
   NOTIFICATION_OUTCOMES,
@@ -14,6 +15,7 @@ import {
   SPAN_OUTCOMES,
   TRIP_CAUSES,
   UNKEPT_CAUSES,
+  UNLEARNED_CAUSES,
 } from '../../events.ts'
 import { ATTEMPT_LIMITS, METRICS, REQUEST_LIMITS, STATUS_CLASSES } from './metric-table.ts'
 
@@ -29,6 +31,8 @@ const COMMON = {
 
 const list = (values: readonly string[]) => values.map((value) => `\`${value}\``).join(', ')
 
+const LIMIT = 'name under `limits`'
+
 const REASON = `reason of the sidecar's own answer or cut (see errors.md); \`none\` for a response that was relayed whole`
 
 /** Values of every label that is not among COMMON. The compiler reports a missing one. */
@@ -41,6 +45,9 @@ const OWN: {
   bodyBytes: { direction: list(['in', 'out']) },
   unrouted: { reason: REASON },
   attempts: { outcome: `${list(STATUS_CLASSES)}, or the reason why there was no response head (see errors.md)` },
+  jobs: { outcome: list(JOB_ENDS) },
+  jobSeconds: { outcome: list(JOB_ENDS) },
+  jobsUnlearned: { why: list(UNLEARNED_CAUSES) },
   resumes: { outcome: list(['resumed', 'failed']) },
   shared: { by: list(['hold', 'collapse']) },
   hedges: { outcome: `${list(HEDGE_OUTCOMES)} (by the retry budget)` },
@@ -65,6 +72,9 @@ const OWN: {
   storeSeconds: { operation: 'name of the call of the store' },
   spans: { outcome: list(SPAN_OUTCOMES) },
   spanExports: { outcome: list(['done', 'failed']) },
+  sharedInUse: { limit: LIMIT },
+  sharedQueued: { limit: LIMIT },
+  sharedMax: { limit: LIMIT },
   turnedAway: { limit: list(LOCAL_LIMITS) },
   bodiesKept: { place: list(['memory', 'disk']) },
   incidents: { about: list(INCIDENT_KINDS) },

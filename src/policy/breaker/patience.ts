@@ -103,7 +103,7 @@ async function turn(
   if (isForced || halfOpenAt(breakers, since) > untilAt || untilAt <= since || gate.waiting.length >= queue)
     throw rejectionOf(breakers, deps, bound)
   const late = () => rejectionOf(breakers, deps, bound)
-  const waited = waitInLine(gate.waiting, exchange, { as: 'breakerMs', untilAt, late }, clock)
+  const waited = waitInLine(gate.waiting, exchange, { as: 'breakerMs', untilAt: () => untilAt, late }, clock)
   if (gate.waiting.length === 1) listen(breakers, gate, deps)
   try {
     await waited
