@@ -149,7 +149,7 @@ export type RequestEvent = {
   readonly trace: Trace | undefined
 }
 
-export type RequestJob = {
+type RequestJob = {
   /** As the request or its response has it. */
   readonly id: string
   /** Whether the route's responses report on the job. */

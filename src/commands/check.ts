@@ -10,7 +10,7 @@ import { suggestion } from '../config/file/suggest.ts'
 import { EXIT } from './cli/exit-codes.ts'
 import { command, fieldsOf, type Surroundings } from './command.ts'
 import { UsageError } from './usage-error.ts'
-import { DEFAULT_FILE, readConfig, readText } from './read-config.ts'
+import { DEFAULT_FILE, diskBytes, readConfig, readText } from './read-config.ts'
 
 /** Name of stdin. */
 const STDIN = '-'
@@ -147,7 +147,7 @@ function checkOne(file: string, read: string | Error, env: Env, allowed: readonl
 function judge(text: string, file: string, env: Env, allowed: readonly string[]): Verdict {
   const loaded = loadConfig(text, file, env)
   if (!loaded.ok) return { faults: loaded.faults, warnings: [], config: undefined }
-  const warnings = warningsOf(loaded.config, loaded.origins).filter(({ rule }) => !allowed.includes(rule))
+  const warnings = warningsOf(loaded.config, loaded.origins, diskBytes).filter(({ rule }) => !allowed.includes(rule))
   return { faults: [], warnings, config: loaded.config }
 }
 

@@ -51,6 +51,7 @@ export class ControlPlane {
   readonly #ground: ControlGround
   readonly #store: CheckpointStore
   readonly #ledger: JobLedger
+  readonly #saving: JobSaving
   readonly #page: readonly Operation[] = pageOperations()
   readonly #closing: { close(): Promise<void> }[] = []
   readonly #unwatchDisk: () => void
@@ -58,11 +59,18 @@ export class ControlPlane {
   #redis: RedisClients = new Map()
   #control: Control | undefined
 
-  private constructor(config: Config, ground: ControlGround, store: CheckpointStore, ledger: JobLedger) {
+  private constructor(
+    config: Config,
+    ground: ControlGround,
+    store: CheckpointStore,
+    ledger: JobLedger,
+    saving: JobSaving,
+  ) {
     this.#inForce = config
     this.#ground = ground
     this.#store = store
     this.#ledger = ledger
+    this.#saving = saving
     const { clock, emit } = ground.deps
     this.#unwatchDisk = watchDisk(() => this.#inForce.health.disk, clock, emit)
     this.#closing.push(store)
@@ -94,9 +102,8 @@ export class ControlPlane {
     const fault = (error: unknown) => emit({ kind: 'fault', error, where: 'jobs' })
     const saving = new JobSaving(store, clock, fault)
     const ledger = new JobLedger(book, (record) => saving.save(record), clock, emit)
-    const plane = new ControlPlane(config, ground, store, ledger)
+    const plane = new ControlPlane(config, ground, store, ledger, saving)
     plane.#closing.push(await restoreJobs(store, book, clock, fault))
-    plane.#closing.push({ close: async () => saving.close() })
     return plane
   }
 
@@ -152,6 +159,7 @@ export class ControlPlane {
   async close(): Promise<void> {
     closeOthers(this.#redis, new Map())
     this.#ledger.close()
+    await this.#saving.close()
     this.#unwatchDisk()
     const { overview, incidents } = this.#ground.observers
     overview.close()

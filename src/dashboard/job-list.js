@@ -2,7 +2,7 @@
 
 import { element, keyed, mark, say } from './element.js'
 import { many, moment } from './format.js'
-import { inputsOf, leftOf, NO_JOBS, startOf } from './job-words.js'
+import { inputsOf, leftOf, lifeOf, NO_JOBS, startOf } from './job-words.js'
 
 /** @import { CheckpointView } from './shapes.ts' */
 /** @import { JobRow } from './state.js' */
@@ -76,9 +76,13 @@ const jobRow = (checkpoints, above) => (first) => {
     root: element('li', {}, row),
     update: (now) => {
       latest = now
-      say(inputs, inputsOf(now))
+      say(inputs, [lifeOf(now), inputsOf(now)].filter((one) => one !== '').join(', '))
       say(left, leftOf(now))
-      mark(left, 'data-left', now.leftS === 0 ? 'none' : now.leftS !== null && now.leftS < 60 ? 'little' : 'enough')
+      mark(
+        left,
+        'data-left',
+        now.isOver || now.leftS === 0 ? 'none' : now.leftS !== null && now.leftS < 60 ? 'little' : 'enough',
+      )
       keyed(stages, now.stages, ([stage]) => stage, stageBar)
       if (row.open && JSON.stringify(now.stages) !== lookedAt) look()
     },

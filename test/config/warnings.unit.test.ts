@@ -8,7 +8,7 @@ import { formatWarnings, RULE_NAMES, warningsOf } from '../../src/config/warning
 function warned(text: string, env: Record<string, string> = {}) {
   const loaded = loadConfig(text, 'test.yaml', env)
   if (!loaded.ok) throw new Error(formatFaults(loaded.faults))
-  return warningsOf(loaded.config, loaded.origins)
+  return warningsOf(loaded.config, loaded.origins, () => 900e9)
 }
 
 /** A file with one upstream that has these settings, and defaults for all others. */
@@ -418,8 +418,8 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
   [
     'disk-limit-over-size',
     'health.disk.failBelow',
-    web('', 'health: { disk: { path: /dev/shm, warnBelow: 800GB, failBelow: 700GB } }\n'),
-    web('', 'health: { disk: { path: /nowhere, warnBelow: 800GB, failBelow: 700GB } }\n'),
+    web('', 'health: { disk: { warnBelow: 950GB, failBelow: 900GB } }\n'),
+    web('', 'health: { disk: { warnBelow: 899GB, failBelow: 800GB } }\n'),
   ],
   [
     'disk-warns-late',

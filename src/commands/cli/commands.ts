@@ -62,6 +62,12 @@ export const GROUPS: readonly Group[] = [
           ],
         ],
       },
+      learn: {
+        about: 'propose a configuration for the APIs in a recording',
+        load: async () => (await import('../learn.ts')).learnCommand,
+        takes: [],
+        examples: [['breakwater learn --har session.har > my.yaml', 'from what a browser recorded']],
+      },
       schema: {
         about: "print the configuration's JSON Schema, for editors",
         load: async () => (await import('../schema.ts')).schemaCommand,

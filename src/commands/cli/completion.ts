@@ -6,7 +6,7 @@ import { COMMANDS, type Entry } from './commands.ts'
 import { orList } from '../../config/file/suggest.ts'
 
 /** Options whose value is a file. */
-const FILES: ReadonlySet<string> = new Set(['against', 'ca', 'config', 'html', 'log', 'sample', 'scenario'])
+const FILES: ReadonlySet<string> = new Set(['against', 'ca', 'config', 'har', 'html', 'log', 'sample', 'scenario'])
 
 type Described = { readonly name: string; readonly entry: Entry; readonly options: readonly OptionShape[] }
 

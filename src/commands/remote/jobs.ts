@@ -1,7 +1,7 @@
 import { systemClock } from '../../clock.ts'
 import { ApiError, type Api } from '../../dashboard/api.js'
 import { many, moment } from '../../dashboard/format.js'
-import { inputsOf, leftOf, NO_JOBS, startOf } from '../../dashboard/job-words.js'
+import { inputsOf, leftOf, lifeOf, NO_JOBS, startOf } from '../../dashboard/job-words.js'
 import type { CheckpointView, Job, JobProgress } from '../../dashboard/shapes.ts'
 import { freshState, jobRows, type JobRow, type State } from '../../dashboard/state.js'
 import { printed, type Span, tabular } from '../../top/spans.ts'
@@ -92,14 +92,16 @@ function rowSpans(row: JobRow): Span[] {
     [id],
     [leftOf(row), leftS === 0 ? 'bad' : leftS !== null && leftS < LITTLE_S ? 'warn' : 'faint'],
     [progress.join(', ')],
-    [inputsOf(row), 'faint'],
+    [aboutOf(row), 'faint'],
   ]
 }
+
+const aboutOf = (row: JobRow) => [lifeOf(row), inputsOf(row)].filter((one) => one !== '').join(', ')
 
 function linesOf(row: JobRow, checkpoints: readonly CheckpointView[]): Span[][] {
   return [
     [[`${row.id}: ${leftOf(row)}`]],
-    ...(inputsOf(row) === '' ? [] : [[[`  ${inputsOf(row)}`] as Span]]),
+    ...(aboutOf(row) === '' ? [] : [[[`  ${aboutOf(row)}`] as Span]]),
     ...(row.job === undefined ? [] : [[[`  ${startOf(row.job)}`] as Span]]),
     ...checkpoints.flatMap(
       ({ stage, completed_items: done, total_items: all, timestamp, revision, expires_at }): Span[][] => [
@@ -118,5 +120,11 @@ const documentOf = ({ id, job, leftS, stages }: JobRow) => ({
   stages: stages.map(([stage, progress]) => ({ stage, ...progress })),
   ...(job === undefined
     ? {}
-    : { inputs: job.inputs, timeouts: job.timeouts, started_at: job.started_at, deadline_at: job.deadline_at }),
+    : {
+        inputs: job.inputs,
+        timeouts: job.timeouts,
+        life: job.life,
+        started_at: job.started_at,
+        deadline_at: job.deadline_at,
+      }),
 })

@@ -1,17 +1,16 @@
 /** Warnings about the sidecar as a whole. */
 
 import type { Address } from '../../net/listen.ts'
-import { statfsSync } from 'node:fs'
 import { computeTimeout, type Inputs } from '../../job/timeouts.ts'
 import { hostname, isLoopback } from '../../net/loopback.ts'
 import { writtenBytes, writtenMs } from '../kinds/units.ts'
 import type { Rules } from '../../policy/scope.ts'
-import type { FileScope } from './rule.ts'
+import type { FileScope, ServiceScope } from './rule.ts'
 
 /** Shortest token without a warning, in characters. Shorter ones can be guessed. */
 const TOKEN_CHARS = 16
 
-export const SERVICE: Rules<FileScope> = {
+export const SERVICE: Rules<ServiceScope> = {
   'control-open': ({ config: { control } }) =>
     isLoopback(control.listen.host)
       ? undefined
@@ -116,9 +115,9 @@ export const SERVICE: Rules<FileScope> = {
     }
   },
 
-  'disk-limit-over-size': ({ config: { health } }) => {
+  'disk-limit-over-size': ({ config: { health }, diskBytes }) => {
     const { path, failBelow, warnBelow } = health.disk
-    const total = sizeOf(path)
+    const total = diskBytes(path)
     const name = failBelow >= total ? 'failBelow' : 'warnBelow'
     if (warnBelow < total && failBelow < total) return undefined
     return {
@@ -136,16 +135,6 @@ export const SERVICE: Rules<FileScope> = {
           reason: 'the check fails before it warns: there is never a warning',
           fix: 'a warnBelow of several times failBelow',
         },
-}
-
-/** Size of the file system of a path on this machine, which may not be where the file is for; infinite when unknown. */
-function sizeOf(path: string): number {
-  try {
-    const { blocks, bsize } = statfsSync(path)
-    return blocks === 0 ? Number.POSITIVE_INFINITY : blocks * bsize
-  } catch {
-    return Number.POSITIVE_INFINITY
-  }
 }
 
 /** Scope of the rules about a computed timeout: the file, and the name of the timeout. */
