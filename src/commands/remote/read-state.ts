@@ -14,16 +14,22 @@ export async function readState(api: Api, signal: AbortSignal): Promise<State> {
   return state
 }
 
+export type Section = 'upstreams' | 'failures' | 'incidents' | 'health' | 'config'
+
+export const REFRESH_ALL: readonly Section[] = ['upstreams', 'failures', 'incidents', 'health', 'config']
+
 /** Reads what no event carries. */
-export async function refresh(api: Api, state: State, signal: AbortSignal): Promise<void> {
-  const get = (path: string) => api.get(path, signal)
-  const [{ upstreams }, { failures }, { incidents }, health, config] = await Promise.all([
-    get('v1/upstreams'),
-    get('v1/failures'),
-    get('v1/incidents'),
-    get('v1/health'),
-    get('v1/config'),
-  ])
-  Object.assign(state, { upstreams, failures, incidents, config })
-  noteHealth(state, health)
+export async function refresh(
+  api: Api,
+  state: State,
+  signal: AbortSignal,
+  sections: readonly Section[] = REFRESH_ALL,
+): Promise<void> {
+  const get = (section: Section) => api.get(`v1/${section}`, signal)
+  const answers = await Promise.all(sections.map(async (section) => [section, await get(section)] as const))
+  for (const [section, answer] of answers) {
+    if (section === 'health') noteHealth(state, answer)
+    else if (section === 'config') state.config = answer
+    else state[section] = answer[section]
+  }
 }

@@ -66,7 +66,7 @@ export async function asking(
       return EXIT.bad
     }
     if (error instanceof UsageError) throw error
-    surroundings.complain(unanswered(where, error, surroundings))
+    surroundings.complain(unanswered(where, error, surroundings.env))
     return EXIT.unanswered
   } finally {
     clock.cancel(timer)
@@ -78,7 +78,7 @@ const isRefusal = (error: unknown): error is ApiError =>
   error instanceof ApiError && error.status < 500 && error.status !== 401
 
 /** The message for a sidecar that gave no answer, with what to try. */
-export function unanswered(where: Where, error: unknown, { env }: Surroundings): string {
+export function unanswered(where: Where, error: unknown, env: Surroundings['env']): string {
   return `breakwater: ${where.url}: ${reasonOf(error)}\n${hintOf(where, error, env)}`
 }
 
