@@ -1,6 +1,7 @@
 /** Prints docs/commands.md from the commands' own usages and examples: `npm run docs`. */
 
-import { type Entry, GROUPS } from '../src/commands/cli/commands.ts'
+import { GROUPS } from '../src/commands/cli/commands.ts'
+import type { Entry } from '../src/commands/cli/entry.ts'
 import { EXIT_CODES } from '../src/commands/cli/exit-codes.ts'
 
 export async function commandsPage(): Promise<string> {

@@ -1,6 +1,6 @@
 import { type Clock, pause, systemClock, Watchdog } from '../clock.ts'
 import { type Api, ApiError } from '../dashboard/api.js'
-import { fold, freshState } from '../dashboard/state.js'
+import { fold, freshState, type State } from '../dashboard/state.js'
 import { type Link, frame, shownStandings } from '../top/frame.ts'
 import { type Act, FRESH, press } from '../top/keys.ts'
 import { EXIT } from './cli/exit-codes.ts'
@@ -96,7 +96,8 @@ function heard(clock: Clock) {
   }
 }
 
-async function watch({ api, url, env }: TopOptions, terminal: Terminal, clock: Clock): Promise<number> {
+async function watch(options: TopOptions, terminal: Terminal, clock: Clock): Promise<number> {
+  const { api, url } = options
   const state = freshState()
   const ended = new AbortController()
   const isColoured = terminal.isColoured()
@@ -104,72 +105,84 @@ async function watch({ api, url, env }: TopOptions, terminal: Terminal, clock: C
   let view = FRESH
   const draw = () => terminal.write(screen(frame(state, { url, link }, { ...terminal.size(), isColoured }, view)))
   const end = () => ended.abort()
+  const say = (message: string) => {
+    view = { ...view, message }
+    draw()
+  }
   terminal.write(ENTER)
   draw()
   terminal.onResize(draw)
-  /** Does what keys ask for, and shows how it went. */
-  async function act(wanted: Act): Promise<void> {
-    if ('quit' in wanted) return end()
-    const { force: name, order } = wanted
-    const by = env.USER
-    const body = by === undefined || by === '' ? order : { ...order, by }
-    try {
-      await api.call('PUT', `v1/upstreams/${encodeURIComponent(name)}/breaker`, body, ended.signal)
-      await refresh(api, state, ended.signal, ['upstreams'])
-      view = {
-        ...view,
-        message: `${name}: breaker set to ${order.mode}${order.for === undefined ? '' : ` for ${order.for}`}`,
-      }
-    } catch (error) {
-      if (ended.signal.aborted) return
-      const isAnswer = error instanceof ApiError
-      view = {
-        ...view,
-        message: isAnswer
-          ? `Not done: ${error.message}`
-          : `No answer (${reasonOf(error)}): it is not known whether the breaker was set`,
-      }
-    }
-    draw()
-  }
   terminal.onKey((key) => {
-    const pressed = press(
-      view,
-      key,
-      shownStandings(state, view).map(({ upstream }) => upstream.name),
-    )
-    view = pressed.view
-    if (pressed.act === undefined || !('quit' in pressed.act)) draw()
-    if (pressed.act !== undefined) void act(pressed.act)
+    const names = shownStandings(state, view).map(({ upstream }) => upstream.name)
+    const { view: next, act } = press(view, key, names)
+    view = next
+    if (act !== undefined && 'quit' in act) return end()
+    draw()
+    if (act !== undefined)
+      void force(act, options, state, clock, ended.signal).then((message) => {
+        if (!ended.signal.aborted) say(message)
+      })
   })
-  let seconds = 0
   process.once('SIGINT', end).once('SIGTERM', end)
   while (!ended.signal.aborted) {
-    const connection = heard(clock)
-    const signal = AbortSignal.any([ended.signal, connection.signal])
-    try {
-      for await (const event of api.events(signal)) {
-        connection.again()
-        fold(state, event)
-        if (event.name !== 'sample' && event.name !== 'history') continue
-        await refresh(api, state, signal, dueAt(seconds))
-        seconds += 1
-        link = 'live'
-        draw()
-      }
-      link = 'lost: it ended the connection'
-    } catch (error) {
-      link = `lost: ${reasonOf(error)}`
-    }
-    connection.end()
+    link = await listen(api, state, clock, ended.signal, () => {
+      link = 'live'
+      draw()
+    })
     draw()
     await pause(clock, AGAIN_MS, ended.signal)
-    seconds = 0
   }
   terminal.release()
   terminal.write(LEAVE)
   process.off('SIGINT', end).off('SIGTERM', end)
-  return 0
+  return EXIT.done
+}
+
+/** Follows the sidecar until the connection ends. @returns why it did. */
+async function listen(api: Api, state: State, clock: Clock, ended: AbortSignal, changed: () => void): Promise<Link> {
+  const connection = heard(clock)
+  const signal = AbortSignal.any([ended, connection.signal])
+  let seconds = 0
+  try {
+    for await (const event of api.events(signal)) {
+      connection.again()
+      fold(state, event)
+      if (event.name !== 'sample' && event.name !== 'history') continue
+      await refresh(api, state, signal, dueAt(seconds))
+      seconds += 1
+      changed()
+    }
+    return 'lost: it ended the connection'
+  } catch (error) {
+    return `lost: ${reasonOf(error)}`
+  } finally {
+    connection.end()
+  }
+}
+
+/** @returns how it went. */
+async function force(
+  { force: name, order }: Extract<Act, { force: string }>,
+  { api, env }: TopOptions,
+  state: State,
+  clock: Clock,
+  ended: AbortSignal,
+): Promise<string> {
+  const by = env.USER
+  const body = by === undefined || by === '' ? order : { ...order, by }
+  const answer = heard(clock)
+  const signal = AbortSignal.any([ended, answer.signal])
+  try {
+    await api.call('PUT', `v1/upstreams/${encodeURIComponent(name)}/breaker`, body, signal)
+    await refresh(api, state, signal, ['upstreams'])
+    return `${name}: breaker set to ${order.mode}${order.for === undefined ? '' : ` for ${order.for}`}`
+  } catch (error) {
+    return error instanceof ApiError
+      ? `Not done: ${error.message}`
+      : `No answer (${reasonOf(error)}): it is not known whether the breaker was set`
+  } finally {
+    answer.end()
+  }
 }
 
 /** Draws line over line, without flicker. */

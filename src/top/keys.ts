@@ -3,7 +3,7 @@
 import type { BreakerMode } from '../dashboard/shapes.ts'
 
 /** A question at the bottom of the screen, answered letter by letter. */
-export type Prompt =
+type Prompt =
   | { readonly asks: 'filter' }
   | { readonly asks: 'mode'; readonly name: string }
   | { readonly asks: 'for'; readonly name: string; readonly mode: BreakerMode; readonly text: string }
@@ -26,7 +26,7 @@ export type View = {
   readonly message: string
 }
 
-export type Order = { readonly mode: BreakerMode; readonly for?: string; readonly reason?: string }
+type Order = { readonly mode: BreakerMode; readonly for?: string; readonly reason?: string }
 /** What is to be done outside of the view. */
 export type Act = { readonly quit: true } | { readonly force: string; readonly order: Order }
 type Pressed = { readonly view: View; readonly act?: Act }

@@ -266,3 +266,28 @@ test('top: control characters in text from a client are replaced', () => {
   expect(shown).toContain('GET /�[2J�2J��x HTTP 503')
   expect(shown.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u)
 })
+
+test('top: keys look into an upstream, filter by name and force a breaker, whose outcome is shown', async (t) => {
+  const { proxy } = await withFailures(t)
+  const screen = screenOf(120)
+  const done = top(
+    { url: proxy.controlUrl, api: apiAt(proxy.controlUrl, ''), once: false, env: { USER: 'ada' } },
+    screen.terminal,
+    fakeClock(),
+    () => {},
+  )
+  await screen.until(/web +not called/)
+  screen.press('\r')
+  expect(screen.plain()).toMatch(/BREAKERS[\s\S]*all routes: closed[\s\S]*Esc back/)
+  screen.press('\x1b')
+  for (const key of ['/', 'w', '\r']) screen.press(key)
+  expect(screen.plain()).not.toMatch(/other +not called/)
+  for (const key of ['f', 'o', '\r', 'because', '\r']) screen.press(key)
+  await screen.until(/web: breaker set to forced-open for 30m/)
+  expect(screen.plain()).toMatch(/web is forced open by ada, until .*: “because” since /)
+  expect(screen.plain()).toMatch(/web +forced open/)
+  for (const key of ['f', 'o', '\x7f', '\x7f', '\x7f', '9d', '\r', '\r']) screen.press(key)
+  await screen.until(/Not done: for: at most 7d from now/)
+  screen.press('q')
+  expect(await done).toBe(0)
+})

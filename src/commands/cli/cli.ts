@@ -3,7 +3,8 @@
 import { suggestion } from '../../config/file/suggest.ts'
 import type { Surroundings } from '../command.ts'
 import { UsageError } from '../usage-error.ts'
-import { COMMANDS, type Entry } from './commands.ts'
+import { COMMANDS } from './commands.ts'
+import type { Entry } from './entry.ts'
 import { EXIT } from './exit-codes.ts'
 import { helpOf, wholeHelp } from './help.ts'
 

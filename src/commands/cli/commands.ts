@@ -1,16 +1,6 @@
 /** All commands by name: what help, completion and the dispatcher know without loading one. */
 
-import type { Command } from '../command.ts'
-
-export type Entry = {
-  /** What it does, in one line. */
-  readonly about: string
-  readonly load: () => Promise<Command>
-  /** What its first positional may be: files, or one of some words. */
-  readonly takes: 'files' | readonly string[]
-  /** Command lines, each with what it is for. */
-  readonly examples: readonly (readonly [line: string, what: string])[]
-}
+import type { Entry } from './entry.ts'
 
 type Group = { readonly title: string; readonly commands: Readonly<Record<string, Entry>> }
 
@@ -183,7 +173,7 @@ export const GROUPS: readonly Group[] = [
     commands: {
       completion: {
         about: 'print a script that completes commands and options',
-        load: async () => (await import('./completion.ts')).completionCommand,
+        load: async () => (await import('./completion.ts')).completionOf(COMMANDS),
         takes: ['bash', 'zsh', 'fish'],
         examples: [
           ['source <(breakwater completion bash)', 'bash, for this shell'],

@@ -2,7 +2,7 @@
 
 import { type Command, command, type OptionShape } from '../command.ts'
 import { UsageError } from '../usage-error.ts'
-import { COMMANDS, type Entry } from './commands.ts'
+import type { Entry } from './entry.ts'
 import { orList } from '../../config/file/suggest.ts'
 
 /** Options whose value is a file. */
@@ -12,24 +12,26 @@ type Described = { readonly name: string; readonly entry: Entry; readonly option
 
 const SHELLS: Readonly<Record<string, (commands: readonly Described[]) => string>> = { bash, zsh, fish }
 
-export const completionCommand: Command = command({
-  name: 'completion',
-  usage: `  breakwater completion ${Object.keys(SHELLS).join('|')}
+/** @param table all commands. */
+export const completionOf = (table: ReadonlyMap<string, Entry>): Command =>
+  command({
+    name: 'completion',
+    usage: `  breakwater completion ${Object.keys(SHELLS).join('|')}
                                    print a script that completes commands, options and files
 `,
-  options: {},
-  allowPositionals: true,
-  run: async (_values, [shell = '', ...others], { write }) => {
-    const script = SHELLS[shell]
-    if (script === undefined || others.length > 0) throw new UsageError(`expected ${orList(Object.keys(SHELLS))}`)
-    write(script(await described()))
-    return 0
-  },
-})
+    options: {},
+    allowPositionals: true,
+    run: async (_values, [shell = '', ...others], { write }) => {
+      const script = SHELLS[shell]
+      if (script === undefined || others.length > 0) throw new UsageError(`expected ${orList(Object.keys(SHELLS))}`)
+      write(script(await described(table)))
+      return 0
+    },
+  })
 
 /** Loads every command. */
-const described = (): Promise<Described[]> =>
-  Promise.all([...COMMANDS].map(async ([name, entry]) => ({ name, entry, options: (await entry.load()).options })))
+const described = (table: ReadonlyMap<string, Entry>): Promise<Described[]> =>
+  Promise.all([...table].map(async ([name, entry]) => ({ name, entry, options: (await entry.load()).options })))
 
 const wordsOf = ({ takes }: Entry) => (takes === 'files' ? [] : takes)
 const spelled = (options: readonly OptionShape[]) => [...options.map(({ name }) => `--${name}`), '--help']

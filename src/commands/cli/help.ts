@@ -1,7 +1,8 @@
 /** Help: of the whole command line, and of one command with its examples. */
 
 import type { Command } from '../command.ts'
-import { type Entry, GROUPS } from './commands.ts'
+import { GROUPS } from './commands.ts'
+import type { Entry } from './entry.ts'
 import { EXIT_CODES } from './exit-codes.ts'
 
 const WIDTH = 14

@@ -1,6 +1,6 @@
 import type { Line } from '../../dashboard/health-lines.js'
 import { checkLines, healthWords, limitLines } from '../../dashboard/health-lines.js'
-import { type State } from '../../dashboard/state.js'
+import type { State } from '../../dashboard/state.js'
 import { printed, type Span, tabular } from '../../top/spans.ts'
 import { EXIT } from '../cli/exit-codes.ts'
 import { command } from '../command.ts'
