@@ -329,6 +329,8 @@ export type Event =
   | { readonly kind: 'fault'; readonly error: unknown; readonly where: FaultPlace }
   /** A malformed file of the checkpoint store was renamed to `path`, and a new file begun. */
   | { readonly kind: 'store_set_aside'; readonly path: string; readonly why: string }
+  /** The checkpoint store may delete acknowledged records, and why; undefined when it does so no longer. */
+  | { readonly kind: 'store_evicts'; readonly why: string | undefined }
   /** The wall clock jumped against the monotonic one, in ms; negative for back. */
   | { readonly kind: 'clock_jump'; readonly byMs: number }
 

@@ -17,9 +17,9 @@ const quoted = (text) => (/^[\w./:%-]+$/.test(text) ? text : `'${text.replaceAll
 /** The listener that the request came to: the shared one where the path begins with the upstream's name. @param {string} path @param {string} upstream @param {ConfigView | undefined} config */
 function baseOf(path, upstream, config) {
   const isShared = path === `/${upstream}` || path.startsWith(`/${upstream}/`)
-  const all = config?.config['upstreams']
+  const all = config?.config.upstreams
   const own = Array.isArray(all) ? all.find((one) => one?.name === upstream)?.listen : undefined
-  const at = addressOf(isShared ? config?.config['listen'] : own) ?? addressOf(config?.config['listen'])
+  const at = addressOf(isShared ? config?.config.listen : own) ?? addressOf(config?.config.listen)
   return `http://${at ?? '127.0.0.1:8080'}`
 }
 

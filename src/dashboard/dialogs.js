@@ -76,7 +76,6 @@ const USUAL_END = '30m'
 /** @typedef {{ readonly mode: BreakerMode, readonly route?: string | null, readonly endpoint?: string, readonly for?: string, readonly reason?: string, readonly by?: string }} Force */
 
 /** @param {UpstreamView} upstream @param {string} who the name that was given last. @param {string | undefined} now @returns {Promise<Force | undefined>} */
-// biome-ignore lint/complexity/noExcessiveLinesPerFunction: the elements of one dialog.
 export async function askForce({ name, breakers }, who, now) {
   const inputs = CHOICES.map(([value]) => element('input', { type: 'radio', name: 'mode', value, required: true }))
   const modes = CHOICES.map(([, label, consequence], i) =>

@@ -10,6 +10,7 @@ import { anchorOf } from './sentence-view.js'
 /** @import { IncidentCause, IncidentView } from './shapes.ts' */
 
 /** @param {IncidentView} incident @returns {HTMLElement} */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: the elements of one view.
 export function incidentView(incident) {
   const {
     id,

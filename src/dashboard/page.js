@@ -93,6 +93,7 @@ const get = (/** @type {string} */ path) => api.get(path, AbortSignal.timeout(AN
 const views = viewsOf(state, actions, {
   request: (id) => get(`v1/requests/${encodeURIComponent(id)}`),
   incident: (id) => get(`v1/incidents/${encodeURIComponent(id)}`),
+  nowMs: () => performance.now(),
   runbook: () => api.text('page/runbook.md', AbortSignal.timeout(ANSWER_MS)),
   explain: (path) => api.text(path, AbortSignal.timeout(ANSWER_MS)),
 })

@@ -13,6 +13,7 @@ const STEP = 25
 let made = 0
 
 /** @param {{ readonly onlyFailed?: boolean }} [start] */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: the elements of one view.
 export function requestList({ onlyFailed = false } = {}) {
   made += 1
   const ids = { text: `request-filter-${made}`, failed: `request-failed-${made}` }

@@ -115,7 +115,7 @@ const isShared = (path, upstream) => path === `/${upstream}` || path.startsWith(
 /** @param {RequestView} request @param {ConfigView | undefined} config */
 function traceLink({ trace_id }, config) {
   if (trace_id === null) return undefined
-  const tracing = config?.config['tracing']
+  const tracing = config?.config.tracing
   const link = typeof tracing === 'object' && tracing !== null && 'link' in tracing ? String(tracing.link) : ''
   const label = element('span', {}, 'Trace ', element('code', {}, trace_id))
   if (link === '') return label

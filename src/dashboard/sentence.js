@@ -4,7 +4,7 @@
  */
 
 import { ago, breakerName, count, length, many, recent, seconds, timeOfDay } from './format.js'
-import { isCalm, standingsOf } from './situation.js'
+import { standingsOf } from './situation.js'
 import { nowOf } from './state.js'
 
 /** @import { BreakerView } from './shapes.ts' */
@@ -151,7 +151,7 @@ function forcedWords({ forced, upstream }, now) {
 const because = ({ causes }) => (causes.length === 0 ? '' : ` (${causesWords(causes)})`)
 
 /** @param {Standing['causes']} causes */
-export const causesWords = (causes) =>
+const causesWords = (causes) =>
   causes
     .slice(0, MAX_CAUSES)
     .map(({ cause, count: times }) => `${count(times)} × ${/^\d+$/.test(cause) ? `HTTP ${cause}` : cause}`)
@@ -286,6 +286,3 @@ function aboutSidecar(own, state) {
 /** The same as one line of text, for the tab's title and for what is spoken. @param {Sentence} sentence @param {number} others */
 export const lineOf = ({ what, since }, others) =>
   [what, since].filter((part) => part !== '').join(' ') + (others > 0 ? `, and ${others} more` : '')
-
-/** Whether all is well. @param {readonly Trouble[]} troubles */
-export const isWell = (troubles) => troubles.every((one) => 'upstream' in one && isCalm(one))

@@ -4,7 +4,7 @@ export type BreakerState = 'closed' | 'open' | 'half-open'
 export type BreakerMode = 'auto' | 'forced-open' | 'forced-closed' | 'observe'
 
 /** `until` null: until somebody sets another mode. */
-export type ForcedView = {
+type ForcedView = {
   readonly since: string
   readonly until: string | null
   readonly reason: string | null

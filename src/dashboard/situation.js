@@ -50,7 +50,7 @@ const EFFECTS = new Set(['breaker_open', 'breaker_forced'])
 /** @typedef {Standing | Own} Trouble */
 
 /** An upstream's name in the health report. @param {string} name */
-export const checkOf = (name) => name.replaceAll('-', '_')
+const checkOf = (name) => name.replaceAll('-', '_')
 
 /** @param {Pick<Standing | Own, 'kind'>} one */
 const rankOf = ({ kind }) => (CALM.has(kind) ? WORST_FIRST.length : WORST_FIRST.indexOf(kind))
@@ -68,7 +68,7 @@ export function standingsOf(state) {
 }
 
 /** @param {Pick<Standing, 'kind'>} one */
-export const isCalm = ({ kind }) => CALM.has(kind)
+const isCalm = ({ kind }) => CALM.has(kind)
 
 /** @param {UpstreamView} upstream @param {State} state @returns {Standing} */
 export function standingOf(upstream, state) {

@@ -71,7 +71,7 @@ function axisPart() {
 }
 
 /** Lanes with something to show: the sidecar's own first, then upstreams, most trouble first. @param {HistoryView} history @param {readonly IncidentView[]} incidents @param {number} from @returns {Lane[]} */
-export function lanesOf(history, incidents, from) {
+function lanesOf(history, incidents, from) {
   const stepMs = history.step_s * 1000
   const starts = history.at.map((at) => Date.parse(at))
   const end = Date.parse(history.to)

@@ -22,7 +22,7 @@ import { incidentLine, upstreamView } from './upstream-view.js'
 /** @import { State } from './state.js' */
 
 /** @typedef {{ readonly force: (upstream: string) => Promise<void>, readonly copy: (text: string) => Promise<void>, readonly load: import('./job-list.js').Checkpoints['load'], readonly clear: import('./job-list.js').Checkpoints['clear'] }} Actions */
-/** Reads one thing that a permalink names. @typedef {{ readonly request: (id: string) => Promise<RequestView>, readonly incident: (id: string) => Promise<IncidentView>, readonly explain: (path: string) => Promise<string>, readonly runbook: () => Promise<string> }} Lookups */
+/** Reads one thing that a permalink names. @typedef {{ readonly request: (id: string) => Promise<RequestView>, readonly incident: (id: string) => Promise<IncidentView>, readonly explain: (path: string) => Promise<string>, readonly runbook: () => Promise<string>, readonly nowMs: () => number }} Lookups */
 
 /** @param {State} state @param {Actions} actions @param {Lookups} look */
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: the parts of the page and the function that updates the shown ones.
@@ -96,7 +96,7 @@ export function viewsOf(state, actions, look) {
       causes.update(state)
     },
     jobs: () => {
-      if (state.read.has('jobs')) jobs.update(jobRows(state, performance.now()), state.jobsInAll - state.jobs.size)
+      if (state.read.has('jobs')) jobs.update(jobRows(state, look.nowMs()), state.jobsInAll - state.jobs.size)
     },
     health: () => health.update(state),
     config: () => config.update(state),
@@ -152,7 +152,7 @@ export function viewsOf(state, actions, look) {
     const { view, id } = route
     const shown = view === 'requests' && id === '' ? 'requests-list' : view
     for (const part of document.querySelectorAll('[data-shows]'))
-      if (part instanceof HTMLElement) part.hidden = part.dataset['shows'] !== shown
+      if (part instanceof HTMLElement) part.hidden = part.dataset.shows !== shown
     for (const link of document.querySelectorAll('nav [data-view]')) {
       const isHere = link.getAttribute('data-view') === view
       if (isHere) mark(link, 'aria-current', 'page')

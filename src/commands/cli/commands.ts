@@ -161,10 +161,13 @@ export const GROUPS: readonly Group[] = [
         examples: [['breakwater check my.yaml && breakwater reload', 'looks for faults first']],
       },
       checkpoints: {
-        about: 'copy checkpoints and jobs between stores',
-        load: async () => (await import('../checkpoints.ts')).checkpointsCommand,
-        takes: ['copy'],
-        examples: [['breakwater checkpoints copy --from file:./data --to file:./backup', 'a backup']],
+        about: 'list, print, delete, back up, restore and copy checkpoints and jobs',
+        load: async () => (await import('../checkpoints/command.ts')).checkpointsCommand,
+        takes: ['ls', 'get', 'rm', 'backup', 'restore', 'verify', 'copy'],
+        examples: [
+          ['breakwater checkpoints ls --url http://127.0.0.1:8081', 'of a running sidecar'],
+          ['breakwater checkpoints backup --store file:./data --file backup.jsonl', 'all of a store in one file'],
+        ],
       },
     },
   },

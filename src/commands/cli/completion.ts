@@ -6,7 +6,19 @@ import type { Entry } from './entry.ts'
 import { orList } from '../../config/file/suggest.ts'
 
 /** Options whose value is a file. */
-const FILES: ReadonlySet<string> = new Set(['against', 'ca', 'config', 'har', 'html', 'log', 'sample', 'scenario'])
+const FILES: ReadonlySet<string> = new Set([
+  'against',
+  'ca',
+  'cert',
+  'config',
+  'file',
+  'har',
+  'html',
+  'key',
+  'log',
+  'sample',
+  'scenario',
+])
 
 type Described = { readonly name: string; readonly entry: Entry; readonly options: readonly OptionShape[] }
 

@@ -1,7 +1,7 @@
 import { inForceWords } from '../../dashboard/config-words.js'
 import { badgeOf, failedWords, passedSince } from '../../dashboard/badges.js'
 import { count, lately, length } from '../../dashboard/format.js'
-import { isWell, lineOf, type Sentence, sentenceOf } from '../../dashboard/sentence.js'
+import { lineOf, type Sentence, sentenceOf } from '../../dashboard/sentence.js'
 import { standingsOf, type Standing, troublesOf } from '../../dashboard/situation.js'
 import { nowOf, type State } from '../../dashboard/state.js'
 import { printed, type Span, STYLES, tabular } from '../../top/spans.ts'
@@ -48,7 +48,7 @@ export function statusOf(state: State): Status {
   const others = troubles.slice(1).map((trouble) => sentenceOf(state, [trouble]))
   return {
     sentences: [sentenceOf(state, troubles), ...others],
-    isWell: isWell(troubles),
+    isWell: troubles.length === 0,
     standings: standingsOf(state),
   }
 }

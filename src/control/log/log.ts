@@ -262,6 +262,10 @@ function createFold(
           'checkpoint store set aside: its file was malformed, a new one was begun',
         )
         return
+      case 'store_evicts':
+        if (event.why === undefined) logger.info('checkpoint store keeps records')
+        else logger.warn({ why: event.why }, 'checkpoint store may lose records')
+        return
       case 'clock_jump':
         logger.warn({ by_ms: event.byMs }, 'wall clock jumped: checkpoints expire by the time from before for an hour')
         return
