@@ -42,6 +42,12 @@ function isUpstreamUrl(written: string): boolean {
   return parsed.username === '' && parsed.password === '' && parsed.search === '' && parsed.hash === ''
 }
 
+const TRACE_LINK_FORMS = "'' or http://… or https://… with {trace_id} in it"
+/** URL of a trace in a tool, with a place for its id; '' for none. */
+const traceLink = text
+  .refine((url) => url === '' || /^https?:\/\/\S*\{trace_id\}/.test(url), { error: `expected ${TRACE_LINK_FORMS}` })
+  .meta({ title: TRACE_LINK_FORMS })
+
 const COLLECTOR_FORMS = "'' or http://host:4318 or https://…, without credentials, query or fragment"
 /** Address of a trace collector; '' for none. */
 const collector = text
@@ -171,6 +177,11 @@ export const TOP = {
   },
   tracing: {
     endpoint: setting(collector, '', 'OTLP/HTTP receiver of traces (POST /v1/traces). Tracing is off when empty.'),
+    link: setting(
+      traceLink,
+      '',
+      'URL of a trace in your tracing tool, with {trace_id} in it, to which the page links. No link when empty.',
+    ),
     headers: setting(headerList, '', 'Headers of each call to the receiver.'),
     resource: setting(attributeList, '', 'Resource attributes of the spans, such as k8s.pod.name.'),
     sample: setting(

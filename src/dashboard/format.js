@@ -68,7 +68,7 @@ export const zone = () => TIME.resolvedOptions().timeZone
 const GRAVITY = { closed: 0, 'half-open': 1, open: 2 }
 
 /** The worst state of an upstream's breakers. @param {Pick<UpstreamView, 'breakers'>} upstream @returns {BreakerState} */
-export function worstState({ breakers }) {
+function worstState({ breakers }) {
   return breakers.reduce(
     (worst, { state }) => (GRAVITY[state] > GRAVITY[worst] ? state : worst),
     /** @type {BreakerState} */ ('closed'),

@@ -54,7 +54,7 @@ let isPaused = false
 /** Sections that a view needs; the others are read wherever one is. @type {Readonly<Partial<Record<Section, readonly string[]>>>} */
 const NEEDED_BY = {
   requests: ['requests', 'upstreams'],
-  jobs: ['jobs', 'health'],
+  jobs: ['jobs', 'health', 'upstreams'],
   history: ['now'],
 }
 

@@ -12,6 +12,7 @@ import { hashOf } from './router.js'
 import { sentenceView } from './sentence-view.js'
 import { standingOf } from './situation.js'
 import { nowOf, windowOf } from './state.js'
+import { upstreamJobs } from './upstream-jobs.js'
 
 /** @import { BreakerNews, IncidentView, UpstreamView } from './shapes.ts' */
 /** @import { State } from './state.js' */
@@ -57,6 +58,7 @@ export function upstreamView(name, state, askForce) {
   const strip = breakerStrip(name)
   const plots = plotsOf(name)
   const requests = requestList()
+  const jobs = upstreamJobs(name)
   const incidents = element('ul', { class: 'rows' })
   const calm = element('p', { class: 'none' }, 'None is known.')
   const transitions = element('ol', { class: 'transitions' })
@@ -82,7 +84,7 @@ export function upstreamView(name, state, askForce) {
       card('Breakers', breakers.root, endpoints, history),
       card('Incidents', calm, incidents),
     ),
-    element('div', {}, card('The last minutes', strip.root, plots.root)),
+    element('div', {}, card('The last minutes', strip.root, plots.root), card('Jobs', jobs.root)),
     element('div', { class: 'whole' }, card('Requests, live', requests.root)),
   )
   const root = element(
@@ -116,6 +118,7 @@ export function upstreamView(name, state, askForce) {
       const own = state.transitions.filter((news) => news.upstream === name)
       strip.update(state.samples, own, windowS)
       plots.update(state.samples, windowS)
+      jobs.update(state)
       requests.update(
         state.requests.filter((one) => one.upstream === name),
         nowOf(state),

@@ -43,7 +43,16 @@ test('the shortest valid file gets every default', () => {
       maxBody: 1_048_576,
     },
     notify: { url: '', on: ['opened', 'closed'], timeout: 5_000 },
-    tracing: { endpoint: '', headers: [], resource: [], sample: 1, timeout: 5_000, interval: 5_000, queue: 2_048 },
+    tracing: {
+      endpoint: '',
+      link: '',
+      headers: [],
+      resource: [],
+      sample: 1,
+      timeout: 5_000,
+      interval: 5_000,
+      queue: 2_048,
+    },
     health: {
       timeout: 2_000,
       critical: ['checkpoint_store', 'disk_space'],

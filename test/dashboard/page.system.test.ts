@@ -76,7 +76,7 @@ describe.skipIf(!hasChromium)('the page', () => {
     const { clock, proxy } = fixture
     const { page, problems } = await open(t, fixture)
     await page.getByText('live', { exact: true }).waitFor()
-    await clock.advance(1_000)
+    await clock.advance(1_500)
     await page.getByText('All 2 upstreams are well').waitFor()
     for (let i = 0; i < 5; i += 1) await ask(`${proxy.own('web')}/x`)
     await clock.advance(2_000)
@@ -92,6 +92,7 @@ describe.skipIf(!hasChromium)('the page', () => {
       'HTTP 503',
       'breaker_open: refused meanwhile, an effect',
     ])
+    await view.getByText('No job is known of it.').waitFor()
     await view.getByText('Breaker transitions').click()
     await view.getByText(/all routes: closed → open \(consecutive\), for 10 s/).waitFor()
     await view.getByRole('img', { name: /^Breaker over the last minutes: opened 1 time, open \d/ }).waitFor()
@@ -441,6 +442,23 @@ describe.skipIf(!hasChromium)('the page', () => {
     await page.getByText('11 of 100 upstreams').waitFor()
   })
 
+  test("an upstream's view has the jobs that its responses told of", async (t) => {
+    const routes = [
+      { match: 'POST /jobs', creates: { id: { json: '/id' }, deadline: '60s' } },
+      { match: 'GET /jobs/{id}', job: 'id' },
+    ]
+    const created = {
+      status: 202,
+      headers: { 'content-type': 'application/json' },
+      body: '{"id":"j7","status":"queued"}',
+    }
+    const fixture = await withSidecar(t, [created], { web: { routes } })
+    await ask(`${fixture.proxy.own('web')}/jobs`, { method: 'POST', body: '{}' })
+    const { page } = await open(t, fixture, '#/upstreams/web')
+    await page.getByText('1 job running, 1 known.').waitFor()
+    expect(await page.locator('[data-job-of]').textContent()).toMatch(/web:j7 .* left$/)
+  })
+
   test('shortcuts move between the views, and are listed', async (t) => {
     const fixture = await withPage(t)
     const { page, problems } = await open(t, fixture)
@@ -503,7 +521,7 @@ describe.skipIf(!hasChromium)('the page', () => {
       for (const [hash, shown] of [
         ['#/', '#upstream-lines li'],
         ['#/upstreams/web', '.causes li'],
-        ['#/requests', '[data-request]'],
+        ['#/requests', '#requests [data-request]'],
         [`#/requests/${requests[0].request_id}`, '.curl'],
         ['#/jobs', '[data-job=job-1]'],
         ['#/health', '#health-checks li'],
