@@ -65,6 +65,7 @@ try {
     version: '',
     write: (text) => void process.stdout.write(text),
     complain: (text) => void process.stderr.write(text),
+    input: () => '',
     hasScreen: false,
     terminal: NO_TERMINAL,
   })

@@ -6,6 +6,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { printedSchema } from '../src/config/json-schema.ts'
+import { commandsPage } from './print-commands.ts'
 import { configurationPage } from './print-configuration.ts'
 import { errorsPage } from './print-errors.ts'
 import { metricsPage } from './print-metrics.ts'
@@ -16,6 +17,7 @@ const root = join(import.meta.dirname, '..')
 const printed = new Map([
   ['docs/metrics.md', metricsPage()],
   ['docs/errors.md', errorsPage()],
+  ['docs/commands.md', await commandsPage()],
   ['docs/configuration.md', configurationPage()],
   ['config/schema.json', printedSchema()],
   ...[...(await pictures())].map(([name, text]) => [`docs/images/${name}`, text] as const),

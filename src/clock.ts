@@ -168,6 +168,20 @@ export class Watchdog {
   }
 }
 
+/** Resolves after a time, or at once when `ended` aborts. */
+export function pause(clock: Clock, ms: number, ended: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const over = () => {
+      clock.cancel(timer)
+      ended.removeEventListener('abort', over)
+      resolve()
+    }
+    const timer = clock.after(ms, over)
+    ended.addEventListener('abort', over)
+    if (ended.aborted) over()
+  })
+}
+
 /** IMF-fixdate for a wall-clock time in ms (RFC 9110 section 5.6.7). */
 export const httpDate = (wallMs: number): string => new Date(wallMs).toUTCString()
 

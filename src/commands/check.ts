@@ -6,12 +6,17 @@ import { type ConfigWarning, formatWarnings, RULE_NAMES, warningsOf } from '../c
 import { Unanswerable } from '../explain/explanation.ts'
 import { judgeSample, sampleText } from '../explain/sample.ts'
 import { firstField } from '../net/fields.ts'
+import { suggestion } from '../config/file/suggest.ts'
+import { EXIT } from './cli/exit-codes.ts'
 import { command, fieldsOf, type Surroundings } from './command.ts'
 import { UsageError } from './usage-error.ts'
-import { diskBytes, readConfig, readText } from './read-config.ts'
+import { DEFAULT_FILE, diskBytes, readConfig, readText } from './read-config.ts'
+
+/** Name of stdin. */
+const STDIN = '-'
 
 type CheckOptions = {
-  readonly file: string
+  readonly files: readonly string[]
   /** Whether warnings make it fail. */
   readonly strict: boolean
   /** Whether to print JSON. */
@@ -22,13 +27,14 @@ type CheckOptions = {
 
 export const checkCommand = command({
   name: 'check',
-  usage: `  breakwater check FILE [--strict] [--json] [--allow WARNING]…
-                                   list the faults of a configuration file; when it has none, its warnings
+  usage: `  breakwater check [FILE]… [--strict] [--json] [--allow WARNING]…
+                                   list the faults of each configuration file; when it has none, its warnings.
+                                   FILE is ${DEFAULT_FILE} by default, - for stdin; --config FILE is another way to say it
       --sample RESPONSE --route 'METHOD /path' [--status N] [--header 'NAME: VALUE']… [--upstream NAME]
-                                   instead: say what the route's hold, failureWhen and completedWhen make of a response;
-                                   FILE is proxy.yaml by default
+                                   instead: say what the route's hold, failureWhen and completedWhen make of a response
 `,
   options: {
+    config: { type: 'string', multiple: true },
     strict: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     allow: { type: 'string', multiple: true },
@@ -39,19 +45,20 @@ export const checkCommand = command({
     header: { type: 'string', multiple: true },
   },
   allowPositionals: true,
-  run: (values, [file, ...others], surroundings) => {
-    const { strict, json, allow = [], sample } = values
-    if (others.length > 0) throw new UsageError('expected one file')
-    if (sample !== undefined) return checkSample(file ?? DEFAULT_FILE, sample, values, surroundings)
+  run: (values, positionals, surroundings) => {
+    const { strict, json, allow = [], sample, config = [] } = values
+    const named = [...config, ...positionals]
+    const files = named.length === 0 ? [DEFAULT_FILE] : named
+    if (sample !== undefined) {
+      const [file = DEFAULT_FILE, ...others] = files
+      if (others.length > 0) throw new UsageError('--sample: expected one file')
+      return checkSample(file, sample, values, surroundings)
+    }
     const unused = (['route', 'upstream', 'status', 'header'] as const).find((name) => values[name] !== undefined)
     if (unused !== undefined) throw new UsageError(`--${unused} needs --sample`)
-    if (file === undefined) throw new UsageError('expected one file')
-    return check({ file, strict, json, allowed: allow }, surroundings.env, surroundings.write)
+    return check({ files, strict, json, allowed: allow }, surroundings)
   },
 })
-
-/** File of `check --sample` when none is named. */
-const DEFAULT_FILE = 'proxy.yaml'
 
 type SampleOptions = {
   readonly strict: boolean
@@ -104,27 +111,37 @@ type Verdict = {
 }
 
 /**
- * Lists the faults of a configuration file; when it has none, its warnings.
- * @returns the exit code: 0 when it is sound, 1 when there are warnings and `strict`, 2 when it has faults or cannot be read.
+ * Lists the faults of each configuration file; when it has none, its warnings.
+ * @returns the exit code: 0 when all are sound, 1 when there are warnings and `strict`, 2 when one has faults or cannot be read.
  */
-function check(options: CheckOptions, env: Env, write: (text: string) => void): number {
-  const { file, strict, json, allowed } = options
+function check(options: CheckOptions, { env, write, input }: Surroundings): number {
+  const { files, strict, json, allowed } = options
   const unknown = allowed.find((rule) => !RULE_NAMES.includes(rule))
   if (unknown !== undefined) {
-    write(`--allow ${unknown}: there is no such warning; there are ${RULE_NAMES.join(', ')}\n`)
-    return 2
+    const meant = suggestion(unknown, RULE_NAMES)
+    const hint = meant === undefined ? `there are ${RULE_NAMES.join(', ')}` : `did you mean ${meant}?`
+    write(`--allow ${unknown}: there is no such warning; ${hint}\n`)
+    return EXIT.faulty
   }
-  const text = readText(file)
-  if (text instanceof Error) {
-    const message = `cannot be read: ${text.message}`
-    write(json ? documentOf(file, [{ message }], []) : `${file}: ${message}\n`)
-    return 2
+  const checked = files.map((file) => checkOne(file, file === STDIN ? input() : readText(file), env, allowed))
+  const documents = checked.map(({ document }) => document)
+  if (json) write(`${JSON.stringify(documents.length === 1 ? documents[0] : documents, undefined, 2)}\n`)
+  else write(checked.map(({ text }) => text).join(''))
+  if (documents.some(({ ok }) => !ok)) return EXIT.faulty
+  return strict && documents.some(({ warnings }) => warnings.length > 0) ? EXIT.bad : EXIT.done
+}
+
+function checkOne(file: string, read: string | Error, env: Env, allowed: readonly string[]) {
+  const name = file === STDIN ? 'stdin' : file
+  if (read instanceof Error) {
+    const message = `cannot be read: ${read.message}`
+    return { text: `${name}: ${message}\n`, document: documentOf(name, [{ message }], []) }
   }
-  const { faults, warnings, config } = judge(text, file, env, allowed)
-  if (json) write(documentOf(file, faults.map(faultShown), warnings.map(warningShown)))
-  else write(`${formatFaults(faults)}${formatWarnings(warnings)}${summaryOf(file, faults, warnings, config)}\n`)
-  if (config === undefined) return 2
-  return strict && warnings.length > 0 ? 1 : 0
+  const { faults, warnings, config } = judge(read, name, env, allowed)
+  return {
+    text: `${formatFaults(faults)}${formatWarnings(warnings)}${summaryOf(name, faults, warnings, config)}\n`,
+    document: documentOf(name, faults.map(faultShown), warnings.map(warningShown)),
+  }
 }
 
 function judge(text: string, file: string, env: Env, allowed: readonly string[]): Verdict {
@@ -148,8 +165,12 @@ function summaryOf(
 
 const counted = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`
 
-const documentOf = (file: string, faults: readonly object[], warnings: readonly object[]) =>
-  `${JSON.stringify({ file, ok: faults.length === 0, faults, warnings }, undefined, 2)}\n`
+const documentOf = (file: string, faults: readonly object[], warnings: readonly object[]) => ({
+  file,
+  ok: faults.length === 0,
+  faults,
+  warnings,
+})
 
 const faultShown = ({ line, column, path, message, suggestion, excerpt, caret }: ConfigFault) => ({
   line,

@@ -1,17 +1,19 @@
-import { explain as explanationOf, type Question, Unanswerable } from '../explain/explanation.ts'
-import { textOf } from '../explain/text.ts'
+import { answerText, answerTo } from '../explain/answer.ts'
+import { type Question, Unanswerable } from '../explain/explanation.ts'
+import { meantByUrl } from '../explain/url.ts'
 import { command, fieldsOf, type Surroundings } from './command.ts'
 import { UsageError } from './usage-error.ts'
-import { readConfig } from './read-config.ts'
+import { DEFAULT_FILE, readConfig } from './read-config.ts'
 
 export const explainCommand = command({
   name: 'explain',
-  usage: `  breakwater explain [METHOD] PATH [--config FILE] [--upstream NAME] [--input NAME=VALUE]…
+  usage: `  breakwater explain [METHOD] PATH|URL [--config FILE] [--upstream NAME] [--input NAME=VALUE]…
               [--header 'NAME: VALUE']… [--json]
-                                   show what the sidecar would do with a request, with the line of each setting
+                                   show what the sidecar would do with a request, with the line of each setting. The port
+                                   of a URL says which listener, and so which upstream; FILE is ${DEFAULT_FILE} by default
 `,
   options: {
-    config: { type: 'string', default: 'proxy.yaml' },
+    config: { type: 'string', default: DEFAULT_FILE },
     upstream: { type: 'string' },
     input: { type: 'string', multiple: true },
     header: { type: 'string', multiple: true },
@@ -19,7 +21,8 @@ export const explainCommand = command({
   },
   allowPositionals: true,
   run: ({ config, upstream, input = [], header = [], json }, [first, second, ...others], surroundings) => {
-    if (first === undefined || others.length > 0) throw new UsageError('expected a path, or a method and a path')
+    if (first === undefined || others.length > 0)
+      throw new UsageError('expected a path or a URL, and before it a method')
     const [method, path] = second === undefined ? ['GET', first] : [first.toUpperCase(), second]
     const pairs = input.map((pair) => /^(\w+)=(.*)$/s.exec(pair)?.slice(1) ?? [])
     if (pairs.some(({ length }) => length === 0)) throw new UsageError('--input: expected NAME=VALUE')
@@ -39,8 +42,9 @@ function explain(file: string, json: boolean, question: Question, { env, write, 
     return 2
   }
   try {
-    const explanation = explanationOf(read.config, read.origins, question)
-    write(json ? `${JSON.stringify(explanation, undefined, 2)}\n` : textOf(explanation))
+    const meant = question.upstream === undefined ? meantByUrl(read.config, question.path) : undefined
+    const answer = answerTo(read.config, read.origins, { ...question, ...meant })
+    write(json ? `${JSON.stringify(answer, undefined, 2)}\n` : answerText(answer))
     return 0
   } catch (error) {
     if (!(error instanceof Unanswerable)) throw error

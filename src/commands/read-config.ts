@@ -3,6 +3,9 @@ import { formatFaults } from '../config/file/faults.ts'
 import type { Env } from '../config/file/interpolate.ts'
 import { type Loaded, loadConfig } from '../config/load.ts'
 
+/** The configuration where no file is named. */
+export const DEFAULT_FILE = 'proxy.yaml'
+
 type Read = Extract<Loaded, { ok: true }> & { readonly text: string }
 
 /** @returns a sound configuration with its text, or the message to print. */

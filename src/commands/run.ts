@@ -7,16 +7,18 @@ import { systemResolve } from '../net/dns-cache.ts'
 import { configFile } from '../reload/source.ts'
 import { command, type Surroundings } from './command.ts'
 import { npxEnd } from './npx.ts'
-import { diskBytes, readConfig } from './read-config.ts'
+import { DEFAULT_FILE, diskBytes, readConfig } from './read-config.ts'
+import { UsageError } from './usage-error.ts'
 
 export const runCommand = command({
   name: 'run',
-  usage: `  breakwater run [--config FILE]   run the sidecar (FILE: proxy.yaml by default)
+  usage: `  breakwater run [FILE]            run the sidecar; FILE, or --config FILE, is ${DEFAULT_FILE} by default
 `,
-  options: { config: { type: 'string', default: 'proxy.yaml' } },
-  allowPositionals: false,
-  run: ({ config }, _positionals, surroundings) => {
-    return run(config, surroundings)
+  options: { config: { type: 'string' } },
+  allowPositionals: true,
+  run: ({ config }, [file, ...others], surroundings) => {
+    if (others.length > 0 || (config !== undefined && file !== undefined)) throw new UsageError('expected one file')
+    return run(config ?? file ?? DEFAULT_FILE, surroundings)
   },
 })
 

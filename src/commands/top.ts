@@ -1,15 +1,22 @@
-import { type Clock, systemClock, Watchdog } from '../clock.ts'
-import type { Api } from '../dashboard/api.js'
+import { type Clock, pause, systemClock, Watchdog } from '../clock.ts'
+import { type Api, ApiError } from '../dashboard/api.js'
 import { fold, freshState, type State } from '../dashboard/state.js'
-import { type Link, frame } from '../top/frame.ts'
-import { command } from './command.ts'
-import { reasonOf, SIDECAR_OPTIONS, SIDECAR_USAGE, sidecarAt } from './remote/sidecar.ts'
+import { type Link, frame, shownStandings } from '../top/frame.ts'
+import { type Act, FRESH, press } from '../top/keys.ts'
+import { EXIT } from './cli/exit-codes.ts'
+import { command, type Surroundings } from './command.ts'
+import { readState, refresh, REFRESH_ALL, type Section } from './remote/read-state.ts'
+import { reasonOf, SIDECAR_OPTIONS, SIDECAR_USAGE, sidecarAt, unanswered } from './remote/sidecar.ts'
 import type { Terminal } from './terminal.ts'
 
 type TopOptions = {
   /** Address of the control listener. */
   readonly url: string
   readonly api: Api
+  /** Variable with the token, for what is said when it is refused. */
+  readonly 'token-env'?: string | undefined
+  /** With the name of whoever forces breakers. */
+  readonly env: Surroundings['env']
   /** Whether to print one frame and end. */
   readonly once: boolean
 }
@@ -24,7 +31,9 @@ const LEAVE = '\x1b[?25h\x1b[?1049l'
 export const topCommand = command({
   name: 'top',
   usage: `  breakwater top ${SIDECAR_USAGE} [--once]
-                                   watch a running sidecar; NAME: the environment variable with its control.token
+                                   watch a running sidecar, the worst upstream first. Keys: arrows choose, Enter looks into
+                                   an upstream, Esc leaves it, / filters by name, f forces a breaker, q ends.
+                                   NAME: the environment variable with its control.token; --once: one frame, for scripts
 `,
   options: {
     ...SIDECAR_OPTIONS,
@@ -34,7 +43,7 @@ export const topCommand = command({
   run: (values, _positionals, surroundings) => {
     const { url, once } = values
     return top(
-      { url, api: sidecarAt(values, surroundings), once },
+      { url, 'token-env': values['token-env'], api: sidecarAt(values, surroundings), env: surroundings.env, once },
       surroundings.terminal,
       systemClock,
       surroundings.complain,
@@ -44,7 +53,7 @@ export const topCommand = command({
 
 /**
  * Shows upstreams and latest failures, redrawn each second, until q or a signal.
- * @returns the exit code: 0, or 1 when one frame was asked for and the sidecar gave none.
+ * @returns the exit code: 0, or 3 when one frame was asked for and the sidecar gave none.
  */
 export async function top(
   options: TopOptions,
@@ -53,16 +62,16 @@ export async function top(
   complain: (text: string) => void,
 ): Promise<number> {
   const { url, api, once } = options
-  if (!once && terminal.isTerminal()) return watch(api, url, terminal, clock)
+  if (!once && terminal.isTerminal()) return watch(options, terminal, clock)
   const connection = heard(clock)
   try {
-    const state = await readOnce(api, connection.signal)
+    const state = await readState(api, connection.signal)
     const { columns } = terminal.size()
     terminal.write(`${frame(state, { url, link: 'live' }, { columns, rows: Infinity, isColoured: false })}\n`)
     return 0
   } catch (error) {
-    complain(`breakwater: ${url}: ${reasonOf(error)}\n`)
-    return 1
+    complain(unanswered(options, error, options.env))
+    return EXIT.unanswered
   } finally {
     connection.end()
   }
@@ -87,75 +96,100 @@ function heard(clock: Clock) {
   }
 }
 
-async function readOnce(api: Api, signal: AbortSignal): Promise<State> {
-  const state = freshState()
-  for await (const event of api.events(signal)) {
-    fold(state, event)
-    break // the first one is the history
-  }
-  await refresh(api, state, signal)
-  return state
-}
-
-async function refresh(api: Api, state: State, signal: AbortSignal): Promise<void> {
-  const read = (path: string) => api.get(path, signal)
-  const [{ upstreams }, { failures }] = await Promise.all([read('v1/upstreams'), read('v1/failures')])
-  state.upstreams = upstreams
-  state.failures = failures
-}
-
-async function watch(api: Api, url: string, terminal: Terminal, clock: Clock): Promise<number> {
+async function watch(options: TopOptions, terminal: Terminal, clock: Clock): Promise<number> {
+  const { api, url } = options
   const state = freshState()
   const ended = new AbortController()
   const isColoured = terminal.isColoured()
   let link: Link = 'connecting'
-  const draw = () => terminal.write(screen(frame(state, { url, link }, { ...terminal.size(), isColoured })))
+  let view = FRESH
+  const draw = () => terminal.write(screen(frame(state, { url, link }, { ...terminal.size(), isColoured }, view)))
   const end = () => ended.abort()
+  const say = (message: string) => {
+    view = { ...view, message }
+    draw()
+  }
   terminal.write(ENTER)
   draw()
   terminal.onResize(draw)
   terminal.onKey((key) => {
-    if (key === 'q' || key === '\x03') end()
+    const names = shownStandings(state, view).map(({ upstream }) => upstream.name)
+    const { view: next, act } = press(view, key, names)
+    view = next
+    if (act !== undefined && 'quit' in act) return end()
+    draw()
+    if (act !== undefined)
+      void force(act, options, state, clock, ended.signal).then((message) => {
+        if (!ended.signal.aborted) say(message)
+      })
   })
   process.once('SIGINT', end).once('SIGTERM', end)
   while (!ended.signal.aborted) {
-    const connection = heard(clock)
-    const signal = AbortSignal.any([ended.signal, connection.signal])
-    try {
-      for await (const event of api.events(signal)) {
-        connection.again()
-        fold(state, event)
-        if (event.name !== 'sample' && event.name !== 'history') continue
-        await refresh(api, state, signal)
-        link = 'live'
-        draw()
-      }
-      link = 'lost: it ended the connection'
-    } catch (error) {
-      link = `lost: ${reasonOf(error)}`
-    }
-    connection.end()
+    link = await listen(api, state, clock, ended.signal, () => {
+      link = 'live'
+      draw()
+    })
     draw()
-    await pause(clock, ended.signal)
+    await pause(clock, AGAIN_MS, ended.signal)
   }
   terminal.release()
   terminal.write(LEAVE)
   process.off('SIGINT', end).off('SIGTERM', end)
-  return 0
+  return EXIT.done
+}
+
+/** Follows the sidecar until the connection ends. @returns why it did. */
+async function listen(api: Api, state: State, clock: Clock, ended: AbortSignal, changed: () => void): Promise<Link> {
+  const connection = heard(clock)
+  const signal = AbortSignal.any([ended, connection.signal])
+  let seconds = 0
+  try {
+    for await (const event of api.events(signal)) {
+      connection.again()
+      fold(state, event)
+      if (event.name !== 'sample' && event.name !== 'history') continue
+      await refresh(api, state, signal, dueAt(seconds))
+      seconds += 1
+      changed()
+    }
+    return 'lost: it ended the connection'
+  } catch (error) {
+    return `lost: ${reasonOf(error)}`
+  } finally {
+    connection.end()
+  }
+}
+
+/** @returns how it went. */
+async function force(
+  { force: name, order }: Extract<Act, { force: string }>,
+  { api, env }: TopOptions,
+  state: State,
+  clock: Clock,
+  ended: AbortSignal,
+): Promise<string> {
+  const by = env.USER
+  const body = by === undefined || by === '' ? order : { ...order, by }
+  const answer = heard(clock)
+  const signal = AbortSignal.any([ended, answer.signal])
+  try {
+    await api.call('PUT', `v1/upstreams/${encodeURIComponent(name)}/breaker`, body, signal)
+    await refresh(api, state, signal, ['upstreams'])
+    return `${name}: breaker set to ${order.mode}${order.for === undefined ? '' : ` for ${order.for}`}`
+  } catch (error) {
+    return error instanceof ApiError
+      ? `Not done: ${error.message}`
+      : `No answer (${reasonOf(error)}): it is not known whether the breaker was set`
+  } finally {
+    answer.end()
+  }
 }
 
 /** Draws line over line, without flicker. */
 const screen = (lines: string) => `\x1b[H${lines.replaceAll('\n', '\x1b[K\r\n')}\x1b[K\x1b[J`
 
-function pause(clock: Clock, ended: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const over = () => {
-      clock.cancel(timer)
-      ended.removeEventListener('abort', over)
-      resolve()
-    }
-    const timer = clock.after(AGAIN_MS, over)
-    ended.addEventListener('abort', over)
-    if (ended.aborted) over()
-  })
+/** Sections to read at a second: checks of health may call upstreams, so that they come seldom. */
+function dueAt(second: number): readonly Section[] {
+  if (second % 10 === 0) return REFRESH_ALL
+  return second % 5 === 0 ? ['upstreams', 'failures', 'incidents'] : ['upstreams', 'failures']
 }

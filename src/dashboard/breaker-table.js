@@ -1,7 +1,7 @@
 /** An upstream's breakers, one a line: of its routes, at its endpoints, and who holds one. */
 
 import { element, keyed, mark, say } from './element.js'
-import { breakerName, breakerWords, recent } from './format.js'
+import { breakerName, breakerWords, forcedWords } from './format.js'
 
 /** @import { BreakerView, UpstreamView } from './shapes.ts' */
 
@@ -39,13 +39,4 @@ function breakerLine() {
       say(said, forcedWords(breaker, now))
     },
   }
-}
-
-/** Who holds it, since when, until when and why. @param {Pick<BreakerView, 'forced'>} breaker @param {string | undefined} now */
-export function forcedWords({ forced }, now) {
-  if (forced === null) return ''
-  const by = forced.by === null ? 'by somebody' : `by ${forced.by}`
-  const end = forced.until === null ? 'without an end' : `until ${recent(forced.until, now)}`
-  const reason = forced.reason === null ? 'no reason given' : `“${forced.reason}”`
-  return ` ${by}, since ${recent(forced.since, now)}, ${end}: ${reason}`
 }

@@ -1,38 +1,13 @@
 /** Why an upstream's requests fail, grouped. Refusals by a breaker are effects: they come last and hide no cause. */
 
+import { groupsOf, groupWords } from './cause-groups.js'
 import { element, keyed, mark, say } from './element.js'
-import { causeOf, count, many, recent } from './format.js'
+import { count, many, recent } from './format.js'
 import { hashOf } from './router.js'
 import { nowOf } from './state.js'
 
-/** @import { Failure } from './shapes.ts' */
+/** @import { Group } from './cause-groups.js' */
 /** @import { State } from './state.js' */
-
-/** @typedef {{ readonly key: string, readonly cause: string, readonly route: string, readonly count: number, readonly newest: Failure, readonly isEffect: boolean }} Group */
-
-/** Groups of failures, causes before effects, most frequent first. @param {readonly Failure[]} newestFirst @returns {Group[]} */
-function groupsOf(newestFirst) {
-  const groups = Map.groupBy(newestFirst, (failure) => `${failure.upstream} ${causeOf(failure)} ${failure.route}`)
-  return [...groups]
-    .flatMap(([key, [newest, ...older]]) =>
-      newest === undefined
-        ? []
-        : [
-            {
-              key,
-              cause: causeOf(newest),
-              route: newest.route,
-              count: older.length + 1,
-              newest,
-              isEffect: isEffect(newest),
-            },
-          ],
-    )
-    .sort((a, b) => Number(a.isEffect) - Number(b.isEffect) || b.count - a.count)
-}
-
-/** @param {Failure} failure */
-const isEffect = ({ reason, refused }) => refused && (reason === 'breaker_open' || reason === 'breaker_forced')
 
 /** @param {string | undefined} upstream undefined for all of them. */
 export function causeTable(upstream) {
@@ -67,7 +42,7 @@ function groupLine(upstream) {
     update: ({ group, now }) => {
       mark(root, 'data-effect', String(group.isEffect))
       say(times, `${count(group.count)} ×`)
-      say(what, group.isEffect ? `${group.cause}: refused meanwhile, an effect` : group.cause)
+      say(what, groupWords(group))
       say(where, upstream === undefined ? `${group.newest.upstream} ${group.route}` : group.route)
       mark(newest, 'href', hashOf('requests', group.newest.request_id))
       say(newest, `newest ${recent(group.newest.at, now)}, ${many(group.newest.attempts, 'attempt')}`)

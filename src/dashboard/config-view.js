@@ -1,7 +1,7 @@
 /** The configuration in force as text, and the outcome of the last reload. */
 
+import { changesTitle, faultWords, inForceWords, NOT_RELOADED, reloadWords } from './config-words.js'
 import { element, keyed, mark, say } from './element.js'
-import { moment } from './format.js'
 
 /** @import { ConfigChangesView, ConfigView, Reload } from './shapes.ts' */
 /** @import { State } from './state.js' */
@@ -16,12 +16,9 @@ export function configView({ about, last, text, title, diff }) {
       if (changes !== undefined) showChanges(changes, title, diff)
       if (config === shown || config === undefined) return
       shown = config
-      const { file, version, since, last_reload } = config
-      const source = file === '' ? 'No file' : `${file}, version ${version}`
-      say(about, `${source}, in force since ${moment(since)}`)
-      last.replaceChildren(
-        ...(last_reload === null ? [element('p', {}, 'Not reloaded since the start.')] : reloadParts(last_reload)),
-      )
+      const { last_reload } = config
+      say(about, inForceWords(config))
+      last.replaceChildren(...(last_reload === null ? [element('p', {}, NOT_RELOADED)] : reloadParts(last_reload)))
       last.dataset.outcome = last_reload?.outcome ?? 'none'
       say(text, JSON.stringify(config.config, undefined, 2))
     },
@@ -29,10 +26,10 @@ export function configView({ about, last, text, title, diff }) {
 }
 
 /** @param {Reload} reload @returns {Node[]} */
-function reloadParts({ at, trigger, outcome, faults, restart_needed }) {
-  const verdict = outcome === 'refused' ? 'refused: the earlier configuration stays in force' : outcome
+function reloadParts(reload) {
+  const { faults, restart_needed } = reload
   return [
-    element('p', {}, `Last reload ${moment(at)} (${trigger}): ${verdict}`),
+    element('p', {}, reloadWords(reload)),
     ...(faults.length === 0
       ? []
       : [element('ul', { class: 'faults' }, ...faults.map((fault) => element('li', {}, faultWords(fault))))]),
@@ -41,14 +38,9 @@ function reloadParts({ at, trigger, outcome, faults, restart_needed }) {
 }
 
 /** @param {ConfigChangesView} view @param {Element} title @param {Element} diff */
-function showChanges({ of, from, to, changes }, title, diff) {
-  const what = {
-    none: 'The file has not changed since the start.',
-    refused: `What the refused file (${to}) would change in the one in force (${from})`,
-    'in force': `What the last reload changed: ${from} → ${to}`,
-  }
-  say(title, changes === null ? `${what[of]}: a text cannot be read as YAML` : what[of])
-  keyed(diff, changes ?? [], ({ path }) => path, changePart)
+function showChanges(view, title, diff) {
+  say(title, changesTitle(view))
+  keyed(diff, view.changes ?? [], ({ path }) => path, changePart)
 }
 
 function changePart() {
@@ -67,7 +59,3 @@ function changePart() {
     },
   }
 }
-
-/** @param {Reload['faults'][number]} fault */
-const faultWords = ({ line, column, path, message }) =>
-  [line === undefined ? '' : `${line}:${column}`, path, message].filter((part) => part !== '').join(': ')

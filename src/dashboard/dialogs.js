@@ -1,8 +1,7 @@
 /** Dialogs of the page: the token, a confirmation, and the breaker to force. */
 
 import { element } from './element.js'
-import { forcedWords } from './breaker-table.js'
-import { breakerName } from './format.js'
+import { breakerName, forcedWords } from './format.js'
 
 /** @import { BreakerMode, BreakerView, UpstreamView } from './shapes.ts' */
 

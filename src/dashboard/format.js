@@ -1,6 +1,6 @@
 /** Figures and states as text, for the page and for `breakwater top`. */
 
-/** @import { BreakerView, UpstreamView, BreakerState, LimitView, UpstreamSample, Sample, Failure } from './shapes.ts' */
+/** @import { BreakerView, UpstreamView, BreakerState, LimitView, UpstreamSample, Sample, Failure, RequestView } from './shapes.ts' */
 
 const WHOLE = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 0 })
 const TENTHS = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 1 })
@@ -68,7 +68,7 @@ export const zone = () => TIME.resolvedOptions().timeZone
 const GRAVITY = { closed: 0, 'half-open': 1, open: 2 }
 
 /** The worst state of an upstream's breakers. @param {Pick<UpstreamView, 'breakers'>} upstream @returns {BreakerState} */
-export function worstState({ breakers }) {
+function worstState({ breakers }) {
   return breakers.reduce(
     (worst, { state }) => (GRAVITY[state] > GRAVITY[worst] ? state : worst),
     /** @type {BreakerState} */ ('closed'),
@@ -95,6 +95,15 @@ export function breakerWords({ mode, state, consecutive_failures, open_for_s, pr
   if (state === 'closed' && consecutive_failures > 0) words.push(`${consecutive_failures} failures in a row`)
   if (mode === 'observe') words.push('observed only')
   return words.join(', ')
+}
+
+/** Who holds it, since when, until when and why. @param {Pick<BreakerView, 'forced'>} breaker @param {string | undefined} now */
+export function forcedWords({ forced }, now) {
+  if (forced === null) return ''
+  const by = forced.by === null ? 'by somebody' : `by ${forced.by}`
+  const end = forced.until === null ? 'without an end' : `until ${recent(forced.until, now)}`
+  const reason = forced.reason === null ? 'no reason given' : `“${forced.reason}”`
+  return ` ${by}, since ${recent(forced.since, now)}, ${end}: ${reason}`
 }
 
 /** The state of all an upstream's breakers together. @param {Pick<UpstreamView, 'breakers'>} upstream */
@@ -141,3 +150,7 @@ export function lately(samples, upstream, seconds) {
   }
   return sum
 }
+
+/** Whether it failed, or succeeded only after a retry. @param {RequestView} request */
+export const isTroubled = ({ status, reason, attempts }) =>
+  status >= 500 || status === 429 || reason !== null || attempts > 1

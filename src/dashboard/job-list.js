@@ -1,9 +1,10 @@
 /** Jobs with their stages and the time left. A row opens to the job's checkpoints and a button that clears them. */
 
 import { element, keyed, mark, say } from './element.js'
-import { many, moment, NONE, seconds } from './format.js'
+import { many, moment } from './format.js'
+import { inputsOf, leftOf, lifeOf, NO_JOBS, startOf } from './job-words.js'
 
-/** @import { CheckpointView, Job } from './shapes.ts' */
+/** @import { CheckpointView } from './shapes.ts' */
 /** @import { JobRow } from './state.js' */
 
 const STEP = 25
@@ -36,7 +37,7 @@ export function jobList({ list, more, none, filter, tally }, checkpoints) {
     const rows = wanted === '' ? all : all.filter(({ id }) => id.includes(wanted))
     none.hidden = rows.length > 0
     more.hidden = rows.length <= shown
-    say(none, all.length === 0 ? 'No job is registered, and there is no checkpoint.' : 'No job id matches.')
+    say(none, all.length === 0 ? NO_JOBS : 'No job id matches.')
     say(more, `Show ${Math.min(STEP, rows.length - shown)} more`)
     const older = unread > 0 ? `; ${many(unread, 'older one')} not read` : ''
     const label = `${Math.min(shown, rows.length)} of ${many(rows.length, 'job')}, nearest deadline first`
@@ -86,28 +87,6 @@ const jobRow = (checkpoints, above) => (first) => {
       if (row.open && JSON.stringify(now.stages) !== lookedAt) look()
     },
   }
-}
-
-/** @param {JobRow} row */
-const inputsOf = ({ job }) =>
-  Object.entries(job?.inputs ?? {})
-    .map(([name, value]) => `${name} ${value}`)
-    .join(', ')
-
-/** @param {JobRow} row */
-function lifeOf({ job }) {
-  if (job === undefined || job.life === null) return ''
-  const { upstream, route, status, polls, attempts } = job.life
-  const word = status === null ? '' : `, ${status}`
-  return `${upstream}: ${route}${word}, ${many(polls, 'poll')}, ${many(attempts, 'call')}`
-}
-
-/** @param {JobRow} row */
-function leftOf({ job, leftS }) {
-  if (job === undefined) return 'not registered'
-  if (job.life !== null && job.life.state !== 'running') return `${job.life.state} after ${seconds(job.life.age_s)}`
-  if (leftS === null) return 'no deadline'
-  return leftS === 0 ? 'deadline passed' : `${seconds(leftS)} left`
 }
 
 function stageBar() {
@@ -171,13 +150,6 @@ function jobInside({ load, clear }, cleared) {
       trouble.hidden = trouble.textContent === ''
     },
   }
-}
-
-/** @param {Job} job */
-function startOf({ started_at, timeouts, life }) {
-  const label = Object.entries(timeouts).map(([name, s]) => `${name} ${seconds(s)}`)
-  const seen = life === null ? '' : `; ${life.statuses.map(({ status, at }) => `${status} ${moment(at)}`).join(', ')}`
-  return `Started ${moment(started_at)}; timeouts: ${label.join(', ') || NONE}${seen}`
 }
 
 /** The newest stage is open at first. @param {{ readonly record: CheckpointView, readonly isNewest: boolean }} shown */

@@ -1,7 +1,7 @@
 /** Requests that have ended, newest first, each a link to its page. A filter by text, and one for those that failed. */
 
 import { element, keyed, mark, say } from './element.js'
-import { causeOf, length, many, recent } from './format.js'
+import { causeOf, isTroubled, length, many, recent } from './format.js'
 import { hashOf } from './router.js'
 
 /** @import { RequestView } from './shapes.ts' */
@@ -101,9 +101,6 @@ export function requestList({ onlyFailed = false } = {}) {
 
 /** @param {RequestView} request */
 const keyOf = ({ at, request_id }) => `${at} ${request_id}`
-
-/** Whether it failed, or succeeded only after a retry. @param {RequestView} request */
-const isTroubled = ({ status, reason, attempts }) => status >= 500 || status === 429 || reason !== null || attempts > 1
 
 /** @param {RequestView} request */
 const textOf = (request) =>

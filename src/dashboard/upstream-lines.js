@@ -1,7 +1,8 @@
 /** One line an upstream, worst first: its state, since when, rate, failures, latency and the last five minutes. */
 
+import { badgeOf, failedWords, passedSince } from './badges.js'
 import { element, keyed, mark, say } from './element.js'
-import { ago, count, errorPercent, lately, length, many, NONE, recent, share } from './format.js'
+import { count, lately, length, many } from './format.js'
 import { hashOf } from './router.js'
 import { standingsOf } from './situation.js'
 import { sparkline } from './sparkline.js'
@@ -12,30 +13,6 @@ import { nowOf } from './state.js'
 
 /** Number of upstreams above which there is a filter. */
 const MANY = 12
-
-/** What a state is called, and how it looks. @type {Readonly<Record<Standing['kind'], readonly [word: string, look: string]>>} */
-const BADGES = {
-  down: ['down', 'bad'],
-  broken: ['broken in part', 'bad'],
-  failing: ['failing', 'bad'],
-  limited: ['limited (429)', 'warn'],
-  overload: ['overloaded', 'warn'],
-  unreachable: ['unreachable', 'warn'],
-  slow: ['slow', 'warn'],
-  forced: ['forced', 'warn'],
-  well: ['well', 'well'],
-  quiet: ['not called since', 'calm'],
-  idle: ['not called', 'calm'],
-}
-
-/** @param {Standing} standing */
-export function badgeOf({ kind, forced }) {
-  const [word, look] = BADGES[kind]
-  const modes = [...new Set(forced.map(({ mode }) => mode))]
-  const mode = modes[0] === 'observe' ? 'observed only' : (modes[0]?.replace('-', ' ') ?? '')
-  if (kind === 'forced') return { words: modes.length === 1 ? mode : 'forced', look }
-  return { words: modes.length === 0 ? word : `${word}, ${modes.length === 1 ? mode : 'forced'}`, look }
-}
 
 /** @param {{ readonly list: HTMLElement, readonly filter: HTMLInputElement, readonly box: HTMLElement, readonly tally: HTMLElement }} places @param {State} state */
 export function upstreamLines({ list, filter, box, tally }, state) {
@@ -88,15 +65,4 @@ function lineOf(state) {
       spark.update(state.samples, upstream.name)
     },
   }
-}
-
-/** @param {string} at @param {string | undefined} now */
-const passedSince = (at, now) =>
-  now === undefined ? recent(at, now) : `for ${ago(Math.max(0, (Date.parse(now) - Date.parse(at)) / 1000))}`
-
-/** Failures and refusals are two things. @param {{ readonly requests: number, readonly failed: number, readonly refused: number }} minute */
-function failedWords({ requests, failed, refused }) {
-  if (requests === 0) return NONE
-  const tried = share(errorPercent({ requests, failed: failed - refused }))
-  return refused === 0 ? tried : `${tried} + ${share(errorPercent({ requests, failed: refused }))} refused`
 }

@@ -1,5 +1,6 @@
 /** The view of one upstream: in words, its figures, plots, breakers, causes of failures, live requests and jobs. */
 
+import { badgeOf } from './badges.js'
 import { breakerStrip } from './breaker-strip.js'
 import { breakerTable } from './breaker-table.js'
 import { causeTable } from './causes.js'
@@ -12,7 +13,6 @@ import { sentenceView } from './sentence-view.js'
 import { standingOf } from './situation.js'
 import { nowOf, windowOf } from './state.js'
 import { upstreamJobs } from './upstream-jobs.js'
-import { badgeOf } from './upstream-lines.js'
 
 /** @import { BreakerNews, IncidentView, UpstreamView } from './shapes.ts' */
 /** @import { State } from './state.js' */

@@ -25,6 +25,8 @@ export type Question = {
   readonly method: string
   /** With its query. */
   readonly path: string
+  /** Whether it is known to come to the shared listener, where a path begins with an upstream. */
+  readonly isShared?: boolean
   /** Values of inputs by name. Others come from the query, then from the defaults. */
   readonly inputs: Readonly<Record<string, string>>
   /** Fields of the request, for routes that match by them. */
@@ -111,9 +113,13 @@ const partOf =
     return { says, setting: (origin?.path ?? path).map(String).join('.'), line: origin?.line ?? null }
   }
 
-function destinationOf({ upstreams }: Config, { upstream, path }: Question) {
+export const namesOf = ({ upstreams }: Config) => upstreams.map(({ name }) => name).join(', ')
+
+/** The upstream, and the path as it comes there. */
+export function destinationOf(config: Config, { upstream, path }: Question) {
+  const { upstreams } = config
   if (!path.startsWith('/')) throw new Unanswerable(`a path begins with /, and ${path} does not`)
-  const names = upstreams.map(({ name }) => name).join(', ')
+  const names = namesOf(config)
   const named = upstreams.find(({ name }) => name === (upstream ?? path.split(/[/?]/)[1]))
   if (upstream !== undefined) {
     if (named === undefined) throw new Unanswerable(`there is no upstream ${upstream}; there are ${names}`)

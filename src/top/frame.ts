@@ -1,5 +1,6 @@
-/** One screen of `breakwater top` as text. */
+/** The first screen of `breakwater top` as text: all upstreams, worst first. */
 
+import { badgeOf } from '../dashboard/badges.js'
 import {
   breakerName,
   breakerWords,
@@ -12,26 +13,24 @@ import {
   NONE,
   recent,
   share,
-  stateWords,
   timeOfDay,
-  worstState,
 } from '../dashboard/format.js'
+import { lineOf, sentenceOf } from '../dashboard/sentence.js'
+import { type Standing, standingsOf, troublesOf } from '../dashboard/situation.js'
 import type { BreakerView, Failure, UpstreamView } from '../dashboard/shapes.ts'
 import type { State } from '../dashboard/state.js'
+import { bottomLine, FRESH, meantBy, type View } from './keys.ts'
+import { drawn, type Span, STYLES } from './spans.ts'
+import { upstreamLines } from './upstream-frame.ts'
 
 export type Link = 'live' | 'connecting' | `lost: ${string}`
-type Style = 'good' | 'warn' | 'bad' | 'faint' | 'strong'
-/** A piece of a line, and its style. */
-type Span = readonly [text: string, style?: Style]
 type Column = {
   readonly title: string
   readonly width: number
   readonly isRight: boolean
-  readonly of: (upstream: UpstreamView, state: State) => Span
+  readonly of: (standing: Standing, state: State) => Span
 }
 
-/** Select Graphic Rendition (ECMA-48 section 8.3.117). */
-const CODES: Readonly<Record<Style, number>> = { good: 32, warn: 33, bad: 31, faint: 2, strong: 1 }
 const STATE_STYLES = { closed: 'good', 'half-open': 'warn', open: 'bad' } as const
 /** Seconds over which rates, ratios and the trend are computed. */
 const RATE_S = 10
@@ -44,12 +43,12 @@ const figure = (title: string, width: number, of: (upstream: UpstreamView, state
   title,
   width,
   isRight: true,
-  of: (upstream, state) => [of(upstream, state)],
+  of: ({ upstream }, state) => [of(upstream, state)],
 })
 
 /** Columns beside the names, most important first: a narrow screen has the first ones. */
 const COLUMNS: readonly Column[] = [
-  { title: 'BREAKER', width: 16, isRight: false, of: breakerOf },
+  { title: 'STATE', width: 16, isRight: false, of: stateOf },
   figure('REQ/S', 6, ({ name }, { samples }) => perSecond(samples, name, 'requests')),
   figure('FAILED', 6, ({ name }, { samples }) => share(errorPercent(lately(samples, name, TREND_S)))),
   figure('P99', 7, ({ latency_ms }) => length(latency_ms.p99)),
@@ -63,7 +62,7 @@ const COLUMNS: readonly Column[] = [
     title: 'LAST MINUTE',
     width: TREND_WIDTH,
     isRight: false,
-    of: ({ name }, { samples }) => [trend(samples, name)],
+    of: ({ upstream }, { samples }) => [trend(samples, upstream.name)],
   },
 ]
 
@@ -76,7 +75,7 @@ function columnsWithin(width: number, upstreams: readonly UpstreamView[]): Colum
     title: 'UPSTREAM',
     width: nameWidth,
     isRight: false,
-    of: ({ name }) => [shortened(name, nameWidth), 'strong'],
+    of: ({ upstream }) => [shortened(upstream.name, nameWidth), 'strong'],
   }
   let taken = 0
   return [names, ...COLUMNS].filter((column) => {
@@ -91,45 +90,98 @@ function shortened(name: string, width: number): string {
   return name.length <= width ? name : `${name.slice(0, width - 1 - tail)}…${name.slice(-tail)}`
 }
 
+/** Upstreams as the list shows them: worst first, those that the filter leaves. */
+export const shownStandings = (state: State, { filter }: View): Standing[] =>
+  standingsOf(state).filter(({ upstream }) => upstream.name.includes(filter))
+
 /**
  * @param about address of the sidecar, and whether it answers.
  * @param screen in characters; lines are cut and failures left out where they do not fit.
+ * @param view undefined where there are no keys.
  */
 export function frame(
   state: State,
   { url, link }: { readonly url: string; readonly link: Link },
   screen: { readonly columns: number; readonly rows: number; readonly isColoured: boolean },
+  view?: View,
 ): string {
+  const rows = view === undefined ? screen.rows : screen.rows - 1
   const at = state.samples.at(-1)?.at
   const head: Span[] = [
     ['breakwater', 'strong'],
     [`  ${url}  ${at === undefined ? '' : timeOfDay(at)}  `],
     [link, link === 'live' ? 'good' : 'bad'],
   ]
-  const columns = columnsWithin(screen.columns, state.upstreams)
+  const inside =
+    view?.inside === undefined ? undefined : standingsOf(state).find(({ upstream }) => upstream.name === view.inside)
+  const lines =
+    inside === undefined
+      ? listLines(state, head, link, { columns: screen.columns, rows }, view ?? FRESH, view !== undefined)
+      : [head, [], ...upstreamLines(inside, state)].slice(0, rows)
+  const bottom: Span[][] = view === undefined ? [] : [[[bottomLine(view), view.message === '' ? 'faint' : 'strong']]]
+  const above =
+    view === undefined ? lines : [...lines, ...Array.from({ length: Math.max(0, rows - lines.length) }, () => [])]
+  return [...above, ...bottom].map((spans) => drawn(spans, screen.columns, screen.isColoured)).join('\n')
+}
+
+function listLines(
+  state: State,
+  head: readonly Span[],
+  link: Link,
+  screen: { readonly columns: number; readonly rows: number },
+  view: View,
+  hasKeys: boolean,
+): (readonly Span[])[] {
+  const at = state.samples.at(-1)?.at
+  const standings = shownStandings(state, view)
+  const meant = hasKeys
+    ? meantBy(
+        view,
+        standings.map(({ upstream }) => upstream.name),
+      )
+    : undefined
+  const columns = columnsWithin(
+    screen.columns,
+    standings.map(({ upstream }) => upstream),
+  )
   const titles: Span[] = columns.map((column) => [padded(column.title, column), 'faint'])
-  const rows = state.upstreams.map((upstream) => columns.map((column) => cell(column, upstream, state)))
-  const breakers = state.upstreams.flatMap((upstream) =>
+  const rows = standings.map((standing) =>
+    columns.map((column, i): Span => {
+      const [text, style] = cell(column, standing, state)
+      return i === 0 && standing.upstream.name === meant
+        ? [text, 'chosen']
+        : style === undefined
+          ? [text]
+          : [text, style]
+    }),
+  )
+  const breakers = standings.flatMap(({ upstream }) =>
     upstream.breakers
       .filter((breaker) => breakerWords(breaker) !== 'closed')
       .map((breaker) => breakerLine(upstream, breaker)),
   )
-  const kinds = failureKinds(state.failures)
+  const kinds = failureKinds(state.failures.filter(({ upstream }) => upstream.includes(view.filter)))
   const failures =
     kinds.length === 0
       ? []
       : [[], [['RECENT FAILURES', 'faint'] as Span], ...kinds.map((kind) => failureLine(kind, at))]
-  const above = [head, [], titles, ...rows, ...(breakers.length === 0 ? [] : [[], ...breakers])]
+  const said = link === 'live' ? sentenceLine(state) : []
+  const above = [head, said, titles, ...rows, ...(breakers.length === 0 ? [] : [[], ...breakers])]
   const missing = above.length - screen.rows
-  const shown =
-    missing > 0
-      ? [...above.slice(0, Math.max(0, screen.rows - 1)), [[`… ${many(missing + 1, 'more line')}`, 'faint'] as Span]]
-      : [...above, ...failures].slice(0, screen.rows)
-  return shown.map((spans) => drawn(spans, screen.columns, screen.isColoured)).join('\n')
+  return missing > 0
+    ? [...above.slice(0, Math.max(0, screen.rows - 1)), [[`… ${many(missing + 1, 'more line')}`, 'faint'] as Span]]
+    : [...above, ...failures].slice(0, screen.rows)
 }
 
-function cell(column: Column, upstream: UpstreamView, state: State): Span {
-  const [text, style] = column.of(upstream, state)
+/** As at the top of the page. */
+function sentenceLine(state: State): Span[] {
+  const troubles = troublesOf(state, { now: 'live', detail: '', since: undefined })
+  const sentence = sentenceOf(state, troubles)
+  return [[lineOf(sentence, Math.max(0, troubles.length - 1)), STYLES[sentence.tone] ?? 'strong']]
+}
+
+function cell(column: Column, standing: Standing, state: State): Span {
+  const [text, style] = column.of(standing, state)
   return style === undefined ? [padded(text, column)] : [padded(text, column), style]
 }
 
@@ -139,10 +191,9 @@ function padded(text: string, { width, isRight }: Column): string {
   return `${isRight ? fitting.padStart(width) : fitting.padEnd(width)} `
 }
 
-function breakerOf(upstream: UpstreamView): Span {
-  const words = stateWords(upstream)
-  const worst = worstState(upstream)
-  return [words, worst === 'closed' && words !== 'closed' ? 'warn' : STATE_STYLES[worst]]
+function stateOf(standing: Standing): Span {
+  const { words, look } = badgeOf(standing)
+  return [words, STYLES[look] ?? 'strong']
 }
 
 function breakerLine({ name, breakers }: UpstreamView, breaker: BreakerView): Span[] {
@@ -187,17 +238,4 @@ function trend(samples: State['samples'], name: string): string {
   }).reverse()
   const most = Math.max(1, ...sums)
   return sums.map((sum) => LEVELS[Math.round((sum / most) * (LEVELS.length - 1))]).join('')
-}
-
-/** One line, cut to the columns. Control characters of an upstream's or a client's text are replaced. */
-function drawn(spans: readonly Span[], columns: number, isColoured: boolean): string {
-  let room = columns
-  return spans
-    .map(([text, style]) => {
-      const shown = text.replace(/\p{Cc}/gu, '�').slice(0, room)
-      room -= shown.length
-      return style === undefined || !isColoured || shown === '' ? shown : `\x1b[${CODES[style]}m${shown}\x1b[0m`
-    })
-    .join('')
-    .trimEnd()
 }

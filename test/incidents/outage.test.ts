@@ -6,6 +6,7 @@ import type { HistoryView, IncidentView } from '../../src/dashboard/shapes.ts'
 import { EPOCH_MS, fakeClock } from '../support/fake-clock.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { startProxy } from '../support/proxy.ts'
+import { captured } from '../support/captured.ts'
 import { scriptedUpstream } from '../support/scripted-upstream.ts'
 
 const HOUR_MS = 3_600_000
@@ -13,23 +14,10 @@ const JUST_FAIL = { retry: { attempts: 1 }, breaker: { openFor: '4s', openForMax
 
 /** Runs a command as the process does. @returns what it printed. */
 async function printed(...args: string[]): Promise<string> {
-  let out = ''
-  const write = (text: string) => {
-    out += text
-  }
-  const terminal = { write, isTerminal: () => false, isColoured: () => false, size: () => ({ columns: 80, rows: 24 }) }
-  const more = { onResize: () => {}, onKey: () => {}, release: () => {} }
-  const complain = (text: string) => expect.fail(text)
-  const surroundings = {
-    env: {},
-    version: 'test',
-    write,
-    complain,
-    hasScreen: false,
-    terminal: { ...terminal, ...more },
-  }
+  const { out, surroundings } = captured()
   expect(await incidentsCommand.run(args, surroundings)).toBe(0)
-  return out
+  expect(out.stderr).toBe('')
+  return out.stdout
 }
 
 test('incidents: an outage at 03:00 is told at 09:00 after a restart, by the API, the command and the log alone', async (t) => {

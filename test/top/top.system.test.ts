@@ -69,10 +69,10 @@ test('top --once: prints upstreams, unusual breakers and failures', async (t) =>
   const lines = stdout.trimEnd().split('\n')
   expect(lines[0]).toMatch(/^breakwater {2}http:\/\/127\.0\.0\.1:\d+ {2}\d\d:00:01 {2}live$/)
   expect(lines[2]).toMatch(
-    /^UPSTREAM +BREAKER +REQ\/S +FAILED +P99 +FLIGHT +QUEUE +BUDGET +HELD +ATT\/S +P50 +LAST MINUTE$/,
+    /^UPSTREAM +STATE +REQ\/S +FAILED +P99 +FLIGHT +QUEUE +BUDGET +HELD +ATT\/S +P50 +LAST MINUTE$/,
   )
-  expect(lines[3]).toMatch(/^web +open +4 +75 % .* 4 +.*█$/)
-  expect(lines[4]).toMatch(/^other +closed +0 +– +–/)
+  expect(lines[3]).toMatch(/^web +down +4 +75 % .* 4 +.*█$/)
+  expect(lines[4]).toMatch(/^other +not called +0 +– +–/)
   expect(lines[6]).toBe('web, all routes: open, probes in 9 s')
   expect(lines[8]).toBe('RECENT FAILURES')
   expect(lines[9]).toMatch(/^\d\d:00:00 web GET \/jobs\/7 HTTP 503 ×3 1 attempt, 0 ms \(503 0 ms\)$/)
@@ -83,7 +83,7 @@ test('top: takes the token from the variable of --token-env; a missing token or 
   const { proxy } = await withFailures(t, { control: { listen: '127.0.0.1:0', token: 'sesame' } })
   const args = ['top', '--once', '--url', proxy.controlUrl]
   const refused = await breakwater(t, args).ended
-  expect([refused.code, refused.stdout]).toEqual([1, ''])
+  expect([refused.code, refused.stdout]).toEqual([3, ''])
   expect(refused.stderr).toContain('/v1/events needs the token of control.token (401)')
   const shown = await breakwater(t, [...args, '--token-env', 'MINE'], { MINE: 'sesame' }).ended
   expect([shown.code, shown.stdout]).toEqual([0, expect.stringContaining('web')])
@@ -91,11 +91,11 @@ test('top: takes the token from the variable of --token-env; a missing token or 
   expect([unset.code, unset.stderr]).toEqual([2, expect.stringContaining('NOT_SET is not set')])
 })
 
-test('top: a refused connection exits with 1 and is reported', async (t) => {
+test('top: a refused connection exits with 3 and is reported', async (t) => {
   const { proxy } = await withFailures(t)
   await proxy.app.close()
   const { code, stderr } = await breakwater(t, ['top', '--url', proxy.controlUrl]).ended
-  expect([code, stderr]).toEqual([1, expect.stringMatching(/^breakwater: http:.*ECONNREFUSED/)])
+  expect([code, stderr]).toEqual([3, expect.stringMatching(/^breakwater: http:.*ECONNREFUSED/)])
 })
 
 /** A terminal with 30 rows that records what is written to it. */
@@ -148,15 +148,15 @@ test('top: redraws each second, fits the width, reports a lost sidecar; q restor
   const { clock, proxy } = await withFailures(t)
   const screen = screenOf(200)
   const done = top(
-    { url: proxy.controlUrl, api: apiAt(proxy.controlUrl, ''), once: false },
+    { url: proxy.controlUrl, api: apiAt(proxy.controlUrl, ''), once: false, env: {} },
     screen.terminal,
     fakeClock(),
     () => {},
   )
-  await screen.until(/other +closed +[0–]/)
+  await screen.until(/other +not called +[0–]/)
   for (let i = 0; i < 20; i += 1) await ask(`${proxy.own('web')}/${'x'.repeat(90)}`)
   await clock.advance(1_000)
-  await screen.until(/web +open +20 /)
+  await screen.until(/web +down +20 /)
   screen.resize(60)
   expect(screen.plain()).not.toMatch(/HELD/)
   expect(
@@ -190,15 +190,17 @@ test('top: a sidecar silent for 10 s is lost and is called again; q ends at once
   const screen = screenOf(80)
   const clock = fakeClock()
   const url = `http://127.0.0.1:${port}/below`
-  const done = top({ url, api: apiAt(url, ''), once: false }, screen.terminal, clock, () => {})
+  const done = top({ url, api: apiAt(url, ''), once: false, env: {} }, screen.terminal, clock, () => {})
   expect(screen.plain()).toContain(`${url}    connecting`)
   await screen.until(/connecting/)
-  while (asked.length < 3) await once(hanging, 'request')
-  expect(asked).toEqual(['/below/v1/events', '/below/v1/upstreams', '/below/v1/failures'])
+  while (asked.length < 6) await once(hanging, 'request')
+  expect(asked).toEqual(
+    ['events', 'upstreams', 'failures', 'incidents', 'health', 'config'].map((section) => `/below/v1/${section}`),
+  )
   await clock.elapse(10_000)
   await screen.until(/lost: silent for 10 s/)
   await clock.elapse(1_000)
-  while (asked.length < 6) await once(hanging, 'request')
+  while (asked.length < 12) await once(hanging, 'request')
   screen.press('q')
   expect(await done).toBe(0)
 })
@@ -207,12 +209,12 @@ test('top: without colours it writes no colour codes', async (t) => {
   const { proxy } = await withFailures(t)
   const screen = screenOf(80, false)
   const done = top(
-    { url: proxy.controlUrl, api: apiAt(proxy.controlUrl, ''), once: false },
+    { url: proxy.controlUrl, api: apiAt(proxy.controlUrl, ''), once: false, env: {} },
     screen.terminal,
     fakeClock(),
     () => {},
   )
-  await screen.until(/web +closed/)
+  await screen.until(/web +not called/)
   screen.press('q')
   await done
   for (const code of [1, 2, 31, 32, 33]) expect(screen.written.join('')).not.toContain(`\x1b[${code}m`)
@@ -220,14 +222,14 @@ test('top: without colours it writes no colour codes', async (t) => {
 
 test('top: the middle of a long name is cut out; rows that do not fit are counted', () => {
   const named = (name: string) => ({ ...UPSTREAM, name })
-  const upstreams = ['payments-production-eu', 'payments-production-us', 'c', 'd', 'e'].map(named)
+  const upstreams = ['payments-production-eu', 'payments-production-us', 'x', 'y', 'z'].map(named)
   const lines = (columns: number, rows: number) =>
     frame({ ...freshState(), upstreams }, { url: '', link: 'live' }, { columns, rows, isColoured: false }).split('\n')
   expect(lines(80, 24).slice(3, 5)).toEqual([
-    expect.stringMatching(/^payments-p…uction-eu closed /),
-    expect.stringMatching(/^payments-p…uction-us closed /),
+    expect.stringMatching(/^payments-p…uction-eu not called /),
+    expect.stringMatching(/^payments-p…uction-us not called /),
   ])
-  expect(lines(200, 24)[3]).toMatch(/^payments-production-eu closed /)
+  expect(lines(200, 24)[3]).toMatch(/^payments-production-eu not called /)
   expect(lines(80, 6).slice(-2)).toEqual([expect.stringMatching(/^payments-p…uction-us/), '… 3 more lines'])
 })
 
@@ -243,7 +245,7 @@ test('top: counts open breakers, and shows a forced one', () => {
     { ...UPSTREAM, name: 'held', breakers: held },
   ]
   const shown = frame({ ...freshState(), upstreams }, { url: '', link: 'live' }, { ...SCREEN, isColoured: true })
-  expect(shown).toContain('\x1b[31m1 of 2 open ')
+  expect(shown).toContain('\x1b[31mbroken in part ')
   expect(shown).toContain('\x1b[33mforced closed ')
   expect(stripVTControlCharacters(shown)).toContain('some, other routes: open')
 })
@@ -263,4 +265,29 @@ test('top: control characters in text from a client are replaced', () => {
   const shown = frame(state, { url: 'http://x', link: 'live' }, SCREEN)
   expect(shown).toContain('GET /�[2J�2J��x HTTP 503')
   expect(shown.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u)
+})
+
+test('top: keys look into an upstream, filter by name and force a breaker, whose outcome is shown', async (t) => {
+  const { proxy } = await withFailures(t)
+  const screen = screenOf(120)
+  const done = top(
+    { url: proxy.controlUrl, api: apiAt(proxy.controlUrl, ''), once: false, env: { USER: 'ada' } },
+    screen.terminal,
+    fakeClock(),
+    () => {},
+  )
+  await screen.until(/web +not called/)
+  screen.press('\r')
+  expect(screen.plain()).toMatch(/BREAKERS[\s\S]*all routes: closed[\s\S]*Esc back/)
+  screen.press('\x1b')
+  for (const key of ['/', 'w', '\r']) screen.press(key)
+  expect(screen.plain()).not.toMatch(/other +not called/)
+  for (const key of ['f', 'o', '\r', 'because', '\r']) screen.press(key)
+  await screen.until(/web: breaker set to forced-open for 30m/)
+  expect(screen.plain()).toMatch(/web is forced open by ada, until .*: “because” since /)
+  expect(screen.plain()).toMatch(/web +forced open/)
+  for (const key of ['f', 'o', '\x7f', '\x7f', '\x7f', '9d', '\r', '\r']) screen.press(key)
+  await screen.until(/Not done: for: at most 7d from now/)
+  screen.press('q')
+  expect(await done).toBe(0)
 })

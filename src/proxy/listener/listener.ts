@@ -9,7 +9,7 @@ import { ServerConnection, type ServerHandler, type ServerLimits } from '../../h
 import type { ServerRequest } from '../../http1/server-request.ts'
 import { faultCodeOf } from './message-fault.ts'
 import type { Upstream } from '../route.ts'
-import { splitPrefix } from './target.ts'
+import { splitPrefix } from '../../net/request-line.ts'
 import { type Destination, Visit, type VisitDeps } from './visit.ts'
 
 /** A listener's address, and how it finds the upstream of a request. */

@@ -3,8 +3,9 @@
 import { z } from 'zod'
 import type { Origins } from '../../../config/file/origins.ts'
 import type { Config } from '../../../config/schema.ts'
-import { explain, type Explanation, Unanswerable } from '../../../explain/explanation.ts'
-import { textOf } from '../../../explain/text.ts'
+import { answerText, answerTo } from '../../../explain/answer.ts'
+import { Unanswerable } from '../../../explain/explanation.ts'
+import { FAULT_CODES } from '../../../errors.ts'
 import { json, type Operation, operation, PLAIN, Refusal, text } from '../operation.ts'
 
 /** The configuration in force, and the places of its settings in its file. */
@@ -21,7 +22,7 @@ const QUERY = {
 
 const PART = z.object({ says: z.string(), setting: z.string(), line: z.int().nullable() })
 
-const ANSWER = z
+const EXPLANATION = z
   .object({
     file: z.string(),
     request: z.object({ method: z.string(), path: z.string() }),
@@ -29,6 +30,16 @@ const ANSWER = z
     policies: z.array(z.object({ name: z.string(), parts: z.array(PART) })),
   })
   .loose()
+const ANSWER = z.union([
+  EXPLANATION,
+  z.object({
+    file: z.string(),
+    request: z.object({ method: z.string(), path: z.string() }),
+    refused: z
+      .object({ status: z.int(), reason: z.enum(FAULT_CODES), why: z.string() })
+      .describe('the sidecar itself answers so, and calls no upstream'),
+  }),
+])
 
 /** @param inForce read at each call. */
 export function explainOperation(inForce: () => InForce): Operation {
@@ -51,14 +62,14 @@ export function explainOperation(inForce: () => InForce): Operation {
         path: query.path,
         inputs: Object.fromEntries(inputs),
       })
-      return header('accept') === 'text/plain' ? text(textOf(explanation)) : json(200, explanation)
+      return header('accept') === 'text/plain' ? text(answerText(explanation)) : json(200, explanation)
     },
   })
 }
 
-function answered(...question: Parameters<typeof explain>): Explanation {
+function answered(...question: Parameters<typeof answerTo>) {
   try {
-    return explain(...question)
+    return answerTo(...question)
   } catch (error) {
     if (error instanceof Unanswerable) throw new Refusal(400, error.message)
     throw error

@@ -1,0 +1,69 @@
+/** What the sidecar knows of its own condition, a line each, for the page and for the commands. */
+
+import { count, length, many, moment } from './format.js'
+
+/** @import { HealthView, UpstreamView } from './shapes.ts' */
+/** @import { State } from './state.js' */
+
+/** @typedef {{ readonly name: string, readonly isWell: boolean, readonly says: string }} Line */
+
+/** @param {HealthView} health */
+export const healthWords = ({ service, version, status, timestamp }) =>
+  `${service}, version ${version}: ${status} at ${moment(timestamp)}`
+
+/** @param {HealthView} health @returns {Line[]} */
+export const checkLines = ({ checks }) =>
+  Object.entries(checks)
+    .map(([name, { healthy, details, latency_ms }]) => ({
+      name,
+      isWell: healthy,
+      says: latency_ms === undefined ? details : `${details}, ${length(latency_ms)}`,
+    }))
+    .sort((a, b) => Number(a.isWell) - Number(b.isWell))
+
+/** @param {State} state @returns {Line[]} */
+export function limitLines({ upstreams, jobs, isDraining, config }) {
+  const restart = config?.last_reload?.restart_needed ?? []
+  const spent = upstreams.filter(({ retry_budget, requests }) => retry_budget === 0 && requests.total > 0)
+  const queueing = upstreams.filter(({ queued }) => queued > 0)
+  const full = upstreams.filter(({ in_flight, limit }) => limit > 0 && in_flight >= limit)
+  const late = [...jobs.values()].filter(({ time_left_s }) => time_left_s === 0)
+  return [
+    {
+      name: 'Takes requests',
+      isWell: !isDraining,
+      says: isDraining ? 'no: it is ending, and finishes those under way' : 'yes',
+    },
+    {
+      name: 'Retry budgets',
+      isWell: spent.length === 0,
+      says: spent.length === 0 ? 'all have retries to give' : `spent: ${namesOf(spent)}`,
+    },
+    {
+      name: 'Queues',
+      isWell: full.length === 0,
+      says:
+        queueing.length === 0
+          ? 'nobody waits for a slot'
+          : queueing
+              .map(
+                ({ name, queued, in_flight, limit }) =>
+                  `${name}: ${count(queued)} wait, ${in_flight} of ${count(limit)} under way`,
+              )
+              .join('; '),
+    },
+    {
+      name: 'Job deadlines',
+      isWell: late.length === 0,
+      says: late.length === 0 ? 'none has passed' : `${many(late.length, 'job')} past the deadline`,
+    },
+    {
+      name: 'Settings',
+      isWell: restart.length === 0,
+      says: restart.length === 0 ? 'all in force' : `wait for a restart: ${restart.join(', ')}`,
+    },
+  ]
+}
+
+/** @param {readonly UpstreamView[]} upstreams */
+const namesOf = (upstreams) => upstreams.map(({ name }) => name).join(', ')
