@@ -10,6 +10,9 @@ export type RedisTls = {
   readonly ca: string
   /** Server name for SNI and the certificate; '' for the host. */
   readonly servername: string
+  /** PEM text of the client certificate with its chain, and of its private key; none when not given or ''. */
+  readonly cert?: string
+  readonly key?: string
 }
 
 /** Timeout of a command in ms. A script that must be loaded takes two commands. */
@@ -42,11 +45,13 @@ const FAIL_FAST = {
 /** Makes a connection without starting it. @param known further nodes of a cluster. */
 export function connectionOf(
   target: RedisTarget,
-  { ca, servername }: RedisTls,
+  { ca, servername, cert = '', key = '' }: RedisTls,
   known: readonly Address[],
 ): Redis | Cluster {
   const { mode, nodes, master, username, password, sentinelPassword, db } = target
-  const tls = target.tls ? { tls: { secureContext: trusting(ca), ...(servername === '' ? {} : { servername }) } } : {}
+  const tls = target.tls
+    ? { tls: { secureContext: trusting(ca, { cert, key }), ...(servername === '' ? {} : { servername }) } }
+    : {}
   const auth = { ...(username === undefined ? {} : { username }), ...(password === undefined ? {} : { password }) }
   const again = (times: number) => Math.min(times * RECONNECT_MS.step, RECONNECT_MS.most)
   const options = { ...FAIL_FAST, ...auth, ...tls }

@@ -94,8 +94,12 @@ function recordFor(
   const stretch = () => 1 + OPEN_JITTER * random()
   const openForMaxMs = longestOpenMs(settings)
   const rules = { ...settings, openForMaxMs, failureStatuses: statusesIn(settings.failureStatus), stretch }
-  const { circuit, onChange } = known?.breaker ?? { circuit: freshCircuit(rules), onChange: new Set<() => void>() }
-  return { origin, settings, breaker: { ...of, settings: rules, circuit, onChange } }
+  const { circuit, onChange, lease } = known?.breaker ?? {
+    circuit: freshCircuit(rules),
+    onChange: new Set<() => void>(),
+    lease: { timer: undefined },
+  }
+  return { origin, settings, breaker: { ...of, settings: rules, circuit, onChange, lease } }
 }
 
 /** Share by which an open time is longer at random. */
