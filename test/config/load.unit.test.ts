@@ -655,7 +655,7 @@ test('fleet: has its defaults, needs a Redis, and excludes an adaptive limit', (
   expect(fleet).toMatchObject({ name: 'breakwater', pods: 1, tls: { ca: '', servername: '', cert: '', key: '' } })
   expect(faults('fleet: { name: x }\nupstreams: { web: { url: http://a } }')).toEqual(['1:1 fleet redis is missing'])
   expect(faults('upstreams: { web: { url: http://a, concurrency: { adaptive: true, fleet: 3 } } }')).toEqual([
-    '1:70 upstreams.web.concurrency.fleet adaptive sets the limit, too: one of them',
+    '1:67 upstreams.web.concurrency.fleet adaptive sets the limit, too: one of them',
   ])
   expect(faults('limits: { gpu: { queue: 1 } }\nupstreams: { web: { url: http://a } }')).toEqual([
     '1:16 limits.gpu needs max, fleet or both',

@@ -15,6 +15,11 @@ const AGAIN_MS = 250
 /** Time in ms between two questions while calls are remembered, so that a window that Redis has lost is noticed. */
 const LOOK_MS = 1_000
 
+/** Share of a lease after which more turns are asked for when there were too few, and what chance adds to it. */
+const ASK_SHARE = 0.4
+const ASK_JITTER = 0.2
+/** Calls in the time of a lease below which no turn is taken ahead: it would mostly be given back. */
+const WORTH_A_TURN = 0.25
 /** Reports within a window, at least: a call counts from the end of its turn until it is reported. */
 const REPORTS = 4
 /** Number of leases over which the calls that are expected are averaged. */
@@ -85,7 +90,7 @@ function askAt(pace: Pace, shared: SharedTurns, peers: Peers, now: number): numb
   const ahead = aheadMs(rate)
   const target = targetOf(pace, shared, peers)
   const isShort = pace.waiting.length > turns.length || turns.length * 2 <= target
-  if (target > turns.length && isShort) return nextAt - ahead
+  if (target > turns.length && isShort) return Math.max(nextAt - ahead, shared.notBefore)
   const isToReport = used.length + returned.length > 0
   const isToLook = lastCallAt(pace) > now - rate.perMs
   return Math.min(
@@ -99,8 +104,8 @@ function askAt(pace: Pace, shared: SharedTurns, peers: Peers, now: number): numb
 function targetOf(pace: Pace, { rate, comingPerMs }: SharedTurns, peers: Peers): number {
   const ahead = aheadMs(rate)
   const usual = comingPerMs * ahead
-  const coming = Math.ceil(usual + Math.sqrt(usual))
-  const fair = Math.ceil(((2 * ahead) / rate.perMs) * (rate.requests / peers.pods()))
+  const coming = usual < WORTH_A_TURN ? 0 : Math.ceil(usual + Math.sqrt(usual))
+  const fair = Math.ceil((ahead / rate.perMs) * (rate.requests / peers.pods()))
   const atOnce = Math.ceil(rate.burst / peers.pods())
   return Math.min(pace.waiting.length + coming, Math.max(fair, atOnce, 1))
 }
@@ -124,7 +129,12 @@ function ask(pace: Pace, shared: SharedTurns, peers: Peers, proceed: Proceed, de
       shared.used.unshift(...used)
       shared.returned.unshift(...returned)
       alone(pace, shared, peers, deps)
-    } else together(pace, shared, answer, deps)
+    } else {
+      // Where there are fewer turns than are wanted, all sidecars would ask for each.
+      const isDry = answer.turns.length < want
+      shared.notBefore = isDry ? now + aheadMs(rate) * (ASK_SHARE + ASK_JITTER * deps.random()) : now
+      together(pace, shared, answer, deps)
+    }
     proceed(pace, deps)
     tend(pace, proceed, deps)
   })

@@ -77,6 +77,8 @@ export type SharedTurns = {
   /** Calls since Redis was asked last. */
   taken: number
   askedAt: number
+  /** Redis is not asked for turns before. */
+  notBefore: number
   /** Calls per ms that are expected, by what came before the last question. */
   comingPerMs: number
   isAsking: boolean
@@ -95,6 +97,7 @@ export const freshSharedTurns = (upstream: string, rate: RateLimit): SharedTurns
   own: 0,
   taken: 0,
   askedAt: 0,
+  notBefore: 0,
   comingPerMs: 0,
   isAsking: false,
   isAlone: false,

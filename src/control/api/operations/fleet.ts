@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { StoreDown } from '../../../checkpoint/store.ts'
 import type { Config } from '../../../config/schema.ts'
 import type { Fleet } from '../../../fleet/fleet.ts'
-import { json, type Operation, operation, PLAIN, Refusal } from '../operation.ts'
+import { json, type Operation, operation, PLAIN } from '../operation.ts'
 
 const MEMBER = z.object({ id: z.string(), host: z.string(), self: z.boolean() })
 const LEASE = z.object({
@@ -19,8 +19,8 @@ const LIMIT = z.object({
   per_s: z.number().nullable(),
 })
 const FLEET = z.object({
-  name: z.string(),
-  id: z.string().describe('of this sidecar'),
+  name: z.string().nullable().describe('null without a fleet'),
+  id: z.string().nullable().describe('of this sidecar'),
   up: z.boolean().describe('whether Redis answered last'),
   pods: z.int().describe('last known number of sidecars'),
   members: z.array(MEMBER),
@@ -35,12 +35,10 @@ export const fleetOperation = (fleet: Fleet | undefined, config: Config): Operat
     method: 'GET',
     path: '/v1/fleet',
     summary: 'The sidecars of the fleet, the limits that they share, and who holds what',
-    answers: {
-      200: { what: 'the fleet', schema: FLEET },
-      404: { what: 'the configuration has no fleet', schema: undefined },
-    },
+    answers: { 200: { what: 'the fleet', schema: FLEET } },
     answer: async () => {
-      if (fleet === undefined) throw new Refusal(404, 'the configuration has no fleet')
+      if (fleet === undefined)
+        return json(200, { name: null, id: null, up: false, pods: 1, members: [], leases: [], limits: [] })
       const { id, name, isUp, pods } = fleet.status
       const about = { name, id, up: isUp, pods }
       try {
