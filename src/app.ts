@@ -40,6 +40,7 @@ export async function startApp(given: Given, outside: Outside, source: ConfigSou
     fleet?.begin()
     const ground = { observers, book, version, conditions: life.conditions, fleet, deps }
     const control = await ControlPlane.open(config, ground)
+    folds.push((event) => control.record(event))
     life.onClose(() => control.close())
     await data.listen(config)
     const parts = { data, control, observers, life }

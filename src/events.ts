@@ -28,15 +28,29 @@ export type Trace = {
 export const JOB_OUTCOMES = ['failed', 'completed'] as const
 export type JobOutcome = (typeof JOB_OUTCOMES)[number]
 
+/** What a response says of its job. `gone`: the upstream does not know the job. */
+export type JobState = JobOutcome | 'running' | 'gone'
+
+/**
+ * How a job ended: as its responses reported, or as the sidecar found. `abandoned`: nobody asked for it any more. `lost`: the
+ * upstream no longer knows it.
+ */
+export const JOB_ENDS = ['completed', 'failed', 'cancelled', 'deadline', 'abandoned', 'lost'] as const
+export type JobEndOutcome = (typeof JOB_ENDS)[number]
+
+/** Why the id of a new job was not learned from the response. */
+export const UNLEARNED_CAUSES = ['too_large', 'unreadable', 'no_id'] as const
+export type UnlearnedCause = (typeof UNLEARNED_CAUSES)[number]
+
 /** One attempt, for the log and for replays of it. */
 export type AttemptRecord = {
   /** Monotonic ms. */
   readonly startedAt: number
-  /** Time to the response head, or to the end of the attempt without one. */
-  readonly ms: number
+  /** Time to the response head, or to the end of the attempt without a response that can be relayed. */
+  ms: number
   /** Time in ms that the request waited for its response head once it was sent whole; undefined when it was not. */
   readonly headMs: number | undefined
-  readonly outcome: number | FaultCode
+  outcome: number | FaultCode
   /** Whether the response head came before the whole request was sent. Such an attempt is not retried. */
   readonly early: boolean
   /** Origin; undefined where the upstream has but one. */
@@ -109,8 +123,17 @@ export type RequestEvent = {
   readonly history: readonly Readonly<AttemptRecord>[]
   /** Whether the call that answered it was made for other requests, too (hold, collapse). */
   readonly shared: boolean
+  /** The job that it belongs to; undefined when it names none. */
+  readonly job: RequestJob | undefined
   /** undefined unless the request is recorded. */
   readonly trace: Trace | undefined
+}
+
+type RequestJob = {
+  /** As the request or its response has it. */
+  readonly id: string
+  /** Whether the route's responses report on the job. */
+  readonly isPoll: boolean
 }
 
 /** Trace of the request that the event belongs to; undefined unless it is recorded. */
@@ -128,7 +151,7 @@ export type Event =
       /** Time to connect in ms; undefined for a reused connection. */
       readonly connectMs: number | undefined
     }
-  /** A response body whose head had been relayed did not end whole. */
+  /** A response body did not end whole: it was relayed so far, or the attempt was repeated. */
   | { readonly kind: 'body_failed'; readonly ref: RouteRef; readonly end: BodyEnd }
   /** A retry is about to start. `cause`: the status or the reason that is retried. */
   | ({ readonly kind: 'retry'; readonly ref: RouteRef; readonly cause: string; readonly waitMs: number } & OfTrace)
@@ -147,10 +170,50 @@ export type Event =
     }
   /** A response reported the end of a job for the first time. */
   | { readonly kind: 'job_seen'; readonly ref: RouteRef; readonly outcome: JobOutcome; readonly id: string | undefined }
+  /** A response named a job that its request has created. */
+  | {
+      readonly kind: 'job_created'
+      readonly ref: RouteRef
+      readonly id: string
+      readonly inputs: Readonly<Record<string, number | string>>
+      /** Time for the job, in ms; undefined when nothing bounds it. */
+      readonly deadlineMs: number | undefined
+      readonly abandonedAfterMs: number
+    }
+  /** The id of a job that a request has created could not be read. */
+  | { readonly kind: 'job_unlearned'; readonly ref: RouteRef; readonly why: UnlearnedCause }
+  /** A response reported on a job. `status`: its word for the job's state; undefined without one. */
+  | {
+      readonly kind: 'job_reported'
+      readonly ref: RouteRef
+      readonly id: string
+      readonly state: JobState
+      readonly status: string | undefined
+    }
+  /** A job that was created here has ended. `ref`: the route that created it. */
+  | {
+      readonly kind: 'job_ended'
+      readonly ref: RouteRef
+      readonly id: string
+      readonly outcome: JobEndOutcome
+      readonly durationMs: number
+      readonly polls: number
+      readonly attempts: number
+      readonly bytes: number
+      readonly statuses: readonly string[]
+    }
   /** A response body that broke off was resumed, or could not be. */
-  | ({ readonly kind: 'resume'; readonly ref: RouteRef; readonly resumed: boolean } & OfTrace)
+  | ({
+      readonly kind: 'resume'
+      readonly ref: RouteRef
+      readonly resumed: boolean
+      /** Why it was not; undefined when it was. */
+      readonly why: ResumeDenial | undefined
+    } & OfTrace)
   /** A request is answered by a call that was made for another one (hold, collapse). */
   | ({ readonly kind: 'shared'; readonly ref: RouteRef; readonly by: 'hold' | 'collapse' } & OfTrace)
+  /** Clients leave held polls before `upTo`: they are held for less from now on. */
+  | ({ readonly kind: 'hold_outlasts_client'; readonly ref: RouteRef } & Omit<ImpatientClient, 'route'>)
   /** A hedge ended: it won, lost, or was denied by the retry budget. */
   | ({ readonly kind: 'hedge'; readonly ref: RouteRef; readonly outcome: HedgeOutcome } & OfTrace)
   /** A pooled connection was closed when it was reused. The request was sent on a new one. */
@@ -253,12 +316,41 @@ export type Event =
   | { readonly kind: 'few_descriptors'; readonly descriptors: number; readonly connections: number }
   /** The process was paused for that many ms. Limits that passed meanwhile say nothing about an upstream. */
   | { readonly kind: 'stalled'; readonly ms: number }
+  /** Whether the disk has room enough: each change of it. `details` are for people. */
+  | { readonly kind: 'disk'; readonly isEnough: boolean; readonly details: string }
+  /** An incident began, or is over. */
+  | ({ readonly kind: 'incident' } & IncidentNews)
+  /** A message about an incident was delivered, given up, or not even kept. */
+  | { readonly kind: 'notification'; readonly outcome: NotificationOutcome; readonly error: Error | undefined }
   /** A defect inside the sidecar, or a failure that no request can report. */
   | { readonly kind: 'fault'; readonly error: unknown; readonly where: FaultPlace }
   /** A malformed file of the checkpoint store was renamed to `path`, and a new file begun. */
   | { readonly kind: 'store_set_aside'; readonly path: string; readonly why: string }
   /** The wall clock jumped against the monotonic one, in ms; negative for back. */
   | { readonly kind: 'clock_jump'; readonly byMs: number }
+
+/** What an incident is about. */
+export const INCIDENT_KINDS = ['upstream', 'budget', 'deadlines', 'store', 'disk', 'reload', 'lag'] as const
+
+export const INCIDENT_PHASES = ['opened', 'closed'] as const
+export type IncidentPhase = (typeof INCIDENT_PHASES)[number]
+
+type IncidentNews = {
+  readonly phase: IncidentPhase
+  readonly id: string
+  readonly about: (typeof INCIDENT_KINDS)[number]
+  /** undefined for trouble of the sidecar's own. */
+  readonly upstream: string | undefined
+  readonly summary: string
+  readonly durationMs: number
+  readonly failed: number
+  readonly refused: number
+  readonly saved: number
+}
+
+/** `dropped`: too many wait. `failed`: given up after many attempts, or refused. */
+export const NOTIFICATION_OUTCOMES = ['delivered', 'failed', 'dropped'] as const
+type NotificationOutcome = (typeof NOTIFICATION_OUTCOMES)[number]
 
 /** What triggered the reading of the configuration: start, changed file, SIGHUP or a call of the control API. */
 export const RELOAD_TRIGGERS = ['start', 'file', 'signal', 'api'] as const
@@ -318,6 +410,23 @@ export type UnkeptCause = (typeof UNKEPT_CAUSES)[number]
 /** Fields of a request whose values the sidecar could not read. */
 export const IGNORED_FIELDS = ['x-request-timeout'] as const
 export type IgnoredField = (typeof IGNORED_FIELDS)[number]
+
+/**
+ * Why a response body that broke off was not resumed. The first five: the response does not allow it, by its length, its
+ * Accept-Ranges, or its validators. `no_answer`: the call for the rest failed. `not_the_rest`: the answer was something else.
+ */
+export type ResumeDenial =
+  | 'no_length'
+  | 'no_ranges'
+  | 'weak_etag'
+  | 'recent_date'
+  | 'no_validator'
+  | 'attempts'
+  | 'budget'
+  | 'client_gone'
+  | 'no_answer'
+  | 'not_the_rest'
+  | 'too_long'
 
 /** Why a retryable outcome was not retried. */
 export const RETRY_DENIALS = [
@@ -391,9 +500,25 @@ export type UpstreamSnapshot = {
   readonly held: number
   /** Open connections to the upstream, including idle ones. */
   readonly connections: number
+  /** Clients that leave held polls before `upTo`. */
+  readonly impatient: readonly ImpatientClient[]
   /** Retries that the budget allows now. */
   readonly retryBudget: number
   readonly breakers: readonly BreakerSnapshot[]
+}
+
+/** Clients of a route with a hold, by their User-Agent. */
+export type ImpatientClient = {
+  readonly route: string
+  /** User-Agent; '' for clients that send none. */
+  readonly client: string
+  /** Time after which they leave a held poll, in ms. */
+  readonly patienceMs: number
+  /** Time for which they are held, in ms; 0 when they are not held. */
+  readonly heldMs: number
+  /** As a warning of `check`: the consequence, and the remedy. */
+  readonly reason: string
+  readonly fix: string
 }
 
 export type EndpointSnapshot = {

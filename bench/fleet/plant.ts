@@ -19,7 +19,7 @@ export type NotedUpstream = {
 }
 
 /** Calls of the path `gpu` take that long, others are answered at once. */
-export const GPU_MS = 100
+const GPU_MS = 100
 
 export async function notedUpstream(): Promise<NotedUpstream> {
   const arrivals = new Map<string, number[]>()
@@ -37,10 +37,13 @@ export async function notedUpstream(): Promise<NotedUpstream> {
     })
     setTimeout(() => response.end('ok'), GPU_MS)
   })
+  const reset = () => {
+    most = atOnce
+  }
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
-  return { port, arrivals, mostAtOnce: () => most, reset: () => void (most = atOnce) }
+  return { port, arrivals, mostAtOnce: () => most, reset }
 }
 
 export type Pod = { readonly url: string; readonly running: Running }
@@ -74,7 +77,7 @@ export type Got = { readonly status: number; readonly ms: number; readonly at: n
 const agent = new Agent({ keepAlive: true, maxSockets: 200 })
 
 /** @returns status 0 when the sidecar is gone. */
-export function ask(url: string): Promise<Got> {
+function ask(url: string): Promise<Got> {
   const at = performance.now()
   return new Promise((resolve) => {
     const done = (status: number) => resolve({ status, ms: performance.now() - at, at })

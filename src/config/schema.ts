@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { redisOrNone, STORE_FORMS, storePlace } from '../checkpoint/place.ts'
+import { INCIDENT_PHASES } from '../events.ts'
 import { HEADER_FORM, MATCH_FORM, namesIn } from '../job/match.ts'
 import type { TimeoutRules } from '../job/timeouts.ts'
 import type { Address } from '../net/listen.ts'
@@ -47,6 +48,17 @@ const collector = text
   .refine((url) => url === '' || isUpstreamUrl(url), { error: `expected ${COLLECTOR_FORMS}` })
   .transform((url) => url.replace(/\/+$/, ''))
   .meta({ title: COLLECTOR_FORMS })
+
+const WEBHOOK_FORMS = "'' or http://… or https://…, without a user or a fragment"
+/** Address of a webhook, perhaps with a token in its path or query; '' for none. */
+const webhook = text
+  .refine((url) => url === '' || isWebhookUrl(url), { error: `expected ${WEBHOOK_FORMS}` })
+  .meta({ title: WEBHOOK_FORMS })
+
+function isWebhookUrl(written: string): boolean {
+  const parsed = URL.canParse(written) ? new URL(written) : undefined
+  return parsed !== undefined && /^https?:$/.test(parsed.protocol) && parsed.username === '' && parsed.hash === ''
+}
 
 const PAIR_FORMS = "'' or name=value,name=value with values percent-encoded"
 const headerList = written(headerPairs, PAIR_FORMS).meta({ type: 'string', title: PAIR_FORMS })
@@ -143,6 +155,19 @@ export const TOP = {
     level: setting(LOG_LEVEL, 'info', 'Lowest level that is logged.'),
     access: setting(flag, true, 'Logs one line for each request.'),
   },
+  notify: {
+    url: setting(
+      webhook,
+      '',
+      'Webhook that is told of incidents (POST, JSON with a text as Slack shows it). Off when empty.',
+    ),
+    on: setting(
+      z.array(oneOf(INCIDENT_PHASES)).min(1, { error: 'names at least one' }),
+      [...INCIDENT_PHASES],
+      'What to tell: that an incident opened, that it closed.',
+    ),
+    timeout: setting(duration('1ms', '1m'), '5s', 'Timeout of one call to the webhook.'),
+  },
   checkpoints: {
     store: setting(
       written(storePlace, STORE_FORMS).meta({ type: 'string', title: STORE_FORMS }),
@@ -191,6 +216,13 @@ export const TOP = {
     celery: {
       broker: setting(redis, '', 'Redis broker of the Celery workers to check. Not checked when empty.'),
       timeout: setting(duration('1ms', '1m'), '2s', 'Time for the workers to answer.'),
+      busyFor: setting(
+        duration('0s', '24h'),
+        '1h',
+        'Longest time for which no worker may answer before the check fails: with --pool=solo a worker does not while a task runs. 0s for none.',
+      ),
+      keyPrefix: setting(text.max(200), '', "global_keyprefix of the workers' broker_transport_options."),
+      queues: setting(listOf(text), [], 'Names of queues whose waiting tasks are counted in the details.'),
     },
   },
 } as const satisfies Block
@@ -212,6 +244,11 @@ const route = z.strictObject({
   ...partial(joined([ROUTE, ROUTE_ONLY])).shape,
 })
 
+const routes = z.array(route).max(1000, { error: 'has more than 1000 routes' })
+
+/** Names of upstreams and of route sets. */
+const name = z.string().regex(NAME, { error: 'a name has small letters, digits and inner hyphens, 63 at most' })
+
 const upstream = z
   .strictObject({
     ...partial(UPSTREAM).shape,
@@ -228,10 +265,10 @@ const upstream = z
     health: UPSTREAM_HEALTH.describe(
       'Health check of the upstream. Shown in /health; a success lets an open breaker probe early.',
     ).optional(),
-    routes: z
-      .array(route)
-      .max(1000, { error: 'has more than 1000 routes' })
-      .describe('Requests with settings of their own. The first route that matches applies.')
+    routes: routes
+      .describe(
+        'Requests with settings of their own. The first route that matches applies. { use: name } stands for the routes of a set.',
+      )
       .optional(),
   })
   .refine((upstream) => upstream.url === undefined || upstream.urls === undefined, {
@@ -249,11 +286,12 @@ export const FILE = z.strictObject({
   defaults: partial(UPSTREAM)
     .describe('Settings of every upstream. An upstream, then a route, overrides them key by key.')
     .optional(),
+  routeSets: z
+    .record(name, routes)
+    .describe('Lists of routes by name, for upstreams with the same routes: { use: name } among their routes.')
+    .optional(),
   upstreams: z
-    .record(
-      z.string().regex(NAME, { error: 'a name has small letters, digits and inner hyphens, 63 at most' }),
-      upstream,
-    )
+    .record(name, upstream)
     .refine((all) => Object.keys(all).length > 0, { error: 'at least one upstream is needed' })
     .refine((all) => Object.keys(all).length <= 1000, { error: 'has more than 1000 upstreams' })
     .describe('Upstreams, by name.'),
@@ -312,6 +350,7 @@ export type Config = ServicePolicies & {
     readonly metricsListen: Address | undefined
   }
   readonly log: Values<typeof TOP.log>
+  readonly notify: Values<typeof TOP.notify>
   readonly checkpoints: Values<typeof TOP.checkpoints>
   readonly tracing: Values<typeof TOP.tracing>
   readonly health: Values<typeof TOP.health>

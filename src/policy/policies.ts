@@ -14,6 +14,7 @@ import { deadlinePolicy } from './deadline/policy.ts'
 import { failureWhenPolicy } from './failure-when/policy.ts'
 import { hedgePolicy } from './hedge/policy.ts'
 import { holdPolicy } from './hold/policy.ts'
+import { jobsPolicy } from './jobs/policy.ts'
 import { limitsPolicy } from './limits/policy.ts'
 import { observedTimeoutPolicy, observePolicy } from './observe/policy.ts'
 import { pathsPolicy } from './paths/policy.ts'
@@ -34,6 +35,8 @@ const ORDER = [
   resumePolicy,
   // Outside everything that a request takes for an attempt: in its back-off it holds no turn, no slot and no connection.
   retryPolicy,
+  // Inside the hold and the retry: each response of the upstream that tells of a job is seen, also one that no client gets.
+  jobsPolicy,
   // Before the rest: a call that waits for the upstream's own limit, or for its breaker, holds nothing either.
   pathsPolicy,
   patiencePolicy,

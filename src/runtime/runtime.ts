@@ -171,6 +171,7 @@ function traitsOf(place: FullPlace, rules: TimeoutRules): RouteTraits {
     idempotent: false,
     idempotentMethods: new Set(),
     jobs: undefined,
+    jobLink: undefined,
     bodyLimits: { memory: 0, disk: 0 },
     mayBeRefused: false,
     timeouts: NO_TIMEOUTS,
@@ -205,6 +206,7 @@ function snapshotOf(upstream: UpstreamState, deps: Deps): UpstreamSnapshot {
     slowdown: parts.find(({ slowdown }) => slowdown !== undefined)?.slowdown,
     held: sum('held'),
     connections: endpoints.reduce((total, { wire }) => total + wire.open(), 0),
+    impatient: parts.flatMap(({ impatient = [] }) => impatient),
     retryBudget: sum('retryBudget'),
     breakers: parts.flatMap(({ breakers = [] }) => breakers),
   }

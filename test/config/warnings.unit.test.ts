@@ -8,12 +8,17 @@ import { formatWarnings, RULE_NAMES, warningsOf } from '../../src/config/warning
 function warned(text: string, env: Record<string, string> = {}) {
   const loaded = loadConfig(text, 'test.yaml', env)
   if (!loaded.ok) throw new Error(formatFaults(loaded.faults))
-  return warningsOf(loaded.config, loaded.origins)
+  return warningsOf(loaded.config, loaded.origins, () => 900e9)
 }
 
 /** A file with one upstream that has these settings, and defaults for all others. */
 const web = (settings: string, top = '') => `${top}upstreams:\n  web: { url: http://web, ${settings} }\n`
 const route = (settings: string) => web(`routes: [{ ${settings} }]`)
+/** A route that creates jobs, and one with these settings that polls them. */
+const jobs = (id: string, poll: string, method = 'POST') =>
+  web(
+    `routes: [{ match: "${method} /jobs", idempotent: true, creates: { id: ${id} } }, { match: "GET /jobs/{id}", ${poll} }]`,
+  )
 const setting = (field: string) =>
   `upstreams:\n  web:\n    url: http://web\n    headers:\n      request:\n        set:\n          ${field}\n`
 const defaults = (settings: string) => `defaults: { ${settings} }\nupstreams: { web: { url: http://web } }`
@@ -33,6 +38,34 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
     'upstreams.web.timeout.total',
     web('timeout: { total: 11s }'),
     web('timeout: { attempt: 60s }'),
+  ],
+  [
+    'attempt-hardly-possible',
+    'upstreams.web.timeout.attempt',
+    web('timeout: { attempt: 49ms }'),
+    web('timeout: { attempt: 50ms }'),
+  ],
+  [
+    'name-taken-literally',
+    'upstreams.web.routes.0.match',
+    route("match: 'GET /jobs/:id'"),
+    route("match: 'GET /a:id'"),
+  ],
+  ['name-taken-literally', 'upstreams.web.routes.0.match', route("match: 'GET /x/$id'"), route("match: 'GET /x/$'")],
+  [
+    'name-taken-literally',
+    'upstreams.web.routes.0.match',
+    route("match: 'GET /<int:id>/y'"),
+    route("match: 'GET /<>'"),
+  ],
+  ['name-taken-literally', 'upstreams.web.routes.0.match', route("match: 'GET /[id]'"), route("match: 'GET /a[id]'")],
+  ['listener-open', 'listen', web('', 'listen: 0.0.0.0:8080\n'), web('', 'listen: 127.0.0.1:8080\n')],
+  ['listener-open', 'upstreams.web.listen', web('listen: 10.0.0.7:80'), web('listen: 127.0.0.2:80')],
+  [
+    'failed-and-completed',
+    'upstreams.web.routes.0.failureWhen.completed',
+    route('match: GET /, failureWhen: { json: /s, in: [failed, Done], completed: [done, ok] }'),
+    route('match: GET /, failureWhen: { json: /s, in: [failed], completed: [done, ok] }'),
   ],
   [
     'connect-over-total',
@@ -231,6 +264,36 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
     route('match: GET /query-job, failureWhen: { json: /s, in: [failed], oncePer: { query: job_id } }'),
   ],
   [
+    'job-never-learned',
+    'upstreams.web.routes.0.job',
+    route('match: "GET /jobs/{id}", job: id'),
+    jobs('{ json: /id }', 'job: id, failureWhen: { json: /s, in: [failed] }'),
+  ],
+  [
+    'created-and-never-asked-for',
+    'upstreams.web.routes.0.creates',
+    jobs('{ json: /id }', 'completedWhen: { status: [200] }'),
+    jobs('{ json: /id }', 'job: id, completedWhen: { status: [200] }'),
+  ],
+  [
+    'job-end-never-seen',
+    'upstreams.web.routes.0.creates',
+    jobs('{ json: /id }', 'job: id'),
+    jobs('{ json: /id }', 'job: id, completedWhen: { status: [200] }'),
+  ],
+  [
+    'creates-on-get',
+    'upstreams.web.routes.0.creates',
+    jobs('{ json: /id }', 'job: id, completedWhen: { status: [200] }', 'GET'),
+    jobs('{ json: /id }', 'job: id, completedWhen: { status: [200] }', 'PUT'),
+  ],
+  [
+    'deadline-bounds-no-poll',
+    'upstreams.web.routes.1.job',
+    jobs('{ json: /id }, deadline: 1h', 'job: { json: /id }, completedWhen: { status: [200] }'),
+    jobs('{ json: /id }', 'job: { json: /id }, completedWhen: { status: [200] }'),
+  ],
+  [
     'text-for-another-type',
     'upstreams.web.routes.0.hold',
     route('match: GET /, hold: { json: /done, in: ["false"], every: 2s, upTo: 20s }'),
@@ -341,6 +404,18 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
     web('', 'control: { token: 0123456789abcdef }\n'),
   ],
   [
+    'notify-unencrypted',
+    'notify.url',
+    web('', 'notify: { url: "http://hooks.example.com/T1" }\n'),
+    web('', 'notify: { url: "http://127.0.0.1:9000/hook" }\n'),
+  ],
+  [
+    'notify-without-opened',
+    'notify.on',
+    web('', 'notify: { url: "https://hooks.example.com/T1", on: [closed] }\n'),
+    web('', 'notify: { url: "https://hooks.example.com/T1", on: [opened] }\n'),
+  ],
+  [
     'checkpoints-in-memory',
     'checkpoints.store',
     web('', 'checkpoints: { store: "memory:" }\n'),
@@ -351,6 +426,12 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
     'health.critical',
     web('', 'health: { critical: [redis] }\n'),
     web('', 'health: { critical: [redis], redis: "redis://r" }\n'),
+  ],
+  [
+    'disk-limit-over-size',
+    'health.disk.failBelow',
+    web('', 'health: { disk: { warnBelow: 950GB, failBelow: 900GB } }\n'),
+    web('', 'health: { disk: { warnBelow: 899GB, failBelow: 800GB } }\n'),
   ],
   [
     'disk-warns-late',

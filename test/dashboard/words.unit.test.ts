@@ -50,6 +50,7 @@ test('jobs are sorted by nearest deadline; jobs past their deadline come last', 
     started_at: '2026-01-01T00:00:00Z',
     deadline_at: leftS === null ? null : new Date(Date.UTC(2026, 0, 1) + leftS * 1000).toISOString(),
     time_left_s: leftS === null ? null : Math.max(0, leftS),
+    life: null,
   })
   const told = [job('over-long-ago', -900), job('over', -5), job('far', 900), job('near', 9), job('free', null)]
   const jobs = new Map(told.map((one) => [one.job_id, { ...one, readAtMs: 0 }]))

@@ -48,8 +48,11 @@ test('relay: a response that is resumed while another one is parsed arrives whol
         startedAt: 0,
         clientTimeoutMs: undefined,
         jobDeadlineAt: undefined,
+        job: undefined,
+        newJob: undefined,
         timeouts: TIMEOUTS,
         client: new Link(() => {}),
+        readsWhole: () => false,
         trace: undefined,
       }
       const nothing = () => {}

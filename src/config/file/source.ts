@@ -12,6 +12,7 @@ import {
   type Pair,
   parseDocument,
   visit,
+  type YAMLMap,
 } from 'yaml'
 
 export type Path = readonly PropertyKey[]
@@ -43,6 +44,9 @@ export class Source {
   readonly #text: string
   readonly #lines = new LineCounter()
   readonly #written: readonly string[]
+  /** Values that are never shown. */
+  readonly #hidden: Range[] = []
+  #writtenAt = (path: Path): Path => path
 
   constructor(text: string) {
     this.#text = text
@@ -52,6 +56,8 @@ export class Source {
       lineCounter: this.#lines,
       prettyErrors: false,
       uniqueKeys: false,
+      // YAML 1.1's `<<: *block`, for blocks that several upstreams share.
+      merge: true,
       logLevel: 'error',
     })
   }
@@ -63,12 +69,16 @@ export class Source {
     return [...errors.slice(0, 1), ...warnings].map(({ pos, message, code }) => {
       const place = this.#place(pos)
       const isBareReference = (this.#written[place.line - 1] ?? '').slice(0, place.column).endsWith('${')
+      if (code === 'MULTIPLE_DOCS')
+        return { place, message: 'a second document begins here: the sidecar reads one, so put all upstreams into it' }
       if (isBareReference) return { place, message: 'inside { } a value with ${…} has to be quoted' }
-      return { place, message: code === 'RESOURCE_EXHAUSTION' ? TOO_DEEP : message.slice(0, MESSAGE_CHARS) }
+      if (code === 'RESOURCE_EXHAUSTION') return { place, message: TOO_DEEP }
+      // Not the tag itself: a secret that begins with ! is one. The excerpt shows it where it may.
+      return { place, message: code === 'TAG_RESOLVE_FAILED' ? 'unknown tag' : message.slice(0, MESSAGE_CHARS) }
     })
   }
 
-  /** A document that is too deep or has too many aliases, found before anything walks it by recursion. */
+  /** A document that is too deep, or whose aliases are too many or stand for nothing, found before anything walks it by recursion. */
   excess(): TextFault | undefined {
     const left: { readonly node: unknown; readonly depth: number }[] = [{ node: this.document.contents, depth: 0 }]
     let aliases = 0
@@ -77,6 +87,7 @@ export class Source {
       const fault = (message: string) => ({ place: this.#place(rangeOf(node) ?? [0, 0]), message })
       if (depth > MAX_DEPTH) return fault(TOO_DEEP)
       if (isAlias(node)) aliases += 1
+      if (isAlias(node) && node.resolve(this.document) === undefined) return fault('no anchor before has this name')
       if (aliases > MAX_ALIASES) return fault(`there are more than ${MAX_ALIASES} aliases`)
       const inner = isMap(node) || isSeq(node) ? node.items : isPair(node) ? [node.key, node.value] : []
       for (const next of inner) left.push({ node: next, depth: depth + 1 })
@@ -100,8 +111,18 @@ export class Source {
     return faults
   }
 
+  /** From now on paths are those of the values after route sets are in place. @param writtenAt gives the path in the file. */
+  rearrange(writtenAt: (path: Path) => Path): void {
+    this.#writtenAt = writtenAt
+  }
+
+  /** The path in the file of a path into its values. */
+  pathAt(path: Path): Path {
+    return this.#writtenAt(path)
+  }
+
   has(path: Path): boolean {
-    return this.#find(path).depth === path.length
+    return this.#find(path).depth === this.pathAt(path).length
   }
 
   /** The value at a path, or the nearest one on the way. */
@@ -123,14 +144,36 @@ export class Source {
     return this.#text.slice(from, to)
   }
 
+  /** The plain value at a path; undefined for a map or a list. It may come from the environment: not for a message. */
+  scalarAt(path: Path): unknown {
+    const { node } = this.#find(path)
+    const inside = isAlias(node) ? node.resolve(this.document) : node
+    return isScalar(inside) ? inside.value : undefined
+  }
+
   nodePlace(node: Node): Place {
     return this.#place(rangeOf(node) ?? [0, 0])
   }
 
-  /** A line without its end. Of a value below `headers.….set`, which may be a secret, it has stars. */
+  /** Shows stars for the value at a path from now on: that of an unknown key may be a secret whose key is misspelt. */
+  hide(path: Path): void {
+    const { pair, depth } = this.#find(path)
+    const range = depth === this.pathAt(path).length ? rangeOf(pair?.value) : undefined
+    if (range !== undefined) this.#hidden.push(range)
+  }
+
+  /** A line without its end. Of a hidden value, or one below `headers.….set`, which may be a secret, it has stars. */
   line(number: number): string {
-    const line = this.#written[number - 1]?.replace(/\r$/, '') ?? ''
+    const line = this.#withoutHidden(number, this.#written[number - 1]?.replace(/\r$/, '') ?? '')
     return this.#isBelowSet(number) ? withoutValue(line) : line
+  }
+
+  #withoutHidden(number: number, whole: string): string {
+    const start = this.#lines.lineStarts[number - 1] ?? 0
+    return this.#hidden.reduce((line, [from, to]) => {
+      const [first, end] = [Math.max(0, from - start), Math.min(line.length, to - start)]
+      return first < end ? line.slice(0, first) + '*'.repeat(end - first) + line.slice(end) : line
+    }, whole)
   }
 
   /** Looks at indentation alone, since a faulty file may have no structure. */
@@ -149,10 +192,10 @@ export class Source {
     let node: unknown = this.document.contents
     let pair: Pair | undefined
     let depth = 0
-    for (const key of path) {
+    for (const key of this.pathAt(path)) {
       const inside = isAlias(node) ? node.resolve(this.document) : node
       if (isMap(inside)) {
-        const found = inside.items.find((item) => isScalar(item.key) && String(item.key.value) === String(key))
+        const found = this.#pairIn(inside, key)
         if (found === undefined) break
         pair = found
         node = found.value ?? found.key
@@ -165,6 +208,20 @@ export class Source {
     return { pair, node, depth }
   }
 
+  /** A map's own key, or else that of a block which it merges in. */
+  #pairIn(map: YAMLMap, key: PropertyKey): Pair | undefined {
+    const own = map.items.find((item) => isScalar(item.key) && String(item.key.value) === String(key))
+    if (own !== undefined) return own
+    const merged = map.items.filter((item) => isScalar(item.key) && isMergeKey(item.key.value))
+    const blocks = merged.flatMap(({ value }) => (isSeq(value) ? value.items : [value]))
+    for (const one of blocks) {
+      const block = isAlias(one) ? one.resolve(this.document) : one
+      const found = isMap(block) ? this.#pairIn(block, key) : undefined
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+
   #place([from, to]: Range): Place {
     const { line, col } = this.#lines.linePos(from)
     const [first = ''] = this.#text.slice(from, Math.min(to, from + SHOWN_CHARS + 1)).split('\n')
@@ -172,6 +229,8 @@ export class Source {
     return { line: Math.max(1, line), column: Math.max(1, col), text: text.trimEnd() }
   }
 }
+
+const isMergeKey = (key: unknown) => typeof key === 'symbol' && key.description === '<<'
 
 const indentOf = (line: string) => line.length - line.trimStart().length
 

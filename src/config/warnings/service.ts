@@ -1,15 +1,16 @@
 /** Warnings about the sidecar as a whole. */
 
+import type { Address } from '../../net/listen.ts'
 import { computeTimeout, type Inputs } from '../../job/timeouts.ts'
 import { hostname, isLoopback } from '../../net/loopback.ts'
-import { writtenMs } from '../kinds/units.ts'
+import { writtenBytes, writtenMs } from '../kinds/units.ts'
 import type { Rules } from '../../policy/scope.ts'
-import type { FileScope } from './rule.ts'
+import type { FileScope, ServiceScope } from './rule.ts'
 
 /** Shortest token without a warning, in characters. Shorter ones can be guessed. */
 const TOKEN_CHARS = 16
 
-export const SERVICE: Rules<FileScope> = {
+export const SERVICE: Rules<ServiceScope> = {
   'control-open': ({ config: { control } }) =>
     isLoopback(control.listen.host)
       ? undefined
@@ -19,6 +20,18 @@ export const SERVICE: Rules<FileScope> = {
             'everybody who reaches this address can read checkpoints and guess the token, and the token travels unencrypted',
           fix: 'control.listen on 127.0.0.1, and control.metricsListen for Prometheus and the probes',
         },
+
+  'listener-open': ({ config: { listen, upstreams } }) => {
+    const open = (address: Address | undefined) => address !== undefined && !isLoopback(address.host)
+    const upstream = upstreams.find((one) => open(one.listen))
+    if (!open(listen) && upstream === undefined) return undefined
+    return {
+      at: [open(listen) ? 'listen' : `upstreams.${upstream?.name}.listen`],
+      reason:
+        'everybody who reaches this address can call the upstreams through the sidecar, with the credentials that it adds',
+      fix: "127.0.0.1, which the pod's own containers reach; where other hosts are meant to call, --allow listener-open",
+    }
+  },
 
   'token-short': ({ config: { control } }) =>
     control.token === '' || control.token.length >= TOKEN_CHARS
@@ -49,12 +62,32 @@ export const SERVICE: Rules<FileScope> = {
           fix: 'an https:// endpoint, or a collector on this machine that has the credentials',
         },
 
+  'notify-unencrypted': ({ config: { notify } }) =>
+    !/^http:/.test(notify.url) || isLoopback(hostname(new URL(notify.url).host))
+      ? undefined
+      : {
+          at: ['notify.url'],
+          reason:
+            'incidents, with paths of requests and ids of jobs, travel unencrypted to the webhook, and so does a token in its address',
+          fix: 'an https:// address',
+        },
+
+  'notify-without-opened': ({ config: { notify } }) =>
+    notify.url === '' || notify.on.includes('opened')
+      ? undefined
+      : {
+          at: ['notify.on'],
+          reason: 'the webhook is told of an incident only when it is over: one that lasts is never told',
+          fix: 'on: [opened, closed]',
+        },
+
   'checkpoints-in-memory': ({ config: { checkpoints } }) =>
     checkpoints.store.kind !== 'memory'
       ? undefined
       : {
           at: ['checkpoints.store'],
-          reason: 'checkpoints and jobs are lost when the sidecar ends, and it ends with the service that needs them',
+          reason:
+            'checkpoints, jobs, history and incidents are lost when the sidecar ends, and it ends with the service that needs them',
           fix: 'store: file:<folder on a volume>, or redis://…',
         },
 
@@ -101,6 +134,18 @@ export const SERVICE: Rules<FileScope> = {
       at: ['health.critical'],
       reason: `${off} is critical, and ${key} is empty: the check does not run, and the service is healthy without it`,
       fix: `${key}, or a list without ${off}`,
+    }
+  },
+
+  'disk-limit-over-size': ({ config: { health }, diskBytes }) => {
+    const { path, failBelow, warnBelow } = health.disk
+    const total = diskBytes(path)
+    const name = failBelow >= total ? 'failBelow' : 'warnBelow'
+    if (warnBelow < total && failBelow < total) return undefined
+    return {
+      at: [`health.disk.${name}`, 'health.disk.path', 'health'],
+      reason: `the file system of ${path} has ${writtenBytes(total)} in all: less than ${name}, in whose place a share of it applies`,
+      fix: 'limits below its size, or the path of the volume that is meant',
     }
   },
 

@@ -4,7 +4,7 @@ import { Counter, Gauge, Histogram } from 'prom-client'
 import type { FaultCode } from '../../errors.ts'
 import { type Event, FAULT_PLACES, type RequestEvent } from '../../events.ts'
 import type { AnyRegistry } from './gauges.ts'
-import { ATTEMPT_LIMITS, METRICS, REQUEST_LIMITS, SECONDS, type StatusClass } from './metric-table.ts'
+import { ATTEMPT_LIMITS, JOB_SECONDS, METRICS, REQUEST_LIMITS, SECONDS, type StatusClass } from './metric-table.ts'
 import { countReloads } from '../log/reload-report.ts'
 import { createRouteSeries, type RouteSeries } from './route-series.ts'
 
@@ -23,6 +23,9 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
   let scrapes = 0
   const unrouted = new Counter({ ...METRICS.unrouted, registers })
   const transitions = new Counter({ ...METRICS.breakerTransitions, registers })
+  const jobs = new Counter({ ...METRICS.jobs, registers })
+  const jobSeconds = new Histogram({ ...METRICS.jobSeconds, buckets: JOB_SECONDS, registers })
+  const jobsUnlearned = new Counter({ ...METRICS.jobsUnlearned, registers })
   const inputsRefused = new Counter({ ...METRICS.inputsRefused, registers })
   const ignoredFields = new Counter({ ...METRICS.ignoredFields, registers })
   const nameResolutions = new Counter({ ...METRICS.nameResolutions, registers })
@@ -32,6 +35,8 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
   const stalledSeconds = new Counter({ ...METRICS.stalledSeconds, registers })
   // Starts at 0, so that the first fault is an increase.
   for (const where of FAULT_PLACES) faults.inc({ where }, 0)
+  const incidents = new Counter({ ...METRICS.incidents, registers })
+  const notifications = new Counter({ ...METRICS.notifications, registers })
   const setAside = new Counter({ ...METRICS.storesSetAside, registers })
   const clockJumps = new Counter({ ...METRICS.clockJumps, registers })
   const spans = new Counter({ ...METRICS.spans, registers })
@@ -79,6 +84,16 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
         return
       case 'job_seen':
         routes.of(event.ref).jobsSeen(event.outcome).inc()
+        return
+      case 'job_ended': {
+        const { outcome, durationMs } = event
+        const { upstream, route } = event.ref
+        jobs.inc({ upstream, route, outcome })
+        jobSeconds.observe({ upstream, route, outcome }, durationMs / 1000)
+        return
+      }
+      case 'job_unlearned':
+        jobsUnlearned.inc({ upstream: event.ref.upstream, route: event.ref.route, why: event.why })
         return
       case 'shared':
         routes.of(event.ref).shared(event.by).inc()
@@ -149,6 +164,12 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
       case 'fault':
         faults.inc({ where: event.where })
         return
+      case 'incident':
+        if (event.phase === 'opened') incidents.inc({ about: event.about })
+        return
+      case 'notification':
+        notifications.inc({ outcome: event.outcome })
+        return
       case 'store_set_aside':
         setAside.inc()
         return
@@ -157,9 +178,14 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
         return
       case 'reload':
         countReload(event)
-        if (event.changes.removed.length > 0) forgetSeries([...routes.all, transitions], present()).catch(fault)
+        if (event.changes.removed.length > 0)
+          forgetSeries([...routes.all, transitions, jobs, jobSeconds, jobsUnlearned], present()).catch(fault)
         return
+      case 'job_created':
+      case 'job_reported':
+      case 'hold_outlasts_client':
       case 'config_warning':
+      case 'disk':
       case 'secret_file':
       case 'not_http':
       case 'few_descriptors':

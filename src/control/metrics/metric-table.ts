@@ -71,6 +71,12 @@ export const METRICS = {
     ['outcome'],
   ),
   jobsSeen: counter('jobs_seen_total', 'Jobs whose response reported completion or failure', [...ROUTE, 'outcome']),
+  jobs: counter('jobs_total', 'Jobs that ended, by the route that created them', [...ROUTE, 'outcome']),
+  jobSeconds: histogram('job_duration_seconds', 'Time from the creation of a job to its end', [...ROUTE, 'outcome']),
+  jobsUnlearned: counter('jobs_unlearned_total', 'Jobs that were created and whose id could not be read', [
+    ...ROUTE,
+    'why',
+  ]),
   timeouts: counter('timeouts_total', 'Attempts and requests ended by a time limit', [...ROUTE, 'kind']),
   computedSeconds: histogram('computed_timeout_seconds', "Timeouts computed from a job's shape", [...ROUTE, 'timeout']),
   retries: counter('retries_total', 'Retries, by the status or the reason that caused them', [...ROUTE, 'cause']),
@@ -113,6 +119,8 @@ export const METRICS = {
     [],
   ),
   clockJumps: counter('clock_jumps_total', 'Jumps of the wall clock by a minute or more', []),
+  incidents: counter('incidents_total', 'Incidents that began, by what they are about', ['about']),
+  notifications: counter('notifications_total', 'Messages about incidents to the webhook', ['outcome']),
   faults: counter('faults_total', 'Faults inside the sidecar, by the entry point where they occurred', ['where']),
   inFlight: gauge('requests_in_flight', 'Requests that hold a concurrency slot of the upstream', ['upstream']),
   queued: gauge(
@@ -172,5 +180,8 @@ export const METRICS = {
   buildInfo: gauge('build_info', 'Always 1', ['service', 'version', 'node']),
 }
 
-/** Bucket bounds of each histogram, from a millisecond to ten minutes: cached answers and rendered videos share them. */
+/** Bucket bounds of the duration of jobs: from a second to a day. */
+export const JOB_SECONDS = [1, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43_200, 86_400]
+
+/** Bucket bounds of each other histogram, from a millisecond to ten minutes: cached answers and rendered videos share them. */
 export const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]

@@ -30,7 +30,8 @@ export function createMetrics(about: { service: string; version: string }, snaps
     const isOpen = accept.includes('application/openmetrics-text')
     registry.setContentType(isOpen ? Registry.OPENMETRICS_CONTENT_TYPE : Registry.PROMETHEUS_CONTENT_TYPE)
     show(snapshot())
-    const body = await registry.metrics()
+    // prom-client writes Nan, which strict parsers refuse, for a mean of no samples.
+    const body = (await registry.metrics()).replaceAll(' Nan\n', ' NaN\n')
     counts.scraped()
     // For OpenMetrics prom-client removes `_total` from its counters' names permanently. The text format needs it.
     for (const { metric, name } of names) metric.name = name

@@ -28,6 +28,16 @@ const UPSTREAM = z.object({
   limit: z.int(),
   slowdown: z.number().nullable(),
   held: z.int(),
+  impatient: z.array(
+    z.object({
+      route: z.string(),
+      client: z.string(),
+      patience_ms: z.number(),
+      held_ms: z.number(),
+      reason: z.string(),
+      fix: z.string(),
+    }),
+  ),
   connections: z.int(),
   retry_budget: z.int(),
   requests: z.object({ total: z.int(), failed: z.int() }),
@@ -53,12 +63,14 @@ const FAILURE = z.object({
   path: z.string(),
   status: z.int(),
   reason: z.string().nullable(),
+  refused: z.boolean().describe('by the sidecar, without an attempt'),
   attempts: z.int(),
   total_ms: z.number(),
   history: z.array(
     z.object({ at_ms: z.number(), ms: z.number(), outcome: z.string(), endpoint: z.string().nullable() }),
   ),
   request_id: z.string(),
+  trace_id: z.string().nullable(),
 }) satisfies z.ZodType<Failure>
 const NAME = z.string().regex(/^[a-z0-9-]{1,63}$/, { error: 'not a name of an upstream' })
 
@@ -151,6 +163,11 @@ function shownUpstream(snapshot: UpstreamSnapshot, recent: Recent, failures: Fai
     limit: snapshot.limit,
     slowdown: snapshot.slowdown ?? null,
     held: snapshot.held,
+    impatient: snapshot.impatient.map(({ patienceMs, heldMs, ...one }) => ({
+      ...one,
+      patience_ms: patienceMs,
+      held_ms: heldMs,
+    })),
     connections: snapshot.connections,
     retry_budget: snapshot.retryBudget,
     requests: { total: totals.requests, failed: totals.failed },
