@@ -95,7 +95,7 @@ export async function offer(perSecond: number, ms: number, target: () => string 
   let at = performance.now()
   while (at < until) {
     at += (-Math.log(1 - Math.random()) * 1_000) / perSecond
-    await new Promise((resolve) => setTimeout(resolve, at - performance.now()))
+    await new Promise((resolve) => setTimeout(resolve, Math.max(1, at - performance.now())))
     const url = target()
     if (url !== undefined) all.push(ask(url))
   }

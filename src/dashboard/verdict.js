@@ -32,6 +32,9 @@ export function concernsOf(state) {
   const isRefused = state.config?.last_reload?.outcome === 'refused'
   return [
     ...upstreams.sort((a, b) => b.gravity - a.gravity),
+    ...(state.ownShares.length > 0
+      ? [{ words: `fleet: own share of ${state.ownShares.join(', ')}`, at: 'upstreams-title' }]
+      : []),
     ...(isRefused ? [{ words: 'last reload refused', at: 'config-title' }] : []),
   ]
 }

@@ -1,32 +1,16 @@
-import { createServer } from 'node:http'
 import { once } from 'node:events'
+import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type Clock, systemClock } from '../../src/clock.ts'
 import { startProxy } from '../support/proxy.ts'
 import type { Scope } from '../support/scripted-upstream.ts'
 
-export type Arrivals = {
-  readonly url: string
-  /** Monotonic ms of each request's arrival. */
-  readonly at: number[]
-  inFlight: number
-  most: number
-}
-
-/** An upstream that notes when it was called. @param answerMs time to each answer. */
-export async function notingUpstream(t: Scope, answerMs = 0, status = () => 200): Promise<Arrivals> {
-  const arrivals = { url: '', at: [] as number[], inFlight: 0, most: 0 }
+/** An upstream that notes the monotonic ms of each call. */
+export async function notingUpstream(t: Scope): Promise<{ readonly url: string; readonly at: number[] }> {
+  const at: number[] = []
   const server = createServer((_request, response) => {
-    arrivals.at.push(performance.now())
-    arrivals.inFlight += 1
-    arrivals.most = Math.max(arrivals.most, arrivals.inFlight)
-    response.on('close', () => {
-      arrivals.inFlight -= 1
-    })
-    systemClock.after(answerMs, () => {
-      response.statusCode = status()
-      response.end('ok')
-    })
+    at.push(systemClock.now())
+    response.end('ok')
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -34,42 +18,28 @@ export async function notingUpstream(t: Scope, answerMs = 0, status = () => 200)
     server.closeAllConnections()
     server.close()
   })
-  arrivals.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  return arrivals
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, at }
 }
 
-/** Starts sidecars that share one Redis, on the system's clock. */
-export async function startFleet(
-  t: Scope,
-  port: number,
-  count: number,
-  web: object,
-  top: object = {},
-  clocks: readonly Clock[] = [],
-) {
+/** A clock that is wrong: the wall clock by an hour, the monotonic one by its origin and a thousandth of its pace. */
+const skewed = (by: number): Clock => ({
+  ...systemClock,
+  now: () => systemClock.now() * (1 + by / 1_000) + by * 1e6,
+  wallNow: () => systemClock.wallNow() + by * 3_600_000,
+})
+
+/** Starts sidecars that share one Redis, each with a clock that is wrong in its own way. */
+export async function startFleet(t: Scope, port: number, count: number, web: object, top: object = {}) {
   const fleet = { redis: `redis://127.0.0.1:${port}/0`, name: 'test', pods: count }
   const pods = []
   for (let i = 0; i < count; i += 1) {
-    const clock = clocks[i] ?? systemClock
     const proxy = await startProxy(t, {
-      clock,
-      newId: () => `pod-${i}-${Math.random().toString(36).slice(2)}`,
-      random: Math.random,
+      clock: skewed(i),
+      newId: () => `pod-${i}`,
       upstreams: { web: { listen: '127.0.0.1:0', retry: { attempts: 1 }, ...web } },
       top: { fleet, ...top },
     })
     pods.push({ proxy, url: proxy.own('web') })
   }
   return pods
-}
-
-/** Largest number of calls within any window of that length. */
-export function mostWithin(times: readonly number[], perMs: number): number {
-  const sorted = [...times].sort((a, b) => a - b)
-  let [most, from] = [0, 0]
-  for (const [i, at] of sorted.entries()) {
-    while ((sorted[from] ?? at) <= at - perMs) from += 1
-    most = Math.max(most, i - from + 1)
-  }
-  return most
 }
