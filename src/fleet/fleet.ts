@@ -4,7 +4,7 @@
  */
 
 import { RedisClient } from '../checkpoint/redis/client.ts'
-import type { RedisTls } from '../checkpoint/redis/connection.ts'
+import type { TlsTexts } from '../net/tls-files.ts'
 import type { RedisTarget } from '../checkpoint/place.ts'
 import type { Script } from '../checkpoint/redis/scripts.ts'
 import type { Timer } from '../clock.ts'
@@ -20,7 +20,7 @@ export type FleetSettings = {
   readonly name: string
   /** Number of sidecars before any is known. */
   readonly pods: number
-  readonly tls: RedisTls
+  readonly tls: TlsTexts
   /** Name of this machine or pod, for those who look at the fleet. */
   readonly host: string
 }
@@ -83,10 +83,8 @@ export class Fleet implements Peers {
       const news = readNews(text, this.#id)
       if (news !== undefined) this.#hear(news)
     })
-    void this.#listening.connect()
-    void this.#client.connect().then(() => {
-      if (!this.#isClosed) this.#beat()
-    })
+    for (const client of [this.#listening, this.#client]) client.connect()
+    this.#beat()
   }
 
   get status(): FleetStatus {
