@@ -389,7 +389,7 @@ test.each([
     'timeout: 30s',
     'timeout expected keys below it: say which one 30s is for, connect, attempt, total, idle, useful or tunnel',
   ],
-  ['concurrency: 10', 'concurrency expected keys below it: say which one 10 is for, max or queue'],
+  ['concurrency: 10', 'concurrency expected keys below it: say which one 10 is for, max, queue or fleet'],
   ['rewrite: true', 'rewrite expected false, or keys below it: headers, json ({})'],
   [
     'timeout: { attempt: 12000 }',
