@@ -2,6 +2,7 @@ import { ControlPlane } from './control/control-plane.ts'
 import { Observers } from './control/observers.ts'
 import type { Deps } from './deps.ts'
 import { type Emit, emitTo } from './events.ts'
+import { fleetOf } from './fleet/join.ts'
 import { JobBook } from './job/book.ts'
 import { type App, Lifecycle, type Outside } from './lifecycle.ts'
 import { putInForce } from './reload/put-in-force.ts'
@@ -21,7 +22,9 @@ export async function startApp(given: Given, outside: Outside, source: ConfigSou
   const { clock, random, newId, version, resolve, logTo } = outside
   const folds: Emit[] = []
   const life = new Lifecycle(clock)
-  const deps: Deps = { clock, random, newId, emit: emitTo(folds), isDraining: () => life.isDraining }
+  const alone: Deps = { clock, random, newId, emit: emitTo(folds), isDraining: () => life.isDraining }
+  const fleet = await fleetOf(config, (news) => data.hear(news), alone)
+  const deps: Deps = { ...alone, ...(fleet && { peers: fleet }) }
   const book = new JobBook(config.checkpoints.ttl, clock)
   const unwatched = (error: unknown) => deps.emit({ kind: 'fault', error, where: 'watch' })
   const watch = (file: string, onChange: () => void) => watchFile(file, onChange, unwatched, clock)
@@ -29,11 +32,14 @@ export async function startApp(given: Given, outside: Outside, source: ConfigSou
   const observers = new Observers(config, version, logTo, data, deps)
   folds.push(...observers.folds, (event) => data.record(event))
   life.onClose(() => data.close())
+  if (fleet !== undefined) life.onClose(() => fleet.close())
   life.onEnd(() => observers.close())
   observers.tellWarnings(given.warnings)
   try {
     await observers.startTracing(config, version)
-    const control = await ControlPlane.open(config, { observers, book, version, conditions: life.conditions, deps })
+    fleet?.begin()
+    const ground = { observers, book, version, conditions: life.conditions, fleet, deps }
+    const control = await ControlPlane.open(config, ground)
     folds.push((event) => control.record(event))
     life.onClose(() => control.close())
     await data.listen(config)

@@ -1,5 +1,6 @@
 import type { Clock } from './clock.ts'
 import type { Emit } from './events.ts'
+import type { Peers } from './peers.ts'
 
 /** Time, chance, ids and events. Given to every room from outside, so that tests control them. */
 export type Deps = {
@@ -11,4 +12,6 @@ export type Deps = {
   readonly emit: Emit
   /** Whether the sidecar is about to end: no wait begins any more. */
   readonly isDraining: () => boolean
+  /** The other sidecars of the fleet; undefined without one. */
+  readonly peers?: Peers
 }

@@ -101,7 +101,7 @@ export type ForcedBreaker = {
 }
 
 /** Why a breaker opened. */
-export const TRIP_CAUSES = ['consecutive', 'rate', 'slow', 'probe', 'jobs', 'forced'] as const
+export const TRIP_CAUSES = ['consecutive', 'rate', 'slow', 'probe', 'jobs', 'hint', 'forced'] as const
 export type TripCause = (typeof TRIP_CAUSES)[number]
 
 /** A request has ended: its response was delivered, its client left, or it was cut. */
@@ -292,6 +292,26 @@ export type Event =
     }
   /** The checkpoint store's first state, and each change of it. */
   | { readonly kind: 'store'; readonly isUp: boolean; readonly error: unknown }
+  /** A call to the Redis of the fleet ended. */
+  | {
+      readonly kind: 'fleet_call'
+      readonly operation: FleetOperation
+      readonly isDown: boolean
+      readonly durationMs: number
+    }
+  /** The first state of the fleet's Redis, and each change of it. */
+  | { readonly kind: 'fleet'; readonly isUp: boolean; readonly error: unknown }
+  /** The number of sidecars in the fleet changed. */
+  | { readonly kind: 'fleet_pods'; readonly pods: number }
+  /** A shared rate or limit is this sidecar's own share, because Redis does not answer; or is shared again. */
+  | {
+      readonly kind: 'fleet_share'
+      readonly key: string
+      readonly isAlone: boolean
+      /** Number that holds for this sidecar alone. */
+      readonly share: number
+      readonly pods: number
+    }
   /** Spans with the same outcome. */
   | { readonly kind: 'spans'; readonly outcome: SpanOutcome; readonly count: number }
   /** A call to the trace collector ended; `error` is undefined on success. */
@@ -391,6 +411,10 @@ export type ConfigChanges = {
   readonly changed: readonly string[]
   readonly keys: readonly string[]
 }
+
+/** Calls to the Redis of a fleet. */
+export const FLEET_OPERATIONS = ['beat', 'turns', 'permits', 'probe', 'tell'] as const
+export type FleetOperation = (typeof FLEET_OPERATIONS)[number]
 
 /** `dropped`: the queue was full. `failed`: the collector could not be reached. `rejected`: the collector refused them. */
 export const SPAN_OUTCOMES = ['exported', 'dropped', 'failed', 'rejected'] as const

@@ -51,6 +51,7 @@ const BANS: readonly (readonly [pattern: RegExp, only: readonly string[], why: s
       'src/http2/',
       'src/net/',
       'src/reload/',
+      'src/fleet/',
       'src/runtime/data-plane.ts',
       'src/main.ts',
     ],

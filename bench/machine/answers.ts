@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Running } from './processes.ts'
 
 const POLL_EVERY_MS = 2
-const GIVE_UP_AFTER_MS = 10_000
+const GIVE_UP_AFTER_MS = 30_000
 
 /**
  * Polls a server on 127.0.0.1 until it answers with `wantedStatus`.

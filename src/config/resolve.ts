@@ -47,6 +47,7 @@ export function resolve(raw: unknown, parsed: z.infer<typeof FILE>): Config {
     tracing: top.tracing,
     notify: top.notify,
     health: top.health,
+    fleet: top.fleet,
     job: resolveJob(parsed.job),
     timeouts: resolveTimeouts(parsed.timeouts),
     upstreams: Object.entries(parsed.upstreams).map(([name, { url, urls, listen, health }]) => {
@@ -128,6 +129,7 @@ export function conflicts(config: Config): Conflict[] {
       : []),
     ...jobConflicts(job, timeouts),
     ...healthConflicts(health.critical, upstreams),
+    ...fleetConflicts(config.fleet),
     ...tlsConflicts(['checkpoints'], config.checkpoints.tls),
     ...tlsConflicts(['health'], health.tls),
     ...tlsConflicts(['health', 'celery'], health.celery.tls),
@@ -162,7 +164,7 @@ const written = (address: Address | undefined) =>
   address === undefined || address.port === 0 ? undefined : `${address.host}:${address.port}`
 
 function upstreamConflicts(upstream: UpstreamConfig, { timeouts, job, limits }: Config): Conflict[] {
-  const { name, urls, routes, tls } = upstream
+  const { name, urls, routes, tls, concurrency } = upstream
   const path = ['upstreams', name]
   const names = {
     computed: Object.keys(timeouts),
@@ -177,10 +179,19 @@ function upstreamConflicts(upstream: UpstreamConfig, { timeouts, job, limits }: 
   return [
     ...endpointConflicts(path, urls),
     ...tlsConflicts(path, tls),
+    ...(concurrency.adaptive && concurrency.fleet !== false
+      ? [{ path: [...path, 'concurrency', 'fleet'], message: 'adaptive sets the limit, too: one of them' }]
+      : []),
     ...ofPolicies(path, { ...unmatchedRoute(upstream), ...pick(upstream, SEPARATE), match: '' }),
     ...routes.flatMap((route, i) => ofPolicies([...path, 'routes', i], route)),
     ...repeated(matches, 'another route of this upstream has the same match'),
   ]
+}
+
+function fleetConflicts(fleet: Config['fleet']): Conflict[] {
+  if (fleet === false) return []
+  const missing = fleet.redis === false ? [{ path: ['fleet'], message: 'redis is missing' }] : []
+  return [...missing, ...tlsConflicts(['fleet'], fleet.tls)]
 }
 
 function tlsConflicts(path: Path, { cert, key }: Pick<TlsSettings, 'cert' | 'key'>): Conflict[] {

@@ -22,7 +22,7 @@ import {
   written,
 } from './kinds/kinds.ts'
 import { attributePairs, headerPairs } from './kinds/pairs.ts'
-import { type Block, isMap, joined, partial, setting, type Values } from './kinds/setting.ts'
+import { type Block, isMap, joined, partial, setting, switchable, type Values } from './kinds/setting.ts'
 import { ROUTE, ROUTE_ONLY, type RouteValues, SERVICE, UNMATCHED, UPSTREAM, type UpstreamValues } from './upstream.ts'
 import type { ServicePolicies } from '../policy/policies.ts'
 
@@ -111,6 +111,24 @@ const tlsOf = (server: string) => ({
 
 /** Settings outside of `defaults` and `upstreams`. */
 export const TOP = {
+  fleet: switchable(
+    {
+      redis: setting(redis, '', 'Redis that the sidecars of a fleet share: one server, Sentinel or Cluster.'),
+      name: setting(
+        text.regex(NAME, { error: 'a name has small letters, digits and inner hyphens, 63 at most' }),
+        'breakwater',
+        'Name of the fleet. Sidecars with the same name and Redis share their limits.',
+      ),
+      pods: setting(
+        integer(1, 100_000),
+        1,
+        'Number of sidecars before any is known. Without Redis each takes that share of a limit.',
+      ),
+      tls: tlsOf('the Redis of the fleet'),
+    },
+    false,
+    'Joins this sidecar with others: `rate`, `concurrency.fleet` and `limits.<name>.fleet` hold for all of them together.',
+  ),
   version: setting(z.literal(1, { error: 'expected 1, the only version there is' }), 1, 'Version of the file format.'),
   service: setting(
     text.min(1, { error: 'must not be empty' }).max(200),
@@ -349,6 +367,8 @@ export type Config = ServicePolicies & {
   readonly checkpoints: Values<typeof TOP.checkpoints>
   readonly tracing: Values<typeof TOP.tracing>
   readonly health: Values<typeof TOP.health>
+  /** false without a fleet. */
+  readonly fleet: Values<typeof TOP.fleet>
   readonly job: JobConfig
   readonly timeouts: TimeoutRules
   readonly upstreams: readonly UpstreamConfig[]

@@ -26,10 +26,12 @@ import { jobOperations } from './api/operations/job.ts'
 import { type Observed, observationOperations, probeOperations } from './api/operations/observation.ts'
 import { pageOperations } from './api/operations/page.ts'
 import { progressOperation } from './api/operations/progress.ts'
+import { fleetOperation } from './api/operations/fleet.ts'
 import { requestOperations } from './api/operations/request.ts'
 import { upstreamOperations } from './api/operations/upstream.ts'
 import { type Control, type ControlTerms, startControl } from './api/server.ts'
 import { healthChecks, type RedisClients, type UpstreamLooks } from './health/checks.ts'
+import type { Fleet } from '../fleet/fleet.ts'
 import { watchDisk } from './health/disk-watch.ts'
 import { HealthReport } from './health/report.ts'
 import { JobLedger } from './jobs/ledger.ts'
@@ -45,6 +47,8 @@ export type ControlGround = {
   readonly version: string
   /** What must hold for the sidecar to have started, and for it to take traffic. */
   readonly conditions: Observed['phase']
+  /** undefined without a fleet. */
+  readonly fleet: Fleet | undefined
   readonly deps: Deps
 }
 
@@ -175,7 +179,7 @@ export class ControlPlane {
     looks: UpstreamLooks,
     reloads: ConfigInForce,
   ): Promise<{ readonly terms: ControlTerms; readonly redis: RedisClients }> {
-    const { observers, book, version, deps } = this.#ground
+    const { observers, book, version, fleet, deps } = this.#ground
     const store = this.#store
     const { list, clients } = await healthChecks(config, store, looks.all, this.#redis, readText, deps)
     const about = { service: config.service, version }
@@ -193,6 +197,7 @@ export class ControlPlane {
       ...jobOperations(this.#jobs, book, { inputs: config.job.inputs, timeouts: config.timeouts }, deps.clock),
       ...configOperations(reloads),
       ...upstreamOperations(observers.overview),
+      fleetOperation(fleet, config),
       ...requestOperations(observers.overview),
       historyOperation(
         (query) => observers.overview.history.ask(query),

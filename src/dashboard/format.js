@@ -124,13 +124,15 @@ export const causeOf = ({ reason, status }) => reason ?? `HTTP ${status}`
 /** @param {number} n @param {string} one @param {string} [several] */
 export const many = (n, one, several = `${one}s`) => `${WHOLE.format(n)} ${n === 1 ? one : several}`
 
-/** Figures of the limits that upstreams share, such as `Shared limits: gpu 1 of 1, 3 wait`. @param {readonly LimitView[]} limits */
-export function limitWords(limits) {
+/** Figures of the limits that upstreams share, such as `Shared limits: gpu 1 of 1, 3 wait`. @param {readonly LimitView[]} limits @param {readonly string[]} ownShares limits of the fleet that are the own share */
+export function limitWords(limits, ownShares) {
   const words = limits.map(({ name, max, in_use, queued }) => {
     const waiting = queued === 0 ? '' : `, ${count(queued)} ${queued === 1 ? 'waits' : 'wait'}`
     return `${name} ${count(in_use)} of ${count(max)}${waiting}`
   })
-  return `Shared limits: ${words.join('; ')}`
+  const alone =
+    ownShares.length === 0 ? '' : `. Own share, since the Redis of the fleet does not answer: ${ownShares.join(', ')}`
+  return `Shared limits: ${words.join('; ') || NONE}${alone}`
 }
 
 /** Sums of the last `seconds` samples. @param {readonly Sample[]} samples @param {string} upstream @param {number} seconds */

@@ -56,9 +56,10 @@ export function startReader(api, state, on) {
   /** @type {Readonly<Record<Section, () => Promise<void>>>} */
   const read = {
     upstreams: async () => {
-      const { upstreams, limits } = await get('v1/upstreams')
+      const { upstreams, limits, own_shares } = await get('v1/upstreams')
       state.upstreams = upstreams
       state.limits = limits
+      state.ownShares = own_shares
     },
     failures: async () => {
       state.failures = (await get('v1/failures')).failures

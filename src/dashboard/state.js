@@ -16,6 +16,8 @@ export function freshState() {
     upstreams: [],
     /** @type {readonly LimitView[]} */
     limits: [],
+    /** Limits of the fleet that are the own share of the sidecar. @type {readonly string[]} */
+    ownShares: [],
     /** @type {BreakerNews[]} newest first */
     transitions: [],
     /** @type {readonly Failure[]} newest first */

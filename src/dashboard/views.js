@@ -86,8 +86,8 @@ export function viewsOf(state, actions, look) {
   const update = {
     now: () => {
       lines.update()
-      say(limits, limitWords(state.limits))
-      limits.hidden = state.limits.length === 0
+      say(limits, limitWords(state.limits, state.ownShares))
+      limits.hidden = state.limits.length + state.ownShares.length === 0
       day.update(state)
     },
     upstreams: () => upstream?.update(),

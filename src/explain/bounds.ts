@@ -2,7 +2,7 @@
 
 import { writtenMs } from '../config/kinds/units.ts'
 import type { Limits } from '../policy/deadline/limits.ts'
-import { POLICIES, type ServicePolicies } from '../policy/policies.ts'
+import { POLICIES, type ServiceSettings } from '../policy/policies.ts'
 import type { ExplainScope } from '../policy/scope.ts'
 import type { UpstreamConfig } from '../config/schema.ts'
 import type { RouteValues } from '../config/upstream.ts'
@@ -25,7 +25,7 @@ export type Bounds = {
 }
 
 export function boundsOf(
-  scope: ExplainScope<RouteValues, UpstreamConfig, ServicePolicies>,
+  scope: ExplainScope<RouteValues, UpstreamConfig, ServiceSettings>,
   { total, client, idle }: Limits,
 ): Bounds {
   const worstMs = total.ms

@@ -43,6 +43,7 @@ const TRIPS: Readonly<Record<NonNullable<BreakerFact['cause']>, string>> = {
   slow: 'since too many calls were slow',
   probe: 'again, since a probe failed',
   jobs: 'after failed jobs in a row',
+  hint: 'after half as many failures, since the breaker of another sidecar is open',
   forced: 'by an operator',
 }
 

@@ -18,7 +18,7 @@ import { jobsPolicy } from './jobs/policy.ts'
 import { limitsPolicy } from './limits/policy.ts'
 import { observedTimeoutPolicy, observePolicy } from './observe/policy.ts'
 import { pathsPolicy } from './paths/policy.ts'
-import type { EndpointPlace, Place, Policy, PolicySettings, Standing } from './policy.ts'
+import type { EndpointPlace, FleetNamed, Place, Policy, PolicySettings, Standing } from './policy.ts'
 import { hedgeRatePolicy, ratePolicy } from './rate/policy.ts'
 import { resumePolicy } from './resume/policy.ts'
 import { retryPolicy } from './retry/policy.ts'
@@ -77,6 +77,9 @@ export type SeparateKey = Separate<Listed> & keyof UpstreamPolicies
 /** Settings at the top of the file that belong to policies. */
 export type ServicePolicies = ValuesAt<'service'>
 
+/** What policies see of the top of the file. */
+export type ServiceSettings = ServicePolicies & FleetNamed
+
 /** Settings of an upstream that belong to policies. */
 export type UpstreamPolicies = ValuesAt<'route'> & ValuesAt<'upstream'>
 
@@ -116,6 +119,6 @@ export const POLICIES: readonly Policy<
   FullPlace,
   EndpointPlace<EndpointStates>,
   FullStanding,
-  ServicePolicies,
+  ServiceSettings,
   ServiceStates
 >[] = ORDER

@@ -7,6 +7,7 @@ import type { Block } from '../config/kinds/setting.ts'
 import type { Deps } from '../deps.ts'
 import type { EndpointSnapshot, RouteRef, ServiceSnapshot, UpstreamSnapshot } from '../events.ts'
 import type { TimeoutRules } from '../job/timeouts.ts'
+import type { PeerNews } from '../peers.ts'
 import type { Layer, RouteTraits, Send, Transport } from './exchange.ts'
 import type { CallBounds, Conflict, ExplainScope, Names, Part, RouteScope, Rules, UpstreamScope } from './scope.ts'
 
@@ -43,6 +44,9 @@ export type UpstreamOwner<U = unknown, R = unknown> = {
   /** Routes of the file, and NO_ROUTE. */
   readonly routes: readonly RouteOwner<R>[]
 }
+
+/** Whether the sidecar belongs to a fleet, for policies whose words depend on it. */
+export type FleetNamed = { readonly fleet: false | { readonly name: string; readonly pods: number } }
 
 export type ServiceOwner<S = unknown> = { readonly settings: S }
 
@@ -122,6 +126,9 @@ export type Policy<U, R, P, E, V, S, SS> = {
   ) => Partial<EndpointSnapshot>
   /** Figures of what all upstreams share. */
   readonly serviceSnapshot?: (state: SS, deps: Deps) => Partial<ServiceSnapshot>
+  /** Takes what another sidecar of the fleet told. @param name of the upstream. */
+  readonly hear?: (standing: V, name: string, news: PeerNews) => void
+  readonly serviceHear?: (state: SS, news: PeerNews, deps: Deps) => void
   /** What the policy would do with a request, setting by setting. */
   readonly explain?: (scope: ExplainScope<R, U, S>) => readonly Part[]
   readonly bounds?: (scope: ExplainScope<R, U, S>) => CallBounds

@@ -30,6 +30,7 @@ const TOP_KEYS = [
   'job',
   'timeouts',
   'limits',
+  'fleet',
 ] as const
 
 /** Settings that live as long as the process: control listeners, store, names in log and metrics, tracing. */
@@ -42,6 +43,7 @@ const FIXED: readonly (readonly [key: string, of: (config: Config) => unknown])[
   ['checkpoints.ttl', ({ checkpoints }) => checkpoints.ttl],
   ['checkpoints.maxItems', ({ checkpoints }) => checkpoints.maxItems],
   ['tracing', ({ tracing }) => tracing],
+  ['fleet', ({ fleet }) => fleet],
 ]
 
 /** Changed keys that need a restart. */
@@ -50,13 +52,14 @@ export const restartNeeded = (started: Config, wanted: Config): string[] =>
 
 /** The new configuration, with the started one's values where those cannot change. */
 export function applicable(started: Config, wanted: Config): Config {
-  const { service, tracing } = started
+  const { service, tracing, fleet } = started
   const { listen, metricsListen } = started.control
   const { store, tls, ttl, maxItems } = started.checkpoints
   return {
     ...wanted,
     service,
     tracing,
+    fleet,
     control: { ...wanted.control, listen, metricsListen },
     checkpoints: { ...wanted.checkpoints, store, tls, ttl, maxItems },
   }

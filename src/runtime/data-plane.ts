@@ -9,6 +9,7 @@ import type { Event, Snapshot } from '../events.ts'
 import type { JobBook } from '../job/book.ts'
 import type { Resolve } from '../net/dns-cache.ts'
 import type { Address } from '../net/listen.ts'
+import type { PeerNews } from '../peers.ts'
 import type { Prepared } from '../prepared.ts'
 import type { KeptBytes } from '../proxy/body/kept-bytes.ts'
 import { connectionsWithin, descriptorLimit, openDescriptors } from '../proxy/listener/descriptors.ts'
@@ -88,6 +89,11 @@ export class DataPlane {
 
   record(event: Event): void {
     this.#inForce.earlyProbes.record(event)
+  }
+
+  /** Takes what another sidecar of the fleet told. */
+  hear(news: PeerNews): void {
+    this.#inForce.runtime.hear(news)
   }
 
   get looks(): UpstreamLooks {

@@ -9,7 +9,7 @@ import type { Deps } from '../deps.ts'
 import {
   POLICIES,
   type EndpointStates,
-  type ServicePolicies,
+  type ServiceSettings,
   type ServiceStates,
   type RoutePolicies,
   type RouteStates,
@@ -37,7 +37,7 @@ export type RetainedState = { readonly service: ServiceState; readonly upstreams
 type RetainedUpstreams = ReadonlyMap<string, UpstreamState>
 
 /** What upstreams share. */
-type ServiceState = { readonly owner: ServiceOwner<ServicePolicies>; readonly states: ServiceStates }
+type ServiceState = { readonly owner: ServiceOwner<ServiceSettings>; readonly states: ServiceStates }
 
 export type UpstreamState = {
   readonly config: UpstreamConfig
@@ -58,7 +58,7 @@ type EndpointRecord = {
 
 type RouteRecord = { readonly owner: RouteOwner<RoutePolicies>; readonly states: RouteStates }
 
-export function prepareService(settings: ServicePolicies, before: ServiceState | undefined, deps: Deps): ServiceState {
+export function prepareService(settings: ServiceSettings, before: ServiceState | undefined, deps: Deps): ServiceState {
   const owner = { settings }
   return { owner, states: prepared(AT_SERVICE, owner, before, deps) as ServiceStates }
 }

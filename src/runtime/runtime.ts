@@ -8,6 +8,7 @@ import { breakerControl } from '../policy/breaker/breakers.ts'
 import { pipeline } from '../policy/pipeline.ts'
 import { POLICIES, type FullPlace, type FullStanding, type ServiceStates } from '../policy/policies.ts'
 import type { RouteTraits } from '../policy/exchange.ts'
+import type { PeerNews } from '../peers.ts'
 import { NO_ROUTE } from '../policy/policy.ts'
 import { fieldRulesOf, type SourceOf } from './field-rules.ts'
 import type { Route, Upstream } from '../proxy/route.ts'
@@ -34,6 +35,8 @@ export type Runtime = {
   readonly allowProbes: (upstream: string, origin: string) => void
   /** Sets the mode of an upstream's breakers. @returns the number of matching breakers. */
   readonly setMode: (upstream: string, matches: (breaker: Breaker) => boolean, order: BreakerOrder) => number
+  /** Takes what another sidecar of the fleet told. */
+  readonly hear: (news: PeerNews) => void
   /** Closes the connections to all upstreams. */
   readonly close: () => Promise<void>
 }
@@ -83,6 +86,11 @@ export function compile(
     isOpen: (name, origin) => breakers.get(name)?.isOpen(origin) ?? false,
     allowProbes: (name, origin) => breakers.get(name)?.allowProbes(origin),
     setMode: (name, matches, order) => breakers.get(name)?.setMode(matches, order) ?? 0,
+    hear: (news) => {
+      for (const policy of POLICIES) policy.serviceHear?.(service.states, news, deps)
+      for (const state of states)
+        for (const policy of POLICIES) policy.hear?.(standingOf(state, deps), state.config.name, news)
+    },
     close: async () => {
       await Promise.all(states.flatMap(({ endpoints }) => endpoints.map(({ wire }) => wire.close())))
     },
@@ -175,14 +183,17 @@ function traitsOf(place: FullPlace, rules: TimeoutRules): RouteTraits {
 const serviceSnapshotOf = (states: ServiceStates, deps: Deps): ServiceSnapshot =>
   Object.assign({ limits: [] }, ...POLICIES.map((policy) => policy.serviceSnapshot?.(states, deps)))
 
-function snapshotOf({ config, states, endpoints, routes }: UpstreamState, deps: Deps): UpstreamSnapshot {
-  const standing: FullStanding = {
-    upstream: config,
-    state: states,
-    endpoints: endpoints.map(({ origin, states: state }) => ({ origin, state })),
-    routes: routes.map((route) => route.states),
-    deps,
-  }
+const standingOf = ({ config, states, endpoints, routes }: UpstreamState, deps: Deps): FullStanding => ({
+  upstream: config,
+  state: states,
+  endpoints: endpoints.map(({ origin, states: state }) => ({ origin, state })),
+  routes: routes.map((route) => route.states),
+  deps,
+})
+
+function snapshotOf(upstream: UpstreamState, deps: Deps): UpstreamSnapshot {
+  const { config, endpoints } = upstream
+  const standing = standingOf(upstream, deps)
   const parts = POLICIES.flatMap((policy) => policy.snapshot?.(standing) ?? [])
   const sum = (key: 'inFlight' | 'queued' | 'limit' | 'held' | 'retryBudget') =>
     parts.reduce((total, part) => total + (part[key] ?? 0), 0)

@@ -6,6 +6,7 @@ import { JobReports } from './recorded/job-reports.ts'
 import { exponential, seeded } from './random.ts'
 import type { Scenario, Traffic } from './scenario.ts'
 import { ScriptedWorld } from './scripted-world.ts'
+import { SharedRedis } from './shared-redis.ts'
 import { SimulatedSidecar } from './sidecar.ts'
 import { sliceOf, Tally } from './report/tally.ts'
 import { VirtualClock } from './virtual-clock.ts'
@@ -15,7 +16,12 @@ export type Played = {
   readonly requests: number
   /** Requests to upstreams that are not in the configuration. */
   readonly left: number
+  /** Calls to the Redis of the fleet. */
+  readonly redisCalls: number
 }
+
+/** Time in ms for a call to the Redis of the fleet and its answer. */
+const ROUND_TRIP_MS = 1
 
 /** Receives every event with its wall-clock time in ms. */
 export type Watch = (event: Event, wallMs: number) => void
@@ -34,9 +40,10 @@ export async function play(
   const tally = new Tally(Object.keys(scenario.upstreams), sliceOf(scenario.lasts))
   const world = new ScriptedWorld(scenario, new JobReports(config.upstreams), clock, seeded(seed + 1))
   const chance = seeded(seed + 2)
+  const redis = config.fleet === false ? undefined : new SharedRedis(clock, () => ROUND_TRIP_MS)
   const fleet = Array.from(
     { length: scenario.sidecars },
-    () => new SimulatedSidecar(config, world, tally, clock, chance, watch),
+    (_, i) => new SimulatedSidecar(config, world, tally, clock, chance, watch, redis && { redis, id: String(i) }),
   )
   const traffic = seeded(seed)
   let requests = 0
@@ -58,7 +65,7 @@ export async function play(
   }
   for (const stream of scenario.traffic) startFrom(stream)
   await clock.run()
-  return { tally, requests, left }
+  return { tally, requests, left, redisCalls: redis?.calls ?? 0 }
 }
 
 function askOf({ request, body, patience = Number.POSITIVE_INFINITY }: Traffic, number: number) {

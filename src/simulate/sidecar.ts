@@ -9,6 +9,7 @@ import type { Deps } from '../deps.ts'
 import { compile, type Files, type Runtime } from '../runtime/runtime.ts'
 import { type Answer, type Ended, SimulatedCall } from './simulated-call.ts'
 import { type Got, type SimulatedAsk, SimulatedRequest } from './simulated-request.ts'
+import type { SharedRedis } from './shared-redis.ts'
 import type { Tally } from './report/tally.ts'
 
 /** The upstreams of a simulation. */
@@ -44,6 +45,7 @@ export class SimulatedSidecar {
     clock: Clock,
     random: () => number,
     watch: ((event: Event, wallMs: number) => void) | undefined = undefined,
+    fleet: { readonly redis: SharedRedis; readonly id: string } | undefined = undefined,
   ) {
     const emit = (event: Event) => {
       watch?.(event, clock.wallNow())
@@ -59,7 +61,8 @@ export class SimulatedSidecar {
       this.#early.record(event)
     }
     // Requests bring their own ids. Nothing in a simulation makes a new one.
-    this.#deps = { clock, random, newId: () => '', emit, isDraining: () => false }
+    const peers = fleet?.redis.join(fleet.id, (news) => this.#runtime.hear(news))
+    this.#deps = { clock, random, newId: () => '', emit, isDraining: () => false, ...(peers && { peers }) }
     const connect: Connect = ({ origin: { origin } }) => ({
       send: (exchange, watch) => {
         tally.call(exchange.route.upstream, clock.now())

@@ -26,6 +26,7 @@ test('the shortest valid file gets every default', () => {
   const config = sound(MINIMAL)
   expect(config).toEqual({
     limits: {},
+    fleet: false,
     service: 'breakwater',
     listen: { host: '127.0.0.1', port: 8080 },
     bodies: { memory: 64 * 1024 * 1024, disk: 1024 * 1024 * 1024 },
@@ -113,7 +114,7 @@ test('the shortest valid file gets every default', () => {
           closeAfter: 1,
           failureStatus: ['5xx'],
         },
-        concurrency: { max: 64, queue: 256, queueTimeoutMs: 5_000, adaptive: false },
+        concurrency: { max: 64, queue: 256, queueTimeoutMs: 5_000, adaptive: false, fleet: false },
         limit: false,
         http2: false,
         connections: { max: 'concurrency', idleMs: 4_000, resolveMs: 30_000 },
@@ -397,7 +398,7 @@ test.each([
     'timeout: 30s',
     'timeout expected keys below it: say which one 30s is for, connect, attempt, total, idle, useful or tunnel',
   ],
-  ['concurrency: 10', 'concurrency expected keys below it: say which one 10 is for, max or queue'],
+  ['concurrency: 10', 'concurrency expected keys below it: say which one 10 is for, max, queue or fleet'],
   ['rewrite: true', 'rewrite expected false, or keys below it: headers, json ({})'],
   [
     'timeout: { attempt: 12000 }',
@@ -770,17 +771,29 @@ test.each([
 
 test('limits: each has its defaults; upstreams and routes name one, or none; a name has to be there', () => {
   const file = (name: string) => `
-limits: { gpu: { max: 1 }, disk: { max: 8, queue: 0, queueTimeout: 1m } }
+limits: { gpu: { max: 1 }, disk: { fleet: 8, queue: 0, queueTimeout: 1m } }
 upstreams:
   web: { url: http://a, limit: ${name}, routes: [{ match: GET /a }, { match: GET /b, limit: false }] }
 `
   const { limits, upstreams } = sound(file('gpu'))
   expect(limits).toEqual({
-    gpu: { max: 1, queue: 256, queueTimeoutMs: 5_000 },
-    disk: { max: 8, queue: 0, queueTimeoutMs: 60_000 },
+    gpu: { max: 1, fleet: false, queue: 256, queueTimeoutMs: 5_000 },
+    disk: { max: 8, fleet: 8, queue: 0, queueTimeoutMs: 60_000 },
   })
   expect(upstreams.map(({ limit, routes }) => [limit, ...routes.map((route) => route.limit)])).toEqual([
     ['gpu', 'gpu', false],
   ])
   expect(faults(file('cpu'))).toEqual(['4:25 upstreams.web.limit no such limit: gpu, disk'])
+})
+
+test('fleet: has its defaults, needs a Redis, and excludes an adaptive limit', () => {
+  const { fleet } = sound('fleet: { redis: redis://r }\nupstreams: { web: { url: http://a } }')
+  expect(fleet).toMatchObject({ name: 'breakwater', pods: 1, tls: { ca: '', servername: '', cert: '', key: '' } })
+  expect(faults('fleet: { name: x }\nupstreams: { web: { url: http://a } }')).toEqual(['1:1 fleet redis is missing'])
+  expect(faults('upstreams: { web: { url: http://a, concurrency: { adaptive: true, fleet: 3 } } }')).toEqual([
+    '1:67 upstreams.web.concurrency.fleet adaptive sets the limit, too: one of them',
+  ])
+  expect(faults('limits: { gpu: { queue: 1 } }\nupstreams: { web: { url: http://a } }')).toEqual([
+    '1:16 limits.gpu needs max, fleet or both',
+  ])
 })

@@ -97,6 +97,18 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
     route('match: GET /, hold: { json: /s, in: [q], every: 8s, upTo: 9s }'),
   ],
   [
+    'fleet-limit-without-fleet',
+    'upstreams.web.concurrency.fleet',
+    web('concurrency: { fleet: 9 }'),
+    web('concurrency: { fleet: 9 }', 'fleet: { redis: redis://r }\n'),
+  ],
+  [
+    'fleet-share-over-rate',
+    'upstreams.web.rate.requests',
+    web('rate: { requests: 3, per: 1s }', 'fleet: { redis: redis://r, pods: 4 }\n'),
+    web('rate: { requests: 4, per: 1s }', 'fleet: { redis: redis://r, pods: 4 }\n'),
+  ],
+  [
     'limit-unused',
     'limits.gpu',
     web('timeout: { total: 61s }', SHARED),

@@ -16,7 +16,10 @@ test('shared limits are shown with the number of those that wait', () => {
     { name: 'gpu', max: 1, in_use: 1, queued: 3 },
     { name: 'disk', max: 8, in_use: 0, queued: 0 },
   ]
-  expect(limitWords(limits)).toBe('Shared limits: gpu 1 of 1, 3 wait; disk 0 of 8')
+  expect(limitWords(limits, [])).toBe('Shared limits: gpu 1 of 1, 3 wait; disk 0 of 8')
+  expect(limitWords([], ['limits.gpu'])).toBe(
+    'Shared limits: –. Own share, since the Redis of the fleet does not answer: limits.gpu',
+  )
 })
 
 const breaker = (state: BreakerState, mode: BreakerMode = 'auto'): BreakerView => ({

@@ -29,6 +29,7 @@ const BREAKER = {
 } as const
 
 type Command = () => Promise<unknown>
+type Subscription = { readonly channel: string; readonly heard: (message: string) => void }
 
 /** Redis answered with an error: it is available and refuses the command. */
 export class RedisRefusal extends StoreDown {}
@@ -50,6 +51,7 @@ export class RedisClient {
   #overdue: Timer | undefined
   #lastError = ''
   #isClosed = false
+  #subscription: Subscription | undefined
 
   constructor(target: RedisTarget, tls: TlsTexts, clock: Clock) {
     this.#target = target
@@ -102,6 +104,11 @@ export class RedisClient {
         return await redis.callBuffer('EVAL', script.text, keys.length, ...keys, ...args)
       }
     })
+  }
+
+  /** Receives what is published on a channel, also over later connections. Call before `connect`; the client is then for nothing else. */
+  subscribe(channel: string, heard: (message: string) => void): void {
+    this.#subscription = { channel, heard }
   }
 
   get isCluster(): boolean {
@@ -159,6 +166,7 @@ export class RedisClient {
       if (this.#overdue !== undefined) this.#clock.cancel(this.#overdue)
       this.#overdue = undefined
       this.#breaker.close()
+      if (this.#subscription !== undefined) this.#listen(redis, this.#subscription)
     })
     redis.on('close', () => {
       if (isCurrent()) this.#expectConnection()
@@ -170,6 +178,16 @@ export class RedisClient {
     // Events report the progress. Each end, except after `ready`, starts another connection.
     redis.connect().catch((error: Error) => {
       if (isCurrent()) this.#lastError ||= error.message
+    })
+  }
+
+  #listen(redis: Redis | Cluster, { channel, heard }: Subscription): void {
+    redis.removeAllListeners('message')
+    redis.on('message', (_: string, message: string) => heard(message))
+    redis.subscribe(channel).catch((error: Error) => {
+      if (redis !== this.#redis) return
+      this.#lastError = error.message
+      this.#renewSoon()
     })
   }
 

@@ -2,7 +2,7 @@
 
 import type { Inputs } from '../../job/timeouts.ts'
 import type { Finding, RouteScope, UpstreamScope } from '../../policy/scope.ts'
-import type { ServicePolicies } from '../../policy/policies.ts'
+import type { ServiceSettings } from '../../policy/policies.ts'
 import type { Path } from '../file/source.ts'
 import type { Config, UpstreamConfig } from '../schema.ts'
 import type { RouteValues } from '../upstream.ts'
@@ -17,7 +17,7 @@ export type ServiceScope = FileScope & { readonly diskBytes: DiskBytes }
 
 export type FileUpstreamScope = UpstreamScope<UpstreamConfig> & FileScope
 
-export type FileRouteScope = RouteScope<RouteValues, UpstreamConfig, ServicePolicies> &
+export type FileRouteScope = RouteScope<RouteValues, UpstreamConfig, ServiceSettings> &
   FileScope & {
     /** The file's text of a setting, at the route or above it, before references are replaced; undefined for a default. */
     readonly writtenAt: (setting: Path) => string | undefined

@@ -91,6 +91,28 @@ export const SERVICE: Rules<ServiceScope> = {
           fix: 'store: file:<folder on a volume>, or redis://…',
         },
 
+  'fleet-limit-without-fleet': ({ config: { fleet, limits, upstreams } }) => {
+    if (fleet !== false) return undefined
+    const shared = Object.keys(limits).find((name) => limits[name]?.fleet !== false)
+    const upstream = upstreams.find(({ concurrency }) => concurrency.fleet !== false)
+    if (shared === undefined && upstream === undefined) return undefined
+    return {
+      at: [shared === undefined ? `upstreams.${upstream?.name}.concurrency.fleet` : `limits.${shared}.fleet`],
+      reason: 'there is no fleet: the number holds for no other sidecar, and for this one max alone does',
+      fix: 'fleet: { redis: redis://… }',
+    }
+  },
+
+  'fleet-share-over-rate': ({ config: { fleet, upstreams } }) => {
+    const upstream = upstreams.find(({ rate }) => rate !== false && fleet !== false && rate.requests < fleet.pods)
+    if (upstream === undefined || fleet === false) return undefined
+    return {
+      at: [`upstreams.${upstream.name}.rate.requests`],
+      reason: `without Redis each of ${fleet.pods} sidecars makes at least one call: more than the rate allows`,
+      fix: 'more requests in a longer window, or fewer sidecars',
+    }
+  },
+
   'redis-tls-unused': ({ config: { checkpoints, health } }) => {
     const { store } = checkpoints
     const blocks = [

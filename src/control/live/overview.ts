@@ -31,6 +31,9 @@ export class Overview {
   readonly live: Live
   readonly history: History
 
+  /** Limits of the fleet that are this sidecar's own share, since Redis does not answer. */
+  readonly alone = new Set<string>()
+
   constructor(plane: Plane) {
     this.plane = plane
     this.history = new History(() => plane.upstreams().map(({ name }) => name), plane.clock)
@@ -41,6 +44,7 @@ export class Overview {
   record(event: Event): void {
     this.recent.record(event)
     this.history.record(event)
+    if (event.kind === 'fleet_share') this.alone[event.isAlone ? 'add' : 'delete'](event.key)
     if (event.kind !== 'request') return this.live.record(event)
     const wallAt = this.plane.clock.wallNow()
     this.requests.record(event, wallAt)

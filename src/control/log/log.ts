@@ -210,7 +210,21 @@ function createFold(
       }
       case 'timeouts_computed':
       case 'store_call':
+      case 'fleet_call':
         return
+      case 'fleet':
+        if (event.isUp) logger.info('fleet up')
+        else logger.warn({ err: event.error }, 'fleet down: its Redis does not answer')
+        return
+      case 'fleet_pods':
+        logger.info({ pods: event.pods }, 'fleet')
+        return
+      case 'fleet_share': {
+        const { key, share, pods } = event
+        if (event.isAlone) logger.warn({ limit: key, share, pods }, 'limit of the fleet: own share')
+        else logger.info({ limit: key, share, pods }, 'limit of the fleet: shared')
+        return
+      }
       case 'store':
         if (event.isUp) logger.info('checkpoint store up')
         else logger.warn({ err: event.error }, 'checkpoint store down')

@@ -44,6 +44,14 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
   const storeCalls = new Counter({ ...METRICS.storeCalls, registers })
   const storeSeconds = new Histogram({ ...METRICS.storeSeconds, buckets: SECONDS, registers })
   const storeUp = new Gauge({ ...METRICS.storeUp, registers })
+  const fleetUp = new Gauge({ ...METRICS.fleetUp, registers })
+  const fleetPods = new Gauge({ ...METRICS.fleetPods, registers })
+  // Without a fleet there is nothing to show: a 0 would read as a fleet that is down.
+  for (const one of [fleetUp, fleetPods]) one.remove()
+  const fleetCalls = new Counter({ ...METRICS.fleetCalls, registers })
+  const fleetSeconds = new Histogram({ ...METRICS.fleetSeconds, buckets: SECONDS, registers })
+  const fleetAlone = new Gauge({ ...METRICS.fleetAlone, registers })
+  const fleetFellBack = new Counter({ ...METRICS.fleetFellBack, registers })
   const countReload = countReloads(registry)
 
   const fault = () => faults.inc({ where: 'observer' })
@@ -125,6 +133,20 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
         return
       case 'store':
         storeUp.set(event.isUp ? 1 : 0)
+        return
+      case 'fleet_call':
+        fleetCalls.inc({ operation: event.operation, outcome: event.isDown ? 'down' : 'done' })
+        fleetSeconds.observe({ operation: event.operation }, event.durationMs / 1000)
+        return
+      case 'fleet':
+        fleetUp.set(event.isUp ? 1 : 0)
+        return
+      case 'fleet_pods':
+        fleetPods.set(event.pods)
+        return
+      case 'fleet_share':
+        fleetAlone.set({ limit: event.key }, event.isAlone ? 1 : 0)
+        if (event.isAlone) fleetFellBack.inc({ limit: event.key })
         return
       case 'spans':
         spans.inc({ outcome: event.outcome }, event.count)

@@ -3,6 +3,7 @@
 import {
   BREAKER_STATES,
   FAULT_PLACES,
+  FLEET_OPERATIONS,
   HEDGE_OUTCOMES,
   IGNORED_FIELDS,
   INCIDENT_KINDS,
@@ -32,6 +33,8 @@ const COMMON = {
 const list = (values: readonly string[]) => values.map((value) => `\`${value}\``).join(', ')
 
 const LIMIT = 'name under `limits`'
+
+const SHARED = '`upstreams.<name>.rate`, `concurrency.<upstream>` or `limits.<name>`'
 
 const REASON = `reason of the sidecar's own answer or cut (see errors.md); \`none\` for a response that was relayed whole`
 
@@ -75,6 +78,10 @@ const OWN: {
   sharedInUse: { limit: LIMIT },
   sharedQueued: { limit: LIMIT },
   sharedMax: { limit: LIMIT },
+  fleetCalls: { operation: list(FLEET_OPERATIONS), outcome: list(['done', 'down']) },
+  fleetSeconds: { operation: list(FLEET_OPERATIONS) },
+  fleetAlone: { limit: SHARED },
+  fleetFellBack: { limit: SHARED },
   turnedAway: { limit: list(LOCAL_LIMITS) },
   bodiesKept: { place: list(['memory', 'disk']) },
   incidents: { about: list(INCIDENT_KINDS) },

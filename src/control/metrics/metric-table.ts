@@ -132,6 +132,16 @@ export const METRICS = {
   sharedInUse: gauge('shared_limit_in_use', 'Requests that hold a slot of one of `limits`', ['limit']),
   sharedQueued: gauge('shared_limit_queued', 'Requests that wait for a slot of one of `limits`', ['limit']),
   sharedMax: gauge('shared_limit_max', 'Slots of one of `limits`', ['limit']),
+  fleetUp: gauge('fleet_up', "1 when the last call to the fleet's Redis succeeded, 0 when it did not", []),
+  fleetPods: gauge('fleet_pods', 'Last known number of sidecars of the fleet', []),
+  fleetCalls: counter('fleet_calls_total', "Calls to the fleet's Redis", ['operation', 'outcome']),
+  fleetSeconds: histogram('fleet_call_duration_seconds', "Time of a call to the fleet's Redis", ['operation']),
+  fleetAlone: gauge(
+    'fleet_alone',
+    '1 while a shared rate or limit is the own share of this sidecar, 0 while it is shared',
+    ['limit'],
+  ),
+  fleetFellBack: counter('fleet_alone_total', 'Times that a shared rate or limit became the own share', ['limit']),
   slowdown: gauge(
     'upstream_slowdown_ratio',
     'Latency as a multiple of the unloaded latency, where the limit is adaptive',

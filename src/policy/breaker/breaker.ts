@@ -1,4 +1,5 @@
 import { ProxyError } from '../../errors.ts'
+import type { Timer } from '../../clock.ts'
 import { writtenMs } from '../../config/kinds/units.ts'
 import { callEach } from '../call-each.ts'
 import { admit, admits, type Circuit, force, noticeHalfOpen, type Permit, refuses, type Transition } from './circuit.ts'
@@ -9,6 +10,7 @@ import type { BreakerOrder, Trace } from '../../events.ts'
 import type { Exchange, Layer, Reply } from '../exchange.ts'
 import type { Deps } from '../../deps.ts'
 import { answered, brokeOff, noticeSlow, settle, settleJob, type Verdict } from './settle.ts'
+import { tellPeers } from './peers.ts'
 import { type BreakerRules, verdictOnBody, verdictOnError, verdictOnHead } from './verdict.ts'
 
 /** Circuit breaker of one endpoint: the upstream's, shared by its routes, or a route's own. */
@@ -24,6 +26,8 @@ export type Breaker = {
   readonly endpoint: string | undefined
   /** Called when the state changes, and when a slot for a probe is free again. */
   readonly onChange: Set<() => void>
+  /** Timer for the question who probes, in a fleet. */
+  readonly lease: { timer: Timer | undefined }
 }
 
 /**
@@ -91,12 +95,13 @@ export const breaking =
       leaveAtHead(breaker, permit, deps)
       if (exchange.jobs !== undefined) watch(breaker, permit, exchange.jobs, reply, exchange, deps)
       const verdict = verdictOnHead(reply, exchange, breaker.settings, deps.clock.wallNow())
-      if (verdict !== undefined) conclude(breaker, permit, verdict, trace, deps)
+      if (verdict !== undefined) conclude(breaker, permit, verdict, trace, deps, String(reply.status))
       else if (isProbe) concludeProbe(breaker, permit, reply, trace, deps)
-      else reply.onClosed((end) => conclude(breaker, permit, verdictOnBody(end), trace, deps))
+      else reply.onClosed((end) => conclude(breaker, permit, verdictOnBody(end), trace, deps, end))
       return reply
     } catch (error) {
-      conclude(breaker, permit, verdictOnError(error, exchange, breaker.settings, deps.clock.now()), trace, deps)
+      const verdict = verdictOnError(error, exchange, breaker.settings, deps.clock.now())
+      conclude(breaker, permit, verdict, trace, deps, error instanceof ProxyError ? error.code : '')
       throw error
     }
   }
@@ -130,11 +135,19 @@ function leaveAtHead(breaker: Breaker, permit: Permit, deps: Deps): void {
   answered(breaker.circuit, permit, now)
 }
 
-function conclude(breaker: Breaker, permit: Permit, verdict: Verdict, trace: Trace | undefined, deps: Deps): void {
+/** @param kind of a failure: a status or a reason. */
+function conclude(
+  breaker: Breaker,
+  permit: Permit,
+  verdict: Verdict,
+  trace: Trace | undefined,
+  deps: Deps,
+  kind = '',
+): void {
   const now = deps.clock.now()
   lookForSlow(breaker, now, deps)
   const wasProbing = breaker.circuit.tripped
-  publish(breaker, settle(breaker.circuit, permit, verdict, now, breaker.settings), deps, trace)
+  publish(breaker, settle(breaker.circuit, permit, verdict, now, breaker.settings, kind), deps, trace)
   // A slot for a probe is free again.
   if (wasProbing && breaker.circuit.tripped) callEach([...breaker.onChange])
 }
@@ -183,5 +196,6 @@ function publish(breaker: Breaker, transition: Transition | undefined, deps: Dep
   if (transition === undefined) return
   const { upstream, route, endpoint } = breaker
   deps.emit({ kind: 'breaker', upstream, route, endpoint, ...transition, trace })
+  if (deps.peers !== undefined) tellPeers(breaker, transition, deps.peers, deps)
   callEach([...breaker.onChange])
 }

@@ -104,12 +104,13 @@ function recordFor(
     failureStatuses: statusesIn(settings.failureStatus),
     stretch,
   }
-  const { circuit, held, onChange } = known?.breaker ?? {
+  const { circuit, held, onChange, lease } = known?.breaker ?? {
     circuit: freshCircuit(rules),
     held: freshHeld(),
     onChange: new Set<() => void>(),
+    lease: { timer: undefined },
   }
-  return { origin, settings, breaker: { ...of, settings: rules, circuit, held, onChange } }
+  return { origin, settings, breaker: { ...of, settings: rules, circuit, held, onChange, lease } }
 }
 
 /** Share by which an open time is longer at random. */

@@ -28,6 +28,10 @@ export type Circuit = {
   /** Grows at each opening and closing. Results of calls from an older generation are ignored. */
   generation: number
   consecutiveFailures: number
+  /** Kind of the newest failures (a status or a reason), and how many of them came in a row. */
+  alike: { readonly kind: string; readonly count: number }
+  /** Another sidecar's breaker is open by failures of that kind until then; undefined when none told so. */
+  hint: { readonly kind: string; readonly untilAt: number } | undefined
   /** Consecutive failed jobs. Successful calls and closing do not reset it; a completed job does. */
   failedJobs: number
   /** Openings since the circuit was last closed. */
@@ -49,6 +53,8 @@ export type Circuit = {
   /** Calls without a response head yet, oldest first; kept only where slow calls matter. */
   readonly waiting: Set<Permit>
 }
+
+export const NO_FAILURES = { kind: '', count: 0 } as const
 
 /** Generation of calls that only an operator's mode admits: their results are ignored. */
 const UNCOUNTED = -1
@@ -83,6 +89,8 @@ export function freshCircuit(settings: CircuitSettings): Circuit {
     tripped: false,
     generation: 0,
     consecutiveFailures: 0,
+    alike: NO_FAILURES,
+    hint: undefined,
     failedJobs: 0,
     trips: 0,
     openedAt: 0,

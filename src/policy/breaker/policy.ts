@@ -6,8 +6,10 @@ import type { CallBounds, ExplainScope } from '../scope.ts'
 import { type Breaker, breaking, wouldAdmit } from './breaker.ts'
 import { breakerAt, breakersAt, type BreakerState, breakersState, ownBreaker } from './breakers.ts'
 import { probesInFlight, stateOf } from './circuit.ts'
+import type { PeerNews } from '../../peers.ts'
 import { explainBreaker } from './explain.ts'
 import { freshGate, type Gate, patient } from './patience.ts'
+import { hearBreaker } from './peers.ts'
 import { BREAKER, longestOpenMs, type RouteBreaker, type UpstreamBreaker } from './settings.ts'
 import { BREAKER_WARNINGS } from './warnings.ts'
 
@@ -56,6 +58,11 @@ export const breakerPolicy = {
   state: { upstream: { breakers: breakersState } },
   endpointLayer: (place: Place<RouteBreaker, unknown, State>, { origin }: EndpointPlace) =>
     breaking(breakerAt(place, origin), place.deps),
+  hear: ({ state, deps }: Standing<unknown, State>, name: string, news: PeerNews) => {
+    if (news.kind !== 'breaker' || news.upstream !== name) return
+    for (const { breaker } of state.breakers.values())
+      if (breaker.route === news.route && breaker.endpoint === news.endpoint) hearBreaker(breaker, news, deps)
+  },
   snapshot: ({ state, deps }: Standing<unknown, State>) => ({
     breakers: [...state.breakers.values()].map(({ breaker }) => snapshotOf(breaker, deps.clock.now())),
   }),

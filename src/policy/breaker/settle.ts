@@ -3,7 +3,14 @@
  * harmless, is gobreaker's.
  */
 
-import { type Circuit, type CircuitSettings, type Permit, startGeneration, type Transition } from './circuit.ts'
+import {
+  type Circuit,
+  type CircuitSettings,
+  NO_FAILURES,
+  type Permit,
+  startGeneration,
+  type Transition,
+} from './circuit.ts'
 import type { TripCause } from '../../events.ts'
 import { count, exceeds } from './window.ts'
 
@@ -47,6 +54,7 @@ export function answered(circuit: Circuit, permit: Permit, now: number): void {
 /**
  * Records the end of a call. Only the first verdict on a call counts. A verdict on a call of an older generation is ignored: a
  * late success must not close a half-open circuit, nor a late failure re-open it.
+ * @param kind of a failure: a status or a reason.
  */
 export function settle(
   circuit: Circuit,
@@ -54,11 +62,14 @@ export function settle(
   verdict: Verdict,
   now: number,
   settings: CircuitSettings,
+  kind = '',
 ): Transition | undefined {
   if (permit.settled) return undefined
   permit.settled = true
   circuit.waiting.delete(permit)
   if (permit.generation !== circuit.generation) return undefined
+  if (verdict === 'success') circuit.alike = NO_FAILURES
+  if (verdict === 'failure') circuit.alike = { kind, count: kind === circuit.alike.kind ? circuit.alike.count + 1 : 1 }
   return circuit.tripped
     ? settleProbe(circuit, permit, verdict, now, settings)
     : settleCall(circuit, permit.group, verdict, now, settings)
@@ -111,10 +122,17 @@ function settleCall(
   if (circuit.rate !== undefined) count(circuit.rate, group, verdict !== 'success', now)
   if (verdict === 'success') return undefined
   if (circuit.consecutiveFailures >= settings.consecutiveFailures) return trip(circuit, now, 'consecutive', settings)
+  if (isHinted(circuit, now, settings)) return trip(circuit, now, 'hint', settings)
   if (settings.failureRate && circuit.rate !== undefined && exceeds(circuit.rate, now, settings.failureRate)) {
     return trip(circuit, now, 'rate', settings)
   }
   return undefined
+}
+
+/** Whether half as many failures are enough, since another sidecar met enough of the same kind. */
+function isHinted({ hint, alike }: Circuit, now: number, { consecutiveFailures }: CircuitSettings): boolean {
+  if (hint === undefined || hint.untilAt <= now || hint.kind !== alike.kind) return false
+  return alike.count >= Math.ceil(consecutiveFailures / 2)
 }
 
 /**

@@ -1,35 +1,45 @@
 import { writtenMs } from '../../config/kinds/units.ts'
 import { type BreakerState, refusalAt } from '../breaker/breakers.ts'
 import { NO_SETTINGS, type Place, type Standing } from '../policy.ts'
+import type { PeerNews } from '../../peers.ts'
 import type { RetrySettings } from '../retry/settings.ts'
 import type { ExplainScope, RouteScope } from '../scope.ts'
-import { limit } from '../shared/limit.ts'
+import { bounded, limit, slotsInAll } from '../shared/limit.ts'
+import { heard } from '../shared/permits.ts'
 import { statusesIn } from '../shared/statuses.ts'
 import { gauging } from './adaptive.ts'
 import { CONCURRENCY, type ConcurrencySettings } from './settings.ts'
-import { type Concurrency, concurrencyState } from './state.ts'
+import { type Concurrency, concurrencyState, limitOf } from './state.ts'
 
 type State = { readonly concurrency: Concurrency }
-
-const KEYS = { max: 'concurrency.max', queue: 'concurrency.queue', queueTimeout: 'concurrency.queueTimeout' }
 
 export const concurrencyPolicy = {
   name: 'concurrency',
   settings: CONCURRENCY,
   state: { upstream: { concurrency: concurrencyState } },
   layer: (place: Place<BreakerState['route'], ConcurrencySettings, State & BreakerState['state']>) =>
-    limit({ keys: KEYS, ...place.upstream.concurrency }, place.state.concurrency.slots, refusalAt(place), place.deps),
+    limit(limitOf(place.upstream), place.state.concurrency.slots, refusalAt(place), place.deps),
   snapshot: ({ state: { concurrency } }: Standing<unknown, State>) => ({
     inFlight: concurrency.slots.inUse,
     queued: concurrency.slots.waiting.length,
-    limit: concurrency.slots.limit,
+    limit: slotsInAll(concurrency.slots),
     slowdown: concurrency.adaptive?.slowdown,
   }),
+  hear: (
+    { upstream, state: { concurrency }, deps }: Standing<ConcurrencySettings, State>,
+    name: string,
+    news: PeerNews,
+  ) => {
+    const { slots } = concurrency
+    if (news.kind !== 'permits' || news.key !== `concurrency.${name}` || slots.permits === undefined) return
+    heard(slots.permits, news.isFree, bounded(limitOf(upstream), slots, deps), deps)
+  },
   explain: ({ upstream: { concurrency }, part }: ExplainScope<unknown, ConcurrencySettings>) => {
-    const { max, queue, queueTimeoutMs, adaptive } = concurrency
+    const { max, queue, queueTimeoutMs, adaptive, fleet } = concurrency
     return [
       part('concurrency.max', `${max} at once${adaptive ? ' at most' : ''}`),
       ...(adaptive ? [part('concurrency.adaptive', 'fewer when latency says that they queue at the upstream')] : []),
+      ...(fleet === false ? [] : [part('concurrency.fleet', `${fleet} at once over all sidecars of the fleet`)]),
       part('concurrency.queue', `${queue} more wait`),
       part('concurrency.queueTimeout', `up to ${writtenMs(queueTimeoutMs)}; the rest gets 503`),
     ]

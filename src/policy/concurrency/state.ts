@@ -1,6 +1,7 @@
 import type { Deps } from '../../deps.ts'
 import type { UpstreamOwner } from '../policy.ts'
-import { freshSlots, letIn, type Slots } from '../shared/limit.ts'
+import { bounded, freshSlots, letIn, type LimitSettings, type Slots } from '../shared/limit.ts'
+import { adaptPermits, freshPermits } from '../shared/permits.ts'
 import { type Adaptive, begin, bound, end, freshAdaptive } from './adaptive.ts'
 import type { ConcurrencySettings } from './settings.ts'
 
@@ -12,10 +13,27 @@ export type Concurrency = {
 
 type Owner = UpstreamOwner<ConcurrencySettings>
 
+const KEYS = {
+  max: 'concurrency.max',
+  queue: 'concurrency.queue',
+  queueTimeout: 'concurrency.queueTimeout',
+  fleet: 'concurrency.fleet',
+}
+
+export const limitOf = ({ concurrency: { queue, queueTimeoutMs } }: ConcurrencySettings): LimitSettings => ({
+  keys: KEYS,
+  queue,
+  queueTimeoutMs,
+})
+
 export const concurrencyState = {
-  prepare({ settings }: Owner, known: Concurrency | undefined, _: Owner | undefined, { clock }: Deps): Concurrency {
-    const { max, adaptive: isAdaptive } = settings.concurrency
-    const slots = known?.slots ?? freshSlots(max)
+  prepare({ name, settings }: Owner, known: Concurrency | undefined, _: Owner | undefined, deps: Deps): Concurrency {
+    const { clock } = deps
+    const { max, adaptive: isAdaptive, fleet } = settings.concurrency
+    const isShared = fleet !== false && deps.peers !== undefined
+    const isSame = (known?.slots.permits !== undefined) === isShared
+    const permits = isShared ? freshPermits(`concurrency.${name}`, fleet, max) : undefined
+    const slots = known !== undefined && isSame ? known.slots : freshSlots(max, permits)
     const adaptive = isAdaptive ? (known?.adaptive ?? freshAdaptive(slots, max, clock.now())) : undefined
     if (known === undefined && adaptive !== undefined) begin(adaptive)
     return { slots, adaptive }
@@ -27,9 +45,11 @@ export const concurrencyState = {
     known: Concurrency | undefined,
     deps: Deps,
   ): void {
-    const { max } = settings.concurrency
+    const { max, fleet } = settings.concurrency
     if (known?.adaptive !== undefined && adaptive === undefined) end(known.adaptive)
-    if (adaptive === undefined) slots.limit = max
+    if (slots.permits !== undefined && fleet !== false)
+      adaptPermits(slots.permits, fleet, max, bounded(limitOf(settings), slots, deps), deps)
+    else if (adaptive === undefined) slots.limit = max
     else if (adaptive === known?.adaptive) keep(adaptive, max, routes)
     else begin(adaptive)
     letIn(slots, deps.clock.now())

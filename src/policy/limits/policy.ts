@@ -2,9 +2,12 @@ import { writtenMs } from '../../config/kinds/units.ts'
 import { type BreakerState, refusalAt } from '../breaker/breakers.ts'
 import type { HedgeSettings } from '../hedge/settings.ts'
 import type { HoldSettings } from '../hold/settings.ts'
+import type { Deps } from '../../deps.ts'
+import type { PeerNews } from '../../peers.ts'
 import type { Place } from '../policy.ts'
 import type { Conflict, ExplainScope, Names, RouteScope } from '../scope.ts'
-import { limit } from '../shared/limit.ts'
+import { bounded, limit, slotsInAll } from '../shared/limit.ts'
+import { heard } from '../shared/permits.ts'
 import { type LimitName, LIMITS, type SharedLimits } from './settings.ts'
 import { type LimitsState, limitsState } from './state.ts'
 
@@ -24,19 +27,26 @@ export const limitsPolicy = {
   serviceSnapshot: ({ limits }: LimitsState) => ({
     limits: [...limits].map(([name, { slots }]) => ({
       name,
-      max: slots.limit,
+      max: slotsInAll(slots),
       inUse: slots.inUse,
       queued: slots.waiting.length,
     })),
   }),
+  serviceHear: ({ limits }: LimitsState, news: PeerNews, deps: Deps) => {
+    if (news.kind !== 'permits') return
+    for (const [name, { settings, slots }] of limits)
+      if (news.key === `limits.${name}` && slots.permits !== undefined)
+        heard(slots.permits, news.isFree, bounded(settings, slots, deps), deps)
+  },
   explain: ({ route, service, part }: ExplainScope<LimitName, unknown, SharedLimits>) => {
     const shared = route.limit === false ? undefined : service.limits[route.limit]
     if (shared === undefined) return []
-    const { max, queue, queueTimeoutMs } = shared
+    const { max, fleet, queue, queueTimeoutMs } = shared
+    const ofFleet = fleet === false ? '' : `, ${fleet} over all sidecars of the fleet`
     return [
       part(
         'limit',
-        `limits.${route.limit}: ${max} at once, with all others that name it; ${queue} more wait up to ${writtenMs(queueTimeoutMs)}; the rest gets 503`,
+        `limits.${route.limit}: ${max} at once, with all others that name it${ofFleet}; ${queue} more wait up to ${writtenMs(queueTimeoutMs)}; the rest gets 503`,
       ),
     ]
   },

@@ -10,7 +10,18 @@ const QUEUE_TIMEOUT_MS = 5_000
 
 const one = z
   .strictObject({
-    max: integer(1, 100_000).describe('Largest number of concurrent requests, of all upstreams and routes together.'),
+    max: integer(1, 100_000)
+      .meta({
+        description: 'Largest number of concurrent requests, of all upstreams and routes together.',
+        byDefault: 'as many as fleet',
+      })
+      .optional(),
+    fleet: integer(1, 1_000_000)
+      .meta({
+        description: 'The same number for all sidecars of the fleet together. Needs fleet.',
+        byDefault: 'no limit of a fleet',
+      })
+      .optional(),
     queue: integer(0, 1_000_000)
       .meta({ description: 'Largest number of requests that wait for a slot.', byDefault: QUEUE })
       .optional(),
@@ -18,8 +29,10 @@ const one = z
       .meta({ description: 'Longest wait for a slot, within the deadline.', byDefault: '5s' })
       .optional(),
   })
-  .transform(({ max, queue, queueTimeout }) => ({
-    max,
+  .refine(({ max, fleet }) => max !== undefined || fleet !== undefined, { error: 'needs max, fleet or both' })
+  .transform(({ max, fleet, queue, queueTimeout }) => ({
+    max: max ?? fleet ?? 0,
+    fleet: fleet ?? (false as const),
     queue: queue ?? QUEUE,
     queueTimeoutMs: queueTimeout ?? QUEUE_TIMEOUT_MS,
   }))

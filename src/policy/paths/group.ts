@@ -26,7 +26,12 @@ export function undeclaredGroup(groups: PathGroups, method: string, path: string
   const known = groups.get(key)
   // While there is room for many more, the order does not matter.
   if (known !== undefined && groups.size < MAX_GROUPS / 2) return known
-  const found = known ?? freshGroup(key)
+  return addGroup(groups, key)
+}
+
+/** The group of that key, as the one that was used last. The group whose use is longest ago makes room. */
+export function addGroup(groups: PathGroups, key: string): PathGroup {
+  const found = groups.get(key) ?? freshGroup(key)
   groups.delete(key)
   groups.set(key, found)
   const [oldest] = groups.keys()

@@ -8,6 +8,8 @@ import { usefulUntil } from './useful.ts'
 
 /** Longest pause, whatever Retry-After says, in ms. */
 const MAX_PAUSE_MS = 60_000
+/** Longest time in ms over which the sidecars of a fleet spread their return. */
+const MAX_SPREAD_MS = 2_000
 /** Time in ms after which another waiter goes although no head has come: slow calls are no reason to wait. */
 const STEP_MS = 250
 
@@ -24,7 +26,7 @@ export const pausing =
     const now = deps.clock.now()
     const isPaused = pause.untilAt > now || pause.waiting.length > 0
     const mayWait = pause.untilAt < usefulUntil(exchange, now) && pause.waiting.length < queue
-    if (!isPaused || !mayWait) return learn(pause, await next(exchange), deps)
+    if (!isPaused || !mayWait) return learn(exchange, await next(exchange), deps)
     await turn(pause, exchange, deps)
     let reply: Reply
     try {
@@ -33,26 +35,50 @@ export const pausing =
       pause.underWay -= 1
     }
     if (reply.status < 300) pause.window += 1
-    learn(pause, reply, deps)
+    learn(exchange, reply, deps)
     proceed(pause, deps)
     return reply
   }
 
-/** Remembers a Retry-After, and forgets it once the upstream answers with success. */
-function learn(pause: Pause, reply: Reply, deps: Deps): Reply {
+/** Remembers a Retry-After, and forgets it once the upstream answers with success. Tells both to the fleet. */
+function learn({ group, route }: Exchange, reply: Reply, deps: Deps): Reply {
+  const { pause } = group
   const now = deps.clock.now()
+  const tell = (ms: number) =>
+    deps.peers?.tell({ kind: 'pause', upstream: route.upstream, group: group.key, ms: Math.ceil(ms) })
   if (reply.status === 429 || reply.status === 503) {
     const askedMs = Math.min(retryAfterMs(reply.headers, deps.clock.wallNow()), MAX_PAUSE_MS)
-    if (askedMs > 0 && now + askedMs > pause.untilAt) {
-      pause.untilAt = now + askedMs
-      pause.window = 1
-      arm(pause, deps)
-    }
+    if (askedMs > 0 && pauseUntil(pause, now + askedMs, deps)) tell(askedMs)
   } else if (reply.status < 300 && pause.untilAt > now) {
-    pause.untilAt = now
-    arm(pause, deps)
+    endPause(pause, deps)
+    tell(0)
   }
   return reply
+}
+
+/** @returns whether the pause is longer now. */
+function pauseUntil(pause: Pause, untilAt: number, deps: Deps): boolean {
+  if (untilAt <= pause.untilAt) return false
+  pause.untilAt = untilAt
+  pause.window = 1
+  arm(pause, deps)
+  return true
+}
+
+function endPause(pause: Pause, deps: Deps): void {
+  pause.untilAt = deps.clock.now()
+  arm(pause, deps)
+}
+
+/**
+ * Takes the pause that another sidecar of the fleet was asked for. Its end is later by chance, up to a step for each sidecar, so
+ * that they do not all come back in one moment. @param ms 0 for the end of the pause.
+ */
+export function hearPause(pause: Pause, ms: number, deps: Deps): void {
+  const { clock, random, peers } = deps
+  if (ms === 0) return endPause(pause, deps)
+  const spreadMs = Math.min(MAX_SPREAD_MS, STEP_MS * ((peers?.pods() ?? 1) - 1))
+  pauseUntil(pause, clock.now() + Math.min(ms, MAX_PAUSE_MS) + random() * spreadMs, deps)
 }
 
 /** Late in the line, or after another Retry-After, the call goes while it is still of use. */

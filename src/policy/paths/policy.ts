@@ -1,9 +1,10 @@
 import type { ConcurrencySettings } from '../concurrency/settings.ts'
 import { NO_ROUTE, NO_SETTINGS, type Place, type RouteOwner, type Standing, type UpstreamOwner } from '../policy.ts'
+import type { PeerNews } from '../../peers.ts'
 import type { RetrySettings } from '../retry/settings.ts'
 import type { ExplainScope } from '../scope.ts'
-import { freshGroup, type PathGroup, type PathGroups, undeclaredGroup } from './group.ts'
-import { pausing } from './pausing.ts'
+import { addGroup, freshGroup, type PathGroup, type PathGroups, undeclaredGroup } from './group.ts'
+import { hearPause, pausing } from './pausing.ts'
 
 type UpstreamState = { readonly groups: PathGroups }
 type RouteState = { readonly group: PathGroup }
@@ -24,6 +25,17 @@ export const pathsPolicy = {
   }),
   layer: ({ route, upstream, deps }: Place<RetrySettings, ConcurrencySettings>) =>
     route.retry.respectRetryAfter ? pausing(upstream.concurrency.queue, deps) : undefined,
+  hear: (
+    { state, routes, deps }: Standing<unknown, UpstreamState, unknown, RouteState>,
+    name: string,
+    news: PeerNews,
+  ) => {
+    if (news.kind !== 'pause' || news.upstream !== name) return
+    const group =
+      routes.map((route) => route.group).find(({ key }) => key === news.group) ?? state.groups.get(news.group)
+    if (group !== undefined) hearPause(group.pause, news.ms, deps)
+    else if (news.ms > 0) hearPause(addGroup(state.groups, news.group).pause, news.ms, deps)
+  },
   snapshot: ({ state, routes }: Standing<unknown, UpstreamState, unknown, RouteState>) => ({
     queued: [...state.groups.values(), ...routes.map(({ group }) => group)].reduce(
       (sum, { pause }) => sum + pause.waiting.length,

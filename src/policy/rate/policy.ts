@@ -2,11 +2,11 @@ import { isDeepStrictEqual } from 'node:util'
 import { writtenMs } from '../../config/kinds/units.ts'
 import type { Deps } from '../../deps.ts'
 import { type BreakerState, refusalAt } from '../breaker/breakers.ts'
-import { NO_SETTINGS, type Place, type Standing, type UpstreamOwner } from '../policy.ts'
+import { type FleetNamed, NO_SETTINGS, type Place, type Standing, type UpstreamOwner } from '../policy.ts'
 import type { ExplainScope } from '../scope.ts'
 import { type PacedCalls, pacing, repace } from './rate.ts'
 import { RATE, type RateSettings } from './settings.ts'
-import { freshPace, type Pace } from './window.ts'
+import { freshPace, freshSharedTurns, type Pace } from './window.ts'
 
 type State = { readonly pace: Pace | undefined }
 type Owner = UpstreamOwner<RateSettings>
@@ -17,25 +17,32 @@ export const ratePolicy = {
   state: {
     upstream: {
       pace: {
-        prepare: ({ settings: { rate } }: Owner, known: Pace | undefined, _: Owner | undefined, deps: Deps) =>
-          rate ? (known ?? freshPace(rate, deps.clock.now())) : undefined,
+        prepare: ({ name, settings: { rate } }: Owner, known: Pace | undefined, _: Owner | undefined, deps: Deps) => {
+          if (rate === false) return undefined
+          const shared = deps.peers && freshSharedTurns(name, rate)
+          return known ?? freshPace(rate, deps.clock.now(), shared)
+        },
         activate: (pace: Pace | undefined, { settings: { rate } }: Owner, _: Pace | undefined, deps: Deps) => {
           if (pace === undefined || rate === false) return
-          if (!isDeepStrictEqual(rate, pace.rate)) repace(pace, rate, deps)
+          if (!isDeepStrictEqual(rate, pace.shared?.rate ?? pace.rate)) repace(pace, rate, deps)
         },
       },
     },
   },
   layer: (place: RatedPlace) => paced(place, 'attempts'),
   snapshot: ({ state }: Standing<unknown, State>) => ({ queued: state.pace?.waiting.length ?? 0 }),
-  explain: ({ upstream: { rate }, part }: ExplainScope<unknown, RateSettings>) => {
+  explain: ({ upstream: { rate }, service: { fleet }, part }: ExplainScope<unknown, RateSettings, FleetNamed>) => {
     if (rate === false) return []
     const { requests, perMs, burst, queueTimeoutMs } = rate
     const paced = `${burst} at once after a quiet ${writtenMs(perMs)}, the rest ${writtenMs(perMs / requests)} apart`
+    const whose =
+      fleet === false
+        ? ''
+        : `, of all sidecars of the fleet ${fleet.name} together; without its Redis, this one's share`
     return [
       part(
         'rate',
-        `${requests} within any ${writtenMs(perMs)}, retries included: ${paced}; a request waits for its turn up to ${writtenMs(queueTimeoutMs)}, within the deadline, or is refused at once`,
+        `${requests} within any ${writtenMs(perMs)}, retries included${whose}: ${paced}; a request waits for its turn up to ${writtenMs(queueTimeoutMs)}, within the deadline, or is refused at once`,
       ),
     ]
   },

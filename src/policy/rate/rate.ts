@@ -5,7 +5,8 @@ import type { Exchange, Layer } from '../exchange.ts'
 import type { Deps } from '../../deps.ts'
 import { usefulUntil } from '../paths/useful.ts'
 import { type Place, waitInLine } from '../shared/line.ts'
-import { adapt, freeAt, type Pace, type RateLimit, take } from './window.ts'
+import { shareOf, sharedFreeAt, tend, turnNow, useTurn } from './shared-turns.ts'
+import { adapt, freeAt, type Pace, type RateLimit, type SharedTurns, take } from './window.ts'
 
 /** Largest number of requests that wait for one upstream. */
 const MAX_WAITING = 10_000
@@ -17,11 +18,18 @@ const MAX_WAITING = 10_000
 const MAX_LATE_MS = 10
 
 /** Changes the rate. Waiters keep their order; one whose turn would now come too late is refused. */
-export function repace(pace: Pace, rate: RateLimit, { clock }: Deps): void {
-  adapt(pace, rate)
+export function repace(pace: Pace, rate: RateLimit, { clock, peers }: Deps): void {
+  const { shared } = pace
+  if (shared !== undefined) shared.rate = rate
+  adapt(pace, shared?.isAlone && peers !== undefined ? shareOf(rate, peers.pods()) : rate)
+  startAgain(pace, clock)
+}
+
+/** Looks at all waiters anew: their turns have changed. */
+function startAgain(pace: Pace, clock: Clock): void {
   const now = clock.now()
   for (const waiter of pace.waiting.splice(0)) {
-    const at = freeAt(pace, pace.waiting.length)
+    const at = dueAt(pace, pace.waiting.length, now)
     const reason = whyTooLate(at, waiter, pace.rate, now)
     if (reason === undefined) pace.waiting.push(waiter)
     else waiter.refuse(refusedFor(reason, at - now, pace.rate))
@@ -52,29 +60,60 @@ export const pacing =
     return next(exchange)
   }
 
-function turn(pace: Pace, exchange: Exchange, { clock }: Deps): Promise<void> | undefined {
+function turn(pace: Pace, exchange: Exchange, deps: Deps): Promise<void> | undefined {
+  const { clock } = deps
   const now = clock.now()
   const { rate, waiting } = pace
   if (pace.freshSince !== undefined && now - pace.freshSince >= rate.perMs) pace.freshSince = undefined
   // While others wait, their timer is late: a call that came later must not overtake them.
   const ahead = waiting.findLastIndex(({ startedAt }) => startedAt <= exchange.startedAt) + 1
-  const turnAt = freeAt(pace, ahead)
-  if (waiting.length === 0 && turnAt <= now) {
-    take(pace, now, now)
+  if (waiting.length === 0 && takeNow(pace, now, now)) {
+    tend(pace, onTurns, deps)
     return undefined
   }
+  const turnAt = dueAt(pace, ahead, now)
   const reason =
     whyTooLate(turnAt, { exchange, since: now }, rate, now) ??
     (waiting.length < MAX_WAITING ? undefined : `and ${waiting.length} requests wait already`)
   if (reason !== undefined) throw refusedFor(reason, turnAt - now, rate)
   const untilAt = () => lastTurnAt({ exchange, since: now }, pace.rate, clock.now()) + MAX_LATE_MS
   const late = () => {
-    const at = freeAt(pace, 0)
+    const at = dueAt(pace, 0, clock.now())
     return refusedFor('after requests that came before it', at - clock.now(), pace.rate)
   }
   const waited = waitInLine(waiting, exchange, { as: 'queueMs', untilAt, late }, clock)
   arm(pace, clock)
+  tend(pace, onTurns, deps)
   return waited
+}
+
+/** The turns of the fleet, where it answers. */
+const together = ({ shared }: Pace): SharedTurns | undefined => (shared?.isAlone === false ? shared : undefined)
+
+/** Monotonic ms at which a call with `ahead` waiters before it may go, as far as is known. */
+function dueAt(pace: Pace, ahead: number, now: number): number {
+  const shared = together(pace)
+  return shared === undefined ? freeAt(pace, ahead) : sharedFreeAt(shared, ahead, now)
+}
+
+/**
+ * Takes a turn, when there is one.
+ * @param since when the first turn was due, by the pacer.
+ */
+function takeNow(pace: Pace, now: number, since: number): boolean {
+  const shared = together(pace)
+  const turn = shared && turnNow(shared, now)
+  const freeSince = shared === undefined ? freeAt(pace, 0) : now
+  if (shared === undefined ? freeSince > now : turn === undefined) return false
+  take(pace, now, Math.max(freeSince, since))
+  if (pace.shared !== undefined) useTurn(pace.shared, turn, now)
+  return true
+}
+
+/** Turns of the fleet came, or the own share began to hold. */
+function onTurns(pace: Pace, { clock }: Deps): void {
+  if (pace.shared?.isAlone === false && pace.shared.turns.length > 0) proceed(pace, clock.now(), clock)
+  else startAgain(pace, clock)
 }
 
 type Waiting = Pick<Place, 'exchange' | 'since'>
@@ -101,24 +140,21 @@ function refusedFor(reason: string, waitMs: number, { requests, perMs }: RateLim
   })
 }
 
-/** Sets the timer for the first waiter. */
+/** Sets the timer for the first waiter. Without a turn of the fleet there is none: its answer lets the waiters go. */
 function arm(pace: Pace, clock: Clock): void {
   if (pace.timer !== undefined || pace.waiting.length === 0) return
-  const dueAt = freeAt(pace, 0)
-  pace.timer = clock.after(dueAt - clock.now(), () => {
+  const shared = together(pace)
+  const firstAt = shared === undefined ? freeAt(pace, 0) : shared.turns[0]?.at
+  if (firstAt === undefined) return
+  pace.timer = clock.after(firstAt - clock.now(), () => {
     pace.timer = undefined
-    proceed(pace, Math.max(dueAt, clock.now() - MAX_LATE_MS), clock)
+    proceed(pace, Math.max(firstAt, clock.now() - MAX_LATE_MS), clock)
   })
 }
 
 /** Admits the waiters whose turn has come, and sets the timer for the next. @param since when the first turn was due. */
 function proceed(pace: Pace, since: number, clock: Clock): void {
   const now = clock.now()
-  while (pace.waiting.length > 0) {
-    const dueAt = freeAt(pace, 0)
-    if (dueAt > now) break
-    take(pace, now, Math.max(dueAt, since))
-    pace.waiting.shift()?.go()
-  }
+  while (pace.waiting.length > 0 && takeNow(pace, now, since)) pace.waiting.shift()?.go()
   arm(pace, clock)
 }

@@ -1,6 +1,7 @@
 /** Arithmetic of one upstream's rate: an exact window, and a pacer within it. No clock, no timer. */
 
 import type { Timer } from '../../clock.ts'
+import type { UsedTurn, Turn } from '../../peers.ts'
 import type { Place } from '../shared/line.ts'
 
 export type RateLimit = {
@@ -33,6 +34,8 @@ export type Pace = {
   readonly waiting: Place[]
   /** Timer for the first waiter. */
   timer: Timer | undefined
+  /** undefined where no fleet shares the rate. */
+  readonly shared: SharedTurns | undefined
 }
 
 /**
@@ -43,8 +46,11 @@ type Paced = { readonly from: number; readonly calls: number }
 
 const UNPACED: Paced = { from: Number.NEGATIVE_INFINITY, calls: 0 }
 
-/** @param now monotonic ms. */
-export const freshPace = (rate: RateLimit, now: number): Pace => ({
+/**
+ * @param now monotonic ms.
+ * @param shared where a fleet shares the rate.
+ */
+export const freshPace = (rate: RateLimit, now: number, shared?: SharedTurns): Pace => ({
   rate,
   sentAt: new Float64Array(rate.requests).fill(Number.NEGATIVE_INFINITY),
   next: 0,
@@ -52,7 +58,65 @@ export const freshPace = (rate: RateLimit, now: number): Pace => ({
   freshSince: now,
   waiting: [],
   timer: undefined,
+  shared,
 })
+
+/** Turns of a rate that a fleet shares, and what is to be reported of them. */
+export type SharedTurns = {
+  readonly upstream: string
+  /** The rate of the whole fleet; `Pace.rate` is the own share while no answer comes. */
+  rate: RateLimit
+  /** In the order of their moments. */
+  turns: Turn[]
+  /** When the next turn will be, as far as is known. */
+  nextAt: number
+  used: UsedTurn[]
+  returned: string[]
+  /** Calls without a turn of the fleet, numbered for their ids. */
+  own: number
+  /** Calls since Redis was asked last. */
+  taken: number
+  askedAt: number
+  /** Redis is not asked for turns before. */
+  notBefore: number
+  /** Calls per ms that are expected, by what came before the last question. */
+  comingPerMs: number
+  isAsking: boolean
+  /** Whether Redis does not answer, so that the own share holds. */
+  isAlone: boolean
+  timer: { readonly timer: Timer; readonly dueAt: number } | undefined
+}
+
+export const freshSharedTurns = (upstream: string, rate: RateLimit): SharedTurns => ({
+  upstream,
+  rate,
+  turns: [],
+  nextAt: 0,
+  used: [],
+  returned: [],
+  own: 0,
+  taken: 0,
+  askedAt: 0,
+  notBefore: 0,
+  comingPerMs: 0,
+  isAsking: false,
+  isAlone: false,
+  timer: undefined,
+})
+
+export const lastCallAt = ({ sentAt, next }: Pace): number =>
+  sentAt[(next - 1 + sentAt.length) % sentAt.length] ?? Number.NEGATIVE_INFINITY
+
+/** Times of the calls since then, the oldest first. */
+export function callsSince({ sentAt, next }: Pace, since: number): number[] {
+  const calls: number[] = []
+  for (let i = 1; i <= sentAt.length; i += 1) {
+    const at = sentAt[(next - i + sentAt.length) % sentAt.length] ?? Number.NEGATIVE_INFINITY
+    if (at < since) break
+    calls.push(at)
+  }
+  return calls.reverse()
+}
 
 /** Changes the rate. Earlier calls count as if they had been made under the new rate. */
 export function adapt(pace: Pace, rate: RateLimit): void {

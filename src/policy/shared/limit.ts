@@ -4,10 +4,17 @@ import { writtenMs } from '../../config/kinds/units.ts'
 import type { Deps } from '../../deps.ts'
 import { usefulUntil } from '../paths/useful.ts'
 import { type Place, waitInLine } from './line.ts'
+import { type Bounded, freed, need, type SharedPermits } from './permits.ts'
 
 export type LimitSettings = {
   /** Keys of the settings, for the refusals. `max`: of the number that `slots.limit` is. */
-  readonly keys: { readonly max: string; readonly queue: string; readonly queueTimeout: string }
+  readonly keys: {
+    readonly max: string
+    readonly queue: string
+    readonly queueTimeout: string
+    /** Of the number for a whole fleet. */
+    readonly fleet?: string
+  }
   /** Largest number of exchanges that wait for a slot. */
   readonly queue: number
   /** Longest wait in ms; the exchange's deadline may be shorter. */
@@ -23,14 +30,18 @@ export type Slots = {
   isNewestFirst: boolean
   /** Monotonic ms at which a waiter last went without a slot, or found no place in the queue. */
   lostAt: number
+  /** undefined where no fleet shares the slots. */
+  readonly permits: SharedPermits | undefined
 }
 
-export const freshSlots = (limit: number): Slots => ({
-  limit,
+/** @param permits where a fleet shares the slots: then there are none until it grants some. */
+export const freshSlots = (limit: number, permits?: SharedPermits): Slots => ({
+  limit: permits === undefined ? limit : 0,
   inUse: 0,
   waiting: [],
   isNewestFirst: false,
   lostAt: Number.NEGATIVE_INFINITY,
+  permits,
 })
 
 /**
@@ -44,6 +55,7 @@ export function letIn(slots: Slots, now: number): void {
     if (now > usefulUntil(next.exchange, now)) next.expire()
     else {
       slots.inUse += 1
+      if (slots.permits !== undefined) slots.permits.peak = Math.max(slots.permits.peak, slots.inUse)
       next.go()
     }
   }
@@ -60,11 +72,18 @@ export function letIn(slots: Slots, now: number): void {
 export const limit =
   (settings: LimitSettings, slots: Slots, refusal: () => ProxyError | undefined, deps: Deps): Layer =>
   (next) => {
+    const { permits } = slots
+    const shared = bounded(settings, slots, deps)
     const release = () => {
       const now = deps.clock.now()
       slots.inUse -= 1
       slots.isNewestFirst = isOverloaded(settings, slots, now)
+      if (permits !== undefined) freed(permits, shared, deps)
       letIn(slots, now)
+    }
+    const enter = () => {
+      slots.inUse += 1
+      if (permits !== undefined) permits.peak = Math.max(permits.peak, slots.inUse)
     }
     const inside = async (exchange: Exchange) => {
       let reply: Reply
@@ -81,19 +100,46 @@ export const limit =
       const refused = refusal()
       if (refused !== undefined) return Promise.reject(refused)
       if (slots.inUse < slots.limit) {
-        slots.inUse += 1
+        enter()
         return inside(exchange)
       }
       const now = deps.clock.now()
       slots.isNewestFirst = isOverloaded(settings, slots, now)
-      if (slots.waiting.length >= settings.queue) {
+      if (slots.waiting.length >= settings.queue + roomFor(slots)) {
         slots.lostAt = now
         if (!slots.isNewestFirst) return Promise.reject(full(settings, slots))
         slots.waiting.shift()?.refuse(full(settings, slots))
       }
-      return turn(settings, slots, exchange, deps).then(() => inside(exchange))
+      const waited = turn(settings, slots, exchange, deps)
+      if (permits !== undefined) need(permits, shared, deps)
+      return waited.then(() => inside(exchange))
     }
   }
+
+/** Places beyond the queue for those whose question to the fleet is under way: they wait for its answer, not for a slot. */
+function roomFor({ permits, inUse, waiting }: Slots): number {
+  if (permits === undefined || permits.isAlone || permits.isShort) return 0
+  return permits.isAsking ? permits.asked + 1 : Math.max(0, permits.max - inUse - waiting.length)
+}
+
+/** The slots, as their permits see them. */
+export const bounded = (settings: LimitSettings, slots: Slots, { clock }: Pick<Deps, 'clock'>): Bounded => ({
+  get inUse() {
+    return slots.inUse
+  },
+  waiting: slots.waiting,
+  admit: (limit) => {
+    slots.limit = limit
+    letIn(slots, clock.now())
+  },
+  trim: () => {
+    while (slots.waiting.length > settings.queue) slots.waiting.pop()?.refuse(full(settings, slots))
+  },
+})
+
+/** Slots of this sidecar as its settings have them. */
+export const slotsInAll = ({ limit, permits }: Slots): number =>
+  permits === undefined ? limit : Math.min(permits.max, permits.limit)
 
 /** Share of `queueTimeout` after which a queue is no burst any more. */
 const BURST_SHARE = 0.05
@@ -110,9 +156,19 @@ function isOverloaded({ queueTimeoutMs }: LimitSettings, slots: Slots, now: numb
 }
 
 const full = ({ keys, queue }: LimitSettings, slots: Slots) =>
-  new ProxyError('queue_full', `${keys.max}: ${slots.limit} are in use and ${queue} wait`, {
+  new ProxyError('queue_full', `${bindingOf(keys, slots).says} are in use and ${queue} wait`, {
     limit: { key: keys.queue, value: queue },
   })
+
+/** The limit that has no free slot: the sidecar's own, or that of the whole fleet. */
+function bindingOf({ max, fleet }: LimitSettings['keys'], { limit, permits }: Slots) {
+  if (permits === undefined || fleet === undefined || limit >= permits.max)
+    return { key: max, value: limit, says: `${max}: ${limit}` }
+  const here = permits.isAlone
+    ? `${limit} of ${permits.limit} for this sidecar alone`
+    : `${permits.limit} over all sidecars`
+  return { key: fleet, value: permits.limit, says: `${fleet}: ${here}` }
+}
 
 /** Resolves when the exchange gets its slot. Rejects when its time is up or its client left. */
 function turn(settings: LimitSettings, slots: Slots, exchange: Exchange, { clock }: Deps): Promise<void> {
@@ -128,12 +184,13 @@ function turn(settings: LimitSettings, slots: Slots, exchange: Exchange, { clock
   return waitInLine(slots.waiting, exchange, { as: 'queueMs', untilAt, late, gone }, clock)
 }
 
-function tooLate({ keys, queueTimeoutMs }: LimitSettings, { limit: max }: Slots, exchange: Exchange, waitedMs: number) {
+function tooLate({ keys, queueTimeoutMs }: LimitSettings, slots: Slots, exchange: Exchange, waitedMs: number) {
+  const { key, value, says } = bindingOf(keys, slots)
   const isTimeout = waitedMs >= queueTimeoutMs
   const why = isTimeout
     ? `${keys.queueTimeout}: ${writtenMs(queueTimeoutMs)}`
     : `the time that is left of ${writtenMs(exchange.deadlineAt - exchange.startedAt)}`
-  return new ProxyError('queue_timeout', `${keys.max}: ${max} are in use, and no one became free within ${why}`, {
-    limit: isTimeout ? { key: keys.queueTimeout, value: writtenMs(queueTimeoutMs) } : { key: keys.max, value: max },
+  return new ProxyError('queue_timeout', `${says} are in use, and no one became free within ${why}`, {
+    limit: isTimeout ? { key: keys.queueTimeout, value: writtenMs(queueTimeoutMs) } : { key, value },
   })
 }

@@ -72,7 +72,13 @@ const LIMIT = z.object({
   in_use: z.int(),
   queued: z.int(),
 }) satisfies z.ZodType<LimitView>
-const UPSTREAMS = z.object({ upstreams: z.array(UPSTREAM), limits: z.array(LIMIT) })
+const UPSTREAMS = z.object({
+  upstreams: z.array(UPSTREAM),
+  limits: z.array(LIMIT),
+  own_shares: z
+    .array(z.string())
+    .describe('limits of the fleet that are the own share, since its Redis does not answer'),
+})
 const FAILURE = z.object({
   at: z.iso.datetime(),
   upstream: z.string(),
@@ -107,7 +113,7 @@ const FORCE = z.strictObject({
 })
 const NAME = z.string().regex(/^[a-z0-9-]{1,63}$/, { error: 'not a name of an upstream' })
 
-export function upstreamOperations({ plane, recent, failures, live }: Overview): Operation[] {
+export function upstreamOperations({ plane, recent, failures, live, alone }: Overview): Operation[] {
   const { upstreams, limits, setMode } = plane
   const shown = (snapshot: UpstreamSnapshot) => shownUpstream(snapshot, recent, failures)
   return [
@@ -118,7 +124,8 @@ export function upstreamOperations({ plane, recent, failures, live }: Overview):
       path: '/v1/upstreams',
       summary: "Each upstream's endpoints, breakers, counts, latency and last error; the limits that upstreams share",
       answers: { 200: { what: 'the upstreams and the limits', schema: UPSTREAMS } },
-      answer: () => json(200, { upstreams: upstreams().map(shown), limits: limits().map(shownLimit) }),
+      answer: () =>
+        json(200, { upstreams: upstreams().map(shown), limits: limits().map(shownLimit), own_shares: [...alone] }),
     }),
     operation({
       ...PLAIN,
