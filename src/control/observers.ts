@@ -32,7 +32,7 @@ export class Observers {
     const { clock, emit } = deps
     this.#deps = deps
     this.log = createLog({ ...log, service }, clock, logTo)
-    this.metrics = createMetrics({ service, version }, () => data.snapshot())
+    this.metrics = createMetrics({ service, version }, () => data.snapshot(), clock)
     this.overview = new Overview(data.plane)
     this.#unwatch = clock.watch({
       stalled: (ms) => emit({ kind: 'stalled', ms }),

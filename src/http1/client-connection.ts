@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Clock } from '../clock.ts'
+import { readShared } from '../net/read.ts'
 import { untakenBytes } from '../net/send-queue.ts'
 import { firstField, type RawHeaders } from '../net/fields.ts'
 import { MessageFault } from './fault.ts'
@@ -161,7 +162,7 @@ export class ClientConnection {
       {
         interim: (head) => this.#events?.interim(head),
         head: (head) => this.#head(head),
-        data: (chunk) => this.#events?.data(chunk),
+        data: (chunk) => this.#events?.data(Buffer.from(chunk)),
         end: (trailers) => this.#end(trailers),
         fault: (fault) => this.#fault(fault),
       },
@@ -179,11 +180,15 @@ export class ClientConnection {
     const onEnd = () => this.#guard(() => this.#ended(socket, reader))
     const onDrain = () => this.#guard(() => this.#feed?.resume())
     const onClose = () => this.#guard(() => this.#closed(socket))
-    socket.on('data', onData).on('end', onEnd).on('drain', onDrain).on('close', onClose)
+    const stopReading = readShared(socket, onData)
+    socket.on('end', onEnd).on('drain', onDrain).on('close', onClose)
     socket.on('error', (error) => {
       if (socket === this.#socket) this.#error = error
     })
-    this.#release = () => void socket.off('data', onData).off('end', onEnd).off('drain', onDrain).off('close', onClose)
+    this.#release = () => {
+      stopReading()
+      socket.off('end', onEnd).off('drain', onDrain).off('close', onClose)
+    }
   }
 
   #begin(connectMs: number | undefined): void {

@@ -1,12 +1,13 @@
 /** Counts the events of the data plane. */
 
-import { Counter, Gauge, Histogram } from 'prom-client'
+import type { Clock } from '../../clock.ts'
 import type { FaultCode } from '../../errors.ts'
 import { type Event, FAULT_PLACES, type RequestEvent } from '../../events.ts'
-import type { AnyRegistry } from './gauges.ts'
 import { ATTEMPT_LIMITS, METRICS, REQUEST_LIMITS, SECONDS, type StatusClass } from './metric-table.ts'
 import { countReloads } from '../log/reload-report.ts'
+import { exemplarOf } from './exemplars.ts'
 import { createRouteSeries, type RouteSeries } from './route-series.ts'
+import { Counter, Gauge, Histogram, type Registry } from './series.ts'
 
 export type Counts = {
   /** Takes one event; neither throws nor waits. */
@@ -17,38 +18,40 @@ export type Counts = {
 
 /** @param present names of the present upstreams. */
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: it is mostly the switch below.
-export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<string>): Counts {
-  const registers = [registry]
+export function createCounts(
+  registry: Registry,
+  present: () => ReadonlySet<string>,
+  clock: Pick<Clock, 'wallNow'>,
+): Counts {
   const routes = createRouteSeries(registry)
   let scrapes = 0
-  const unrouted = new Counter({ ...METRICS.unrouted, registers })
-  const transitions = new Counter({ ...METRICS.breakerTransitions, registers })
-  const inputsRefused = new Counter({ ...METRICS.inputsRefused, registers })
-  const ignoredFields = new Counter({ ...METRICS.ignoredFields, registers })
-  const nameResolutions = new Counter({ ...METRICS.nameResolutions, registers })
-  const faults = new Counter({ ...METRICS.faults, registers })
-  const turnedAway = new Counter({ ...METRICS.turnedAway, registers })
-  const stalls = new Counter({ ...METRICS.stalls, registers })
-  const stalledSeconds = new Counter({ ...METRICS.stalledSeconds, registers })
+  const unrouted = new Counter(METRICS.unrouted, registry)
+  const transitions = new Counter(METRICS.breakerTransitions, registry)
+  const inputsRefused = new Counter(METRICS.inputsRefused, registry)
+  const ignoredFields = new Counter(METRICS.ignoredFields, registry)
+  const nameResolutions = new Counter(METRICS.nameResolutions, registry)
+  const faults = new Counter(METRICS.faults, registry)
+  const turnedAway = new Counter(METRICS.turnedAway, registry)
+  const stalls = new Counter(METRICS.stalls, registry)
+  const stalledSeconds = new Counter(METRICS.stalledSeconds, registry)
   // Starts at 0, so that the first fault is an increase.
   for (const where of FAULT_PLACES) faults.inc({ where }, 0)
-  const setAside = new Counter({ ...METRICS.storesSetAside, registers })
-  const clockJumps = new Counter({ ...METRICS.clockJumps, registers })
-  const spans = new Counter({ ...METRICS.spans, registers })
-  const spanExports = new Counter({ ...METRICS.spanExports, registers })
-  const storeCalls = new Counter({ ...METRICS.storeCalls, registers })
-  const storeSeconds = new Histogram({ ...METRICS.storeSeconds, buckets: SECONDS, registers })
-  const storeUp = new Gauge({ ...METRICS.storeUp, registers })
+  const setAside = new Counter(METRICS.storesSetAside, registry)
+  const clockJumps = new Counter(METRICS.clockJumps, registry)
+  const spans = new Counter(METRICS.spans, registry)
+  const spanExports = new Counter(METRICS.spanExports, registry)
+  const storeCalls = new Counter(METRICS.storeCalls, registry)
+  const storeSeconds = new Histogram(METRICS.storeSeconds, SECONDS, registry)
+  const storeUp = new Gauge(METRICS.storeUp, registry)
   const countReload = countReloads(registry)
 
-  const fault = () => faults.inc({ where: 'observer' })
   // biome-ignore lint/complexity/noExcessiveLinesPerFunction: one switch over the kinds of events, a few lines a case; the compiler checks that no kind is missing.
   const record = (event: Event): void => {
     switch (event.kind) {
       case 'request':
         for (const field of event.ignored) ignoredFields.inc({ field })
         if (event.ref === undefined) unrouted.inc({ reason: event.reason ?? 'none' })
-        else countRequest(routes.of(event.ref), event, scrapes)
+        else countRequest(routes.of(event.ref), event, scrapes, clock)
         return
       case 'attempt': {
         const series = routes.of(event.ref)
@@ -109,7 +112,7 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
         storeSeconds.observe({ operation: event.operation }, event.durationMs / 1000)
         return
       case 'store':
-        storeUp.set(event.isUp ? 1 : 0)
+        storeUp.set({}, event.isUp ? 1 : 0)
         return
       case 'spans':
         spans.inc({ outcome: event.outcome }, event.count)
@@ -121,21 +124,23 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
         turnedAway.inc({ limit: event.limit })
         return
       case 'stalled':
-        stalls.inc()
-        stalledSeconds.inc(event.ms / 1000)
+        stalls.inc({})
+        stalledSeconds.inc({}, event.ms / 1000)
         return
       case 'fault':
         faults.inc({ where: event.where })
         return
       case 'store_set_aside':
-        setAside.inc()
+        setAside.inc({})
         return
       case 'clock_jump':
-        clockJumps.inc()
+        clockJumps.inc({})
         return
       case 'reload':
         countReload(event)
-        if (event.changes.removed.length > 0) forgetSeries([...routes.all, transitions], present()).catch(fault)
+        // So that changing names do not add up. A request of a removed upstream that ends later counts again until the next time.
+        if (event.changes.removed.length > 0)
+          for (const metric of [...routes.all, transitions]) metric.keepUpstreams(present())
         return
       case 'config_warning':
       case 'secret_file':
@@ -160,13 +165,14 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
   }
 }
 
-function countRequest(series: RouteSeries, event: RequestEvent, scrapes: number): void {
+function countRequest(series: RouteSeries, event: RequestEvent, scrapes: number, clock: Pick<Clock, 'wallNow'>): void {
   const headSent = event.firstByteMs !== undefined
   series
     .requests(classOf(headSent ? event.status : undefined))(event.reason ?? 'none')
     .inc()
   const seconds = event.totalMs / 1000
-  if (series.exemplars.takes(seconds, event.trace !== undefined, scrapes)) series.observeWithExemplar(seconds, event)
+  if (series.exemplars.takes(seconds, event.trace !== undefined, scrapes))
+    series.requestSeconds.observeWithExemplar(seconds, exemplarOf(event), clock.wallNow())
   else series.requestSeconds.observe(seconds)
   if (isOneOf(REQUEST_LIMITS, event.reason)) series.timeouts(event.reason).inc()
   if (headSent) series.firstByteSeconds.observe(event.firstByteMs / 1000)
@@ -184,20 +190,4 @@ function classOf(status: number | undefined): StatusClass | 'none' {
   if (status < 200) return '1xx'
   if (status < 300) return '2xx'
   return status < 400 ? '3xx' : '4xx'
-}
-
-type Series = Counter | Histogram
-
-/**
- * Removes the series of removed upstreams, so that changing names do not add up. A request of theirs that ends later counts
- * again; its series goes the next time.
- */
-async function forgetSeries(all: readonly Series[], present: ReadonlySet<string>): Promise<void> {
-  for (const series of all) {
-    const { values } = await series.get()
-    for (const { labels } of values) {
-      const { le: _, ...own }: Readonly<Record<string, string | number | undefined>> = labels
-      if (own.upstream !== undefined && !present.has(String(own.upstream))) series.remove(own)
-    }
-  }
 }
