@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=2
+#!/usr/bin/env -S node --max-semi-space-size=4
 // Plain JavaScript, so that a Node too old to run TypeScript can still say what is wrong.
 import module from 'node:module'
 import { fileURLToPath } from 'node:url'

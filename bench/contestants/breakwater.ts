@@ -30,7 +30,7 @@ const sidecar = (name: string, { defaults, store = () => 'memory:', controlPort,
 })
 
 /** Node's flags in `npm start` and in the image. */
-const FLAGS = ['--max-semi-space-size=2']
+const FLAGS = ['--max-semi-space-size=4']
 
 const DEFAULTS = 'connections: { max: 64 }'
 
