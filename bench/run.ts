@@ -11,10 +11,14 @@ import { type Options, readOptions, SCENARIOS, type ScenarioName, UsageError } f
 import { startOrigin } from './origin/origin.ts'
 import { sectionText, type Verdict, verdictText } from './report.ts'
 import { checkpoints } from './scenarios/checkpoints.ts'
+import { garbage } from './scenarios/garbage.ts'
 import { get } from './scenarios/get.ts'
 import { latency } from './scenarios/latency.ts'
+import { log } from './scenarios/log.ts'
+import { memory } from './scenarios/memory.ts'
 import { reject } from './scenarios/reject.ts'
 import { reload } from './scenarios/reload.ts'
+import { scale } from './scenarios/scale.ts'
 import { start } from './scenarios/start.ts'
 import { stream } from './scenarios/stream.ts'
 import { trace } from './scenarios/trace.ts'
@@ -26,6 +30,10 @@ const SCENARIO: Readonly<Record<ScenarioName, Scenario>> = {
   reject,
   latency,
   start,
+  memory,
+  log,
+  garbage,
+  scale,
   checkpoints,
   reload,
   trace,

@@ -192,7 +192,9 @@ export class ClientConnection {
   }
 
   #begin(connectMs: number | undefined): void {
-    const [socket, request, events] = [this.#socket, this.#request, this.#events]
+    const socket = this.#socket
+    const request = this.#request
+    const events = this.#events
     if (socket === undefined || request === undefined || events === undefined) return
     events.started(connectMs)
     if (events !== this.#events) return
@@ -271,7 +273,8 @@ export class ClientConnection {
   }
 
   #end(trailers: RawHeaders): void {
-    const [events, socket] = [this.#events, this.#socket]
+    const events = this.#events
+    const socket = this.#socket
     if (events === undefined || socket === undefined) return
     const goesOn = this.#isReusable && this.#isSent && this.#writeError === undefined && !socket.readableEnded
     this.#endRequest()

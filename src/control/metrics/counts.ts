@@ -171,9 +171,11 @@ function countRequest(series: RouteSeries, event: RequestEvent, scrapes: number,
     .requests(classOf(headSent ? event.status : undefined))(event.reason ?? 'none')
     .inc()
   const seconds = event.totalMs / 1000
-  if (series.exemplars.takes(seconds, event.trace !== undefined, scrapes))
-    series.requestSeconds.observeWithExemplar(seconds, exemplarOf(event), clock.wallNow())
-  else series.requestSeconds.observe(seconds)
+  const { requestSeconds } = series
+  const bucket = requestSeconds.bucketOf(seconds)
+  if (series.exemplars.takes(bucket, event.trace !== undefined, scrapes))
+    requestSeconds.observeWithExemplar(seconds, exemplarOf(event), clock.wallNow())
+  else requestSeconds.observeIn(bucket, seconds)
   if (isOneOf(REQUEST_LIMITS, event.reason)) series.timeouts(event.reason).inc()
   if (headSent) series.firstByteSeconds.observe(event.firstByteMs / 1000)
   if (event.bytesIn > 0) series.bytesIn.inc(event.bytesIn)

@@ -31,7 +31,7 @@ export function createRouteSeries(registry: Registry) {
     requests: lazily((statusClass) =>
       lazily((reason) => requests.labels({ upstream, route, class: statusClass, reason })),
     ),
-    exemplars: new Exemplars(SECONDS),
+    exemplars: new Exemplars(SECONDS.length + 1),
     requestSeconds: requestSeconds.labels({ upstream, route }),
     resumes: lazily((outcome) => resumes.labels({ upstream, route, outcome })),
     shared: lazily((by) => shared.labels({ upstream, route, by })),

@@ -153,8 +153,15 @@ class HistogramSeries extends Series {
   }
 
   observe(value: number): void {
+    this.observeIn(this.bucketOf(value), value)
+  }
+
+  bucketOf(value: number): number {
+    return this.#metric.bucketOf(value)
+  }
+
+  observeIn(at: number, value: number): void {
     const series = this.isShown ? this : this.#metric.attached(this)
-    const at = this.#metric.bucketOf(value)
     series.counts[at] = (series.counts[at] ?? 0) + 1
     series.sum += value
   }

@@ -1,11 +1,12 @@
 import { ProxyError } from '../../errors.ts'
 import { writtenMs } from '../../config/kinds/units.ts'
 import { callEach } from '../call-each.ts'
-import { admit, admits, type Circuit, force, noticeHalfOpen, type Permit, refuses, type Transition } from './circuit.ts'
+import { admit, admits, type Circuit, force, isPlain, noticeHalfOpen, type Permit, refuses, type Transition } from './circuit.ts'
 import { watchJob } from '../failure-when/report.ts'
 import type { JobWatch } from '../failure-when/rule.ts'
 import type { BreakerMode, Trace } from '../../events.ts'
-import type { Exchange, Layer, Reply } from '../exchange.ts'
+import type { Exchange, Reply } from '../exchange.ts'
+import type { Gate } from '../gate.ts'
 import type { Deps } from '../../deps.ts'
 import { answered, brokeOff, noticeSlow, settle, settleJob, type Verdict } from './settle.ts'
 import { type BreakerRules, verdictOnBody, verdictOnError, verdictOnHead } from './verdict.ts'
@@ -28,6 +29,7 @@ export type Breaker = {
  * When all endpoints are down, no call is sent: more requests would not help the upstream.
  */
 export function refusalOf(breakers: readonly Breaker[], deps: Deps): ProxyError | undefined {
+  for (const { circuit, settings } of breakers) if (isPlain(circuit) && !settings.slowCalls) return undefined
   const now = deps.clock.now()
   for (const breaker of breakers) {
     lookForSlow(breaker, now, deps)
@@ -72,30 +74,32 @@ export function setMode(breaker: Breaker, mode: BreakerMode, deps: Deps): void {
  * succeeds with its response head, another call once its body is whole. A probe holds its slot no longer than the attempt's
  * timeout, nor than the longest open time: an upstream that hangs gets as many calls as one that refuses them.
  */
-export const breaking =
-  (breaker: Breaker, deps: Deps): Layer =>
-  (next) =>
-  async (exchange) => {
-    const { trace } = exchange
-    const permit = enter(breaker, exchange, deps)
-    const isProbe = breaker.circuit.tripped
-    try {
-      const reply = await next(exchange)
-      leaveAtHead(breaker, permit, deps)
-      if (exchange.jobs !== undefined) watch(breaker, permit, exchange.jobs, reply, exchange, deps)
-      const verdict = verdictOnHead(reply, exchange, breaker.settings, deps.clock.wallNow())
-      if (verdict !== undefined) conclude(breaker, permit, verdict, trace, deps)
-      else if (isProbe) concludeProbe(breaker, permit, reply, trace, deps)
-      else reply.onClosed((end) => conclude(breaker, permit, verdictOnBody(end), trace, deps))
-      return reply
-    } catch (error) {
-      conclude(breaker, permit, verdictOnError(error, exchange, breaker.settings, deps.clock.now()), trace, deps)
-      throw error
-    }
-  }
+export const breaking = (breaker: Breaker, deps: Deps): Gate => ({
+  enter: (exchange) => {
+    exchange.permit = enter(breaker, exchange, deps)
+    exchange.isProbe = breaker.circuit.tripped
+    return undefined
+  },
+  replied: (exchange, reply) => {
+    const { trace, permit, isProbe } = exchange
+    if (permit === undefined) return
+    leaveAtHead(breaker, permit, deps)
+    if (exchange.jobs !== undefined) watch(breaker, permit, exchange.jobs, reply, exchange, deps)
+    const verdict = verdictOnHead(reply, exchange, breaker.settings, deps.clock)
+    if (verdict !== undefined) conclude(breaker, permit, verdict, trace, deps)
+    else if (isProbe) concludeProbe(breaker, permit, reply, trace, deps)
+    else reply.onClosed((end) => conclude(breaker, permit, verdictOnBody(end), trace, deps))
+  },
+  failed: (exchange, error) => {
+    const { trace, permit } = exchange
+    const verdict = verdictOnError(error, exchange, breaker.settings, deps.clock.now())
+    if (permit !== undefined) conclude(breaker, permit, verdict, trace, deps)
+    return false
+  },
+})
 
 function enter(breaker: Breaker, exchange: Exchange, deps: Deps): Permit {
-  const { group, timeouts, trace, onAdmitted } = exchange
+  const { group, timeouts, trace, entry } = exchange
   const now = deps.clock.now()
   lookForSlow(breaker, now, deps)
   const call = {
@@ -105,7 +109,7 @@ function enter(breaker: Breaker, exchange: Exchange, deps: Deps): Permit {
   }
   const permit = admit(breaker.circuit, now, call, breaker.settings)
   if (permit === undefined) throw rejection(breaker, now)
-  onAdmitted?.()
+  entry?.close()
   publish(breaker, noticeHalfOpen(breaker.circuit, now), deps, trace)
   return permit
 }

@@ -15,7 +15,7 @@ export const concurrencyPolicy = {
   name: 'concurrency',
   settings: CONCURRENCY,
   state: { upstream: { concurrency: concurrencyState } },
-  layer: (place: Place<BreakerState['route'], ConcurrencySettings, State & BreakerState['state']>) =>
+  gate: (place: Place<BreakerState['route'], ConcurrencySettings, State & BreakerState['state']>) =>
     limit(
       { key: 'concurrency.max', ...place.upstream.concurrency },
       place.state.concurrency.slots,

@@ -22,7 +22,7 @@ export const pathsPolicy = {
     groupOf: (method: string, path: string) =>
       match === NO_ROUTE ? undeclaredGroup(state.groups, method, path) : state.group,
   }),
-  layer: ({ route, upstream, deps }: Place<RetrySettings, ConcurrencySettings>) =>
+  gate: ({ route, upstream, deps }: Place<RetrySettings, ConcurrencySettings>) =>
     route.retry.respectRetryAfter ? pausing(upstream.concurrency.queue, deps) : undefined,
   snapshot: ({ state, routes }: Standing<unknown, UpstreamState, unknown, RouteState>) => ({
     queued: [...state.groups.values(), ...routes.map(({ group }) => group)].reduce(

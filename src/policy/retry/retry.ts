@@ -6,7 +6,7 @@ import { type Budget, type BudgetSettings, deposit, retriesLeft, withdraw } from
 import type { RetryDenial } from '../../events.ts'
 import type { Exchange, Layer, Reply } from '../exchange.ts'
 import type { Deps } from '../../deps.ts'
-import { usefulUntil } from '../paths/useful.ts'
+import { isInTime, usefulUntil } from '../paths/useful.ts'
 import { WholeReply, wholeBody } from '../whole.ts'
 
 export type RetryRules = {
@@ -196,7 +196,7 @@ function attemptTimeout(
   const endsAt = now + attemptMs
   const hasTime = timedOut
     ? endsAt + nominalWaitMs(wait, settings.backoff) + attemptMs <= exchange.deadlineAt
-    : endsAt < usefulUntil(exchange, now)
+    : isInTime(endsAt, exchange, now)
   return hasTime ? attemptMs : Number.POSITIVE_INFINITY
 }
 

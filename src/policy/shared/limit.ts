@@ -1,6 +1,7 @@
 import { Watchdog } from '../../clock.ts'
 import { ProxyError } from '../../errors.ts'
-import type { Exchange, Layer, Reply } from '../exchange.ts'
+import type { Exchange } from '../exchange.ts'
+import type { Gate } from '../gate.ts'
 import { writtenMs } from '../../config/kinds/units.ts'
 import type { Deps } from '../../deps.ts'
 import { usefulUntil } from '../paths/useful.ts'
@@ -62,42 +63,41 @@ export function letIn(slots: Slots): void {
  * @param refusal rejection of an open breaker. Asked first, so that nobody queues for an upstream that is not called, and a
  * rejection costs little.
  */
-export const limit =
-  (settings: LimitSettings, slots: Slots, refusal: () => ProxyError | undefined, deps: Deps): Layer =>
-  (next) => {
-    const release = () => {
-      slots.inUse -= 1
-      slots.isNewestFirst = isOverloaded(settings, slots, deps.clock.now())
-      letIn(slots)
-    }
-    const inside = async (exchange: Exchange) => {
-      let reply: Reply
-      try {
-        reply = await next(exchange)
-      } catch (error) {
-        release()
-        throw error
-      }
-      reply.onClosed(release)
-      return reply
-    }
-    return (exchange) => {
+export function limit(
+  settings: LimitSettings,
+  slots: Slots,
+  refusal: () => ProxyError | undefined,
+  deps: Deps,
+): Gate {
+  const release = () => {
+    slots.inUse -= 1
+    slots.isNewestFirst = slots.waiting.length > 0 && isOverloaded(settings, slots, deps.clock.now())
+    letIn(slots)
+  }
+  return {
+    enter: (exchange) => {
       const refused = refusal()
-      if (refused !== undefined) return Promise.reject(refused)
+      if (refused !== undefined) throw refused
       if (slots.inUse < slots.limit) {
         slots.inUse += 1
-        return inside(exchange)
+        return undefined
       }
       const now = deps.clock.now()
       slots.isNewestFirst = isOverloaded(settings, slots, now)
       if (slots.waiting.length >= settings.queue) {
         slots.lostAt = now
-        if (!slots.isNewestFirst) return Promise.reject(full(settings, slots))
+        if (!slots.isNewestFirst) throw full(settings, slots)
         slots.waiting.shift()?.giveWay()
       }
-      return turn(settings, slots, exchange, deps).then(() => inside(exchange))
-    }
+      return turn(settings, slots, exchange, deps)
+    },
+    replied: (_, reply) => reply.onClosed(release),
+    failed: () => {
+      release()
+      return false
+    },
   }
+}
 
 /** Share of `queueTimeout` after which a queue is no burst any more. */
 const BURST_SHARE = 0.05
