@@ -4,9 +4,9 @@ import { type JsonSchema, jsonSchema } from '../src/config/json-schema.ts'
 
 export function configurationPage(): string {
   const { properties, definitions } = jsonSchema()
-  const { defaults, upstreams, job, timeouts, ...top } = properties ?? {}
+  const { defaults, upstreams, job, timeouts, routeSets, ...top } = properties ?? {}
   const upstream = memberOf(upstreams)
-  const route = upstream.properties?.routes?.items ?? {}
+  const route = upstream.properties?.routes?.items?.anyOf?.[0] ?? {}
   const inherited = Object.keys(defaults?.properties ?? {})
   const ofRoutes = inherited.filter((key) => route.properties?.[key] !== undefined)
   return `# Configuration
@@ -19,7 +19,7 @@ Printed from the schema in \`src/config\` by \`npm run docs\`. \`breakwater chec
 \`\`\`
 
 Durations have a unit (\`250ms\`, \`30s\`, \`1h30m\`), and so have sizes (\`64KiB\`, \`5GB\`). Any value may hold \`\${NAME}\` or
-\`\${NAME:-fallback}\`. Every key but \`upstreams\` may be left out.
+\`\${NAME:-fallback}\`. Where a list is asked for, one value alone is a list of one. Every key but \`upstreams\` may be left out.
 
 ## The sidecar
 
@@ -35,6 +35,11 @@ Beside these keys, of those under \`defaults\`: ${ofRoutes.map(code).join(', ')}
 anything of \`breaker\` has a breaker of its own.
 
 ${tableOf(without(route, inherited))}
+## \`routeSets.<name>\`
+
+${routeSets?.description} A set's routes stand where \`{ use: name }\` stands. A key of the file that begins with \`x-\` holds what other
+places merge in (\`<<: *name\`) or repeat (\`*name\`).
+
 ## A condition
 
 Of a response: for \`hold.while\`, \`failureWhen\` and \`completedWhen\`. A list of conditions holds when any of them does.
@@ -97,9 +102,14 @@ function kindOf(schema: JsonSchema): string {
   if (schema.title !== undefined) return schema.title
   if (schema.$ref !== undefined) return 'a condition'
   if (schema.items !== undefined)
-    return schema.items.properties ? 'a list, see below' : `a list of: ${kindOf(schema.items)}`
-  if (schema.anyOf !== undefined)
-    return [...new Set(schema.anyOf.filter((one) => !isReference(one)).map(kindOf))].join(', or ')
+    return schema.items.anyOf?.some(({ properties }) => properties !== undefined)
+      ? 'a list, see below'
+      : `a list of: ${kindOf(schema.items)}`
+  if (schema.anyOf !== undefined) {
+    const kinds = [...new Set(schema.anyOf.filter((one) => !isReference(one)).map(kindOf))]
+    // The page says once that a list of one may be its value alone.
+    return kinds.filter((kind) => !kinds.includes(`a list of: ${kind}`)).join(', or ')
+  }
   if (schema.const !== undefined) return code(written(schema.const))
   if (schema.enum !== undefined) return schema.enum.map((one) => code(written(one))).join(', ')
   if (schema.properties !== undefined) return 'keys'

@@ -36,14 +36,14 @@ const FAULTS = {
   /** Reset while the request body was being sent. An upstream does that to a body that it does not want. */
   upload_refused: fault(502, 'connection_terminated', 'reset', 'client', 'Upstream broke off the upload'),
   attempt_timeout: fault(504, 'http_response_timeout', 'timeout', 'upstream', 'Upstream did not answer in time'),
-  idle_timeout: fault(504, 'http_response_timeout', 'timeout', 'upstream', 'Upstream stopped taking the request'),
+  idle_timeout: fault(504, 'http_response_timeout', 'timeout', 'upstream', 'Upstream made no progress'),
   total_timeout: fault(504, 'http_response_timeout', 'never', 'upstream', 'No answer within the time for the request'),
   /** The client's own, shorter deadline. */
   client_deadline: fault(504, 'http_response_timeout', 'never', 'client', "No answer within the client's own limit"),
   /** The deadline of the request's job. */
   job_deadline: fault(504, 'http_response_timeout', 'never', 'client', "The job's deadline has passed"),
-  /** The body broke off after its head was relayed. The client's connection is cut; no status is sent. */
-  body_truncated: fault(502, 'http_response_incomplete', 'never', 'upstream', 'Upstream broke off its response'),
+  /** The body broke off. Once its head was relayed, the client's connection is cut and no status is sent. */
+  body_truncated: fault(502, 'http_response_incomplete', 'reset', 'upstream', 'Upstream broke off its response'),
   breaker_open: fault(503, 'destination_unavailable', 'never', 'sidecar', 'Circuit breaker open'),
   breaker_forced: fault(503, 'destination_unavailable', 'never', 'sidecar', 'Circuit breaker held open by an operator'),
   queue_full: fault(503, 'connection_limit_reached', 'never', 'sidecar', 'Concurrency limit reached and queue full'),

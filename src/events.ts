@@ -32,11 +32,11 @@ export type JobOutcome = (typeof JOB_OUTCOMES)[number]
 export type AttemptRecord = {
   /** Monotonic ms. */
   readonly startedAt: number
-  /** Time to the response head, or to the end of the attempt without one. */
-  readonly ms: number
+  /** Time to the response head, or to the end of the attempt without a response that can be relayed. */
+  ms: number
   /** Time in ms that the request waited for its response head once it was sent whole; undefined when it was not. */
   readonly headMs: number | undefined
-  readonly outcome: number | FaultCode
+  outcome: number | FaultCode
   /** Whether the response head came before the whole request was sent. Such an attempt is not retried. */
   readonly early: boolean
   /** Origin; undefined where the upstream has but one. */
@@ -128,7 +128,7 @@ export type Event =
       /** Time to connect in ms; undefined for a reused connection. */
       readonly connectMs: number | undefined
     }
-  /** A response body whose head had been relayed did not end whole. */
+  /** A response body did not end whole: it was relayed so far, or the attempt was repeated. */
   | { readonly kind: 'body_failed'; readonly ref: RouteRef; readonly end: BodyEnd }
   /** A retry is about to start. `cause`: the status or the reason that is retried. */
   | ({ readonly kind: 'retry'; readonly ref: RouteRef; readonly cause: string; readonly waitMs: number } & OfTrace)

@@ -6,7 +6,7 @@ import type { Clock } from './clock.ts'
 export const CALL_ID = 'x-bench-call'
 
 /** Seconds that a client waits for a call unless it says otherwise. */
-const PATIENCE = 70
+export const PATIENCE = 70
 
 /** Response heads up to this size are accepted, as by curl or Python; Node's own limit is 16 KiB. */
 const MAX_HEAD_BYTES = 64 * 1024

@@ -29,6 +29,8 @@ export type Fault = {
   readonly play: (run: Run) => Promise<unknown>
   readonly replicas?: number
   readonly tls?: true
+  /** Shows itself only on sockets. The suite plays the others on a virtual clock, too. */
+  readonly onWire?: true
   /** Needs the machine for itself. */
   readonly alone?: true
   /** Share of the calls that finish directly of which chance decides. None by default. */

@@ -7,6 +7,8 @@ export type Row = {
   readonly direct: Score
   readonly sidecar: Score
   readonly verdict: Verdict
+  /** Longest stall of the bench itself meanwhile, in seconds. */
+  readonly lagS: number
 }
 
 const COLUMNS = ['finished', 'failed', 'last failure at (s)', 'calls', 'time (s)']

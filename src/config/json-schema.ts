@@ -14,6 +14,7 @@ export type JsonSchema = {
   readonly properties?: Readonly<Record<string, JsonSchema>>
   readonly required?: readonly string[]
   readonly additionalProperties?: JsonSchema | boolean
+  readonly patternProperties?: Readonly<Record<string, JsonSchema>>
   readonly items?: JsonSchema
   readonly anyOf?: readonly JsonSchema[]
   /** Written by the library around a reference with a description. */
@@ -23,6 +24,8 @@ export type JsonSchema = {
   readonly title?: string
   readonly description?: string
   readonly default?: unknown
+  /** As a suggestion for `true`. */
+  readonly example?: string
   /** Replaces `default`, which the library omits for transformed values. */
   readonly byDefault?: unknown
 }
@@ -30,14 +33,42 @@ export type JsonSchema = {
 /** For values as written in a file: durations as text, and `${NAME}` anywhere. */
 export function jsonSchema(): JsonSchema {
   const whole = z.toJSONSchema(FILE, { io: 'input', target: 'draft-7', unrepresentable: 'any' }) as JsonSchema
-  const { upstreams, defaults, ...properties } = mapped(whole.properties ?? {}, fromEnvironment)
+  const { upstreams, defaults, routeSets, ...properties } = mapped(whole.properties ?? {}, fromEnvironment)
   const inherited = Object.keys(defaults?.properties ?? {})
   const definitions = mapped({ condition: whole.definitions?.condition ?? {} }, fromEnvironment)
   return {
     ...whole,
     definitions,
     title: 'Breakwater configuration',
-    properties: { ...properties, defaults: defaults ?? {}, upstreams: withoutInherited(upstreams ?? {}, inherited) },
+    properties: {
+      ...properties,
+      defaults: defaults ?? {},
+      routeSets: { ...routeSets, additionalProperties: { type: 'array', items: { $ref: ROUTE_REF } } },
+      upstreams: withUses(withoutInherited(upstreams ?? {}, inherited)),
+    },
+    patternProperties: { '^x-': { description: 'A block that others merge in by <<: *name.' } },
+  }
+}
+
+/** Routes of a set are those of an upstream. */
+const ROUTE_REF = '#/properties/upstreams/additionalProperties/properties/routes/items/anyOf/0'
+
+const USE: JsonSchema = {
+  type: 'object',
+  properties: { use: { type: 'string', description: 'Name of a set in routeSets, whose routes stand here.' } },
+  required: ['use'],
+  additionalProperties: false,
+}
+
+/** The schema reads routes after their sets are in place; in the file an entry may name a set. */
+function withUses(upstreams: JsonSchema): JsonSchema {
+  const { additionalProperties: upstream } = upstreams
+  if (typeof upstream !== 'object') throw new Error('upstreams has no members')
+  const { routes } = upstream.properties ?? {}
+  const items = { anyOf: [routes?.items ?? {}, USE] }
+  return {
+    ...upstreams,
+    additionalProperties: { ...upstream, properties: { ...upstream.properties, routes: { ...routes, items } } },
   }
 }
 
@@ -56,7 +87,7 @@ function joined({ allOf, ...schema }: JsonSchema): JsonSchema {
 function fromEnvironment(schema: JsonSchema): JsonSchema {
   const { $ref, ...inner } = within(joined(schema), fromEnvironment)
   if ($ref !== undefined) return { ...(inner.description && { description: inner.description }), $ref: CONDITION }
-  const { description, title, byDefault, ...value } = inner
+  const { description, title, byDefault, example: _, ...value } = inner
   const isPlain = /^(number|integer|boolean)$/.test(String(value.type)) || value.enum !== undefined
   const isPattern = value.pattern !== undefined && !value.pattern.includes('\\$\\{')
   const isOwn = (isPlain || isPattern) && value.const !== false

@@ -4,7 +4,9 @@ import { type ConfigFault, faultAt, schemaFaults } from './file/faults.ts'
 import { excerptAt } from './file/excerpt.ts'
 import { type Env, interpolate } from './file/interpolate.ts'
 import { type Origins, originsIn } from './file/origins.ts'
+import { isMap } from './kinds/setting.ts'
 import { isDoubtful, pruned } from './pruned.ts'
+import { expandRouteSets } from './route-sets.ts'
 import type { Conflict } from '../policy/scope.ts'
 import { conflicts, resolve } from './resolve.ts'
 import { type Config, FILE } from './schema.ts'
@@ -51,9 +53,14 @@ export function loadConfig(text: string, file: string, env: Env): Loaded {
   const unset = interpolate(source.document, env).map(({ node, message }) =>
     located({ place: source.nodePlace(node), message }),
   )
-  const raw = plainValue(source)
-  if (raw instanceof Error) return wrong(raw.message)
-  const parsed = FILE.safeParse(raw ?? {})
+  const written = plainValue(source)
+  if (written instanceof Error) return wrong(written.message)
+  const manifest = manifestFault(written)
+  if (manifest !== undefined) return wrong(manifest)
+  const { raw, faults: misused, writtenAt } = expandRouteSets(written ?? {})
+  const ofSets = misused.map(({ path, message }) => faultAt(source.keyAt(path), path, message, undefined, source, file))
+  source.rearrange(writtenAt)
+  const parsed = FILE.safeParse(raw)
   const origins = originsIn(source, file)
   const clashesOf = (found: readonly Conflict[]) =>
     distinct(
@@ -65,14 +72,14 @@ export function loadConfig(text: string, file: string, env: Env): Loaded {
   if (!parsed.success) {
     // A missing variable is not reported as a wrong type, too.
     const isSet = ({ line, column }: ConfigFault) => !unset.some((one) => one.line === line && one.column === column)
-    const ofKinds = schemaFaults(parsed.error, FILE, source, file, MAX_FAULTS).filter(isSet)
+    const ofKinds = distinct(schemaFaults(parsed.error, FILE, source, file, MAX_FAULTS)).filter(isSet)
     const beside = pruned(raw, parsed.error)
     const found = beside === undefined ? [] : conflicts(resolve(beside.raw, beside.parsed))
     const certain = found.filter((conflict) => !isDoubtful(conflict, beside?.removed ?? []))
-    return faulty([...repeated, ...unset, ...ofKinds, ...clashesOf(certain)])
+    return faulty([...repeated, ...unset, ...ofKinds, ...ofSets, ...clashesOf(certain)])
   }
   const config = resolve(raw, parsed.data)
-  const faults = [...repeated, ...unset, ...clashesOf(conflicts(config))]
+  const faults = [...repeated, ...unset, ...ofSets, ...clashesOf(conflicts(config))]
   return faults.length > 0 ? faulty(faults) : { ok: true, config: frozen(config), origins }
 }
 
@@ -102,7 +109,15 @@ function isLarge(value: unknown): boolean {
   return false
 }
 
-/** Removes repeated faults: one in the defaults appears in every upstream. */
+/** A Kubernetes object in which the configuration is a value. */
+function manifestFault(written: unknown): string | undefined {
+  if (!isMap(written) || written.kind === undefined || written.apiVersion === undefined) return undefined
+  const names = isMap(written.data) ? Object.keys(written.data) : []
+  const inside = names[0] === undefined ? 'the text in it' : `the text under data: ${names.join(' or ')}`
+  return `is a Kubernetes ${String(written.kind)}; the configuration is ${inside}`
+}
+
+/** Removes repeated faults: one in the defaults appears in every upstream, and one of a route set wherever it is used. */
 function distinct(faults: readonly ConfigFault[]): ConfigFault[] {
   const seen = new Set<string>()
   return faults.filter(({ line, column, message }) => {

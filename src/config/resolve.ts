@@ -116,6 +116,7 @@ export function conflicts({ listen, control, upstreams, job, timeouts, health }:
       listeners.map(({ path, address }) => ({ path, key: written(address) })),
       'another listener has this address',
     ),
+    ...covered(listeners),
     ...(control.token === '' && !isLoopback(control.listen.host)
       ? [{ path: ['control', 'listen'], message: 'is not loopback: set control.token' }]
       : []),
@@ -124,6 +125,21 @@ export function conflicts({ listen, control, upstreams, job, timeouts, health }:
     ...upstreams.flatMap((upstream) => upstreamConflicts(upstream, Object.keys(timeouts), job)),
   ]
 }
+
+/** Listeners on a port that another one has on every address: the system refuses the second. */
+function covered(
+  listeners: readonly { readonly path: Path; readonly address: Address | undefined }[],
+): { readonly path: Path; readonly message: string }[] {
+  const all = listeners.filter(({ address }) => address !== undefined && isEveryAddress(address.host))
+  return listeners.flatMap(({ path, address }) => {
+    if (address === undefined || address.port === 0 || isEveryAddress(address.host)) return []
+    const other = all.find((one) => one.address?.port === address.port)
+    if (other?.address === undefined) return []
+    return [{ path, message: `${other.path.join('.')} has this port on every address: ${other.address.host}` }]
+  })
+}
+
+const isEveryAddress = (host: string) => host === '0.0.0.0' || host === '::'
 
 /** Names of checks as in `/health`. */
 function healthConflicts(critical: readonly string[], upstreams: Config['upstreams']): Conflict[] {

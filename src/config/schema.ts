@@ -188,6 +188,11 @@ const route = z.strictObject({
   ...partial(joined([ROUTE, ROUTE_ONLY])).shape,
 })
 
+const routes = z.array(route).max(1000, { error: 'has more than 1000 routes' })
+
+/** Names of upstreams and of route sets. */
+const name = z.string().regex(NAME, { error: 'a name has small letters, digits and inner hyphens, 63 at most' })
+
 const upstream = z
   .strictObject({
     ...partial(UPSTREAM).shape,
@@ -204,10 +209,10 @@ const upstream = z
     health: UPSTREAM_HEALTH.describe(
       'Health check of the upstream. Shown in /health; a success lets an open breaker probe early.',
     ).optional(),
-    routes: z
-      .array(route)
-      .max(1000, { error: 'has more than 1000 routes' })
-      .describe('Requests with settings of their own. The first route that matches applies.')
+    routes: routes
+      .describe(
+        'Requests with settings of their own. The first route that matches applies. { use: name } stands for the routes of a set.',
+      )
       .optional(),
   })
   .refine((upstream) => upstream.url === undefined || upstream.urls === undefined, {
@@ -225,11 +230,12 @@ export const FILE = z.strictObject({
   defaults: partial(UPSTREAM)
     .describe('Settings of every upstream. An upstream, then a route, overrides them key by key.')
     .optional(),
+  routeSets: z
+    .record(name, routes)
+    .describe('Lists of routes by name, for upstreams with the same routes: { use: name } among their routes.')
+    .optional(),
   upstreams: z
-    .record(
-      z.string().regex(NAME, { error: 'a name has small letters, digits and inner hyphens, 63 at most' }),
-      upstream,
-    )
+    .record(name, upstream)
     .refine((all) => Object.keys(all).length > 0, { error: 'at least one upstream is needed' })
     .refine((all) => Object.keys(all).length <= 1000, { error: 'has more than 1000 upstreams' })
     .describe('Upstreams, by name.'),

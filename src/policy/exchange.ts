@@ -87,6 +87,8 @@ export type ExchangeRequest = {
   readonly jobDeadlineAt: number | undefined
   readonly timeouts: Timeouts
   readonly client: ClientLink
+  /** Whether a reply's body is read whole before any of it is relayed. */
+  readonly readsWhole: (reply: Reply) => boolean
   /** undefined unless the request is recorded. Then each attempt has its own `traceparent`. */
   readonly trace: Trace | undefined
 }
@@ -202,6 +204,7 @@ export const newExchange = (request: ExchangeRequest, route: ExchangeRoute): Exc
   clientTimeoutMs: request.clientTimeoutMs,
   jobDeadlineAt: request.jobDeadlineAt,
   client: request.client,
+  readsWhole: request.readsWhole,
   trace: request.trace,
   route: route.ref,
   group: route.groupOf(request.method, request.path),
@@ -233,6 +236,7 @@ type Fork = {
   readonly headers?: string[]
   readonly body?: RequestBody | undefined
   readonly client?: ClientLink
+  readonly readsWhole?: Exchange['readsWhole']
   readonly startedAt?: number
   readonly deadlineAt?: number
   readonly deadlineFault?: FaultCode
@@ -259,6 +263,7 @@ export const fork = (parent: Exchange, own: Fork): Exchange => ({
   clientTimeoutMs: parent.clientTimeoutMs,
   jobDeadlineAt: parent.jobDeadlineAt,
   client: own.client ?? parent.client,
+  readsWhole: own.readsWhole ?? parent.readsWhole,
   trace: parent.trace,
   route: parent.route,
   group: parent.group,
@@ -287,6 +292,14 @@ export const fork = (parent: Exchange, own: Fork): Exchange => ({
 
 /** Longest history. A download may be resumed without end: the first and the newest attempts are kept. */
 const MAX_RECORDS = 200
+
+/** Notes that the body of the newest attempt's response did not come whole: to its exchange the attempt has failed. */
+export function spoil({ history }: Exchange, status: number, fault: FaultCode, now: number): void {
+  const record = history.findLast(({ outcome }) => outcome === status)
+  if (record === undefined) return
+  record.outcome = fault
+  record.ms = now - record.startedAt
+}
 
 /** Adds a finished attempt to an exchange's history. */
 export function remember({ history }: Exchange, record: AttemptRecord): void {

@@ -16,7 +16,7 @@ export const outOfTime = (code: FaultCode, exchange: Limited, whose?: Whose): Pr
 
 const TITLES: Readonly<Record<string, string>> = {
   'timeout.connect': 'no connection',
-  'timeout.idle': 'no progress of the request body',
+  'timeout.idle': 'no progress of a body',
 }
 
 /** undefined for a fault that is no limit of time. */

@@ -31,7 +31,11 @@ export function wholeBody(
     reply.watch((chunk) => {
       wait.progressed()
       bytes += chunk.length
-      if (bytes <= limitBytes) return void chunks.push(chunk)
+      if (bytes <= limitBytes) {
+        chunks.push(chunk)
+        // A reply that nobody pipes stops reading at a bound of its own.
+        return queueMicrotask(() => reply.resume())
+      }
       wait.stop()
       resolve(undefined)
     })

@@ -7,7 +7,7 @@ import type { Event } from '../events.ts'
 import type { Exchange } from '../policy/exchange.ts'
 import type { Deps } from '../deps.ts'
 import { compile, type Files, type Runtime } from '../runtime/runtime.ts'
-import { type Answer, SimulatedCall, type SimulatedReply } from './simulated-call.ts'
+import { type Answer, type Ended, SimulatedCall } from './simulated-call.ts'
 import { type Got, type SimulatedAsk, SimulatedRequest } from './simulated-request.ts'
 import type { Tally } from './report/tally.ts'
 
@@ -15,9 +15,9 @@ import type { Tally } from './report/tally.ts'
 export type World = {
   /**
    * @param origin scheme, host and port of the endpoint that is called.
-   * @returns a promise where calls that are yet to come decide when it answers.
+   * @returns a promise where what is yet to come decides when it ends; one that never resolves is silence.
    */
-  answer(exchange: Exchange, origin: string): Answer | Promise<SimulatedReply>
+  answer(exchange: Exchange, origin: string): Answer | Promise<Ended>
   /**
    * Result of an endpoint's health check.
    * @param everyMs interval of the checks while a breaker is open.

@@ -29,6 +29,9 @@ export type Answer =
 
 export type SimulatedReply = Extract<Answer, { kind: 'reply' }>
 
+/** How a call ends that does not hang. */
+export type Ended = Exclude<Answer, { kind: 'silence' }>
+
 const NOTHING: Buffer = Buffer.alloc(0)
 const NO_FIELDS: RawHeaders = []
 const JSON_FIELDS: RawHeaders = ['content-type', 'application/json']
@@ -55,13 +58,13 @@ export class SimulatedCall extends ReplyBase implements Call {
   #sink: BodySink | undefined
 
   /** @param answer a promised one comes on an existing connection; its times count from when it is known. */
-  constructor(answer: Answer | Promise<SimulatedReply>, watch: CallWatch, clock: Clock) {
+  constructor(answer: Answer | Promise<Ended>, watch: CallWatch, clock: Clock) {
     super()
     this.#watch = watch
     this.#clock = clock
     if (answer instanceof Promise) {
       this.#fallSilent({ kind: 'silence', connectMs: 0, in: 'waiting' })
-      void answer.then((reply) => this.#await(reply))
+      void answer.then((ended) => this.#await(ended))
     } else if (answer.connectMs > 0) this.#timer = clock.after(answer.connectMs, () => this.#connected(answer))
     else this.#connected(answer)
   }
@@ -101,7 +104,7 @@ export class SimulatedCall extends ReplyBase implements Call {
     this.#watch.sent()
   }
 
-  #await(answer: Exclude<Answer, { kind: 'silence' }>): void {
+  #await(answer: Ended): void {
     if (this.ended) return
     const leftMs = Math.max(0, answer.afterMs - answer.connectMs)
     this.#timer = this.#clock.after(leftMs, () =>

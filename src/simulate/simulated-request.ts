@@ -77,6 +77,7 @@ export class SimulatedRequest implements BodySink {
       jobDeadlineAt: ask.jobLeftMs === undefined ? undefined : this.#startedAt + ask.jobLeftMs,
       timeouts: typeof timeouts === 'function' ? timeouts(inputs) : timeouts,
       client: this.#client,
+      readsWhole: () => false,
       trace: undefined,
     }
     this.#exchange = newExchange(request, route)

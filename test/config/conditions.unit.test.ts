@@ -53,7 +53,7 @@ test('a match with header fields is one line, which names the route', () => {
 })
 
 test.for<[route: string, faults: string[]]>([
-  ['completedWhen: {}', ['completedWhen expected false, or expected one of status, json, header, text, all, any, not']],
+  ['completedWhen: {}', ['completedWhen expected false, or one of status, json, header, text, all, any, not']],
   ['completedWhen: { json: /s }', ['completedWhen.json needs in, notIn, exists, empty beside it']],
   [
     'completedWhen: { json: s, empty: true }',

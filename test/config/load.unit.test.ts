@@ -298,6 +298,121 @@ test.each([
   expect(loaded.ok ? '' : formatFaults(loaded.faults)).not.toMatch(/hunter2/)
 })
 
+test('a value alone is a list of one', () => {
+  const [web] = sound(
+    'upstreams: { web: { url: http://a, retry: { on: 5xx }, breaker: { failureStatus: 503 }, routes: [{ match: GET /, hold: { json: /s, in: queued, upTo: 9s, every: 1s } }] } }',
+  ).upstreams
+  expect(web?.retry.on).toEqual(['5xx'])
+  expect(web?.breaker.failureStatus).toEqual([503])
+  expect(web?.routes[0]?.hold).toMatchObject({ in: ['queued'] })
+})
+
+test('breaker: false turns off all its rules, and a route can turn one on again', () => {
+  const [web] = sound(
+    'upstreams: { web: { url: http://a, breaker: false, routes: [{ match: GET /, breaker: { consecutiveFailures: 3 } }] } }',
+  ).upstreams
+  const off = { consecutiveFailures: false, failureRate: false, slowCalls: false, openForMs: 1000 }
+  expect(web?.breaker).toMatchObject(off)
+  expect(web?.routes[0]?.breaker).toMatchObject({ ...off, consecutiveFailures: 3 })
+})
+
+const SHARED = `x-slow: &slow
+  timeout: { attempt: 30s }
+routeSets:
+  jobs:
+    - match: GET /jobs/{id}
+      idempotent: true
+    - match: POST /jobs
+      <<: *slow
+upstreams:
+  a: { <<: *slow, url: http://a, routes: [{ match: GET /x }, { use: jobs }, { match: GET /y }] }
+  b: { url: http://b, routes: [{ use: jobs }] }
+`
+
+test('upstreams share blocks by merge keys and routes by sets, in the order of the file', () => {
+  const [a, b] = sound(SHARED).upstreams
+  expect(a?.routes.map(({ match }) => match)).toEqual(['GET /x', 'GET /jobs/{id}', 'POST /jobs', 'GET /y'])
+  expect(a?.timeout.attemptMs).toBe(30_000)
+  expect(b?.routes.map(({ idempotent, timeout }) => [idempotent, timeout.attemptMs])).toEqual([
+    [true, 12_000],
+    [false, 30_000],
+  ])
+})
+
+test('faults and settings of a route set are placed in the set, once', () => {
+  expect(faults(SHARED.replace('idempotent', 'idempotnt'))).toEqual([
+    '6:7 routeSets.jobs.0.idempotnt unknown key (idempotent)',
+  ])
+  expect(faults(SHARED.replace('POST /jobs', 'GET /jobs/{id}'))).toEqual([
+    '7:7 routeSets.jobs.1.match another route of this upstream has the same match',
+  ])
+  expect(faults(SHARED.replaceAll('use: jobs', 'use: job'))).toEqual([
+    '4:3 routeSets.jobs no upstream uses this set',
+    '10:64 upstreams.a.routes.1.use no such set in routeSets: jobs',
+    '11:34 upstreams.b.routes.0.use no such set in routeSets: jobs',
+  ])
+  const loaded = loadConfig(SHARED, 'test.yaml', {})
+  if (!loaded.ok) throw new Error(formatFaults(loaded.faults))
+  expect(loaded.origins.of(['upstreams', 'b', 'routes', 1, 'timeout', 'attempt'])).toMatchObject({
+    line: 2,
+    level: 'route',
+  })
+  expect(loaded.origins.of(['upstreams', 'a', 'routes', 3, 'match'])).toMatchObject({
+    line: 10,
+    path: ['upstreams', 'a', 'routes', 2, 'match'],
+  })
+})
+
+test('a block that merges itself is a fault', () => {
+  expect(faults('x-a: &a { <<: *a, retry: 1 }\nupstreams: { web: { url: http://a, <<: *a } }')).toHaveLength(1)
+})
+
+test.each([
+  ['hedge: true', 'hedge expected false, or keys below it: after, max ({ after: p95, max: 1 })'],
+  [
+    'rate: 90/min',
+    'rate expected false, or keys below it: requests, per, burst, queueTimeout ({ requests: 90, per: 1m })',
+  ],
+  [
+    'timeout: 30s',
+    'timeout expected keys below it: say which one 30s is for, connect, attempt, total, idle, useful or tunnel',
+  ],
+  ['concurrency: 10', 'concurrency expected keys below it: say which one 10 is for, max or queue'],
+  ['rewrite: true', 'rewrite expected false, or keys below it: headers, json ({})'],
+  [
+    'timeout: { attempt: 12000 }',
+    'timeout.attempt expected a duration with its unit, such as 250ms, 30s, 5m or 1h (12000ms)',
+  ],
+])('%s: the fault names what may be meant', (settings, expected) => {
+  const [only] = faults(`upstreams: { web: { url: http://a, ${settings} } }`)
+  expect(only?.replace(/^\S+ upstreams\.web\./, '')).toBe(expected)
+})
+
+test.each([
+  [
+    'upstreams: [{ name: a, url: http://a }]',
+    '1:12 upstreams expected names with their settings below them, so "a:" in place of "- name: a"',
+  ],
+  [
+    `${MINIMAL}\nroutes: [{ match: GET / }]`,
+    '2:1 routes unknown key here: it belongs to an upstream, further to the right below its name',
+  ],
+  [
+    `${MINIMAL}\nretry: { attempts: 2 }`,
+    '2:1 retry unknown key here: it belongs to an upstream, further to the right below its name, or to defaults',
+  ],
+  [
+    'apiVersion: v1\nkind: ConfigMap\ndata: { proxy.yaml: "" }',
+    '1:1 is a Kubernetes ConfigMap; the configuration is the text under data: proxy.yaml',
+  ],
+  [
+    'upstreams: { a: { url: http://a, listen: "0.0.0.0:80" }, b: { url: http://b, listen: 127.0.0.1:80 } }',
+    '1:78 upstreams.b.listen upstreams.a.listen has this port on every address: 0.0.0.0',
+  ],
+])('the file %j gets a fault that says what to do', (text, expected) => {
+  expect(faults(text)).toEqual([expected])
+})
+
 test('all faults are listed in the order of the file, each with its line and column', () => {
   expect(
     faults(`version: 2
@@ -327,7 +442,7 @@ upstreams:
   ).toEqual([
     '1:10 version expected 1, the only version there is',
     '2:1 servce unknown key (service)',
-    '3:9 listen expected false, or expected an address such as 127.0.0.1:8080 or [::1]:8080 (127.0.0.1:8080)',
+    '3:9 listen expected false, or an address such as 127.0.0.1:8080 or [::1]:8080 (127.0.0.1:8080)',
     '4:15 log.level expected one of trace, debug, info, warn, error, silent (info)',
     '6:23 defaults.timeout.connect expected a duration with its unit, such as 250ms, 30s, 5m or 1h (5s)',
     '6:35 defaults.timeout.attempt expected a duration with its unit, such as 250ms, 30s, 5m or 1h (12s)',
@@ -360,7 +475,10 @@ test.each([
   ['upstreams: { web: {} }', ['1:14 upstreams.web url is missing']],
   [`${MINIMAL}\nservice: a\nservice: b`, ['3:1 this key stands there twice']],
   [`service: !secret x\n${MINIMAL}`, ['1:10 Unresolved tag: !secret']],
-  [`${MINIMAL}\n---\n${MINIMAL}`, ['2:1 Source contains multiple documents; please use YAML.parseAllDocuments()']],
+  [
+    `${MINIMAL}\n---\n${MINIMAL}`,
+    ['2:1 a second document begins here: the sidecar reads one, so put all upstreams into it'],
+  ],
   [`${MINIMAL}\ncontrol: { token: \${T} }`, ['2:20 inside { } a value with ${…} has to be quoted']],
   [`listen: 127.0.0.1:8081\n${MINIMAL}`, ['1:1 control.listen another listener has this address']],
   [

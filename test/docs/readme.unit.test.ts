@@ -26,7 +26,7 @@ const configurationsOn = (name: string) =>
 
 test('configurations of README and three guides load, and docs/configuring.md shows the true defaults', () => {
   const all = ['README.md', 'docs/configuring.md', 'docs/checkpoints.md', 'docs/tracing.md'].flatMap(configurationsOn)
-  expect(all).toHaveLength(5)
+  expect(all).toHaveLength(6)
   for (const text of all) expect(loadConfig(text, 'README', {})).toMatchObject({ ok: true })
   const [, full = ''] = configurationsOn('docs/configuring.md')
   const shown = loadConfig(full, 'docs/configuring.md', {})

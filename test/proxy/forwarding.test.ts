@@ -319,12 +319,16 @@ test('response: a body that breaks off ends with a reset for the client, not cle
 
 test('pipelining: a second body that breaks off cuts the connection after the first response', async (t) => {
   const first = Promise.withResolvers<void>()
-  const { port, upstream, proxy } = await withSidecar(t, [
-    (_request, response) => void first.promise.then(() => response.end('whole')),
-    (_request, response) => {
-      response.writeHead(200, { 'content-length': '20' }).write('part of it', () => response.socket?.end())
-    },
-  ])
+  const { port, upstream, proxy } = await withSidecar(
+    t,
+    [
+      (_request, response) => void first.promise.then(() => response.end('whole')),
+      (_request, response) => {
+        response.writeHead(200, { 'content-length': '20' }).write('part of it', () => response.socket?.end())
+      },
+    ],
+    { defaults: { retry: { attempts: 1 } } },
+  )
   const raw = openRaw(port)
   raw.send('GET /1 HTTP/1.1\r\nHost: x\r\n\r\n')
   await upstream.begun(1)

@@ -50,6 +50,7 @@ test('relay: a response that is resumed while another one is parsed arrives whol
         jobDeadlineAt: undefined,
         timeouts: TIMEOUTS,
         client: new Link(() => {}),
+        readsWhole: () => false,
         trace: undefined,
       }
       const nothing = () => {}

@@ -30,11 +30,12 @@ async function called(
   { clock, get }: ReturnType<typeof restarting>,
   clients: number,
   untilMs: number,
+  limits: readonly [timeoutMs: number | undefined, leavesAfterMs: number | undefined] = [undefined, undefined],
 ): Promise<(Got & { readonly at: number })[]> {
   const asked: Promise<Got & { readonly at: number }>[] = []
   for (let at = 0; at < untilMs + 70_000; at += STEP_MS) {
     for (let i = 0; i < clients; i += 1)
-      if (at < untilMs && at % 200 === 0) asked.push(get('/x').then((got) => ({ ...got, at })))
+      if (at < untilMs && at % 200 === 0) asked.push(get('/x', ...limits).then((got) => ({ ...got, at })))
     await clock.advance(STEP_MS)
   }
   return Promise.all(asked)
@@ -71,6 +72,18 @@ test('an outage of ten minutes costs the upstream three calls each four seconds,
   const inMinute = upstream.calls.filter((at) => at >= 300_000 && at < 360_000).length
   expect(inMinute).toBeGreaterThanOrEqual(13)
   expect(inMinute).toBeLessThanOrEqual(3 * 15)
+})
+
+test.for([
+  ['leave after a second', [undefined, 1_000]],
+  ['say that they wait a second', [1_000, undefined]],
+] as const)('after an outage of 30 s clients that %s are served as soon as without the breaker', async ([, limits]) => {
+  const upstream = restarting(30_000)
+  const results = await called(upstream, 8, 40_000, limits)
+  const failed = results.filter(({ outcome }) => outcome !== 200)
+  expect(Math.max(...failed.map(({ at }) => at))).toBeLessThanOrEqual(32_200)
+  // What it costs: three calls each second, since a breaker that opens for longer would outlast every client.
+  expect(upstream.calls.filter((at) => at >= 10_000 && at < 30_000).length).toBeLessThanOrEqual(20 * 3)
 })
 
 test.for([

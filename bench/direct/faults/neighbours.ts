@@ -12,6 +12,7 @@ const besides: readonly {
   readonly listener: (clock: Clock) => RequestListener
   /** Status that the route's own client waits for. A route without one has no client that could fare worse. */
   readonly good?: number
+  readonly onWire?: true
 }[] = [
   {
     name: 'early 413',
@@ -19,12 +20,14 @@ const besides: readonly {
     call: { method: 'POST', path: '/bad', body: { bytes: 1_000_000, pieces: 20, every: 0.1 } },
     listener: () => (_request, response) => answer(response, 413, { connection: 'close' }),
     good: 413,
+    onWire: true,
   },
   {
     name: 'response heads of 17 KB',
     call: { path: '/bad' },
     listener: () => (_request, response) => answer(response, 200, { 'x-large': 'x'.repeat(17_000) }),
     good: 200,
+    onWire: true,
   },
   {
     name: 'unasked 100 Continue',
@@ -34,6 +37,7 @@ const besides: readonly {
       answer(response)
     },
     good: 200,
+    onWire: true,
   },
   {
     name: 'broken route, 500',
@@ -44,7 +48,8 @@ const besides: readonly {
 
 const PATH = '/good'
 
-const besideRow = ({ name, call, listener }: (typeof besides)[number]): Fault => ({
+const besideRow = ({ name, call, listener, onWire }: (typeof besides)[number]): Fault => ({
+  ...(onWire && { onWire }),
   name: `${name}, beside healthy calls`,
   client: 'GET, 5/s, beside 10/s to the bad route',
   answers: byPath((clock) => ({ '/bad': listener(clock) })),
@@ -54,7 +59,8 @@ const besideRow = ({ name, call, listener }: (typeof besides)[number]): Fault =>
   ),
 })
 
-const ownRow = ({ name, call, listener, good }: (typeof besides)[number]): Fault => ({
+const ownRow = ({ name, call, listener, good, onWire }: (typeof besides)[number]): Fault => ({
+  ...(onWire && { onWire }),
   name: `${name}, calls of that route`,
   client: `${call.method ?? 'GET'}, 2/s`,
   answers: byPath((clock) => ({ '/bad': listener(clock) })),
@@ -70,6 +76,7 @@ const long = (name: string, call: Call, listener: (clock: Clock) => RequestListe
     atOnce(16, { path: '/long', ...call }),
     offer({ perSecond: 5, seconds: 15 }, { path: PATH, timeout: 10 }),
   ),
+  onWire: true,
 })
 
 const EVENT = 'data: {"progress":1}\n\n'

@@ -28,6 +28,7 @@ export const restarts: readonly Fault[] = [
     ...restart(3, 1),
     name: 'restart of 3 s, TLS',
     tls: true,
+    onWire: true,
   },
   {
     name: 'restart of 0.5 s that resets requests',

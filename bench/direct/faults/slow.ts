@@ -28,6 +28,7 @@ const upload = (method: 'POST' | 'PUT'): Fault => ({
     },
   }),
   play: offer({ perSecond: 1, seconds: 1 }, { method, body: UPLOAD }),
+  onWire: true,
 })
 
 export const slows: readonly Fault[] = [
@@ -59,5 +60,6 @@ export const slows: readonly Fault[] = [
       await pause(3)
     },
     play: offer({ perSecond: 5, seconds: 12 }, { timeout: 10 }),
+    onWire: true,
   },
 ]

@@ -2,9 +2,10 @@
 
 import { z } from 'zod'
 import { type Excerpt, excerptAt, shown } from './excerpt.ts'
+import { blocksAt, canBeFalse, keysAt } from './known-keys.ts'
 import { FILE } from '../schema.ts'
 import type { Path, Place, Source } from './source.ts'
-import { corrected, suggestion } from './suggest.ts'
+import { blockSuggestion, corrected, orList, suggestion } from './suggest.ts'
 
 export type ConfigFault = Excerpt & {
   readonly message: string
@@ -48,6 +49,9 @@ function faultsOf(
   }
   if (issue.code === 'invalid_union') return unionFaults(issue, path, schema, source, file)
   const place = source.valueAt(path)
+  if (issue.code === 'invalid_type' && issue.expected === 'record') return [namesFault(place, path, source, file)]
+  if (issue.code === 'invalid_type' && issue.expected === 'object')
+    return [blockFault(place, path, schema, source, file)]
   const word = place.text.replaceAll(/^['"]|['"]$/g, '')
   const isWord = issue.code === 'invalid_value' && /[a-z]/i.test(word)
   const hint = isWord ? suggestion(word, issue.values.map(String)) : corrected(word, issue.message)
@@ -74,10 +78,37 @@ function unionFaults(
     )[0]
   if (nearest !== undefined && depth(nearest) > 0)
     return nearest.flatMap((inner) => faultsOf(inner, path, schema, source, file))
-  const ours = alternatives.flatMap((issues) => issues.map(({ message }) => message)).filter((text) => !isStock(text))
-  const message = isStock(issue.message) && ours.length > 0 ? [...new Set(ours)].join(', or ') : issue.message
   const place = source.valueAt(path)
+  const isBlock = alternatives.some(([first]) => first?.code === 'invalid_type' && first.expected === 'object')
+  const ours = alternatives.flatMap((issues) => issues.map(({ message }) => message)).filter((text) => !isStock(text))
+  if (isBlock && ours.every((text) => text === 'expected false')) return [blockFault(place, path, schema, source, file)]
+  const message = isStock(issue.message) && ours.length > 0 ? oneOfThese(ours) : issue.message
   return [faultAt(place, path, message, corrected(place.text, message), source, file)]
+}
+
+/** One sentence of several that begin alike. */
+const oneOfThese = (messages: readonly string[]) =>
+  [...new Set(messages)].map((text, i) => (i === 0 ? text : text.replace(/^expected /, ''))).join(', or ')
+
+/** A value where keys belong. Names the keys for which the value would be sound. */
+function blockFault(place: Place, path: Path, schema: z.ZodType, source: Source, file: string): ConfigFault {
+  const value = source.scalarAt(path)
+  const keys = blocksAt(schema, path).flatMap((block) => Object.entries(block.shape))
+  const isAmount = typeof value === 'string' || typeof value === 'number'
+  const sound = keys.filter(([, type]) => isAmount && type instanceof z.ZodType && type.safeParse(value).success)
+  const off = canBeFalse(schema, path) ? 'false, or ' : ''
+  const names = keys.map(([name]) => name).join(', ')
+  const which =
+    sound.length === 0 ? names : `say which one ${place.text} is for, ${orList(sound.map(([name]) => name))}`
+  const message = `expected ${off}keys below it: ${which}`
+  return faultAt(place, path, message, blockSuggestion(blocksAt(schema, path), value), source, file)
+}
+
+/** A list where names belong, or a single value. */
+function namesFault(place: Place, path: Path, source: Source, file: string): ConfigFault {
+  const isList = place.text.startsWith('-') || place.text.startsWith('[')
+  const hint = isList ? ', so "a:" in place of "- name: a"' : ''
+  return faultAt(place, path, `expected names with their settings below them${hint}`, undefined, source, file)
 }
 
 /** The issues of each alternative. Those of a union within a union stand beside the others. */
@@ -94,33 +125,29 @@ const isStock = (message: string) => message.startsWith('Invalid input')
 function unknownKey(path: Path, key: string, schema: z.ZodType, source: Source, file: string): ConfigFault {
   const full = [...path, key]
   const hint = suggestion(key, keysAt(schema, path))
-  const belongs = hint === undefined && schema === FILE ? homeOf(key, path) : undefined
-  const message = belongs === undefined ? 'unknown key' : `unknown key here: it belongs to ${belongs}`
-  return faultAt(source.keyAt(full), full, message, hint, source, file)
+  const isClear = hint === undefined || path.length === 0
+  const belongs = isClear && schema === FILE ? homeOf(key, path) : undefined
+  if (belongs !== undefined)
+    return faultAt(source.keyAt(full), full, `unknown key here: ${belongs}`, undefined, source, file)
+  return faultAt(source.keyAt(full), full, 'unknown key', hint, source, file)
 }
 
-/** Places where a key would be known that is unknown here. */
+/** Where a key would be known that is unknown here. */
 function homeOf(key: string, path: Path): string | undefined {
-  if (path.includes('routes') && keysAt(FILE, ['upstreams', '']).includes(key)) return 'the upstream, not to a route'
-  if (path.includes('routes') && path.at(-1) === 'retry' && key === 'budget') return 'the upstream, not to a route'
-  if (path.includes('upstreams') && keysAt(FILE, []).includes(key)) return 'the top of the file'
-  if (path[0] === 'defaults' && keysAt(FILE, ['upstreams', '']).includes(key)) return 'an upstream, not to the defaults'
-  if (keysAt(FILE, ['upstreams', '', 'routes', 0]).includes(key)) return 'a route'
+  const isOfUpstreams = keysAt(FILE, ['upstreams', '']).includes(key)
+  if (path.length === 0 && isOfUpstreams) {
+    const others = keysAt(FILE, ['defaults']).includes(key) ? ', or to defaults' : ''
+    return `it belongs to an upstream, further to the right below its name${others}`
+  }
+  const isRoute = path.at(-2) === 'routes'
+  if (isRoute && /^methods?$/.test(key)) return 'the method stands in match, as in GET /jobs, or * for any'
+  const isBelowRoute = path.includes('routes') || path[0] === 'routeSets'
+  if (isBelowRoute && isOfUpstreams) return 'it belongs to the upstream, not to a route'
+  if (isBelowRoute && path.at(-1) === 'retry' && key === 'budget') return 'it belongs to the upstream, not to a route'
+  if (path.includes('upstreams') && keysAt(FILE, []).includes(key)) return 'it belongs to the top of the file'
+  if (path[0] === 'defaults' && isOfUpstreams) return 'it belongs to an upstream, not to the defaults'
+  if (keysAt(FILE, ['upstreams', '', 'routes', 0]).includes(key)) return 'it belongs to a route'
   return undefined
-}
-
-/** The keys that may stand at a path. */
-function keysAt(schema: unknown, path: Path): string[] {
-  if (schema instanceof z.ZodOptional) return keysAt(schema.unwrap(), path)
-  if (schema instanceof z.ZodPipe) return keysAt(schema.in, path)
-  if (schema instanceof z.ZodLazy) return keysAt(schema.unwrap(), path)
-  if (schema instanceof z.ZodUnion) return schema.options.flatMap((option) => keysAt(option, path))
-  const [key, ...rest] = path
-  if (schema instanceof z.ZodObject)
-    return key === undefined ? Object.keys(schema.shape) : keysAt(schema.shape[String(key)], rest)
-  if (key === undefined) return []
-  if (schema instanceof z.ZodRecord) return keysAt(schema.valueType, rest)
-  return schema instanceof z.ZodArray ? keysAt(schema.element, rest) : []
 }
 
 export function faultAt(
@@ -132,7 +159,8 @@ export function faultAt(
   file: string,
 ): ConfigFault {
   const { line, column } = place
-  return { ...excerptAt(file, { line, column, path, source: source.line(line) }), message, suggestion: hint }
+  const written = source.pathAt(path)
+  return { ...excerptAt(file, { line, column, path: written, source: source.line(line) }), message, suggestion: hint }
 }
 
 /** One paragraph per fault: file, line, column and message; then the line with a caret. */

@@ -1,5 +1,6 @@
 /** Places of the settings in force: at the route, its upstream or the defaults; none for a default of the code. */
 
+import { expandRouteSets } from '../route-sets.ts'
 import { type Path, type Place, Source } from './source.ts'
 
 /** Levels of a setting. The nearest one to the request applies. */
@@ -27,7 +28,8 @@ export function originsIn(source: Source, file: string): Origins {
     const path = found(asked)
     if (path === undefined) return undefined
     const place = source.keyAt(path)
-    return { ...place, path, level: levelOf(path), source: source.line(place.line) }
+    const written = source.pathAt(path)
+    return { ...place, path: written, level: levelOf(path), source: source.line(place.line) }
   }
   const textOf = (asked: Path) => {
     const path = found(asked)
@@ -40,7 +42,11 @@ export function originsIn(source: Source, file: string): Origins {
 export function originsOf(text: string, file: string): Origins {
   let origins: Origins | undefined
   const parsed = () => {
-    origins ??= originsIn(new Source(text), file)
+    if (origins === undefined) {
+      const source = new Source(text)
+      source.rearrange(expandRouteSets(source.document.toJS()).writtenAt)
+      origins = originsIn(source, file)
+    }
     return origins
   }
   return { file, of: (path) => parsed().of(path), textOf: (path) => parsed().textOf(path) }

@@ -12,6 +12,7 @@ import {
   type Pair,
   parseDocument,
   visit,
+  type YAMLMap,
 } from 'yaml'
 
 export type Path = readonly PropertyKey[]
@@ -43,6 +44,7 @@ export class Source {
   readonly #text: string
   readonly #lines = new LineCounter()
   readonly #written: readonly string[]
+  #writtenAt = (path: Path): Path => path
 
   constructor(text: string) {
     this.#text = text
@@ -52,6 +54,8 @@ export class Source {
       lineCounter: this.#lines,
       prettyErrors: false,
       uniqueKeys: false,
+      // YAML 1.1's `<<: *block`, for blocks that several upstreams share.
+      merge: true,
       logLevel: 'error',
     })
   }
@@ -63,6 +67,8 @@ export class Source {
     return [...errors.slice(0, 1), ...warnings].map(({ pos, message, code }) => {
       const place = this.#place(pos)
       const isBareReference = (this.#written[place.line - 1] ?? '').slice(0, place.column).endsWith('${')
+      if (code === 'MULTIPLE_DOCS')
+        return { place, message: 'a second document begins here: the sidecar reads one, so put all upstreams into it' }
       if (isBareReference) return { place, message: 'inside { } a value with ${…} has to be quoted' }
       return { place, message: code === 'RESOURCE_EXHAUSTION' ? TOO_DEEP : message.slice(0, MESSAGE_CHARS) }
     })
@@ -100,8 +106,18 @@ export class Source {
     return faults
   }
 
+  /** From now on paths are those of the values after route sets are in place. @param writtenAt gives the path in the file. */
+  rearrange(writtenAt: (path: Path) => Path): void {
+    this.#writtenAt = writtenAt
+  }
+
+  /** The path in the file of a path into its values. */
+  pathAt(path: Path): Path {
+    return this.#writtenAt(path)
+  }
+
   has(path: Path): boolean {
-    return this.#find(path).depth === path.length
+    return this.#find(path).depth === this.pathAt(path).length
   }
 
   /** The value at a path, or the nearest one on the way. */
@@ -121,6 +137,13 @@ export class Source {
     const { node } = this.#find(path)
     const [from, to] = rangeOf(isAlias(node) ? node.resolve(this.document) : node) ?? [0, 0]
     return this.#text.slice(from, to)
+  }
+
+  /** The plain value at a path; undefined for a map or a list. It may come from the environment: not for a message. */
+  scalarAt(path: Path): unknown {
+    const { node } = this.#find(path)
+    const inside = isAlias(node) ? node.resolve(this.document) : node
+    return isScalar(inside) ? inside.value : undefined
   }
 
   nodePlace(node: Node): Place {
@@ -149,10 +172,10 @@ export class Source {
     let node: unknown = this.document.contents
     let pair: Pair | undefined
     let depth = 0
-    for (const key of path) {
+    for (const key of this.pathAt(path)) {
       const inside = isAlias(node) ? node.resolve(this.document) : node
       if (isMap(inside)) {
-        const found = inside.items.find((item) => isScalar(item.key) && String(item.key.value) === String(key))
+        const found = this.#pairIn(inside, key)
         if (found === undefined) break
         pair = found
         node = found.value ?? found.key
@@ -165,6 +188,20 @@ export class Source {
     return { pair, node, depth }
   }
 
+  /** A map's own key, or else that of a block which it merges in. */
+  #pairIn(map: YAMLMap, key: PropertyKey): Pair | undefined {
+    const own = map.items.find((item) => isScalar(item.key) && String(item.key.value) === String(key))
+    if (own !== undefined) return own
+    const merged = map.items.filter((item) => isScalar(item.key) && isMergeKey(item.key.value))
+    const blocks = merged.flatMap(({ value }) => (isSeq(value) ? value.items : [value]))
+    for (const one of blocks) {
+      const block = isAlias(one) ? one.resolve(this.document) : one
+      const found = isMap(block) ? this.#pairIn(block, key) : undefined
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+
   #place([from, to]: Range): Place {
     const { line, col } = this.#lines.linePos(from)
     const [first = ''] = this.#text.slice(from, Math.min(to, from + SHOWN_CHARS + 1)).split('\n')
@@ -172,6 +209,8 @@ export class Source {
     return { line: Math.max(1, line), column: Math.max(1, col), text: text.trimEnd() }
   }
 }
+
+const isMergeKey = (key: unknown) => typeof key === 'symbol' && key.description === '<<'
 
 const indentOf = (line: string) => line.length - line.trimStart().length
 

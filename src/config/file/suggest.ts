@@ -1,5 +1,7 @@
 /** Suggests what a mistyped key or word may mean. */
 
+import type { z } from 'zod'
+
 /** Words of other products for the sidecar's keys. */
 const SYNONYMS: Readonly<Record<string, string>> = {
   retries: 'retry',
@@ -49,10 +51,28 @@ const UNITS: readonly (readonly [written: RegExp, unit: string])[] = [
 
 const SIZES: Readonly<Record<string, string>> = { k: 'KiB', m: 'MiB', g: 'GiB' }
 
+const RATE = /^(\d+)\s*(?:\/|per)\s*(s|sec|second|m|min|minute|h|hour|d|day)$/i
+
+/** Keys that may be meant by a plain value; undefined when that is not clear. */
+export function blockSuggestion(blocks: readonly z.ZodObject[], value: unknown): string | undefined {
+  const [, requests, unit = ''] = RATE.exec(String(value)) ?? []
+  if (requests !== undefined && blocks.some(({ shape }) => 'requests' in shape && 'per' in shape))
+    return `{ requests: ${requests}, per: 1${unit.charAt(0).toLowerCase()} }`
+  if (value !== true) return undefined
+  if (blocks.some((block) => block.safeParse({}).success)) return '{}'
+  return blocks.map((block) => block.meta()?.example).find((example) => typeof example === 'string')
+}
+
+/** As in a sentence: a, b or c. */
+export const orList = (names: readonly string[]): string =>
+  names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`
+
 /** A corrected form of a value; undefined when the correction is not clear. */
 export function corrected(word: string, expected: string): string | undefined {
   const [, amount, unit = ''] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(word) ?? []
   if (amount !== undefined && expected.includes('a duration')) {
+    // Nobody means a thousand seconds by a bare number, and many tools count in ms.
+    if (unit === '' && Number(amount) >= 1000) return `${amount}ms`
     const known = UNITS.find(([written]) => written.test(unit))
     return known && `${amount}${known[1]}`
   }
@@ -61,6 +81,7 @@ export function corrected(word: string, expected: string): string | undefined {
     return unit === '' ? `${amount}B` : known && `${amount}${known}`
   }
   if (amount !== undefined && unit === '' && expected.includes('an address')) return `127.0.0.1:${amount}`
+  if (expected.startsWith('expected METHOD') && /^\/\S*$/.test(word)) return `* ${word}`
   if (expected.startsWith('expected METHOD') && /^[a-z]+ \/\S*$/.test(word)) return word.replace(/^[a-z]+/, upper)
   if (expected.startsWith('expected a method') && /^[a-z]+$/i.test(word)) return upper(word)
   return expected.startsWith('expected http://') && /^[\w.-]+(?::\d+)?$/.test(word) ? `http://${word}` : undefined

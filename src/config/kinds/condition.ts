@@ -5,7 +5,7 @@ import type { Condition, ConditionTerm } from '../../job/condition.ts'
 import type { IdSource } from '../../job/match.ts'
 import { Pattern } from '../../job/pattern.ts'
 import { PatternFault } from '../../job/pattern-syntax.ts'
-import { flag, listOf, text, token } from './kinds.ts'
+import { flag, listOf, MAX_ENTRIES, text, token } from './kinds.ts'
 
 const scalar = z
   .custom<string | number | boolean | null>(
@@ -44,19 +44,20 @@ function faultOf(written: string): string | undefined {
   }
 }
 
-const values = listOf(scalar).min(1, { error: 'has no entry' })
+const values = listOf(scalar, 1)
 
 const inner: z.ZodType<Condition> = z.lazy(() => condition)
 
 /** A list that holds when any of its conditions does. */
-export const conditions = (): z.ZodType<readonly Condition[]> => listOf(inner).min(1, { error: 'has no condition' })
+export const conditions = (): z.ZodType<readonly Condition[]> =>
+  z
+    .array(inner)
+    .min(1, { error: 'has no condition' })
+    .max(MAX_ENTRIES, { error: `has more than ${MAX_ENTRIES} entries` })
 
 /** Keys of a condition, for settings that have keys beside them. */
 export const TERM = {
-  status: listOf(status)
-    .min(1, { error: 'has no entry' })
-    .describe('Holds for a response with one of these statuses.')
-    .optional(),
+  status: listOf(status, 1).describe('Holds for a response with one of these statuses.').optional(),
   json: valuePointer
     .describe('JSON Pointer to the value in the response that in, notIn, exists or empty is about.')
     .optional(),

@@ -102,8 +102,17 @@ export const retryCondition = z
 
 export const method = z.string().regex(/^[A-Z]+$/, { error: 'expected a method in capitals, such as GET' })
 
-/** Every route inherits lists whole: long ones would be multiplied. */
-export const listOf = <V>(type: z.ZodType<V>) => z.array(type).max(100, { error: 'has more than 100 entries' })
+/** Largest number of entries of a list. Every route inherits lists whole: long ones would be multiplied. */
+export const MAX_ENTRIES = 100
+
+/** A list; a value alone is a list of one. */
+export const listOf = <V>(type: z.ZodType<V>, min = 0): z.ZodType<V[]> =>
+  z.union([bounded(type, min), type.transform((value) => [value])])
+
+function bounded<V>(type: z.ZodType<V>, min: number): z.ZodArray<z.ZodType<V>> {
+  const list = z.array(type).max(MAX_ENTRIES, { error: `has more than ${MAX_ENTRIES} entries` })
+  return min === 0 ? list : list.min(min, { error: 'has no entry' })
+}
 
 /** `false`, or the settings of a feature. */
 export const offOr = <V>(on: z.ZodType<V>) => z.union([z.literal(false, { error: 'expected false' }), on])

@@ -20,7 +20,14 @@ export type Setting<V, U extends Unit = ''> = {
 /** A block that `false` turns off. When it is on, missing keys have their defaults. */
 export type Switch<B extends Block> = { readonly on: B; readonly byDefault: boolean; readonly help: string }
 
-type Node = Setting<unknown, Unit> | Switch<Block> | Block
+/** A block for which `false` is short for some of its values. */
+export type Shortened<B extends Block> = {
+  readonly keys: B
+  readonly whenFalse: Partial<Record<keyof B, unknown>>
+  readonly help: string
+}
+
+type Node = Setting<unknown, Unit> | Switch<Block> | Shortened<Block> | Block
 export type Block = { readonly [key: string]: Node }
 
 /** Type of a block's values in Config, with units at the ends of their names. */
@@ -29,7 +36,9 @@ export type Values<N> =
     ? V
     : N extends Switch<infer B>
       ? false | Values<B>
-      : { readonly [K in keyof N as Named<K, N[K]>]: Values<N[K]> }
+      : N extends Shortened<infer B>
+        ? Values<B>
+        : { readonly [K in keyof N as Named<K, N[K]>]: Values<N[K]> }
 
 type Named<K, N> = N extends Setting<unknown, infer U> ? `${K & string}${U}` : K
 
@@ -61,8 +70,16 @@ export const switchable = <B extends Block>(on: B, byDefault: boolean, help: str
   help,
 })
 
+export const shortened = <B extends Block>(
+  keys: B,
+  whenFalse: Partial<Record<keyof B, unknown>>,
+  help: string,
+): Shortened<B> => ({ keys, whenFalse, help })
+
 const isSetting = (node: Node): node is Setting<unknown, Unit> => 'type' in node && node.type instanceof z.ZodType
 const isSwitch = (node: Node): node is Switch<Block> => 'on' in node && 'byDefault' in node
+const isShortened = (node: Node): node is Shortened<Block> => 'keys' in node && 'whenFalse' in node
+const isBlock = (node: Node): node is Block => !isSetting(node) && !isSwitch(node) && !isShortened(node)
 
 /** Schema of merged values, in which every setting is present. Renames values to their names in Config. */
 export function whole(block: Block): z.ZodType<Record<string, unknown>> {
@@ -71,6 +88,7 @@ export function whole(block: Block): z.ZodType<Record<string, unknown>> {
     .strictObject(
       mapped(block, (node): z.ZodType => {
         if (isSetting(node)) return node.type
+        if (isShortened(node)) return whole(node.keys)
         if (!isSwitch(node)) return whole(node)
         const withDefaults = (value: unknown) => (isMap(value) ? inherit(node.on, defaultsOf(node.on), value) : value)
         return z.preprocess(withDefaults, z.union([z.literal(false), whole(node.on)]))
@@ -85,9 +103,9 @@ export function joined(blocks: readonly Block[]): Block {
   for (const block of blocks)
     for (const [key, node] of Object.entries(block)) {
       const known = all[key]
-      const isBoth = known !== undefined && !isSetting(known) && !isSwitch(known) && !isSetting(node) && !isSwitch(node)
-      if (known !== undefined && !isBoth) throw new Error(`${key} is a setting of two policies`)
-      all[key] = isBoth ? joined([known, node]) : node
+      if (known === undefined) all[key] = node
+      else if (isBlock(known) && isBlock(node)) all[key] = joined([known, node])
+      else throw new Error(`${key} is a setting of two policies`)
     }
   return all
 }
@@ -97,6 +115,11 @@ export function partial(block: Block): z.ZodObject {
   return z.strictObject(
     mapped(block, (node): z.ZodType => {
       if (isSetting(node)) return node.type.meta({ description: node.help, byDefault: node.byDefault }).optional()
+      if (isShortened(node))
+        return z
+          .union([z.literal(false), partial(node.keys)])
+          .meta({ description: node.help })
+          .optional()
       if (!isSwitch(node)) return partial(node).optional()
       return z
         .union([z.literal(false), partial(node.on)])
@@ -110,6 +133,7 @@ export function partial(block: Block): z.ZodObject {
 export function defaultsOf(block: Block): Record<string, unknown> {
   return mapped(block, (node) => {
     if (isSetting(node)) return node.byDefault
+    if (isShortened(node)) return defaultsOf(node.keys)
     if (!isSwitch(node)) return defaultsOf(node)
     return node.byDefault ? defaultsOf(node.on) : false
   })
@@ -122,6 +146,8 @@ function mapped<R>(block: Block, turn: (node: Node) => R): Record<string, R> {
 /** Merges two levels key by key; the inner value applies. A setting is replaced whole, even one with keys of its own. */
 export function inherit(node: Node | undefined, outer: unknown, inner: unknown): unknown {
   if (inner === undefined) return outer
+  if (node !== undefined && isShortened(node))
+    return inherit(node.keys, outer, inner === false ? node.whenFalse : inner)
   if (node === undefined || isSetting(node) || !isMap(outer) || !isMap(inner)) return inner
   const block = isSwitch(node) ? node.on : node
   const keys = new Set([...Object.keys(outer), ...Object.keys(inner)])

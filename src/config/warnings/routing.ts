@@ -9,6 +9,18 @@ import type { FileRouteScope, FileUpstreamScope } from './rule.ts'
 const ANY_ADDRESS = new Set(['0.0.0.0', '::'])
 
 export const ROUTING: Rules<FileRouteScope> = {
+  'name-taken-literally': ({ match }) => {
+    const segments = match === undefined ? [] : matchParts(match).path.split('/')
+    const found = segments.map((segment) => NAME_ELSEWHERE.exec(segment)).find((one) => one !== null)
+    if (!found) return undefined
+    const [segment, ...names] = found
+    return {
+      at: ['match'],
+      reason: `${segment} is plain text here: only a path with these very characters matches`,
+      fix: `{${names.find((name) => name !== undefined)}}`,
+    }
+  },
+
   'route-never-matches': ({ upstream, match }) => {
     const above = match === undefined ? undefined : coveringRoute(upstream, match)
     if (above === undefined) return undefined
@@ -19,6 +31,9 @@ export const ROUTING: Rules<FileRouteScope> = {
     }
   },
 }
+
+/** A segment as other tools write a name: `:id`, `$id`, `<id>`, `[id]`. */
+const NAME_ELSEWHERE = /^(?::(\w+)|\$(\w+)|<(?:\w+:)?(\w+)>|\[(\w+)\])$/
 
 /** Largest number of earlier routes that are compared. Nobody writes hundreds of open ones. */
 const LOOKED_AT = 50

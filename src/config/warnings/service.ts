@@ -1,5 +1,6 @@
 /** Warnings about the sidecar as a whole. */
 
+import type { Address } from '../../net/listen.ts'
 import { computeTimeout, type Inputs } from '../../job/timeouts.ts'
 import { hostname, isLoopback } from '../../net/loopback.ts'
 import { writtenMs } from '../kinds/units.ts'
@@ -19,6 +20,18 @@ export const SERVICE: Rules<FileScope> = {
             'everybody who reaches this address can read checkpoints and guess the token, and the token travels unencrypted',
           fix: 'control.listen on 127.0.0.1, and control.metricsListen for Prometheus and the probes',
         },
+
+  'listener-open': ({ config: { listen, upstreams } }) => {
+    const open = (address: Address | undefined) => address !== undefined && !isLoopback(address.host)
+    const upstream = upstreams.find((one) => open(one.listen))
+    if (!open(listen) && upstream === undefined) return undefined
+    return {
+      at: [open(listen) ? 'listen' : `upstreams.${upstream?.name}.listen`],
+      reason:
+        'everybody who reaches this address can call the upstreams through the sidecar, with the credentials that it adds',
+      fix: "127.0.0.1, which the pod's own containers reach; where other hosts are meant to call, --allow listener-open",
+    }
+  },
 
   'token-short': ({ config: { control } }) =>
     control.token === '' || control.token.length >= TOKEN_CHARS

@@ -93,7 +93,14 @@ function recordFor(
 ): BreakerRecord {
   const stretch = () => 1 + OPEN_JITTER * random()
   const openForMaxMs = longestOpenMs(settings)
-  const rules = { ...settings, openForMaxMs, failureStatuses: statusesIn(settings.failureStatus), stretch }
+  const consecutiveFailures = settings.consecutiveFailures || Number.POSITIVE_INFINITY
+  const rules = {
+    ...settings,
+    consecutiveFailures,
+    openForMaxMs,
+    failureStatuses: statusesIn(settings.failureStatus),
+    stretch,
+  }
   const { circuit, onChange } = known?.breaker ?? { circuit: freshCircuit(rules), onChange: new Set<() => void>() }
   return { origin, settings, breaker: { ...of, settings: rules, circuit, onChange } }
 }

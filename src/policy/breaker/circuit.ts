@@ -32,6 +32,8 @@ export type Circuit = {
   failedJobs: number
   /** Openings since the circuit was last closed. */
   trips: number
+  /** Monotonic ms at which it last opened. */
+  openedAt: number
   /** Monotonic ms at which an open circuit becomes half open. */
   halfOpenAt: number
   /** Monotonic ms at which it was last closed; -Infinity when it never opened. */
@@ -83,6 +85,7 @@ export function freshCircuit(settings: CircuitSettings): Circuit {
     consecutiveFailures: 0,
     failedJobs: 0,
     trips: 0,
+    openedAt: 0,
     halfOpenAt: 0,
     closedAt: Number.NEGATIVE_INFINITY,
     probed: false,
@@ -175,6 +178,14 @@ export function admit(
 /** Makes an open circuit half open now, because its cause may be over. */
 export function allowProbes(circuit: Circuit, now: number): void {
   if (stateOf(circuit, now) === 'open') circuit.halfOpenAt = now
+}
+
+/**
+ * Opens a circuit for `openFor` only, however often it has opened: its clients leave before a longer time has passed, and after
+ * the outage they would fare worse than without it.
+ */
+export function hasten(circuit: Circuit, { openForMs }: CircuitSettings): void {
+  circuit.halfOpenAt = Math.min(circuit.halfOpenAt, circuit.openedAt + openForMs)
 }
 
 /** Makes the change to half open visible: it is noticed by the first call after `halfOpenAt`. */

@@ -1,20 +1,23 @@
 import { writtenMs } from '../../config/kinds/units.ts'
 import type { ExplainScope, Part } from '../scope.ts'
-import { longestOpenMs, type RouteBreaker, type UpstreamBreaker } from './settings.ts'
+import { longestOpenMs, opensByItself, type RouteBreaker, type UpstreamBreaker } from './settings.ts'
 
 /** Explains when the breaker of a route opens and closes. */
 export function explainBreaker({ route, upstream, part }: ExplainScope<RouteBreaker, UpstreamBreaker>): Part[] {
   const breaker = route.breaker ?? upstream.breaker
-  const { failureRate, slowCalls } = breaker
+  const { consecutiveFailures, failureRate, slowCalls } = breaker
+  if (!opensByItself(breaker)) return [part('breaker', 'never opens by itself; an operator can force it')]
   const share = (threshold: number) => `${Math.round(threshold * 100)} %`
   return [
     part('breaker', route.breaker === undefined ? 'shared by the routes of the upstream' : "the route's own"),
-    part('breaker.consecutiveFailures', `opens after ${breaker.consecutiveFailures} failures in a row`),
+    ...(consecutiveFailures
+      ? [part('breaker.consecutiveFailures', `opens after ${consecutiveFailures} failures in a row`)]
+      : []),
     ...(failureRate
       ? [
           part(
             'breaker.failureRate',
-            `or over ${share(failureRate.threshold)} failures of ${failureRate.minimumRequests} or more attempts in ${writtenMs(failureRate.windowMs)}, unless a path that is called often stays below that`,
+            `${consecutiveFailures ? 'or' : 'opens'} over ${share(failureRate.threshold)} failures of ${failureRate.minimumRequests} or more attempts in ${writtenMs(failureRate.windowMs)}, unless a path that is called often stays below that`,
           ),
         ]
       : []),
@@ -22,7 +25,7 @@ export function explainBreaker({ route, upstream, part }: ExplainScope<RouteBrea
       ? [
           part(
             'breaker.slowCalls',
-            `or over ${share(slowCalls.threshold)} slower than ${writtenMs(slowCalls.slowerThanMs)} of ${slowCalls.minimumRequests} or more in ${writtenMs(slowCalls.windowMs)}`,
+            `${consecutiveFailures || failureRate ? 'or' : 'opens'} over ${share(slowCalls.threshold)} slower than ${writtenMs(slowCalls.slowerThanMs)} of ${slowCalls.minimumRequests} or more in ${writtenMs(slowCalls.windowMs)}`,
           ),
         ]
       : []),

@@ -1,4 +1,5 @@
 import type { Timer } from '../../clock.ts'
+import { callEach } from '../call-each.ts'
 import { ProxyError } from '../../errors.ts'
 import type { Deps } from '../../deps.ts'
 import type { Exchange } from '../exchange.ts'
@@ -6,7 +7,7 @@ import type { Gate } from '../gate.ts'
 import { usefulUntil } from '../paths/useful.ts'
 import { type Place, waitInLine } from '../shared/line.ts'
 import { type Breaker, rejectionOf } from './breaker.ts'
-import { admits, freeProbes, isPlain, stateOf } from './circuit.ts'
+import { admits, freeProbes, hasten, isPlain, stateOf } from './circuit.ts'
 
 /** Calls that wait until a breaker of their route admits them, in order of arrival. */
 export type Line = {
@@ -105,14 +106,29 @@ async function turn(
   const patienceAt = since + patienceMs - exchange.spent.breakerMs
   const untilAt = Math.min(patienceAt, usefulUntil(exchange, since))
   const bound = untilAt < patienceAt ? 'deadline' : 'patience'
+  const opensAt = halfOpenAt(breakers, since)
+  if (opensAt > untilAt && opensAt <= patienceAt) hastenAll(breakers)
   const isForced = breakers.every(({ circuit }) => circuit.mode === 'forced-open')
   if (isForced || halfOpenAt(breakers, since) > untilAt || untilAt <= since || line.waiting.length >= queue)
     throw rejectionOf(breakers, deps, bound)
   const late = () => rejectionOf(breakers, deps, bound)
   const waited = waitInLine(line.waiting, exchange, { as: 'breakerMs', untilAt, late }, clock)
   if (line.waiting.length === 1) listen(breakers, line, deps)
-  await waited
+  try {
+    await waited
+  } catch (error) {
+    if (exchange.client.gone) hastenAll(breakers)
+    throw error
+  }
   exchange.entry = new Entry(line)
+}
+
+/** Shortens the open time to what the clients' own patience can bear: one of them has left, or would have to. */
+function hastenAll(breakers: readonly Breaker[]): void {
+  for (const { circuit, settings, onChange } of breakers) {
+    hasten(circuit, settings)
+    callEach([...onChange])
+  }
 }
 
 /** Looks at the breakers until nobody waits. */

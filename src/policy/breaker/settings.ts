@@ -1,5 +1,5 @@
-import { duration, integer, listOf, share, status } from '../../config/kinds/kinds.ts'
-import { lengthSetting, setting, switchable, type Values } from '../../config/kinds/setting.ts'
+import { duration, integer, listOf, offOr, share, status } from '../../config/kinds/kinds.ts'
+import { lengthSetting, setting, shortened, switchable, type Values } from '../../config/kinds/setting.ts'
 import { NO_SETTINGS } from '../policy.ts'
 
 const failureRate = {
@@ -26,29 +26,37 @@ const slowCalls = {
 export const BREAKER = {
   ...NO_SETTINGS,
   route: {
-    breaker: {
-      consecutiveFailures: setting(integer(1, 100_000), 5, 'Consecutive failures that open the breaker.'),
-      failureRate: switchable(failureRate, true, 'Opens the breaker by the share of failures.'),
-      slowCalls: switchable(slowCalls, false, 'Opens the breaker by the share of slow calls.'),
-      openFor: lengthSetting(duration('1ms', '1d'), '1s', 'Time that the breaker stays open, from the last failure.'),
-      openForMax: lengthSetting(
-        duration('1ms', '1d'),
-        '4s',
-        'Longest open time. The open time doubles at each re-opening; openFor where that is longer.',
-      ),
-      patience: lengthSetting(
-        duration('0ms', '1h'),
-        '5s',
-        'Longest wait of a request for an open breaker; 0ms rejects it at once.',
-      ),
-      halfOpenProbes: setting(integer(1, 1000), 3, 'Concurrent calls that are let through while half open.'),
-      closeAfter: setting(integer(1, 1000), 1, 'Successes that close the breaker.'),
-      failureStatus: setting(listOf(status), ['5xx'], 'Response statuses that count as failures.'),
-    },
+    breaker: shortened(
+      {
+        consecutiveFailures: setting(offOr(integer(1, 100_000)), 5, 'Consecutive failures that open the breaker.'),
+        failureRate: switchable(failureRate, true, 'Opens the breaker by the share of failures.'),
+        slowCalls: switchable(slowCalls, false, 'Opens the breaker by the share of slow calls.'),
+        openFor: lengthSetting(duration('1ms', '1d'), '1s', 'Time that the breaker stays open, from the last failure.'),
+        openForMax: lengthSetting(
+          duration('1ms', '1d'),
+          '4s',
+          'Longest open time. The open time doubles at each re-opening; openFor where that is longer.',
+        ),
+        patience: lengthSetting(
+          duration('0ms', '1h'),
+          '5s',
+          'Longest wait of a request for an open breaker; 0ms rejects it at once.',
+        ),
+        halfOpenProbes: setting(integer(1, 1000), 3, 'Concurrent calls that are let through while half open.'),
+        closeAfter: setting(integer(1, 1000), 1, 'Successes that close the breaker.'),
+        failureStatus: setting(listOf(status), ['5xx'], 'Response statuses that count as failures.'),
+      },
+      { consecutiveFailures: false, failureRate: false, slowCalls: false },
+      'Refuses calls while the upstream fails. false: never opens by itself; an operator can still force it.',
+    ),
   },
 } as const
 
 export type BreakerSettings = Values<typeof BREAKER.route>['breaker']
+
+/** Whether any rule opens it. */
+export const opensByItself = ({ consecutiveFailures, failureRate, slowCalls }: BreakerSettings): boolean =>
+  consecutiveFailures !== false || failureRate !== false || slowCalls !== false
 
 /** A file may set `openFor` alone, to more than the default of `openForMax`. */
 export const longestOpenMs = ({ openForMs, openForMaxMs }: BreakerSettings): number => Math.max(openForMs, openForMaxMs)

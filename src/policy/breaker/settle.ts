@@ -142,6 +142,7 @@ function trip(circuit: Circuit, at: number, cause: TripCause, settings: CircuitS
   const from = circuit.tripped ? 'half-open' : 'closed'
   startGeneration(circuit, true, settings)
   circuit.trips += 1
+  circuit.openedAt = at
   circuit.halfOpenAt = at + openMs
   return { from, to: 'open', cause, openMs }
 }

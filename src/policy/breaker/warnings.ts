@@ -82,7 +82,7 @@ export const BREAKER_WARNINGS: Rules<Scope> = {
     // Each endpoint has its own breaker, and a retry goes to an untried endpoint.
     const attempts = Math.ceil(all / scope.upstream.urls.length)
     const isHarmless = longestOpenMs(breakerOf(scope)) < breakerOf(scope).patienceMs
-    if (retry.attempts === 1 || attempts < consecutiveFailures || isHarmless) return undefined
+    if (retry.attempts === 1 || !consecutiveFailures || attempts < consecutiveFailures || isHarmless) return undefined
     return {
       at: ['breaker.consecutiveFailures', 'retry.attempts', 'retry.backoff.initial', 'timeout.total'],
       reason: `${consecutiveFailures} failures in a row open the breaker, and one request may fail ${attempts} times: a single one that the upstream cannot answer shuts out all the others`,

@@ -13,7 +13,7 @@ export const DEADLINE = {
       attempt: lengthSetting(
         z.union([duration('1ms', '1d'), computedLength, observedLength]),
         '12s',
-        'Time for one attempt, from the end of the request to the response head.',
+        'Time for one attempt, from the end of the request to the response head. Also bounds a small body that stalls.',
       ),
       total: lengthSetting(
         length('1ms', '1d'),

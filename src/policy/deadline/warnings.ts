@@ -4,6 +4,9 @@ import { writtenMs } from '../../config/kinds/units.ts'
 import type { RouteScope, Rules } from '../scope.ts'
 import type { DeadlineSettings } from './settings.ts'
 
+/** Below this an attempt is more likely a slip of the unit than meant. */
+const SHORTEST_MS = 50
+
 export const DEADLINE_WARNINGS: Rules<RouteScope<DeadlineSettings>> = {
   'total-over-client-timeout': ({ route, lengths }) =>
     lengths.totalMs < route.clientTimeoutMs
@@ -21,6 +24,15 @@ export const DEADLINE_WARNINGS: Rules<RouteScope<DeadlineSettings>> = {
           at: ['timeout.attempt', 'timeout.total'],
           reason: `one attempt may take ${writtenMs(lengths.attemptMs)}, all of them together ${writtenMs(lengths.totalMs)}: the attempt's limit never applies, and a slow first attempt leaves no time for a second`,
           fix: `an attempt well below ${writtenMs(lengths.totalMs)}, or equal to it where one long attempt is meant`,
+        },
+
+  'attempt-hardly-possible': ({ lengths }) =>
+    lengths.attemptMs >= SHORTEST_MS
+      ? undefined
+      : {
+          at: ['timeout.attempt'],
+          reason: `an attempt of ${writtenMs(lengths.attemptMs)} is over before most services answer: a pause for garbage collection is longer`,
+          fix: `${writtenMs(SHORTEST_MS)} or more; ${writtenMs(lengths.attemptMs * 1000)} where seconds are meant`,
         },
 
   'connect-over-total': ({ lengths }) =>

@@ -1,5 +1,6 @@
 /** Warns of failed jobs that count again, and of conditions that cannot be meant. */
 
+import { leavesOf } from '../../job/condition.ts'
 import { matchParts, namesIn } from '../../job/match.ts'
 import type { RouteScope, Rules } from '../scope.ts'
 import { conditionWarnings } from '../shared/condition-warnings.ts'
@@ -22,6 +23,20 @@ export const FAILURE_WHEN_WARNINGS: Rules<RouteScope<FailureWhenSettings>> = {
           : `oncePer: ${name}`,
     }
   },
+  'failed-and-completed': ({ route: { failureWhen } }) => {
+    if (failureWhen === false || !('completed' in failureWhen)) return undefined
+    const completed = new Set(failureWhen.completed?.map((word) => word.toLowerCase()))
+    const both = leavesOf(failureWhen)
+      .flatMap((leaf) => leaf.in ?? [])
+      .find((word) => completed.has(String(word).toLowerCase()))
+    if (both === undefined) return undefined
+    return {
+      at: ['failureWhen.completed', 'failureWhen'],
+      reason: `${both} is a word for failed jobs, too: such a job counts as failed, never as completed`,
+      fix: `${both} in one of the two`,
+    }
+  },
+
   ...conditionWarnings<FailureWhenSettings>(({ failureWhen, completedWhen }) => [
     ...(failureWhen === false ? [] : [{ at: 'failureWhen', condition: failureWhen }]),
     ...(completedWhen === false ? [] : [{ at: 'completedWhen', condition: completedWhen }]),

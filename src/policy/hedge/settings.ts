@@ -10,6 +10,7 @@ const on = z
       .describe("Time after which the other attempt starts. p95: the route's observed 95th percentile."),
     max: integer(1, 3).describe('Largest number of further attempts.'),
   })
+  .meta({ example: '{ after: p95, max: 1 }' })
   .transform(({ after, max }) => ({ afterMs: after, max }))
 
 export const HEDGE = {

@@ -112,7 +112,7 @@ class Poll {
     const { link } = this.#waiters
     if (link.gone) return
     const { clock } = this.#deps
-    const poll = fork(this.#model, { client: link, startedAt: clock.now() })
+    const poll = fork(this.#model, { client: link, readsWhole: () => true, startedAt: clock.now() })
     this.#waiters.await(poll)
     try {
       const reply = await this.#next(poll)

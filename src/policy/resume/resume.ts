@@ -31,6 +31,10 @@ export const resuming =
     return new Resumable(reply, extent, validator, exchange, { settings, budget, next, deps })
   }
 
+/** Whether the rest of a reply's body could be requested. */
+export const isResumable = (reply: Reply): boolean =>
+  extentOf(reply) !== undefined && strongValidator(reply.headers) !== undefined
+
 class Resumable extends ReplyBase implements BodySink {
   readonly #extent: Extent
   readonly #validator: string

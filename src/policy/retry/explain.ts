@@ -1,9 +1,14 @@
+import { HELD_BACK_BYTES } from './arrival.ts'
 import { writtenBytes, writtenMs } from '../../config/kinds/units.ts'
 import type { ExplainScope, Part } from '../scope.ts'
 import type { RetryBudget, RetrySettings } from './settings.ts'
 
 /** Explains the waits and the number of retries, and how much of a body is kept for them. */
-export function explainRetry({ route: { retry }, upstream, part }: ExplainScope<RetrySettings, RetryBudget>): Part[] {
+export function explainRetry({
+  route: { retry, inspectBytes },
+  upstream,
+  part,
+}: ExplainScope<RetrySettings & { readonly inspectBytes: number }, RetryBudget>): Part[] {
   if (retry.attempts === 1) return []
   const { initialMs, factor, maxMs, jitter } = retry.backoff
   const { budget } = upstream.retry
@@ -23,5 +28,9 @@ export function explainRetry({ route: { retry }, upstream, part }: ExplainScope<
       `${writtenBytes(retry.bodyBuffer.memoryBytes)} of a request body is kept in memory to be sent again`,
     ),
     part('retry.bodyBuffer.disk', `${writtenBytes(retry.bodyBuffer.diskBytes)} more on disk`),
+    part(
+      'inspect',
+      `an answer of up to ${writtenBytes(Math.min(inspectBytes, HELD_BACK_BYTES))} by its Content-Length is repeated, too, when its body breaks off or stalls`,
+    ),
   ]
 }

@@ -7,6 +7,7 @@ import type { Deps } from '../../deps.ts'
 import type { Place, RouteOwner, Standing, UpstreamOwner } from '../policy.ts'
 import type { CallBounds, ExplainScope } from '../scope.ts'
 import { type Budget, type BudgetSettings, freshBudget, moved, retriesLeft } from './budget.ts'
+import { isResumable } from '../resume/resume.ts'
 import { explainRetry } from './explain.ts'
 import { type Backoffs, retrying } from './retry.ts'
 import { rulesOf } from './rules.ts'
@@ -17,6 +18,8 @@ import { LOAD_WARNINGS, RETRY_WARNINGS } from './warnings.ts'
 /** The upstream's budget, and the route's own where it has one. */
 export type BudgetState = { readonly budget: Budget; readonly ownBudget: Budget | undefined }
 type UpstreamState = { readonly budget: Budget; readonly backoffs: Backoffs }
+/** What other policies do with a response body. */
+type BodySettings = { readonly inspectBytes: number; readonly resume: boolean }
 type RouteState = { readonly ownBudget: Budget | undefined }
 
 /** The budget that a route's retries are taken from. */
@@ -71,7 +74,7 @@ export const retryPolicy = {
   }),
   layer: (
     place: Place<
-      RetrySettings & RouteBreaker,
+      RetrySettings & RouteBreaker & BodySettings,
       RetryBudget & UpstreamBreaker,
       UpstreamState & RouteState & BreakerState['state'],
       EndpointLoad
@@ -84,6 +87,8 @@ export const retryPolicy = {
       backoffs: state.backoffs,
       patienceMs: (route.breaker ?? upstream.breaker).patienceMs,
       breakers: breakersAt(place),
+      inspectBytes: route.inspectBytes,
+      isResumable: route.resume ? isResumable : () => false,
       deps,
     }
     return retrying(rules, triesLeft(endpointsAt(place), deps))

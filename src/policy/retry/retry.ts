@@ -4,10 +4,11 @@ import type { Breaker } from '../breaker/breaker.ts'
 import { isOutOfReach } from '../breaker/patience.ts'
 import { type Budget, type BudgetSettings, deposit, retriesLeft, withdraw } from './budget.ts'
 import type { RetryDenial } from '../../events.ts'
-import type { Exchange, Layer, Reply } from '../exchange.ts'
+import { type Exchange, type Layer, type Reply, spoil } from '../exchange.ts'
 import type { Deps } from '../../deps.ts'
 import { isInTime, usefulUntil } from '../paths/useful.ts'
 import { WholeReply, wholeBody } from '../whole.ts'
+import { endOf, faultIn, mayBeHeldBack } from './arrival.ts'
 
 export type RetryRules = {
   /** Attempts, including the first. */
@@ -24,8 +25,8 @@ export type RetryRules = {
 /** Requests of an upstream that are in a back-off. */
 export type Backoffs = { waiting: number }
 
-/** Result of an attempt: the upstream's response, or the error. */
-type Outcome = { readonly reply: Reply } | { readonly error: ProxyError }
+/** Result of an attempt: the upstream's response, or the error. `held`: a response of which the error is that of its body. */
+type Outcome = { readonly reply: Reply } | { readonly error: ProxyError; readonly held?: Reply }
 
 /** Settings and state that decide on a route's retries. */
 type Rules = {
@@ -35,6 +36,10 @@ type Rules = {
   /** Longest wait of a request for an open breaker, in ms. */
   readonly patienceMs: number
   readonly breakers: readonly Breaker[]
+  /** Largest response body that policies read. */
+  readonly inspectBytes: number
+  /** Whether a response body that breaks off is resumed instead. */
+  readonly isResumable: (reply: Reply) => boolean
   readonly deps: Deps
 }
 
@@ -60,17 +65,24 @@ export const retrying =
     let waits = 0
     let timedOut = false
     for (let k = 1; ; k += 1) {
-      exchange.attemptTimeoutMs = attemptTimeout(k, waits + 1, timedOut, exchange, rules)
+      exchange.attemptTimeoutMs = boundOf(exchange.timeouts.attemptMs, k, waits + 1, timedOut, exchange, rules)
       let outcome: Outcome
       try {
         const reply = await next(exchange)
-        if (!settings.statuses.has(reply.status)) return reply
         outcome = { reply }
+        if (!settings.statuses.has(reply.status)) {
+          if (!isHeldBack(k, reply, exchange, rules)) return reply
+          const { attemptMs, idleMs } = exchange.timeouts
+          const stallMs = boundOf(Math.min(attemptMs, idleMs), k, waits + 1, timedOut, exchange, rules)
+          const error = await faultIn(reply, stallMs, exchange, deps.clock)
+          if (error === undefined) return reply
+          outcome = { error, held: reply }
+        }
       } catch (error) {
         if (!(error instanceof ProxyError)) throw error
         outcome = { error }
-        timedOut ||= error.code === 'attempt_timeout'
       }
+      timedOut ||= 'error' in outcome && outcome.error.fault.retry === 'timeout'
       if (last !== undefined && refusedByUs(outcome)) return conclude(last)
       const cause = causeToRepeat(outcome, settings)
       if (cause === undefined) return conclude(outcome)
@@ -120,7 +132,7 @@ function whyNotAfter(
  * @returns undefined when nothing of the outcome can be relayed any more.
  */
 async function kept(outcome: Outcome, exchange: Exchange, { deps }: Rules): Promise<Outcome | undefined> {
-  if (!('reply' in outcome)) return outcome
+  if (!('reply' in outcome)) return givenUp(outcome, exchange, deps)
   const { reply } = outcome
   const timer = deps.clock.after(KEPT_WITHIN_MS, () => reply.discard('cancelled'))
   try {
@@ -136,12 +148,39 @@ async function kept(outcome: Outcome, exchange: Exchange, { deps }: Rules): Prom
   }
 }
 
+/** Gives up a response whose body broke off or stalled. The endpoint is judged by it as if it had been relayed so far. */
+function givenUp({ error, held }: Extract<Outcome, { error: ProxyError }>, exchange: Exchange, deps: Deps): Outcome {
+  if (held === undefined) return { error }
+  held.discard(error.whose === 'sidecar' ? 'cancelled' : error.code)
+  spoil(exchange, held.status, error.code, deps.clock.now())
+  deps.emit({ kind: 'body_failed', ref: exchange.route, end: error.code })
+  return { error }
+}
+
 /** Whether the sidecar itself refused the retry. The client then gets the attempt before it, which says more. */
 const refusedByUs = (outcome: Outcome) => 'error' in outcome && outcome.error.fault.whose === 'sidecar'
 
 function conclude(outcome: Outcome): Reply {
-  if ('error' in outcome) throw outcome.error
-  return outcome.reply
+  if ('reply' in outcome) return outcome.reply
+  // What came of it is worth more than the sidecar's own words, and a body that stalled may go on.
+  if (outcome.held !== undefined) return outcome.held
+  throw outcome.error
+}
+
+/**
+ * Whether a good response is held back until its body is whole: another attempt could follow, and its client could not do much
+ * with the head alone. One that is whole already, as most are, is none of them.
+ */
+function isHeldBack(
+  k: number,
+  reply: Reply,
+  exchange: Exchange,
+  { settings, inspectBytes, isResumable, deps }: Rules,
+): boolean {
+  if (endOf(reply) === 'complete') return false
+  const mayRepeat = settings.conditions.has('timeout') || settings.conditions.has('reset')
+  if (!mayRepeat || whyNot(k, { reply }, exchange, settings) !== undefined) return false
+  return !deps.isDraining() && mayBeHeldBack(reply, exchange, inspectBytes) && !isResumable(reply)
 }
 
 /** The status or fault that `on` names; undefined when `on` does not name the outcome. */
@@ -173,18 +212,18 @@ function waitBefore(k: number, last: Outcome, now: number, exchange: Exchange, {
 }
 
 /**
- * `attempt` bounds an attempt only where another one could follow it; the only or the last one gets all the time that is left, as in
+ * `attempt` (and `idle`, for a body that is held back) bounds an attempt only where another one could follow it; the only or the last one gets all the time that is left, as in
  * Linkerd. After an attempt that timed out, another one could follow only with as much time again: of a call that is slow as a
  * rule, one attempt must get the time that the client gives.
  */
-function attemptTimeout(
+function boundOf(
+  limitMs: number,
   k: number,
   wait: number,
   timedOut: boolean,
   exchange: Exchange,
   { settings, budget, deps }: Rules,
 ): number {
-  const { attemptMs } = exchange.timeouts
   const mayFollow =
     k < settings.attempts &&
     settings.conditions.has('timeout') &&
@@ -193,11 +232,11 @@ function attemptTimeout(
     retriesLeft(budget, deps.clock.now(), settings.budget) >= 1
   if (!mayFollow) return Number.POSITIVE_INFINITY
   const now = deps.clock.now()
-  const endsAt = now + attemptMs
+  const endsAt = now + limitMs
   const hasTime = timedOut
-    ? endsAt + nominalWaitMs(wait, settings.backoff) + attemptMs <= exchange.deadlineAt
+    ? endsAt + nominalWaitMs(wait, settings.backoff) + limitMs <= exchange.deadlineAt
     : isInTime(endsAt, exchange, now)
-  return hasTime ? attemptMs : Number.POSITIVE_INFINITY
+  return hasTime ? limitMs : Number.POSITIVE_INFINITY
 }
 
 /**
@@ -238,5 +277,7 @@ function pause(
     if (exchange.client.gone) return onGone()
     for (const { onChange } of breakers) onChange.add(onOpened)
     exchange.client.listen(onGone)
+    // A response that was given up for the wait may have opened them.
+    onOpened()
   })
 }

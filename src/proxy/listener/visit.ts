@@ -192,6 +192,7 @@ export class Visit implements RequestOwner {
       jobDeadlineAt: job === undefined ? undefined : this.#jobs.book.deadlineOf(job.id),
       timeouts,
       client: this.#client,
+      readsWhole: (reply) => mayHaveUrls(reply, method, route.fields.rewriting),
       trace: this.#joined?.trace,
     }
     this.#exchange = newExchange(request, route)

@@ -51,6 +51,23 @@ test('breaker: five failures in a row open it; nothing passes until it is half o
   expect(await stateOf(proxy)).toBe(HALF_OPEN)
 })
 
+test('breaker: false never opens, and can be forced open', async (t) => {
+  const { upstream, proxy, url } = await withSidecar(t, [FAIL], {
+    web: { retry: { attempts: 1 }, breaker: false },
+  })
+  for (let i = 0; i < 40; i += 1) expect((await ask(url)).status).toBe(500)
+  expect(upstream.arrivals).toHaveLength(40)
+  expect(await stateOf(proxy)).toBe(CLOSED)
+  const body = JSON.stringify({ mode: 'forced-open' })
+  const forced = await ask(`${proxy.controlUrl}/v1/upstreams/web/breaker`, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json' },
+    body,
+  })
+  expect(forced.status).toBe(200)
+  expect((await ask(url)).status).toBe(503)
+})
+
 test('breaker: a success resets the count of failures', async (t) => {
   const { proxy, url } = await withBreaker(t, [FAIL, FAIL, FAIL, FAIL, OK, FAIL, FAIL, FAIL, FAIL, FAIL])
   for (let i = 0; i < 9; i += 1) await ask(url)
