@@ -13,7 +13,13 @@ export const SEVERAL = 4
  * Downloads the body at `url` again and again, one on each connection at a time, for at least `seconds`.
  * @throws Error when a body is not whole.
  */
-export async function haul(processes: Processes, url: string, bytes: number, seconds: number, connections: number): Promise<Haul> {
+export async function haul(
+  processes: Processes,
+  url: string,
+  bytes: number,
+  seconds: number,
+  connections: number,
+): Promise<Haul> {
   const command = nodeScript(import.meta.resolve('./downloader.ts'), url, connections, seconds, bytes)
   return HAUL.parse(lastJsonLine(await processes.run(command)))
 }

@@ -1,5 +1,6 @@
 /** Thread of the embedded store, so that the event loop never waits for a disk. */
 
+import { flushCompileCache } from 'node:module'
 import { parentPort, workerData } from 'node:worker_threads'
 import { execute, type FromThread, type Outcome, type ToThread } from '../calls.ts'
 import { CheckpointDatabase } from './database.ts'
@@ -14,6 +15,8 @@ if (port === null) throw new Error('to be run as a worker thread')
 let last: readonly Outcome[] = []
 let database = open()
 post({ kind: 'open' })
+// The thread of a process that is killed would leave none (bin/breakwater.js). It takes nothing when nothing was compiled.
+flushCompileCache()
 
 port.on('message', (message: ToThread) => {
   switch (message.kind) {

@@ -7,7 +7,6 @@ import { Counter, Histogram, type Registry } from './series.ts'
 export type RouteSeries = ReturnType<ReturnType<typeof createRouteSeries>['of']>
 
 /** Binds the labels of a route at its first event. */
-// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a table of series, one line each.
 export function createRouteSeries(registry: Registry) {
   const requests = new Counter(METRICS.requests, registry)
   const requestSeconds = new Histogram(METRICS.requestSeconds, SECONDS, registry)

@@ -1,7 +1,17 @@
 import { ProxyError } from '../../errors.ts'
 import { writtenMs } from '../../config/kinds/units.ts'
 import { callEach } from '../call-each.ts'
-import { admit, admits, type Circuit, force, isPlain, noticeHalfOpen, type Permit, refuses, type Transition } from './circuit.ts'
+import {
+  admit,
+  admits,
+  type Circuit,
+  force,
+  isPlain,
+  noticeHalfOpen,
+  type Permit,
+  refuses,
+  type Transition,
+} from './circuit.ts'
 import { watchJob } from '../failure-when/report.ts'
 import type { JobWatch } from '../failure-when/rule.ts'
 import type { BreakerMode, Trace } from '../../events.ts'

@@ -63,12 +63,7 @@ export function letIn(slots: Slots): void {
  * @param refusal rejection of an open breaker. Asked first, so that nobody queues for an upstream that is not called, and a
  * rejection costs little.
  */
-export function limit(
-  settings: LimitSettings,
-  slots: Slots,
-  refusal: () => ProxyError | undefined,
-  deps: Deps,
-): Gate {
+export function limit(settings: LimitSettings, slots: Slots, refusal: () => ProxyError | undefined, deps: Deps): Gate {
   const release = () => {
     slots.inUse -= 1
     slots.isNewestFirst = slots.waiting.length > 0 && isOverloaded(settings, slots, deps.clock.now())
