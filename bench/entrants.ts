@@ -4,7 +4,8 @@ import { firstAnswer } from './machine/answers.ts'
 import { freePort } from './machine/ports.ts'
 import type { Running } from './machine/processes.ts'
 
-const WARM_UP_SECONDS = 2
+/** On a busy machine the compiler needs this long for the paths of the larger ones. */
+const WARM_UP_SECONDS = 5
 
 /** A running contestant that answers. */
 export type Entrant = { readonly name: string; readonly port: number; readonly process: Running }

@@ -93,8 +93,8 @@ function roomFor(breakers: readonly Breaker[], line: Line, { clock }: Deps): num
   return probes - line.entering
 }
 
-/** @throws ProxyError when the wait would be too long. */
-async function turn(
+/** @throws ProxyError when the wait would be too long: at once, since most refusals are of an open breaker. */
+function turn(
   { patienceMs, queue }: PatienceRules,
   breakers: readonly Breaker[],
   line: Line,
@@ -114,13 +114,15 @@ async function turn(
   const late = () => rejectionOf(breakers, deps, bound)
   const waited = waitInLine(line.waiting, exchange, { as: 'breakerMs', untilAt, late }, clock)
   if (line.waiting.length === 1) listen(breakers, line, deps)
-  try {
-    await waited
-  } catch (error) {
-    if (exchange.client.gone) hastenAll(breakers)
-    throw error
-  }
-  exchange.entry = new Entry(line)
+  return waited.then(
+    () => {
+      exchange.entry = new Entry(line)
+    },
+    (error: unknown) => {
+      if (exchange.client.gone) hastenAll(breakers)
+      throw error
+    },
+  )
 }
 
 /** Shortens the open time to what the clients' own patience can bear: one of them has left, or would have to. */
