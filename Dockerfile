@@ -21,10 +21,14 @@ COPY src ./src
 # `breakwater` on the PATH, for `kubectl exec … -- breakwater top`: without the `env` that its first line asks for elsewhere.
 RUN sed -i '1s|.*|#!/usr/bin/node --max-semi-space-size=4|' bin/breakwater.js && ln -s /app/bin/breakwater.js /usr-of-image/bin/breakwater
 COPY proxy.yaml /etc/breakwater/
-# One start under the later user (65532) leaves the compiled code there: the next ones take half the time.
-RUN mkdir -m 777 node_modules/.cache /data && \
-    BREAKWATER_STORE=memory: setpriv --reuid=65532 --regid=65532 --clear-groups \
-      sh -c '/usr-of-image/bin/node bin/breakwater.js run --config /etc/breakwater/proxy.yaml & sleep 3; kill $!; wait $!'
+# One start under the later user (65532) leaves the compiled code there: the next ones take half the time. However slow the builder
+# is, as an emulated one, it is stopped only once it has started. `breakwater demo` takes the shipped configuration from /app, whatever is mounted at /etc/breakwater.
+RUN cp /etc/breakwater/proxy.yaml ./ && mkdir -m 777 node_modules/.cache /data && \
+    BREAKWATER_STORE=memory: setpriv --reuid=65532 --regid=65532 --clear-groups sh -c '\
+      /usr-of-image/bin/node bin/breakwater.js run --config /etc/breakwater/proxy.yaml & \
+      until /usr-of-image/bin/node -e "fetch(\"http://127.0.0.1:8081/startupz\").then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"; \
+      do kill -0 $! || exit 1; sleep 1; done; \
+      kill $!; wait $!'
 
 # The pinned Node needs glibc and libstdc++, which this has, and libatomic, which it has not: that one comes from the same Debian.
 FROM gcr.io/distroless/cc-debian13:nonroot@sha256:e792ab3d241a468a4fd7519ddbbebe66b49b5f365771716ea688ad40b6c6f1c2

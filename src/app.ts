@@ -34,6 +34,7 @@ export async function startApp(given: Given, outside: Outside, source: ConfigSou
   try {
     await observers.startTracing(config, version)
     const control = await ControlPlane.open(config, { observers, book, version, conditions: life.conditions, deps })
+    folds.push((event) => control.record(event))
     life.onClose(() => control.close())
     await data.listen(config)
     const parts = { data, control, observers, life }

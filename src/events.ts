@@ -28,6 +28,20 @@ export type Trace = {
 export const JOB_OUTCOMES = ['failed', 'completed'] as const
 export type JobOutcome = (typeof JOB_OUTCOMES)[number]
 
+/** What a response says of its job. `gone`: the upstream does not know the job. */
+export type JobState = JobOutcome | 'running' | 'gone'
+
+/**
+ * How a job ended: as its responses reported, or as the sidecar found. `abandoned`: nobody asked for it any more. `lost`: the
+ * upstream no longer knows it.
+ */
+export const JOB_ENDS = ['completed', 'failed', 'cancelled', 'deadline', 'abandoned', 'lost'] as const
+export type JobEndOutcome = (typeof JOB_ENDS)[number]
+
+/** Why the id of a new job was not learned from the response. */
+export const UNLEARNED_CAUSES = ['too_large', 'unreadable', 'no_id'] as const
+export type UnlearnedCause = (typeof UNLEARNED_CAUSES)[number]
+
 /** One attempt, for the log and for replays of it. */
 export type AttemptRecord = {
   /** Monotonic ms. */
@@ -109,8 +123,17 @@ export type RequestEvent = {
   readonly history: readonly Readonly<AttemptRecord>[]
   /** Whether the call that answered it was made for other requests, too (hold, collapse). */
   readonly shared: boolean
+  /** The job that it belongs to; undefined when it names none. */
+  readonly job: RequestJob | undefined
   /** undefined unless the request is recorded. */
   readonly trace: Trace | undefined
+}
+
+export type RequestJob = {
+  /** As the request or its response has it. */
+  readonly id: string
+  /** Whether the route's responses report on the job. */
+  readonly isPoll: boolean
 }
 
 /** Trace of the request that the event belongs to; undefined unless it is recorded. */
@@ -147,10 +170,50 @@ export type Event =
     }
   /** A response reported the end of a job for the first time. */
   | { readonly kind: 'job_seen'; readonly ref: RouteRef; readonly outcome: JobOutcome; readonly id: string | undefined }
+  /** A response named a job that its request has created. */
+  | {
+      readonly kind: 'job_created'
+      readonly ref: RouteRef
+      readonly id: string
+      readonly inputs: Readonly<Record<string, number | string>>
+      /** Time for the job, in ms; undefined when nothing bounds it. */
+      readonly deadlineMs: number | undefined
+      readonly abandonedAfterMs: number
+    }
+  /** The id of a job that a request has created could not be read. */
+  | { readonly kind: 'job_unlearned'; readonly ref: RouteRef; readonly why: UnlearnedCause }
+  /** A response reported on a job. `status`: its word for the job's state; undefined without one. */
+  | {
+      readonly kind: 'job_reported'
+      readonly ref: RouteRef
+      readonly id: string
+      readonly state: JobState
+      readonly status: string | undefined
+    }
+  /** A job that was created here has ended. `ref`: the route that created it. */
+  | {
+      readonly kind: 'job_ended'
+      readonly ref: RouteRef
+      readonly id: string
+      readonly outcome: JobEndOutcome
+      readonly durationMs: number
+      readonly polls: number
+      readonly attempts: number
+      readonly bytes: number
+      readonly statuses: readonly string[]
+    }
   /** A response body that broke off was resumed, or could not be. */
-  | ({ readonly kind: 'resume'; readonly ref: RouteRef; readonly resumed: boolean } & OfTrace)
+  | ({
+      readonly kind: 'resume'
+      readonly ref: RouteRef
+      readonly resumed: boolean
+      /** Why it was not; undefined when it was. */
+      readonly why: ResumeDenial | undefined
+    } & OfTrace)
   /** A request is answered by a call that was made for another one (hold, collapse). */
   | ({ readonly kind: 'shared'; readonly ref: RouteRef; readonly by: 'hold' | 'collapse' } & OfTrace)
+  /** Clients leave held polls before `upTo`: they are held for less from now on. */
+  | ({ readonly kind: 'hold_outlasts_client'; readonly ref: RouteRef } & Omit<ImpatientClient, 'route'>)
   /** A hedge ended: it won, lost, or was denied by the retry budget. */
   | ({ readonly kind: 'hedge'; readonly ref: RouteRef; readonly outcome: HedgeOutcome } & OfTrace)
   /** A pooled connection was closed when it was reused. The request was sent on a new one. */
@@ -295,6 +358,23 @@ export type UnkeptCause = (typeof UNKEPT_CAUSES)[number]
 export const IGNORED_FIELDS = ['x-request-timeout'] as const
 export type IgnoredField = (typeof IGNORED_FIELDS)[number]
 
+/**
+ * Why a response body that broke off was not resumed. The first five: the response does not allow it, by its length, its
+ * Accept-Ranges, or its validators. `no_answer`: the call for the rest failed. `not_the_rest`: the answer was something else.
+ */
+export type ResumeDenial =
+  | 'no_length'
+  | 'no_ranges'
+  | 'weak_etag'
+  | 'recent_date'
+  | 'no_validator'
+  | 'attempts'
+  | 'budget'
+  | 'client_gone'
+  | 'no_answer'
+  | 'not_the_rest'
+  | 'too_long'
+
 /** Why a retryable outcome was not retried. */
 export const RETRY_DENIALS = [
   'attempts',
@@ -341,6 +421,17 @@ export type Snapshot = {
   readonly bodies: { readonly memory: number; readonly disk: number }
   readonly listeners: readonly { readonly name: string; readonly connections: number }[]
   readonly upstreams: readonly UpstreamSnapshot[]
+} & ServiceSnapshot
+
+/** What upstreams share. */
+export type ServiceSnapshot = { readonly limits: readonly LimitSnapshot[] }
+
+/** One of `limits`. */
+export type LimitSnapshot = {
+  readonly name: string
+  readonly max: number
+  readonly inUse: number
+  readonly queued: number
 }
 
 export type UpstreamSnapshot = {
@@ -356,9 +447,25 @@ export type UpstreamSnapshot = {
   readonly held: number
   /** Open connections to the upstream, including idle ones. */
   readonly connections: number
+  /** Clients that leave held polls before `upTo`. */
+  readonly impatient: readonly ImpatientClient[]
   /** Retries that the budget allows now. */
   readonly retryBudget: number
   readonly breakers: readonly BreakerSnapshot[]
+}
+
+/** Clients of a route with a hold, by their User-Agent. */
+export type ImpatientClient = {
+  readonly route: string
+  /** User-Agent; '' for clients that send none. */
+  readonly client: string
+  /** Time after which they leave a held poll, in ms. */
+  readonly patienceMs: number
+  /** Time for which they are held, in ms; 0 when they are not held. */
+  readonly heldMs: number
+  /** As a warning of `check`: the consequence, and the remedy. */
+  readonly reason: string
+  readonly fix: string
 }
 
 export type EndpointSnapshot = {

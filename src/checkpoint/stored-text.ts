@@ -1,6 +1,7 @@
 /** Reads stored text again. Another program, or an earlier version, may have written it. */
 
 import type { JobRecord } from '../job/book.ts'
+import { isEndOutcome } from '../job/life.ts'
 import { jsonFault } from './json-fault.ts'
 import { type Checkpoint, progressOf } from './record.ts'
 
@@ -31,7 +32,23 @@ export function readJob(text: string): JobRecord | undefined {
     (input): input is [string, string | number] => typeof input[1] === 'string' || typeof input[1] === 'number',
   )
   const deadlineAt = typeof fields.deadlineAt === 'number' ? fields.deadlineAt : undefined
-  return { id: fields.id, inputs: Object.fromEntries(inputs), startedAt: fields.startedAt, deadlineAt }
+  const { id, startedAt } = fields
+  return { id, inputs: Object.fromEntries(inputs), startedAt, deadlineAt, ...originOf(fields), ...endOf(fields) }
+}
+
+/** None for a job that was registered by the control API. */
+function originOf({ origin }: Record<string, unknown>): Pick<JobRecord, 'origin'> {
+  if (!isObject(origin)) return {}
+  const { upstream, route, id, abandonedAfterMs } = origin
+  const isWhole = [upstream, route, id].every((one) => typeof one === 'string') && typeof abandonedAfterMs === 'number'
+  return isWhole
+    ? { origin: { upstream: String(upstream), route: String(route), id: String(id), abandonedAfterMs } }
+    : {}
+}
+
+function endOf({ end }: Record<string, unknown>): Pick<JobRecord, 'end'> {
+  if (!isObject(end) || typeof end.at !== 'number' || !isEndOutcome(end.outcome)) return {}
+  return { end: { outcome: end.outcome, at: end.at } }
 }
 
 /** An id that is a whole segment of a path cannot be requested. */

@@ -1,11 +1,11 @@
 /** Resolves a file into Config: inheritance, defaults, and conflicts between settings. */
 
 import type { z } from 'zod'
-import { type JobConfig, jobConflicts, resolveJob, resolveTimeouts } from './jobs.ts'
-import { POLICIES } from '../policy/policies.ts'
+import { jobConflicts, resolveJob, resolveTimeouts } from './jobs.ts'
+import { POLICIES, type ServicePolicies } from '../policy/policies.ts'
 import type { Conflict } from '../policy/scope.ts'
 import { type Config, type FILE, type RouteConfig, TOP, unmatchedRoute, type UpstreamConfig } from './schema.ts'
-import { ROUTE, ROUTE_ONLY, SEPARATE, UPSTREAM, UPSTREAM_ONLY } from './upstream.ts'
+import { ROUTE, ROUTE_ONLY, SEPARATE, SERVICE, UPSTREAM, UPSTREAM_ONLY } from './upstream.ts'
 import { checkName } from './names.ts'
 import { type Block, defaultsOf, inherit, isMap, joined, type Values, whole } from './kinds/setting.ts'
 import type { Path } from './file/source.ts'
@@ -20,6 +20,7 @@ const HEALTH_INTERVAL_MS = 15_000
 const SHOWN_NAMES = 20
 
 const TOP_VALUES = whole(TOP)
+const SERVICE_VALUES = whole(SERVICE)
 const UPSTREAM_VALUES = whole(UPSTREAM)
 const OF_A_ROUTE = joined([ROUTE, ROUTE_ONLY])
 const ROUTE_VALUES = whole(OF_A_ROUTE)
@@ -29,8 +30,10 @@ export function resolve(raw: unknown, parsed: z.infer<typeof FILE>): Config {
   const file = isMap(raw) ? raw : {}
   // zod cannot type a schema that a loop builds; the blocks' types say what `whole` yields.
   const top = TOP_VALUES.parse(inherit(TOP, defaultsOf(TOP), pick(file, Object.keys(TOP)))) as Values<typeof TOP>
+  const service = SERVICE_VALUES.parse(inherit(SERVICE, defaultsOf(SERVICE), pick(file, Object.keys(SERVICE))))
   const defaults = inherit(UPSTREAM, defaultsOf(UPSTREAM), file.defaults)
   return {
+    ...(service as ServicePolicies),
     service: top.service,
     listen: orUndefined(top.listen),
     bodies: top.bodies,
@@ -104,7 +107,8 @@ function pick(map: Readonly<Record<string, unknown>>, keys: readonly string[]): 
 }
 
 /** Conflicts between settings that are valid by themselves. */
-export function conflicts({ listen, control, upstreams, job, timeouts, health }: Config): Conflict[] {
+export function conflicts(config: Config): Conflict[] {
+  const { listen, control, upstreams, timeouts, health, job } = config
   const listeners = [
     { path: ['listen'], address: listen },
     { path: ['control', 'listen'], address: control.listen },
@@ -122,7 +126,7 @@ export function conflicts({ listen, control, upstreams, job, timeouts, health }:
       : []),
     ...jobConflicts(job, timeouts),
     ...healthConflicts(health.critical, upstreams),
-    ...upstreams.flatMap((upstream) => upstreamConflicts(upstream, Object.keys(timeouts), job)),
+    ...upstreams.flatMap((upstream) => upstreamConflicts(upstream, config)),
   ]
 }
 
@@ -152,14 +156,18 @@ function healthConflicts(critical: readonly string[], upstreams: Config['upstrea
 const written = (address: Address | undefined) =>
   address === undefined || address.port === 0 ? undefined : `${address.host}:${address.port}`
 
-function upstreamConflicts(upstream: UpstreamConfig, computed: readonly string[], { inputs }: JobConfig): Conflict[] {
+function upstreamConflicts(upstream: UpstreamConfig, { timeouts, job, limits }: Config): Conflict[] {
   const { name, urls, routes, tls } = upstream
   const path = ['upstreams', name]
-  const inputNames = inputs.map((input) => input.name)
+  const names = {
+    computed: Object.keys(timeouts),
+    inputs: job.inputs.map((input) => input.name),
+    limits: Object.keys(limits),
+  }
   const ofPolicies = (at: Path, settings: RouteConfig) =>
-    POLICIES.flatMap(
-      (policy) => policy.conflicts?.(settings, { computed, inputs: inputNames, match: settings.match }) ?? [],
-    ).map((conflict) => ({ ...conflict, path: [...at, ...conflict.path] }))
+    POLICIES.flatMap((policy) => policy.conflicts?.(settings, { ...names, match: settings.match }) ?? []).map(
+      (conflict) => ({ ...conflict, path: [...at, ...conflict.path] }),
+    )
   const matches = routes.map(({ match }, i) => ({ path: [...path, 'routes', i, 'match'], key: match }))
   return [
     ...endpointConflicts(path, urls),

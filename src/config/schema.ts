@@ -22,7 +22,8 @@ import {
 } from './kinds/kinds.ts'
 import { attributePairs, headerPairs } from './kinds/pairs.ts'
 import { type Block, isMap, joined, partial, setting, type Values } from './kinds/setting.ts'
-import { ROUTE, ROUTE_ONLY, type RouteValues, UNMATCHED, UPSTREAM, type UpstreamValues } from './upstream.ts'
+import { ROUTE, ROUTE_ONLY, type RouteValues, SERVICE, UNMATCHED, UPSTREAM, type UpstreamValues } from './upstream.ts'
+import type { ServicePolicies } from '../policy/policies.ts'
 
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 
@@ -167,6 +168,13 @@ export const TOP = {
     celery: {
       broker: setting(redis, '', 'Redis broker of the Celery workers to check. Not checked when empty.'),
       timeout: setting(duration('1ms', '1m'), '2s', 'Time for the workers to answer.'),
+      busyFor: setting(
+        duration('0s', '24h'),
+        '1h',
+        'Longest time for which no worker may answer before the check fails: with --pool=solo a worker does not while a task runs. 0s for none.',
+      ),
+      keyPrefix: setting(text.max(200), '', "global_keyprefix of the workers' broker_transport_options."),
+      queues: setting(listOf(text), [], 'Names of queues whose waiting tasks are counted in the details.'),
     },
   },
 } as const satisfies Block
@@ -222,7 +230,7 @@ const upstream = z
 
 /** Schema of the file, before inheritance. */
 export const FILE = z.strictObject({
-  ...partial(TOP).shape,
+  ...partial(joined([TOP, SERVICE])).shape,
   job: JOB.describe('How a request describes the job that it belongs to.').optional(),
   timeouts: TIMEOUTS.describe(
     "Timeouts computed from a job's inputs, by name. total is the deadline of a registered job.",
@@ -276,7 +284,7 @@ function unmatchedIn(upstream: UpstreamConfig): typeof UNMATCHED {
 }
 
 /** Durations in ms, sizes in bytes. Frozen; absent values are undefined. */
-export type Config = {
+export type Config = ServicePolicies & {
   readonly service: string
   /** undefined when the shared listener is off. */
   readonly listen: Address | undefined

@@ -43,6 +43,9 @@ export const UPSTREAM = joined([ROUTE, UPSTREAM_ONLY])
 /** Keys that only routes may set, without inheritance. */
 export const ROUTE_ONLY = joined(POLICIES.map(({ settings }) => settings.routeOnly))
 
+/** Keys of policies at the top of the file. */
+export const SERVICE = joined(POLICIES.map(({ settings }) => settings.service))
+
 /** Keys that a route has for itself once it sets anything of them; undefined in the route until then. */
 export const SEPARATE: readonly string[] = POLICIES.flatMap(({ separate = [] }) => separate)
 

@@ -8,6 +8,7 @@ import { POLICIES } from '../policy/policies.ts'
 import { lengthsOf } from '../policy/deadline/timeouts.ts'
 import type { Finding } from '../policy/scope.ts'
 import { FIELD_RULES } from './warnings/fields.ts'
+import { JOB_RULES } from './warnings/jobs.ts'
 import { REACHING, ROUTING } from './warnings/routing.ts'
 import { defaultInputs, type FileRouteScope, type FileUpstreamScope, type NamedRules } from './warnings/rule.ts'
 import { COMPUTED, SERVICE } from './warnings/service.ts'
@@ -25,6 +26,7 @@ const ROUTE_RULES: NamedRules<FileRouteScope> = [
   ...POLICIES.flatMap(({ warnings }) => Object.entries(warnings?.route ?? {})),
   ...Object.entries(ROUTING),
   ...Object.entries(FIELD_RULES),
+  ...Object.entries(JOB_RULES),
 ]
 const UPSTREAM_RULES: NamedRules<FileUpstreamScope> = [
   ...POLICIES.flatMap(({ warnings }) => Object.entries(warnings?.upstream ?? {})),
@@ -72,6 +74,7 @@ function scopesOf(config: Config, upstream: UpstreamConfig, origins: Origins): (
   const base: Path = ['upstreams', upstream.name]
   const scope = (path: Path, match: string | undefined, route: FileRouteScope['route']) => ({
     config,
+    service: config,
     upstream,
     route,
     match,

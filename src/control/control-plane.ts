@@ -8,7 +8,7 @@ import type { CheckpointStore, StoreNews } from '../checkpoint/store.ts'
 import type { Origins } from '../config/file/origins.ts'
 import type { Config } from '../config/schema.ts'
 import type { Deps } from '../deps.ts'
-import type { Emit } from '../events.ts'
+import type { Emit, Event } from '../events.ts'
 import type { JobBook } from '../job/book.ts'
 import { type Address, written } from '../net/listen.ts'
 import { isLoopback } from '../net/loopback.ts'
@@ -26,6 +26,8 @@ import { upstreamOperations } from './api/operations/upstream.ts'
 import { type Control, type ControlTerms, startControl } from './api/server.ts'
 import { healthChecks, type RedisClients, type UpstreamLooks } from './health/checks.ts'
 import { HealthReport } from './health/report.ts'
+import { JobLedger } from './jobs/ledger.ts'
+import { JobSaving } from './jobs/saving.ts'
 import type { Observers } from './observers.ts'
 
 type Located = { readonly config: Config; readonly origins: Origins }
@@ -43,14 +45,16 @@ export type ControlGround = {
 export class ControlPlane {
   readonly #ground: ControlGround
   readonly #store: CheckpointStore
+  readonly #ledger: JobLedger
   readonly #page: readonly Operation[] = pageOperations()
   readonly #closing: { close(): Promise<void> }[] = []
   #redis: RedisClients = new Map()
   #control: Control | undefined
 
-  private constructor(ground: ControlGround, store: CheckpointStore) {
+  private constructor(ground: ControlGround, store: CheckpointStore, ledger: JobLedger) {
     this.#ground = ground
     this.#store = store
+    this.#ledger = ledger
     this.#closing.push(store)
   }
 
@@ -69,9 +73,18 @@ export class ControlPlane {
       fault: (error) => emit({ kind: 'fault', error, where: 'observer' }),
       saved: (record) => observers.overview.saved(record),
     })
-    const plane = new ControlPlane(ground, store)
-    plane.#closing.push(await restoreJobs(store, book, clock, (error) => emit({ kind: 'fault', error, where: 'jobs' })))
+    const fault = (error: unknown) => emit({ kind: 'fault', error, where: 'jobs' })
+    const saving = new JobSaving(store, clock, fault)
+    const ledger = new JobLedger(book, (record) => saving.save(record), clock, emit)
+    const plane = new ControlPlane(ground, store, ledger)
+    plane.#closing.push(await restoreJobs(store, book, clock, fault))
+    plane.#closing.push({ close: async () => saving.close() })
     return plane
+  }
+
+  /** Follows the jobs that requests create and ask for. */
+  record(event: Event): void {
+    this.#ledger.record(event)
   }
 
   /** @throws Error naming the configuration's key when it cannot listen somewhere. */
@@ -118,6 +131,7 @@ export class ControlPlane {
 
   async close(): Promise<void> {
     closeOthers(this.#redis, new Map())
+    this.#ledger.close()
     await Promise.all(this.#closing.map((room) => room.close()))
   }
 

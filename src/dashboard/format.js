@@ -1,6 +1,6 @@
 /** Figures and states as text, for the page and for `breakwater top`. */
 
-/** @import { BreakerView, UpstreamView, BreakerState, UpstreamSample, Sample, Failure } from './shapes.ts' */
+/** @import { BreakerView, UpstreamView, BreakerState, LimitView, UpstreamSample, Sample, Failure } from './shapes.ts' */
 
 const WHOLE = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 0 })
 const TENTHS = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 1 })
@@ -101,6 +101,15 @@ export const causeOf = ({ reason, status }) => reason ?? `HTTP ${status}`
 
 /** @param {number} n @param {string} one @param {string} [several] */
 export const many = (n, one, several = `${one}s`) => `${WHOLE.format(n)} ${n === 1 ? one : several}`
+
+/** Figures of the limits that upstreams share, such as `Shared limits: gpu 1 of 1, 3 wait`. @param {readonly LimitView[]} limits */
+export function limitWords(limits) {
+  const words = limits.map(({ name, max, in_use, queued }) => {
+    const waiting = queued === 0 ? '' : `, ${count(queued)} ${queued === 1 ? 'waits' : 'wait'}`
+    return `${name} ${count(in_use)} of ${count(max)}${waiting}`
+  })
+  return `Shared limits: ${words.join('; ')}`
+}
 
 /** Sums of the last `seconds` samples. @param {readonly Sample[]} samples @param {string} upstream @param {number} seconds */
 export function lately(samples, upstream, seconds) {

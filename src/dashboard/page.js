@@ -5,7 +5,7 @@ import { configView } from './config-view.js'
 import { askForce, askToken, confirmed } from './dialogs.js'
 import { keyed, mark, say } from './element.js'
 import { failureList } from './failure-list.js'
-import { timeOfDay, zone } from './format.js'
+import { limitWords, timeOfDay, zone } from './format.js'
 import { jobList } from './job-list.js'
 import { startReader } from './reader.js'
 import { freshState, jobRows, nowOf } from './state.js'
@@ -36,6 +36,7 @@ const outcome = place('outcome', HTMLElement)
 const unlock = place('unlock', HTMLButtonElement)
 const pause = place('pause', HTMLButtonElement)
 const upstreams = place('upstream-cards', HTMLElement)
+const limits = place('shared-limits', HTMLElement)
 
 const state = freshState()
 const api = createApi(document.baseURI, () => sessionStorage.getItem(TOKEN) ?? '', newToken)
@@ -159,6 +160,8 @@ function draw() {
   const latest = state.transitions.find(({ to, at }) => to !== 'half-open' && at > (newsSince ?? at))
   if (latest !== undefined) say(news, `${timeOfDay(latest.at)} ${latest.upstream}: breaker ${latest.to}`)
   keyed(upstreams, state.upstreams, ({ name }) => name, makeCard)
+  say(limits, limitWords(state.limits))
+  limits.hidden = state.limits.length === 0
   if (state.read.has('failures')) failures.update(state.failures, nowOf(state))
   if (state.read.has('jobs')) jobs.update(jobRows(state, drawnMs), state.jobsInAll - state.jobs.size)
   config.update(state.config)

@@ -47,7 +47,9 @@ export function startReader(api, state, on) {
   /** @type {Readonly<Record<Section, () => Promise<void>>>} */
   const read = {
     upstreams: async () => {
-      state.upstreams = (await get('v1/upstreams')).upstreams
+      const { upstreams, limits } = await get('v1/upstreams')
+      state.upstreams = upstreams
+      state.limits = limits
     },
     failures: async () => {
       state.failures = (await get('v1/failures')).failures

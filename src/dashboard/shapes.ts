@@ -24,6 +24,17 @@ export type UpstreamView = {
   readonly limit: number
   readonly slowdown: number | null
   readonly held: number
+  /** Clients that leave held polls before `upTo`: a warning, in the words of `check`. */
+  readonly impatient: readonly {
+    readonly route: string
+    /** User-Agent; '' for clients that send none. */
+    readonly client: string
+    readonly patience_ms: number
+    /** Time for which they are held; 0 when they are not held. */
+    readonly held_ms: number
+    readonly reason: string
+    readonly fix: string
+  }[]
   readonly connections: number
   readonly retry_budget: number
   readonly requests: { readonly total: number; readonly failed: number }
@@ -36,6 +47,14 @@ export type UpstreamView = {
     readonly reason: string | null
     readonly status: number
   } | null
+}
+
+/** One of `limits`, which several upstreams share. */
+export type LimitView = {
+  readonly name: string
+  readonly max: number
+  readonly in_use: number
+  readonly queued: number
 }
 
 /** Counters of one second, and gauges at its end. */
@@ -109,6 +128,30 @@ export type Job = {
   readonly started_at: string
   readonly deadline_at: string | null
   readonly time_left_s: number | null
+  /** null for a job that was registered by the control API. */
+  readonly life: JobLifeView | null
+}
+
+/** A job that a request has created at an upstream. */
+export type JobLifeView = {
+  readonly upstream: string
+  /** `match` of the route that created it. */
+  readonly route: string
+  /** As the upstream has it. */
+  readonly id: string
+  /** running, or how it ended. */
+  readonly state: 'running' | 'completed' | 'failed' | 'cancelled' | 'deadline' | 'abandoned' | 'lost'
+  /** The upstream's last word for its state; null before the first. */
+  readonly status: string | null
+  /** In order, with the time at which each was first seen. */
+  readonly statuses: readonly { readonly status: string; readonly at: string }[]
+  readonly polls: number
+  readonly attempts: number
+  readonly bytes: number
+  /** To its end, or to now. */
+  readonly age_s: number
+  readonly seen_at: string
+  readonly ended_at: string | null
 }
 
 export type StageProgress = {

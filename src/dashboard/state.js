@@ -1,6 +1,6 @@
 /** The state that the page shows, and the fold of the control API's events into it. Knows nothing of the document. */
 
-/** @import { BreakerNews, CheckpointNews, ConfigView, Failure, Job, Sample, ServerEvent, StageProgress, UpstreamView } from './shapes.ts' */
+/** @import { BreakerNews, CheckpointNews, ConfigView, Failure, Job, LimitView, Sample, ServerEvent, StageProgress, UpstreamView } from './shapes.ts' */
 
 /** Seconds of history that are kept. */
 const WINDOW_S = 300
@@ -14,6 +14,8 @@ export function freshState() {
     samples: [],
     /** @type {readonly UpstreamView[]} */
     upstreams: [],
+    /** @type {readonly LimitView[]} */
+    limits: [],
     /** @type {BreakerNews[]} newest first */
     transitions: [],
     /** @type {readonly Failure[]} newest first */

@@ -2,7 +2,7 @@
 
 import { writtenMs } from '../config/kinds/units.ts'
 import type { Limits } from '../policy/deadline/limits.ts'
-import { POLICIES } from '../policy/policies.ts'
+import { POLICIES, type ServicePolicies } from '../policy/policies.ts'
 import type { ExplainScope } from '../policy/scope.ts'
 import type { UpstreamConfig } from '../config/schema.ts'
 import type { RouteValues } from '../config/upstream.ts'
@@ -24,7 +24,10 @@ export type Bounds = {
   }
 }
 
-export function boundsOf(scope: ExplainScope<RouteValues, UpstreamConfig>, { total, client, idle }: Limits): Bounds {
+export function boundsOf(
+  scope: ExplainScope<RouteValues, UpstreamConfig, ServicePolicies>,
+  { total, client, idle }: Limits,
+): Bounds {
   const worstMs = total.ms
   const isInTime = worstMs < client.ms
   const parts = POLICIES.flatMap((policy) => policy.bounds?.(scope) ?? [])

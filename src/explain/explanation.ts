@@ -8,7 +8,7 @@ import type { RawHeaders } from '../net/fields.ts'
 import { accept } from '../job/inputs.ts'
 import { compileMatch, matchParts } from '../job/match.ts'
 import { type Limits, limitsOf } from '../policy/deadline/limits.ts'
-import { POLICIES } from '../policy/policies.ts'
+import { POLICIES, type ServicePolicies } from '../policy/policies.ts'
 import { type Retries, retriesOf } from '../policy/retry/starts.ts'
 import type { ExplainScope, Part } from '../policy/scope.ts'
 import { boundsOf, type Bounds } from './bounds.ts'
@@ -17,7 +17,7 @@ import { fieldParts } from './fields.ts'
 /** Settings of one policy, and what they do. */
 type Policy = { readonly name: string; readonly parts: readonly Part[] }
 
-type Scope = ExplainScope<RouteValues, UpstreamConfig>
+type Scope = ExplainScope<RouteValues, UpstreamConfig, ServicePolicies>
 
 export type Question = {
   /** undefined when the path's first segment names it, as on the shared listener. */
@@ -67,6 +67,7 @@ export function explain(config: Config, origins: Origins, question: Question): E
   const lineOf = (...keys: Path) => origins.of([...base, ...keys])?.line ?? null
   const given = inputsOf(config, question.inputs, query)
   const scope: Scope = {
+    service: config,
     upstream,
     route: route ?? unmatchedRoute(upstream),
     match: route?.match,

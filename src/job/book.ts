@@ -1,6 +1,7 @@
 /** The registered jobs: the control plane writes, the data plane reads. */
 
 import type { Clock } from '../clock.ts'
+import { freshLife, type JobEnd, type JobLife, type JobOrigin } from './life.ts'
 import type { Inputs } from './timeouts.ts'
 
 export type JobRecord = {
@@ -10,6 +11,10 @@ export type JobRecord = {
   readonly startedAt: number
   /** Wall-clock ms; undefined when no timeout named `total` is configured. */
   readonly deadlineAt: number | undefined
+  /** Of a job that an upstream does: `id` is its key. undefined for a job that was registered by the control API. */
+  readonly origin?: JobOrigin | undefined
+  /** undefined while it runs. */
+  readonly end?: JobEnd | undefined
 }
 
 /** Wall-clock ms at which a job registered now is forgotten: not before its deadline. */
@@ -19,21 +24,25 @@ export const keptUntil = ({ deadlineAt }: JobRecord, now: number, ttlMs: number)
 /** Largest number of jobs. The oldest is forgotten first. */
 const MAX_JOBS = 100_000
 
-/** A job with the times that only this process knows. */
-type Kept = {
+/** A job with what only this process knows. */
+export type KeptJob = {
   readonly record: JobRecord
   /** Monotonic ms of `startedAt`: a jump of the wall clock moves no deadline. */
   readonly startedNow: number
   /** Monotonic ms at which it is forgotten. */
   readonly until: number
+  /** undefined for a job without an origin. */
+  readonly life: JobLife | undefined
 }
 
 /** Registered jobs in memory, so that a look-up never waits for a store. The control plane stores them. */
 export class JobBook {
   /** In order of registration, which is about the order in which they are forgotten. */
-  readonly #kept = new Map<string, Kept>()
+  readonly #kept = new Map<string, KeptJob>()
   readonly #clock: Clock
   readonly #ttlMs: number
+  /** Called with each job that is put in, wherever it comes from. */
+  onPut: (kept: KeptJob) => void = () => {}
 
   constructor(ttlMs: number, clock: Clock) {
     this.#ttlMs = ttlMs
@@ -45,23 +54,30 @@ export class JobBook {
   }
 
   /** Jobs that are not forgotten, newest first. */
-  newest(limit: number): JobRecord[] {
+  newest(limit: number): KeptJob[] {
     const now = this.#clock.now()
     return [...this.#kept.values()]
       .filter(({ until }) => until > now)
       .slice(-limit)
       .reverse()
-      .map(({ record }) => record)
   }
 
   find(id: string): JobRecord | undefined {
-    return this.#find(id)?.record
+    return this.entry(id)?.record
   }
 
-  /** Monotonic ms of a job's deadline; undefined without one, or for an unknown job. */
+  entry(id: string): KeptJob | undefined {
+    const kept = this.#kept.get(id)
+    return kept !== undefined && kept.until > this.#clock.now() ? kept : undefined
+  }
+
+  /**
+   * Monotonic ms of a job's deadline; undefined without one, or for an unknown job. A completed job has none: its result may be
+   * fetched at any time.
+   */
   deadlineOf(id: string): number | undefined {
-    const kept = this.#find(id)
-    return kept && deadlineIn(kept)
+    const kept = this.entry(id)
+    return kept === undefined || kept.record.end?.outcome === 'completed' ? undefined : deadlineIn(kept)
   }
 
   put(record: JobRecord): void {
@@ -70,26 +86,25 @@ export class JobBook {
       if (until > now) break
       this.#kept.delete(id)
     }
-    const known = this.#find(record.id)
+    const known = this.entry(record.id)
     // For a job from before this process only the wall clock knows its start.
     const startedNow =
       known?.record.startedAt === record.startedAt ? known.startedNow : now - (this.#clock.wallNow() - record.startedAt)
     const until = Math.max(now + this.#ttlMs, deadlineIn({ record, startedNow }) ?? 0)
+    const life = record.origin && (known?.life ?? freshLife(now, this.#clock.wallNow(), record.end !== undefined))
+    const kept = { record, startedNow, until, life }
     this.#kept.delete(record.id)
-    this.#kept.set(record.id, { record, startedNow, until })
+    this.#kept.set(record.id, kept)
     const [oldest] = this.#kept.keys()
     if (this.#kept.size > MAX_JOBS && oldest !== undefined) this.#kept.delete(oldest)
+    this.onPut(kept)
   }
 
   remove(id: string): void {
     this.#kept.delete(id)
   }
-
-  #find(id: string): Kept | undefined {
-    const kept = this.#kept.get(id)
-    return kept !== undefined && kept.until > this.#clock.now() ? kept : undefined
-  }
 }
 
-const deadlineIn = ({ record, startedNow }: Pick<Kept, 'record' | 'startedNow'>) =>
+/** Monotonic ms; undefined without one. */
+export const deadlineIn = ({ record, startedNow }: Pick<KeptJob, 'record' | 'startedNow'>) =>
   record.deadlineAt === undefined ? undefined : startedNow + record.deadlineAt - record.startedAt

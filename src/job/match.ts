@@ -38,6 +38,9 @@ const QUERY = String.raw`[^\s{}*&=?#]+=(?:\{[a-zA-Z_]\w*\}|\*|[^\s{}*&=?#]+)`
 /** `GET /jobs/{id}/download`, `POST /search/*`, `* /health`, `GET /query-job?job_id={id}`, `POST /v1/{name}:cancel`. */
 export const MATCH_FORM = new RegExp(`^(?:[A-Z]+|\\*) ${PATH}(?:\\?${QUERY}(?:&${QUERY})*)?$`)
 
+/** The path and query of MATCH_FORM. */
+export const MATCH_PATH_FORM = new RegExp(`^${PATH}(?:\\?${QUERY}(?:&${QUERY})*)?$`)
+
 /** Pattern of a header field's value; a `*` stands for any text. */
 export const HEADER_FORM = /^[!-+\--~]+$/
 

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { FaultCode } from '../errors.ts'
 import type { AttemptRecord, BodyEnd, RouteRef, Trace } from '../events.ts'
 import type { RawHeaders } from '../net/fields.ts'
+import type { ReadId } from '../job/match.ts'
 import type { Inputs } from '../job/timeouts.ts'
 import type { Permit } from './breaker/circuit.ts'
 import type { JobWatch } from './failure-when/rule.ts'
@@ -85,12 +86,33 @@ export type ExchangeRequest = {
   readonly clientTimeoutMs: number | undefined
   /** Monotonic ms of the job's deadline; undefined without a registered job. */
   readonly jobDeadlineAt: number | undefined
+  /** Id of the job that the request names; undefined when it names none. */
+  readonly job: string | undefined
+  /** The job that the request creates; undefined on a route that creates none. */
+  readonly newJob: NewJob | undefined
   readonly timeouts: Timeouts
   readonly client: ClientLink
   /** Whether a reply's body is read whole before any of it is relayed. */
   readonly readsWhole: (reply: Reply) => boolean
   /** undefined unless the request is recorded. Then each attempt has its own `traceparent`. */
   readonly trace: Trace | undefined
+}
+
+/** What is known of a job before its id is. */
+export type NewJob = {
+  readonly inputs: Inputs
+  /** Time for the job, in ms; undefined when nothing bounds it. */
+  readonly deadlineMs: number | undefined
+}
+
+/** How a route's requests are bound to jobs. */
+export type JobLink = {
+  /** Reads the id of a request's job; undefined where the request does not have it. */
+  readonly idOf: ReadId | undefined
+  /** Whether the route's responses report on the job. */
+  readonly isPolled: boolean
+  /** The job that a request creates; undefined on a route that creates none. */
+  readonly newJob: ((inputs: Inputs) => NewJob) | undefined
 }
 
 /** Parts of an exchange that come from its route. */
@@ -110,6 +132,8 @@ export type ExchangeRoute = {
 export type RouteTraits = Omit<ExchangeRoute, 'ref'> & {
   /** Bytes of a request body that are kept for a retry. */
   readonly bodyLimits: { readonly memory: number; readonly disk: number }
+  /** undefined where the route neither creates jobs nor belongs to one. */
+  readonly jobLink: JobLink | undefined
   /** Whether its upstream can say that it did not process a request, which may then be sent again whatever its method. */
   readonly mayBeRefused: boolean
   /** A function when they are computed from the job's inputs. */
@@ -136,7 +160,7 @@ const freshSpent = (): Spent => ({ queueMs: 0, backoffMs: 0, connectMs: 0, break
  * One request on its way through the policies, or a call made for it or for several (a fork). Only `newExchange` and `fork`
  * make one. Policies set the fields below the line.
  */
-export type Exchange = Omit<ExchangeRequest, 'hasIdempotencyKey' | 'timeouts'> & {
+export type Exchange = Omit<ExchangeRequest, 'hasIdempotencyKey' | 'timeouts' | 'job'> & {
   readonly route: RouteRef
   readonly group: PathGroup
   readonly jobs: JobWatch | undefined
@@ -146,6 +170,8 @@ export type Exchange = Omit<ExchangeRequest, 'hasIdempotencyKey' | 'timeouts'> &
   readonly attemptsBefore: number
   // ————
   timeouts: Timeouts
+  /** Id of its job. Set by the jobs policy where the response names it. */
+  job: string | undefined
   /** Monotonic ms of the deadline for the response head. Set by the deadline policy. */
   deadlineAt: number
   /** The fault of an exchange that reaches its deadline; it says whose deadline that is. */
@@ -203,6 +229,8 @@ export const newExchange = (request: ExchangeRequest, route: ExchangeRoute): Exc
   startedAt: request.startedAt,
   clientTimeoutMs: request.clientTimeoutMs,
   jobDeadlineAt: request.jobDeadlineAt,
+  job: request.job,
+  newJob: request.newJob,
   client: request.client,
   readsWhole: request.readsWhole,
   trace: request.trace,
@@ -262,6 +290,8 @@ export const fork = (parent: Exchange, own: Fork): Exchange => ({
   startedAt: own.startedAt ?? parent.startedAt,
   clientTimeoutMs: parent.clientTimeoutMs,
   jobDeadlineAt: parent.jobDeadlineAt,
+  job: parent.job,
+  newJob: parent.newJob,
   client: own.client ?? parent.client,
   readsWhole: own.readsWhole ?? parent.readsWhole,
   trace: parent.trace,
@@ -311,8 +341,9 @@ export function remember({ history }: Exchange, record: AttemptRecord): void {
  * Adds a fork's attempts, history and waits to an exchange. Called once for each fork and each exchange that it answers.
  * @param waited whether the exchange waited for the fork; false for a hedge that another attempt overtook.
  */
-export function join(exchange: Exchange, { attempts, history, headMs, spent }: Exchange, waited = true): void {
+export function join(exchange: Exchange, { attempts, history, headMs, spent, job }: Exchange, waited = true): void {
   exchange.attempts += attempts
+  exchange.job ??= job
   for (const record of history) remember(exchange, record)
   if (!waited) return
   exchange.headMs = headMs

@@ -14,9 +14,11 @@ import { deadlinePolicy } from './deadline/policy.ts'
 import { failureWhenPolicy } from './failure-when/policy.ts'
 import { hedgePolicy } from './hedge/policy.ts'
 import { holdPolicy } from './hold/policy.ts'
+import { jobsPolicy } from './jobs/policy.ts'
+import { limitsPolicy } from './limits/policy.ts'
 import { observedTimeoutPolicy, observePolicy } from './observe/policy.ts'
 import { pathsPolicy } from './paths/policy.ts'
-import type { EndpointPlace, Place, Policy, Standing } from './policy.ts'
+import type { EndpointPlace, Place, Policy, PolicySettings, Standing } from './policy.ts'
 import { hedgeRatePolicy, ratePolicy } from './rate/policy.ts'
 import { resumePolicy } from './resume/policy.ts'
 import { retryPolicy } from './retry/policy.ts'
@@ -33,11 +35,15 @@ const ORDER = [
   resumePolicy,
   // Outside everything that a request takes for an attempt: in its back-off it holds no turn, no slot and no connection.
   retryPolicy,
+  // Inside the hold and the retry: each response of the upstream that tells of a job is seen, also one that no client gets.
+  jobsPolicy,
   // Before the rest: a call that waits for the upstream's own limit, or for its breaker, holds nothing either.
   pathsPolicy,
   patiencePolicy,
   // Calls wait for the rate in order of arrival, before they take a slot.
   ratePolicy,
+  // Before the upstream's own slots: what waits for a shared one keeps none from requests that need no shared one.
+  limitsPolicy,
   concurrencyPolicy,
   // Inside the slot: two attempts beside each other are one request to the upstream. The retry sees the better of the two.
   hedgePolicy,
@@ -61,12 +67,15 @@ type Listed = (typeof ORDER)[number]
 /** Intersection of the members of a union. */
 type Joined<T> = (T extends unknown ? (one: T) => void : never) extends (all: infer A) => void ? A : never
 
-type ValuesAt<Key extends keyof Listed['settings']> = Values<Joined<Listed['settings'][Key]>>
+type ValuesAt<Key extends keyof PolicySettings> = Values<Joined<Listed['settings'][Key]>>
 
 type Separate<P> = P extends { readonly separate: readonly (infer K extends string)[] } ? K : never
 
 /** Keys that a route does not inherit once it sets any of them. */
 export type SeparateKey = Separate<Listed> & keyof UpstreamPolicies
+
+/** Settings at the top of the file that belong to policies. */
+export type ServicePolicies = ValuesAt<'service'>
 
 /** Settings of an upstream that belong to policies. */
 export type UpstreamPolicies = ValuesAt<'route'> & ValuesAt<'upstream'>
@@ -83,12 +92,18 @@ type StatesAt<Level extends string> = Joined<
     : never
 >
 
-/** State of policies for an upstream, an endpoint and a route, by name. */
+/** State of policies for the service, an upstream, an endpoint and a route, by name. */
+export type ServiceStates = StatesAt<'service'>
 export type UpstreamStates = StatesAt<'upstream'>
 export type EndpointStates = StatesAt<'endpoint'>
 export type RouteStates = StatesAt<'route'>
 
-export type FullPlace = Place<RoutePolicies, UpstreamPolicies, UpstreamStates & RouteStates, EndpointStates>
+export type FullPlace = Place<
+  RoutePolicies,
+  UpstreamPolicies,
+  ServiceStates & UpstreamStates & RouteStates,
+  EndpointStates
+>
 export type FullStanding = Standing<UpstreamPolicies, UpstreamStates, EndpointStates, RouteStates>
 
 /**
@@ -100,5 +115,7 @@ export const POLICIES: readonly Policy<
   RoutePolicies,
   FullPlace,
   EndpointPlace<EndpointStates>,
-  FullStanding
+  FullStanding,
+  ServicePolicies,
+  ServiceStates
 >[] = ORDER

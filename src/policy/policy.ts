@@ -5,7 +5,7 @@
 
 import type { Block } from '../config/kinds/setting.ts'
 import type { Deps } from '../deps.ts'
-import type { EndpointSnapshot, RouteRef, UpstreamSnapshot } from '../events.ts'
+import type { EndpointSnapshot, RouteRef, ServiceSnapshot, UpstreamSnapshot } from '../events.ts'
 import type { TimeoutRules } from '../job/timeouts.ts'
 import type { Layer, RouteTraits, Send, Transport } from './exchange.ts'
 import type { Gate } from './gate.ts'
@@ -19,9 +19,11 @@ export type PolicySettings = {
   readonly upstream: Block
   /** Under a route only, not inherited. */
   readonly routeOnly: Block
+  /** At the top of the file. */
+  readonly service: Block
 }
 
-export const NO_SETTINGS = { route: {}, upstream: {}, routeOnly: {} } as const satisfies PolicySettings
+export const NO_SETTINGS = { route: {}, upstream: {}, routeOnly: {}, service: {} } as const satisfies PolicySettings
 
 /** Match of the route for requests that match no other. */
 export const NO_ROUTE = '*'
@@ -42,6 +44,8 @@ export type UpstreamOwner<U = unknown, R = unknown> = {
   /** Routes of the file, and NO_ROUTE. */
   readonly routes: readonly RouteOwner<R>[]
 }
+
+export type ServiceOwner<S = unknown> = { readonly settings: S }
 
 export type EndpointOwner<U = unknown> = { readonly origin: string; readonly settings: U }
 
@@ -74,7 +78,7 @@ export type Place<R = unknown, U = unknown, S = unknown, E = unknown> = {
   readonly match: string
   readonly route: R
   readonly upstream: U
-  /** State of the upstream and of the route, by name. */
+  /** State of the service, the upstream and the route, by name. */
   readonly state: S
   readonly endpoints: readonly EndpointPlace<E>[]
   readonly deps: Deps
@@ -90,13 +94,14 @@ export type Standing<U = unknown, S = unknown, E = unknown, RS = unknown> = {
 }
 
 /** Everything that a policy may have. CONTRIBUTING.md says what it needs at least. */
-export type Policy<U, R, P, E, V> = {
+export type Policy<U, R, P, E, V, S, SS> = {
   /** Name of the policy in `explain`. */
   readonly name: string
   readonly settings: PolicySettings
   /** Keys of `settings.route` that a route does not inherit once it sets any of them; undefined in the route until then. */
   readonly separate?: readonly string[]
   readonly state?: {
+    readonly service?: Readonly<Record<string, Retained<unknown, ServiceOwner<S>>>>
     readonly upstream?: Readonly<Record<string, Retained<unknown, UpstreamOwner<U, R>>>>
     readonly endpoint?: Readonly<Record<string, Retained<unknown, EndpointOwner<U>>>>
     readonly route?: Readonly<Record<string, Retained<unknown, RouteOwner<R>>>>
@@ -118,9 +123,11 @@ export type Policy<U, R, P, E, V> = {
     standing: V,
     endpoint: V extends Standing ? V['endpoints'][number] : never,
   ) => Partial<EndpointSnapshot>
+  /** Figures of what all upstreams share. */
+  readonly serviceSnapshot?: (state: SS, deps: Deps) => Partial<ServiceSnapshot>
   /** What the policy would do with a request, setting by setting. */
-  readonly explain?: (scope: ExplainScope<R, U>) => readonly Part[]
-  readonly bounds?: (scope: ExplainScope<R, U>) => CallBounds
+  readonly explain?: (scope: ExplainScope<R, U, S>) => readonly Part[]
+  readonly bounds?: (scope: ExplainScope<R, U, S>) => CallBounds
   readonly conflicts?: (settings: R, names: Names) => readonly Conflict[]
-  readonly warnings?: { readonly route?: Rules<RouteScope<R, U>>; readonly upstream?: Rules<UpstreamScope<U>> }
+  readonly warnings?: { readonly route?: Rules<RouteScope<R, U, S>>; readonly upstream?: Rules<UpstreamScope<U>> }
 }

@@ -12,8 +12,10 @@ export type Part = {
 }
 
 /** The route that a request meets, or what holds for requests that match none. */
-export type ExplainScope<R = unknown, U = unknown> = {
+export type ExplainScope<R = unknown, U = unknown, S = unknown> = {
   readonly route: R
+  /** Settings at the top of the file that belong to policies. */
+  readonly service: S
   readonly upstream: U & { readonly urls: readonly string[] }
   readonly match: string | undefined
   readonly method: string
@@ -58,8 +60,10 @@ export type Rules<Scope> = Readonly<Record<string, (scope: Scope) => Finding | u
 export type UpstreamScope<U = unknown> = { readonly upstream: U & { readonly urls: readonly string[] } }
 
 /** A route, or what holds for requests that match none. */
-export type RouteScope<R = unknown, U = unknown> = UpstreamScope<U> & {
+export type RouteScope<R = unknown, U = unknown, S = unknown> = UpstreamScope<U> & {
   readonly route: R
+  /** Settings at the top of the file that belong to policies. */
+  readonly service: S
   /** undefined for requests that match no route. */
   readonly match: string | undefined
   /** Timeouts in ms: computed ones with the default inputs, observed ones with their maximum. */
@@ -81,4 +85,9 @@ export type Lengths = {
 export type Conflict = { readonly path: readonly PropertyKey[]; readonly message: string }
 
 /** Names that a setting may refer to. */
-export type Names = { readonly computed: readonly string[]; readonly inputs: readonly string[]; readonly match: string }
+export type Names = {
+  readonly computed: readonly string[]
+  readonly inputs: readonly string[]
+  readonly limits: readonly string[]
+  readonly match: string
+}

@@ -1,6 +1,6 @@
 import type { Inputs } from '../job/timeouts.ts'
 import type { RouteRef } from '../events.ts'
-import type { RequestBody, Timeouts } from '../policy/exchange.ts'
+import type { RequestBody, RouteTraits, Timeouts } from '../policy/exchange.ts'
 import type { Deps } from '../deps.ts'
 import { receivedWithin } from '../policy/whole.ts'
 import { inputsOf, isToldInBody, type JobRequest, type JobShape, jobOf } from './job-shape.ts'
@@ -9,17 +9,19 @@ import { inputsOf, isToldInBody, type JobRequest, type JobShape, jobOf } from '.
 const PEEKED_BYTES = 64 * 1024
 
 /**
- * The timeouts of a request, from the inputs of its job. Waits for the body only when an input may be in it, and at most for
- * the total timeout with default inputs.
+ * The shape of a request's job, and the timeouts that follow from it. Waits for the body only when an input may be in it, and at
+ * most for the total timeout with default inputs.
  * @throws ProxyError `client_stalled`
  */
-export async function computedTimeouts(
-  compute: (inputs: Inputs) => Timeouts,
+export async function shapeOf(
+  timeouts: RouteTraits['timeouts'],
   request: JobRequest & { readonly body: RequestBody | undefined },
   jobs: JobShape,
   ref: RouteRef,
   { clock, emit }: Deps,
-): Promise<Timeouts> {
+): Promise<{ readonly inputs: Inputs; readonly timeouts: Timeouts }> {
+  const isComputed = typeof timeouts === 'function'
+  const compute = (inputs: Inputs) => (isComputed ? timeouts(inputs) : timeouts)
   const job = jobOf(request.headers, jobs)
   let read = inputsOf(request, undefined, jobs, job)
   if (request.body !== undefined && isToldInBody(request, jobs)) {
@@ -27,10 +29,11 @@ export async function computedTimeouts(
     const bytes = await receivedWithin(totalMs, idleMs, request.body, PEEKED_BYTES, clock)
     read = inputsOf(request, parsed(bytes), jobs, job)
   }
+  const { inputs } = read
   for (const input of read.refused) emit({ kind: 'input_refused', ref, input })
-  const computed = compute(read.inputs)
-  emit({ kind: 'timeouts_computed', ref, attemptMs: computed.attemptMs, totalMs: computed.totalMs })
-  return computed
+  const computed = compute(inputs)
+  if (isComputed) emit({ kind: 'timeouts_computed', ref, attemptMs: computed.attemptMs, totalMs: computed.totalMs })
+  return { inputs, timeouts: computed }
 }
 
 function parsed(bytes: Buffer | undefined): unknown {

@@ -1,4 +1,5 @@
 import type { JobBook, JobRecord } from '../job/book.ts'
+import { jobKey } from '../job/id.ts'
 import { type InputRule, type Read, readInputs } from '../job/inputs.ts'
 import { lastField, type RawHeaders } from '../net/fields.ts'
 
@@ -21,6 +22,27 @@ export function jobOf(headers: RawHeaders, { idHeader, book }: JobShape): JobRec
   if (book.size === 0) return undefined
   const id = lastField(headers, idHeader)
   return id === undefined ? undefined : book.find(id)
+}
+
+/**
+ * Monotonic ms of the nearest deadline among those of the request's jobs: of the one that its header names, and of the upstream's
+ * job that it belongs to. undefined without any.
+ * @param job id of the upstream's job; undefined when the request names none.
+ */
+export function deadlineOf(
+  headers: RawHeaders,
+  upstream: string,
+  job: string | undefined,
+  shape: JobShape,
+): number | undefined {
+  const { book } = shape
+  if (book.size === 0) return undefined
+  const named = jobOf(headers, shape)
+  const all = [
+    named === undefined ? undefined : book.deadlineOf(named.id),
+    job === undefined ? undefined : book.deadlineOf(jobKey(upstream, job)),
+  ].filter((at) => at !== undefined)
+  return all.length === 0 ? undefined : Math.min(...all)
 }
 
 /** Whether an input may be in the request's body. */

@@ -19,7 +19,18 @@ export function changesBetween(before: Config, after: Config): ConfigChanges {
   }
 }
 
-const TOP_KEYS = ['service', 'listen', 'control', 'log', 'checkpoints', 'tracing', 'health', 'job', 'timeouts'] as const
+const TOP_KEYS = [
+  'service',
+  'listen',
+  'control',
+  'log',
+  'checkpoints',
+  'tracing',
+  'health',
+  'job',
+  'timeouts',
+  'limits',
+] as const
 
 /** Settings that live as long as the process: control listeners, store, names in log and metrics, tracing. */
 const FIXED: readonly (readonly [key: string, of: (config: Config) => unknown])[] = [

@@ -120,6 +120,7 @@ export class DataPlane {
     const setMode: Runtime['setMode'] = (...word) => this.#inForce.runtime.setMode(...word)
     return {
       upstreams: () => this.#inForce.runtime.snapshot().upstreams,
+      limits: () => this.#inForce.runtime.snapshot().limits,
       setMode,
       clock: this.#deps.clock,
     }

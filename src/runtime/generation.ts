@@ -45,7 +45,7 @@ export function prepareGeneration(config: Config, before: Generation | undefined
   const { readText } = files
   const secrets = new SecretFiles(files, deps.emit, before?.secrets.held ?? new Map())
   const sourceOf: SourceOf = (path, key) => secrets.sourceOf(path, key)
-  const runtime = compile(config, before?.runtime.retained ?? new Map(), connect, { readText, sourceOf }, deps)
+  const runtime = compile(config, before?.runtime.retained, connect, { readText, sourceOf }, deps)
   const looks = upstreamHealth(config, before?.looks.known ?? new Map(), readText, deps.clock)
   const fault = (error: unknown) => deps.emit({ kind: 'fault', error, where: 'timer' })
   const earlyProbes = new EarlyProbes(looks.watched, runtime.isOpen, runtime.allowProbes, deps.clock, fault)

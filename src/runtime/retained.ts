@@ -9,20 +9,35 @@ import type { Deps } from '../deps.ts'
 import {
   POLICIES,
   type EndpointStates,
+  type ServicePolicies,
+  type ServiceStates,
   type RoutePolicies,
   type RouteStates,
   type UpstreamPolicies,
   type UpstreamStates,
 } from '../policy/policies.ts'
-import { type EndpointOwner, NO_ROUTE, type Retained, type RouteOwner, type UpstreamOwner } from '../policy/policy.ts'
+import {
+  type EndpointOwner,
+  NO_ROUTE,
+  type Retained,
+  type RouteOwner,
+  type ServiceOwner,
+  type UpstreamOwner,
+} from '../policy/policy.ts'
 import { assertCertificate } from '../net/trust.ts'
 import type { TransportSettings, UpstreamConnections } from '../proxy/upstream/transport.ts'
 
 /** Does not open a connection yet. */
 export type Connect = (settings: TransportSettings) => UpstreamConnections
 
+/** Retained state of one configuration. */
+export type RetainedState = { readonly service: ServiceState; readonly upstreams: RetainedUpstreams }
+
 /** By name of the upstream. */
-export type RetainedUpstreams = ReadonlyMap<string, UpstreamState>
+type RetainedUpstreams = ReadonlyMap<string, UpstreamState>
+
+/** What upstreams share. */
+type ServiceState = { readonly owner: ServiceOwner<ServicePolicies>; readonly states: ServiceStates }
 
 export type UpstreamState = {
   readonly config: UpstreamConfig
@@ -42,6 +57,14 @@ type EndpointRecord = {
 }
 
 type RouteRecord = { readonly owner: RouteOwner<RoutePolicies>; readonly states: RouteStates }
+
+export function prepareService(settings: ServicePolicies, before: ServiceState | undefined, deps: Deps): ServiceState {
+  const owner = { settings }
+  return { owner, states: prepared(AT_SERVICE, owner, before, deps) as ServiceStates }
+}
+
+export const activateService = (state: ServiceState, before: ServiceState, deps: Deps): void =>
+  activate(AT_SERVICE, state, before, deps)
 
 /** @param readText of a file that the configuration names; throws when it cannot be read. */
 export function prepareUpstream(
@@ -88,6 +111,7 @@ export function activateUpstream(state: UpstreamState, before: UpstreamState | u
 
 type Kinds<O> = readonly (readonly [name: string, kind: Retained<unknown, O>])[]
 
+const AT_SERVICE = POLICIES.flatMap(({ state }) => Object.entries(state?.service ?? {}))
 const AT_UPSTREAM = POLICIES.flatMap(({ state }) => Object.entries(state?.upstream ?? {}))
 const AT_ENDPOINT = POLICIES.flatMap(({ state }) => Object.entries(state?.endpoint ?? {}))
 const AT_ROUTE = POLICIES.flatMap(({ state }) => Object.entries(state?.route ?? {}))

@@ -1,22 +1,24 @@
 import type { Config } from '../config/schema.ts'
 import type { Deps } from '../deps.ts'
-import type { BreakerMode, EndpointSnapshot, Snapshot, UpstreamSnapshot } from '../events.ts'
+import type { BreakerMode, EndpointSnapshot, ServiceSnapshot, Snapshot, UpstreamSnapshot } from '../events.ts'
 import { compileMatch } from '../job/match.ts'
 import type { TimeoutRules } from '../job/timeouts.ts'
 import type { Breaker } from '../policy/breaker/breaker.ts'
 import { breakerControl } from '../policy/breaker/breakers.ts'
 import { pipeline } from '../policy/pipeline.ts'
-import { POLICIES, type FullPlace, type FullStanding } from '../policy/policies.ts'
+import { POLICIES, type FullPlace, type FullStanding, type ServiceStates } from '../policy/policies.ts'
 import type { RouteTraits } from '../policy/exchange.ts'
 import { NO_ROUTE } from '../policy/policy.ts'
 import { fieldRulesOf, type SourceOf } from './field-rules.ts'
 import type { Route, Upstream } from '../proxy/route.ts'
 import {
+  activateService,
   activateUpstream,
   type Connect,
   leftBehind,
+  prepareService,
   prepareUpstream,
-  type RetainedUpstreams,
+  type RetainedState,
   type UpstreamState,
 } from './retained.ts'
 
@@ -24,8 +26,8 @@ import {
 export type Runtime = {
   readonly upstreams: ReadonlyMap<string, Upstream>
   /** State that a successor may take over. */
-  readonly retained: RetainedUpstreams
-  readonly snapshot: () => Pick<Snapshot, 'upstreams'>
+  readonly retained: RetainedState
+  readonly snapshot: () => Pick<Snapshot, 'upstreams'> & ServiceSnapshot
   /** Whether any breaker of the endpoint is open. */
   readonly isOpen: (upstream: string, origin: string) => boolean
   /** Lets open breakers of the endpoint admit probes, after its health check succeeded. */
@@ -45,20 +47,21 @@ export type Files = {
 
 /**
  * Compiles a configuration.
- * @param before retained state of the Runtime in force; empty for the first. Stays unchanged.
+ * @param before retained state of the Runtime in force; undefined for the first. Stays unchanged.
  * @throws Error for a file that cannot be read.
  */
 export function compile(
   config: Config,
-  before: RetainedUpstreams,
+  before: RetainedState | undefined,
   connect: Connect,
   { readText, sourceOf }: Files,
   deps: Deps,
 ): Runtime {
+  const service = prepareService(config, before?.service, deps)
   const retained = new Map(
     config.upstreams.map((upstream) => [
       upstream.name,
-      prepareUpstream(upstream, before.get(upstream.name), connect, readText, deps),
+      prepareUpstream(upstream, before?.upstreams.get(upstream.name), connect, readText, deps),
     ]),
   )
   const states = [...retained.values()]
@@ -67,10 +70,16 @@ export function compile(
   )
   return {
     upstreams: new Map(
-      states.map((state) => [state.config.name, compileUpstream(state, config.timeouts, sourceOf, deps)]),
+      states.map((state) => [
+        state.config.name,
+        compileUpstream(state, service.states, config.timeouts, sourceOf, deps),
+      ]),
     ),
-    retained,
-    snapshot: () => ({ upstreams: states.map((state) => snapshotOf(state, deps)) }),
+    retained: { service, upstreams: retained },
+    snapshot: () => ({
+      ...serviceSnapshotOf(service.states, deps),
+      upstreams: states.map((state) => snapshotOf(state, deps)),
+    }),
     isOpen: (name, origin) => breakers.get(name)?.isOpen(origin) ?? false,
     allowProbes: (name, origin) => breakers.get(name)?.allowProbes(origin),
     setMode: (name, matches, mode) => breakers.get(name)?.setMode(matches, mode) ?? 0,
@@ -84,17 +93,24 @@ export function compile(
  * Puts retained state in force: applies the settings to it, and retires connections that are left behind once their requests
  * have ended.
  */
-export function activate(before: RetainedUpstreams, after: RetainedUpstreams, deps: Deps): void {
-  for (const [name, state] of after) activateUpstream(state, before.get(name), deps)
-  for (const wire of leftBehind(before, after)) wire.retire()
+export function activate(before: RetainedState, after: RetainedState, deps: Deps): void {
+  activateService(after.service, before.service, deps)
+  for (const [name, state] of after.upstreams) activateUpstream(state, before.upstreams.get(name), deps)
+  for (const wire of leftBehind(before.upstreams, after.upstreams)) wire.retire()
 }
 
-function compileUpstream(state: UpstreamState, rules: TimeoutRules, sourceOf: SourceOf, deps: Deps): Upstream {
+function compileUpstream(
+  state: UpstreamState,
+  service: ServiceStates,
+  rules: TimeoutRules,
+  sourceOf: SourceOf,
+  deps: Deps,
+): Upstream {
   const { config, endpoints } = state
   const [first] = config.urls
   if (first === undefined) throw new Error(`${config.name} has no url`)
   const { pathname } = new URL(first)
-  const compiled = state.routes.map((route) => compileRoute(route, state, rules, sourceOf, deps))
+  const compiled = state.routes.map((route) => compileRoute(route, state, service, rules, sourceOf, deps))
   const fallback = compiled.pop()
   if (fallback === undefined) throw new Error(`${config.name} has no route ${NO_ROUTE}`)
   return {
@@ -109,6 +125,7 @@ function compileUpstream(state: UpstreamState, rules: TimeoutRules, sourceOf: So
 function compileRoute(
   { owner, states }: UpstreamState['routes'][number],
   upstream: UpstreamState,
+  service: ServiceStates,
   rules: TimeoutRules,
   sourceOf: SourceOf,
   deps: Deps,
@@ -118,7 +135,7 @@ function compileRoute(
     match,
     route: settings,
     upstream: upstream.config,
-    state: { ...upstream.states, ...states },
+    state: { ...service, ...upstream.states, ...states },
     endpoints: upstream.endpoints.map(({ origin, states: state, wire }) => ({ origin, state, transport: wire.send })),
     deps,
   }
@@ -146,6 +163,7 @@ function traitsOf(place: FullPlace, rules: TimeoutRules): RouteTraits {
     idempotent: false,
     idempotentMethods: new Set(),
     jobs: undefined,
+    jobLink: undefined,
     bodyLimits: { memory: 0, disk: 0 },
     mayBeRefused: false,
     timeouts: NO_TIMEOUTS,
@@ -153,6 +171,9 @@ function traitsOf(place: FullPlace, rules: TimeoutRules): RouteTraits {
   }
   return Object.assign(none, ...POLICIES.map((policy) => policy.traits?.(place, rules)))
 }
+
+const serviceSnapshotOf = (states: ServiceStates, deps: Deps): ServiceSnapshot =>
+  Object.assign({ limits: [] }, ...POLICIES.map((policy) => policy.serviceSnapshot?.(states, deps)))
 
 function snapshotOf({ config, states, endpoints, routes }: UpstreamState, deps: Deps): UpstreamSnapshot {
   const standing: FullStanding = {
@@ -174,6 +195,7 @@ function snapshotOf({ config, states, endpoints, routes }: UpstreamState, deps: 
     slowdown: parts.find(({ slowdown }) => slowdown !== undefined)?.slowdown,
     held: sum('held'),
     connections: endpoints.reduce((total, { wire }) => total + wire.open(), 0),
+    impatient: parts.flatMap(({ impatient = [] }) => impatient),
     retryBudget: sum('retryBudget'),
     breakers: parts.flatMap(({ breakers = [] }) => breakers),
   }

@@ -69,7 +69,7 @@ export class SimulatedSidecar {
       retire: () => {},
       close: async () => {},
     })
-    this.#runtime = compile(config, new Map(), connect, NO_FILES, this.#deps)
+    this.#runtime = compile(config, undefined, connect, NO_FILES, this.#deps)
     this.#early = new EarlyProbes(
       watchedOf(config, world),
       (upstream, origin) => !this.#isOver() && this.#runtime.isOpen(upstream, origin),

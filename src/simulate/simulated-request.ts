@@ -75,6 +75,8 @@ export class SimulatedRequest implements BodySink {
       startedAt: this.#startedAt,
       clientTimeoutMs: ask.clientTimeoutMs,
       jobDeadlineAt: ask.jobLeftMs === undefined ? undefined : this.#startedAt + ask.jobLeftMs,
+      job: undefined,
+      newJob: undefined,
       timeouts: typeof timeouts === 'function' ? timeouts(inputs) : timeouts,
       client: this.#client,
       readsWhole: () => false,
@@ -157,6 +159,7 @@ export class SimulatedRequest implements BodySink {
       startedAt: this.#startedAt,
       history,
       shared: isShared,
+      job: undefined,
       trace: undefined,
     })
     this.#onOver({ outcome: reason ?? status, ms: totalMs, attempts, body: this.#body, retryAfterS })

@@ -6,7 +6,7 @@ import { systemClock } from '../../src/clock.ts'
 import { openStore } from '../../src/checkpoint/open.ts'
 import { storePlace } from '../../src/checkpoint/place.ts'
 import { RedisClient } from '../../src/checkpoint/redis/client.ts'
-import { lookAtCelery } from '../../src/control/health/celery.ts'
+import { CeleryHealth } from '../../src/control/health/celery.ts'
 import { lookAtRedis } from '../../src/control/health/redis.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { needs } from '../support/needs.ts'
@@ -36,7 +36,7 @@ const admit = (redis: RedisServer, rules: readonly string[]) =>
 
 /** Commands that the server counted, without the test's own and those that need no permission (HELLO, AUTH). */
 async function countedBy(redis: RedisServer): Promise<string[]> {
-  const own = new Set(['acl|setuser', 'auth', 'config|resetstat', 'hello', 'subscribe'])
+  const own = new Set(['acl|setuser', 'auth', 'client|kill', 'config|resetstat', 'hello', 'subscribe'])
   const told = String(await redis.command('INFO', 'commandstats'))
   return [...told.matchAll(/cmdstat_([^:]+):calls/g)].map(([, name = '']) => name).filter((name) => !own.has(name))
 }
@@ -94,8 +94,12 @@ describe.runIf(hasRedis)('docs/redis-acl.md', () => {
     t.onTestFinished(() => client.close())
     await client.connect()
     expect(await lookAtRedis(client, 'value')).toBe('PING, SET and GET ok')
-    const asked = lookAtCelery(client, { db: 3, timeoutMs: 50 }, () => 'an-id', systemClock)
-    await expect(asked).rejects.toThrow('none of 1 worker(s) answered')
+    const settings = { db: 3, timeoutMs: 50, keyPrefix: '', queues: ['celery'], busyForMs: 0 }
+    const workers = new CeleryHealth(client, settings, () => 'an-id', systemClock)
+    await expect(workers.look()).rejects.toThrow('none of 1 worker(s) answered')
+    worker.disconnect()
+    await redis.command('CLIENT', 'KILL', 'TYPE', 'pubsub')
+    await expect(workers.look()).rejects.toThrow('no workers, 0 task(s) waiting')
     expect(await deniedBy(redis)).toBe('[]')
     expect((await countedBy(redis)).filter((name) => !name.startsWith('acl|')).sort()).toEqual(commandsIn(rules))
   })

@@ -14,11 +14,18 @@ function warned(text: string, env: Record<string, string> = {}) {
 /** A file with one upstream that has these settings, and defaults for all others. */
 const web = (settings: string, top = '') => `${top}upstreams:\n  web: { url: http://web, ${settings} }\n`
 const route = (settings: string) => web(`routes: [{ ${settings} }]`)
+/** A route that creates jobs, and one with these settings that polls them. */
+const jobs = (id: string, poll: string, method = 'POST') =>
+  web(
+    `routes: [{ match: "${method} /jobs", idempotent: true, creates: { id: ${id} } }, { match: "GET /jobs/{id}", ${poll} }]`,
+  )
 const setting = (field: string) =>
   `upstreams:\n  web:\n    url: http://web\n    headers:\n      request:\n        set:\n          ${field}\n`
 const defaults = (settings: string) => `defaults: { ${settings} }\nupstreams: { web: { url: http://web } }`
 
 /** For each rule: the path of its warning, a file that breaks the rule, and one that only just keeps it. */
+const SHARED = 'limits: { gpu: { max: 1, queueTimeout: 60s } }\n'
+
 const RULES: readonly (readonly [rule: string, at: string, broken: string, nearly: string])[] = [
   [
     'total-over-client-timeout',
@@ -83,6 +90,39 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
     'upstreams.web.routes.0.hold.every',
     route('match: GET /, hold: { json: /s, in: [q], every: 9s, upTo: 9s }'),
     route('match: GET /, hold: { json: /s, in: [q], every: 8s, upTo: 9s }'),
+  ],
+  [
+    'limit-unused',
+    'limits.gpu',
+    web('timeout: { total: 61s }', SHARED),
+    web('timeout: { total: 61s }, routes: [{ match: GET /, limit: gpu }]', SHARED),
+  ],
+  [
+    'shared-queue-over-total',
+    'upstreams.web.limit',
+    web('limit: gpu', SHARED),
+    web('limit: gpu, timeout: { total: 61s }', SHARED),
+  ],
+  [
+    'hedge-within-limit',
+    'upstreams.web.routes.0.hedge',
+    web('timeout: { total: 61s }, routes: [{ match: GET /, limit: gpu, hedge: { after: p95, max: 1 } }]', SHARED),
+    web(
+      'timeout: { total: 61s }, limit: gpu, routes: [{ match: GET /, limit: false, hedge: { after: p95, max: 1 } }]',
+      SHARED,
+    ),
+  ],
+  [
+    'held-polls-take-slots',
+    'upstreams.web.routes.0.hold',
+    web(
+      'timeout: { total: 61s }, limit: gpu, routes: [{ match: GET /, hold: { json: /s, in: [q], upTo: 9s, every: 2s } }]',
+      SHARED,
+    ),
+    web(
+      'timeout: { total: 61s }, limit: gpu, routes: [{ match: GET /, limit: false, hold: { json: /s, in: [q], upTo: 9s, every: 2s } }]',
+      SHARED,
+    ),
   ],
   [
     'queue-over-total',
@@ -212,6 +252,36 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
     route('match: GET /query-job, failureWhen: { json: /s, in: [failed], oncePer: { query: job_id } }'),
   ],
   [
+    'job-never-learned',
+    'upstreams.web.routes.0.job',
+    route('match: "GET /jobs/{id}", job: id'),
+    jobs('{ json: /id }', 'job: id, failureWhen: { json: /s, in: [failed] }'),
+  ],
+  [
+    'created-and-never-asked-for',
+    'upstreams.web.routes.0.creates',
+    jobs('{ json: /id }', 'completedWhen: { status: [200] }'),
+    jobs('{ json: /id }', 'job: id, completedWhen: { status: [200] }'),
+  ],
+  [
+    'job-end-never-seen',
+    'upstreams.web.routes.0.creates',
+    jobs('{ json: /id }', 'job: id'),
+    jobs('{ json: /id }', 'job: id, completedWhen: { status: [200] }'),
+  ],
+  [
+    'creates-on-get',
+    'upstreams.web.routes.0.creates',
+    jobs('{ json: /id }', 'job: id, completedWhen: { status: [200] }', 'GET'),
+    jobs('{ json: /id }', 'job: id, completedWhen: { status: [200] }', 'PUT'),
+  ],
+  [
+    'deadline-bounds-no-poll',
+    'upstreams.web.routes.1.job',
+    jobs('{ json: /id }, deadline: 1h', 'job: { json: /id }, completedWhen: { status: [200] }'),
+    jobs('{ json: /id }', 'job: { json: /id }, completedWhen: { status: [200] }'),
+  ],
+  [
     'text-for-another-type',
     'upstreams.web.routes.0.hold',
     route('match: GET /, hold: { json: /done, in: ["false"], every: 2s, upTo: 20s }'),
@@ -332,6 +402,12 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
     'health.critical',
     web('', 'health: { critical: [redis] }\n'),
     web('', 'health: { critical: [redis], redis: "redis://r" }\n'),
+  ],
+  [
+    'disk-limit-over-size',
+    'health.disk.failBelow',
+    web('', 'health: { disk: { path: /dev/shm, warnBelow: 800GB, failBelow: 700GB } }\n'),
+    web('', 'health: { disk: { path: /nowhere, warnBelow: 800GB, failBelow: 700GB } }\n'),
   ],
   [
     'disk-warns-late',

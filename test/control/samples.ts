@@ -25,6 +25,7 @@ export const requestEvent = (fields: Partial<RequestEvent> = {}): RequestEvent =
   bytesOut: 0,
   startedAt: 0,
   history: [],
+  job: undefined,
   shared: false,
   trace: undefined,
   ...fields,
@@ -64,6 +65,7 @@ export const upstreamSnapshot = (fields: Partial<UpstreamSnapshot> = {}): Upstre
   queued: 0,
   limit: 64,
   slowdown: undefined,
+  impatient: [],
   held: 0,
   connections: 0,
   retryBudget: 30,
@@ -71,4 +73,4 @@ export const upstreamSnapshot = (fields: Partial<UpstreamSnapshot> = {}): Upstre
   ...fields,
 })
 
-export const EMPTY: Snapshot = { upstreams: [], bodies: { memory: 0, disk: 0 }, listeners: [] }
+export const EMPTY: Snapshot = { upstreams: [], limits: [], bodies: { memory: 0, disk: 0 }, listeners: [] }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { moment, recent, stateWords } from '../../src/dashboard/format.js'
+import { limitWords, moment, recent, stateWords } from '../../src/dashboard/format.js'
 import type { BreakerMode, BreakerState, BreakerView, Job } from '../../src/dashboard/shapes.ts'
 import { freshState, jobRows } from '../../src/dashboard/state.js'
 
@@ -9,6 +9,14 @@ test('a time is shown with its date unless it is of the same day', () => {
   expect(recent(at, '2026-03-11T12:00:00Z')).toMatch(/^9 Mar \d\d:00:00$/)
   expect(recent(at, undefined)).toMatch(/^9 Mar \d\d:00:00$/)
   expect(moment(at)).toMatch(/^9 Mar 2026 \d\d:00:00$/)
+})
+
+test('shared limits are shown with the number of those that wait', () => {
+  const limits = [
+    { name: 'gpu', max: 1, in_use: 1, queued: 3 },
+    { name: 'disk', max: 8, in_use: 0, queued: 0 },
+  ]
+  expect(limitWords(limits)).toBe('Shared limits: gpu 1 of 1, 3 wait; disk 0 of 8')
 })
 
 const breaker = (state: BreakerState, mode: BreakerMode = 'auto'): BreakerView => ({
@@ -42,6 +50,7 @@ test('jobs are sorted by nearest deadline; jobs past their deadline come last', 
     started_at: '2026-01-01T00:00:00Z',
     deadline_at: leftS === null ? null : new Date(Date.UTC(2026, 0, 1) + leftS * 1000).toISOString(),
     time_left_s: leftS === null ? null : Math.max(0, leftS),
+    life: null,
   })
   const told = [job('over-long-ago', -900), job('over', -5), job('far', 900), job('near', 9), job('free', null)]
   const jobs = new Map(told.map((one) => [one.job_id, { ...one, readAtMs: 0 }]))

@@ -119,6 +119,16 @@ test('mem_limit of the sidecar leaves 256 MiB beside a full /tmp, which holds th
   expect(Number(tmpMiB) * 2 ** 20).toBeGreaterThanOrEqual(largest)
 })
 
+test('/tmp is larger than the limits of the disk check and all kept bodies together', () => {
+  const [, tmpMiB] = /^\/tmp:size=(\d+)m$/.exec(service('breakwater').tmpfs?.[0] ?? '') ?? []
+  const tmp = Number(tmpMiB) * 2 ** 20
+  const { bodies, health } = configured()
+  expect(health.disk).toMatchObject({ path: '/tmp' })
+  expect(health.disk.warnBelow).toBeLessThan(tmp)
+  // A full body buffer is no failing disk.
+  expect(bodies.disk + health.disk.failBelow).toBeLessThan(tmp)
+})
+
 test('every mount, dependency and network that a service names exists', () => {
   for (const [name, { depends_on = [], networks = [] }] of Object.entries(compose.services)) {
     for (const [source = ''] of mountsOf(name)) {

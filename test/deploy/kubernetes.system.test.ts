@@ -5,7 +5,11 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PodMonitor } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/PodMonitor'
 import { Deployment } from 'kubernetes-models/apps/v1/Deployment'
+import { DaemonSet } from 'kubernetes-models/apps/v1/DaemonSet'
+import { StatefulSet } from 'kubernetes-models/apps/v1/StatefulSet'
+import { HorizontalPodAutoscaler } from 'kubernetes-models/autoscaling/v2/HorizontalPodAutoscaler'
 import { CronJob } from 'kubernetes-models/batch/v1/CronJob'
+import { Job } from 'kubernetes-models/batch/v1/Job'
 import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicy'
 import type { Container } from 'kubernetes-models/v1'
 import { ConfigMap } from 'kubernetes-models/v1/ConfigMap'
@@ -24,7 +28,20 @@ import { observedReads } from '../support/observed-reads.ts'
 type Named = { readonly apiVersion: string; readonly kind: string; readonly metadata: { readonly name: string } }
 
 const TOKEN = '0123456789abcdef0123456789abcdef'
-const MODELS = [ConfigMap, CronJob, Deployment, NetworkPolicy, PersistentVolumeClaim, PodMonitor, Secret, Service]
+const MODELS = [
+  ConfigMap,
+  CronJob,
+  DaemonSet,
+  Deployment,
+  HorizontalPodAutoscaler,
+  Job,
+  NetworkPolicy,
+  PersistentVolumeClaim,
+  PodMonitor,
+  Secret,
+  Service,
+  StatefulSet,
+]
 
 const root = join(import.meta.dirname, '../..')
 const kubectl = (...args: string[]) => execFileSync('kubectl', args, { cwd: root, encoding: 'utf8' })
@@ -52,7 +69,87 @@ test('docs/kubernetes-jobs.md: the CronJob is valid, and has the sidecar of the 
   for (const key of ['name', 'restartPolicy', 'args', 'volumeMounts']) expect(theirs[key]).toEqual(ours[key])
 })
 
+test('component: the sidecar of a CronJob is that of the other kinds', () => {
+  const read = (name: string) => parse(readFileSync(join(root, 'config/kubernetes/component', name), 'utf8'))
+  expect(read('cron-job.yaml').spec.jobTemplate.spec).toEqual(read('sidecar.yaml').spec)
+})
+
 needs('kubectl', hasKubectl)
+
+describe.runIf(hasKubectl)('component and claim, on every kind of workload', () => {
+  const objects: Named[] = hasKubectl ? documents(kubectl('kustomize', 'test/deploy/kinds')) : []
+  // biome-ignore lint/suspicious/noExplicitAny: rendered YAML, whose schema unknownKeys checks.
+  const specOf = (kind: string, name: string): any =>
+    (objects.find((one) => one.kind === kind && one.metadata.name === name) as { spec?: unknown } | undefined)?.spec
+
+  test.each([
+    ['Deployment', 'deployment'],
+    ['StatefulSet', 'stateful-set'],
+    ['DaemonSet', 'daemon-set'],
+    ['Job', 'job'],
+    ['CronJob', 'cron-job'],
+  ])('a labelled %s has the native sidecar, its volumes and its label, and matches its schema', (kind, name) => {
+    const object = objects.find((one) => one.kind === kind && one.metadata.name === name)
+    expect(object && unknownKeys(object)).toEqual([])
+    const outer = specOf(kind, name)
+    const { metadata, spec } = (outer.jobTemplate?.spec ?? outer).template
+    expect(metadata.labels).toEqual({ app: name, 'breakwater.io/sidecar': 'true' })
+    expect(spec.initContainers.map((one: Container) => [one.name, one.restartPolicy])).toEqual([
+      ['breakwater', 'Always'],
+    ])
+    const mounted = spec.initContainers[0].volumeMounts.map((one: { name: string }) => one.name)
+    expect(spec.volumes.map((one: { name: string }) => one.name).sort()).toEqual(mounted.sort())
+  })
+
+  test('a Job without the label has no sidecar', () => {
+    expect(specOf('Job', 'alone').template.spec.initContainers).toBeUndefined()
+  })
+
+  test('claim: only the Deployment is recreated, with its store on the claim', () => {
+    const { strategy, template } = specOf('Deployment', 'deployment')
+    expect(strategy).toEqual({ type: 'Recreate' })
+    const data = (spec: { volumes: { name: string }[] }) => spec.volumes.find(({ name }) => name === 'breakwater-data')
+    expect(data(template.spec)).toEqual({
+      name: 'breakwater-data',
+      persistentVolumeClaim: { claimName: 'breakwater-data' },
+    })
+    expect(specOf('PersistentVolumeClaim', 'breakwater-data').accessModes).toEqual(['ReadWriteOnce'])
+    expect(data(specOf('DaemonSet', 'daemon-set').template.spec)).toMatchObject({ emptyDir: {} })
+  })
+})
+
+describe.runIf(hasKubectl)('make-video-scaled', () => {
+  const objects: Named[] = hasKubectl ? documents(kubectl('kustomize', 'config/kubernetes/make-video-scaled')) : []
+  // biome-ignore lint/suspicious/noExplicitAny: rendered YAML, whose schema unknownKeys checks.
+  const named = (kind: string, name: string): any =>
+    objects.find((one) => one.kind === kind && one.metadata.name.startsWith(name))
+
+  test('every object matches its schema', () => {
+    expect(objects.flatMap(unknownKeys)).toEqual([])
+  })
+
+  test('the rate of all pods together is within that of one, and no roll-out adds a pod', () => {
+    const { scaleTargetRef, maxReplicas } = named('HorizontalPodAutoscaler', 'make-video-worker').spec
+    const { spec } = named(scaleTargetRef.kind, scaleTargetRef.name)
+    expect(spec.strategy.rollingUpdate.maxSurge).toBe(0)
+    const [{ env }] = spec.template.spec.initContainers
+    const share = env.find((one: { name: string }) => one.name === 'DOWNLOADER_RATE').value
+    const text = named('ConfigMap', 'breakwater').data['proxy.yaml']
+    const rateWith = (variables: Record<string, string>) => {
+      const loaded = loadConfig(text, 'proxy.yaml', { BREAKWATER_TOKEN: TOKEN, ...variables })
+      if (!loaded.ok) throw new Error(formatFaults(loaded.faults))
+      const rate = loaded.config.upstreams.find(({ name }) => name === 'video-downloader')?.rate
+      return rate ? rate.requests : Number.NaN
+    }
+    expect(rateWith({ DOWNLOADER_RATE: share }) * maxReplicas).toBeLessThanOrEqual(rateWith({}))
+  })
+
+  test('checkpoints are in the Redis of the service, under the name that the rendered ConfigMap has', () => {
+    const [{ env }] = named('Deployment', 'make-video-worker').spec.template.spec.initContainers
+    const { configMapKeyRef } = env.find((one: { name: string }) => one.name === 'BREAKWATER_STORE').valueFrom
+    expect(named('ConfigMap', configMapKeyRef.name).data[configMapKeyRef.key]).toMatch(/^redis:/)
+  })
+})
 
 describe.runIf(hasKubectl)('config/kubernetes', () => {
   const objects = hasKubectl ? documents(kubectl('kustomize', 'config/kubernetes/make-video')) : []
@@ -212,6 +309,18 @@ describe.runIf(hasKubectl)('config/kubernetes', () => {
       capabilities: { drop: ['ALL'] },
       seccompProfile: { type: 'RuntimeDefault' },
     })
+  })
+
+  test('/tmp and what the node reserves hold what the sidecar may keep there', () => {
+    const volumes = podOf('make-video-worker')?.volumes ?? []
+    const sizes = ['breakwater-data', 'breakwater-tmp'].map((name) =>
+      String(volumes.find((one) => one.name === name)?.emptyDir?.sizeLimit),
+    )
+    const MI = 2 ** 20
+    const bytes = sizes.map((size) => Number.parseInt(size, 10) * (size.endsWith('Gi') ? 1024 * MI : MI))
+    expect(configured().bodies.disk).toBeLessThanOrEqual(bytes[1] ?? 0)
+    const reserved = Number.parseInt(String(sidecar().resources?.requests?.['ephemeral-storage']), 10) * MI
+    expect(reserved).toBe(bytes.reduce((sum, one) => sum + one, 0))
   })
 
   test('/tmp holds four of the largest kept request bodies', () => {

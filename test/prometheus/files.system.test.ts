@@ -81,7 +81,7 @@ needs('prometheus', hasPromtool)
 
 test.runIf(hasPromtool)('promtool accepts the rules, and the tests of the alerts pass', async () => {
   const cwd = join(root, 'config/prometheus')
-  expect((await run('promtool', ['check', 'rules', 'rules.yaml'], { cwd })).stdout).toContain('SUCCESS: 15 rules')
+  expect((await run('promtool', ['check', 'rules', 'rules.yaml'], { cwd })).stdout).toContain('SUCCESS: 20 rules')
   expect((await run('promtool', ['check', 'config', 'prometheus.yml'], { cwd })).stdout).toContain('SUCCESS')
   expect((await run('promtool', ['test', 'rules', 'rules.test.yaml'], { cwd })).stdout).toContain('SUCCESS')
 })

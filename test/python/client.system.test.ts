@@ -9,7 +9,7 @@ import { ask } from '../support/client.ts'
 import { needs } from '../support/needs.ts'
 import { freePort } from '../support/ports.ts'
 import { startProxy } from '../support/proxy.ts'
-import { hasHttpx, PYTHON, PYTHON_CLIENT } from '../support/python.ts'
+import { hasHttpx, hasNewestHttpx, PYTHON, PYTHON_CLIENT, PYTHON_NEWEST } from '../support/python.ts'
 import { hasRedis, startRedis } from '../support/redis.ts'
 
 const run = promisify(execFile)
@@ -17,10 +17,18 @@ const run = promisify(execFile)
 needs('python3-httpx', hasHttpx)
 needs('redis-server', hasRedis)
 
-test.runIf(hasHttpx && hasRedis).for(['memory:', 'redis'])(
-  'the tests of the Python client pass against a sidecar whose store is %s',
+needs('httpx 0.28.1 (of PyPI)', hasNewestHttpx)
+
+const CASES = [
+  ['memory:', 'oldest', PYTHON],
+  ['redis', 'oldest', PYTHON],
+  ...(hasNewestHttpx ? [['memory:', 'newest', PYTHON_NEWEST] as const] : []),
+] as const
+
+test.runIf(hasHttpx && hasRedis).for(CASES)(
+  'the tests of the Python client pass against a sidecar whose store is %s, with the %s httpx',
   { timeout: 60_000 },
-  async (kind, t) => {
+  async ([kind, , python], t) => {
     const redis = await startRedis(t)
     const store = kind === 'redis' ? `redis://127.0.0.1:${redis.port}` : kind
     const { job, timeouts } = parse(readFileSync(join(import.meta.dirname, '../../proxy.yaml'), 'utf8'))
@@ -48,7 +56,7 @@ test.runIf(hasHttpx && hasRedis).for(['memory:', 'redis'])(
       HTTP_PROXY: 'http://127.0.0.1:9',
     }
     const script = join(import.meta.dirname, '../../clients/python/tests/test_client.py')
-    const { stderr } = await run(PYTHON, [script], { env })
+    const { stderr } = await run(python, [script], { env })
     expect(stderr).toMatch(kind === 'redis' ? /Ran \d+ tests[\s\S]*OK\n$/ : /Ran \d+ tests[\s\S]*OK \(skipped=1\)/)
   },
 )

@@ -48,6 +48,8 @@ test('relay: a response that is resumed while another one is parsed arrives whol
         startedAt: 0,
         clientTimeoutMs: undefined,
         jobDeadlineAt: undefined,
+        job: undefined,
+        newJob: undefined,
         timeouts: TIMEOUTS,
         client: new Link(() => {}),
         readsWhole: () => false,

@@ -39,6 +39,7 @@ const UPSTREAM: UpstreamView = {
   limit: 64,
   slowdown: null,
   held: 0,
+  impatient: [],
   connections: 0,
   retry_budget: 30,
   requests: { total: 0, failed: 0 },

@@ -4,8 +4,10 @@ import asyncio
 import json
 import logging
 import os
+import socket
 import time
 import unittest
+import uuid
 from enum import Enum
 
 from breakwater_client import (
@@ -16,6 +18,7 @@ from breakwater_client import (
     Settings,
     SyncCheckpointManager,
     TimeoutManager,
+    Unauthorized,
     Unavailable,
     get_checkpoint_manager,
     get_sync_checkpoint_manager,
@@ -97,6 +100,40 @@ class Sync(unittest.TestCase):
         self.assertIs(get_sync_checkpoint_manager().append_items("sync-3", "s", ["a"]), True)
 
 
+    def test_takes_ids_of_any_kind_in_every_call(self):
+        job, items = uuid.uuid4(), [7, "b", uuid.uuid4()]
+        self.assertIs(self.manager.append_items(job, "s", items[:2]), True)
+        self.assertEqual(self.manager.load_checkpoint(str(job)).item_ids, ["7", "b"])
+        self.assertEqual(self.manager.get_remaining_items(job, items), items[2:])
+        self.assertIs(self.manager.save_checkpoint(9, "s", 3, 3, items), True)
+        self.assertEqual(self.manager.get_remaining_items("9", items), [])
+        self.assertIs(self.manager.clear_checkpoint(9), True)
+        for wrong in (None, True):
+            with self.subTest(wrong), self.assertRaises(TypeError):
+                self.manager.append_items("j", "s", [wrong])
+            with self.subTest(wrong), self.assertRaises(TypeError):
+                self.manager.load_checkpoint(wrong)
+
+    def test_is_closed_by_with(self):
+        with SyncCheckpointManager() as manager, TimeoutManager() as timeouts:
+            manager.append_items("sync-4", "s", ["a"])
+            timeouts.calculate_timeouts(10, 60)
+            clients = [manager._control._client, timeouts._sync._client]
+        self.assertEqual([client.is_closed for client in clients], [True, True])
+
+    def test_writes_without_delay(self):
+        """Head and body are two writes: with Nagle's algorithm the second waits 40 ms for an acknowledgement."""
+        told = []
+
+        def look(response):
+            connection = response.extensions["network_stream"].get_extra_info("socket")
+            told.append(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+        self.manager._control._open().event_hooks = {"response": [look]}
+        self.manager.append_items("sync-5", "s", ["a"])
+        self.assertEqual([bool(one) for one in told], [True])
+
+
 class Async(unittest.TestCase):
     """Each test in event loops of its own, as Celery tasks with asyncio.run have them."""
 
@@ -120,6 +157,17 @@ class Async(unittest.TestCase):
             return stage, cleared
 
         self.assertEqual(asyncio.run(later()), ("completed", True))
+
+
+    def test_is_closed_by_async_with(self):
+        async def story():
+            async with CheckpointManager() as manager, TimeoutManager() as timeouts:
+                await manager.append_items(7, "s", [1])
+                await timeouts.calculate_timeouts_async(10, 60)
+                clients = [manager._control._client, timeouts._async._client]
+            return [client.is_closed for client in clients]
+
+        self.assertEqual(asyncio.run(story()), [True, True])
 
 
 class TimeoutsOfAJob(unittest.TestCase):
@@ -191,12 +239,25 @@ class Away(unittest.TestCase):
 
 
 class WithToken(unittest.TestCase):
-    def test_is_refused_without_the_token(self):
+    def test_is_let_in_with_the_token(self):
+        manager = SyncCheckpointManager(Settings(os.environ["BREAKWATER_GUARDED"], token="s3cret"))
+        self.assertIsNone(manager.load_checkpoint("j"))
+
+    def test_a_wrong_token_is_like_a_sidecar_that_is_away(self):
         url = os.environ["BREAKWATER_GUARDED"]
-        with self.assertRaises(Refused) as refused:
-            SyncCheckpointManager(Settings(url)).load_checkpoint("j")
-        self.assertEqual(refused.exception.status, 401)
-        self.assertIsNone(SyncCheckpointManager(Settings(url, token="s3cret")).load_checkpoint("j"))
+        # Patience is for what may pass: it would outlast the test.
+        settings = Settings(url, token="wrong", patience_s=600)
+        with self.assertLogs("breakwater_client", logging.WARNING) as logged:
+            manager = SyncCheckpointManager(settings)
+            self.assertIsNone(manager.load_checkpoint("j"))
+            self.assertIs(manager.append_items("j", "s", ["a"]), False)
+            self.assertEqual(manager.get_remaining_items("j", SHORTS, video_id), SHORTS)
+            self.assertEqual(TimeoutManager(settings).calculate_timeouts(10, 60).total, 270)
+            self.assertIsNone(asyncio.run(CheckpointManager(settings).load_checkpoint("j")))
+        self.assertEqual(len(logged.output), 5)
+        self.assertIn("401", logged.output[0])
+        with self.assertRaises(Unauthorized):
+            SyncCheckpointManager(Settings(url, token="", on_unavailable="raise")).load_checkpoint("j")
 
 
 class ExistingService(unittest.TestCase):

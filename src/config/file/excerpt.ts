@@ -64,6 +64,10 @@ function endOfMap(line: string, from: number): number {
 
 const stars = (secret: string) => '*'.repeat(secret.length)
 
+/** A key whose value is a secret by its name, which may be misspelt, with that value. */
+const SECRET_KEY =
+  /(["']?[\w-]*(?:tok|secr|passw|pwd|auth|cred|api[-_]?key)[\w-]*["']?:\s*)("[^"]*"?|'[^']*'?|[^\s#,}]+\}?)/gi
+
 /**
  * Masks what stands before the @ of a URL, tokens, and values of headers, character by character so that the caret stays in
  * place.
@@ -71,5 +75,5 @@ const stars = (secret: string) => '*'.repeat(secret.length)
 const masked = (line: string) =>
   withoutSetValues(line)
     .replaceAll(/(:)([^\s:@]+)(?=@)/g, (_, before, secret) => before + stars(secret))
-    .replace(/(\btoken["']?:\s*)("[^"]*"?|'[^']*'?|[^\s#,}]+\}?)/, (_, before, secret) => before + stars(secret))
-    .replace(/(\bheaders["']?:\s*)("[^"]*"?|'[^']*'?|[^\s[{][^#}]*)/, (_, before, secret) => before + stars(secret))
+    .replaceAll(SECRET_KEY, (_, before, secret) => before + stars(secret))
+    .replaceAll(/(\bheaders["']?:\s*)("[^"]*"?|'[^']*'?|[^\s[{][^#}]*)/g, (_, before, secret) => before + stars(secret))

@@ -22,12 +22,25 @@ export function schemaFaults(
   most: number,
 ): ConfigFault[] {
   const faults: ConfigFault[] = []
+  for (const path of unknownKeys(error.issues, [], most)) source.hide(path)
   for (const issue of error.issues) {
     if (faults.length >= most) break
     const bounded = issue.code === 'unrecognized_keys' ? { ...issue, keys: issue.keys.slice(0, most) } : issue
     faults.push(...faultsOf(bounded, [], schema, source, file))
   }
   return faults
+}
+
+/** Paths of unknown keys, those within unions included. */
+function unknownKeys(issues: readonly z.core.$ZodIssue[], above: Path, most: number): Path[] {
+  const found: Path[] = []
+  for (const issue of issues) {
+    if (found.length >= most) break
+    const path = [...above, ...issue.path]
+    if (issue.code === 'unrecognized_keys') found.push(...issue.keys.map((key) => [...path, key]))
+    if (issue.code === 'invalid_union') for (const one of issue.errors) found.push(...unknownKeys(one, path, most))
+  }
+  return found.slice(0, most)
 }
 
 function faultsOf(

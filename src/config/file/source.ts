@@ -45,6 +45,8 @@ export class Source {
   readonly #lines = new LineCounter()
   readonly #written: readonly string[]
   #writtenAt = (path: Path): Path => path
+  /** Values that are never shown. */
+  readonly #hidden: Range[] = []
 
   constructor(text: string) {
     this.#text = text
@@ -70,11 +72,13 @@ export class Source {
       if (code === 'MULTIPLE_DOCS')
         return { place, message: 'a second document begins here: the sidecar reads one, so put all upstreams into it' }
       if (isBareReference) return { place, message: 'inside { } a value with ${…} has to be quoted' }
-      return { place, message: code === 'RESOURCE_EXHAUSTION' ? TOO_DEEP : message.slice(0, MESSAGE_CHARS) }
+      if (code === 'RESOURCE_EXHAUSTION') return { place, message: TOO_DEEP }
+      // Not the tag itself: a secret that begins with ! is one. The excerpt shows it where it may.
+      return { place, message: code === 'TAG_RESOLVE_FAILED' ? 'unknown tag' : message.slice(0, MESSAGE_CHARS) }
     })
   }
 
-  /** A document that is too deep or has too many aliases, found before anything walks it by recursion. */
+  /** A document that is too deep, or whose aliases are too many or stand for nothing, found before anything walks it by recursion. */
   excess(): TextFault | undefined {
     const left: { readonly node: unknown; readonly depth: number }[] = [{ node: this.document.contents, depth: 0 }]
     let aliases = 0
@@ -83,6 +87,7 @@ export class Source {
       const fault = (message: string) => ({ place: this.#place(rangeOf(node) ?? [0, 0]), message })
       if (depth > MAX_DEPTH) return fault(TOO_DEEP)
       if (isAlias(node)) aliases += 1
+      if (isAlias(node) && node.resolve(this.document) === undefined) return fault('no anchor before has this name')
       if (aliases > MAX_ALIASES) return fault(`there are more than ${MAX_ALIASES} aliases`)
       const inner = isMap(node) || isSeq(node) ? node.items : isPair(node) ? [node.key, node.value] : []
       for (const next of inner) left.push({ node: next, depth: depth + 1 })
@@ -150,10 +155,25 @@ export class Source {
     return this.#place(rangeOf(node) ?? [0, 0])
   }
 
-  /** A line without its end. Of a value below `headers.….set`, which may be a secret, it has stars. */
+  /** Shows stars for the value at a path from now on: that of an unknown key may be a secret whose key is misspelt. */
+  hide(path: Path): void {
+    const { pair, depth } = this.#find(path)
+    const range = depth === path.length ? rangeOf(pair?.value) : undefined
+    if (range !== undefined) this.#hidden.push(range)
+  }
+
+  /** A line without its end. Of a hidden value, or one below `headers.….set`, which may be a secret, it has stars. */
   line(number: number): string {
-    const line = this.#written[number - 1]?.replace(/\r$/, '') ?? ''
+    const line = this.#withoutHidden(number, this.#written[number - 1]?.replace(/\r$/, '') ?? '')
     return this.#isBelowSet(number) ? withoutValue(line) : line
+  }
+
+  #withoutHidden(number: number, whole: string): string {
+    const start = this.#lines.lineStarts[number - 1] ?? 0
+    return this.#hidden.reduce((line, [from, to]) => {
+      const [first, end] = [Math.max(0, from - start), Math.min(line.length, to - start)]
+      return first < end ? line.slice(0, first) + '*'.repeat(end - first) + line.slice(end) : line
+    }, whole)
   }
 
   /** Looks at indentation alone, since a faulty file may have no structure. */

@@ -2,7 +2,8 @@
 
 import { z } from 'zod'
 import type { Condition, ConditionTerm } from '../../job/condition.ts'
-import type { IdSource } from '../../job/match.ts'
+import type { CreatedIdSource } from '../../job/id.ts'
+import { type IdSource, MATCH_PATH_FORM, namesIn } from '../../job/match.ts'
 import { Pattern } from '../../job/pattern.ts'
 import { PatternFault } from '../../job/pattern-syntax.ts'
 import { flag, listOf, MAX_ENTRIES, text, token } from './kinds.ts'
@@ -116,3 +117,32 @@ export const idSource: z.ZodType<string | IdSource> = z
     { error: 'expected a {name} in match, or one of { path: }, { query: }, { header: } and { json: }' },
   )
   .meta({ title: 'a {name} in match, or one of { path: }, { query: }, { header: } and { json: }' })
+
+/** The pattern of a URL that has the id: `/jobs/{id}`, `/result?job_id={id}`. */
+const linkPattern = text
+  .regex(MATCH_PATH_FORM, { error: 'expected a path with {id}, such as /jobs/{id} or /result?job_id={id}' })
+  .refine((pattern) => namesIn(pattern).length === 1, { error: 'expected exactly one {name}' })
+  .describe('Pattern of the URL that the value is, with {id}. Without it the id of a URL is its last segment.')
+  .optional()
+
+/** Where the id of a new job stands: in the response, or in the request where the client chooses it. */
+export const createdIdSource: z.ZodType<string | CreatedIdSource> = z
+  .union(
+    [
+      text,
+      z.strictObject({ path: text.describe('{name} in match, where the client chooses the id.') }),
+      z.strictObject({
+        query: text.min(1).describe('Query parameter of the request, where the client chooses the id.'),
+      }),
+      z.strictObject({
+        header: token.describe('Field of the response: the id, or a URL with it.'),
+        match: linkPattern,
+      }),
+      z.strictObject({
+        json: valuePointer.describe('JSON Pointer into the response: the id, or a URL with it.'),
+        match: linkPattern,
+      }),
+    ],
+    { error: 'expected one of { json: }, { header: }, { path: } and { query: }' },
+  )
+  .meta({ title: 'one of { json: }, { header: }, { path: } and { query: }' })

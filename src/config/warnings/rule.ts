@@ -2,6 +2,7 @@
 
 import type { Inputs } from '../../job/timeouts.ts'
 import type { Finding, RouteScope, UpstreamScope } from '../../policy/scope.ts'
+import type { ServicePolicies } from '../../policy/policies.ts'
 import type { Path } from '../file/source.ts'
 import type { Config, UpstreamConfig } from '../schema.ts'
 import type { RouteValues } from '../upstream.ts'
@@ -11,7 +12,7 @@ export type FileScope = { readonly config: Config }
 
 export type FileUpstreamScope = UpstreamScope<UpstreamConfig> & FileScope
 
-export type FileRouteScope = RouteScope<RouteValues, UpstreamConfig> &
+export type FileRouteScope = RouteScope<RouteValues, UpstreamConfig, ServicePolicies> &
   FileScope & {
     /** The file's text of a setting, at the route or above it, before references are replaced; undefined for a default. */
     readonly writtenAt: (setting: Path) => string | undefined

@@ -1,9 +1,10 @@
 /** Warnings about the sidecar as a whole. */
 
 import type { Address } from '../../net/listen.ts'
+import { statfsSync } from 'node:fs'
 import { computeTimeout, type Inputs } from '../../job/timeouts.ts'
 import { hostname, isLoopback } from '../../net/loopback.ts'
-import { writtenMs } from '../kinds/units.ts'
+import { writtenBytes, writtenMs } from '../kinds/units.ts'
 import type { Rules } from '../../policy/scope.ts'
 import type { FileScope } from './rule.ts'
 
@@ -71,6 +72,17 @@ export const SERVICE: Rules<FileScope> = {
           fix: 'store: file:<folder on a volume>, or redis://…',
         },
 
+  'limit-unused': ({ config: { limits, upstreams } }) => {
+    const named = new Set(upstreams.flatMap((upstream) => [upstream, ...upstream.routes].map(({ limit }) => limit)))
+    const unused = Object.keys(limits).find((name) => !named.has(name))
+    if (unused === undefined) return undefined
+    return {
+      at: [`limits.${unused}`],
+      reason: 'no upstream and no route names it: it limits nothing',
+      fix: `limit: ${unused} on the upstreams or routes that share it`,
+    }
+  },
+
   'critical-check-off': ({ config: { health } }) => {
     const off = health.critical.find(
       (name) => (name === 'redis' && !health.redis) || (name === 'celery_workers' && !health.celery.broker),
@@ -84,6 +96,18 @@ export const SERVICE: Rules<FileScope> = {
     }
   },
 
+  'disk-limit-over-size': ({ config: { health } }) => {
+    const { path, failBelow, warnBelow } = health.disk
+    const total = sizeOf(path)
+    const name = failBelow >= total ? 'failBelow' : 'warnBelow'
+    if (warnBelow < total && failBelow < total) return undefined
+    return {
+      at: [`health.disk.${name}`, 'health.disk.path', 'health'],
+      reason: `the file system of ${path} has ${writtenBytes(total)} in all: less than ${name}, in whose place a share of it applies`,
+      fix: 'limits below its size, or the path of the volume that is meant',
+    }
+  },
+
   'disk-warns-late': ({ config: { health } }) =>
     health.disk.failBelow < health.disk.warnBelow
       ? undefined
@@ -92,6 +116,16 @@ export const SERVICE: Rules<FileScope> = {
           reason: 'the check fails before it warns: there is never a warning',
           fix: 'a warnBelow of several times failBelow',
         },
+}
+
+/** Size of the file system of a path on this machine, which may not be where the file is for; infinite when unknown. */
+function sizeOf(path: string): number {
+  try {
+    const { blocks, bsize } = statfsSync(path)
+    return blocks === 0 ? Number.POSITIVE_INFINITY : blocks * bsize
+  } catch {
+    return Number.POSITIVE_INFINITY
+  }
 }
 
 /** Scope of the rules about a computed timeout: the file, and the name of the timeout. */

@@ -114,7 +114,8 @@ type Guard = { readonly loopbackOnly: boolean; readonly token: string; readonly 
 
 /**
  * A loopback listener serves only loopback names. Otherwise a web page could reach it through a browser on this machine, by a
- * name of its own that resolves to 127.0.0.1 (DNS rebinding).
+ * name of its own that resolves to 127.0.0.1 (DNS rebinding). Browsers name a host in every request: one without comes from
+ * elsewhere, such as a load balancer's probe in HTTP/1.0.
  */
 async function answer(
   request: IncomingMessage,
@@ -122,7 +123,7 @@ async function answer(
   guard: Guard,
 ): Promise<Reply> {
   const { host = '', authorization = '' } = request.headers
-  if (guard.loopbackOnly && !isLoopback(hostname(host)))
+  if (guard.loopbackOnly && host !== '' && !isLoopback(hostname(host)))
     throw new Refusal(403, `the control listener does not serve the host ${host}`)
   if (isFromElsewhere(request)) throw new Refusal(403, 'calls from pages of another origin are refused')
   const target = request.url ?? ''

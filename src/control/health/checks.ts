@@ -6,7 +6,7 @@ import type { RedisTarget } from '../../checkpoint/place.ts'
 import type { RedisClient } from '../../checkpoint/redis/client.ts'
 import type { CheckpointStore } from '../../checkpoint/store.ts'
 import type { Clock } from '../../clock.ts'
-import { lookAtCelery } from './celery.ts'
+import { CeleryHealth } from './celery.ts'
 import { lookAtDisk } from './disk.ts'
 import { lookAtRedis } from './redis.ts'
 import type { Check } from './report.ts'
@@ -93,10 +93,11 @@ export async function healthChecks(
   }
   if (health.celery.broker) {
     const broker = await connected('celery', health.celery.broker)
-    const settings = { db: health.celery.broker.db, timeoutMs: health.celery.timeout }
+    const { timeout: timeoutMs, busyFor: busyForMs, keyPrefix, queues } = health.celery
+    const settings = { db: health.celery.broker.db, timeoutMs, busyForMs, keyPrefix, queues }
+    const workers = new CeleryHealth(broker, settings, newId, clock)
     // The limit is for the broker. The workers have their own time within it.
-    const limitMs = health.celery.timeout + health.timeout
-    list.push(check('celery_workers', () => lookAtCelery(broker, settings, newId, clock), limitMs))
+    list.push(check('celery_workers', () => workers.look(), timeoutMs + health.timeout))
   }
   return { list, clients }
 }

@@ -12,14 +12,23 @@ export type Check = {
   readonly limitMs: number
   /** Whether its duration is shown. */
   readonly isTimed: boolean
-  /** @returns details for people. Rejects when the check fails. */
+  /** @returns details for people. Rejects when the check fails: with Degraded, when what it looks at still serves. */
   readonly look: () => Promise<string>
 }
 
-export type Finding = { readonly healthy: boolean; readonly details: string; readonly latency_ms?: number }
+/** What a check found wanting, and what does its work nevertheless: little disk space, one of three endpoints away. */
+export class Degraded extends Error {}
+
+export type Finding = {
+  readonly healthy: boolean
+  /** Present and true for what is healthy with a reservation. */
+  readonly degraded?: boolean
+  readonly details: string
+  readonly latency_ms?: number
+}
 
 export type HealthDocument = {
-  /** `degraded` when only checks that are not critical fail. */
+  /** `unhealthy` when a critical check fails; `degraded` when another fails, or one has a reservation. */
   readonly status: 'healthy' | 'degraded' | 'unhealthy'
   readonly service: string
   readonly version: string
@@ -56,21 +65,23 @@ export class HealthReport {
   async #make(): Promise<HealthDocument> {
     const found = await Promise.all(this.#checks.map(async (check) => [check, await this.#find(check)] as const))
     const failed = found.filter(([, { healthy }]) => !healthy).map(([check]) => check)
-    const status = failed.length === 0 ? 'healthy' : failed.some(({ critical }) => critical) ? 'unhealthy' : 'degraded'
+    const isDegraded = failed.length > 0 || found.some(([, { degraded }]) => degraded)
+    const status = failed.some(({ critical }) => critical) ? 'unhealthy' : isDegraded ? 'degraded' : 'healthy'
     const checks = Object.fromEntries(found.map(([{ name }, finding]) => [name, finding]))
     return { status, ...this.#about, checks, timestamp: isoTime(this.#clock.wallNow()) }
   }
 
   async #find(check: Check): Promise<Finding> {
     const startedAt = this.#clock.now()
-    const tell = (healthy: boolean, details: string): Finding => {
+    const tell = (judgement: Pick<Finding, 'healthy' | 'degraded'>, details: string): Finding => {
       const latency = Math.round((this.#clock.now() - startedAt) * 100) / 100
-      return { healthy, details, ...(check.isTimed ? { latency_ms: latency } : {}) }
+      return { ...judgement, details, ...(check.isTimed ? { latency_ms: latency } : {}) }
     }
     try {
-      return tell(true, await this.#within(check))
+      return tell({ healthy: true }, await this.#within(check))
     } catch (error) {
-      return tell(false, error instanceof Error ? error.message : String(error))
+      if (error instanceof Degraded) return tell({ healthy: true, degraded: true }, error.message)
+      return tell({ healthy: false }, error instanceof Error ? error.message : String(error))
     }
   }
 

@@ -5,6 +5,7 @@ import { request as requestHttp } from '../../net/http.ts'
 import type { SecureContext } from 'node:tls'
 import type { Clock } from '../../clock.ts'
 import { serverNameOf, trusting } from '../../net/trust.ts'
+import { Degraded } from './report.ts'
 
 export type UpstreamHealthSettings = {
   /** Scheme, host, port and perhaps a base path. */
@@ -82,7 +83,7 @@ export class UpstreamHealth {
   }
 }
 
-/** An upstream is healthy while one of its endpoints is. With several it says how many. Rejects when none is. */
+/** Of several endpoints it says how many are healthy. @throws Degraded while one of them is, Error when none is. */
 export async function lookAtEndpoints(endpoints: readonly UpstreamHealth[]): Promise<string> {
   const [only, ...others] = endpoints
   if (only !== undefined && others.length === 0) return only.look()
@@ -93,5 +94,6 @@ export async function lookAtEndpoints(endpoints: readonly UpstreamHealth[]): Pro
   const well = `${endpoints.length - faults.length} of ${endpoints.length} endpoints`
   const details = [well, ...faults].join('; ')
   if (faults.length === endpoints.length) throw new Error(details)
+  if (faults.length > 0) throw new Degraded(details)
   return details
 }

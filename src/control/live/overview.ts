@@ -1,7 +1,7 @@
 import type { StoredCheckpoint } from '../../checkpoint/record.ts'
 import type { Clock } from '../../clock.ts'
 import type { CheckpointNews } from '../../dashboard/shapes.ts'
-import type { BreakerMode, BreakerSnapshot, Event, UpstreamSnapshot } from '../../events.ts'
+import type { BreakerMode, BreakerSnapshot, Event, LimitSnapshot, UpstreamSnapshot } from '../../events.ts'
 import { Failures, isFailure } from './failures.ts'
 import { Live } from './live.ts'
 import { Recent } from './recent.ts'
@@ -9,6 +9,8 @@ import { Recent } from './recent.ts'
 /** What the page may ask of the data plane and tell it. */
 export type Plane = {
   readonly upstreams: () => readonly UpstreamSnapshot[]
+  /** Limits that upstreams share. */
+  readonly limits: () => readonly LimitSnapshot[]
   /** @returns the number of matching breakers. */
   readonly setMode: (
     upstream: string,

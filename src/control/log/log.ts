@@ -150,11 +150,28 @@ function createFold(logger: Logger, asked: boolean, bursts: Bursts): Pick<Log, '
         return
       }
       case 'resume':
-        logger.info({ ...placeOf(event.ref), resumed: event.resumed }, 'resume')
+        logger.info({ ...placeOf(event.ref), resumed: event.resumed, why: event.why }, 'resume')
         return
       case 'job_seen':
         if (event.outcome === 'failed') logger.info({ ...placeOf(event.ref), job: event.id }, 'job failed')
         return
+      case 'hold_outlasts_client':
+        logger.warn(impatienceLine(event), 'hold outlasts client')
+        return
+      case 'job_created':
+        if (verbose) logger.debug({ ...placeOf(event.ref), job: shortened(event.id) }, 'job created')
+        return
+      case 'job_reported':
+        return
+      case 'job_unlearned':
+        summarised('warn', { ...placeOf(event.ref), why: event.why }, undefined, 'job id not learned')
+        return
+      case 'job_ended': {
+        const { ref, id, outcome, durationMs, polls, attempts, bytes, statuses } = event
+        const figures = { duration_ms: ms(durationMs), polls, attempts, bytes, statuses }
+        logger.info({ job: shortened(id), ...placeOf(ref), outcome, ...figures }, 'job ended')
+        return
+      }
       case 'timeouts_computed':
       case 'store_call':
         return
@@ -244,6 +261,7 @@ function writeAccess(logger: Logger, event: RequestEvent): void {
     bytes_in: event.bytesIn,
     bytes_out: event.bytesOut,
     shared: event.shared || undefined,
+    job_id: event.job && shortened(event.job.id),
     job: event.history.findLast(({ job }) => job !== undefined)?.job,
     history: historyOf(event),
     request_id: event.id,
@@ -267,6 +285,30 @@ function historyOf({ history, startedAt, status, backoffMs, breakerMs, retryAfte
     endpoint: attempt.endpoint,
   }))
 }
+
+/** Longest id in a line. */
+const MAX_ID = 128
+
+const shortened = (id: string) => (id.length > MAX_ID ? `${id.slice(0, MAX_ID)}…` : id)
+
+/** In the words of a warning of `check`. */
+const impatienceLine = ({
+  ref,
+  client,
+  patienceMs,
+  heldMs,
+  reason,
+  fix,
+}: Event & { readonly kind: 'hold_outlasts_client' }) => ({
+  rule: 'hold-outlasts-client',
+  ...placeOf(ref),
+  client: client || undefined,
+  patience_ms: ms(patienceMs),
+  held_ms: ms(heldMs),
+  setting: 'hold.upTo',
+  reason,
+  fix,
+})
 
 /** Copies upstream and route only: the data plane's object may have more. */
 const placeOf = ({ upstream, route }: RouteRef) => ({ upstream, route })

@@ -3,7 +3,7 @@
 import type { Clock } from '../../clock.ts'
 import type { FaultCode } from '../../errors.ts'
 import { type Event, FAULT_PLACES, type RequestEvent } from '../../events.ts'
-import { ATTEMPT_LIMITS, METRICS, REQUEST_LIMITS, SECONDS, type StatusClass } from './metric-table.ts'
+import { ATTEMPT_LIMITS, JOB_SECONDS, METRICS, REQUEST_LIMITS, SECONDS, type StatusClass } from './metric-table.ts'
 import { countReloads } from '../log/reload-report.ts'
 import { exemplarOf } from './exemplars.ts'
 import { createRouteSeries, type RouteSeries } from './route-series.ts'
@@ -27,6 +27,9 @@ export function createCounts(
   let scrapes = 0
   const unrouted = new Counter(METRICS.unrouted, registry)
   const transitions = new Counter(METRICS.breakerTransitions, registry)
+  const jobs = new Counter(METRICS.jobs, registry)
+  const jobSeconds = new Histogram(METRICS.jobSeconds, JOB_SECONDS, registry)
+  const jobsUnlearned = new Counter(METRICS.jobsUnlearned, registry)
   const inputsRefused = new Counter(METRICS.inputsRefused, registry)
   const ignoredFields = new Counter(METRICS.ignoredFields, registry)
   const nameResolutions = new Counter(METRICS.nameResolutions, registry)
@@ -74,6 +77,16 @@ export function createCounts(
         return
       case 'job_seen':
         routes.of(event.ref).jobsSeen(event.outcome).inc()
+        return
+      case 'job_ended': {
+        const { outcome, durationMs } = event
+        const { upstream, route } = event.ref
+        jobs.inc({ upstream, route, outcome })
+        jobSeconds.observe({ upstream, route, outcome }, durationMs / 1000)
+        return
+      }
+      case 'job_unlearned':
+        jobsUnlearned.inc({ upstream: event.ref.upstream, route: event.ref.route, why: event.why })
         return
       case 'shared':
         routes.of(event.ref).shared(event.by).inc()
@@ -140,8 +153,12 @@ export function createCounts(
         countReload(event)
         // So that changing names do not add up. A request of a removed upstream that ends later counts again until the next time.
         if (event.changes.removed.length > 0)
-          for (const metric of [...routes.all, transitions]) metric.keepUpstreams(present())
+          for (const metric of [...routes.all, transitions, jobs, jobSeconds, jobsUnlearned])
+            metric.keepUpstreams(present())
         return
+      case 'job_created':
+      case 'job_reported':
+      case 'hold_outlasts_client':
       case 'config_warning':
       case 'secret_file':
       case 'not_http':

@@ -15,6 +15,11 @@ export function createGauges(registry: Registry): (snapshot: Snapshot) => void {
     connections: new Gauge(METRICS.connections, registry),
     retryBudget: new Gauge(METRICS.retryBudget, registry),
   }
+  const byLimit = {
+    inUse: new Gauge(METRICS.sharedInUse, registry),
+    queued: new Gauge(METRICS.sharedQueued, registry),
+    max: new Gauge(METRICS.sharedMax, registry),
+  }
   const breakersForced = new Gauge(METRICS.breakersForced, registry)
   const breakerState = new Gauge(METRICS.breakerState, registry)
   const endpointState = new Gauge(METRICS.endpointState, registry)
@@ -24,7 +29,14 @@ export function createGauges(registry: Registry): (snapshot: Snapshot) => void {
   const clientConnections = new Gauge(METRICS.clientConnections, registry)
   const bodiesKept = new Gauge(METRICS.bodiesKept, registry)
   const ofEndpoints = [endpointState, endpointInFlight, available, endpoints]
-  const all = [...Object.values(byUpstream), breakerState, breakersForced, ...ofEndpoints, clientConnections]
+  const all = [
+    ...Object.values(byUpstream),
+    ...Object.values(byLimit),
+    breakerState,
+    breakersForced,
+    ...ofEndpoints,
+    clientConnections,
+  ]
 
   const showEndpoints = ({ name: upstream, ...state }: UpstreamSnapshot) => {
     endpoints.set({ upstream }, state.endpoints.length)
@@ -35,10 +47,12 @@ export function createGauges(registry: Registry): (snapshot: Snapshot) => void {
       endpointState.set({ upstream, route, endpoint }, STATE_VALUES[one])
   }
 
-  return ({ upstreams, listeners, bodies }) => {
+  return ({ upstreams, listeners, bodies, limits }) => {
     for (const one of all) one.reset()
     for (const place of ['memory', 'disk'] as const) bodiesKept.set({ place }, bodies[place])
     for (const { name: listener, connections: open } of listeners) clientConnections.set({ listener }, open)
+    for (const { name: limit, ...shared } of limits)
+      for (const figure of ['inUse', 'queued', 'max'] as const) byLimit[figure].set({ limit }, shared[figure])
     for (const state of upstreams) {
       const upstream = state.name
       for (const name of ['inFlight', 'queued', 'limit', 'held', 'connections', 'retryBudget'] as const)

@@ -5,6 +5,7 @@ import {
   FAULT_PLACES,
   HEDGE_OUTCOMES,
   IGNORED_FIELDS,
+  JOB_ENDS,
   JOB_OUTCOMES,
   LOCAL_LIMITS,
   RELOAD_TRIGGERS,
@@ -12,6 +13,7 @@ import {
   SPAN_OUTCOMES,
   TRIP_CAUSES,
   UNKEPT_CAUSES,
+  UNLEARNED_CAUSES,
 } from '../../events.ts'
 import { ATTEMPT_LIMITS, METRICS, REQUEST_LIMITS, STATUS_CLASSES } from './metric-table.ts'
 
@@ -27,6 +29,8 @@ const COMMON = {
 
 const list = (values: readonly string[]) => values.map((value) => `\`${value}\``).join(', ')
 
+const LIMIT = 'name under `limits`'
+
 const REASON = `reason of the sidecar's own answer or cut (see errors.md); \`none\` for a response that was relayed whole`
 
 /** Values of every label that is not among COMMON. The compiler reports a missing one. */
@@ -39,6 +43,9 @@ const OWN: {
   bodyBytes: { direction: list(['in', 'out']) },
   unrouted: { reason: REASON },
   attempts: { outcome: `${list(STATUS_CLASSES)}, or the reason why there was no response head (see errors.md)` },
+  jobs: { outcome: list(JOB_ENDS) },
+  jobSeconds: { outcome: list(JOB_ENDS) },
+  jobsUnlearned: { why: list(UNLEARNED_CAUSES) },
   resumes: { outcome: list(['resumed', 'failed']) },
   shared: { by: list(['hold', 'collapse']) },
   hedges: { outcome: `${list(HEDGE_OUTCOMES)} (by the retry budget)` },
@@ -63,6 +70,9 @@ const OWN: {
   storeSeconds: { operation: 'name of the call of the store' },
   spans: { outcome: list(SPAN_OUTCOMES) },
   spanExports: { outcome: list(['done', 'failed']) },
+  sharedInUse: { limit: LIMIT },
+  sharedQueued: { limit: LIMIT },
+  sharedMax: { limit: LIMIT },
   turnedAway: { limit: list(LOCAL_LIMITS) },
   bodiesKept: { place: list(['memory', 'disk']) },
   faults: { where: list(FAULT_PLACES) },

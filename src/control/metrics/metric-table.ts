@@ -71,6 +71,12 @@ export const METRICS = {
     ['outcome'],
   ),
   jobsSeen: counter('jobs_seen_total', 'Jobs whose response reported completion or failure', [...ROUTE, 'outcome']),
+  jobs: counter('jobs_total', 'Jobs that ended, by the route that created them', [...ROUTE, 'outcome']),
+  jobSeconds: histogram('job_duration_seconds', 'Time from the creation of a job to its end', [...ROUTE, 'outcome']),
+  jobsUnlearned: counter('jobs_unlearned_total', 'Jobs that were created and whose id could not be read', [
+    ...ROUTE,
+    'why',
+  ]),
   timeouts: counter('timeouts_total', 'Attempts and requests ended by a time limit', [...ROUTE, 'kind']),
   computedSeconds: histogram('computed_timeout_seconds', "Timeouts computed from a job's shape", [...ROUTE, 'timeout']),
   retries: counter('retries_total', 'Retries, by the status or the reason that caused them', [...ROUTE, 'cause']),
@@ -121,6 +127,9 @@ export const METRICS = {
     ['upstream'],
   ),
   concurrencyLimit: gauge('concurrency_limit', 'Present concurrency limit of the upstream', ['upstream']),
+  sharedInUse: gauge('shared_limit_in_use', 'Requests that hold a slot of one of `limits`', ['limit']),
+  sharedQueued: gauge('shared_limit_queued', 'Requests that wait for a slot of one of `limits`', ['limit']),
+  sharedMax: gauge('shared_limit_max', 'Slots of one of `limits`', ['limit']),
   slowdown: gauge(
     'upstream_slowdown_ratio',
     'Latency as a multiple of the unloaded latency, where the limit is adaptive',
@@ -159,5 +168,8 @@ export const METRICS = {
   buildInfo: gauge('build_info', 'Always 1', ['service', 'version', 'node']),
 }
 
-/** Bucket bounds of each histogram, from a millisecond to ten minutes: cached answers and rendered videos share them. */
+/** Bucket bounds of the duration of jobs: from a second to a day. */
+export const JOB_SECONDS = [1, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43_200, 86_400]
+
+/** Bucket bounds of each other histogram, from a millisecond to ten minutes: cached answers and rendered videos share them. */
 export const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]

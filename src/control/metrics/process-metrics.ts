@@ -15,7 +15,8 @@ export function processMetrics(prefix: string): ProcessMetrics {
   return {
     text: async (isOpen) => {
       registry.setContentType(isOpen ? Registry.OPENMETRICS_CONTENT_TYPE : Registry.PROMETHEUS_CONTENT_TYPE)
-      const text = await registry.metrics()
+      // prom-client writes Nan, which strict parsers refuse, for a mean of no samples.
+      const text = (await registry.metrics()).replaceAll(' Nan\n', ' NaN\n')
       // For OpenMetrics prom-client removes `_total` from its counters' names permanently. The text format needs it.
       for (const { metric, name } of names) metric.name = name
       return text

@@ -112,7 +112,7 @@ function turn(
   if (isForced || halfOpenAt(breakers, since) > untilAt || untilAt <= since || line.waiting.length >= queue)
     throw rejectionOf(breakers, deps, bound)
   const late = () => rejectionOf(breakers, deps, bound)
-  const waited = waitInLine(line.waiting, exchange, { as: 'breakerMs', untilAt, late }, clock)
+  const waited = waitInLine(line.waiting, exchange, { as: 'breakerMs', untilAt: () => untilAt, late }, clock)
   if (line.waiting.length === 1) listen(breakers, line, deps)
   return waited.then(
     () => {

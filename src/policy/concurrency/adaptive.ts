@@ -122,7 +122,7 @@ function sample(adaptive: Adaptive, ref: RouteRef, ms: number | undefined, start
   else concludeRound(adaptive, now)
   Object.assign(adaptive, freshRound)
   for (const latency of adaptive.routes.values()) Object.assign(latency, { sum: 0, count: 0 })
-  letIn(adaptive.slots)
+  letIn(adaptive.slots, now)
 }
 
 function see(adaptive: Adaptive, ref: RouteRef, ms: number): void {

@@ -11,17 +11,14 @@ import { type Concurrency, concurrencyState } from './state.ts'
 
 type State = { readonly concurrency: Concurrency }
 
+const KEYS = { max: 'concurrency.max', queue: 'concurrency.queue', queueTimeout: 'concurrency.queueTimeout' }
+
 export const concurrencyPolicy = {
   name: 'concurrency',
   settings: CONCURRENCY,
   state: { upstream: { concurrency: concurrencyState } },
   gate: (place: Place<BreakerState['route'], ConcurrencySettings, State & BreakerState['state']>) =>
-    limit(
-      { key: 'concurrency.max', ...place.upstream.concurrency },
-      place.state.concurrency.slots,
-      refusalAt(place),
-      place.deps,
-    ),
+    limit({ keys: KEYS, ...place.upstream.concurrency }, place.state.concurrency.slots, refusalAt(place), place.deps),
   snapshot: ({ state: { concurrency } }: Standing<unknown, State>) => ({
     inFlight: concurrency.slots.inUse,
     queued: concurrency.slots.waiting.length,

@@ -21,13 +21,18 @@ export const concurrencyState = {
     return { slots, adaptive }
   },
 
-  activate({ slots, adaptive }: Concurrency, { settings, routes }: Owner, known: Concurrency | undefined): void {
+  activate(
+    { slots, adaptive }: Concurrency,
+    { settings, routes }: Owner,
+    known: Concurrency | undefined,
+    deps: Deps,
+  ): void {
     const { max } = settings.concurrency
     if (known?.adaptive !== undefined && adaptive === undefined) end(known.adaptive)
     if (adaptive === undefined) slots.limit = max
     else if (adaptive === known?.adaptive) keep(adaptive, max, routes)
     else begin(adaptive)
-    letIn(slots)
+    letIn(slots, deps.clock.now())
   },
 }
 

@@ -2,6 +2,7 @@ import { writtenMs } from '../../config/kinds/units.ts'
 import { breakerAt, type BreakerState } from '../breaker/breakers.ts'
 import { refusalOf } from '../breaker/breaker.ts'
 import type { ConcurrencySettings } from '../concurrency/settings.ts'
+import type { Deps } from '../../deps.ts'
 import type { EndpointOwner, EndpointPlace, Place, Standing } from '../policy.ts'
 import type { ExplainScope, UpstreamScope } from '../scope.ts'
 import { freshSlots, letIn, limit, type Slots } from '../shared/limit.ts'
@@ -17,6 +18,8 @@ const mostOf = ({ connections, concurrency }: ConnectionSettings & ConcurrencySe
 /** Time in ms after which servers such as uvicorn and Node close an idle connection. */
 const USUAL_KEEP_ALIVE_MS = 5_000
 
+const KEYS = { max: 'connections.max', queue: 'connections.max', queueTimeout: 'concurrency.queueTimeout' }
+
 const isHttps = (url: string) => url.startsWith('https:')
 
 export const connectionsPolicy = {
@@ -26,9 +29,9 @@ export const connectionsPolicy = {
     endpoint: {
       connections: {
         prepare: ({ settings }: Owner, known: Slots | undefined) => known ?? freshSlots(mostOf(settings)),
-        activate: (slots: Slots, { settings }: Owner) => {
+        activate: (slots: Slots, { settings }: Owner, _: Slots | undefined, { clock }: Deps) => {
           slots.limit = mostOf(settings)
-          letIn(slots)
+          letIn(slots, clock.now())
         },
       },
     },
@@ -44,12 +47,7 @@ export const connectionsPolicy = {
     const { max, queueTimeoutMs } = place.upstream.concurrency
     const breaker = breakerAt(place, endpoint.origin)
     const refusal = () => refusalOf([breaker], place.deps)
-    return limit(
-      { key: 'connections.max', queue: max, queueTimeoutMs },
-      endpoint.state.connections,
-      refusal,
-      place.deps,
-    )
+    return limit({ keys: KEYS, queue: max, queueTimeoutMs }, endpoint.state.connections, refusal, place.deps)
   },
   snapshot: ({ endpoints }: Standing<unknown, unknown, State>) => ({
     queued: endpoints.reduce((sum, { state }) => sum + state.connections.waiting.length, 0),

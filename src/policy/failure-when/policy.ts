@@ -3,6 +3,7 @@ import { compileCondition, type Condition } from '../../job/condition.ts'
 import { conditionText } from '../../job/condition-text.ts'
 import { idReader, type IdSource, namesIn } from '../../job/match.ts'
 import { pointed } from '../../job/pointer.ts'
+import { boundIn, type JobsSettings } from '../jobs/settings.ts'
 import type { Place, RouteOwner } from '../policy.ts'
 import type { ExplainScope, Names } from '../scope.ts'
 import { type JobWatch, SeenIds } from './rule.ts'
@@ -26,13 +27,15 @@ export const failureWhenPolicy = {
       },
     },
   },
-  traits: ({ match, route, state }: Place<FailureWhenSettings, unknown, State>) => ({
+  traits: ({ match, route, state }: Place<FailureWhenSettings & JobsSettings, unknown, State>) => ({
     jobs: watchOf(match, route, state),
   }),
-  explain: ({ route, part }: ExplainScope<FailureWhenSettings>) => {
+  explain: ({ route, part }: ExplainScope<FailureWhenSettings & JobsSettings>) => {
     const { failureWhen, completedWhen } = route
     const completed = completedWhen === false ? [] : [part('completedWhen', completedSays(completedWhen))]
-    return failureWhen === false ? completed : [part('failureWhen', failedSays(failureWhen)), ...completed]
+    return failureWhen === false
+      ? completed
+      : [part('failureWhen', failedSays(failureWhen, sourceOf(failureWhen) ?? boundIn(route))), ...completed]
   },
   conflicts: ({ failureWhen, completedWhen }: FailureWhenSettings, { match }: Names) => {
     if (failureWhen === false) return []
@@ -54,8 +57,7 @@ export const failureWhenPolicy = {
   warnings: { route: FAILURE_WHEN_WARNINGS },
 }
 
-function failedSays(failureWhen: FailureWhen): string {
-  const source = sourceOf(failureWhen)
+function failedSays(failureWhen: FailureWhen, source: IdSource | undefined): string {
   const once = source === undefined ? 'each time' : `once for each ${sourceText(source)}`
   const { json, in: list } = keysOf(failureWhen)
   return json !== undefined && list !== undefined
@@ -66,13 +68,17 @@ function failedSays(failureWhen: FailureWhen): string {
 const completedSays = (condition: Condition) =>
   `a job is completed when ${conditionText(condition)}: that ends a hold, and the row of failed jobs`
 
-function watchOf(match: string, route: FailureWhenSettings, { countedJobs }: State): JobWatch | undefined {
+function watchOf(
+  match: string,
+  route: FailureWhenSettings & JobsSettings,
+  { countedJobs }: State,
+): JobWatch | undefined {
   const { failureWhen, inspectBytes } = route
   const whenCompleted = completedIn(route)
   if (failureWhen === false && whenCompleted === undefined) return undefined
   const failed = failureWhen === false ? undefined : compileCondition(failureWhen)
   const completed = whenCompleted === undefined ? undefined : compileCondition(whenCompleted)
-  const source = failureWhen === false ? undefined : sourceOf(failureWhen)
+  const source = failureWhen === false ? undefined : (sourceOf(failureWhen) ?? boundIn(route))
   return {
     rule: {
       failed,

@@ -59,6 +59,14 @@ export function watchJob(reply: Reply, rule: JobRule, tell: (outcome: JobOutcome
     })
     return
   }
+  watchReport(reply, limitBytes, (report) => {
+    const outcome = outcomeOf(report, rule)
+    if (outcome === 'failed' || outcome === 'completed') tell(outcome, report)
+  })
+}
+
+/** Observes a response while it streams to the client unchanged. Calls back once its body is whole. */
+export function watchReport(reply: Reply, limitBytes: number, tell: (report: BodyReport) => void): void {
   const chunks: Buffer[] = []
   let bytes = 0
   reply.watch((chunk) => {
@@ -67,10 +75,7 @@ export function watchJob(reply: Reply, rule: JobRule, tell: (outcome: JobOutcome
     else chunks.length = 0
   })
   reply.onClosed((end) => {
-    if (end !== 'complete') return
-    const report = reportOf(reply, bytes > limitBytes ? undefined : Buffer.concat(chunks), limitBytes)
-    const outcome = outcomeOf(report, rule)
-    if (outcome === 'failed' || outcome === 'completed') tell(outcome, report)
+    if (end === 'complete') tell(reportOf(reply, bytes > limitBytes ? undefined : Buffer.concat(chunks), limitBytes))
   })
 }
 

@@ -8,7 +8,9 @@ const on = z
   .strictObject({
     ...TERM,
     oncePer: idSource
-      .describe("Where the job's id stands: each job's failure counts once. A name is that of a {name} in match.")
+      .describe(
+        "Where the job's id stands: each job's failure counts once. The route's job by default. A name is that of a {name} in match.",
+      )
       .optional(),
     completed: listOf(text)
       .describe('Values at json of a completed job, where completedWhen does not say. Common words by default.')

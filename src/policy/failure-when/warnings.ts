@@ -2,14 +2,16 @@
 
 import { leavesOf } from '../../job/condition.ts'
 import { matchParts, namesIn } from '../../job/match.ts'
+import type { JobsSettings } from '../jobs/settings.ts'
 import type { RouteScope, Rules } from '../scope.ts'
 import { conditionWarnings } from '../shared/condition-warnings.ts'
 import { sourceOf } from './source.ts'
 import type { FailureWhenSettings } from './settings.ts'
 
-export const FAILURE_WHEN_WARNINGS: Rules<RouteScope<FailureWhenSettings>> = {
-  'failed-job-counted-again': ({ route: { failureWhen }, match }) => {
-    if (failureWhen === false || match === undefined || sourceOf(failureWhen) !== undefined) return undefined
+export const FAILURE_WHEN_WARNINGS: Rules<RouteScope<FailureWhenSettings & JobsSettings>> = {
+  'failed-job-counted-again': ({ route: { failureWhen, job }, match }) => {
+    if (failureWhen === false || job !== false || match === undefined || sourceOf(failureWhen) !== undefined)
+      return undefined
     const [name] = namesIn(match)
     const { method } = matchParts(match)
     if (name === undefined && method !== 'GET' && method !== '*') return undefined

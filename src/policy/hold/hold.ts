@@ -1,12 +1,14 @@
 import type { Timer } from '../../clock.ts'
 import { ProxyError } from '../../errors.ts'
 import type { CompiledCondition } from '../../job/condition.ts'
+import { firstField } from '../../net/fields.ts'
 import { reportOf } from '../failure-when/report.ts'
 import { type Exchange, fork, type Layer, type Reply, type Send } from '../exchange.ts'
 import type { Deps } from '../../deps.ts'
 import { sameness } from '../shared/sameness.ts'
 import { type Waiter, Waiters } from '../shared/waiters.ts'
 import { retryAfterMs } from '../retry/backoff.ts'
+import { clientName, heldMs, noteAnswer, noteLeave, type Patiences, told } from './patience.ts'
 import { WholeReply, wholeBody } from '../whole.ts'
 
 export type Hold = {
@@ -36,6 +38,9 @@ const isPassing = (status: number) => status >= 500 || PASSING.has(status)
 /** Polls under way, by what they ask for. */
 export type Polls = Map<string, Poll>
 
+/** State of a route's holds. */
+export type HoldState = { readonly polls: Polls; readonly patiences: Patiences }
+
 /** Number of clients whose poll is held. */
 export const heldIn = (polls: Polls): number => [...polls.values()].reduce((sum, { size }) => sum + size, 0)
 
@@ -45,7 +50,7 @@ export const heldIn = (polls: Polls): number => [...polls.values()].reduce((sum,
  * Identical polls share one. Stands outside of every limit, so that a waiting hold takes no slot.
  */
 export const holding =
-  (settings: Hold, polls: Polls, deps: Deps): Layer =>
+  (settings: Hold, { polls, patiences }: HoldState, deps: Deps): Layer =>
   (next) =>
   (exchange) => {
     if (exchange.method !== 'GET' || exchange.upgrade !== undefined) return next(exchange)
@@ -56,7 +61,7 @@ export const holding =
       deps.emit({ kind: 'shared', ref: exchange.route, by: 'hold', trace: exchange.trace })
       return known.join(exchange)
     }
-    const poll = new Poll(settings, exchange, next, () => void polls.delete(key), deps)
+    const poll = new Poll(settings, patiences, exchange, next, () => void polls.delete(key), deps)
     polls.set(key, poll)
     return poll.join(exchange)
   }
@@ -66,6 +71,7 @@ type Held = { readonly reply: Reply; readonly body: Buffer }
 
 class Poll {
   readonly #settings: Hold
+  readonly #patiences: Patiences
   readonly #model: Exchange
   readonly #next: Send
   readonly #deps: Deps
@@ -78,8 +84,9 @@ class Poll {
   #unclear = 0
   #wait: Timer | undefined
 
-  constructor(settings: Hold, model: Exchange, next: Send, over: () => void, deps: Deps) {
+  constructor(settings: Hold, patiences: Patiences, model: Exchange, next: Send, over: () => void, deps: Deps) {
     this.#settings = settings
+    this.#patiences = patiences
     this.#model = model
     this.#next = next
     this.#deps = deps
@@ -97,13 +104,30 @@ class Poll {
   }
 
   join(exchange: Exchange): Promise<Reply> {
-    const untilAt = Math.min(this.#deps.clock.now() + this.#settings.upToMs, exchange.deadlineAt)
-    return this.#waiters.join(exchange, untilAt, (waiter) => {
+    const { upToMs } = this.#settings
+    const clientMs = heldMs(this.#patiences, nameOf(exchange), this.#settings)
+    // A client's time-out runs from its request on.
+    const clientAt = clientMs < upToMs ? exchange.startedAt + clientMs : Number.POSITIVE_INFINITY
+    const untilAt = Math.min(this.#deps.clock.now() + upToMs, clientAt, exchange.deadlineAt)
+    const onDue = (waiter: Waiter) => {
       if (this.#pendingAnswer !== undefined) return this.#tell(waiter, this.#pendingAnswer)
       if (this.#deps.clock.now() >= exchange.deadlineAt) return this.#waiters.expire(waiter)
       this.#overdue.add(waiter)
       this.#waiters.arm(waiter, exchange.deadlineAt, () => this.#waiters.expire(waiter))
-    })
+    }
+    return this.#waiters.join(exchange, untilAt, onDue, () => this.#left(exchange))
+  }
+
+  /** Learns from a client that leaves. One that leaves before the first answer was not kept waiting by the hold. */
+  #left(exchange: Exchange): void {
+    const { client, route: ref, startedAt } = exchange
+    if (this.#pendingAnswer === undefined || client.goneAs !== 'client_gone') return
+    const { clock, emit } = this.#deps
+    const name = nameOf(exchange)
+    const now = clock.now()
+    const patienceMs = noteLeave(this.#patiences, name, now - startedAt, now)
+    if (patienceMs === undefined) return
+    emit({ kind: 'hold_outlasts_client', ref, ...told(this.#patiences, name, patienceMs, this.#settings) })
   }
 
   /** Polls the upstream once. Answers all waiters when the hold is over; otherwise polls again later. */
@@ -194,6 +218,10 @@ class Poll {
   }
 
   #answer(waiter: Waiter, { reply, body }: Held): void {
+    const { exchange } = waiter
+    noteAnswer(this.#patiences, nameOf(exchange), this.#deps.clock.now() - exchange.startedAt)
     waiter.resolve(new WholeReply(reply, body))
   }
 }
+
+const nameOf = ({ headers }: Exchange) => clientName(firstField(headers, 'user-agent'))

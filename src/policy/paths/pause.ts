@@ -9,7 +9,7 @@ import type { Timer } from '../../clock.ts'
 export type Pause = {
   /** Monotonic ms at which it ends; in the past without one, and 0 when there was none. */
   untilAt: number
-  readonly waiting: { readonly go: () => void }[]
+  readonly waiting: { readonly startedAt: number; readonly go: () => void }[]
   /** Calls of the waiters that may be without a response head at once. */
   window: number
   underWay: number

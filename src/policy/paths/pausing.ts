@@ -67,7 +67,7 @@ function turn(pause: Pause, exchange: Exchange, deps: Deps): Promise<void> {
     pause.underWay += 1
     return undefined
   }
-  const waited = waitInLine(pause.waiting, exchange, { as: 'retryAfterMs', untilAt, late }, deps.clock)
+  const waited = waitInLine(pause.waiting, exchange, { as: 'retryAfterMs', untilAt: () => untilAt, late }, deps.clock)
   if (pause.timer === undefined) arm(pause, deps)
   return waited
 }

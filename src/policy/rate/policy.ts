@@ -1,10 +1,12 @@
+import { isDeepStrictEqual } from 'node:util'
 import { writtenMs } from '../../config/kinds/units.ts'
 import type { Deps } from '../../deps.ts'
 import { type BreakerState, refusalAt } from '../breaker/breakers.ts'
 import { NO_SETTINGS, type Place, type Standing, type UpstreamOwner } from '../policy.ts'
 import type { ExplainScope } from '../scope.ts'
-import { freshPace, type Pace, type PacedCalls, pacing, repace } from './rate.ts'
+import { type PacedCalls, pacing, repace } from './rate.ts'
 import { RATE, type RateSettings } from './settings.ts'
+import { freshPace, type Pace } from './window.ts'
 
 type State = { readonly pace: Pace | undefined }
 type Owner = UpstreamOwner<RateSettings>
@@ -19,8 +21,7 @@ export const ratePolicy = {
           rate ? (known ?? freshPace(rate, deps.clock.now())) : undefined,
         activate: (pace: Pace | undefined, { settings: { rate } }: Owner, _: Pace | undefined, deps: Deps) => {
           if (pace === undefined || rate === false) return
-          const { requests, perMs, burst } = pace.rate
-          if (rate.requests !== requests || rate.perMs !== perMs || rate.burst !== burst) repace(pace, rate, deps)
+          if (!isDeepStrictEqual(rate, pace.rate)) repace(pace, rate, deps)
         },
       },
     },
@@ -53,5 +54,5 @@ function paced(place: RatedPlace, what: PacedCalls) {
   const { rate } = place.upstream
   const { pace } = place.state
   if (rate === false || pace === undefined) return undefined
-  return pacing(rate.queueTimeoutMs, pace, what, refusalAt(place), place.deps)
+  return pacing(pace, what, refusalAt(place), place.deps)
 }

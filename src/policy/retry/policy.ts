@@ -7,6 +7,7 @@ import type { Deps } from '../../deps.ts'
 import type { Place, RouteOwner, Standing, UpstreamOwner } from '../policy.ts'
 import type { CallBounds, ExplainScope } from '../scope.ts'
 import { type Budget, type BudgetSettings, freshBudget, moved, retriesLeft } from './budget.ts'
+import type { Reply } from '../exchange.ts'
 import { isResumable } from '../resume/resume.ts'
 import { explainRetry } from './explain.ts'
 import { type Backoffs, retrying } from './retry.ts'
@@ -88,7 +89,7 @@ export const retryPolicy = {
       patienceMs: (route.breaker ?? upstream.breaker).patienceMs,
       breakers: breakersAt(place),
       inspectBytes: route.inspectBytes,
-      isResumable: route.resume ? isResumable : () => false,
+      isResumable: (reply: Reply) => route.resume && isResumable(reply, deps.clock.wallNow()),
       deps,
     }
     return retrying(rules, triesLeft(endpointsAt(place), deps))

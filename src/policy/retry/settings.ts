@@ -1,3 +1,4 @@
+import { NO_SETTINGS } from '../policy.ts'
 import { z } from 'zod'
 import {
   duration,
@@ -21,6 +22,7 @@ const ownBudget = z
   .transform(({ window, ...rest }) => ({ ...rest, windowMs: window }))
 
 export const RETRY = {
+  ...NO_SETTINGS,
   route: {
     retry: {
       attempts: setting(integer(1, 20), 5, 'Largest number of attempts for one request, including the first.'),

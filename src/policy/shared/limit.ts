@@ -1,14 +1,14 @@
-import { Watchdog } from '../../clock.ts'
 import { ProxyError } from '../../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Gate } from '../gate.ts'
 import { writtenMs } from '../../config/kinds/units.ts'
 import type { Deps } from '../../deps.ts'
 import { usefulUntil } from '../paths/useful.ts'
+import { type Place, waitInLine } from './line.ts'
 
 export type LimitSettings = {
-  /** Key of the setting whose number `slots.limit` is, for the refusal. */
-  readonly key: 'concurrency.max' | 'connections.max'
+  /** Keys of the settings, for the refusals. `max`: of the number that `slots.limit` is. */
+  readonly keys: { readonly max: string; readonly queue: string; readonly queueTimeout: string }
   /** Largest number of exchanges that wait for a slot. */
   readonly queue: number
   /** Longest wait in ms; the exchange's deadline may be shorter. */
@@ -19,22 +19,11 @@ export type LimitSettings = {
 export type Slots = {
   limit: number
   inUse: number
-  readonly waiting: Waiter[]
+  readonly waiting: Place[]
   /** Whether free slots go to the newest waiter: see `isOverloaded`. */
   isNewestFirst: boolean
   /** Monotonic ms at which a waiter last went without a slot, or found no place in the queue. */
   lostAt: number
-}
-
-type Waiter = {
-  /** Monotonic ms of the request's arrival. */
-  readonly startedAt: number
-  /** Monotonic ms since which it waits. */
-  readonly since: number
-  /** Makes room for a newer one. */
-  readonly giveWay: () => void
-  /** Takes the slot, unless the exchange would be too late to be of use. @returns whether it did. */
-  readonly take: () => boolean
 }
 
 export const freshSlots = (limit: number): Slots => ({
@@ -45,29 +34,40 @@ export const freshSlots = (limit: number): Slots => ({
   lostAt: Number.NEGATIVE_INFINITY,
 })
 
-/** Gives free slots to waiters. Called when a slot is freed and when the limit grows. */
-export function letIn(slots: Slots): void {
+/**
+ * Gives free slots to waiters. One whose turn comes too late to be of use is refused. Called when a slot is freed and when the
+ * limit grows.
+ */
+export function letIn(slots: Slots, now: number): void {
   while (slots.inUse < slots.limit) {
     const next = slots.isNewestFirst ? slots.waiting.pop() : slots.waiting.shift()
     if (next === undefined) return
-    slots.inUse += 1
-    if (!next.take()) slots.inUse -= 1
+    if (now > usefulUntil(next.exchange, now)) next.expire()
+    else {
+      slots.inUse += 1
+      next.go()
+    }
   }
 }
 
 /**
  * Limits concurrent exchanges. A bounded number waits for a bounded time, in the order of their requests' arrival, so that a
  * retry goes before those who came after its request; under lasting overload the newest go first. The rest is shed with a 503, and so is what would come too late to be of
- * use. A slot is held until the body ends, not just the head. Serves as the upstream's concurrency limit and as its number of
- * connections.
+ * use. A slot is held until the body ends, not just the head. Serves as the upstream's concurrency limit, as its number of
+ * connections and as a limit that several upstreams share.
  * @param refusal rejection of an open breaker. Asked first, so that nobody queues for an upstream that is not called, and a
  * rejection costs little.
  */
 export function limit(settings: LimitSettings, slots: Slots, refusal: () => ProxyError | undefined, deps: Deps): Gate {
   const release = () => {
     slots.inUse -= 1
-    slots.isNewestFirst = slots.waiting.length > 0 && isOverloaded(settings, slots, deps.clock.now())
-    letIn(slots)
+    if (slots.waiting.length === 0) {
+      slots.isNewestFirst = false
+      return
+    }
+    const now = deps.clock.now()
+    slots.isNewestFirst = isOverloaded(settings, slots, now)
+    letIn(slots, now)
   }
   return {
     enter: (exchange) => {
@@ -82,7 +82,7 @@ export function limit(settings: LimitSettings, slots: Slots, refusal: () => Prox
       if (slots.waiting.length >= settings.queue) {
         slots.lostAt = now
         if (!slots.isNewestFirst) throw full(settings, slots)
-        slots.waiting.shift()?.giveWay()
+        slots.waiting.shift()?.refuse(full(settings, slots))
       }
       return turn(settings, slots, exchange, deps)
     },
@@ -108,71 +108,31 @@ function isOverloaded({ queueTimeoutMs }: LimitSettings, slots: Slots, now: numb
   return !isBurst && now - slots.lostAt < queueTimeoutMs
 }
 
-const full = ({ key, queue }: LimitSettings, slots: Slots) =>
-  new ProxyError('queue_full', `${key}: ${slots.limit} are in use and ${queue} wait`, {
-    limit: { key: key === 'concurrency.max' ? 'concurrency.queue' : key, value: queue },
+const full = ({ keys, queue }: LimitSettings, slots: Slots) =>
+  new ProxyError('queue_full', `${keys.max}: ${slots.limit} are in use and ${queue} wait`, {
+    limit: { key: keys.queue, value: queue },
   })
 
 /** Resolves when the exchange gets its slot. Rejects when its time is up or its client left. */
 function turn(settings: LimitSettings, slots: Slots, exchange: Exchange, { clock }: Deps): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const since = clock.now()
-    const leave = () => {
-      watchdog.stop()
-      exchange.client.unlisten(onGone)
-      exchange.spent.queueMs += clock.now() - since
-    }
-    const refuse = () => {
-      leave()
-      slots.lostAt = clock.now()
-      reject(tooLate(settings, slots, exchange, clock.now() - since))
-    }
-    const waiter: Waiter = {
-      startedAt: exchange.startedAt,
-      since,
-      giveWay: () => {
-        leave()
-        reject(full(settings, slots))
-      },
-      take: () => {
-        const now = clock.now()
-        const isOfUse = now <= usefulUntil(exchange, now)
-        if (isOfUse) {
-          leave()
-          resolve()
-        } else refuse()
-        return isOfUse
-      },
-    }
-    const withdraw = () => slots.waiting.splice(slots.waiting.indexOf(waiter), 1)
-    const onGone = () => {
-      withdraw()
-      leave()
-      slots.lostAt = clock.now()
-      reject(new ProxyError('client_gone'))
-    }
-    // The deadline of a shared call moves with its waiters.
-    const watchdog = new Watchdog(
-      clock,
-      () => Math.min(since + settings.queueTimeoutMs, usefulUntil(exchange, clock.now())),
-      () => {
-        withdraw()
-        refuse()
-      },
-    )
-    watchdog.watch()
-    const at = slots.waiting.findLastIndex(({ startedAt }) => startedAt <= exchange.startedAt)
-    slots.waiting.splice(at + 1, 0, waiter)
-    exchange.client.listen(onGone)
-  })
+  const since = clock.now()
+  const gone = () => {
+    slots.lostAt = clock.now()
+  }
+  const late = () => {
+    gone()
+    return tooLate(settings, slots, exchange, clock.now() - since)
+  }
+  const untilAt = () => Math.min(since + settings.queueTimeoutMs, usefulUntil(exchange, clock.now()))
+  return waitInLine(slots.waiting, exchange, { as: 'queueMs', untilAt, late, gone }, clock)
 }
 
-function tooLate({ key, queueTimeoutMs }: LimitSettings, { limit: max }: Slots, exchange: Exchange, waitedMs: number) {
+function tooLate({ keys, queueTimeoutMs }: LimitSettings, { limit: max }: Slots, exchange: Exchange, waitedMs: number) {
   const isTimeout = waitedMs >= queueTimeoutMs
   const why = isTimeout
-    ? `concurrency.queueTimeout: ${writtenMs(queueTimeoutMs)}`
+    ? `${keys.queueTimeout}: ${writtenMs(queueTimeoutMs)}`
     : `the time that is left of ${writtenMs(exchange.deadlineAt - exchange.startedAt)}`
-  return new ProxyError('queue_timeout', `${key}: ${max} are in use, and no one became free within ${why}`, {
-    limit: isTimeout ? { key: 'concurrency.queueTimeout', value: writtenMs(queueTimeoutMs) } : { key, value: max },
+  return new ProxyError('queue_timeout', `${keys.max}: ${max} are in use, and no one became free within ${why}`, {
+    limit: isTimeout ? { key: keys.queueTimeout, value: writtenMs(queueTimeoutMs) } : { key: keys.max, value: max },
   })
 }

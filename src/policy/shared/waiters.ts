@@ -62,10 +62,16 @@ export class Waiters {
     if (call !== undefined) for (const { exchange } of this.#all) join(exchange, call)
   }
 
-  /** @param onDue called at `dueAt` (monotonic ms) while the exchange still waits. */
-  join(exchange: Exchange, dueAt: number, onDue: (waiter: Waiter) => void): Promise<Reply> {
+  /**
+   * @param onDue called at `dueAt` (monotonic ms) while the exchange still waits.
+   * @param onLeft called when its client leaves before.
+   */
+  join(exchange: Exchange, dueAt: number, onDue: (waiter: Waiter) => void, onLeft = () => {}): Promise<Reply> {
     return new Promise((resolve, reject) => {
-      const onGone = () => this.drop(waiter, 'client_gone', () => reject(new ProxyError('client_gone')))
+      const onGone = () => {
+        onLeft()
+        this.drop(waiter, 'client_gone', () => reject(new ProxyError('client_gone')))
+      }
       const waiter: Waiter = { exchange, resolve, reject, onGone, dueAt, timer: undefined }
       this.#all.add(waiter)
       if (this.#all.size > 1) for (const one of this.#all) one.exchange.isShared = true

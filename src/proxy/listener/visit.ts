@@ -20,7 +20,7 @@ import { outOfTime } from '../../policy/out-of-time.ts'
 import { Link } from '../../policy/link.ts'
 import { KeptBody } from '../body/body.ts'
 import type { KeptBytes } from '../body/kept-bytes.ts'
-import { computedTimeouts } from '../computed-timeouts.ts'
+import { shapeOf } from '../computed-timeouts.ts'
 import { mayHaveUrls, withRewrittenJson } from '../fields/json-reply.ts'
 import {
   type ClientSide,
@@ -30,7 +30,7 @@ import {
   readFields,
   towardsClient,
 } from '../headers.ts'
-import { type JobShape, jobOf } from '../job-shape.ts'
+import { deadlineOf, type JobShape } from '../job-shape.ts'
 import { answerProblem } from '../problem.ts'
 import { Relay } from '../relay.ts'
 import { type Route, routeFor, type Upstream } from '../route.ts'
@@ -139,10 +139,11 @@ export class Visit implements RequestOwner {
       this.#side = side
       this.#ignored = fields.ignored
       this.#body = this.#bodyOf(route, fields)
-      const { timeouts } = route
-      const settled = typeof timeouts === 'function' ? await this.#computed(timeouts, route, destination) : timeouts
+      const { timeouts, jobLink } = route
+      const isShaped = typeof timeouts === 'function' || jobLink?.newJob !== undefined
+      const shape = isShaped ? await this.#shape(route, destination) : { timeouts, inputs: undefined }
       if (this.#client.gone) return
-      const exchange = this.#open(method, destination, path, route, fields, settled)
+      const exchange = this.#open(method, destination, path, route, fields, shape)
       let reply = await route.send(exchange)
       const { rewriting } = route.fields
       if (!this.#client.gone && mayHaveUrls(reply, method, rewriting))
@@ -175,9 +176,11 @@ export class Visit implements RequestOwner {
     path: string,
     route: Route,
     fields: IncomingFields,
-    timeouts: Timeouts,
+    { timeouts, inputs }: { readonly timeouts: Timeouts; readonly inputs: Inputs | undefined },
   ): Exchange {
-    const job = jobOf(this.#request.head.headers, this.#jobs)
+    const { headers } = this.#request.head
+    const { jobLink } = route
+    const job = jobLink?.idOf?.({ path, target: destination.target, headers })
     const request: ExchangeRequest = {
       id: fields.requestId,
       method,
@@ -189,7 +192,9 @@ export class Visit implements RequestOwner {
       hasIdempotencyKey: fields.hasIdempotencyKey,
       startedAt: this.#startedAt,
       clientTimeoutMs: fields.timeoutMs,
-      jobDeadlineAt: job === undefined ? undefined : this.#jobs.book.deadlineOf(job.id),
+      jobDeadlineAt: deadlineOf(headers, route.ref.upstream, job, this.#jobs),
+      job,
+      newJob: inputs && jobLink?.newJob?.(inputs),
       timeouts,
       client: this.#client,
       readsWhole: (reply) => mayHaveUrls(reply, method, route.fields.rewriting),
@@ -199,9 +204,9 @@ export class Visit implements RequestOwner {
     return this.#exchange
   }
 
-  #computed(compute: (inputs: Inputs) => Timeouts, { ref }: Route, { target }: Destination): Promise<Timeouts> {
+  #shape({ timeouts, ref }: Route, { target }: Destination) {
     const request = { headers: this.#request.head.headers, target, body: this.#body }
-    return computedTimeouts(compute, request, this.#jobs, ref, this.#deps)
+    return shapeOf(timeouts, request, this.#jobs, ref, this.#deps)
   }
 
   #bodyOf(route: Route, { hasIdempotencyKey }: IncomingFields): KeptBody | undefined {
@@ -378,6 +383,8 @@ export class Visit implements RequestOwner {
       startedAt: this.#startedAt,
       history: exchange?.history ?? [],
       shared: exchange?.isShared ?? false,
+      job:
+        exchange?.job === undefined ? undefined : { id: exchange.job, isPoll: this.#route?.jobLink?.isPolled ?? false },
       trace: this.#joined?.trace,
     })
   }

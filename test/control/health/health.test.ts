@@ -1,6 +1,6 @@
 import { expect, type TestContext, test } from 'vitest'
-import { lookAtDisk } from '../../../src/control/health/disk.ts'
-import { type Check, HealthReport } from '../../../src/control/health/report.ts'
+import { judgeDisk, lookAtDisk } from '../../../src/control/health/disk.ts'
+import { type Check, Degraded, HealthReport } from '../../../src/control/health/report.ts'
 import { UpstreamHealth } from '../../../src/control/health/upstream.ts'
 import { ask } from '../../support/client.ts'
 import { fakeClock } from '../../support/fake-clock.ts'
@@ -68,14 +68,55 @@ test('health: a check runs at most once a second; a failed check that is not cri
   expect(looks).toBe(2)
 })
 
-test('health: the disk is reported as in make-video, and the check fails below failBelow', async () => {
+test('health: the disk is reported as in make-video', async () => {
   const told = await lookAtDisk({ path: '/tmp', warnBelow: 0, failBelow: 0 })
-  expect(told).toMatch(/^\d+\.\dGB free \/ \d+\.\dGB total \(\d+\.\d% used\)$/)
-  expect(await lookAtDisk({ path: '/tmp', warnBelow: 1e18, failBelow: 0 })).toMatch(
-    /used\): little, under 1000000000\.0GB$/,
-  )
-  await expect(lookAtDisk({ path: '/tmp', warnBelow: 0, failBelow: 1e18 })).rejects.toThrow(/less than \d+\.0GB free$/)
+  expect(told).toMatch(/^[\d.]+[GM]B free \/ [\d.]+[GM]B total \(\d+\.\d% used\)$/)
   await expect(lookAtDisk({ path: '/nowhere', warnBelow: 0, failBelow: 0 })).rejects.toThrow('ENOENT')
+})
+
+const GB = 1e9
+const SHIPPED = { warnBelow: 5 * GB, failBelow: GB }
+
+test.each([
+  [40 * GB, 20 * GB, SHIPPED, '20.0GB free / 40.0GB total (50.0% used)'],
+  [40 * GB, 4 * GB, SHIPPED, 'Degraded: 4.0GB free / 40.0GB total (90.0% used): little, under 5.0GB'],
+  [40 * GB, 0.5 * GB, SHIPPED, 'Error: 500MB free / 40.0GB total (98.8% used): less than 1.0GB free'],
+  // A tmpfs of 256 MB.
+  [0.256 * GB, 0.256 * GB, SHIPPED, '256MB free / 256MB total (0.0% used)'],
+  [
+    0.256 * GB,
+    0.04 * GB,
+    SHIPPED,
+    'Degraded: 40MB free / 256MB total (84.4% used): little, under 51MB, as warnBelow of 5.0GB is more than there is',
+  ],
+  [
+    0.256 * GB,
+    0.02 * GB,
+    SHIPPED,
+    'Error: 20MB free / 256MB total (92.2% used): less than 25MB free, as failBelow of 1.0GB is more than there is',
+  ],
+  [0.256 * GB, 0, { warnBelow: 0, failBelow: 0 }, '0MB free / 256MB total (100.0% used)'],
+])('health: of %d bytes %d are free', (total, free, limits, told) => {
+  const judged = () => {
+    try {
+      return judgeDisk({ free, total }, limits)
+    } catch (error) {
+      return `${error instanceof Degraded ? 'Degraded' : 'Error'}: ${(error as Error).message}`
+    }
+  }
+  expect(judged()).toBe(told)
+})
+
+test('health: what still serves with a reservation is degraded, also where its check is critical', async () => {
+  const little = async () => {
+    throw new Degraded('little')
+  }
+  const report = new HealthReport([check('disk_space', little, { critical: true })], ABOUT, fakeClock())
+  const { status, checks } = await report.report()
+  expect([status, checks.disk_space]).toEqual([
+    'degraded',
+    { healthy: true, degraded: true, details: 'little', latency_ms: 0 },
+  ])
 })
 
 async function upstreamHealth(t: TestContext, script: Parameters<typeof scriptedUpstream>[2], path?: string) {

@@ -195,6 +195,7 @@ test('gauges: show the state at the scrape; a removed upstream has none', async 
   let now: Snapshot = {
     bodies: { memory: 10, disk: 20 },
     listeners: [{ name: 'listen', connections: 4 }],
+    limits: [{ name: 'gpu', max: 2, inUse: 1, queued: 3 }],
     upstreams: [
       upstreamSnapshot({
         inFlight: 3,
@@ -219,12 +220,16 @@ test('gauges: show the state at the scrape; a removed upstream has none', async 
     'breakwater_endpoints_available{upstream="youtube-search"}': 1,
     'breakwater_connections{upstream="youtube-search"}': 5,
     'breakwater_retry_budget{upstream="youtube-search"}': 7,
+    'breakwater_shared_limit_in_use{limit="gpu"}': 1,
+    'breakwater_shared_limit_queued{limit="gpu"}': 3,
+    'breakwater_shared_limit_max{limit="gpu"}': 2,
     'breakwater_breaker_state{upstream="youtube-search",route="*"}': 2,
     'breakwater_breaker_state{upstream="youtube-search",route="GET /jobs/{id}"}': 1,
   })
   now = {
     bodies: { memory: 0, disk: 0 },
     listeners: [],
+    limits: [],
     upstreams: [
       upstreamSnapshot({
         name: 'video-downloader',

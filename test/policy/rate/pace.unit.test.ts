@@ -7,16 +7,19 @@ import { ProxyError } from '../../../src/errors.ts'
 import type { Exchange, Reply } from '../../../src/policy/exchange.ts'
 import { freshGroup } from '../../../src/policy/paths/group.ts'
 import { Link } from '../../../src/policy/link.ts'
-import { freshPace, pacing, type RateLimit, repace } from '../../../src/policy/rate/rate.ts'
+import { pacing, repace } from '../../../src/policy/rate/rate.ts'
+import { freshPace, type RateLimit } from '../../../src/policy/rate/window.ts'
 import { fakeClock } from '../../support/fake-clock.ts'
 
-const TEN: RateLimit = { requests: 10, perMs: 10_000, burst: 3 }
+type Rate = Omit<RateLimit, 'queueTimeoutMs'>
+
+const TEN: Rate = { requests: 10, perMs: 10_000, burst: 3 }
 
 /** The layer alone, around a send that records when it was called. */
-function paced(rate: RateLimit, queueTimeoutMs = Number.POSITIVE_INFINITY) {
+function paced(rate: Rate, queueTimeoutMs = Number.POSITIVE_INFINITY) {
   const clock = fakeClock()
   const deps = { clock } as unknown as Deps
-  const pace = freshPace(rate, clock.now())
+  const pace = freshPace({ ...rate, queueTimeoutMs }, clock.now())
   const starts: number[] = []
   const order: number[] = []
   let ids = 0
@@ -24,7 +27,6 @@ function paced(rate: RateLimit, queueTimeoutMs = Number.POSITIVE_INFINITY) {
     const id = ids
     ids += 1
     const send = pacing(
-      queueTimeoutMs,
       pace,
       'attempts',
       () => undefined,
@@ -54,8 +56,8 @@ function paced(rate: RateLimit, queueTimeoutMs = Number.POSITIVE_INFINITY) {
       for (let i = 0; i < count; i += 1) void call()
       await turn()
     },
-    repaceTo: async (to: RateLimit) => {
-      repace(pace, to, deps)
+    repaceTo: async (to: Rate) => {
+      repace(pace, { ...to, queueTimeoutMs }, deps)
       await turn()
     },
   }

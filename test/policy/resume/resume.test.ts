@@ -102,14 +102,53 @@ test.for<[string, Part]>([
   expect([await resumes('resumed'), await resumes('failed')]).toEqual([0, 1])
 })
 
-test.for<[string, Part]>([
-  ['a weak ETag', { headers: { etag: 'W/"v1"' } }],
-  ['no ETag', { headers: { etag: '' } }],
-  ['Accept-Ranges: none', { headers: { 'accept-ranges': 'none' } }],
-])('resume: a response with %s is not resumed', async ([, first], t) => {
-  const { upstream, url } = await withResume(t, fakeClock(), [{ sends: 100_000, ...first }, {}])
+const DATE = 'Thu, 01 Jan 2026 00:00:00 GMT'
+const SECOND_BEFORE = 'Wed, 31 Dec 2025 23:59:59 GMT'
+const WEAK = 'W/"v1"'
+
+test.for<[string, Part, string]>([
+  ['a weak ETag', { headers: { etag: WEAK } }, 'weak_etag'],
+  ['no ETag', { headers: { etag: '' } }, 'no_validator'],
+  ['Accept-Ranges: none', { headers: { 'accept-ranges': 'none' } }, 'no_ranges'],
+  ['a date of this second', { headers: { etag: WEAK, 'last-modified': DATE, date: DATE } }, 'recent_date'],
+  ['no exact length', { headers: { 'content-range': 'bytes 0-9/*' }, status: 206 }, 'no_length'],
+])('resume: a response with %s is not resumed, and the log says why', async ([, first, why], t) => {
+  const { upstream, proxy, url, resumes } = await withResume(t, fakeClock(), [{ sends: 100_000, ...first }, {}])
   await expect(ask(url)).rejects.toThrow()
   expect(upstream.arrivals).toHaveLength(1)
+  expect(await proxy.logged(({ msg }) => msg === 'resume')).toMatchObject({ resumed: false, why })
+  expect(await resumes('failed')).toBe(1)
+})
+
+/** As Express sends a file. */
+const dated = (modified: string, tag = WEAK): Part => ({
+  tag,
+  headers: { date: DATE, 'last-modified': modified },
+})
+
+test('resume: a weak ETag beside a Last-Modified of a second before is resumed by the date', async (t) => {
+  const [first, rest] = [
+    { ...dated(SECOND_BEFORE), sends: 100_000 },
+    { ...dated(SECOND_BEFORE), tag: SECOND_BEFORE, headers: { ...dated(SECOND_BEFORE).headers, etag: WEAK } },
+  ]
+  const { clock, upstream, url } = await withResume(t, fakeClock(), [first, rest])
+  const answer = ask(url)
+  await clock.elapse(2_000)
+  expect(sha((await answer).body)).toBe(sha(FILE))
+  expect(upstream.arrivals[1]?.headers['if-range']).toBe(SECOND_BEFORE)
+})
+
+test.for<[string, Record<string, string>]>([
+  ['the date', { 'last-modified': 'Wed, 31 Dec 2025 23:59:58 GMT' }],
+  ['the weak ETag', { etag: 'W/"v2"' }],
+])('resume: by the date, a rest with another value of %s is not joined', async ([, other], t) => {
+  const rest = { tag: SECOND_BEFORE, headers: { ...dated(SECOND_BEFORE).headers, etag: WEAK, ...other } }
+  const { clock, proxy, url } = await withResume(t, fakeClock(), [{ ...dated(SECOND_BEFORE), sends: 100_000 }, rest])
+  const answer = ask(url)
+  answer.catch(() => {})
+  await clock.elapse(2_000)
+  await expect(answer).rejects.toThrow()
+  expect(await proxy.logged(({ msg }) => msg === 'resume')).toMatchObject({ resumed: false, why: 'not_the_rest' })
 })
 
 test('resume: retry.attempts bounds the attempts that bring no byte', async (t) => {

@@ -8,7 +8,7 @@ from .checkpoints import (
     get_checkpoint_manager,
     get_sync_checkpoint_manager,
 )
-from .control import BreakwaterError, Refused, Settings, Unavailable
+from .control import BreakwaterError, Refused, Settings, Unauthorized, Unavailable
 from .timeouts import TimeoutManager, Timeouts, get_timeout_manager
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "SyncCheckpointManager",
     "TimeoutManager",
     "Timeouts",
+    "Unauthorized",
     "Unavailable",
     "get_checkpoint_manager",
     "get_sync_checkpoint_manager",

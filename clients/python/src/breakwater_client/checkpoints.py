@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, TypeVar, Union
 from urllib.parse import quote
+from uuid import UUID
 
 import httpx
 
@@ -30,6 +31,9 @@ class CheckpointStage(str, Enum):
 #: An enumeration of the service's own is taken for its values.
 Stage = Union[Enum, str]
 
+#: Of a job, or of an item. The sidecar knows ids by their text: 7 and "7" are one.
+Id = Union[str, int, UUID]
+
 
 @dataclass
 class CheckpointData:
@@ -53,8 +57,14 @@ class CheckpointData:
         return cls(**{name: data[name] for name in cls.__dataclass_fields__})
 
 
-def _path(job_id: str, rest: str = "") -> str:
-    return f"/v1/checkpoints/{quote(job_id, safe='')}{rest}"
+def _id(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        raise TypeError(f"{value!r} is no id")
+    return str(value)
+
+
+def _path(job_id: Id, rest: str = "") -> str:
+    return f"/v1/checkpoints/{quote(_id(job_id), safe='')}{rest}"
 
 
 def _name(stage: Stage) -> str:
@@ -70,11 +80,11 @@ def _not_done() -> bool:
 
 
 def _save(
-    job_id: str,
+    job_id: Id,
     stage: Stage,
     completed_items: int,
     total_items: int,
-    item_ids: Sequence[str],
+    item_ids: Sequence[Id],
     metadata: Optional[Dict[str, Any]],
     attempt: Optional[int],
 ) -> "Call[bool]":
@@ -82,7 +92,7 @@ def _save(
         "stage": _name(stage),
         "completed_items": completed_items,
         "total_items": total_items,
-        "item_ids": list(item_ids),
+        "item_ids": [_id(item) for item in item_ids],
         "metadata": metadata or {},
     }
     if attempt is not None:
@@ -91,20 +101,20 @@ def _save(
 
 
 def _append(
-    job_id: str,
+    job_id: Id,
     stage: Stage,
-    item_ids: Iterable[str],
+    item_ids: Iterable[Id],
     total_items: Optional[int],
     metadata: Optional[Dict[str, Any]],
     attempt: Optional[int],
 ) -> "Call[bool]":
-    body: Dict[str, Any] = {"stage": _name(stage), "item_ids": list(item_ids)}
+    body: Dict[str, Any] = {"stage": _name(stage), "item_ids": [_id(item) for item in item_ids]}
     given = {"total_items": total_items, "metadata": metadata, "attempt": attempt}
     body.update({name: value for name, value in given.items() if value is not None})
     return Call("POST", _path(job_id, "/items"), _done, _not_done, json=body)
 
 
-def _load(job_id: str, stage: Optional[Stage]) -> "Call[Optional[CheckpointData]]":
+def _load(job_id: Id, stage: Optional[Stage]) -> "Call[Optional[CheckpointData]]":
     def read(response: httpx.Response) -> Optional[CheckpointData]:
         return None if response.status_code == 404 else CheckpointData.from_dict(response.json())
 
@@ -124,7 +134,7 @@ def _due(completed_items: int, total_items: int, interval: Optional[int]) -> "Ca
     return Call("GET", _path("-", "/due"), read, by_interval, params=params)
 
 
-def _clear(job_id: str) -> "Call[bool]":
+def _clear(job_id: Id) -> "Call[bool]":
     return Call("DELETE", _path(job_id), _done, _not_done)
 
 
@@ -132,7 +142,7 @@ def _remaining(
     checkpoint: Optional[CheckpointData], all_items: Sequence[T], item_id_extractor: Callable[[T], Any]
 ) -> List[T]:
     finished = set(checkpoint.item_ids) if checkpoint is not None else set()
-    return [item for item in all_items if str(item_id_extractor(item)) not in finished]
+    return [item for item in all_items if _id(item_id_extractor(item)) not in finished]
 
 
 class CheckpointManager:
@@ -144,11 +154,11 @@ class CheckpointManager:
 
     async def save_checkpoint(
         self,
-        job_id: str,
+        job_id: Id,
         stage: Stage,
         completed_items: int,
         total_items: int,
-        item_ids: Sequence[str],
+        item_ids: Sequence[Id],
         metadata: Optional[Dict[str, Any]] = None,
         attempt: Optional[int] = None,
     ) -> bool:
@@ -159,9 +169,9 @@ class CheckpointManager:
 
     async def append_items(
         self,
-        job_id: str,
+        job_id: Id,
         stage: Stage,
-        item_ids: Iterable[str],
+        item_ids: Iterable[Id],
         total_items: Optional[int] = None,
         metadata: Optional[Dict[str, Any]] = None,
         attempt: Optional[int] = None,
@@ -170,7 +180,7 @@ class CheckpointManager:
         they are on disk."""
         return await self._control.send(_append(job_id, stage, item_ids, total_items, metadata, attempt))
 
-    async def load_checkpoint(self, job_id: str, stage: Optional[Stage] = None) -> Optional[CheckpointData]:
+    async def load_checkpoint(self, job_id: Id, stage: Optional[Stage] = None) -> Optional[CheckpointData]:
         """The record, of the newest stage when none is named; None when there is none."""
         return await self._control.send(_load(job_id, stage))
 
@@ -179,12 +189,12 @@ class CheckpointManager:
         return await self._control.send(_due(completed_items, total_items, self._interval))
 
     async def get_remaining_items(
-        self, job_id: str, all_items: Sequence[T], item_id_extractor: Callable[[T], Any] = str
+        self, job_id: Id, all_items: Sequence[T], item_id_extractor: Callable[[T], Any] = str
     ) -> List[T]:
         """Those not finished, in order; all of them when there is no checkpoint."""
         return _remaining(await self.load_checkpoint(job_id), all_items, item_id_extractor)
 
-    async def clear_checkpoint(self, job_id: str) -> bool:
+    async def clear_checkpoint(self, job_id: Id) -> bool:
         return await self._control.send(_clear(job_id))
 
     def set_checkpoint_interval(self, interval: int) -> None:
@@ -192,6 +202,12 @@ class CheckpointManager:
 
     async def close(self) -> None:
         await self._control.close()
+
+    async def __aenter__(self) -> "CheckpointManager":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
 
 class SyncCheckpointManager:
@@ -203,11 +219,11 @@ class SyncCheckpointManager:
 
     def save_checkpoint(
         self,
-        job_id: str,
+        job_id: Id,
         stage: Stage,
         completed_items: int,
         total_items: int,
-        item_ids: Sequence[str],
+        item_ids: Sequence[Id],
         metadata: Optional[Dict[str, Any]] = None,
         attempt: Optional[int] = None,
     ) -> bool:
@@ -215,27 +231,27 @@ class SyncCheckpointManager:
 
     def append_items(
         self,
-        job_id: str,
+        job_id: Id,
         stage: Stage,
-        item_ids: Iterable[str],
+        item_ids: Iterable[Id],
         total_items: Optional[int] = None,
         metadata: Optional[Dict[str, Any]] = None,
         attempt: Optional[int] = None,
     ) -> bool:
         return self._control.send(_append(job_id, stage, item_ids, total_items, metadata, attempt))
 
-    def load_checkpoint(self, job_id: str, stage: Optional[Stage] = None) -> Optional[CheckpointData]:
+    def load_checkpoint(self, job_id: Id, stage: Optional[Stage] = None) -> Optional[CheckpointData]:
         return self._control.send(_load(job_id, stage))
 
     def should_save_checkpoint(self, completed_items: int, total_items: int) -> bool:
         return self._control.send(_due(completed_items, total_items, self._interval))
 
     def get_remaining_items(
-        self, job_id: str, all_items: Sequence[T], item_id_extractor: Callable[[T], Any] = str
+        self, job_id: Id, all_items: Sequence[T], item_id_extractor: Callable[[T], Any] = str
     ) -> List[T]:
         return _remaining(self.load_checkpoint(job_id), all_items, item_id_extractor)
 
-    def clear_checkpoint(self, job_id: str) -> bool:
+    def clear_checkpoint(self, job_id: Id) -> bool:
         return self._control.send(_clear(job_id))
 
     def set_checkpoint_interval(self, interval: int) -> None:
@@ -243,6 +259,12 @@ class SyncCheckpointManager:
 
     def close(self) -> None:
         self._control.close()
+
+    def __enter__(self) -> "SyncCheckpointManager":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 _manager: Optional[CheckpointManager] = None

@@ -68,6 +68,27 @@ class TimeoutManager:
         """The same without holding up the event loop."""
         return await self._async.send(self._call(shorts_count, audio_duration, aspect_ratio))
 
+    def close(self) -> None:
+        """Of what calculate_timeouts opened."""
+        self._sync.close()
+
+    async def aclose(self) -> None:
+        """Of what either way of asking opened."""
+        self._sync.close()
+        await self._async.close()
+
+    def __enter__(self) -> "TimeoutManager":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> "TimeoutManager":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
     def _call(self, shorts_count: int, audio_duration: float, aspect_ratio: str) -> "Call[Timeouts]":
         params = {"shorts_count": shorts_count, "audio_duration": audio_duration, "aspect_ratio": aspect_ratio}
         return Call(

@@ -1,11 +1,12 @@
 /** Jobs over HTTP: their inputs, their computed timeouts and their deadline. */
 
 import { z } from 'zod'
-import type { Job } from '../../../dashboard/shapes.ts'
+import type { Job, JobLifeView } from '../../../dashboard/shapes.ts'
 import { JOB_ID } from '../../../checkpoint/record.ts'
 import type { CheckpointStore } from '../../../checkpoint/store.ts'
 import { type Clock, isoTime } from '../../../clock.ts'
-import type { JobBook, JobRecord } from '../../../job/book.ts'
+import type { JobBook, KeptJob } from '../../../job/book.ts'
+import { JOB_ENDS } from '../../../events.ts'
 import { accept, type InputRule } from '../../../job/inputs.ts'
 import { computeTimeout, type Inputs, type TimeoutRules } from '../../../job/timeouts.ts'
 import { empty, json, limitUpTo, type Operation, operation, PLAIN, Refusal } from '../operation.ts'
@@ -18,6 +19,21 @@ const TOTAL = 'total'
 const id = z.string().regex(JOB_ID, { error: 'a job id has 1 to 128 of A-Z a-z 0-9 . _ : -' })
 const SECONDS = z.record(z.string(), z.int())
 const INPUTS = z.record(z.string(), z.union([z.number(), z.string()]))
+const TIME = z.iso.datetime()
+const LIFE = z.object({
+  upstream: z.string(),
+  route: z.string(),
+  id: z.string(),
+  state: z.enum(['running', ...JOB_ENDS]),
+  status: z.string().nullable(),
+  statuses: z.array(z.object({ status: z.string(), at: TIME })),
+  polls: z.int(),
+  attempts: z.int(),
+  bytes: z.int(),
+  age_s: z.number(),
+  seen_at: TIME,
+  ended_at: TIME.nullable(),
+}) satisfies z.ZodType<JobLifeView>
 const RECORD = z.object({
   job_id: id,
   inputs: INPUTS,
@@ -25,6 +41,7 @@ const RECORD = z.object({
   started_at: z.iso.datetime(),
   deadline_at: z.iso.datetime().nullable(),
   time_left_s: z.number().nullable(),
+  life: LIFE.nullable(),
 }) satisfies z.ZodType<Job>
 
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: a table, one short entry an operation.
@@ -36,14 +53,18 @@ export function jobOperations(store: CheckpointStore, book: JobBook, settings: J
     Object.fromEntries(names.map((name) => [name, computeTimeout(name, timeouts, inputs).seconds]))
   /** 0 after the deadline, also when the job was forgotten meanwhile. */
   const secondsLeft = (job: string) => Math.max(0, ((book.deadlineOf(job) ?? 0) - clock.now()) / 1000)
-  const shown = ({ id: job, inputs, startedAt, deadlineAt }: JobRecord) => ({
-    job_id: job,
-    inputs,
-    timeouts: secondsOf(inputs),
-    started_at: isoTime(startedAt),
-    deadline_at: deadlineAt === undefined ? null : isoTime(deadlineAt),
-    time_left_s: deadlineAt === undefined ? null : secondsLeft(job),
-  })
+  const shown = ({ record, ...kept }: Pick<KeptJob, 'record'> & Partial<KeptJob>): Job => {
+    const { id: job, inputs, startedAt, deadlineAt } = record
+    return {
+      job_id: job,
+      inputs,
+      timeouts: secondsOf(inputs),
+      started_at: isoTime(startedAt),
+      deadline_at: deadlineAt === undefined ? null : isoTime(deadlineAt),
+      time_left_s: deadlineAt === undefined ? null : secondsLeft(job),
+      life: lifeOf({ record, ...kept }, clock),
+    }
+  }
   const path = '/v1/jobs/{id}'
   const found = {
     200: { what: 'the job, with the time left', schema: RECORD },
@@ -67,6 +88,7 @@ export function jobOperations(store: CheckpointStore, book: JobBook, settings: J
         const startedAt = known?.startedAt ?? clock.wallNow()
         const total = timeouts[TOTAL] === undefined ? undefined : computeTimeout(TOTAL, timeouts, inputs).seconds
         const record = {
+          ...known,
           id: job,
           inputs,
           startedAt,
@@ -74,7 +96,7 @@ export function jobOperations(store: CheckpointStore, book: JobBook, settings: J
         }
         await store.saveJob(record)
         book.put(record)
-        return json(known === undefined ? 201 : 200, shown(record))
+        return json(known === undefined ? 201 : 200, shown(book.entry(job) ?? { record }))
       },
     }),
     operation({
@@ -82,7 +104,7 @@ export function jobOperations(store: CheckpointStore, book: JobBook, settings: J
       id: 'listJobs',
       method: 'GET',
       path: '/v1/jobs',
-      summary: 'The jobs that are registered, the newest first',
+      summary: 'The jobs that are registered, and those that requests have created, the newest first',
       query: { limit: limitUpTo(1000) },
       answers: { 200: { what: 'the newest of them', schema: z.object({ jobs: z.array(RECORD), total: z.int() }) } },
       answer: ({ query }) => json(200, { jobs: book.newest(query.limit ?? 100).map(shown), total: book.size }),
@@ -96,9 +118,9 @@ export function jobOperations(store: CheckpointStore, book: JobBook, settings: J
       params: { id },
       answers: found,
       answer: ({ params }) => {
-        const record = book.find(params.id)
-        if (record === undefined) throw new Refusal(404, 'no such job')
-        return json(200, shown(record))
+        const kept = book.entry(params.id)
+        if (kept === undefined) throw new Refusal(404, 'no such job')
+        return json(200, shown(kept))
       },
     }),
     operation({
@@ -139,6 +161,30 @@ export function jobOperations(store: CheckpointStore, book: JobBook, settings: J
       },
     }),
   ]
+}
+
+/** What is known of a job that an upstream does; null for one that was registered by this API. */
+function lifeOf(
+  { record, life, startedNow }: Pick<KeptJob, 'record'> & Partial<KeptJob>,
+  clock: Clock,
+): JobLifeView | null {
+  const { origin, end } = record
+  if (origin === undefined || life === undefined || startedNow === undefined) return null
+  const { upstream, route, id: ownId } = origin
+  return {
+    upstream,
+    route,
+    id: ownId,
+    state: end?.outcome ?? 'running',
+    status: life.statuses.at(-1)?.status ?? null,
+    statuses: life.statuses.map(({ status, at }) => ({ status, at: isoTime(at) })),
+    polls: life.polls,
+    attempts: life.attempts,
+    bytes: life.bytes,
+    age_s: ((life.endedNow ?? clock.now()) - startedNow) / 1000,
+    seen_at: isoTime(life.seenAt),
+    ended_at: end === undefined ? null : isoTime(end.at),
+  }
 }
 
 /** Also accepts a number as text, as it comes in a query. */

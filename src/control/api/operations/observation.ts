@@ -25,7 +25,7 @@ export function observationOperations({ metrics, health, phase }: Observed): Ope
       path: '/health',
       summary: 'Health of the dependencies of the service, each checked separately; made at most once a second',
       answers: {
-        200: { what: 'healthy, or degraded: nothing critical is missing', schema: HEALTH },
+        200: { what: 'healthy, or degraded: something needs a look, and nothing critical is missing', schema: HEALTH },
         503: { what: 'unhealthy', schema: HEALTH },
       },
       answer: async () => {
@@ -44,7 +44,12 @@ const HEALTH = z.object({
   version: z.string(),
   checks: z.record(
     z.string(),
-    z.object({ healthy: z.boolean(), details: z.string(), latency_ms: z.number().optional() }),
+    z.object({
+      healthy: z.boolean(),
+      degraded: z.boolean().optional(),
+      details: z.string(),
+      latency_ms: z.number().optional(),
+    }),
   ),
   timestamp: z.iso.datetime(),
 })

@@ -1,8 +1,8 @@
 /** Upstreams over HTTP: state, recent failures, live events, and the modes of their breakers. */
 
 import { z } from 'zod'
-import type { Failure, UpstreamView } from '../../../dashboard/shapes.ts'
-import { BREAKER_MODES, type BreakerSnapshot, type UpstreamSnapshot } from '../../../events.ts'
+import type { Failure, LimitView, UpstreamView } from '../../../dashboard/shapes.ts'
+import { BREAKER_MODES, type BreakerSnapshot, type LimitSnapshot, type UpstreamSnapshot } from '../../../events.ts'
 import type { Failures } from '../../live/failures.ts'
 import { json, type Operation, operation, PLAIN, Refusal, streamed } from '../operation.ts'
 import type { Overview } from '../../live/overview.ts'
@@ -28,6 +28,16 @@ const UPSTREAM = z.object({
   limit: z.int(),
   slowdown: z.number().nullable(),
   held: z.int(),
+  impatient: z.array(
+    z.object({
+      route: z.string(),
+      client: z.string(),
+      patience_ms: z.number(),
+      held_ms: z.number(),
+      reason: z.string(),
+      fix: z.string(),
+    }),
+  ),
   connections: z.int(),
   retry_budget: z.int(),
   requests: z.object({ total: z.int(), failed: z.int() }),
@@ -38,6 +48,13 @@ const UPSTREAM = z.object({
     .object({ at: z.iso.datetime(), route: z.string(), reason: z.string().nullable(), status: z.int() })
     .nullable(),
 }) satisfies z.ZodType<UpstreamView>
+const LIMIT = z.object({
+  name: z.string(),
+  max: z.int(),
+  in_use: z.int(),
+  queued: z.int(),
+}) satisfies z.ZodType<LimitView>
+const UPSTREAMS = z.object({ upstreams: z.array(UPSTREAM), limits: z.array(LIMIT) })
 const FAILURE = z.object({
   at: z.iso.datetime(),
   upstream: z.string(),
@@ -56,7 +73,7 @@ const FAILURE = z.object({
 const NAME = z.string().regex(/^[a-z0-9-]{1,63}$/, { error: 'not a name of an upstream' })
 
 export function upstreamOperations({ plane, recent, failures, live }: Overview): Operation[] {
-  const { upstreams, setMode } = plane
+  const { upstreams, limits, setMode } = plane
   const shown = (snapshot: UpstreamSnapshot) => shownUpstream(snapshot, recent, failures)
   return [
     operation({
@@ -64,9 +81,9 @@ export function upstreamOperations({ plane, recent, failures, live }: Overview):
       id: 'listUpstreams',
       method: 'GET',
       path: '/v1/upstreams',
-      summary: "Each upstream's endpoints, breakers, counts, latency and last error",
-      answers: { 200: { what: 'the upstreams', schema: z.object({ upstreams: z.array(UPSTREAM) }) } },
-      answer: () => json(200, { upstreams: upstreams().map(shown) }),
+      summary: "Each upstream's endpoints, breakers, counts, latency and last error; the limits that upstreams share",
+      answers: { 200: { what: 'the upstreams and the limits', schema: UPSTREAMS } },
+      answer: () => json(200, { upstreams: upstreams().map(shown), limits: limits().map(shownLimit) }),
     }),
     operation({
       ...PLAIN,
@@ -124,6 +141,8 @@ export function upstreamOperations({ plane, recent, failures, live }: Overview):
   ]
 }
 
+const shownLimit = ({ inUse, ...limit }: LimitSnapshot): LimitView => ({ ...limit, in_use: inUse })
+
 function shownUpstream(snapshot: UpstreamSnapshot, recent: Recent, failures: Failures): z.infer<typeof UPSTREAM> {
   const { name } = snapshot
   const totals = recent.totalsOf(name)
@@ -142,6 +161,11 @@ function shownUpstream(snapshot: UpstreamSnapshot, recent: Recent, failures: Fai
     limit: snapshot.limit,
     slowdown: snapshot.slowdown ?? null,
     held: snapshot.held,
+    impatient: snapshot.impatient.map(({ patienceMs, heldMs, ...one }) => ({
+      ...one,
+      patience_ms: patienceMs,
+      held_ms: heldMs,
+    })),
     connections: snapshot.connections,
     retry_budget: snapshot.retryBudget,
     requests: { total: totals.requests, failed: totals.failed },

@@ -1,0 +1,66 @@
+import { type CheckpointStore, StoreDown } from '../../checkpoint/store.ts'
+import type { Clock, Timer } from '../../clock.ts'
+import type { JobRecord } from '../../job/book.ts'
+
+/** Wait between two attempts while the store is down, in ms. */
+const AGAIN_MS = 1_000
+
+/** Largest number of jobs that wait for the store. The oldest is given up first: it is known here, and to no other process. */
+const MAX_WAITING = 10_000
+
+/** Saves jobs in the background, each as it is by then. Nothing waits for it, and a store that is down delays it. */
+export class JobSaving {
+  readonly #store: Pick<CheckpointStore, 'saveJob'>
+  readonly #clock: Clock
+  readonly #fault: (error: unknown) => void
+  readonly #waiting = new Map<string, JobRecord>()
+  #isUnderWay = false
+  #timer: Timer | undefined
+  #isClosed = false
+
+  /** @param fault called with errors that waiting does not resolve. */
+  constructor(store: Pick<CheckpointStore, 'saveJob'>, clock: Clock, fault: (error: unknown) => void) {
+    this.#store = store
+    this.#clock = clock
+    this.#fault = fault
+  }
+
+  save(record: JobRecord): void {
+    this.#waiting.delete(record.id)
+    this.#waiting.set(record.id, record)
+    const [oldest] = this.#waiting.keys()
+    if (this.#waiting.size > MAX_WAITING && oldest !== undefined) this.#waiting.delete(oldest)
+    if (!this.#isUnderWay && this.#timer === undefined) void this.#saveAll()
+  }
+
+  close(): void {
+    this.#isClosed = true
+    if (this.#timer !== undefined) this.#clock.cancel(this.#timer)
+  }
+
+  async #saveAll(): Promise<void> {
+    this.#isUnderWay = true
+    for (const record of this.#waiting.values()) {
+      if (this.#isClosed) break
+      try {
+        await this.#store.saveJob(record)
+      } catch (error) {
+        if (error instanceof StoreDown) {
+          this.#tryAgain()
+          break
+        }
+        this.#fault(error)
+      }
+      if (this.#waiting.get(record.id) === record) this.#waiting.delete(record.id)
+    }
+    this.#isUnderWay = false
+  }
+
+  #tryAgain(): void {
+    if (this.#isClosed) return
+    this.#timer = this.#clock.after(AGAIN_MS, () => {
+      this.#timer = undefined
+      void this.#saveAll()
+    })
+  }
+}
