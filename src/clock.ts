@@ -39,9 +39,19 @@ const STALL_MS = 100
 /** Interval of a timer that notices pauses when no other timer is set, in ms. */
 const HEARTBEAT_MS = 250
 
+/**
+ * Delay in ms from which a timer is first put on a list, and the time after which those that are left on it are set. Most limits of
+ * a request are long and are cancelled within milliseconds: setting and clearing them was a twentieth of its CPU time.
+ */
+const LONG_MS = 1_000
+const SET_AFTER_MS = 250
+
+const NOTHING = () => {}
+
 class SystemTimer {
-  readonly fire: () => void
+  fire: () => void
   readonly dueAt: number
+  isCancelled = false
   timeout: NodeJS.Timeout | undefined
   immediate: NodeJS.Immediate | undefined
 
@@ -56,6 +66,8 @@ function createSystemClock(): Clock {
   let stalledMs = 0
   let noticedAt = 0
   let heartbeat: Timer | undefined
+  /** Long timers that are not set yet. */
+  let listed: SystemTimer[] = []
 
   const run = ({ fire }: SystemTimer) => {
     try {
@@ -81,13 +93,26 @@ function createSystemClock(): Clock {
   const after = (delayMs: number, fire: () => void): Timer => {
     const ms = Math.max(1, Math.min(Math.ceil(delayMs), MAX_DELAY_MS))
     const timer = new SystemTimer(fire, performance.now() + ms)
-    timer.timeout = setTimeout(onDue, ms, timer).unref()
+    if (ms < LONG_MS) timer.timeout = setTimeout(onDue, ms, timer).unref()
+    else {
+      if (listed.length === 0) setTimeout(setListed, SET_AFTER_MS).unref()
+      listed.push(timer)
+    }
     return timer
   }
+  const setListed = () => {
+    const left = listed.filter(({ isCancelled }) => !isCancelled)
+    listed = []
+    const now = performance.now()
+    for (const timer of left) timer.timeout = setTimeout(onDue, Math.max(1, Math.ceil(timer.dueAt - now)), timer).unref()
+  }
   const cancel = (timer: Timer) => {
-    const { timeout, immediate } = timer as SystemTimer
-    clearTimeout(timeout)
-    clearImmediate(immediate)
+    const own = timer as SystemTimer
+    own.isCancelled = true
+    // The list must not keep alive what the function refers to.
+    own.fire = NOTHING
+    if (own.timeout !== undefined) clearTimeout(own.timeout)
+    if (own.immediate !== undefined) clearImmediate(own.immediate)
   }
   const beat = () => {
     heartbeat = after(HEARTBEAT_MS, beat)
