@@ -21,7 +21,7 @@ const rows: readonly Row[] = [
 })
 
 const MAX_FILES = 13
-const LARGER: readonly string[] = ['src/dashboard']
+const LARGER: readonly string[] = ['src/commands', 'src/dashboard']
 
 /** Patterns that may occur only in the files or folders of `only`. */
 const BANS: readonly (readonly [pattern: RegExp, only: readonly string[], why: string])[] = [
@@ -108,6 +108,7 @@ const NAMED_POLICIES: Readonly<Record<string, string>> = {
   'src/policy/failure-when/source.ts': 'conditions of a job, for check --sample and for the bodies of a simulation',
   'src/policy/hold/settings.ts': 'the condition of a hold, for check --sample and for the bodies of a simulation',
   'src/policy/retry/backoff.ts': 'arithmetic of waits, for reconnecting and for Retry-After',
+  'src/policy/retry/settings.ts': 'the methods that are safe to repeat, for learn',
   'src/policy/retry/starts.ts': 'the schedule of attempts, a section of its own in explain',
   'src/policy/deadline/limits.ts': 'the time limits, a section of its own in explain',
   'src/policy/deadline/timeouts.ts': 'the time limits, for the warnings of every policy',

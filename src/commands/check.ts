@@ -8,7 +8,7 @@ import { judgeSample, sampleText } from '../explain/sample.ts'
 import { firstField } from '../net/fields.ts'
 import { command, fieldsOf, type Surroundings } from './command.ts'
 import { UsageError } from './usage-error.ts'
-import { readConfig, readText } from './read-config.ts'
+import { diskBytes, readConfig, readText } from './read-config.ts'
 
 type CheckOptions = {
   readonly file: string
@@ -130,7 +130,7 @@ function check(options: CheckOptions, env: Env, write: (text: string) => void): 
 function judge(text: string, file: string, env: Env, allowed: readonly string[]): Verdict {
   const loaded = loadConfig(text, file, env)
   if (!loaded.ok) return { faults: loaded.faults, warnings: [], config: undefined }
-  const warnings = warningsOf(loaded.config, loaded.origins).filter(({ rule }) => !allowed.includes(rule))
+  const warnings = warningsOf(loaded.config, loaded.origins, diskBytes).filter(({ rule }) => !allowed.includes(rule))
   return { faults: [], warnings, config: loaded.config }
 }
 

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, statfsSync } from 'node:fs'
 import { formatFaults } from '../config/file/faults.ts'
 import type { Env } from '../config/file/interpolate.ts'
 import { type Loaded, loadConfig } from '../config/load.ts'
@@ -19,5 +19,15 @@ export function readText(file: string): string | Error {
     return readFileSync(file, 'utf8')
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error))
+  }
+}
+
+/** For the warnings; infinite for a path that is not on this machine, which may not be the one that the file is for. */
+export function diskBytes(path: string): number {
+  try {
+    const { blocks, bsize } = statfsSync(path)
+    return blocks === 0 ? Number.POSITIVE_INFINITY : blocks * bsize
+  } catch {
+    return Number.POSITIVE_INFINITY
   }
 }

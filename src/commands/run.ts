@@ -7,7 +7,7 @@ import { systemResolve } from '../net/dns-cache.ts'
 import { configFile } from '../reload/source.ts'
 import { command, type Surroundings } from './command.ts'
 import { npxEnd } from './npx.ts'
-import { readConfig } from './read-config.ts'
+import { diskBytes, readConfig } from './read-config.ts'
 
 export const runCommand = command({
   name: 'run',
@@ -45,7 +45,7 @@ async function run(file: string, { version, env, complain }: Surroundings): Prom
   process.on('SIGHUP', () => void app?.reload('signal'))
   try {
     const { config, origins, text } = read
-    const given = { config, origins, warnings: warningsOf(config, origins) }
+    const given = { config, origins, warnings: warningsOf(config, origins, diskBytes) }
     app = await startApp(given, outside, configFile(file, text, env, systemClock))
     process.on('uncaughtException', app.tell)
     await asked

@@ -10,7 +10,13 @@ import type { Finding } from '../policy/scope.ts'
 import { FIELD_RULES } from './warnings/fields.ts'
 import { JOB_RULES } from './warnings/jobs.ts'
 import { REACHING, ROUTING } from './warnings/routing.ts'
-import { defaultInputs, type FileRouteScope, type FileUpstreamScope, type NamedRules } from './warnings/rule.ts'
+import {
+  type DiskBytes,
+  defaultInputs,
+  type FileRouteScope,
+  type FileUpstreamScope,
+  type NamedRules,
+} from './warnings/rule.ts'
 import { COMPUTED, SERVICE } from './warnings/service.ts'
 
 export type ConfigWarning = Excerpt & {
@@ -34,9 +40,13 @@ const UPSTREAM_RULES: NamedRules<FileUpstreamScope> = [
 ]
 
 /** In the order of the file. A setting that applies in many places is reported once. */
-export function warningsOf(config: Config, origins: Origins): ConfigWarning[] {
+export function warningsOf(
+  config: Config,
+  origins: Origins,
+  diskBytes: DiskBytes = () => Number.POSITIVE_INFINITY,
+): ConfigWarning[] {
   const found = [
-    ...findings(Object.entries(SERVICE), [], { config }),
+    ...findings(Object.entries(SERVICE), [], { config, diskBytes }),
     ...Object.keys(config.timeouts).flatMap((name) => findings(Object.entries(COMPUTED), [], { config, name })),
     ...config.upstreams.flatMap((upstream) => [
       ...findings(UPSTREAM_RULES, ['upstreams', upstream.name], { config, upstream }),

@@ -75,9 +75,13 @@ const jobRow = (checkpoints, above) => (first) => {
     root: element('li', {}, row),
     update: (now) => {
       latest = now
-      say(inputs, inputsOf(now))
+      say(inputs, [lifeOf(now), inputsOf(now)].filter((one) => one !== '').join(', '))
       say(left, leftOf(now))
-      mark(left, 'data-left', now.leftS === 0 ? 'none' : now.leftS !== null && now.leftS < 60 ? 'little' : 'enough')
+      mark(
+        left,
+        'data-left',
+        now.isOver || now.leftS === 0 ? 'none' : now.leftS !== null && now.leftS < 60 ? 'little' : 'enough',
+      )
       keyed(stages, now.stages, ([stage]) => stage, stageBar)
       if (row.open && JSON.stringify(now.stages) !== lookedAt) look()
     },
@@ -91,8 +95,17 @@ const inputsOf = ({ job }) =>
     .join(', ')
 
 /** @param {JobRow} row */
+function lifeOf({ job }) {
+  if (job === undefined || job.life === null) return ''
+  const { upstream, route, status, polls, attempts } = job.life
+  const word = status === null ? '' : `, ${status}`
+  return `${upstream}: ${route}${word}, ${many(polls, 'poll')}, ${many(attempts, 'call')}`
+}
+
+/** @param {JobRow} row */
 function leftOf({ job, leftS }) {
   if (job === undefined) return 'not registered'
+  if (job.life !== null && job.life.state !== 'running') return `${job.life.state} after ${seconds(job.life.age_s)}`
   if (leftS === null) return 'no deadline'
   return leftS === 0 ? 'deadline passed' : `${seconds(leftS)} left`
 }
@@ -161,9 +174,10 @@ function jobInside({ load, clear }, cleared) {
 }
 
 /** @param {Job} job */
-function startOf({ started_at, timeouts }) {
+function startOf({ started_at, timeouts, life }) {
   const label = Object.entries(timeouts).map(([name, s]) => `${name} ${seconds(s)}`)
-  return `Started ${moment(started_at)}; timeouts: ${label.join(', ') || NONE}`
+  const seen = life === null ? '' : `; ${life.statuses.map(({ status, at }) => `${status} ${moment(at)}`).join(', ')}`
+  return `Started ${moment(started_at)}; timeouts: ${label.join(', ') || NONE}${seen}`
 }
 
 /** The newest stage is open at first. @param {{ readonly record: CheckpointView, readonly isNewest: boolean }} shown */

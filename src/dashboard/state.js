@@ -87,7 +87,7 @@ export function windowOf({ samples }) {
 
 /**
  * Jobs that are registered or have a checkpoint: by deadline, the nearest first; then jobs without a deadline; then jobs
- * whose deadline has passed, which the sidecar may keep for a day.
+ * that have ended or whose deadline has passed, which the sidecar may keep for a day.
  * @param {State} state @param {number} nowMs
  */
 export function jobRows(state, nowMs) {
@@ -95,9 +95,17 @@ export function jobRows(state, nowMs) {
   const rows = [...ids].map((id) => {
     const job = state.jobs.get(id)
     const endS = job === undefined || job.time_left_s === null ? null : job.time_left_s - (nowMs - job.readAtMs) / 1000
-    return { id, job, leftS: endS === null ? null : Math.max(0, endS), stages: [...(state.progress.get(id) ?? [])] }
+    const isOver = job !== undefined && job.life !== null && job.life.state !== 'running'
+    return {
+      id,
+      job,
+      isOver,
+      leftS: endS === null ? null : Math.max(0, endS),
+      stages: [...(state.progress.get(id) ?? [])],
+    }
   })
-  const rank = (/** @type {(typeof rows)[number]} */ { leftS }) => (leftS === 0 ? 2 : leftS === null ? 1 : 0)
+  const rank = (/** @type {(typeof rows)[number]} */ { isOver, leftS }) =>
+    isOver || leftS === 0 ? 2 : leftS === null ? 1 : 0
   const latest = (/** @type {(typeof rows)[number]} */ { job }) => job?.deadline_at ?? ''
   return rows.sort(
     (a, b) =>

@@ -19,7 +19,7 @@ export type JobEnd = {
   readonly at: number
 }
 
-export type SeenStatus = {
+type SeenStatus = {
   /** The upstream's word; its HTTP status where it says none. */
   readonly status: string
   /** Wall-clock ms at which it was first seen. */

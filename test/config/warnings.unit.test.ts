@@ -8,7 +8,7 @@ import { formatWarnings, RULE_NAMES, warningsOf } from '../../src/config/warning
 function warned(text: string, env: Record<string, string> = {}) {
   const loaded = loadConfig(text, 'test.yaml', env)
   if (!loaded.ok) throw new Error(formatFaults(loaded.faults))
-  return warningsOf(loaded.config, loaded.origins)
+  return warningsOf(loaded.config, loaded.origins, () => 900e9)
 }
 
 /** A file with one upstream that has these settings, and defaults for all others. */
@@ -392,6 +392,18 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
     web('', 'control: { token: 0123456789abcdef }\n'),
   ],
   [
+    'notify-unencrypted',
+    'notify.url',
+    web('', 'notify: { url: "http://hooks.example.com/T1" }\n'),
+    web('', 'notify: { url: "http://127.0.0.1:9000/hook" }\n'),
+  ],
+  [
+    'notify-without-opened',
+    'notify.on',
+    web('', 'notify: { url: "https://hooks.example.com/T1", on: [closed] }\n'),
+    web('', 'notify: { url: "https://hooks.example.com/T1", on: [opened] }\n'),
+  ],
+  [
     'checkpoints-in-memory',
     'checkpoints.store',
     web('', 'checkpoints: { store: "memory:" }\n'),
@@ -406,8 +418,8 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
   [
     'disk-limit-over-size',
     'health.disk.failBelow',
-    web('', 'health: { disk: { path: /dev/shm, warnBelow: 800GB, failBelow: 700GB } }\n'),
-    web('', 'health: { disk: { path: /nowhere, warnBelow: 800GB, failBelow: 700GB } }\n'),
+    web('', 'health: { disk: { warnBelow: 950GB, failBelow: 900GB } }\n'),
+    web('', 'health: { disk: { warnBelow: 899GB, failBelow: 800GB } }\n'),
   ],
   [
     'disk-warns-late',

@@ -4,7 +4,7 @@
  * `npm ci`, are replaced: by what is installed here, and by the packages that the lock file names for production.
  */
 
-import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcessWithoutNullStreams, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
@@ -14,6 +14,8 @@ const NONROOT = 65_532
 
 /** A network of its own leaves this machine's ports alone. */
 const NAMESPACES = ['--mount', '--net']
+/** As in the base images. */
+const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 const LOOPBACK = `/usr/bin/python3 -c 'import fcntl, socket, struct; fcntl.ioctl(socket.socket(), 0x8914, struct.pack("16sh", b"lo", 0x41))'`
 
 type Instruction = { readonly name: string; readonly text: string }
@@ -57,13 +59,15 @@ export function buildImage(folder: string): Image {
   const { entrypoint, command, environment, mounted } = startOf(final)
   const script = join(folder, 'build.sh')
   writeFileSync(script, ['set -eu', LOOPBACK, ...shell, `cp -a ${image}${mounted} ${volume}`, ''].join('\n'))
-  execFileSync('unshare', [...NAMESPACES, 'sh', script], { stdio: ['ignore', 'ignore', 'inherit'] })
+  execFileSync('unshare', [...NAMESPACES, 'sh', script], { stdio: ['ignore', 'ignore', 'inherit'], env: { PATH } })
   return { folder: image, volume, entrypoint, command, environment }
 }
 
-/** This machine's /usr and /etc in place of node:…-slim. */
+/** This machine's /usr in place of node:…-slim, read-only: a step writes to nothing but the folder. */
 const builderBase = (app: string) => [
-  `for name in usr etc dev proc; do mkdir -p ${app}/$name; mount --rbind /$name ${app}/$name; done`,
+  `for name in usr dev proc; do mkdir -p ${app}/$name; mount --rbind /$name ${app}/$name; done`,
+  `mount -o remount,bind,ro ${app}/usr`,
+  `mkdir ${app}/etc && for name in passwd group alternatives ld.so.cache; do cp -a /etc/$name ${app}/etc/; done`,
   `for name in bin sbin lib lib64; do ln -s usr/$name ${app}/$name; done`,
   `mkdir -m 1777 ${app}/tmp`,
   `mount -t tmpfs tmpfs ${app}/usr/local/bin && touch ${app}/usr/local/bin/node`,
@@ -156,9 +160,15 @@ export function runInImage(image: Image, words: readonly string[]): ChildProcess
     `exec chroot --userspec=${NONROOT}:${NONROOT} . "$@"`,
   ]
   const script = ['set -eu', LOOPBACK, ...mounts].join('\n')
-  const env = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', ...image.environment }
+  const env = { PATH, ...image.environment }
   return spawn('unshare', [...NAMESPACES, 'sh', '-c', script, 'in-image', ...words], { env })
 }
+
+/** Whether this process may make mounts and a network of its own, as root mostly may. */
+export const canBuild = () =>
+  process.platform === 'linux' &&
+  process.getuid?.() === 0 &&
+  spawnSync('unshare', [...NAMESPACES, 'true'], { stdio: 'ignore' }).status === 0
 
 /** As `docker exec`. @returns what it printed. Throws when it fails. */
 export function execInImage(running: ChildProcessWithoutNullStreams, words: readonly string[]): string {

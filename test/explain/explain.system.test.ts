@@ -50,6 +50,27 @@ test('explain: names the route that a request matches, and why the routes above 
   expect([none.match, none.line, none.passed.length]).toEqual([null, 7, 3])
 })
 
+test('explain: a route says which job its requests create or belong to', () => {
+  const file = `timeouts: { total: { base: 60s } }
+upstreams:
+  api:
+    url: http://api
+    routes:
+      - match: POST /jobs
+        creates: { id: { header: location }, deadline: total }
+      - match: GET /jobs/{id}
+        job: id
+`
+  const saysOf = (method: string, path: string) =>
+    explained({ method, path }, file)
+      .policies.find(({ name }) => name === 'jobs')
+      ?.parts.map(({ says }) => says)
+  expect(saysOf('POST', '/jobs')).toEqual([
+    'creates a job, named by field location of the response, with a deadline after the computed timeout total; abandoned after 10m without a request',
+  ])
+  expect(saysOf('GET', '/jobs/7')).toEqual(['belongs to the job that {id} names'])
+})
+
 test('explain: a route by query, suffix or fields says why it does not match, and its conditions in words', () => {
   const file = `upstreams:
   api:
@@ -71,7 +92,9 @@ test('explain: a route by query, suffix or fields says why it does not match, an
     'its fields are not x-target: T.Start*',
   ])
   const saysOf = (name: string) => policies.find((one) => one.name === name)?.parts.map(({ says }) => says)
-  expect(saysOf('hold')?.[0]).toBe('answered when this no longer holds: not (/done is true), or after 20s')
+  expect(saysOf('hold')?.[0]).toBe(
+    'answered when this no longer holds: not (/done is true), or after 20s; sooner for clients that leave sooner',
+  )
   expect(saysOf('failureWhen')).toEqual([
     'a response is a failure when the status is 4xx, or /error is there, once for each n in the query',
     'a job is completed when /done is true: that ends a hold, and the row of failed jobs',
@@ -298,7 +321,7 @@ test('explain: the text shows the line of every setting', () => {
       deadline      28s for all of it, from the end of the request to the response head that is relayed [line 9]
                     less where x-request-timeout or the time left of a registered job is less [line 9]
                     1m5s until the client gives up [default]
-      hold          answered when /status is none of queued, or after 20s [line 16]
+      hold          answered when /status is none of queued, or after 20s; sooner for clients that leave sooner [line 16]
                     asks the upstream every 2s, once for all who ask the same [line 16]
       retry         waits 1s before the second attempt [line 5]
                     then 2 times as long each time [default]

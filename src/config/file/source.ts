@@ -44,9 +44,9 @@ export class Source {
   readonly #text: string
   readonly #lines = new LineCounter()
   readonly #written: readonly string[]
-  #writtenAt = (path: Path): Path => path
   /** Values that are never shown. */
   readonly #hidden: Range[] = []
+  #writtenAt = (path: Path): Path => path
 
   constructor(text: string) {
     this.#text = text
@@ -158,7 +158,7 @@ export class Source {
   /** Shows stars for the value at a path from now on: that of an unknown key may be a secret whose key is misspelt. */
   hide(path: Path): void {
     const { pair, depth } = this.#find(path)
-    const range = depth === path.length ? rangeOf(pair?.value) : undefined
+    const range = depth === this.pathAt(path).length ? rangeOf(pair?.value) : undefined
     if (range !== undefined) this.#hidden.push(range)
   }
 

@@ -10,6 +10,11 @@ import type { RouteValues } from '../upstream.ts'
 /** The whole file. */
 export type FileScope = { readonly config: Config }
 
+/** Size in bytes of the file system of a path on this machine; infinite when that is not known. */
+export type DiskBytes = (path: string) => number
+
+export type ServiceScope = FileScope & { readonly diskBytes: DiskBytes }
+
 export type FileUpstreamScope = UpstreamScope<UpstreamConfig> & FileScope
 
 export type FileRouteScope = RouteScope<RouteValues, UpstreamConfig, ServicePolicies> &

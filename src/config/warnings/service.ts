@@ -1,17 +1,16 @@
 /** Warnings about the sidecar as a whole. */
 
 import type { Address } from '../../net/listen.ts'
-import { statfsSync } from 'node:fs'
 import { computeTimeout, type Inputs } from '../../job/timeouts.ts'
 import { hostname, isLoopback } from '../../net/loopback.ts'
 import { writtenBytes, writtenMs } from '../kinds/units.ts'
 import type { Rules } from '../../policy/scope.ts'
-import type { FileScope } from './rule.ts'
+import type { FileScope, ServiceScope } from './rule.ts'
 
 /** Shortest token without a warning, in characters. Shorter ones can be guessed. */
 const TOKEN_CHARS = 16
 
-export const SERVICE: Rules<FileScope> = {
+export const SERVICE: Rules<ServiceScope> = {
   'control-open': ({ config: { control } }) =>
     isLoopback(control.listen.host)
       ? undefined
@@ -63,12 +62,32 @@ export const SERVICE: Rules<FileScope> = {
           fix: 'an https:// endpoint, or a collector on this machine that has the credentials',
         },
 
+  'notify-unencrypted': ({ config: { notify } }) =>
+    !/^http:/.test(notify.url) || isLoopback(hostname(new URL(notify.url).host))
+      ? undefined
+      : {
+          at: ['notify.url'],
+          reason:
+            'incidents, with paths of requests and ids of jobs, travel unencrypted to the webhook, and so does a token in its address',
+          fix: 'an https:// address',
+        },
+
+  'notify-without-opened': ({ config: { notify } }) =>
+    notify.url === '' || notify.on.includes('opened')
+      ? undefined
+      : {
+          at: ['notify.on'],
+          reason: 'the webhook is told of an incident only when it is over: one that lasts is never told',
+          fix: 'on: [opened, closed]',
+        },
+
   'checkpoints-in-memory': ({ config: { checkpoints } }) =>
     checkpoints.store.kind !== 'memory'
       ? undefined
       : {
           at: ['checkpoints.store'],
-          reason: 'checkpoints and jobs are lost when the sidecar ends, and it ends with the service that needs them',
+          reason:
+            'checkpoints, jobs, history and incidents are lost when the sidecar ends, and it ends with the service that needs them',
           fix: 'store: file:<folder on a volume>, or redis://…',
         },
 
@@ -96,9 +115,9 @@ export const SERVICE: Rules<FileScope> = {
     }
   },
 
-  'disk-limit-over-size': ({ config: { health } }) => {
+  'disk-limit-over-size': ({ config: { health }, diskBytes }) => {
     const { path, failBelow, warnBelow } = health.disk
-    const total = sizeOf(path)
+    const total = diskBytes(path)
     const name = failBelow >= total ? 'failBelow' : 'warnBelow'
     if (warnBelow < total && failBelow < total) return undefined
     return {
@@ -116,16 +135,6 @@ export const SERVICE: Rules<FileScope> = {
           reason: 'the check fails before it warns: there is never a warning',
           fix: 'a warnBelow of several times failBelow',
         },
-}
-
-/** Size of the file system of a path on this machine, which may not be where the file is for; infinite when unknown. */
-function sizeOf(path: string): number {
-  try {
-    const { blocks, bsize } = statfsSync(path)
-    return blocks === 0 ? Number.POSITIVE_INFINITY : blocks * bsize
-  } catch {
-    return Number.POSITIVE_INFINITY
-  }
 }
 
 /** Scope of the rules about a computed timeout: the file, and the name of the timeout. */

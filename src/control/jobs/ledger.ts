@@ -76,6 +76,8 @@ export class JobLedger {
     const isAnew = end === 'failed' || end === 'cancelled' || end === 'lost'
     if (known?.origin !== undefined && !isAnew) return
     const origin = { upstream: ref.upstream, route: ref.route, id, abandonedAfterMs }
+    const before = isAnew ? this.#living(key) : undefined
+    if (before !== undefined) this.#tell(before)
     if (isAnew) this.#book.remove(key)
     const startedAt = this.#clock.wallNow()
     const deadlineAt = deadlineMs === undefined ? undefined : startedAt + deadlineMs

@@ -14,7 +14,8 @@ export class JobSaving {
   readonly #clock: Clock
   readonly #fault: (error: unknown) => void
   readonly #waiting = new Map<string, JobRecord>()
-  #isUnderWay = false
+  /** The saving under way; undefined while nothing waits, or the store is down. */
+  #underWay: Promise<void> | undefined
   #timer: Timer | undefined
   #isClosed = false
 
@@ -30,18 +31,23 @@ export class JobSaving {
     this.#waiting.set(record.id, record)
     const [oldest] = this.#waiting.keys()
     if (this.#waiting.size > MAX_WAITING && oldest !== undefined) this.#waiting.delete(oldest)
-    if (!this.#isUnderWay && this.#timer === undefined) void this.#saveAll()
+    if (this.#timer === undefined) this.#begin()
   }
 
-  close(): void {
+  /** Resolves once all jobs that wait are saved, or the store is found down. */
+  async close(): Promise<void> {
     this.#isClosed = true
     if (this.#timer !== undefined) this.#clock.cancel(this.#timer)
+    await this.#underWay
   }
 
+  #begin(): void {
+    this.#underWay ??= this.#saveAll()
+  }
+
+  /** Call with a job that waits. */
   async #saveAll(): Promise<void> {
-    this.#isUnderWay = true
     for (const record of this.#waiting.values()) {
-      if (this.#isClosed) break
       try {
         await this.#store.saveJob(record)
       } catch (error) {
@@ -53,14 +59,14 @@ export class JobSaving {
       }
       if (this.#waiting.get(record.id) === record) this.#waiting.delete(record.id)
     }
-    this.#isUnderWay = false
+    this.#underWay = undefined
   }
 
   #tryAgain(): void {
     if (this.#isClosed) return
     this.#timer = this.#clock.after(AGAIN_MS, () => {
       this.#timer = undefined
-      void this.#saveAll()
+      this.#begin()
     })
   }
 }

@@ -39,6 +39,8 @@ export function createCounts(
   const stalledSeconds = new Counter(METRICS.stalledSeconds, registry)
   // Starts at 0, so that the first fault is an increase.
   for (const where of FAULT_PLACES) faults.inc({ where }, 0)
+  const incidents = new Counter(METRICS.incidents, registry)
+  const notifications = new Counter(METRICS.notifications, registry)
   const setAside = new Counter(METRICS.storesSetAside, registry)
   const clockJumps = new Counter(METRICS.clockJumps, registry)
   const spans = new Counter(METRICS.spans, registry)
@@ -143,6 +145,12 @@ export function createCounts(
       case 'fault':
         faults.inc({ where: event.where })
         return
+      case 'incident':
+        if (event.phase === 'opened') incidents.inc({ about: event.about })
+        return
+      case 'notification':
+        notifications.inc({ outcome: event.outcome })
+        return
       case 'store_set_aside':
         setAside.inc({})
         return
@@ -160,6 +168,7 @@ export function createCounts(
       case 'job_reported':
       case 'hold_outlasts_client':
       case 'config_warning':
+      case 'disk':
       case 'secret_file':
       case 'not_http':
       case 'few_descriptors':

@@ -21,6 +21,9 @@ const ownBudget = z
   })
   .transform(({ window, ...rest }) => ({ ...rest, windowMs: window }))
 
+/** Methods that are safe to repeat (RFC 9110 section 9.2.2), but for TRACE, which is never forwarded. */
+export const REPEATABLE: readonly string[] = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']
+
 export const RETRY = {
   ...NO_SETTINGS,
   route: {
@@ -31,7 +34,7 @@ export const RETRY = {
         ['connect-failure', 'reset', 'timeout', 502, 503, 504, 429],
         'Outcomes that are retried.',
       ),
-      methods: setting(listOf(method), ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'], 'Methods that are safe to repeat.'),
+      methods: setting(listOf(method), REPEATABLE, 'Methods that are safe to repeat.'),
       backoff: {
         initial: lengthSetting(duration('1ms', '1h'), '2s', 'Wait before the first retry.'),
         factor: setting(number(1, 10), 2, 'Factor by which each wait is longer than the one before.'),

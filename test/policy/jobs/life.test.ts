@@ -250,7 +250,7 @@ test('jobs: a failed creation creates nothing', async (t) => {
 })
 
 test('jobs: each report behind a held poll is seen, and the end is told once', async (t) => {
-  const hold = { json: '/status', in: ['queued', 'running'], upTo: '20s', every: '2s' }
+  const hold = { json: '/status', in: ['queued', 'running'], upTo: '20s', every: '3s' }
   const routes = [ROUTES[0], { match: 'GET /jobs/{id}', job: 'id', hold }]
   const all = await withJobs(
     t,
@@ -262,7 +262,7 @@ test('jobs: each report behind a held poll is seen, and the end is told once', a
   const answer = ask(`${url}/jobs/1`)
   for (let polled = 2; polled < 4; polled += 1) {
     await upstream.arrival(polled)
-    await clock.elapse(2_000)
+    await clock.elapse(3_000)
   }
   await answer
   expect(await ended(all)).toMatchObject({
@@ -271,4 +271,15 @@ test('jobs: each report behind a held poll is seen, and the end is told once', a
     attempts: 4,
     statuses: ['queued', 'running', 'finished'],
   })
+})
+
+test('jobs: a failed job that is created again under its id begins anew', async (t) => {
+  const all = await withJobs(t, [json({ id: 1 }), json({ status: 'failed' }), json({ id: 1 })])
+  const { clock, proxy, url } = all
+  await ask(`${url}/jobs`, { method: 'POST', body: '{}' })
+  await clock.advance(20_000)
+  await ask(`${url}/jobs/1`)
+  await ask(`${url}/jobs`, { method: 'POST', body: '{}' })
+  expect(await jobsOf(all)).toMatchObject([{ time_left_s: 60, life: { state: 'running', attempts: 1, statuses: [] } }])
+  expect(proxy.log.filter(({ msg }) => msg === 'job ended')).toMatchObject([{ outcome: 'failed', duration_ms: 20_000 }])
 })

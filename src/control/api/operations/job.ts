@@ -61,7 +61,7 @@ export function jobOperations(store: CheckpointStore, book: JobBook, settings: J
       timeouts: secondsOf(inputs),
       started_at: isoTime(startedAt),
       deadline_at: deadlineAt === undefined ? null : isoTime(deadlineAt),
-      time_left_s: deadlineAt === undefined ? null : secondsLeft(job),
+      time_left_s: deadlineAt === undefined || record.end?.outcome === 'completed' ? null : secondsLeft(job),
       life: lifeOf({ record, ...kept }, clock),
     }
   }
