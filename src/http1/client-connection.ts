@@ -110,6 +110,8 @@ export class ClientConnection {
   #error: Error | undefined
   /** Bytes that are being read. */
   #chunk: Buffer | undefined
+  /** Whether they stay what they are. */
+  #isOwn = false
   /** Time that the socket took to connect, including TLS, in ms. */
   connectMs = 0
 
@@ -162,7 +164,7 @@ export class ClientConnection {
       {
         interim: (head) => this.#events?.interim(head),
         head: (head) => this.#head(head),
-        data: (chunk) => this.#events?.data(Buffer.from(chunk)),
+        data: (chunk) => this.#events?.data(this.#isOwn ? chunk : Buffer.from(chunk)),
         end: (trailers) => this.#end(trailers),
         fault: (fault) => this.#fault(fault),
       },
@@ -172,8 +174,9 @@ export class ClientConnection {
     readPastWriteErrors(socket, (error) => {
       if (socket === this.#socket) this.#writeError ??= error
     })
-    const onData = (chunk: Buffer) => {
+    const onData = (chunk: Buffer, isOwn: boolean) => {
       this.#chunk = chunk
+      this.#isOwn = isOwn
       this.#guard(() => reader.feed(chunk))
       this.#chunk = undefined
     }

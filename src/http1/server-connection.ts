@@ -45,6 +45,8 @@ export class ServerConnection {
   #isBetween = true
   #current: ServerRequest | undefined
   #lastChunk: Buffer | undefined
+  /** Whether the bytes that are being read stay what they are. */
+  #isOwn = false
   #isLast = false
   /** Whether the client has ended its direction. */
   #hasEnded = false
@@ -61,7 +63,7 @@ export class ServerConnection {
     this.#reader = new RequestReader(
       {
         head: (head) => this.#begin(head),
-        data: (chunk) => this.#current?.receive(Buffer.from(chunk)),
+        data: (chunk) => this.#current?.receive(this.#isOwn ? chunk : Buffer.from(chunk)),
         end: () => this.#wholeRequest(),
         fault: (fault) => this.#fault(fault),
       },
@@ -93,8 +95,9 @@ export class ServerConnection {
     if (this.#current === undefined && this.#isBetween) this.#endSending()
   }
 
-  readonly #onData = (chunk: Buffer) => {
+  readonly #onData = (chunk: Buffer, isOwn: boolean) => {
     if (this.#isLingering) return
+    this.#isOwn = isOwn
     this.#guard(() => {
       this.#lastChunk = chunk
       this.#reader.feed(chunk)

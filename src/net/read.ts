@@ -6,6 +6,8 @@
 import { Socket } from 'node:net'
 
 const READ_BYTES = 64 * 1024
+/** A read of as many bytes is a part of a large body: the next one goes into a buffer of its own, which is not copied. */
+const BULK_BYTES = 32 * 1024
 
 /**
  * The parts of a socket that node's option `onread` sets. The option is for sockets that connect, and an accepted one has no way
@@ -18,28 +20,38 @@ const PARTS = Object.getOwnPropertySymbols(new Socket())
 const partNamed = (name: string) => PARTS.find(({ description }) => description === name)
 const BUFFER = partNamed('kBuffer')
 const CALLBACK = partNamed('kBufferCb')
+const NEXT = partNamed('kBufferGen')
+
+/** @param isOwn whether the bytes stay what they are; otherwise the next read overwrites them, and what is kept is copied. */
+export type Take = (bytes: Buffer, isOwn: boolean) => void
 
 let buffer: Buffer | undefined
 
 /**
  * Calls `take` with what a socket receives.
- * @param take gets bytes that are overwritten by the next read: it copies what it keeps.
  * @returns ends that: the socket is read as a stream from then on.
  */
-export function readShared(socket: Socket, take: (bytes: Buffer) => void): () => void {
+export function readShared(socket: Socket, take: Take): () => void {
   const parts = socket as unknown as Parts
-  if (!isPlain(socket) || BUFFER === undefined || CALLBACK === undefined) {
-    socket.on('data', take)
-    return () => void socket.off('data', take)
+  if (!isPlain(socket) || BUFFER === undefined || CALLBACK === undefined || NEXT === undefined) {
+    const onData = (bytes: Buffer) => take(bytes, true)
+    socket.on('data', onData)
+    return () => void socket.off('data', onData)
   }
   buffer ??= Buffer.allocUnsafeSlow(READ_BYTES)
   const shared = buffer
   let isTaken = true
+  /** Buffer of the next read, where that is not the shared one. */
+  let own: Buffer | undefined
   parts[BUFFER] = shared
+  parts[NEXT] = () => own ?? shared
   parts[CALLBACK] = (bytes: number) => {
-    const read = shared.subarray(0, bytes)
-    if (!isTaken) return socket.push(Buffer.from(read))
-    take(read)
+    const read = (own ?? shared).subarray(0, bytes)
+    const isBulk = bytes >= BULK_BYTES
+    const isOwn = own !== undefined && isBulk
+    own = isBulk ? Buffer.allocUnsafeSlow(READ_BYTES) : undefined
+    if (!isTaken) return socket.push(isOwn ? read : Buffer.from(read))
+    take(read, isOwn)
     return true
   }
   // A socket that has no handle yet asks for the buffer when it gets one.

@@ -57,3 +57,21 @@ test('readShared: pausing stops it, the end is an event, and what follows its en
   expect([read, chunks]).toEqual([['head'], ['tunnel']])
   close()
 })
+
+test('readShared: large reads are not overwritten by later ones', async () => {
+  const { near, far, close } = await connected()
+  const sent = Buffer.alloc(2 ** 20, 'abcdefghijklmnopqrstuvwxyz012345')
+  const kept: Buffer[] = []
+  let bytes = 0
+  const whole = new Promise<void>((resolve) => {
+    readShared(near, (read, isOwn) => {
+      kept.push(isOwn ? read : Buffer.from(read))
+      bytes += read.length
+      if (bytes === sent.length) resolve()
+    })
+  })
+  far.write(sent)
+  await whole
+  expect(Buffer.concat(kept).equals(sent)).toBe(true)
+  close()
+})
