@@ -107,7 +107,8 @@ function createSystemClock(): Clock {
     const left = listed.filter(({ isCancelled }) => !isCancelled)
     listed = []
     const now = performance.now()
-    for (const timer of left) timer.timeout = setTimeout(onDue, Math.max(1, Math.ceil(timer.dueAt - now)), timer).unref()
+    for (const timer of left)
+      timer.timeout = setTimeout(onDue, Math.max(1, Math.ceil(timer.dueAt - now)), timer).unref()
   }
   const cancel = (timer: Timer) => {
     const own = timer as SystemTimer
