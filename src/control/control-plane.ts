@@ -25,6 +25,7 @@ import { jobOperations } from './api/operations/job.ts'
 import { type Observed, observationOperations, probeOperations } from './api/operations/observation.ts'
 import { pageOperations } from './api/operations/page.ts'
 import { progressOperation } from './api/operations/progress.ts'
+import { requestOperations } from './api/operations/request.ts'
 import { upstreamOperations } from './api/operations/upstream.ts'
 import { type Control, type ControlTerms, startControl } from './api/server.ts'
 import { healthChecks, type RedisClients, type UpstreamLooks } from './health/checks.ts'
@@ -166,7 +167,7 @@ export class ControlPlane {
     await Promise.all(this.#closing.map((room) => room.close()))
   }
 
-  get #observed(): Omit<Observed, 'health'> {
+  get #observed(): Omit<Observed, 'health' | 'asked'> {
     return { metrics: this.#ground.observers.metrics, phase: this.#ground.conditions }
   }
 
@@ -178,15 +179,22 @@ export class ControlPlane {
     const { observers, book, version, deps } = this.#ground
     const store = this.#store
     const { list, clients } = await healthChecks(config, store, looks.all, this.#redis, deps)
-    const health = new HealthReport(list, { service: config.service, version }, deps.clock)
+    const about = { service: config.service, version }
+    const health = new HealthReport(list, about, deps.clock)
+    const asked = new HealthReport(
+      list.filter(({ isUnasked }) => !isUnasked),
+      about,
+      deps.clock,
+    )
     const operations = [
-      ...observationOperations({ ...this.#observed, health }),
+      ...observationOperations({ ...this.#observed, health, asked }),
       ...checkpointOperations(store, config.checkpoints, deps.clock),
       progressOperation(store),
       explainOperation(() => ({ config, origins })),
       ...jobOperations(store, book, { inputs: config.job.inputs, timeouts: config.timeouts }, deps.clock),
       ...configOperations(reloads),
       ...upstreamOperations(observers.overview),
+      ...requestOperations(observers.overview),
       historyOperation(
         (query) => observers.overview.history.ask(query),
         () => deps.clock.wallNow(),

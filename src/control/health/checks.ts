@@ -72,11 +72,18 @@ export async function healthChecks(
     clients.set(key, client)
     return client
   }
-  const check = (name: string, look: () => Promise<string>, limitMs = health.timeout, isTimed = true): Check => ({
+  const check = (
+    name: string,
+    look: () => Promise<string>,
+    limitMs = health.timeout,
+    isTimed = true,
+    isUnasked = false,
+  ): Check => ({
     name,
     critical: health.critical.includes(name),
     limitMs,
     isTimed,
+    isUnasked,
     look,
   })
   const list = [
@@ -84,7 +91,8 @@ export async function healthChecks(
     check('disk_space', () => lookAtDisk(health.disk), health.timeout, false),
     ...upstreams.map((upstream) => {
       const endpoints = looks.get(upstream.name) ?? []
-      return check(checkName(upstream), () => lookAtEndpoints(endpoints), upstream.health.timeoutMs)
+      const { path, timeoutMs } = upstream.health
+      return check(checkName(upstream), () => lookAtEndpoints(endpoints), timeoutMs, true, path === undefined)
     }),
   ]
   if (health.redis) {
