@@ -64,13 +64,25 @@ class SystemTimer {
   }
 }
 
+/** @param set sets a timer that was not cancelled in time. @returns puts a timer on the list. */
+function createList(set: (timer: SystemTimer) => void): (timer: SystemTimer) => void {
+  let listed: SystemTimer[] = []
+  const setLeft = () => {
+    const left = listed.filter(({ isCancelled }) => !isCancelled)
+    listed = []
+    for (const timer of left) set(timer)
+  }
+  return (timer) => {
+    if (listed.length === 0) setTimeout(setLeft, SET_AFTER_MS).unref()
+    listed.push(timer)
+  }
+}
+
 function createSystemClock(): Clock {
   const watchers = new Set<ClockWatcher>()
   let stalledMs = 0
   let noticedAt = 0
   let heartbeat: Timer | undefined
-  /** Long timers that are not set yet. */
-  let listed: SystemTimer[] = []
 
   const run = ({ fire }: SystemTimer) => {
     try {
