@@ -108,20 +108,14 @@ function createSystemClock(): Clock {
   const after = (delayMs: number, fire: () => void): Timer => {
     const ms = Math.max(1, Math.min(Math.ceil(delayMs), MAX_DELAY_MS))
     const timer = new SystemTimer(fire, performance.now() + ms)
-    if (ms < LONG_MS) timer.timeout = setTimeout(onDue, ms, timer).unref()
-    else {
-      if (listed.length === 0) setTimeout(setListed, SET_AFTER_MS).unref()
-      listed.push(timer)
-    }
+    if (ms < LONG_MS) set(timer, ms)
+    else list(timer)
     return timer
   }
-  const setListed = () => {
-    const left = listed.filter(({ isCancelled }) => !isCancelled)
-    listed = []
-    const now = performance.now()
-    for (const timer of left)
-      timer.timeout = setTimeout(onDue, Math.max(1, Math.ceil(timer.dueAt - now)), timer).unref()
+  const set = (timer: SystemTimer, ms: number) => {
+    timer.timeout = setTimeout(onDue, ms, timer).unref()
   }
+  const list = createList((timer) => set(timer, Math.max(1, Math.ceil(timer.dueAt - performance.now()))))
   const cancel = (timer: Timer) => {
     const own = timer as SystemTimer
     own.isCancelled = true
