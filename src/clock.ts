@@ -78,6 +78,7 @@ function createList(set: (timer: SystemTimer) => void): (timer: SystemTimer) => 
   }
 }
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: short closures over the state of one clock.
 function createSystemClock(): Clock {
   const watchers = new Set<ClockWatcher>()
   let stalledMs = 0
