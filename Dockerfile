@@ -20,7 +20,7 @@ COPY bin ./bin
 COPY src ./src
 COPY docs/runbook.md ./docs/
 # `breakwater` on the PATH, for `kubectl exec … -- breakwater top`: without the `env` that its first line asks for elsewhere.
-RUN sed -i '1s|.*|#!/usr/bin/node --max-semi-space-size=2|' bin/breakwater.js && ln -s /app/bin/breakwater.js /usr-of-image/bin/breakwater
+RUN sed -i '1s|.*|#!/usr/bin/node --max-semi-space-size=4|' bin/breakwater.js && ln -s /app/bin/breakwater.js /usr-of-image/bin/breakwater
 COPY proxy.yaml /etc/breakwater/
 # One start under the later user (65532) leaves the compiled code there: the next ones take half the time. However slow the builder
 # is, as an emulated one, it is stopped only once it has started. `breakwater demo` takes the shipped configuration from /app, whatever is mounted at /etc/breakwater.

@@ -4,13 +4,15 @@ import { firstAnswer } from './machine/answers.ts'
 import { freePort } from './machine/ports.ts'
 import type { Running } from './machine/processes.ts'
 
-const WARM_UP_SECONDS = 2
+/** On a busy machine the compiler needs this long for the paths of the larger ones. */
+const WARM_UP_SECONDS = 5
 
 /** A running contestant that answers. */
 export type Entrant = { readonly name: string; readonly port: number; readonly process: Running }
 
 /** Starts a contestant and waits until it forwards. @throws Error when it does not forward. */
-export const launch = (bench: Bench, contestant: Contestant) => launchUntil(bench, contestant, bench.originPort, 200)
+export const launch = (bench: Bench, contestant: Contestant, path = '/json') =>
+  launchUntil(bench, contestant, bench.originPort, 200, path)
 
 /**
  * Starts a contestant in front of any upstream and waits for an answer of `wantedStatus`.
@@ -21,11 +23,12 @@ export async function launchUntil(
   contestant: Contestant,
   originPort: number,
   wantedStatus: number,
+  path = '/json',
 ): Promise<Entrant> {
   const port = await freePort()
   const process = processes.start(cores.pinned(await contestant.prepare({ port, originPort, folder })))
   try {
-    await firstAnswer(port, '/json', wantedStatus, process)
+    await firstAnswer(port, path, wantedStatus, process)
     return { name: contestant.name, port, process }
   } catch (error) {
     await process.stop()

@@ -1,6 +1,19 @@
 import { parseArgs } from 'node:util'
 
-export const SCENARIOS = ['get', 'stream', 'reject', 'latency', 'start', 'checkpoints', 'reload', 'trace'] as const
+export const SCENARIOS = [
+  'get',
+  'stream',
+  'reject',
+  'latency',
+  'start',
+  'memory',
+  'log',
+  'garbage',
+  'scale',
+  'checkpoints',
+  'reload',
+  'trace',
+] as const
 export type ScenarioName = (typeof SCENARIOS)[number]
 
 export type Options = {

@@ -1,20 +1,28 @@
 import { cpus } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Scenario } from './bench.ts'
 import { bareNet, bareUndici, httpProxy } from './contestants/baselines.ts'
 import { breakwater } from './contestants/breakwater.ts'
+import type { Contestant } from './contestants/contestant.ts'
 import { haproxy } from './contestants/haproxy.ts'
 import { nginx } from './contestants/nginx.ts'
 import { chooseFire } from './load/volley.ts'
 import { divideCores } from './machine/cores.ts'
-import { createWorkplace } from './machine/processes.ts'
+import { firstAnswer } from './machine/answers.ts'
+import { freePort } from './machine/ports.ts'
+import { createWorkplace, type Processes } from './machine/processes.ts'
 import { type Options, readOptions, SCENARIOS, type ScenarioName, UsageError } from './options.ts'
 import { startOrigin } from './origin/origin.ts'
 import { sectionText, type Verdict, verdictText } from './report.ts'
 import { checkpoints } from './scenarios/checkpoints.ts'
+import { garbage } from './scenarios/garbage.ts'
 import { get } from './scenarios/get.ts'
 import { latency } from './scenarios/latency.ts'
+import { log } from './scenarios/log.ts'
+import { memory } from './scenarios/memory.ts'
 import { reject } from './scenarios/reject.ts'
 import { reload } from './scenarios/reload.ts'
+import { scale } from './scenarios/scale.ts'
 import { start } from './scenarios/start.ts'
 import { stream } from './scenarios/stream.ts'
 import { trace } from './scenarios/trace.ts'
@@ -26,6 +34,10 @@ const SCENARIO: Readonly<Record<ScenarioName, Scenario>> = {
   reject,
   latency,
   start,
+  memory,
+  log,
+  garbage,
+  scale,
   checkpoints,
   reload,
   trace,
@@ -65,6 +77,7 @@ async function run(options: Options): Promise<void> {
   print(`${options.rounds} rounds of ${options.seconds} s. Medians; a ratio is the median of the rounds' own.\n`)
   for (const { name, absence } of asked) if (absence !== undefined) skip(name, absence)
 
+  if (contestants.includes(breakwater)) await fillCache(breakwater, folder, origin.port, processes)
   const verdicts: Verdict[] = []
   for (const scenario of options.scenarios) {
     const say = (text: string) => complain(`${scenario}: ${text}\n`)
@@ -77,4 +90,21 @@ async function run(options: Options): Promise<void> {
     verdicts.push(...section.verdicts)
   }
   print(`\n## Targets\n\n${verdicts.map(verdictText).join('')}`)
+}
+
+/**
+ * Starts Breakwater once and ends it in order, so that its compiled code is on disk. Only the first start after an installation
+ * goes without; it is slower and takes more memory.
+ */
+async function fillCache(
+  contestant: Contestant,
+  folder: string,
+  originPort: number,
+  processes: Processes,
+): Promise<void> {
+  const port = await freePort()
+  const running = processes.start(await contestant.prepare({ port, originPort, folder }))
+  await firstAnswer(port, '/json', 200, running)
+  process.kill(running.pid, 'SIGTERM')
+  while (running.failure() === undefined) await delay(50)
 }

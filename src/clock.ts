@@ -42,9 +42,19 @@ const STALL_MS = 100
 const HEARTBEAT_MS = 250
 const SECOND_MS = 1_000
 
+/**
+ * Delay in ms from which a timer is first put on a list, and the time after which those that are left on it are set. Most limits of
+ * a request are long and are cancelled within milliseconds: setting and clearing them was a twentieth of its CPU time.
+ */
+const LONG_MS = 1_000
+const SET_AFTER_MS = 250
+
+const NOTHING = () => {}
+
 class SystemTimer {
-  readonly fire: () => void
+  fire: () => void
   readonly dueAt: number
+  isCancelled = false
   timeout: NodeJS.Timeout | undefined
   immediate: NodeJS.Immediate | undefined
 
@@ -54,6 +64,21 @@ class SystemTimer {
   }
 }
 
+/** @param set sets a timer that was not cancelled in time. @returns puts a timer on the list. */
+function createList(set: (timer: SystemTimer) => void): (timer: SystemTimer) => void {
+  let listed: SystemTimer[] = []
+  const setLeft = () => {
+    const left = listed.filter(({ isCancelled }) => !isCancelled)
+    listed = []
+    for (const timer of left) set(timer)
+  }
+  return (timer) => {
+    if (listed.length === 0) setTimeout(setLeft, SET_AFTER_MS).unref()
+    listed.push(timer)
+  }
+}
+
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: short closures over the state of one clock.
 function createSystemClock(): Clock {
   const watchers = new Set<ClockWatcher>()
   let stalledMs = 0
@@ -84,13 +109,21 @@ function createSystemClock(): Clock {
   const after = (delayMs: number, fire: () => void): Timer => {
     const ms = Math.max(1, Math.min(Math.ceil(delayMs), MAX_DELAY_MS))
     const timer = new SystemTimer(fire, performance.now() + ms)
-    timer.timeout = setTimeout(onDue, ms, timer).unref()
+    if (ms < LONG_MS) set(timer, ms)
+    else list(timer)
     return timer
   }
+  const set = (timer: SystemTimer, ms: number) => {
+    timer.timeout = setTimeout(onDue, ms, timer).unref()
+  }
+  const list = createList((timer) => set(timer, Math.max(1, Math.ceil(timer.dueAt - performance.now()))))
   const cancel = (timer: Timer) => {
-    const { timeout, immediate } = timer as SystemTimer
-    clearTimeout(timeout)
-    clearImmediate(immediate)
+    const own = timer as SystemTimer
+    own.isCancelled = true
+    // The list must not keep alive what the function refers to.
+    own.fire = NOTHING
+    if (own.timeout !== undefined) clearTimeout(own.timeout)
+    if (own.immediate !== undefined) clearImmediate(own.immediate)
   }
   const beat = () => {
     heartbeat = after(HEARTBEAT_MS, beat)

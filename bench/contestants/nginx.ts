@@ -42,7 +42,7 @@ export const nginxFile = (folder: string, site: string) => `
   master_process off;
   pid ${folder}/nginx.pid;
   error_log stderr crit;
-  events { worker_connections 4096; }
+  events { worker_connections 8192; }
   http {
     access_log off;
     keepalive_timeout 1h;

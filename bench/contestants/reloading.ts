@@ -57,7 +57,7 @@ export const reloadingBreakwater = (file: ReloadedFile, ports: Ports, pauses: st
     const program = new URL('../../bin/breakwater.js', import.meta.url).href
     const { file: node, args } = nodeScript(program, 'run', '--config', file.path)
     const preload = `${new URL('../machine/loop-delay.ts', import.meta.url).href}?to=${encodeURIComponent(pauses)}`
-    return { file: node, args: ['--max-semi-space-size=2', '--import', preload, ...args] }
+    return { file: node, args: ['--max-semi-space-size=4', '--import', preload, ...args] }
   },
 })
 

@@ -6,13 +6,20 @@ import { lastJsonLine } from './output.ts'
 const HAUL = z.object({ bodies: z.number(), seconds: z.number() })
 export type Haul = z.infer<typeof HAUL>
 
-const CONNECTIONS = 4
+/** Connections of a load of several bodies at a time. */
+export const SEVERAL = 4
 
 /**
- * Downloads the body at `url` again and again on a few connections, for at least `seconds`.
+ * Downloads the body at `url` again and again, one on each connection at a time, for at least `seconds`.
  * @throws Error when a body is not whole.
  */
-export async function haul(processes: Processes, url: string, bytes: number, seconds: number): Promise<Haul> {
-  const command = nodeScript(import.meta.resolve('./downloader.ts'), url, CONNECTIONS, seconds, bytes)
+export async function haul(
+  processes: Processes,
+  url: string,
+  bytes: number,
+  seconds: number,
+  connections: number,
+): Promise<Haul> {
+  const command = nodeScript(import.meta.resolve('./downloader.ts'), url, connections, seconds, bytes)
   return HAUL.parse(lastJsonLine(await processes.run(command)))
 }

@@ -20,8 +20,11 @@ const VOLLEY = z.object({
 })
 export type Volley = z.infer<typeof VOLLEY>
 
-/** Sends requests to `url` on 64 keep-alive connections, each as soon as the one before is answered. */
-export type Fire = (url: string, seconds: number) => Promise<Volley>
+/**
+ * Sends requests to `url` on keep-alive connections, each as soon as the one before is answered.
+ * @param connections 64 by default.
+ */
+export type Fire = (url: string, seconds: number, connections?: number) => Promise<Volley>
 
 const CONNECTIONS = 64
 
@@ -30,21 +33,22 @@ export function chooseFire(processes: Processes): { readonly description: string
   const wrk = findTool('wrk')
   return {
     description: `${wrk === undefined ? 'autocannon' : 'wrk'} with ${CONNECTIONS} connections`,
-    fire: async (url, seconds) => {
-      const command = wrk === undefined ? autocannonCommand(url, seconds) : wrkCommand(wrk, url, seconds)
+    fire: async (url, seconds, connections = CONNECTIONS) => {
+      const command =
+        wrk === undefined ? autocannonCommand(url, seconds, connections) : wrkCommand(wrk, url, seconds, connections)
       return VOLLEY.parse(lastJsonLine(await processes.run(command)))
     },
   }
 }
 
-const autocannonCommand = (url: string, seconds: number): Command =>
-  nodeScript(import.meta.resolve('./autocannon.ts'), url, CONNECTIONS, seconds)
+const autocannonCommand = (url: string, seconds: number, connections: number): Command =>
+  nodeScript(import.meta.resolve('./autocannon.ts'), url, connections, seconds)
 
 /** wrk takes whole seconds only. */
-const wrkCommand = (wrk: string, url: string, seconds: number): Command => ({
+const wrkCommand = (wrk: string, url: string, seconds: number, connections: number): Command => ({
   file: wrk,
   args: [
-    ...['-t', '1', '-c', String(CONNECTIONS), '-d', `${Math.max(1, Math.round(seconds))}s`],
+    ...['-t', '1', '-c', String(connections), '-d', `${Math.max(1, Math.round(seconds))}s`],
     ...['-s', join(import.meta.dirname, 'wrk-report.lua'), url],
   ],
 })

@@ -47,7 +47,7 @@ upstreams:
 ${UPSTREAMS.map((name) => `  ${name}: { url: 'http://127.0.0.1:${origin.port}' }\n`).join('')}`,
   )
   const { file: node, args } = nodeScript(import.meta.resolve('../../bin/breakwater.js'), 'run', '--config', file)
-  const sidecar = processes.start(cores.pinned({ file: node, args: ['--max-semi-space-size=2', ...args] }))
+  const sidecar = processes.start(cores.pinned({ file: node, args: ['--max-semi-space-size=4', ...args] }))
   await firstAnswer(controlPort, '/readyz', 200, sidecar)
   const saved = new Map<number, number>()
   for (let i = 0; i < JOBS; i += 1) {

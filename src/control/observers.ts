@@ -38,7 +38,7 @@ export class Observers {
     const { clock, emit } = deps
     this.#deps = deps
     this.log = createLog({ ...log, service }, clock, logTo)
-    this.metrics = createMetrics({ service, version }, () => data.snapshot())
+    this.metrics = createMetrics({ service, version }, () => data.snapshot(), clock)
     this.overview = new Overview(data.plane)
     this.webhook = new Webhook(notify, service, clock, emit)
     this.incidents = new KeptIncidents(clock, emit, (...turn) => this.webhook.tell(...turn))

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Clock } from '../clock.ts'
+import { readShared } from '../net/read.ts'
 import { untakenBytes } from '../net/send-queue.ts'
 import { firstField, type RawHeaders } from '../net/fields.ts'
 import { MessageFault } from './fault.ts'
@@ -109,6 +110,8 @@ export class ClientConnection {
   #error: Error | undefined
   /** Bytes that are being read. */
   #chunk: Buffer | undefined
+  /** Whether they stay what they are. */
+  #isOwn = false
   /** Time that the socket took to connect, including TLS, in ms. */
   connectMs = 0
 
@@ -161,7 +164,7 @@ export class ClientConnection {
       {
         interim: (head) => this.#events?.interim(head),
         head: (head) => this.#head(head),
-        data: (chunk) => this.#events?.data(chunk),
+        data: (chunk) => this.#events?.data(this.#isOwn ? chunk : Buffer.from(chunk)),
         end: (trailers) => this.#end(trailers),
         fault: (fault) => this.#fault(fault),
       },
@@ -171,23 +174,30 @@ export class ClientConnection {
     readPastWriteErrors(socket, (error) => {
       if (socket === this.#socket) this.#writeError ??= error
     })
-    const onData = (chunk: Buffer) => {
+    const onData = (chunk: Buffer, isOwn: boolean) => {
       this.#chunk = chunk
+      this.#isOwn = isOwn
       this.#guard(() => reader.feed(chunk))
       this.#chunk = undefined
     }
     const onEnd = () => this.#guard(() => this.#ended(socket, reader))
     const onDrain = () => this.#guard(() => this.#feed?.resume())
     const onClose = () => this.#guard(() => this.#closed(socket))
-    socket.on('data', onData).on('end', onEnd).on('drain', onDrain).on('close', onClose)
+    const stopReading = readShared(socket, onData)
+    socket.on('end', onEnd).on('drain', onDrain).on('close', onClose)
     socket.on('error', (error) => {
       if (socket === this.#socket) this.#error = error
     })
-    this.#release = () => void socket.off('data', onData).off('end', onEnd).off('drain', onDrain).off('close', onClose)
+    this.#release = () => {
+      stopReading()
+      socket.off('end', onEnd).off('drain', onDrain).off('close', onClose)
+    }
   }
 
   #begin(connectMs: number | undefined): void {
-    const [socket, request, events] = [this.#socket, this.#request, this.#events]
+    const socket = this.#socket
+    const request = this.#request
+    const events = this.#events
     if (socket === undefined || request === undefined || events === undefined) return
     events.started(connectMs)
     if (events !== this.#events) return
@@ -266,7 +276,8 @@ export class ClientConnection {
   }
 
   #end(trailers: RawHeaders): void {
-    const [events, socket] = [this.#events, this.#socket]
+    const events = this.#events
+    const socket = this.#socket
     if (events === undefined || socket === undefined) return
     const goesOn = this.#isReusable && this.#isSent && this.#writeError === undefined && !socket.readableEnded
     this.#endRequest()

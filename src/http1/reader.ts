@@ -76,17 +76,29 @@ abstract class MessageReader {
     this.#partial = new PartialHead(limits.maxHeadBytes, false)
   }
 
-  /** Takes bytes that have come. Calls back before it returns, except when it is called from a callback. */
+  /**
+   * Takes bytes that have come. Calls back before it returns, except when it is called from a callback. What is not read by then
+   * is copied, so that the buffer can be used again.
+   */
   feed(chunk: Buffer): void {
     if (this.state === STOPPED || this.#hasEnded || chunk.length === 0) return
-    if (this.#at === this.#chunk.length && this.#later.length === 0) {
-      this.#chunk = chunk
-      this.#at = 0
-    } else {
-      this.#later.push(chunk)
+    if (this.#at < this.#chunk.length || this.#later.length > 0) {
+      this.#later.push(Buffer.from(chunk))
       this.#laterBytes += chunk.length
+      return this.readOn()
     }
-    this.readOn()
+    this.#chunk = chunk
+    this.#at = 0
+    try {
+      this.readOn()
+    } finally {
+      if (this.#chunk === chunk) this.#own()
+    }
+  }
+
+  #own(): void {
+    this.#chunk = this.#at < this.#chunk.length ? Buffer.from(this.#chunk.subarray(this.#at)) : NOTHING
+    this.#at = 0
   }
 
   /** Reads no more: no callback comes after it, and later bytes are dropped. */
@@ -104,8 +116,7 @@ abstract class MessageReader {
 
   /** Gives the kept bytes away, after an upgrade, and stops. */
   takeRest(): Buffer {
-    const first = this.#chunk.subarray(this.#at)
-    const rest = this.#later.length === 0 ? first : Buffer.concat([first, ...this.#later])
+    const rest = Buffer.concat([this.#chunk.subarray(this.#at), ...this.#later])
     this.stop()
     return rest
   }

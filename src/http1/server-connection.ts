@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { type Clock, Watchdog } from '../clock.ts'
+import { readShared } from '../net/read.ts'
 import type { MessageFault } from './fault.ts'
 import type { HeadLimits, RequestHead } from './head.ts'
 import { RequestReader } from './reader.ts'
@@ -35,6 +36,8 @@ export class ServerConnection {
   readonly #clock: Clock
   readonly #reader: RequestReader
   readonly #watchdog: Watchdog
+  /** Takes its callback from the socket. */
+  readonly #stopReading: () => void
   /** Clients that know Keep-Alive do not reuse a connection that is about to end. */
   readonly keepAliveLines: string
   /** Monotonic ms from which the present wait is counted: for a request, or for the rest of a head or body. */
@@ -42,6 +45,8 @@ export class ServerConnection {
   #isBetween = true
   #current: ServerRequest | undefined
   #lastChunk: Buffer | undefined
+  /** Whether the bytes that are being read stay what they are. */
+  #isOwn = false
   #isLast = false
   /** Whether the client has ended its direction. */
   #hasEnded = false
@@ -58,7 +63,7 @@ export class ServerConnection {
     this.#reader = new RequestReader(
       {
         head: (head) => this.#begin(head),
-        data: (chunk) => this.#current?.receive(chunk),
+        data: (chunk) => this.#current?.receive(this.#isOwn ? chunk : Buffer.from(chunk)),
         end: () => this.#wholeRequest(),
         fault: (fault) => this.#fault(fault),
       },
@@ -69,7 +74,7 @@ export class ServerConnection {
       () => this.#dueAt(),
       () => this.#guard(() => this.#late()),
     )
-    socket.on('data', this.#onData)
+    this.#stopReading = readShared(socket, this.#onData)
     socket.on('end', this.#onEnd)
     socket.on('drain', this.#onDrain)
     socket.on('error', ignored)
@@ -90,8 +95,9 @@ export class ServerConnection {
     if (this.#current === undefined && this.#isBetween) this.#endSending()
   }
 
-  readonly #onData = (chunk: Buffer) => {
+  readonly #onData = (chunk: Buffer, isOwn: boolean) => {
     if (this.#isLingering) return
+    this.#isOwn = isOwn
     this.#guard(() => {
       this.#lastChunk = chunk
       this.#reader.feed(chunk)
@@ -231,7 +237,7 @@ export class ServerConnection {
     this.#watchdog.stop()
     const rest = this.#reader.takeRest()
     const { socket } = this
-    socket.off('data', this.#onData)
+    this.#stopReading()
     socket.off('end', this.#onEnd)
     socket.off('drain', this.#onDrain)
     socket.off('error', ignored)

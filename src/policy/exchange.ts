@@ -6,6 +6,7 @@ import type { AttemptRecord, BodyEnd, RetryDenial, RouteRef, Trace } from '../ev
 import type { RawHeaders } from '../net/fields.ts'
 import type { ReadId } from '../job/match.ts'
 import type { Inputs } from '../job/timeouts.ts'
+import type { Permit } from './breaker/circuit.ts'
 import type { JobWatch } from './failure-when/rule.ts'
 import type { PathGroup } from './paths/group.ts'
 
@@ -180,8 +181,15 @@ export type Exchange = Omit<ExchangeRequest, 'hasIdempotencyKey' | 'timeouts' | 
   limitFault: FaultCode
   /** Whether it has had its turn under the rate for the present attempt. Set by the rate policy. */
   hasTurn: boolean
-  /** Called once the newest attempt has passed its breaker. Set by the breaker's patience. */
-  onAdmitted: (() => void) | undefined
+  /** Counts the call as one that its breaker is to admit. Set by the breaker's patience, closed by the breaker. */
+  entry: { readonly isOpen: boolean; close(): void } | undefined
+  /** Monotonic ms at which the breaker last refused the call that it was let go for. Set by the breaker's patience. */
+  refusedAt: number
+  /** Permission of the present attempt, and whether it is a probe. Set by the breaker. */
+  permit: Permit | undefined
+  isProbe: boolean
+  /** Whether the present attempt has waited for the end of a Retry-After. Set by the policy that waits. */
+  hasPaused: boolean
   /** Attempts started so far. */
   attempts: number
   /**
@@ -238,7 +246,11 @@ export const newExchange = (request: ExchangeRequest, route: ExchangeRoute): Exc
   deadlineFault: 'total_timeout',
   limitAt: Number.POSITIVE_INFINITY,
   limitFault: 'client_deadline',
-  onAdmitted: undefined,
+  entry: undefined,
+  refusedAt: Number.NEGATIVE_INFINITY,
+  permit: undefined,
+  isProbe: false,
+  hasPaused: false,
   hasTurn: false,
   attempts: 0,
   attemptTimeoutMs: Number.POSITIVE_INFINITY,
@@ -296,7 +308,11 @@ export const fork = (parent: Exchange, own: Fork): Exchange => ({
   deadlineFault: own.deadlineFault ?? parent.deadlineFault,
   limitAt: parent.limitAt,
   limitFault: parent.limitFault,
-  onAdmitted: parent.onAdmitted,
+  entry: parent.entry,
+  refusedAt: Number.NEGATIVE_INFINITY,
+  permit: undefined,
+  isProbe: false,
+  hasPaused: false,
   hasTurn: own.hasTurn ?? false,
   attempts: 0,
   attemptTimeoutMs: parent.attemptTimeoutMs,

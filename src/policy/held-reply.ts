@@ -3,16 +3,20 @@ import type { RawHeaders } from '../net/fields.ts'
 import { type BodySink, both } from './exchange.ts'
 import { ReplyBase } from './reply-base.ts'
 
+const NO_TRAILERS: RawHeaders = []
+/** Shared, and never added to. */
+const NOTHING: Buffer[] = []
+
 /** A reply whose body arrives in chunks. Those that come before it is piped are held; observers see all of them. */
 export abstract class HeldReply extends ReplyBase {
-  protected held: Buffer[] = []
+  protected held: Buffer[] = NOTHING
   #sink: BodySink | undefined
-  #trailers: RawHeaders = []
+  #trailers: RawHeaders = NO_TRAILERS
   #onData: ((chunk: Buffer) => void) | undefined
 
   pipe(sink: BodySink): void {
     const { held } = this
-    this.held = []
+    this.held = NOTHING
     this.#sink = sink
     let isFlowing = true
     for (const chunk of held) isFlowing = sink.data(chunk)
@@ -29,7 +33,8 @@ export abstract class HeldReply extends ReplyBase {
   protected deliver(chunk: Buffer): boolean | undefined {
     this.#onData?.(chunk)
     if (this.#sink !== undefined) return this.#sink.data(chunk)
-    this.held.push(chunk)
+    if (this.held === NOTHING) this.held = [chunk]
+    else this.held.push(chunk)
     return undefined
   }
 

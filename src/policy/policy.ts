@@ -9,6 +9,7 @@ import type { EndpointSnapshot, RouteRef, ServiceSnapshot, UpstreamSnapshot } fr
 import type { TimeoutRules } from '../job/timeouts.ts'
 import type { PeerNews } from '../peers.ts'
 import type { Layer, RouteTraits, Send, Transport } from './exchange.ts'
+import type { Gate } from './gate.ts'
 import type { CallBounds, Conflict, ExplainScope, Names, Part, RouteScope, Rules, UpstreamScope } from './scope.ts'
 
 /** Keys of the configuration file, by the places where they may stand. */
@@ -112,10 +113,12 @@ export type Policy<U, R, P, E, V, S, SS> = {
   readonly traits?: (place: P, rules: TimeoutRules) => Partial<RouteTraits>
   /** Layer around the choice of an endpoint; undefined where the settings turn it off. */
   readonly layer?: (place: P) => Layer | undefined
+  /** The same as a gate, for a policy that makes no call of its own. A policy has one of the two. */
+  readonly gate?: (place: P) => Gate | undefined
   /** Chooses an endpoint for each call. Exactly one policy has it. @param sends in the order of the endpoints. */
   readonly choose?: (place: P, sends: readonly Send[]) => Send
-  /** Layer around each attempt at one endpoint. */
-  readonly endpointLayer?: (place: P, endpoint: E) => Layer | undefined
+  /** Gate before each attempt at one endpoint. */
+  readonly endpointGate?: (place: P, endpoint: E) => Gate | undefined
   /** Makes the attempt. Exactly one policy has it. */
   readonly attempt?: (place: P, endpoint: E) => Send
   /** Figures of the present state. Figures of the same name from several policies are added up. */

@@ -9,6 +9,8 @@ export type ProblemContext = {
   readonly close: boolean
 }
 
+const BEYOND_ASCII = /[^\x20-\x7e]/
+
 /** Retry-After of a 503 without a better estimate, in seconds. */
 const DEFAULT_RETRY_AFTER_S = 1
 
@@ -29,11 +31,13 @@ export function answerProblem(request: ServerRequest, error: ProxyError, context
     retry_after_s: retryAfterS,
     limit: error.limit,
   })
+  // As a rule every character is one byte.
+  const text = BEYOND_ASCII.test(body) ? Buffer.from(body).toString('latin1') : body
   const headers = [
     'content-type',
     'application/problem+json',
     'content-length',
-    String(Buffer.byteLength(body)),
+    String(text.length),
     'proxy-status',
     `breakwater; error=${proxyError}`,
   ]
@@ -41,5 +45,5 @@ export function answerProblem(request: ServerRequest, error: ProxyError, context
   if (status === 405) headers.push('allow', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS')
   if (context.close) request.isLast = true
   request.writeHead(status, undefined, headers, request.head.method === 'HEAD' ? 'none' : 'length')
-  request.end(Buffer.from(body).toString('latin1'), [])
+  request.end(text, [])
 }

@@ -17,7 +17,7 @@ const run = promisify(execFile)
 const OPEN_METRICS = 'application/openmetrics-text; version=1.0.0'
 
 test('metrics: a value that is no number is written NaN', async () => {
-  const metrics = createMetrics({ service: 's', version: '1' }, () => EMPTY)
+  const metrics = createMetrics({ service: 's', version: '1' }, () => EMPTY, { wallNow: () => 0 })
   await metrics.scrape('')
   // Between two scrapes in one turn the event loop has no lag to measure.
   for (const accept of ['', OPEN_METRICS]) {

@@ -1,6 +1,7 @@
 /** Thread of the embedded store, so that the event loop never waits for a disk. */
 
 import { statSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { parentPort, workerData } from 'node:worker_threads'
 import { execute, freesSpace, type FromThread, type Outcome, type StoreCall, type ToThread } from '../calls.ts'
 import { CheckpointDatabase } from './database.ts'
@@ -17,6 +18,8 @@ const reserve = path === ':memory:' ? undefined : new DiskReserve(path)
 let last: readonly Outcome[] = []
 let database = open()
 post({ kind: 'open' })
+// The thread of a process that is killed would leave none (bin/breakwater.js). It takes nothing when nothing was compiled.
+flushCompileCache()
 
 port.on('message', (message: ToThread) => {
   switch (message.kind) {

@@ -2,6 +2,9 @@
 
 import { z } from 'zod'
 
+// A configuration is read once: compiling functions for it takes longer than reading it without.
+z.config({ jitless: true })
+
 /** Unit of a setting's value, appended to its name in Config (`queueTimeout: 5s` becomes `queueTimeoutMs: 5000`). */
 type Unit = '' | 'Ms' | 'Bytes'
 

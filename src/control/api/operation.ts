@@ -1,6 +1,6 @@
 /** Operations of the control API: their path, schemas and answer. The API's document is made from them. */
 
-import { STATUS_CODES } from 'node:http'
+import { STATUS_CODES } from '../../net/http.ts'
 import { z } from 'zod'
 import { percentDecoded } from '../../net/percent.ts'
 

@@ -2,7 +2,8 @@
 
 import { percentDecoded } from '../../net/percent.ts'
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer } from '../../net/http.ts'
 import { StoreDown } from '../../checkpoint/store.ts'
 import { type Address, listenOn } from '../../net/listen.ts'
 import type { Emit } from '../../events.ts'

@@ -1,7 +1,7 @@
 /** Checks an upstream's health path directly, without the policies. */
 
-import { request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
+import { request as requestHttp } from '../../net/http.ts'
 import type { SecureContext } from 'node:tls'
 import type { Clock } from '../../clock.ts'
 import { serverNameOf, trusting } from '../../net/trust.ts'

@@ -25,7 +25,7 @@ export class Histogram {
 
   /** @param other with the same growth. */
   addAll(other: Histogram): void {
-    for (const [bucket, count] of other.#counts.entries()) this.#counts[bucket] = (this.#counts[bucket] ?? 0) + count
+    for (let i = 0; i < this.#counts.length; i += 1) this.#counts[i] = (this.#counts[i] ?? 0) + (other.#counts[i] ?? 0)
     this.count += other.count
   }
 

@@ -1,11 +1,10 @@
 /** A reload in the log and in the metrics. */
 
 import type { Logger } from 'pino'
-import { Counter, Gauge } from 'prom-client'
 import type { ReloadFault, ReloadReport } from '../../events.ts'
-import type { AnyRegistry } from '../metrics/gauges.ts'
 import { masked } from './masked.ts'
 import { METRICS } from '../metrics/metric-table.ts'
+import { Counter, Gauge, type Registry } from '../metrics/series.ts'
 
 /** Largest number of faults in one line of the log. */
 const MAX_FAULTS = 50
@@ -28,18 +27,17 @@ export function faultLine({ line, column, path, message }: ReloadFault): string 
   return masked([line === undefined ? '' : `${line}:${column}`, path, message].filter((part) => part !== '').join(': '))
 }
 
-export function countReloads(registry: AnyRegistry): (report: ReloadReport) => void {
-  const registers = [registry]
-  const successful = new Gauge({ ...METRICS.reloadSuccessful, registers })
-  const reloads = new Counter({ ...METRICS.reloads, registers })
-  const reloadedAt = new Gauge({ ...METRICS.reloadedAt, registers })
-  const info = new Gauge({ ...METRICS.configInfo, registers })
-  successful.set(1)
+export function countReloads(registry: Registry): (report: ReloadReport) => void {
+  const successful = new Gauge(METRICS.reloadSuccessful, registry)
+  const reloads = new Counter(METRICS.reloads, registry)
+  const reloadedAt = new Gauge(METRICS.reloadedAt, registry)
+  const info = new Gauge(METRICS.configInfo, registry)
+  successful.set({}, 1)
   return ({ trigger, outcome, version, at }) => {
     if (trigger !== 'start') reloads.inc({ trigger, outcome })
-    successful.set(outcome === 'applied' ? 1 : 0)
+    successful.set({}, outcome === 'applied' ? 1 : 0)
     if (outcome !== 'applied') return
-    reloadedAt.set(at / 1000)
+    reloadedAt.set({}, at / 1000)
     info.reset()
     info.set({ version }, 1)
   }

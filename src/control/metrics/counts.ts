@@ -1,12 +1,13 @@
 /** Counts the events of the data plane. */
 
-import { Counter, Gauge, Histogram } from 'prom-client'
+import type { Clock } from '../../clock.ts'
 import type { FaultCode } from '../../errors.ts'
 import { type Event, FAULT_PLACES, type RequestEvent } from '../../events.ts'
-import type { AnyRegistry } from './gauges.ts'
 import { ATTEMPT_LIMITS, JOB_SECONDS, METRICS, REQUEST_LIMITS, SECONDS, type StatusClass } from './metric-table.ts'
 import { countReloads } from '../log/reload-report.ts'
+import { exemplarOf } from './exemplars.ts'
 import { createRouteSeries, type RouteSeries } from './route-series.ts'
+import { Counter, Gauge, Histogram, type Registry } from './series.ts'
 
 export type Counts = {
   /** Takes one event; neither throws nor waits. */
@@ -17,51 +18,53 @@ export type Counts = {
 
 /** @param present names of the present upstreams. */
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: it is mostly the switch below.
-export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<string>): Counts {
-  const registers = [registry]
+export function createCounts(
+  registry: Registry,
+  present: () => ReadonlySet<string>,
+  clock: Pick<Clock, 'wallNow'>,
+): Counts {
   const routes = createRouteSeries(registry)
   let scrapes = 0
-  const unrouted = new Counter({ ...METRICS.unrouted, registers })
-  const transitions = new Counter({ ...METRICS.breakerTransitions, registers })
-  const jobs = new Counter({ ...METRICS.jobs, registers })
-  const jobSeconds = new Histogram({ ...METRICS.jobSeconds, buckets: JOB_SECONDS, registers })
-  const jobsUnlearned = new Counter({ ...METRICS.jobsUnlearned, registers })
-  const inputsRefused = new Counter({ ...METRICS.inputsRefused, registers })
-  const ignoredFields = new Counter({ ...METRICS.ignoredFields, registers })
-  const nameResolutions = new Counter({ ...METRICS.nameResolutions, registers })
-  const faults = new Counter({ ...METRICS.faults, registers })
-  const turnedAway = new Counter({ ...METRICS.turnedAway, registers })
-  const stalls = new Counter({ ...METRICS.stalls, registers })
-  const stalledSeconds = new Counter({ ...METRICS.stalledSeconds, registers })
+  const unrouted = new Counter(METRICS.unrouted, registry)
+  const transitions = new Counter(METRICS.breakerTransitions, registry)
+  const jobs = new Counter(METRICS.jobs, registry)
+  const jobSeconds = new Histogram(METRICS.jobSeconds, JOB_SECONDS, registry)
+  const jobsUnlearned = new Counter(METRICS.jobsUnlearned, registry)
+  const inputsRefused = new Counter(METRICS.inputsRefused, registry)
+  const ignoredFields = new Counter(METRICS.ignoredFields, registry)
+  const nameResolutions = new Counter(METRICS.nameResolutions, registry)
+  const faults = new Counter(METRICS.faults, registry)
+  const turnedAway = new Counter(METRICS.turnedAway, registry)
+  const stalls = new Counter(METRICS.stalls, registry)
+  const stalledSeconds = new Counter(METRICS.stalledSeconds, registry)
   // Starts at 0, so that the first fault is an increase.
   for (const where of FAULT_PLACES) faults.inc({ where }, 0)
-  const incidents = new Counter({ ...METRICS.incidents, registers })
-  const notifications = new Counter({ ...METRICS.notifications, registers })
-  const setAside = new Counter({ ...METRICS.storesSetAside, registers })
-  const clockJumps = new Counter({ ...METRICS.clockJumps, registers })
-  const spans = new Counter({ ...METRICS.spans, registers })
-  const spanExports = new Counter({ ...METRICS.spanExports, registers })
-  const storeCalls = new Counter({ ...METRICS.storeCalls, registers })
-  const storeSeconds = new Histogram({ ...METRICS.storeSeconds, buckets: SECONDS, registers })
-  const storeUp = new Gauge({ ...METRICS.storeUp, registers })
-  const fleetUp = new Gauge({ ...METRICS.fleetUp, registers })
-  const fleetPods = new Gauge({ ...METRICS.fleetPods, registers })
+  const incidents = new Counter(METRICS.incidents, registry)
+  const notifications = new Counter(METRICS.notifications, registry)
+  const setAside = new Counter(METRICS.storesSetAside, registry)
+  const clockJumps = new Counter(METRICS.clockJumps, registry)
+  const spans = new Counter(METRICS.spans, registry)
+  const spanExports = new Counter(METRICS.spanExports, registry)
+  const storeCalls = new Counter(METRICS.storeCalls, registry)
+  const storeSeconds = new Histogram(METRICS.storeSeconds, SECONDS, registry)
+  const storeUp = new Gauge(METRICS.storeUp, registry)
+  const fleetUp = new Gauge(METRICS.fleetUp, registry)
+  const fleetPods = new Gauge(METRICS.fleetPods, registry)
   // Without a fleet there is nothing to show: a 0 would read as a fleet that is down.
-  for (const one of [fleetUp, fleetPods]) one.remove()
-  const fleetCalls = new Counter({ ...METRICS.fleetCalls, registers })
-  const fleetSeconds = new Histogram({ ...METRICS.fleetSeconds, buckets: SECONDS, registers })
-  const fleetAlone = new Gauge({ ...METRICS.fleetAlone, registers })
-  const fleetFellBack = new Counter({ ...METRICS.fleetFellBack, registers })
+  for (const one of [fleetUp, fleetPods]) one.reset()
+  const fleetCalls = new Counter(METRICS.fleetCalls, registry)
+  const fleetSeconds = new Histogram(METRICS.fleetSeconds, SECONDS, registry)
+  const fleetAlone = new Gauge(METRICS.fleetAlone, registry)
+  const fleetFellBack = new Counter(METRICS.fleetFellBack, registry)
   const countReload = countReloads(registry)
 
-  const fault = () => faults.inc({ where: 'observer' })
   // biome-ignore lint/complexity/noExcessiveLinesPerFunction: one switch over the kinds of events, a few lines a case; the compiler checks that no kind is missing.
   const record = (event: Event): void => {
     switch (event.kind) {
       case 'request':
         for (const field of event.ignored) ignoredFields.inc({ field })
         if (event.ref === undefined) unrouted.inc({ reason: event.reason ?? 'none' })
-        else countRequest(routes.of(event.ref), event, scrapes)
+        else countRequest(routes.of(event.ref), event, scrapes, clock)
         return
       case 'attempt': {
         const series = routes.of(event.ref)
@@ -132,17 +135,17 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
         storeSeconds.observe({ operation: event.operation }, event.durationMs / 1000)
         return
       case 'store':
-        storeUp.set(event.isUp ? 1 : 0)
+        storeUp.set({}, event.isUp ? 1 : 0)
         return
       case 'fleet_call':
         fleetCalls.inc({ operation: event.operation, outcome: event.isDown ? 'down' : 'done' })
         fleetSeconds.observe({ operation: event.operation }, event.durationMs / 1000)
         return
       case 'fleet':
-        fleetUp.set(event.isUp ? 1 : 0)
+        fleetUp.set({}, event.isUp ? 1 : 0)
         return
       case 'fleet_pods':
-        fleetPods.set(event.pods)
+        fleetPods.set({}, event.pods)
         return
       case 'fleet_share':
         fleetAlone.set({ limit: event.key }, event.isAlone ? 1 : 0)
@@ -158,8 +161,8 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
         turnedAway.inc({ limit: event.limit })
         return
       case 'stalled':
-        stalls.inc()
-        stalledSeconds.inc(event.ms / 1000)
+        stalls.inc({})
+        stalledSeconds.inc({}, event.ms / 1000)
         return
       case 'fault':
         faults.inc({ where: event.where })
@@ -171,15 +174,17 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
         notifications.inc({ outcome: event.outcome })
         return
       case 'store_set_aside':
-        setAside.inc()
+        setAside.inc({})
         return
       case 'clock_jump':
-        clockJumps.inc()
+        clockJumps.inc({})
         return
       case 'reload':
         countReload(event)
+        // So that changing names do not add up. A request of a removed upstream that ends later counts again until the next time.
         if (event.changes.removed.length > 0)
-          forgetSeries([...routes.all, transitions, jobs, jobSeconds, jobsUnlearned], present()).catch(fault)
+          for (const metric of [...routes.all, transitions, jobs, jobSeconds, jobsUnlearned])
+            metric.keepUpstreams(present())
         return
       case 'job_created':
       case 'job_reported':
@@ -209,14 +214,17 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
   }
 }
 
-function countRequest(series: RouteSeries, event: RequestEvent, scrapes: number): void {
+function countRequest(series: RouteSeries, event: RequestEvent, scrapes: number, clock: Pick<Clock, 'wallNow'>): void {
   const headSent = event.firstByteMs !== undefined
   series
     .requests(classOf(headSent ? event.status : undefined))(event.reason ?? 'none')
     .inc()
   const seconds = event.totalMs / 1000
-  if (series.exemplars.takes(seconds, event.trace !== undefined, scrapes)) series.observeWithExemplar(seconds, event)
-  else series.requestSeconds.observe(seconds)
+  const { requestSeconds } = series
+  const bucket = requestSeconds.bucketOf(seconds)
+  if (series.exemplars.takes(bucket, event.trace !== undefined, scrapes))
+    requestSeconds.observeWithExemplar(seconds, exemplarOf(event), clock.wallNow())
+  else requestSeconds.observeIn(bucket, seconds)
   if (isOneOf(REQUEST_LIMITS, event.reason)) series.timeouts(event.reason).inc()
   if (headSent) series.firstByteSeconds.observe(event.firstByteMs / 1000)
   if (event.bytesIn > 0) series.bytesIn.inc(event.bytesIn)
@@ -233,20 +241,4 @@ function classOf(status: number | undefined): StatusClass | 'none' {
   if (status < 200) return '1xx'
   if (status < 300) return '2xx'
   return status < 400 ? '3xx' : '4xx'
-}
-
-type Series = Counter | Histogram
-
-/**
- * Removes the series of removed upstreams, so that changing names do not add up. A request of theirs that ends later counts
- * again; its series goes the next time.
- */
-async function forgetSeries(all: readonly Series[], present: ReadonlySet<string>): Promise<void> {
-  for (const series of all) {
-    const { values } = await series.get()
-    for (const { labels } of values) {
-      const { le: _, ...own }: Readonly<Record<string, string | number | undefined>> = labels
-      if (own.upstream !== undefined && !present.has(String(own.upstream))) series.remove(own)
-    }
-  }
 }

@@ -1,36 +1,33 @@
-import { Gauge, type OpenMetricsContentType, type PrometheusContentType, type Registry } from 'prom-client'
 import type { BreakerState, Snapshot, UpstreamSnapshot } from '../../events.ts'
 import { METRICS } from './metric-table.ts'
-
-export type AnyRegistry = Registry<PrometheusContentType | OpenMetricsContentType>
+import { Gauge, type Registry } from './series.ts'
 
 const STATE_VALUES: Readonly<Record<BreakerState, number>> = { closed: 0, 'half-open': 1, open: 2 }
 
 /** Sets every gauge again, so that removed upstreams leave no series. */
-export function createGauges(registry: AnyRegistry): (snapshot: Snapshot) => void {
-  const registers = [registry]
+export function createGauges(registry: Registry): (snapshot: Snapshot) => void {
   const byUpstream = {
-    inFlight: new Gauge({ ...METRICS.inFlight, registers }),
-    queued: new Gauge({ ...METRICS.queued, registers }),
-    limit: new Gauge({ ...METRICS.concurrencyLimit, registers }),
-    slowdown: new Gauge({ ...METRICS.slowdown, registers }),
-    held: new Gauge({ ...METRICS.held, registers }),
-    connections: new Gauge({ ...METRICS.connections, registers }),
-    retryBudget: new Gauge({ ...METRICS.retryBudget, registers }),
+    inFlight: new Gauge(METRICS.inFlight, registry),
+    queued: new Gauge(METRICS.queued, registry),
+    limit: new Gauge(METRICS.concurrencyLimit, registry),
+    slowdown: new Gauge(METRICS.slowdown, registry),
+    held: new Gauge(METRICS.held, registry),
+    connections: new Gauge(METRICS.connections, registry),
+    retryBudget: new Gauge(METRICS.retryBudget, registry),
   }
   const byLimit = {
-    inUse: new Gauge({ ...METRICS.sharedInUse, registers }),
-    queued: new Gauge({ ...METRICS.sharedQueued, registers }),
-    max: new Gauge({ ...METRICS.sharedMax, registers }),
+    inUse: new Gauge(METRICS.sharedInUse, registry),
+    queued: new Gauge(METRICS.sharedQueued, registry),
+    max: new Gauge(METRICS.sharedMax, registry),
   }
-  const breakersForced = new Gauge({ ...METRICS.breakersForced, registers })
-  const breakerState = new Gauge({ ...METRICS.breakerState, registers })
-  const endpointState = new Gauge({ ...METRICS.endpointState, registers })
-  const endpointInFlight = new Gauge({ ...METRICS.endpointInFlight, registers })
-  const available = new Gauge({ ...METRICS.endpointsAvailable, registers })
-  const endpoints = new Gauge({ ...METRICS.endpoints, registers })
-  const clientConnections = new Gauge({ ...METRICS.clientConnections, registers })
-  const bodiesKept = new Gauge({ ...METRICS.bodiesKept, registers })
+  const breakersForced = new Gauge(METRICS.breakersForced, registry)
+  const breakerState = new Gauge(METRICS.breakerState, registry)
+  const endpointState = new Gauge(METRICS.endpointState, registry)
+  const endpointInFlight = new Gauge(METRICS.endpointInFlight, registry)
+  const available = new Gauge(METRICS.endpointsAvailable, registry)
+  const endpoints = new Gauge(METRICS.endpoints, registry)
+  const clientConnections = new Gauge(METRICS.clientConnections, registry)
+  const bodiesKept = new Gauge(METRICS.bodiesKept, registry)
   const ofEndpoints = [endpointState, endpointInFlight, available, endpoints]
   const all = [
     ...Object.values(byUpstream),

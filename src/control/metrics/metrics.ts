@@ -1,10 +1,12 @@
 /** Exposes the metrics as Prometheus text (version 0.0.4) or OpenMetrics (1.0). */
 
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import type { Clock } from '../../clock.ts'
 import type { Event, Snapshot } from '../../events.ts'
 import { createCounts } from './counts.ts'
-import { type AnyRegistry, createGauges } from './gauges.ts'
+import { createGauges } from './gauges.ts'
 import { METRICS } from './metric-table.ts'
+import type { ProcessMetrics } from './process-metrics.ts'
+import { Gauge, Registry } from './series.ts'
 
 export type Metrics = {
   /** Takes one event; neither throws nor waits. */
@@ -16,28 +18,31 @@ export type Metrics = {
   scrape(accept: string): Promise<{ readonly body: string; readonly contentType: string }>
 }
 
+const PROMETHEUS = 'text/plain; version=0.0.4; charset=utf-8'
+const OPEN_METRICS = 'application/openmetrics-text; version=1.0.0; charset=utf-8'
+
 /** @param snapshot of the data plane, read at each scrape so that no gauge lags. */
-export function createMetrics(about: { service: string; version: string }, snapshot: () => Snapshot): Metrics {
-  const registry: AnyRegistry = new Registry()
-  // prom-client keeps exemplars for OpenMetrics only.
-  registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE)
-  collectDefaultMetrics({ register: registry, prefix: 'breakwater_' })
-  const counts = createCounts(registry, () => new Set(snapshot().upstreams.map(({ name }) => name)))
+export function createMetrics(
+  about: { service: string; version: string },
+  snapshot: () => Snapshot,
+  clock: Pick<Clock, 'wallNow'>,
+): Metrics {
+  const registry = new Registry()
+  const counts = createCounts(registry, () => new Set(snapshot().upstreams.map(({ name }) => name)), clock)
   const show = createGauges(registry)
-  new Gauge({ ...METRICS.buildInfo, registers: [registry] }).set({ ...about, node: process.versions.node }, 1)
-  const names = registry.getMetricsAsArray().map((metric) => ({ metric, name: metric.name }))
+  new Gauge(METRICS.buildInfo, registry).set({ ...about, node: process.versions.node }, 1)
+  let ofProcess: Promise<ProcessMetrics> | undefined
   const write = async (accept: string) => {
     const isOpen = accept.includes('application/openmetrics-text')
-    registry.setContentType(isOpen ? Registry.OPENMETRICS_CONTENT_TYPE : Registry.PROMETHEUS_CONTENT_TYPE)
+    // A sidecar that nobody scrapes does without prom-client, which is a tenth of the code.
+    ofProcess ??= import('./process-metrics.ts').then(({ processMetrics }) => processMetrics('breakwater_'))
+    const theirs = await (await ofProcess).text(isOpen)
     show(snapshot())
-    // prom-client writes Nan, which strict parsers refuse, for a mean of no samples.
-    const body = (await registry.metrics()).replaceAll(' Nan\n', ' NaN\n')
+    const own = registry.text(isOpen)
     counts.scraped()
-    // For OpenMetrics prom-client removes `_total` from its counters' names permanently. The text format needs it.
-    for (const { metric, name } of names) metric.name = name
-    return { body, contentType: registry.contentType }
+    return { body: own + (isOpen ? '' : '\n') + theirs, contentType: isOpen ? OPEN_METRICS : PROMETHEUS }
   }
-  // The registry has one content type at a time, so scrapes take turns.
+  // prom-client has one content type at a time, so scrapes take turns.
   let last: Promise<unknown> = Promise.resolve()
   return {
     record: counts.record,

@@ -1,47 +1,37 @@
-import { Counter, Histogram } from 'prom-client'
-import type { RequestEvent, RouteRef } from '../../events.ts'
-import { Exemplars, exemplarOf } from './exemplars.ts'
-import type { AnyRegistry } from './gauges.ts'
+import type { RouteRef } from '../../events.ts'
+import { Exemplars } from './exemplars.ts'
 import { METRICS, SECONDS } from './metric-table.ts'
+import { Counter, Histogram, type Registry } from './series.ts'
 
 /** Series of one route with bound labels: recording an event makes no string and no object. */
 export type RouteSeries = ReturnType<ReturnType<typeof createRouteSeries>['of']>
 
 /** Binds the labels of a route at its first event. */
-// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a table of series, one line each.
-export function createRouteSeries(registry: AnyRegistry) {
-  const registers = [registry]
-  const requests = new Counter({ ...METRICS.requests, registers })
-  const requestSeconds = new Histogram<'upstream' | 'route' | 'request_id' | 'trace_id'>({
-    ...METRICS.requestSeconds,
-    buckets: SECONDS,
-    enableExemplars: true,
-    registers,
-  })
-  const resumes = new Counter({ ...METRICS.resumes, registers })
-  const jobsSeen = new Counter({ ...METRICS.jobsSeen, registers })
-  const shared = new Counter({ ...METRICS.shared, registers })
-  const hedges = new Counter({ ...METRICS.hedges, registers })
-  const timeouts = new Counter({ ...METRICS.timeouts, registers })
-  const computedSeconds = new Histogram({ ...METRICS.computedSeconds, buckets: SECONDS, registers })
-  const firstByteSeconds = new Histogram({ ...METRICS.firstByteSeconds, buckets: SECONDS, registers })
-  const bodyBytes = new Counter({ ...METRICS.bodyBytes, registers })
-  const attempts = new Counter({ ...METRICS.attempts, registers })
-  const attemptSeconds = new Histogram({ ...METRICS.attemptSeconds, buckets: SECONDS, registers })
-  const retries = new Counter({ ...METRICS.retries, registers })
-  const retriesDenied = new Counter({ ...METRICS.retriesDenied, registers })
-  const bodyFailures = new Counter({ ...METRICS.bodyFailures, registers })
-  const bodiesUnkept = new Counter({ ...METRICS.bodiesUnkept, registers })
-  const staleConnections = new Counter({ ...METRICS.staleConnections, registers })
+export function createRouteSeries(registry: Registry) {
+  const requests = new Counter(METRICS.requests, registry)
+  const requestSeconds = new Histogram(METRICS.requestSeconds, SECONDS, registry)
+  const resumes = new Counter(METRICS.resumes, registry)
+  const jobsSeen = new Counter(METRICS.jobsSeen, registry)
+  const shared = new Counter(METRICS.shared, registry)
+  const hedges = new Counter(METRICS.hedges, registry)
+  const timeouts = new Counter(METRICS.timeouts, registry)
+  const computedSeconds = new Histogram(METRICS.computedSeconds, SECONDS, registry)
+  const firstByteSeconds = new Histogram(METRICS.firstByteSeconds, SECONDS, registry)
+  const bodyBytes = new Counter(METRICS.bodyBytes, registry)
+  const attempts = new Counter(METRICS.attempts, registry)
+  const attemptSeconds = new Histogram(METRICS.attemptSeconds, SECONDS, registry)
+  const retries = new Counter(METRICS.retries, registry)
+  const retriesDenied = new Counter(METRICS.retriesDenied, registry)
+  const bodyFailures = new Counter(METRICS.bodyFailures, registry)
+  const bodiesUnkept = new Counter(METRICS.bodiesUnkept, registry)
+  const staleConnections = new Counter(METRICS.staleConnections, registry)
 
   const bind = ({ upstream, route }: RouteRef) => ({
     requests: lazily((statusClass) =>
       lazily((reason) => requests.labels({ upstream, route, class: statusClass, reason })),
     ),
-    exemplars: new Exemplars(SECONDS),
+    exemplars: new Exemplars(SECONDS.length + 1),
     requestSeconds: requestSeconds.labels({ upstream, route }),
-    observeWithExemplar: (value: number, event: RequestEvent) =>
-      requestSeconds.observe({ labels: { upstream, route }, value, exemplarLabels: exemplarOf(event) }),
     resumes: lazily((outcome) => resumes.labels({ upstream, route, outcome })),
     shared: lazily((by) => shared.labels({ upstream, route, by })),
     hedges: lazily((outcome) => hedges.labels({ upstream, route, outcome })),

@@ -122,7 +122,8 @@ class Attempt implements CallWatch {
     this.#enteredAt = this.#deps.clock.now()
     const isUpload = phase === 'sending' && this.#exchange.body !== undefined
     this.#untaken = isUpload ? new Untaken(() => this.#call?.untaken() ?? 0, this.#enteredAt) : undefined
-    this.#since()
+    this.#phaseSince = this.#enteredAt
+    this.#stalledBefore = this.#deps.clock.stalledMs()
     if (this.#call !== undefined) this.#watchdog.watch()
   }
 
@@ -193,11 +194,19 @@ class Attempt implements CallWatch {
     const now = this.#deps.clock.now()
     const durationMs = now - this.#startedAt
     const { route: ref } = this.#exchange
-    const [startedAt, endpoint, span] = [this.#startedAt, this.#endpoint, this.#span]
     const headMs = this.#phase === 'waiting' ? now - this.#phaseSince - this.#stalledMs() : undefined
     if (headMs !== undefined) this.#exchange.headMs = headMs
     const outcome = status ?? reason ?? 'internal'
-    remember(this.#exchange, { startedAt, ms: durationMs, headMs, outcome, early, endpoint, job: undefined, span })
+    remember(this.#exchange, {
+      startedAt: this.#startedAt,
+      ms: durationMs,
+      headMs,
+      outcome,
+      early,
+      endpoint: this.#endpoint,
+      job: undefined,
+      span: this.#span,
+    })
     this.#deps.emit({ kind: 'attempt', ref, status, reason, durationMs, connectMs: this.#connectMs })
   }
 }

@@ -2,12 +2,23 @@ import { ProxyError } from '../../errors.ts'
 import type { Timer } from '../../clock.ts'
 import { writtenMs } from '../../config/kinds/units.ts'
 import { callEach } from '../call-each.ts'
-import { admit, admits, type Circuit, force, noticeHalfOpen, type Permit, refuses, type Transition } from './circuit.ts'
+import {
+  admit,
+  admits,
+  type Circuit,
+  force,
+  isPlain,
+  noticeHalfOpen,
+  type Permit,
+  refuses,
+  type Transition,
+} from './circuit.ts'
 import { type Held, hold } from './forced.ts'
 import { watchJob } from '../failure-when/report.ts'
 import type { JobWatch } from '../failure-when/rule.ts'
 import type { BreakerOrder, Trace } from '../../events.ts'
-import type { Exchange, Layer, Reply } from '../exchange.ts'
+import type { Exchange, Reply } from '../exchange.ts'
+import type { Gate } from '../gate.ts'
 import type { Deps } from '../../deps.ts'
 import { answered, brokeOff, noticeSlow, settle, settleJob, type Verdict } from './settle.ts'
 import { tellPeers } from './peers.ts'
@@ -35,6 +46,7 @@ export type Breaker = {
  * When all endpoints are down, no call is sent: more requests would not help the upstream.
  */
 export function refusalOf(breakers: readonly Breaker[], deps: Deps): ProxyError | undefined {
+  for (const { circuit, settings } of breakers) if (isPlain(circuit) && !settings.slowCalls) return undefined
   const now = deps.clock.now()
   for (const breaker of breakers) {
     lookForSlow(breaker, now, deps)
@@ -83,31 +95,33 @@ const AUTOMATIC: BreakerOrder = { mode: 'auto', reason: undefined, by: undefined
  * succeeds with its response head, another call once its body is whole. A probe holds its slot no longer than the attempt's
  * timeout, nor than the longest open time: an upstream that hangs gets as many calls as one that refuses them.
  */
-export const breaking =
-  (breaker: Breaker, deps: Deps): Layer =>
-  (next) =>
-  async (exchange) => {
-    const { trace } = exchange
-    const permit = enter(breaker, exchange, deps)
-    const isProbe = breaker.circuit.tripped
-    try {
-      const reply = await next(exchange)
-      leaveAtHead(breaker, permit, deps)
-      if (exchange.jobs !== undefined) watch(breaker, permit, exchange.jobs, reply, exchange, deps)
-      const verdict = verdictOnHead(reply, exchange, breaker.settings, deps.clock.wallNow())
-      if (verdict !== undefined) conclude(breaker, permit, verdict, trace, deps, String(reply.status))
-      else if (isProbe) concludeProbe(breaker, permit, reply, trace, deps)
-      else reply.onClosed((end) => conclude(breaker, permit, verdictOnBody(end), trace, deps, end))
-      return reply
-    } catch (error) {
-      const verdict = verdictOnError(error, exchange, breaker.settings, deps.clock.now())
-      conclude(breaker, permit, verdict, trace, deps, error instanceof ProxyError ? error.code : '')
-      throw error
-    }
-  }
+export const breaking = (breaker: Breaker, deps: Deps): Gate => ({
+  enter: (exchange) => {
+    exchange.permit = enter(breaker, exchange, deps)
+    exchange.isProbe = breaker.circuit.tripped
+    return undefined
+  },
+  replied: (exchange, reply) => {
+    const { trace, permit, isProbe } = exchange
+    if (permit === undefined) return
+    leaveAtHead(breaker, permit, deps)
+    if (exchange.jobs !== undefined) watch(breaker, permit, exchange.jobs, reply, exchange, deps)
+    const verdict = verdictOnHead(reply, exchange, breaker.settings, deps.clock)
+    if (verdict !== undefined) conclude(breaker, permit, verdict, trace, deps, String(reply.status))
+    else if (isProbe) concludeProbe(breaker, permit, reply, trace, deps)
+    else reply.onClosed((end) => conclude(breaker, permit, verdictOnBody(end), trace, deps, end))
+  },
+  failed: (exchange, error) => {
+    const { trace, permit } = exchange
+    if (permit === undefined) return false
+    const verdict = verdictOnError(error, exchange, breaker.settings, deps.clock.now())
+    conclude(breaker, permit, verdict, trace, deps, error instanceof ProxyError ? error.code : '')
+    return false
+  },
+})
 
 function enter(breaker: Breaker, exchange: Exchange, deps: Deps): Permit {
-  const { group, timeouts, trace, onAdmitted } = exchange
+  const { group, timeouts, trace, entry } = exchange
   const now = deps.clock.now()
   lookForSlow(breaker, now, deps)
   const call = {
@@ -117,7 +131,7 @@ function enter(breaker: Breaker, exchange: Exchange, deps: Deps): Permit {
   }
   const permit = admit(breaker.circuit, now, call, breaker.settings)
   if (permit === undefined) throw rejection(breaker, now)
-  onAdmitted?.()
+  entry?.close()
   publish(breaker, noticeHalfOpen(breaker.circuit, now), deps, trace)
   return permit
 }

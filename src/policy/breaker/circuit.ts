@@ -112,6 +112,9 @@ export function stateOf(circuit: Circuit, now: number): BreakerState {
   return now < circuit.halfOpenAt ? 'open' : 'half-open'
 }
 
+/** Whether the circuit is closed whatever the time, and counts its calls. */
+export const isPlain = ({ mode, tripped }: Circuit): boolean => mode === 'auto' && !tripped
+
 /** Whether every call is rejected until `halfOpenAt` or an operator's change. */
 export const refuses = (circuit: Circuit, now: number): boolean =>
   circuit.mode !== 'observe' && stateOf(circuit, now) === 'open'
@@ -167,11 +170,11 @@ export function admit(
   settings: CircuitSettings,
 ): Permit | undefined {
   if (!admits(circuit, now, settings)) return undefined
-  const call = { group, admittedAt: now, stalledMs }
-  const isCounted = circuit.mode !== 'forced-closed' && isRegular(circuit, now, settings)
-  if (!isCounted) return { ...call, generation: UNCOUNTED, leaseUntil: now, settled: true }
-  const leaseUntil = circuit.tripped ? now + leaseMs : Number.POSITIVE_INFINITY
-  const permit: Permit = { ...call, generation: circuit.generation, leaseUntil, settled: false }
+  const isCounted = isPlain(circuit) || (circuit.mode !== 'forced-closed' && isRegular(circuit, now, settings))
+  const leaseUntil = isCounted ? (circuit.tripped ? now + leaseMs : Number.POSITIVE_INFINITY) : now
+  const generation = isCounted ? circuit.generation : UNCOUNTED
+  const permit: Permit = { group, admittedAt: now, stalledMs, generation, leaseUntil, settled: !isCounted }
+  if (!isCounted) return permit
   if (circuit.tripped) {
     circuit.probes = circuit.probes.filter((probe) => probe.leaseUntil > now)
     circuit.probes.push(permit)

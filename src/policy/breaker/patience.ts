@@ -2,21 +2,22 @@ import type { Timer } from '../../clock.ts'
 import { callEach } from '../call-each.ts'
 import { ProxyError } from '../../errors.ts'
 import type { Deps } from '../../deps.ts'
-import type { Exchange, Layer } from '../exchange.ts'
+import type { Exchange } from '../exchange.ts'
+import type { Gate } from '../gate.ts'
 import { usefulUntil } from '../paths/useful.ts'
 import { type Place, waitInLine } from '../shared/line.ts'
 import { type Breaker, rejectionOf } from './breaker.ts'
-import { admits, freeProbes, hasten, stateOf } from './circuit.ts'
+import { admits, freeProbes, hasten, isPlain, stateOf } from './circuit.ts'
 
 /** Calls that wait until a breaker of their route admits them, in order of arrival. */
-export type Gate = {
+export type Line = {
   readonly waiting: Place[]
   /** Calls that were let go and have not reached their breaker yet. */
   entering: number
   timer: Timer | undefined
 }
 
-export const freshGate = (): Gate => ({ waiting: [], entering: 0, timer: undefined })
+export const freshLine = (): Line => ({ waiting: [], entering: 0, timer: undefined })
 
 export type PatienceRules = {
   /** Longest wait of one request for open breakers, all its waits together. */
@@ -31,49 +32,57 @@ export type PatienceRules = {
  * it admits probes, first those of paths that did not fail; the rest goes once it is closed. A short outage is not seen at all,
  * a long one costs a caller no more than `patience`.
  */
-export const patient =
-  (rules: PatienceRules, breakers: readonly Breaker[], gate: Gate, deps: Deps): Layer =>
-  (next) =>
-  async (exchange) => {
-    let refusedAt = Number.NEGATIVE_INFINITY
-    for (;;) {
-      if (gate.waiting.length > 0 || roomFor(breakers, gate, deps) <= 0) {
-        await turn(rules, breakers, gate, exchange, deps)
-      }
-      const leave = enter(exchange, breakers, gate, deps)
-      try {
-        return await next(exchange)
-      } catch (error) {
-        // Another call took the slot for the probe, or the breaker opened while this one waited for something else.
-        const now = deps.clock.now()
-        const mayWait = error instanceof ProxyError && error.code === 'breaker_open' && refusedAt < now
-        if (!mayWait) throw error
-        refusedAt = now
-      } finally {
-        leave()
-      }
+export const patient = (rules: PatienceRules, breakers: readonly Breaker[], line: Line, deps: Deps): Gate => ({
+  enter: (exchange) => {
+    if (line.waiting.length === 0 && roomFor(breakers, line, deps) > 0) {
+      exchange.entry = new Entry(line)
+      return undefined
     }
+    return turn(rules, breakers, line, exchange, deps)
+  },
+  replied: (exchange) => {
+    exchange.refusedAt = Number.NEGATIVE_INFINITY
+    leave(exchange, breakers, line, deps)
+  },
+  failed: (exchange, error) => {
+    leave(exchange, breakers, line, deps)
+    // Another call took the slot for the probe, or the breaker opened while this one waited for something else.
+    const isRefused = error instanceof ProxyError && error.code === 'breaker_open'
+    const now = isRefused ? deps.clock.now() : Number.NEGATIVE_INFINITY
+    const mayWait = exchange.refusedAt < now
+    exchange.refusedAt = mayWait ? now : Number.NEGATIVE_INFINITY
+    return mayWait
+  },
+})
+
+/** A call that was let go, until its breaker has admitted it or the call is over. */
+class Entry {
+  readonly #line: Line
+  isOpen = true
+
+  constructor(line: Line) {
+    this.#line = line
+    line.entering += 1
   }
 
-/** Counts a call as entering until its breaker has admitted it, or the call is over. */
-function enter(exchange: Exchange, breakers: readonly Breaker[], gate: Gate, deps: Deps): () => void {
-  gate.entering += 1
-  let isEntering = true
-  const entered = () => {
-    if (isEntering) gate.entering -= 1
-    isEntering = false
-  }
-  exchange.onAdmitted = entered
-  return () => {
-    const wasEntering = isEntering
-    entered()
-    exchange.onAdmitted = undefined
-    if (wasEntering && gate.waiting.length > 0) letGo(breakers, gate, deps)
+  close(): void {
+    if (this.isOpen) this.#line.entering -= 1
+    this.isOpen = false
   }
 }
 
+function leave(exchange: Exchange, breakers: readonly Breaker[], line: Line, deps: Deps): void {
+  const { entry } = exchange
+  if (entry === undefined) return
+  const wasEntering = entry.isOpen
+  entry.close()
+  exchange.entry = undefined
+  if (wasEntering && line.waiting.length > 0) letGo(breakers, line, deps)
+}
+
 /** Number of calls that the breakers would admit now. Infinity when one of them is closed. */
-function roomFor(breakers: readonly Breaker[], gate: Gate, { clock }: Deps): number {
+function roomFor(breakers: readonly Breaker[], line: Line, { clock }: Deps): number {
+  for (const { circuit } of breakers) if (isPlain(circuit)) return Number.POSITIVE_INFINITY
   const now = clock.now()
   let probes = 0
   for (const { circuit, settings } of breakers) {
@@ -81,14 +90,14 @@ function roomFor(breakers: readonly Breaker[], gate: Gate, { clock }: Deps): num
     if (isHalfOpen) probes += freeProbes(circuit, now, settings)
     else if (admits(circuit, now, settings)) return Number.POSITIVE_INFINITY
   }
-  return probes - gate.entering
+  return probes - line.entering
 }
 
-/** @throws ProxyError when the wait would be too long. */
-async function turn(
+/** @throws ProxyError when the wait would be too long: at once, since most refusals are of an open breaker. */
+function turn(
   { patienceMs, queue }: PatienceRules,
   breakers: readonly Breaker[],
-  gate: Gate,
+  line: Line,
   exchange: Exchange,
   deps: Deps,
 ): Promise<void> {
@@ -100,17 +109,20 @@ async function turn(
   const opensAt = halfOpenAt(breakers, since)
   if (opensAt > untilAt && opensAt <= patienceAt) hastenAll(breakers)
   const isForced = breakers.every(({ circuit }) => circuit.mode === 'forced-open')
-  if (isForced || halfOpenAt(breakers, since) > untilAt || untilAt <= since || gate.waiting.length >= queue)
+  if (isForced || halfOpenAt(breakers, since) > untilAt || untilAt <= since || line.waiting.length >= queue)
     throw rejectionOf(breakers, deps, bound)
   const late = () => rejectionOf(breakers, deps, bound)
-  const waited = waitInLine(gate.waiting, exchange, { as: 'breakerMs', untilAt: () => untilAt, late }, clock)
-  if (gate.waiting.length === 1) listen(breakers, gate, deps)
-  try {
-    await waited
-  } catch (error) {
-    if (exchange.client.gone) hastenAll(breakers)
-    throw error
-  }
+  const waited = waitInLine(line.waiting, exchange, { as: 'breakerMs', untilAt: () => untilAt, late }, clock)
+  if (line.waiting.length === 1) listen(breakers, line, deps)
+  return waited.then(
+    () => {
+      exchange.entry = new Entry(line)
+    },
+    (error: unknown) => {
+      if (exchange.client.gone) hastenAll(breakers)
+      throw error
+    },
+  )
 }
 
 /** Shortens the open time to what the clients' own patience can bear: one of them has left, or would have to. */
@@ -122,20 +134,20 @@ function hastenAll(breakers: readonly Breaker[]): void {
 }
 
 /** Looks at the breakers until nobody waits. */
-function listen(breakers: readonly Breaker[], gate: Gate, deps: Deps): void {
+function listen(breakers: readonly Breaker[], line: Line, deps: Deps): void {
   const onChange = () => {
-    letGo(breakers, gate, deps)
-    if (gate.waiting.length > 0) return arm()
+    letGo(breakers, line, deps)
+    if (line.waiting.length > 0) return arm()
     for (const breaker of breakers) breaker.onChange.delete(onChange)
-    if (gate.timer !== undefined) deps.clock.cancel(gate.timer)
-    gate.timer = undefined
+    if (line.timer !== undefined) deps.clock.cancel(line.timer)
+    line.timer = undefined
   }
   const arm = () => {
-    if (gate.timer !== undefined) deps.clock.cancel(gate.timer)
+    if (line.timer !== undefined) deps.clock.cancel(line.timer)
     const now = deps.clock.now()
     // Half open with all slots taken: the end of a probe, or of its lease, makes room.
     const inMs = Math.max(halfOpenAt(breakers, now) - now, LOOK_AGAIN_MS)
-    gate.timer = deps.clock.after(inMs, onChange)
+    line.timer = deps.clock.after(inMs, onChange)
   }
   for (const breaker of breakers) breaker.onChange.add(onChange)
   arm()
@@ -145,12 +157,12 @@ function listen(breakers: readonly Breaker[], gate: Gate, deps: Deps): void {
 const LOOK_AGAIN_MS = 50
 
 /** Lets as many waiters go as the breakers admit. */
-function letGo(breakers: readonly Breaker[], gate: Gate, deps: Deps): void {
-  let room = roomFor(breakers, gate, deps)
-  for (; room > 0 && gate.waiting.length > 0; room -= 1) {
+function letGo(breakers: readonly Breaker[], line: Line, deps: Deps): void {
+  let room = roomFor(breakers, line, deps)
+  for (; room > 0 && line.waiting.length > 0; room -= 1) {
     const isFailing = ({ exchange }: Place) => breakers.some(({ circuit }) => circuit.failing.has(exchange.group.key))
-    const at = room === Number.POSITIVE_INFINITY ? 0 : gate.waiting.findIndex((waiter) => !isFailing(waiter))
-    const [waiter] = gate.waiting.splice(Math.max(0, at), 1)
+    const at = room === Number.POSITIVE_INFINITY ? 0 : line.waiting.findIndex((waiter) => !isFailing(waiter))
+    const [waiter] = line.waiting.splice(Math.max(0, at), 1)
     waiter?.go()
   }
 }

@@ -8,30 +8,30 @@ import { breakerAt, breakersAt, type BreakerState, breakersState, ownBreaker } f
 import { probesInFlight, stateOf } from './circuit.ts'
 import type { PeerNews } from '../../peers.ts'
 import { explainBreaker } from './explain.ts'
-import { freshGate, type Gate, patient } from './patience.ts'
+import { freshLine, type Line, patient } from './patience.ts'
 import { hearBreaker } from './peers.ts'
 import { BREAKER, longestOpenMs, type RouteBreaker, type UpstreamBreaker } from './settings.ts'
 import { BREAKER_WARNINGS } from './warnings.ts'
 
 type State = BreakerState['state']
 
-type PatientPlace = Place<RouteBreaker, UpstreamBreaker & ConcurrencySettings, State & GatesState>
-type GatesState = { readonly gates: Map<string, Gate> }
+type PatientPlace = Place<RouteBreaker, UpstreamBreaker & ConcurrencySettings, State & LinesState>
+type LinesState = { readonly lines: Map<string, Line> }
 
 /** Makes calls wait for an open breaker. */
 export const patiencePolicy = {
   name: 'patience',
   settings: NO_SETTINGS,
   // Calls wait for the breakers of the generation that they began in.
-  state: { upstream: { gates: { prepare: (): GatesState['gates'] => new Map() } } },
-  layer: (place: PatientPlace) => {
+  state: { upstream: { lines: { prepare: (): LinesState['lines'] => new Map() } } },
+  gate: (place: PatientPlace) => {
     const { patienceMs } = place.route.breaker ?? place.upstream.breaker
     if (patienceMs === 0) return undefined
     const rules = { patienceMs, queue: place.upstream.concurrency.queue }
-    return patient(rules, breakersAt(place), gateOf(place), place.deps)
+    return patient(rules, breakersAt(place), lineOf(place), place.deps)
   },
-  snapshot: ({ state: { gates } }: Standing<unknown, GatesState>) => ({
-    queued: [...gates.values()].reduce((sum, { waiting }) => sum + waiting.length, 0),
+  snapshot: ({ state: { lines } }: Standing<unknown, LinesState>) => ({
+    queued: [...lines.values()].reduce((sum, { waiting }) => sum + waiting.length, 0),
   }),
   explain: ({ route, upstream, part }: ExplainScope<RouteBreaker, UpstreamBreaker>) => {
     const { patienceMs } = route.breaker ?? upstream.breaker
@@ -44,11 +44,11 @@ export const patiencePolicy = {
 }
 
 /** Routes that share the upstream's breakers wait in one line. */
-function gateOf({ match, route, state: { gates } }: PatientPlace): Gate {
+function lineOf({ match, route, state: { lines } }: PatientPlace): Line {
   const owner = route.breaker === undefined ? '' : match
-  const gate = gates.get(owner) ?? freshGate()
-  gates.set(owner, gate)
-  return gate
+  const line = lines.get(owner) ?? freshLine()
+  lines.set(owner, line)
+  return line
 }
 
 export const breakerPolicy = {
@@ -56,7 +56,7 @@ export const breakerPolicy = {
   settings: BREAKER,
   separate: ['breaker'],
   state: { upstream: { breakers: breakersState } },
-  endpointLayer: (place: Place<RouteBreaker, unknown, State>, { origin }: EndpointPlace) =>
+  endpointGate: (place: Place<RouteBreaker, unknown, State>, { origin }: EndpointPlace) =>
     breaking(breakerAt(place, origin), place.deps),
   hear: ({ state, deps }: Standing<unknown, State>, name: string, news: PeerNews) => {
     if (news.kind !== 'breaker' || news.upstream !== name) return

@@ -1,5 +1,6 @@
 /** Judges the upstream by the end of an attempt. */
 
+import type { Clock } from '../../clock.ts'
 import { type FaultCode, faultOf, isDeadline, ProxyError } from '../../errors.ts'
 import type { BodyEnd } from '../../events.ts'
 import type { Exchange, Reply } from '../exchange.ts'
@@ -30,10 +31,10 @@ export function verdictOnHead(
   { status, headers }: Reply,
   exchange: Exchange,
   settings: BreakerRules,
-  wallNow: number,
+  clock: Pick<Clock, 'wallNow'>,
 ): Verdict | undefined {
   if (settings.failureStatuses.has(status)) {
-    const askedMs = status === 503 ? retryAfterMs(headers, wallNow) : 0
+    const askedMs = status === 503 ? retryAfterMs(headers, clock.wallNow()) : 0
     if (askedMs > 0 && askedMs <= settings.openForMaxMs) return 'neutral'
     const { jobs } = exchange
     const id = jobs?.idOf?.(exchange, undefined)

@@ -17,7 +17,7 @@ export const concurrencyPolicy = {
   name: 'concurrency',
   settings: CONCURRENCY,
   state: { upstream: { concurrency: concurrencyState } },
-  layer: (place: Place<BreakerState['route'], ConcurrencySettings, State & BreakerState['state']>) =>
+  gate: (place: Place<BreakerState['route'], ConcurrencySettings, State & BreakerState['state']>) =>
     limit(limitOf(place.upstream), place.state.concurrency.slots, refusalAt(place), place.deps),
   snapshot: ({ state: { concurrency } }: Standing<unknown, State>) => ({
     inFlight: concurrency.slots.inUse,

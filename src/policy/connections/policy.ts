@@ -40,7 +40,7 @@ export const connectionsPolicy = {
   /**
    * An attempt waits for a connection as long as an exchange waits for its slot. The concurrency limit bounds how many wait.
    */
-  endpointLayer: (
+  endpointGate: (
     place: Place<BreakerState['route'], ConcurrencySettings, BreakerState['state'], State>,
     endpoint: EndpointPlace<State>,
   ) => {

@@ -4,7 +4,8 @@ import { type Report, isSuccess } from '../../job/condition.ts'
 import type { IdInValue } from '../../job/id.ts'
 import { pointed } from '../../job/pointer.ts'
 import type { ReadId } from '../../job/match.ts'
-import type { Exchange, Layer, Reply } from '../exchange.ts'
+import type { Exchange, Reply } from '../exchange.ts'
+import type { Gate } from '../gate.ts'
 import { type BodyReport, reportOf, watchReport } from '../failure-when/report.ts'
 import { type StandingRule, standingOf } from './standing.ts'
 
@@ -31,14 +32,11 @@ export type JobTracking = {
  * Learns the ids of new jobs, and tells what responses report of jobs. Reads a body while it streams to the client, and changes
  * and delays nothing: what it cannot read is unknown.
  */
-export const tracking =
-  (settings: JobTracking, deps: Deps): Layer =>
-  (next) =>
-  async (exchange) => {
-    const reply = await next(exchange)
+export const tracking = (settings: JobTracking, deps: Deps): Gate => ({
+  replied: (exchange, reply) => {
     if (reply.socket === undefined) new Tracked(settings, exchange, deps).look(reply)
-    return reply
-  }
+  },
+})
 
 class Tracked {
   readonly #settings: JobTracking

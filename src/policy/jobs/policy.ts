@@ -19,7 +19,7 @@ export const jobsPolicy = {
   name: 'jobs',
   settings: JOBS,
   traits: ({ match, route }: Place<Settings>, rules: TimeoutRules) => ({ jobLink: linkOf(match, route, rules) }),
-  layer: ({ match, route, deps }: Place<Settings>) => {
+  gate: ({ match, route, deps }: Place<Settings>) => {
     const { creates, job } = route
     return creates === false && job === false ? undefined : tracking(trackingOf(match, route), deps)
   },

@@ -19,7 +19,7 @@ export const limitsPolicy = {
   name: 'shared limit',
   settings: LIMITS,
   state: { service: { limits: limitsState } },
-  layer: (place: LimitedPlace) => {
+  gate: (place: LimitedPlace) => {
     const { limit: name } = place.route
     const shared = name === false ? undefined : place.state.limits.get(name)
     return shared && limit(shared.settings, shared.slots, refusalAt(place), place.deps)

@@ -1,5 +1,6 @@
 import { ProxyError } from '../../errors.ts'
 import type { Layer } from '../exchange.ts'
+import type { Gate } from '../gate.ts'
 import type { Deps } from '../../deps.ts'
 import { quantile, record } from './latencies.ts'
 import type { ObservedLength } from './settings.ts'
@@ -8,21 +9,16 @@ import type { ObservedLength } from './settings.ts'
  * Records for the group of a call's path how long its attempts wait for their response heads. An attempt that was given up as late counts with the
  * time that it waited; otherwise the observed latency could only fall. Other failures are not recorded.
  */
-export const observing =
-  (poor: ReadonlySet<number>, { clock }: Deps): Layer =>
-  (next) =>
-  async (exchange) => {
-    const { latencies } = exchange.group
-    try {
-      const reply = await next(exchange)
-      if (exchange.headMs !== undefined && !poor.has(reply.status)) record(latencies, exchange.headMs, clock.now())
-      return reply
-    } catch (error) {
-      const isLate = error instanceof ProxyError && error.code === 'attempt_timeout' && error.whose === 'upstream'
-      if (isLate && exchange.headMs !== undefined) record(latencies, exchange.headMs, clock.now())
-      throw error
-    }
-  }
+export const observing = (poor: ReadonlySet<number>, { clock }: Deps): Gate => ({
+  replied: ({ headMs, group }, reply) => {
+    if (headMs !== undefined && !poor.has(reply.status)) record(group.latencies, headMs, clock.now())
+  },
+  failed: ({ headMs, group }, error) => {
+    const isLate = error instanceof ProxyError && error.code === 'attempt_timeout' && error.whose === 'upstream'
+    if (isLate && headMs !== undefined) record(group.latencies, headMs, clock.now())
+    return false
+  },
+})
 
 /**
  * Shortens an attempt's limit to a multiple of what the route's attempts take, never above its fixed or computed limit, which

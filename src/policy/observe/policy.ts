@@ -19,5 +19,5 @@ export const observedTimeoutPolicy = {
 export const observePolicy = {
   name: 'observe',
   settings: NO_SETTINGS,
-  layer: ({ route, deps }: Place<RetrySettings>) => observing(statusesIn(route.retry.on), deps),
+  gate: ({ route, deps }: Place<RetrySettings>) => observing(statusesIn(route.retry.on), deps),
 }

@@ -7,7 +7,7 @@ import type { Timer } from '../../clock.ts'
  * grows: an upstream that has just limited its clients is not met by all of them in one moment.
  */
 export type Pause = {
-  /** Monotonic ms at which it ends; in the past without one. */
+  /** Monotonic ms at which it ends; in the past without one, and 0 when there was none. */
   untilAt: number
   readonly waiting: { readonly startedAt: number; readonly go: () => void }[]
   /** Calls of the waiters that may be without a response head at once. */

@@ -1,6 +1,7 @@
 import { callEach } from '../call-each.ts'
 import type { Deps } from '../../deps.ts'
-import type { Exchange, Layer, Reply } from '../exchange.ts'
+import type { Exchange, Reply } from '../exchange.ts'
+import type { Gate } from '../gate.ts'
 import { retryAfterMs } from '../retry/backoff.ts'
 import { waitInLine } from '../shared/line.ts'
 import type { Pause } from './pause.ts'
@@ -18,42 +19,47 @@ const STEP_MS = 250
  * it would have been: nobody is refused for it.
  * @param queue largest number of calls that wait for the end of one pause.
  */
-export const pausing =
-  (queue: number, deps: Deps): Layer =>
-  (next) =>
-  async (exchange) => {
+export const pausing = (queue: number, deps: Deps): Gate => ({
+  enter: (exchange) => {
     const { pause } = exchange.group
+    exchange.hasPaused = false
+    if (pause.untilAt === 0 && pause.waiting.length === 0) return undefined
     const now = deps.clock.now()
     const isPaused = pause.untilAt > now || pause.waiting.length > 0
+    if (!isPaused) return undefined
     const mayWait = pause.untilAt < usefulUntil(exchange, now) && pause.waiting.length < queue
-    if (!isPaused || !mayWait) return learn(exchange, await next(exchange), deps)
-    await turn(pause, exchange, deps)
-    let reply: Reply
-    try {
-      reply = await next(exchange)
-    } finally {
-      pause.underWay -= 1
-    }
+    exchange.hasPaused = mayWait
+    return mayWait ? turn(pause, exchange, deps) : undefined
+  },
+  replied: (exchange, reply) => {
+    const { pause } = exchange.group
+    if (!exchange.hasPaused) return learn(exchange, reply, deps)
+    pause.underWay -= 1
     if (reply.status < 300) pause.window += 1
     learn(exchange, reply, deps)
     proceed(pause, deps)
-    return reply
-  }
+  },
+  failed: ({ group: { pause }, hasPaused }) => {
+    if (hasPaused) pause.underWay -= 1
+    return false
+  },
+})
 
 /** Remembers a Retry-After, and forgets it once the upstream answers with success. Tells both to the fleet. */
-function learn({ group, route }: Exchange, reply: Reply, deps: Deps): Reply {
+function learn({ group, route }: Exchange, reply: Reply, deps: Deps): void {
   const { pause } = group
+  const isLimited = reply.status === 429 || reply.status === 503
+  if (!isLimited && pause.untilAt === 0) return
   const now = deps.clock.now()
   const tell = (ms: number) =>
     deps.peers?.tell({ kind: 'pause', upstream: route.upstream, group: group.key, ms: Math.ceil(ms) })
-  if (reply.status === 429 || reply.status === 503) {
+  if (isLimited) {
     const askedMs = Math.min(retryAfterMs(reply.headers, deps.clock.wallNow()), MAX_PAUSE_MS)
     if (askedMs > 0 && pauseUntil(pause, now + askedMs, deps)) tell(askedMs)
   } else if (reply.status < 300 && pause.untilAt > now) {
     endPause(pause, deps)
     tell(0)
   }
-  return reply
 }
 
 /** @returns whether the pause is longer now. */

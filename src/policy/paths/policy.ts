@@ -23,7 +23,7 @@ export const pathsPolicy = {
     groupOf: (method: string, path: string) =>
       match === NO_ROUTE ? undeclaredGroup(state.groups, method, path) : state.group,
   }),
-  layer: ({ route, upstream, deps }: Place<RetrySettings, ConcurrencySettings>) =>
+  gate: ({ route, upstream, deps }: Place<RetrySettings, ConcurrencySettings>) =>
     route.retry.respectRetryAfter ? pausing(upstream.concurrency.queue, deps) : undefined,
   hear: (
     { state, routes, deps }: Standing<unknown, UpstreamState, unknown, RouteState>,

@@ -24,5 +24,12 @@ type Timed = {
 export const usefulMs = ({ group, startedAt, deadlineAt, timeouts }: Timed, now: number): number =>
   Math.min(usualMs(group, now) ?? timeouts.usefulMs, timeouts.attemptMs, (deadlineAt - startedAt) / 2)
 
+/** Whether that moment lies before the one at which a call must be sent in order to be of use. Rarely needs the percentile. */
+export function isInTime(at: number, call: Timed, now: number): boolean {
+  const { startedAt, deadlineAt, timeouts } = call
+  const surelyUntil = deadlineAt - Math.min(timeouts.attemptMs, (deadlineAt - startedAt) / 2)
+  return at < surelyUntil || at < usefulUntil(call, now)
+}
+
 /** Monotonic ms at which a call must be sent in order to be of use. */
 export const usefulUntil = (call: Timed, now: number): number => call.deadlineAt - usefulMs(call, now)

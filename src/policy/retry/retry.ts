@@ -6,7 +6,7 @@ import { type Budget, type BudgetSettings, deposit, retriesLeft, withdraw } from
 import type { RetryDenial } from '../../events.ts'
 import { type Exchange, type Layer, type Reply, spoil } from '../exchange.ts'
 import type { Deps } from '../../deps.ts'
-import { usefulUntil } from '../paths/useful.ts'
+import { isInTime, usefulUntil } from '../paths/useful.ts'
 import { WholeReply, wholeBody } from '../whole.ts'
 import { endOf, faultIn, mayBeHeldBack } from './arrival.ts'
 
@@ -236,7 +236,7 @@ function boundOf(
   const endsAt = now + limitMs
   const hasTime = timedOut
     ? endsAt + nominalWaitMs(wait, settings.backoff) + limitMs <= exchange.deadlineAt
-    : endsAt < usefulUntil(exchange, now)
+    : isInTime(endsAt, exchange, now)
   return hasTime ? limitMs : Number.POSITIVE_INFINITY
 }
 

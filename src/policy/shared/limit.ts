@@ -1,5 +1,6 @@
 import { ProxyError } from '../../errors.ts'
-import type { Exchange, Layer, Reply } from '../exchange.ts'
+import type { Exchange } from '../exchange.ts'
+import type { Gate } from '../gate.ts'
 import { writtenMs } from '../../config/kinds/units.ts'
 import type { Deps } from '../../deps.ts'
 import { usefulUntil } from '../paths/useful.ts'
@@ -69,52 +70,50 @@ export function letIn(slots: Slots, now: number): void {
  * @param refusal rejection of an open breaker. Asked first, so that nobody queues for an upstream that is not called, and a
  * rejection costs little.
  */
-export const limit =
-  (settings: LimitSettings, slots: Slots, refusal: () => ProxyError | undefined, deps: Deps): Layer =>
-  (next) => {
-    const { permits } = slots
-    const shared = bounded(settings, slots, deps)
-    const release = () => {
-      const now = deps.clock.now()
-      slots.inUse -= 1
-      slots.isNewestFirst = isOverloaded(settings, slots, now)
-      if (permits !== undefined) freed(permits, shared, deps)
-      letIn(slots, now)
+export function limit(settings: LimitSettings, slots: Slots, refusal: () => ProxyError | undefined, deps: Deps): Gate {
+  const { permits } = slots
+  const shared = bounded(settings, slots, deps)
+  const release = () => {
+    slots.inUse -= 1
+    if (permits === undefined && slots.waiting.length === 0) {
+      slots.isNewestFirst = false
+      return
     }
-    const enter = () => {
-      slots.inUse += 1
-      if (permits !== undefined) permits.peak = Math.max(permits.peak, slots.inUse)
-    }
-    const inside = async (exchange: Exchange) => {
-      let reply: Reply
-      try {
-        reply = await next(exchange)
-      } catch (error) {
-        release()
-        throw error
-      }
-      reply.onClosed(release)
-      return reply
-    }
-    return (exchange) => {
+    const now = deps.clock.now()
+    slots.isNewestFirst = isOverloaded(settings, slots, now)
+    if (permits !== undefined) freed(permits, shared, deps)
+    letIn(slots, now)
+  }
+  const take = () => {
+    slots.inUse += 1
+    if (permits !== undefined) permits.peak = Math.max(permits.peak, slots.inUse)
+  }
+  return {
+    enter: (exchange) => {
       const refused = refusal()
-      if (refused !== undefined) return Promise.reject(refused)
+      if (refused !== undefined) throw refused
       if (slots.inUse < slots.limit) {
-        enter()
-        return inside(exchange)
+        take()
+        return undefined
       }
       const now = deps.clock.now()
       slots.isNewestFirst = isOverloaded(settings, slots, now)
       if (slots.waiting.length >= settings.queue + roomFor(slots)) {
         slots.lostAt = now
-        if (!slots.isNewestFirst) return Promise.reject(full(settings, slots))
+        if (!slots.isNewestFirst) throw full(settings, slots)
         slots.waiting.shift()?.refuse(full(settings, slots))
       }
       const waited = turn(settings, slots, exchange, deps)
       if (permits !== undefined) need(permits, shared, deps)
-      return waited.then(() => inside(exchange))
-    }
+      return waited
+    },
+    replied: (_, reply) => reply.onClosed(release),
+    failed: () => {
+      release()
+      return false
+    },
   }
+}
 
 /** Places beyond the queue for those whose question to the fleet is under way: they wait for its answer, not for a slot. */
 function roomFor({ permits, inUse, waiting }: Slots): number {

@@ -6,10 +6,11 @@ import { type BreakerState, type Event, FAULT_PLACES, type RouteRef, type Snapsh
 import { attemptEvent, breakerEvent, EMPTY, JOBS, requestEvent, SEARCH, upstreamSnapshot } from '../samples.ts'
 
 const ABOUT = { service: 'make-video', version: '0.1.0' }
+const CLOCK = { wallNow: () => 1_700_000_000_000 }
 
 /** Series and their values in a scrape after these events, without the process metrics. */
 async function scrapeOf(events: readonly Event[], snapshot: Snapshot = EMPTY): Promise<Record<string, number>> {
-  const metrics = createMetrics(ABOUT, () => snapshot)
+  const metrics = createMetrics(ABOUT, () => snapshot, CLOCK)
   for (const event of events) metrics.record(event)
   return parse((await metrics.scrape('')).body)
 }
@@ -73,7 +74,7 @@ test('durations: are in seconds; a request without a response head has no first-
 })
 
 test('scrape: an OpenMetrics scrape does not change the names of later text scrapes', async () => {
-  const metrics = createMetrics(ABOUT, () => EMPTY)
+  const metrics = createMetrics(ABOUT, () => EMPTY, CLOCK)
   metrics.record(requestEvent())
   const namesOf = ({ body }: { readonly body: string }) => body.match(/^# TYPE \S+|^[a-z_]+/gm)
   const before = namesOf(await metrics.scrape(''))
@@ -212,7 +213,7 @@ test('gauges: show the state at the scrape; a removed upstream has none', async 
       }),
     ],
   }
-  const metrics = createMetrics(ABOUT, () => now)
+  const metrics = createMetrics(ABOUT, () => now, CLOCK)
   assert.deepEqual(gauges(parse((await metrics.scrape('')).body)), {
     'breakwater_client_connections{listener="listen"}': 4,
     'breakwater_bodies_kept_bytes{place="memory"}': 10,
@@ -279,7 +280,7 @@ test('gauges: show the state at the scrape; a removed upstream has none', async 
 })
 
 test('scrape: has the type and help of exactly the metrics in METRICS, beside the process metrics', async () => {
-  const { body: text } = await createMetrics(ABOUT, () => EMPTY).scrape('')
+  const { body: text } = await createMetrics(ABOUT, () => EMPTY, CLOCK).scrape('')
   const announced = text.split('\n').filter((line) => /^# (HELP|TYPE) /.test(line) && !isProcess(line))
   const table = Object.values(METRICS).flatMap(({ name, type, help }) => [
     `# HELP ${name} ${help}`,
@@ -289,15 +290,16 @@ test('scrape: has the type and help of exactly the metrics in METRICS, beside th
 })
 
 test('scrape: has build info and the process metrics', async () => {
-  const { body: text } = await createMetrics(ABOUT, () => EMPTY).scrape('')
+  const { body: text } = await createMetrics(ABOUT, () => EMPTY, CLOCK).scrape('')
   assert.match(text, /^breakwater_build_info\{service="make-video",version="0\.1\.0",node="26\.\d+\.\d+"\} 1$/m)
   assert.match(text, /^breakwater_nodejs_eventloop_lag_p99_seconds \d/m)
   assert.match(text, /^breakwater_process_resident_memory_bytes \d/m)
 })
 
 test('scrape: fails when no snapshot can be taken', async () => {
-  const metrics = createMetrics(ABOUT, () => {
+  const noState = () => {
     throw new Error('no state')
-  })
+  }
+  const metrics = createMetrics(ABOUT, noState, CLOCK)
   await assert.rejects(metrics.scrape(''), /no state/)
 })
