@@ -21,6 +21,8 @@ export type Clock = {
   after(delayMs: number, fire: () => void): Timer
   /** Cancels a timer. Harmless when it has fired or was cancelled before. */
   cancel(timer: Timer): void
+  /** Calls `tick` soon after each second of the wall clock has ended; less often while the process is paused. @returns ends it. */
+  everySecond(tick: () => void): () => void
   /** @returns ends the watch. */
   watch(watcher: ClockWatcher): () => void
 }
@@ -38,6 +40,7 @@ const MAX_DELAY_MS = 2 ** 31 - 1
 const STALL_MS = 100
 /** Interval of a timer that notices pauses when no other timer is set, in ms. */
 const HEARTBEAT_MS = 250
+const SECOND_MS = 1_000
 
 class SystemTimer {
   readonly fire: () => void
@@ -92,6 +95,17 @@ function createSystemClock(): Clock {
   const beat = () => {
     heartbeat = after(HEARTBEAT_MS, beat)
   }
+  const everySecond = (tick: () => void) => {
+    let timer: Timer
+    const next = () => {
+      timer = after(SECOND_MS - (Date.now() % SECOND_MS), () => {
+        next()
+        tick()
+      })
+    }
+    next()
+    return () => cancel(timer)
+  }
   const watch = (watcher: ClockWatcher) => {
     watchers.add(watcher)
     if (heartbeat === undefined) beat()
@@ -108,6 +122,7 @@ function createSystemClock(): Clock {
     stalledMs: () => stalledMs,
     after,
     cancel,
+    everySecond,
     watch,
   }
 }

@@ -296,12 +296,41 @@ export type Event =
   | { readonly kind: 'few_descriptors'; readonly descriptors: number; readonly connections: number }
   /** The process was paused for that many ms. Limits that passed meanwhile say nothing about an upstream. */
   | { readonly kind: 'stalled'; readonly ms: number }
+  /** Whether the disk has room enough: each change of it. `details` are for people. */
+  | { readonly kind: 'disk'; readonly isEnough: boolean; readonly details: string }
+  /** An incident began, or is over. */
+  | ({ readonly kind: 'incident' } & IncidentNews)
+  /** A message about an incident was delivered, given up, or not even kept. */
+  | { readonly kind: 'notification'; readonly outcome: NotificationOutcome; readonly error: Error | undefined }
   /** A defect inside the sidecar, or a failure that no request can report. */
   | { readonly kind: 'fault'; readonly error: unknown; readonly where: FaultPlace }
   /** A malformed file of the checkpoint store was renamed to `path`, and a new file begun. */
   | { readonly kind: 'store_set_aside'; readonly path: string; readonly why: string }
   /** The wall clock jumped against the monotonic one, in ms; negative for back. */
   | { readonly kind: 'clock_jump'; readonly byMs: number }
+
+/** What an incident is about. */
+export const INCIDENT_KINDS = ['upstream', 'budget', 'deadlines', 'store', 'disk', 'reload', 'lag'] as const
+
+export const INCIDENT_PHASES = ['opened', 'closed'] as const
+export type IncidentPhase = (typeof INCIDENT_PHASES)[number]
+
+type IncidentNews = {
+  readonly phase: IncidentPhase
+  readonly id: string
+  readonly about: (typeof INCIDENT_KINDS)[number]
+  /** undefined for trouble of the sidecar's own. */
+  readonly upstream: string | undefined
+  readonly summary: string
+  readonly durationMs: number
+  readonly failed: number
+  readonly refused: number
+  readonly saved: number
+}
+
+/** `dropped`: too many wait. `failed`: given up after many attempts, or refused. */
+export const NOTIFICATION_OUTCOMES = ['delivered', 'failed', 'dropped'] as const
+type NotificationOutcome = (typeof NOTIFICATION_OUTCOMES)[number]
 
 /** What triggered the reading of the configuration: start, changed file, SIGHUP or a call of the control API. */
 export const RELOAD_TRIGGERS = ['start', 'file', 'signal', 'api'] as const

@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   simulate: async () => (await import('./commands/simulate.ts')).simulateCommand,
   learn: async () => (await import('./commands/learn.ts')).learnCommand,
   top: async () => (await import('./commands/top.ts')).topCommand,
+  incidents: async () => (await import('./commands/remote/incidents.ts')).incidentsCommand,
   checkpoints: async () => (await import('./commands/checkpoints.ts')).checkpointsCommand,
 }
 

@@ -4,7 +4,7 @@ import type { JobRecord } from '../job/book.ts'
 import type { CheckpointDatabase } from './file/database.ts'
 import type { Append, Checkpoint } from './record.ts'
 import { isDiskFault } from './file/sqlite-faults.ts'
-import type { Precondition } from './store.ts'
+import type { HistoryKind, HistoryRow, Precondition } from './store.ts'
 
 export type StoreCall =
   | {
@@ -28,6 +28,8 @@ export type StoreCall =
   | { readonly kind: 'saveJob'; readonly record: JobRecord }
   | { readonly kind: 'removeJob'; readonly id: string }
   | { readonly kind: 'jobs' }
+  | { readonly kind: 'saveHistory'; readonly rows: readonly HistoryRow[] }
+  | { readonly kind: 'history'; readonly of: HistoryKind; readonly from: number; readonly to: number }
   | { readonly kind: 'probe'; readonly value: string }
   | { readonly kind: 'sweep' }
   | { readonly kind: 'shift'; readonly byMs: number }
@@ -90,6 +92,10 @@ function executeOne(database: CheckpointDatabase, call: StoreCall, now: number):
       return database.removeJob(call.id)
     case 'jobs':
       return database.jobs(now)
+    case 'saveHistory':
+      return database.saveHistory(call.rows, now)
+    case 'history':
+      return database.history(call.of, call.from, call.to)
     case 'probe':
       return database.probe(call.value, now)
     case 'sweep':

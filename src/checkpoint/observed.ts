@@ -37,19 +37,20 @@ export function observed(store: CheckpointStore, clock: Clock, watcher: StoreWat
     })
   }
 
+  /** @param tellsState false for the history: trouble with it says nothing about checkpoints. */
   const watched =
-    <A extends unknown[], R>(operation: keyof CheckpointStore, call: (...args: A) => Promise<R>) =>
+    <A extends unknown[], R>(operation: keyof CheckpointStore, call: (...args: A) => Promise<R>, tellsState = true) =>
     async (...args: A): Promise<R> => {
       const startedAt = clock.now()
       try {
         const result = await call(...args)
         watcher.called(operation, false, clock.now() - startedAt)
-        turn(true, undefined)
+        if (tellsState) turn(true, undefined)
         return result
       } catch (error) {
         const isDown = error instanceof StoreDown
         watcher.called(operation, isDown, clock.now() - startedAt)
-        if (isDown) turn(false, error)
+        if (isDown && tellsState) turn(false, error)
         throw error
       }
     }
@@ -77,6 +78,8 @@ export function observed(store: CheckpointStore, clock: Clock, watcher: StoreWat
     saveJob: watched('saveJob', store.saveJob),
     removeJob: watched('removeJob', store.removeJob),
     jobs: watched('jobs', store.jobs),
+    saveHistory: watched('saveHistory', store.saveHistory, false),
+    history: watched('history', store.history, false),
     probe: watched('probe', store.probe),
     close: () => {
       isClosed = true

@@ -75,6 +75,10 @@ export type CheckpointStore = {
   removeJob(id: string): Promise<void>
   /** All jobs that have not expired. */
   jobs(): Promise<JobRecord[]>
+  /** Keeps rows, in place of those of the same kind, beginning and name. */
+  saveHistory(rows: readonly HistoryRow[]): Promise<void>
+  /** Rows of this sidecar that begin in [from, to), oldest first. */
+  history(kind: HistoryKind, from: number, to: number): Promise<HistoryRow[]>
   /**
    * Writes, reads and deletes a key of its own. A key that is left behind expires within a minute.
    * @param value that no other sidecar uses. @returns whether the read value was the written one.
@@ -83,11 +87,34 @@ export type CheckpointStore = {
   close(): Promise<void>
 }
 
+export const HISTORY_KINDS = ['minute', 'hour', 'incident'] as const
+export type HistoryKind = (typeof HISTORY_KINDS)[number]
+
+/** A piece of the sidecar's history. Its bytes mean nothing to the store. */
+export type HistoryRow = {
+  readonly kind: HistoryKind
+  /** Its beginning, in wall-clock ms since the Unix epoch. */
+  readonly at: number
+  /** Tells rows of the same kind and beginning apart. */
+  readonly name: string
+  readonly bytes: Uint8Array
+}
+
+const DAY_MS = 86_400_000
+/** How long rows are kept, and how many bytes of a kind: the oldest go first. */
+export const HISTORY_KEPT: Readonly<Record<HistoryKind, { readonly ms: number; readonly bytes: number }>> = {
+  minute: { ms: 7 * DAY_MS, bytes: 6 * 2 ** 20 },
+  hour: { ms: 90 * DAY_MS, bytes: 2 * 2 ** 20 },
+  incident: { ms: 90 * DAY_MS, bytes: 2 * 2 ** 20 },
+}
+
 export type StoreSettings = {
   /** Time for which a record lives after its last save, in ms. */
   readonly ttlMs: number
   /** Largest number of item ids in one checkpoint. */
   readonly maxItems: number
+  /** Name of this sidecar among those that share a Redis, the same after a restart. None for who keeps no history. */
+  readonly instance?: string
 }
 
 /** The store is away, full or locked. Nothing acknowledged was changed. */

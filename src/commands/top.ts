@@ -1,16 +1,15 @@
 import { type Clock, systemClock, Watchdog } from '../clock.ts'
-import { ApiError, type Api, createApi } from '../dashboard/api.js'
+import type { Api } from '../dashboard/api.js'
 import { fold, freshState, type State } from '../dashboard/state.js'
 import { type Link, frame } from '../top/frame.ts'
-import { command, variable } from './command.ts'
-import { UsageError } from './usage-error.ts'
+import { command } from './command.ts'
+import { reasonOf, SIDECAR_OPTIONS, SIDECAR_USAGE, sidecarAt } from './remote/sidecar.ts'
 import type { Terminal } from './terminal.ts'
 
 type TopOptions = {
   /** Address of the control listener. */
   readonly url: string
-  /** '' without a token. */
-  readonly token: string
+  readonly api: Api
   /** Whether to print one frame and end. */
   readonly once: boolean
 }
@@ -24,19 +23,22 @@ const LEAVE = '\x1b[?25h\x1b[?1049l'
 
 export const topCommand = command({
   name: 'top',
-  usage: `  breakwater top [--url http://127.0.0.1:8081] [--token-env NAME] [--once]
+  usage: `  breakwater top ${SIDECAR_USAGE} [--once]
                                    watch a running sidecar; NAME: the environment variable with its control.token
 `,
   options: {
-    url: { type: 'string', default: 'http://127.0.0.1:8081' },
-    'token-env': { type: 'string' },
+    ...SIDECAR_OPTIONS,
     once: { type: 'boolean', default: false },
   },
   allowPositionals: false,
-  run: ({ url, once, 'token-env': name }, _positionals, surroundings) => {
-    const token = name === undefined ? '' : variable('--token-env', name, surroundings)
-    if (!URL.canParse(url)) throw new UsageError('--url: expected one such as http://127.0.0.1:8081')
-    return top({ url, token, once }, surroundings.terminal, systemClock, surroundings.complain)
+  run: (values, _positionals, surroundings) => {
+    const { url, once } = values
+    return top(
+      { url, api: sidecarAt(values, surroundings), once },
+      surroundings.terminal,
+      systemClock,
+      surroundings.complain,
+    )
   },
 })
 
@@ -50,12 +52,7 @@ export async function top(
   clock: Clock,
   complain: (text: string) => void,
 ): Promise<number> {
-  const { url, token, once } = options
-  const api = createApi(
-    url.endsWith('/') ? url : `${url}/`, // what is below a path stays below it
-    () => token,
-    async () => false,
-  )
+  const { url, api, once } = options
   if (!once && terminal.isTerminal()) return watch(api, url, terminal, clock)
   const connection = heard(clock)
   try {
@@ -161,11 +158,4 @@ function pause(clock: Clock, ended: AbortSignal): Promise<void> {
     ended.addEventListener('abort', over)
     if (ended.aborted) over()
   })
-}
-
-/** fetch only says `fetch failed`; the reason is in its cause. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  if (error instanceof ApiError) return `${error.message} (${error.status})`
-  return error.cause instanceof Error ? error.cause.message || error.message : error.message
 }

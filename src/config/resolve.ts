@@ -44,6 +44,7 @@ export function resolve(raw: unknown, parsed: z.infer<typeof FILE>): Config {
     log: top.log,
     checkpoints: top.checkpoints,
     tracing: top.tracing,
+    notify: top.notify,
     health: top.health,
     job: resolveJob(parsed.job),
     timeouts: resolveTimeouts(parsed.timeouts),

@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { redisOrNone, STORE_FORMS, storePlace } from '../checkpoint/place.ts'
+import { INCIDENT_PHASES } from '../events.ts'
 import { HEADER_FORM, MATCH_FORM, namesIn } from '../job/match.ts'
 import type { TimeoutRules } from '../job/timeouts.ts'
 import type { Address } from '../net/listen.ts'
@@ -47,6 +48,17 @@ const collector = text
   .refine((url) => url === '' || isUpstreamUrl(url), { error: `expected ${COLLECTOR_FORMS}` })
   .transform((url) => url.replace(/\/+$/, ''))
   .meta({ title: COLLECTOR_FORMS })
+
+const WEBHOOK_FORMS = "'' or http://… or https://…, without a user or a fragment"
+/** Address of a webhook, perhaps with a token in its path or query; '' for none. */
+const webhook = text
+  .refine((url) => url === '' || isWebhookUrl(url), { error: `expected ${WEBHOOK_FORMS}` })
+  .meta({ title: WEBHOOK_FORMS })
+
+function isWebhookUrl(written: string): boolean {
+  const parsed = URL.canParse(written) ? new URL(written) : undefined
+  return parsed !== undefined && /^https?:$/.test(parsed.protocol) && parsed.username === '' && parsed.hash === ''
+}
 
 const PAIR_FORMS = "'' or name=value,name=value with values percent-encoded"
 const headerList = written(headerPairs, PAIR_FORMS).meta({ type: 'string', title: PAIR_FORMS })
@@ -119,6 +131,19 @@ export const TOP = {
   log: {
     level: setting(LOG_LEVEL, 'info', 'Lowest level that is logged.'),
     access: setting(flag, true, 'Logs one line for each request.'),
+  },
+  notify: {
+    url: setting(
+      webhook,
+      '',
+      'Webhook that is told of incidents (POST, JSON with a text as Slack shows it). Off when empty.',
+    ),
+    on: setting(
+      z.array(oneOf(INCIDENT_PHASES)).min(1, { error: 'names at least one' }),
+      [...INCIDENT_PHASES],
+      'What to tell: that an incident opened, that it closed.',
+    ),
+    timeout: setting(duration('1ms', '1m'), '5s', 'Timeout of one call to the webhook.'),
   },
   checkpoints: {
     store: setting(
@@ -302,6 +327,7 @@ export type Config = ServicePolicies & {
     readonly metricsListen: Address | undefined
   }
   readonly log: Values<typeof TOP.log>
+  readonly notify: Values<typeof TOP.notify>
   readonly checkpoints: Values<typeof TOP.checkpoints>
   readonly tracing: Values<typeof TOP.tracing>
   readonly health: Values<typeof TOP.health>

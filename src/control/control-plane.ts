@@ -1,6 +1,7 @@
 /** The control plane: store, control listeners with their operations, and health checks. */
 
 import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { openStore } from '../checkpoint/open.ts'
 import { observed } from '../checkpoint/observed.ts'
 import { restoreJobs } from '../checkpoint/restore.ts'
@@ -18,6 +19,8 @@ import type { Operation } from './api/operation.ts'
 import { checkpointOperations } from './api/operations/checkpoint.ts'
 import { type ConfigInForce, configOperations } from './api/operations/config.ts'
 import { explainOperation } from './api/operations/explain.ts'
+import { historyOperation } from './api/operations/history.ts'
+import { incidentOperations } from './api/operations/incidents.ts'
 import { jobOperations } from './api/operations/job.ts'
 import { type Observed, observationOperations, probeOperations } from './api/operations/observation.ts'
 import { pageOperations } from './api/operations/page.ts'
@@ -25,6 +28,7 @@ import { progressOperation } from './api/operations/progress.ts'
 import { upstreamOperations } from './api/operations/upstream.ts'
 import { type Control, type ControlTerms, startControl } from './api/server.ts'
 import { healthChecks, type RedisClients, type UpstreamLooks } from './health/checks.ts'
+import { watchDisk } from './health/disk-watch.ts'
 import { HealthReport } from './health/report.ts'
 import { JobLedger } from './jobs/ledger.ts'
 import { JobSaving } from './jobs/saving.ts'
@@ -49,25 +53,42 @@ export class ControlPlane {
   readonly #saving: JobSaving
   readonly #page: readonly Operation[] = pageOperations()
   readonly #closing: { close(): Promise<void> }[] = []
+  readonly #unwatchDisk: () => void
+  #inForce: Config
   #redis: RedisClients = new Map()
   #control: Control | undefined
 
-  private constructor(ground: ControlGround, store: CheckpointStore, ledger: JobLedger, saving: JobSaving) {
+  private constructor(
+    config: Config,
+    ground: ControlGround,
+    store: CheckpointStore,
+    ledger: JobLedger,
+    saving: JobSaving,
+  ) {
+    this.#inForce = config
     this.#ground = ground
     this.#store = store
     this.#ledger = ledger
     this.#saving = saving
+    const { clock, emit } = ground.deps
+    this.#unwatchDisk = watchDisk(() => this.#inForce.health.disk, clock, emit)
     this.#closing.push(store)
   }
 
   /** Opens the store and registers its jobs. A store that cannot be opened is opened in the background. */
-  static async open({ checkpoints }: Config, ground: ControlGround): Promise<ControlPlane> {
+  static async open(config: Config, ground: ControlGround): Promise<ControlPlane> {
     const { book, observers } = ground
     const { clock, emit } = ground.deps
-    const { store: place, ttl, maxItems, tls } = checkpoints
+    const { store: place, ttl, maxItems, tls } = config.checkpoints
+    // The host's name is the pod's; the port tells sidecars of one host apart.
+    const instance = `${config.service}:${hostname()}:${config.control.listen.port}`
     const ca = tls.ca === '' ? '' : readFileSync(tls.ca, 'utf8')
-    const opened = await openStore(place, { ttlMs: ttl, maxItems }, { ca, servername: tls.servername }, clock, (news) =>
-      tellNews(news, emit),
+    const opened = await openStore(
+      place,
+      { ttlMs: ttl, maxItems, instance },
+      { ca, servername: tls.servername },
+      clock,
+      (news) => tellNews(news, emit),
     )
     const store = observed(opened, clock, {
       called: (operation, isDown, durationMs) => emit({ kind: 'store_call', operation, isDown, durationMs }),
@@ -75,10 +96,12 @@ export class ControlPlane {
       fault: (error) => emit({ kind: 'fault', error, where: 'observer' }),
       saved: (record) => observers.overview.saved(record),
     })
+    observers.overview.history.keepIn(store)
+    await observers.incidents.keepIn(store)
     const fault = (error: unknown) => emit({ kind: 'fault', error, where: 'jobs' })
     const saving = new JobSaving(store, clock, fault)
     const ledger = new JobLedger(book, (record) => saving.save(record), clock, emit)
-    const plane = new ControlPlane(ground, store, ledger, saving)
+    const plane = new ControlPlane(config, ground, store, ledger, saving)
     plane.#closing.push(await restoreJobs(store, book, clock, fault))
     return plane
   }
@@ -115,7 +138,9 @@ export class ControlPlane {
     const { terms, redis } = await this.#terms(located, looks, reloads)
     return {
       activate: () => {
+        this.#inForce = located.config
         this.#ground.observers.log.set(located.config.log)
+        this.#ground.observers.webhook.set(located.config.notify)
         this.#control?.serve(terms)
         closeOthers(this.#redis, redis)
         this.#redis = redis
@@ -134,6 +159,10 @@ export class ControlPlane {
     closeOthers(this.#redis, new Map())
     this.#ledger.close()
     await this.#saving.close()
+    this.#unwatchDisk()
+    const { overview, incidents } = this.#ground.observers
+    overview.close()
+    await Promise.all([overview.history.close(), incidents.close()])
     await Promise.all(this.#closing.map((room) => room.close()))
   }
 
@@ -158,6 +187,11 @@ export class ControlPlane {
       ...jobOperations(store, book, { inputs: config.job.inputs, timeouts: config.timeouts }, deps.clock),
       ...configOperations(reloads),
       ...upstreamOperations(observers.overview),
+      historyOperation(
+        (query) => observers.overview.history.ask(query),
+        () => deps.clock.wallNow(),
+      ),
+      ...incidentOperations({ all: () => observers.incidents.all() }),
     ]
     const all = [...operations, describing(operations, version), ...this.#page]
     const terms = { token: config.control.token, maxBodyBytes: config.checkpoints.maxBody, operations: all }

@@ -5,6 +5,8 @@ import type { Config } from '../config/schema.ts'
 import type { ConfigWarning } from '../config/warnings.ts'
 import type { Deps } from '../deps.ts'
 import type { Emit, Snapshot } from '../events.ts'
+import { KeptIncidents } from './incidents/kept.ts'
+import { Webhook } from './incidents/webhook.ts'
 import { Overview, type Plane } from './live/overview.ts'
 import { createLog, type Log } from './log/log.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
@@ -14,16 +16,20 @@ export class Observers {
   readonly log: Log
   readonly metrics: Metrics
   readonly overview: Overview
+  readonly incidents: KeptIncidents
+  readonly webhook: Webhook
   readonly #deps: Deps
   readonly #unwatch: () => void
   #tracing: Tracing | undefined
+  /** Wall-clock ms of the event that is being told: log and incidents have the same time for it. */
+  #at = 0
 
   /**
    * @param logTo where log lines go; undefined for stdout.
    * @param data asked for its state at each scrape, and for what the page may ask of it and tell it.
    */
   constructor(
-    { log, service }: Config,
+    { log, service, notify }: Config,
     version: string,
     logTo: DestinationStream | undefined,
     data: { readonly snapshot: () => Snapshot; readonly plane: Plane },
@@ -34,6 +40,8 @@ export class Observers {
     this.log = createLog({ ...log, service }, clock, logTo)
     this.metrics = createMetrics({ service, version }, () => data.snapshot())
     this.overview = new Overview(data.plane)
+    this.webhook = new Webhook(notify, service, clock, emit)
+    this.incidents = new KeptIncidents(clock, emit, (...turn) => this.webhook.tell(...turn))
     this.#unwatch = clock.watch({
       stalled: (ms) => emit({ kind: 'stalled', ms }),
       fault: (error) => emit({ kind: 'fault', error, where: 'timer' }),
@@ -43,9 +51,13 @@ export class Observers {
   /** Each fold takes an event by itself: see emitTo. */
   get folds(): Emit[] {
     return [
+      () => {
+        this.#at = this.#deps.clock.wallNow()
+      },
       (event) => this.metrics.record(event),
-      (event) => this.log.record(event),
+      (event) => this.log.record(event, this.#at),
       (event) => this.overview.record(event),
+      (event) => this.incidents.record(event, this.#at),
       (event) => this.#tracing?.record(event),
     ]
   }
@@ -72,6 +84,8 @@ export class Observers {
 
   close(): void {
     this.#unwatch()
+    this.overview.close()
+    this.webhook.close()
     this.#tracing?.close()
     this.log.flush()
   }

@@ -60,7 +60,12 @@ export type LimitView = {
 /** Counters of one second, and gauges at its end. */
 export type UpstreamSample = {
   readonly requests: number
+  /** Refused ones included. */
   readonly failed: number
+  /** Refused by the sidecar without an attempt: an effect of an open breaker or of a limit, and never the cause. */
+  readonly refused: number
+  /** Succeeded after an attempt that had failed. */
+  readonly saved: number
   readonly attempts: number
   readonly retries: number
   readonly in_flight: number
@@ -72,8 +77,10 @@ export type UpstreamSample = {
   readonly p50_ms: number | null
   readonly p90_ms: number | null
   readonly p99_ms: number | null
-  /** State that requests meet: the best of several breakers. */
+  /** The worst state that requests met in the second: of endpoints the best, of breakers of routes the worst. */
   readonly breaker: BreakerState
+  /** Part of the second for which it was open, in ms. */
+  readonly open_ms: number
 }
 
 export type Sample = { readonly at: string; readonly upstreams: Readonly<Record<string, UpstreamSample>> }
@@ -115,10 +122,149 @@ export type Failure = {
   readonly status: number
   /** null when the upstream itself answered with the status. */
   readonly reason: string | null
+  /** Whether the sidecar refused it without an attempt. */
+  readonly refused: boolean
   readonly attempts: number
   readonly total_ms: number
   readonly history: readonly AttemptView[]
   readonly request_id: string
+  /** null when the request is not traced. */
+  readonly trace_id: string | null
+}
+
+/** Columns of an upstream, one value a step; null where the sidecar did not run, or did not know the upstream. */
+export type HistoryColumns = {
+  readonly requests: readonly (number | null)[]
+  /** Failed, refused ones not included. */
+  readonly failures: readonly (number | null)[]
+  /** Refused by the sidecar without an attempt. */
+  readonly refusals: readonly (number | null)[]
+  readonly retries: readonly (number | null)[]
+  /** Succeeded after an attempt that had failed. */
+  readonly saved: readonly (number | null)[]
+  /** Of the step's requests; null without any. */
+  readonly p50_ms: readonly (number | null)[]
+  readonly p99_ms: readonly (number | null)[]
+  /** Seconds for which the upstream's breaker was open: that of any route, and at all endpoints. */
+  readonly open_s: readonly (number | null)[]
+  /** Most requests that were under way at the end of a second. */
+  readonly in_flight: readonly (number | null)[]
+}
+
+/** What an operator, a file or the process did. */
+export type HistoryMark = {
+  readonly at: string
+  readonly kind: 'started' | 'stopped' | 'reloaded' | 'refused' | 'breaker_mode'
+  /** null where the whole sidecar is meant. */
+  readonly upstream: string | null
+  /** Version of the configuration, or the mode of the breaker. */
+  readonly detail: string
+}
+
+/** Answer of `GET /v1/history`. */
+export type HistoryView = {
+  readonly from: string
+  readonly to: string
+  /** Length of a step. May be longer than asked for: see `from`. */
+  readonly step_s: number
+  /** Beginnings of the steps, whole multiples of `step_s` since the Unix epoch. */
+  readonly at: readonly string[]
+  /** By name, also those that the configuration no longer has. */
+  readonly upstreams: Readonly<Record<string, HistoryColumns>>
+  readonly marks: readonly HistoryMark[]
+}
+
+/** What is in trouble: an upstream, or something of the sidecar's own. */
+export type IncidentKind = 'upstream' | 'budget' | 'deadlines' | 'store' | 'disk' | 'reload' | 'lag'
+
+/**
+ * `ongoing`: there is trouble. `quiet`: the breaker has admitted probes for 30 s and nobody called, so that the next call
+ * decides; no reason for an alarm. `ended`: the trouble is gone, and 30 s have passed without another.
+ */
+export type IncidentState = 'ongoing' | 'quiet' | 'ended'
+
+/** A request of an incident, attempt by attempt. */
+export type IncidentExample = {
+  readonly at: string
+  readonly route: string
+  readonly method: string
+  readonly path: string
+  readonly status: number
+  readonly reason: string | null
+  readonly attempts: number
+  readonly total_ms: number
+  readonly history: readonly AttemptView[]
+  readonly request_id: string
+  readonly trace_id: string | null
+}
+
+export type IncidentCause = {
+  /** A status or a reason: `503`, `reset`; for trouble of the sidecar's own the kind of the sign. */
+  readonly cause: string
+  /** Attempts that ended so; for a reason without an attempt, requests. */
+  readonly count: number
+  /** The same in words. */
+  readonly text: string
+  /** One that failed in the end, where there is one. */
+  readonly example: IncidentExample | null
+}
+
+type IncidentSign = {
+  readonly at: string
+  /** Such as `breaker_open`, `failing`, `store_down`. */
+  readonly sign: string
+  readonly text: string
+}
+
+/** One incident, from its first sign to the recovery. */
+export type IncidentView = {
+  readonly id: string
+  readonly kind: IncidentKind
+  /** null for trouble of the sidecar's own. */
+  readonly upstream: string | null
+  readonly state: IncidentState
+  readonly started_at: string
+  /** End of the trouble; null before it has ended. */
+  readonly ended_at: string | null
+  readonly duration_s: number
+  /** What happened, in one sentence or two. */
+  readonly summary: string
+  /** What was wrong and what the sidecar did about it, oldest first: the first ones and the last ones. */
+  readonly signs: readonly IncidentSign[]
+  /** Routes with requests that failed, were refused or were retried; most affected first. */
+  readonly routes: readonly {
+    readonly route: string
+    readonly requests: number
+    readonly failed: number
+    readonly refused: number
+    readonly saved: number
+  }[]
+  /** Most frequent first; those of the upstream before those of the sidecar. Refusals by an open breaker are none. */
+  readonly causes: readonly IncidentCause[]
+  readonly cost: {
+    /** All requests of the upstream meanwhile. */
+    readonly requests: number
+    /** Refused ones not included. */
+    readonly failed: number
+    readonly refused: number
+    /** Retries that were made. */
+    readonly retried: number
+    /** Requests that succeeded after an attempt that had failed. */
+    readonly saved: number
+    /** Ids of registered jobs whose requests failed or were refused; the first 20, and their number. */
+    readonly jobs: readonly string[]
+    readonly jobs_total: number
+    /** Seconds for which a breaker was open. */
+    readonly open_s: number
+  }
+  readonly advice: {
+    /** What to do, in short. */
+    readonly text: string
+    /** The paragraph of the runbook: path and anchor. */
+    readonly runbook: string
+  }
+  /** Version of the configuration that was in force; null when it is not known. */
+  readonly config_version: string | null
 }
 
 export type Job = {

@@ -41,6 +41,11 @@ export class VirtualClock implements Clock {
     return 0
   }
 
+  /** Nobody keeps a history of a simulation. */
+  everySecond(): () => void {
+    return () => {}
+  }
+
   watch(): () => void {
     return () => {}
   }

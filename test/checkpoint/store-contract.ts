@@ -1,6 +1,6 @@
 import { expect, type TestContext, test } from 'vitest'
 import type { Checkpoint } from '../../src/checkpoint/record.ts'
-import type { CheckpointStore, Precondition, StoreSettings } from '../../src/checkpoint/store.ts'
+import type { CheckpointStore, HistoryKind, Precondition, StoreSettings } from '../../src/checkpoint/store.ts'
 import type { FakeClock } from '../support/fake-clock.ts'
 
 export const ALWAYS: Precondition = { ifMatch: undefined, ifNoneMatch: undefined, attempt: undefined }
@@ -33,6 +33,31 @@ export function storeContract(name: string, open: Open): void {
     expect(await store.load('job-1', undefined)).toMatchObject({ checkpoint: saved, revision: 1 })
     expect(await store.save('job-1', saved, ALWAYS)).toMatchObject({ created: false, record: { revision: 2 } })
     expect(await store.load('unknown', undefined)).toBeUndefined()
+  })
+
+  test(`${name}: rows of the history come back in order, and a row of the same name replaces the one before`, async (t) => {
+    const { store, clock } = await open(t)
+    const now = Math.floor(clock.wallNow() / 1000) * 1000
+    const row = (at: number, text: string, rowName = '') =>
+      ({ kind: 'minute', at: now + at, name: rowName, bytes: new TextEncoder().encode(text) }) as const
+    await store.saveHistory([row(2_000, 'b'), row(0, 'a'), row(0, 'other', 'x')])
+    await store.saveHistory([row(2_000, 'c'), { ...row(0, 'i', 'web-1'), kind: 'incident' }])
+    const kept = async (kind: HistoryKind, from: number, to: number) =>
+      (await store.history(kind, now + from, now + to)).map(({ at, name: rowName, bytes }) => [
+        at - now,
+        rowName,
+        new TextDecoder().decode(bytes),
+      ])
+    expect(new Set(await kept('minute', 0, 3_000))).toEqual(
+      new Set([
+        [0, '', 'a'],
+        [0, 'x', 'other'],
+        [2_000, '', 'c'],
+      ]),
+    )
+    expect(await kept('minute', 1, 2_001)).toEqual([[2_000, '', 'c']])
+    expect(await kept('incident', 0, 1)).toEqual([[0, 'web-1', 'i']])
+    expect(await kept('hour', 0, 3_000)).toEqual([])
   })
 
   test(`${name}: items are a set, in the order of their first append`, async (t) => {

@@ -42,6 +42,7 @@ test('the shortest valid file gets every default', () => {
       maxItems: 10_000,
       maxBody: 1_048_576,
     },
+    notify: { url: '', on: ['opened', 'closed'], timeout: 5_000 },
     tracing: { endpoint: '', headers: [], resource: [], sample: 1, timeout: 5_000, interval: 5_000, queue: 2_048 },
     health: {
       timeout: 2_000,

@@ -392,6 +392,18 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
     web('', 'control: { token: 0123456789abcdef }\n'),
   ],
   [
+    'notify-unencrypted',
+    'notify.url',
+    web('', 'notify: { url: "http://hooks.example.com/T1" }\n'),
+    web('', 'notify: { url: "http://127.0.0.1:9000/hook" }\n'),
+  ],
+  [
+    'notify-without-opened',
+    'notify.on',
+    web('', 'notify: { url: "https://hooks.example.com/T1", on: [closed] }\n'),
+    web('', 'notify: { url: "https://hooks.example.com/T1", on: [opened] }\n'),
+  ],
+  [
     'checkpoints-in-memory',
     'checkpoints.store',
     web('', 'checkpoints: { store: "memory:" }\n'),

@@ -29,6 +29,8 @@ export function fakeClock(): FakeClock {
   let now = 0
   let wallAhead = EPOCH_MS
   const timers = new Set<Pending>()
+  /** Calls of each second: no timer that a test waits for. */
+  const ticks = new Set<Pending>()
   const watchers = new Set<() => void>()
   const isDueIn = (ms: number) => [...timers].some(({ dueAt }) => Math.abs(dueAt - now - ms) < 1e-6)
   let stalled = 0
@@ -41,10 +43,18 @@ export function fakeClock(): FakeClock {
       for (const { fault } of observers) fault(error)
     }
   }
+  const tickUntil = (until: number) => {
+    for (const tick of ticks)
+      for (; tick.dueAt <= until && ticks.has(tick); tick.dueAt += 1_000) {
+        now = Math.max(now, tick.dueAt)
+        run(tick)
+      }
+  }
   const advance = async (ms: number) => {
     const until = now + ms
     for (;;) {
       const due = [...timers].filter(({ dueAt }) => dueAt <= until + 1e-6).sort((a, b) => a.dueAt - b.dueAt)[0]
+      tickUntil(due?.dueAt ?? until)
       if (due === undefined) break
       timers.delete(due)
       now = Math.max(now, due.dueAt)
@@ -89,6 +99,11 @@ export function fakeClock(): FakeClock {
       timers.add(timer)
       for (const watch of watchers) watch()
       return timer
+    },
+    everySecond: (fire) => {
+      const tick = { dueAt: now + 1_000 - ((wallAhead + now) % 1_000), fire }
+      ticks.add(tick)
+      return () => ticks.delete(tick)
     },
     cancel: (timer) => void timers.delete(timer as Pending),
     pending: () => [...timers].map(({ dueAt }) => dueAt - now),

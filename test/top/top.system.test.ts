@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import { stripVTControlCharacters } from 'node:util'
 import { expect, test } from 'vitest'
 import type { Terminal } from '../../src/commands/terminal.ts'
+import { apiAt } from '../../src/commands/remote/sidecar.ts'
 import { top } from '../../src/commands/top.ts'
 import type { BreakerView, UpstreamView } from '../../src/dashboard/shapes.ts'
 import { freshState } from '../../src/dashboard/state.js'
@@ -28,6 +29,8 @@ const FAILURE = {
   attempts: 1,
   total_ms: 1,
   history: [],
+  refused: false,
+  trace_id: null,
   request_id: '1',
 }
 const UPSTREAM: UpstreamView = {
@@ -144,7 +147,12 @@ function screenOf(columns: number, isColoured = true) {
 test('top: redraws each second, fits the width, reports a lost sidecar; q restores the terminal', async (t) => {
   const { clock, proxy } = await withFailures(t)
   const screen = screenOf(200)
-  const done = top({ url: proxy.controlUrl, token: '', once: false }, screen.terminal, fakeClock(), () => {})
+  const done = top(
+    { url: proxy.controlUrl, api: apiAt(proxy.controlUrl, ''), once: false },
+    screen.terminal,
+    fakeClock(),
+    () => {},
+  )
   await screen.until(/other +closed +[0–]/)
   for (let i = 0; i < 20; i += 1) await ask(`${proxy.own('web')}/${'x'.repeat(90)}`)
   await clock.advance(1_000)
@@ -182,7 +190,7 @@ test('top: a sidecar silent for 10 s is lost and is called again; q ends at once
   const screen = screenOf(80)
   const clock = fakeClock()
   const url = `http://127.0.0.1:${port}/below`
-  const done = top({ url, token: '', once: false }, screen.terminal, clock, () => {})
+  const done = top({ url, api: apiAt(url, ''), once: false }, screen.terminal, clock, () => {})
   expect(screen.plain()).toContain(`${url}    connecting`)
   await screen.until(/connecting/)
   while (asked.length < 3) await once(hanging, 'request')
@@ -198,7 +206,12 @@ test('top: a sidecar silent for 10 s is lost and is called again; q ends at once
 test('top: without colours it writes no colour codes', async (t) => {
   const { proxy } = await withFailures(t)
   const screen = screenOf(80, false)
-  const done = top({ url: proxy.controlUrl, token: '', once: false }, screen.terminal, fakeClock(), () => {})
+  const done = top(
+    { url: proxy.controlUrl, api: apiAt(proxy.controlUrl, ''), once: false },
+    screen.terminal,
+    fakeClock(),
+    () => {},
+  )
   await screen.until(/web +closed/)
   screen.press('q')
   await done

@@ -5,7 +5,18 @@ import { isoTime } from '../../clock.ts'
 import { type JobRecord, keptUntil } from '../../job/book.ts'
 import { listed, progressed } from '../pages.ts'
 import { type Append, appended, type Checkpoint, inOrder, type StoredCheckpoint } from '../record.ts'
-import { holds, type Page, type Precondition, type ProgressPage, type StoreSettings, type Written } from '../store.ts'
+import {
+  HISTORY_KEPT,
+  HISTORY_KINDS,
+  type HistoryKind,
+  type HistoryRow,
+  holds,
+  type Page,
+  type Precondition,
+  type ProgressPage,
+  type StoreSettings,
+  type Written,
+} from '../store.ts'
 import { areSound, readCheckpoint, readJob } from '../stored-text.ts'
 
 /** Version of the tables. A file of a later version is refused, one of an earlier version is migrated. */
@@ -21,6 +32,12 @@ const TABLES = `
   CREATE TABLE stages (job TEXT NOT NULL, stage TEXT NOT NULL, checkpoint TEXT NOT NULL, PRIMARY KEY (job, stage));
   CREATE TABLE jobs (id TEXT PRIMARY KEY, record TEXT NOT NULL, expires_at INTEGER NOT NULL);
 `
+
+/** Not part of VERSION: a program of before leaves this table alone. */
+const HISTORY_TABLE =
+  'CREATE TABLE IF NOT EXISTS history (kind TEXT NOT NULL, at INTEGER NOT NULL, name TEXT NOT NULL, row BLOB NOT NULL, PRIMARY KEY (kind, at, name))'
+/** Rows that go at once when there are too many bytes. */
+const GO_AT_ONCE = 200
 
 type Head = { readonly stage: string; readonly revision: number; readonly attempt: number; readonly expires_at: number }
 
@@ -50,6 +67,7 @@ export class CheckpointDatabase {
       'PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 16777216',
     )
     if (version === 0) this.#database.exec(`BEGIN; ${TABLES} PRAGMA user_version = ${VERSION}; COMMIT`)
+    this.#database.exec(HISTORY_TABLE)
   }
 
   /** Runs steps as one transaction: when this returns, all of their effects are durable, or none exists. */
@@ -146,6 +164,35 @@ export class CheckpointDatabase {
   jobs(now: number): JobRecord[] {
     const records = this.#all('SELECT record FROM jobs WHERE expires_at > ?', now)
     return records.map(({ record }) => readJob(String(record))).filter((record) => record !== undefined)
+  }
+
+  /** Also removes what is older, or more, than is kept. */
+  saveHistory(rows: readonly HistoryRow[], now: number): void {
+    for (const { kind, at, name, bytes } of rows)
+      this.#prepared('INSERT OR REPLACE INTO history VALUES (?, ?, ?, ?)').run(kind, at, name, bytes)
+    for (const kind of HISTORY_KINDS) {
+      const { ms, bytes } = HISTORY_KEPT[kind]
+      this.#run('DELETE FROM history WHERE kind = ? AND at < ?', kind, now - ms)
+      const [sum] = this.#all('SELECT coalesce(sum(length(row)), 0) AS bytes FROM history WHERE kind = ?', kind)
+      if (Number(sum?.bytes) > bytes)
+        this.#run(
+          'DELETE FROM history WHERE rowid IN (SELECT rowid FROM history WHERE kind = ? ORDER BY at LIMIT ?)',
+          kind,
+          GO_AT_ONCE,
+        )
+    }
+  }
+
+  history(kind: HistoryKind, from: number, to: number): HistoryRow[] {
+    const rows = this.#all(
+      'SELECT at, name, row FROM history WHERE kind = ? AND at >= ? AND at < ? ORDER BY at',
+      kind,
+      from,
+      to,
+    )
+    return rows.flatMap(({ at, name, row }) =>
+      row instanceof Uint8Array ? [{ kind, at: Number(at), name: String(name), bytes: row }] : [],
+    )
   }
 
   /** Writes, reads and deletes a row in one step. */

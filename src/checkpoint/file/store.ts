@@ -9,6 +9,7 @@ import { SteadyTime } from '../steady-time.ts'
 import { StoreThread } from './store-thread.ts'
 import {
   type CheckpointStore,
+  type HistoryRow,
   type Page,
   type ProgressPage,
   StoreDown,
@@ -86,6 +87,9 @@ class FileStore implements CheckpointStore {
   saveJob: CheckpointStore['saveJob'] = (record) => this.#ask<void>({ kind: 'saveJob', record })
   removeJob: CheckpointStore['removeJob'] = (id) => this.#ask<void>({ kind: 'removeJob', id })
   jobs: CheckpointStore['jobs'] = () => this.#ask<JobRecord[]>({ kind: 'jobs' })
+
+  saveHistory: CheckpointStore['saveHistory'] = (rows) => this.#ask<void>({ kind: 'saveHistory', rows })
+  history: CheckpointStore['history'] = (of, from, to) => this.#ask<HistoryRow[]>({ kind: 'history', of, from, to })
 
   probe: CheckpointStore['probe'] = (value) => this.#ask<boolean>({ kind: 'probe', value })
 

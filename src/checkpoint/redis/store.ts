@@ -9,6 +9,7 @@ import { type JobRecord, keptUntil } from '../../job/book.ts'
 import { isoTime } from '../../clock.ts'
 import { type RedisClient, RedisWrongType } from './client.ts'
 import { type Append, type Checkpoint, inOrder, type StoredCheckpoint } from '../record.ts'
+import { redisHistory } from './history.ts'
 import { keysOf, redisPages } from './pages.ts'
 import { APPEND, CLEAR, LOAD, SAVE } from './scripts.ts'
 import { readCheckpoint, readJob } from '../stored-text.ts'
@@ -112,6 +113,7 @@ export function redisStore(redis: RedisClient, settings: StoreSettings, clock: C
       await redis.ask((client) => client.del(`${JOB}${id}`))
     },
     jobs,
+    ...redisHistory(redis, settings.instance ?? ''),
     probe: async (value) => {
       const key = `${PROBE}${value}`
       await redis.ask((client) => client.set(key, value, 'PX', PROBE_LIFE_MS))

@@ -62,12 +62,32 @@ export const SERVICE: Rules<ServiceScope> = {
           fix: 'an https:// endpoint, or a collector on this machine that has the credentials',
         },
 
+  'notify-unencrypted': ({ config: { notify } }) =>
+    !/^http:/.test(notify.url) || isLoopback(hostname(new URL(notify.url).host))
+      ? undefined
+      : {
+          at: ['notify.url'],
+          reason:
+            'incidents, with paths of requests and ids of jobs, travel unencrypted to the webhook, and so does a token in its address',
+          fix: 'an https:// address',
+        },
+
+  'notify-without-opened': ({ config: { notify } }) =>
+    notify.url === '' || notify.on.includes('opened')
+      ? undefined
+      : {
+          at: ['notify.on'],
+          reason: 'the webhook is told of an incident only when it is over: one that lasts is never told',
+          fix: 'on: [opened, closed]',
+        },
+
   'checkpoints-in-memory': ({ config: { checkpoints } }) =>
     checkpoints.store.kind !== 'memory'
       ? undefined
       : {
           at: ['checkpoints.store'],
-          reason: 'checkpoints and jobs are lost when the sidecar ends, and it ends with the service that needs them',
+          reason:
+            'checkpoints, jobs, history and incidents are lost when the sidecar ends, and it ends with the service that needs them',
           fix: 'store: file:<folder on a volume>, or redis://…',
         },
 

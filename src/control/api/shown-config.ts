@@ -9,10 +9,11 @@ const SECRET = /token|password|secret/i
 const STARS = '***'
 
 /** In the order of Config: durations in ms, sizes in bytes, numbers without a bound as null. */
-export function shownConfig({ checkpoints, health, tracing, upstreams, ...config }: Config): unknown {
+export function shownConfig({ notify, checkpoints, health, tracing, upstreams, ...config }: Config): unknown {
   const redis = (target: Config['health']['redis']) => (target === false ? '' : placeName({ kind: 'redis', target }))
   return withoutSecrets({
     ...config,
+    notify: { ...notify, url: notify.url === '' ? '' : `${new URL(notify.url).origin}/${STARS}` },
     checkpoints: { ...checkpoints, store: placeName(checkpoints.store) },
     tracing: { ...tracing, headers: tracing.headers.map(([name]) => [name, STARS]) },
     health: {

@@ -1,6 +1,8 @@
 import { isoTime } from '../../clock.ts'
+import { isBreakerRefusal } from '../../errors.ts'
 import type { Failure } from '../../dashboard/shapes.ts'
 import type { RequestEvent, RouteRef } from '../../events.ts'
+import { outcomeOf } from '../../incidents/outcome.ts'
 
 /** Number of failures of each kind that are kept. */
 const MAX_KEPT = 100
@@ -20,6 +22,7 @@ export class Failures {
   readonly #tried = new Newest()
   readonly #untried = new Newest()
   readonly #lastOf = new Map<string, Kept>()
+  readonly #lastEffectOf = new Map<string, Kept>()
   #count = 0
 
   /** @param wallAt ms since the Unix epoch. */
@@ -29,15 +32,18 @@ export class Failures {
     const kept = { event, wallAt, place: this.#count }
     const alike = event.attempts === 0 ? this.#untried : this.#tried
     alike.keep(kept)
-    this.#lastOf.set(event.ref.upstream, kept)
+    const isEffect = event.attempts === 0 && event.reason !== undefined && isBreakerRefusal(event.reason)
+    if (isEffect) this.#lastEffectOf.set(event.ref.upstream, kept)
+    else this.#lastOf.set(event.ref.upstream, kept)
   }
 
   newestFirst(): Failure[] {
     return [...this.#tried.all, ...this.#untried.all].sort((a, b) => b.place - a.place).map(shown)
   }
 
+  /** A refusal by a breaker only where nothing else failed: it is the effect of what opened it. */
   lastOf(upstream: string): Failure | undefined {
-    const last = this.#lastOf.get(upstream)
+    const last = this.#lastOf.get(upstream) ?? this.#lastEffectOf.get(upstream)
     return last && shown(last)
   }
 }
@@ -59,7 +65,7 @@ type RoutedEvent = RequestEvent & { readonly ref: RouteRef }
 const isRouted = (event: RequestEvent): event is RoutedEvent => event.ref !== undefined
 
 function shown({ event, wallAt }: Kept): Failure {
-  const { ref, method, path, status, reason = null, attempts, totalMs, history, startedAt, id } = event
+  const { ref, method, path, status, reason = null, attempts, totalMs, history, startedAt, id, trace } = event
   return {
     at: isoTime(wallAt),
     upstream: ref.upstream,
@@ -68,6 +74,7 @@ function shown({ event, wallAt }: Kept): Failure {
     path,
     status,
     reason,
+    refused: outcomeOf(status, event.reason, attempts) === 'refused',
     attempts,
     total_ms: rounded(totalMs),
     history: history.map(({ startedAt: since, ms, outcome, endpoint = null }) => ({
@@ -77,6 +84,7 @@ function shown({ event, wallAt }: Kept): Failure {
       endpoint,
     })),
     request_id: id,
+    trace_id: trace?.traceId ?? null,
   }
 }
 

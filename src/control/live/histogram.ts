@@ -29,6 +29,27 @@ export class Histogram {
     this.count += other.count
   }
 
+  /** @param other whose growth is the square root of this one's: two of its buckets make one. */
+  addFiner(other: Histogram): void {
+    for (const [bucket, count] of other.#counts.entries()) if (count > 0) this.#put(Math.ceil(bucket / 2), count)
+  }
+
+  /** Buckets that have durations, with their counts: what `addPairs` takes. */
+  pairs(): [bucket: number, count: number][] {
+    return [...this.#counts.entries()].filter(([, count]) => count > 0)
+  }
+
+  /** @param pairs of a histogram with the same growth. */
+  addPairs(pairs: Iterable<readonly [bucket: number, count: number]>): void {
+    for (const [bucket, count] of pairs) if (bucket >= 0 && count > 0) this.#put(bucket, count)
+  }
+
+  #put(bucket: number, count: number): void {
+    const at = Math.min(bucket, this.#counts.length - 1)
+    this.#counts[at] = (this.#counts[at] ?? 0) + count
+    this.count += count
+  }
+
   clear(): void {
     this.#counts.fill(0)
     this.count = 0

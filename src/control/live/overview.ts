@@ -2,6 +2,7 @@ import type { StoredCheckpoint } from '../../checkpoint/record.ts'
 import type { Clock } from '../../clock.ts'
 import type { CheckpointNews } from '../../dashboard/shapes.ts'
 import type { BreakerMode, BreakerSnapshot, Event, LimitSnapshot, UpstreamSnapshot } from '../../events.ts'
+import { History } from '../history/history.ts'
 import { Failures, isFailure } from './failures.ts'
 import { Live } from './live.ts'
 import { Recent } from './recent.ts'
@@ -26,17 +27,24 @@ export class Overview {
   readonly recent: Recent
   readonly failures = new Failures()
   readonly live: Live
+  readonly history: History
 
   constructor(plane: Plane) {
     this.plane = plane
-    this.recent = new Recent(plane.upstreams, plane.clock)
+    this.history = new History(() => plane.upstreams().map(({ name }) => name), plane.clock)
+    this.recent = new Recent(plane.upstreams, plane.clock, (...second) => this.history.second(...second))
     this.live = new Live(this.recent, plane.clock)
   }
 
   record(event: Event): void {
     this.recent.record(event)
+    this.history.record(event)
     if (event.kind !== 'request') this.live.record(event)
     else if (isFailure(event)) this.failures.record(event, this.plane.clock.wallNow())
+  }
+
+  close(): void {
+    this.recent.close()
   }
 
   /** Takes a checkpoint that was saved. */

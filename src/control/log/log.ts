@@ -3,6 +3,8 @@
 import { type DestinationStream, type LevelWithSilent, type Logger, type LoggerOptions, pino } from 'pino'
 import type { Event, RequestEvent, RouteRef } from '../../events.ts'
 import { type Clock, isoTime } from '../../clock.ts'
+import { LAG_MS } from '../../incidents/fact.ts'
+import { microseconds, shortened, toldAttempts } from './attempts.ts'
 import { Bursts } from './bursts.ts'
 import { LineWriter } from './lines.ts'
 import { masked } from './masked.ts'
@@ -18,8 +20,8 @@ export type LogSettings = {
 export type Log = {
   /** Uses these settings for later lines. */
   set(settings: Pick<LogSettings, 'level' | 'access'>): void
-  /** Takes one event; neither throws nor waits. */
-  record(event: Event): void
+  /** Takes one event; neither throws nor waits. @param at wall-clock ms of it, for its line; now when it is not given. */
+  record(event: Event, at?: number): void
   /**
    * Writes held lines to stdout. They arrive whole when the process ends by itself; `process.exit` drops what the reader of a
    * pipe has not taken (64 KiB fit in).
@@ -33,33 +35,64 @@ export type Log = {
  */
 export function createLog(settings: LogSettings, clock: Clock, destination?: DestinationStream): Log {
   const bursts = new Bursts(clock)
+  const time = new LineTime(clock)
   if (destination !== undefined) {
-    const fold = createFold(createLogger(settings, clock, destination), settings.access, bursts)
-    return { ...fold, flush: () => bursts.close() }
+    const fold = createFold(createLogger(settings, time, destination), settings.access, bursts)
+    return { ...fold, record: time.stamping(fold.record), flush: () => bursts.close() }
   }
   const stdout = new LineWriter(process.stdout, (lines) => logger.warn({ lines }, 'log lines lost'))
-  const logger = createLogger(settings, clock, stdout)
+  const logger = createLogger(settings, time, stdout)
   const flush = () => {
     bursts.close()
     stdout.flush()
   }
   process.once('exit', flush)
-  return { ...createFold(logger, settings.access, bursts), flush }
+  const fold = createFold(logger, settings.access, bursts)
+  return { ...fold, record: time.stamping(fold.record), flush }
 }
 
-function createLogger({ level, service }: LogSettings, clock: Clock, destination: DestinationStream): Logger {
+/** Time of a line: that of its event, so that whoever reads the line and whoever took the event agree. */
+class LineTime {
+  readonly #clock: Clock
+  #at: number | undefined
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  now(): number {
+    return this.#at ?? this.#clock.wallNow()
+  }
+
+  stamping(record: (event: Event) => void): Log['record'] {
+    return (event, at) => {
+      this.#at = at
+      try {
+        record(event)
+      } finally {
+        this.#at = undefined
+      }
+    }
+  }
+}
+
+function createLogger({ level, service }: LogSettings, time: LineTime, destination: DestinationStream): Logger {
   const options: LoggerOptions = {
     level,
     base: { service },
     formatters: { level: (label) => ({ level: label }) },
     serializers: { err: described },
-    timestamp: () => `,"time":"${isoTime(clock.wallNow())}"`,
+    timestamp: () => `,"time":"${isoTime(time.now())}"`,
   }
   return pino(options, destination)
 }
 
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: it is mostly the switch below.
-function createFold(logger: Logger, asked: boolean, bursts: Bursts): Pick<Log, 'record' | 'set'> {
+function createFold(
+  logger: Logger,
+  asked: boolean,
+  bursts: Bursts,
+): { readonly record: (event: Event) => void; readonly set: Log['set'] } {
   let access = asked
   let verbose = logger.isLevelEnabled('debug')
   const set: Log['set'] = (settings) => {
@@ -97,7 +130,8 @@ function createFold(logger: Logger, asked: boolean, bursts: Bursts): Pick<Log, '
         if (verbose) logger.debug({ ...placeOf(event.ref), cause: event.cause, wait_ms: ms(event.waitMs) }, 'retry')
         return
       case 'retry_denied':
-        if (verbose) logger.debug({ ...placeOf(event.ref), why: event.why }, 'retry denied')
+        if (event.why === 'budget') summarised('warn', placeOf(event.ref), undefined, 'retry budget spent')
+        else if (verbose) logger.debug({ ...placeOf(event.ref), why: event.why }, 'retry denied')
         return
       case 'stale_connection':
         if (verbose) logger.debug(placeOf(event.ref), 'stale connection')
@@ -217,7 +251,8 @@ function createFold(logger: Logger, asked: boolean, bursts: Bursts): Pick<Log, '
         )
         return
       case 'stalled':
-        bursts.tell('loop stalled', (repeats) => logger.warn({ ms: ms(event.ms), repeats }, 'loop stalled'))
+        if (event.ms >= LAG_MS) logger.warn({ ms: ms(event.ms) }, 'loop stalled')
+        else bursts.tell('loop stalled', (repeats) => logger.warn({ ms: ms(event.ms), repeats }, 'loop stalled'))
         return
       case 'store_set_aside':
         logger.error(
@@ -227,6 +262,17 @@ function createFold(logger: Logger, asked: boolean, bursts: Bursts): Pick<Log, '
         return
       case 'clock_jump':
         logger.warn({ by_ms: event.byMs }, 'wall clock jumped: checkpoints expire by the time from before for an hour')
+        return
+      case 'disk':
+        if (event.isEnough) logger.info({ details: event.details }, 'disk space enough')
+        else logger.warn({ details: event.details }, 'disk space low')
+        return
+      case 'incident':
+        writeIncident(logger, event)
+        return
+      case 'notification':
+        if (event.outcome === 'delivered') return
+        summarised('warn', { outcome: event.outcome }, event.error, 'notification not delivered')
         return
       case 'fault':
         summarised('error', { where: event.where }, event.error, 'fault')
@@ -263,33 +309,19 @@ function writeAccess(logger: Logger, event: RequestEvent): void {
     shared: event.shared || undefined,
     job_id: event.job && shortened(event.job.id),
     job: event.history.findLast(({ job }) => job !== undefined)?.job,
-    history: historyOf(event),
+    history: toldAttempts(event),
     request_id: event.id,
     trace_id: event.trace?.traceId,
   }
   logger[level](fields, 'request')
 }
 
-/** History of the attempts, unless the line says everything: one attempt, relayed at once, at the only endpoint. */
-function historyOf({ history, startedAt, status, backoffMs, breakerMs, retryAfterMs }: RequestEvent) {
-  const [only] = history
-  if (only === undefined) return undefined
-  const waitedMs = backoffMs + breakerMs + retryAfterMs
-  const isPlain = only.outcome === status && waitedMs === 0 && !only.early && only.endpoint === undefined
-  if (history.length === 1 && isPlain) return undefined
-  return history.map((attempt) => ({
-    at_ms: ms(attempt.startedAt - startedAt),
-    ms: ms(attempt.ms),
-    outcome: String(attempt.outcome),
-    early: attempt.early || undefined,
-    endpoint: attempt.endpoint,
-  }))
+function writeIncident(logger: Logger, event: Extract<Event, { kind: 'incident' }>): void {
+  const { phase, id: incident, about, upstream, summary, durationMs, failed, refused, saved } = event
+  if (phase === 'opened') return logger.warn({ incident, about, upstream, summary }, 'incident opened')
+  const cost = { duration_ms: ms(durationMs), failed, refused, saved }
+  logger.info({ incident, about, upstream, summary, ...cost }, 'incident closed')
 }
-
-/** Longest id in a line. */
-const MAX_ID = 128
-
-const shortened = (id: string) => (id.length > MAX_ID ? `${id.slice(0, MAX_ID)}…` : id)
 
 /** In the words of a warning of `check`. */
 const impatienceLine = ({
@@ -313,8 +345,7 @@ const impatienceLine = ({
 /** Copies upstream and route only: the data plane's object may have more. */
 const placeOf = ({ upstream, route }: RouteRef) => ({ upstream, route })
 
-/** ms in whole microseconds. */
-const ms = (value: number | undefined) => (value === undefined ? undefined : Math.round(value * 1000) / 1000)
+const ms = (value: number | undefined) => (value === undefined ? undefined : microseconds(value))
 
 /** Shown parts of an error. Of its properties only the code, since libraries attach requests with all headers. */
 function described(error: unknown) {

@@ -24,7 +24,7 @@ export function writeReload(logger: Logger, report: ReloadReport): void {
 }
 
 /** A fault as `check` prints it, without the line of the file, which may hold a secret. */
-function faultLine({ line, column, path, message }: ReloadFault): string {
+export function faultLine({ line, column, path, message }: ReloadFault): string {
   return masked([line === undefined ? '' : `${line}:${column}`, path, message].filter((part) => part !== '').join(': '))
 }
 

@@ -35,6 +35,8 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
   const stalledSeconds = new Counter({ ...METRICS.stalledSeconds, registers })
   // Starts at 0, so that the first fault is an increase.
   for (const where of FAULT_PLACES) faults.inc({ where }, 0)
+  const incidents = new Counter({ ...METRICS.incidents, registers })
+  const notifications = new Counter({ ...METRICS.notifications, registers })
   const setAside = new Counter({ ...METRICS.storesSetAside, registers })
   const clockJumps = new Counter({ ...METRICS.clockJumps, registers })
   const spans = new Counter({ ...METRICS.spans, registers })
@@ -140,6 +142,12 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
       case 'fault':
         faults.inc({ where: event.where })
         return
+      case 'incident':
+        if (event.phase === 'opened') incidents.inc({ about: event.about })
+        return
+      case 'notification':
+        notifications.inc({ outcome: event.outcome })
+        return
       case 'store_set_aside':
         setAside.inc()
         return
@@ -155,6 +163,7 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
       case 'job_reported':
       case 'hold_outlasts_client':
       case 'config_warning':
+      case 'disk':
       case 'secret_file':
       case 'not_http':
       case 'few_descriptors':

@@ -119,6 +119,8 @@ export const METRICS = {
     [],
   ),
   clockJumps: counter('clock_jumps_total', 'Jumps of the wall clock by a minute or more', []),
+  incidents: counter('incidents_total', 'Incidents that began, by what they are about', ['about']),
+  notifications: counter('notifications_total', 'Messages about incidents to the webhook', ['outcome']),
   faults: counter('faults_total', 'Faults inside the sidecar, by the entry point where they occurred', ['where']),
   inFlight: gauge('requests_in_flight', 'Requests that hold a concurrency slot of the upstream', ['upstream']),
   queued: gauge(

@@ -284,7 +284,9 @@ test('OpenAPI: every operation exists and answers as the document says', async (
     registerJob: { shorts_count: 2 },
     setBreakerMode: { mode: 'observe' },
   }
-  const named: Record<string, string> = { setBreakerMode: 'web' }
+  await call('PUT', '/upstreams/web/breaker', { mode: 'forced-open' })
+  const { incidents } = JSON.parse((await ask(`${proxy.controlUrl}/v1/incidents`)).body.toString())
+  const named: Record<string, string> = { setBreakerMode: 'web', readIncident: incidents[0].id }
   const queries: Record<string, string> = { isCheckpointDue: '?completed=1&total=2', explainRequest: '?path=/' }
   const seen: string[] = []
   for (const [path, methods] of Object.entries<Record<string, { operationId: string; responses: object }>>(
@@ -307,5 +309,5 @@ test('OpenAPI: every operation exists and answers as the document says', async (
       expect([operationId, answer.status]).toEqual([operationId, expect.toSatisfy((status: number) => status < 300)])
     }
   }
-  expect(seen.length).toBe(25)
+  expect(seen.length).toBe(28)
 })

@@ -133,8 +133,8 @@ const LINES: [Event, object | undefined][] = [
     { level: 'debug', ...ref, cause: '503', wait_ms: 2_000.123, msg: 'retry' },
   ],
   [
-    { kind: 'retry_denied', ref: JOBS, why: 'budget', trace: undefined },
-    { level: 'debug', ...ref, why: 'budget', msg: 'retry denied' },
+    { kind: 'retry_denied', ref: JOBS, why: 'deadline', trace: undefined },
+    { level: 'debug', ...ref, why: 'deadline', msg: 'retry denied' },
   ],
   [
     { kind: 'stale_connection', ref: JOBS, trace: undefined },

@@ -63,12 +63,14 @@ const FAILURE = z.object({
   path: z.string(),
   status: z.int(),
   reason: z.string().nullable(),
+  refused: z.boolean().describe('by the sidecar, without an attempt'),
   attempts: z.int(),
   total_ms: z.number(),
   history: z.array(
     z.object({ at_ms: z.number(), ms: z.number(), outcome: z.string(), endpoint: z.string().nullable() }),
   ),
   request_id: z.string(),
+  trace_id: z.string().nullable(),
 }) satisfies z.ZodType<Failure>
 const NAME = z.string().regex(/^[a-z0-9-]{1,63}$/, { error: 'not a name of an upstream' })
 

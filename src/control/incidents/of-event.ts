@@ -1,0 +1,77 @@
+/** Reads facts from events. */
+
+import type { Event, RequestEvent, RouteRef } from '../../events.ts'
+import type { Fact, RequestFact } from '../../incidents/fact.ts'
+import { faultLine } from '../log/reload-report.ts'
+import { microseconds, shortened, toldAttempts } from '../log/attempts.ts'
+import { masked } from '../log/masked.ts'
+
+/** @param at wall-clock ms. @returns undefined for an event that tells nothing about incidents. */
+export function factOf(event: Event, at: number): Fact | undefined {
+  switch (event.kind) {
+    case 'request':
+      return event.ref === undefined ? undefined : requestOf(event, event.ref, at)
+    case 'breaker': {
+      const { upstream, route, endpoint, from, to, cause, openMs } = event
+      return { kind: 'breaker', at, upstream, route, endpoint, from, to, cause, openMs: openMs && microseconds(openMs) }
+    }
+    case 'breaker_mode': {
+      const { upstream, route, endpoint, mode } = event
+      return { kind: 'mode', at, upstream, route, endpoint, mode }
+    }
+    case 'retry_denied':
+      return event.why === 'budget'
+        ? { kind: 'budget', at, upstream: event.ref.upstream, route: event.ref.route }
+        : undefined
+    case 'store':
+      return { kind: 'store', at, isUp: event.isUp, why: messageOf(event.error) }
+    case 'store_set_aside':
+      return { kind: 'set_aside', at, why: event.why }
+    case 'disk':
+      return { kind: 'disk', at, isEnough: event.isEnough, details: event.details }
+    case 'body_unkept': {
+      const { upstream, route } = event.ref
+      return event.why === 'disk' ? { kind: 'unkept', at, upstream, route, why: messageOf(event.error) } : undefined
+    }
+    case 'reload': {
+      const { outcome, trigger, version, faults } = event
+      if (trigger === 'start' && outcome === 'applied') return { kind: 'start', at, version }
+      const [fault] = faults
+      return { kind: 'reload', at, outcome, version, why: fault === undefined ? '' : faultLine(fault) }
+    }
+    case 'stalled':
+      return { kind: 'stalled', at, ms: microseconds(event.ms) }
+    default:
+      return undefined
+  }
+}
+
+function requestOf(event: RequestEvent, { upstream, route }: RouteRef, at: number): RequestFact {
+  const { status, reason, attempts, history, job } = event
+  return {
+    kind: 'request',
+    at,
+    upstream,
+    route,
+    status,
+    reason,
+    attempts,
+    outcomes: history,
+    job: job && shortened(job.id),
+    told: () => ({
+      method: event.method,
+      path: event.path,
+      totalMs: microseconds(event.totalMs),
+      history: (toldAttempts(event) ?? []).map(({ at_ms: atMs, ms, outcome, endpoint }) => ({
+        atMs,
+        ms,
+        outcome,
+        endpoint,
+      })),
+      id: event.id,
+      traceId: event.trace?.traceId,
+    }),
+  }
+}
+
+const messageOf = (error: unknown) => (error instanceof Error ? masked(error.message) : '')

@@ -1,0 +1,327 @@
+/**
+ * Folds what happened into incidents. Pure: it knows no clock, and reads events of the running sidecar and lines of a log alike,
+ * so that both tell the same. Facts come in the order of their time.
+ */
+
+import { isoTime } from '../clock.ts'
+import type { IncidentKind } from '../dashboard/shapes.ts'
+import { isBreakerRefusal } from '../errors.ts'
+import type { IncidentPhase } from '../events.ts'
+import { type BreakerFact, type Fact, LAG_MS, REPEAT_MS, type RequestFact } from './fact.ts'
+import { addJob, begun, type Incident, isOver, routeOf, type Standing, sumOpen, tellSign } from './incident.ts'
+import { isFailedAttempt, isSaved, type Outcome, outcomeOf } from './outcome.ts'
+import { breakerText, lengthText, placeText } from './words.ts'
+import { Watched } from './watched.ts'
+
+export type Turn = { readonly phase: IncidentPhase; readonly incident: Incident }
+
+/** Ended incidents that are kept. */
+const MAX_ENDED = 500
+
+type Subject = { readonly kind: IncidentKind; readonly upstream: string | null }
+
+export class Incidents {
+  readonly #watched = new Map<string, Watched>()
+  /** By upstream, or by kind for the sidecar's own. */
+  readonly #open = new Map<string, Incident>()
+  /** Oldest first. */
+  #ended: Incident[] = []
+  /** Until when a sign of a kind and place is the same as the last one. */
+  readonly #heldUntil = new Map<string, number>()
+  #version: string | null = null
+  #turns: Turn[] = []
+
+  /** Newest first. */
+  get all(): readonly Incident[] {
+    return [...this.#ended, ...this.#open.values()].sort((a, b) => b.startedAt - a.startedAt)
+  }
+
+  /** Takes one fact. @returns the incidents that it or the time before it opened or closed. */
+  take(fact: Fact): readonly Turn[] {
+    this.#closeOver(fact.at)
+    this.#fold(fact)
+    return this.#taken()
+  }
+
+  /**
+   * Takes a request that succeeded with its first attempt: what `take` would make of it, at a twentieth of the cost.
+   * @returns false while there is an open incident: then `take` has to be asked.
+   */
+  takeWell(upstream: string, at: number): boolean {
+    if (this.#open.size > 0) return false
+    this.#watchedOf(upstream).count(at, false)
+    return true
+  }
+
+  /** Lets time pass. @returns the incidents that it closed. */
+  pass(now: number): readonly Turn[] {
+    this.#closeOver(now)
+    return this.#taken()
+  }
+
+  /** Adds what an earlier process knew. One that is open goes on, unless another of the same subject has begun. */
+  restore(known: readonly Incident[]): void {
+    for (const incident of known) {
+      const key = keyOf(incident)
+      if (incident.endedAt === null && !this.#open.has(key)) this.#open.set(key, incident)
+      else this.#ended.push({ ...incident, endedAt: incident.endedAt ?? incident.lastSignAt })
+    }
+    this.#ended = this.#ended.sort((a, b) => a.startedAt - b.startedAt).slice(-MAX_ENDED)
+  }
+
+  #fold(fact: Fact): void {
+    switch (fact.kind) {
+      case 'request':
+        return this.#request(fact)
+      case 'breaker':
+        return this.#breaker(fact)
+      case 'mode':
+        return this.#mode(fact)
+      case 'budget': {
+        if (this.#isRepeat(`budget ${fact.upstream} ${fact.route}`, fact.at)) return
+        const subject = { kind: 'budget', upstream: fact.upstream } as const
+        return void this.#sign(subject, fact.at, 'budget_spent', `the retry budget was spent${placeText(fact.route)}`)
+      }
+      case 'store':
+        return this.#own('store', !fact.isUp, fact.at, {
+          on: ['store_down', `the checkpoint store was down${because(fact.why)}`],
+          off: ['store_up', 'the checkpoint store was back'],
+        })
+      case 'set_aside':
+        return void this.#sign(
+          OWN('store'),
+          fact.at,
+          'store_set_aside',
+          `the store's file was set aside${because(fact.why)}`,
+        )
+      case 'disk':
+        return this.#own('disk', !fact.isEnough, fact.at, {
+          on: ['disk_full', `there was too little room on the disk${because(fact.details)}`],
+          off: ['disk_free', `there was room on the disk again${because(fact.details)}`],
+        })
+      case 'unkept':
+        if (this.#isRepeat(`unkept ${fact.upstream} ${fact.route} ${fact.why}`, fact.at)) return
+        return void this.#sign(
+          OWN('disk'),
+          fact.at,
+          'body_unkept',
+          `a request body could not be kept${because(fact.why)}`,
+        )
+      case 'reload':
+        if (fact.outcome === 'applied') this.#version = fact.version
+        return this.#own('reload', fact.outcome === 'refused', fact.at, {
+          on: ['reload_refused', `the configuration was refused${because(fact.why)}`],
+          off: ['reloaded', 'a configuration was put in force'],
+        })
+      case 'start':
+        return this.#start(fact.at, fact.version)
+      case 'stalled':
+        if (fact.ms < LAG_MS) return
+        return void this.#sign(OWN('lag'), fact.at, 'stalled', `the process was paused for ${lengthText(fact.ms)}`)
+      default:
+        fact satisfies never
+    }
+  }
+
+  #request(fact: RequestFact): void {
+    const { at, upstream, status, reason, attempts } = fact
+    const outcome = outcomeOf(status, reason, attempts)
+    if (outcome === 'client' && fact.outcomes.length === 0) return
+    const watched = this.#watchedOf(upstream)
+    // A refusal by a breaker is the effect of what opened it. A job out of time is a sign of its own.
+    const isEffect =
+      outcome === 'refused' && reason !== undefined && (isBreakerRefusal(reason) || reason === 'job_deadline')
+    const isBad = outcome === 'failed' || outcome === 'refused'
+    const isFailing = !isEffect && outcome !== 'client' && watched.count(at, isBad) && isBad
+    const known = this.#open.get(upstreamKey(upstream))
+    if (known !== undefined) count(known, fact, outcome)
+    else if (isBad || (attempts > 1 && fact.outcomes.some((one) => isFailedAttempt(one.outcome)))) watched.keep(fact)
+    if (isFailing) this.#sign({ kind: 'upstream', upstream }, at, 'failing', 'more than a tenth of its requests failed')
+    if (reason === 'job_deadline')
+      this.#sign({ kind: 'deadlines', upstream }, at, 'job_deadline', 'calls of a job came after its deadline')
+  }
+
+  #watchedOf(upstream: string): Watched {
+    let watched = this.#watched.get(upstream)
+    if (watched === undefined) {
+      watched = new Watched()
+      this.#watched.set(upstream, watched)
+    }
+    return watched
+  }
+
+  #breaker(fact: BreakerFact): void {
+    const { at, upstream, to, openMs, cause } = fact
+    const key = breakerKey(fact)
+    const subject = { kind: 'upstream', upstream } as const
+    if (to === 'open') {
+      const sign = cause === 'forced' ? 'breaker_forced' : cause === 'probe' ? 'probe_failed' : openedSign(fact)
+      const standing = { isBreaker: true, probesAt: openMs === undefined ? null : at + openMs }
+      return void this.#sign(subject, at, sign, breakerText(fact), [key, standing])
+    }
+    const incident = this.#open.get(upstreamKey(upstream))
+    if (incident?.standing[key] === undefined) return
+    sumOpen(incident, at)
+    if (to === 'half-open') incident.standing[key] = { isBreaker: true, probesAt: at }
+    else {
+      delete incident.standing[key]
+      incident.lastSignAt = at
+      tellSign(incident, at, 'breaker_closed', breakerText(fact))
+    }
+  }
+
+  #mode(fact: Extract<Fact, { kind: 'mode' }>): void {
+    const incident = this.#open.get(upstreamKey(fact.upstream))
+    if (incident !== undefined)
+      tellSign(incident, fact.at, 'breaker_mode', `an operator set ${fact.mode}${placeText(fact.route)}`)
+  }
+
+  #own(
+    kind: IncidentKind,
+    isOn: boolean,
+    at: number,
+    { on, off }: { readonly on: readonly [string, string]; readonly off: readonly [string, string] },
+  ): void {
+    if (isOn) return void this.#sign(OWN(kind), at, ...on, [kind, { isBreaker: false, probesAt: null }])
+    const incident = this.#open.get(kind)
+    if (incident?.standing[kind] === undefined) return
+    delete incident.standing[kind]
+    incident.lastSignAt = at
+    tellSign(incident, at, ...off)
+  }
+
+  /** Signs that stood are not known to stand any longer: those that do are told anew. */
+  #start(at: number, version: string): void {
+    this.#version = version
+    this.#watched.clear()
+    this.#heldUntil.clear()
+    for (const incident of this.#open.values()) {
+      sumOpen(incident, at)
+      for (const key of Object.keys(incident.standing)) delete incident.standing[key]
+      tellSign(incident, at, 'restarted', 'the sidecar was started anew')
+    }
+    this.#closeOver(at)
+  }
+
+  #sign(
+    subject: Subject,
+    at: number,
+    sign: string,
+    text: string,
+    standing?: readonly [key: string, of: Standing],
+  ): Incident {
+    const key = keyOf(subject)
+    const known = this.#open.get(key)
+    const incident = known ?? begun(subject.kind, subject.upstream, at, this.#version, isoTime(at))
+    if (known === undefined) {
+      this.#open.set(key, incident)
+      const before = subject.upstream === null ? [] : (this.#watched.get(subject.upstream)?.takeBefore(at) ?? [])
+      for (const fact of before) count(incident, fact, outcomeOf(fact.status, fact.reason, fact.attempts))
+      this.#turns.push({ phase: 'opened', incident })
+    }
+    if (subject.kind === 'upstream') incident.kind = 'upstream'
+    incident.lastSignAt = at
+    if (standing !== undefined) {
+      sumOpen(incident, at)
+      incident.standing[standing[0]] = standing[1]
+    }
+    tellSign(incident, at, sign, text)
+    return incident
+  }
+
+  #isRepeat(key: string, at: number): boolean {
+    if (at < (this.#heldUntil.get(key) ?? 0)) return true
+    this.#heldUntil.set(key, at + REPEAT_MS)
+    return false
+  }
+
+  #closeOver(now: number): void {
+    for (const [key, incident] of this.#open) {
+      if (!isOver(incident, now)) continue
+      sumOpen(incident, incident.lastSignAt)
+      incident.endedAt = incident.lastSignAt
+      this.#open.delete(key)
+      this.#ended.push(incident)
+      if (this.#ended.length > MAX_ENDED) this.#ended.shift()
+      this.#turns.push({ phase: 'closed', incident })
+    }
+  }
+
+  #taken(): readonly Turn[] {
+    if (this.#turns.length === 0) return NO_TURNS
+    const turns = this.#turns
+    this.#turns = []
+    return turns
+  }
+}
+
+const openedSign = ({ route, endpoint }: BreakerFact) =>
+  route !== undefined ? 'route_open' : endpoint !== undefined ? 'endpoint_open' : 'breaker_open'
+
+const NO_TURNS: readonly Turn[] = []
+const OWN = (kind: IncidentKind): Subject => ({ kind, upstream: null })
+const upstreamKey = (name: string) => `upstream ${name}`
+const keyOf = ({ upstream, kind }: Subject) => (upstream === null ? kind : upstreamKey(upstream))
+const breakerKey = ({ route = '', endpoint = '' }: Pick<BreakerFact, 'route' | 'endpoint'>) => `${route}\n${endpoint}`
+const because = (why: string) => (why === '' ? '' : `: ${why}`)
+
+/** Adds a request to an incident's cost and causes. */
+function count(incident: Incident, fact: RequestFact, outcome: Outcome): void {
+  const { cost } = incident
+  const { attempts, job } = fact
+  const route = routeOf(incident, fact.route)
+  cost.requests += 1
+  route.requests += 1
+  cost.retried += Math.max(0, attempts - 1)
+  if (attempts > 0) incident.lastCallAt = fact.at
+  const isLost = outcome === 'failed' || outcome === 'refused'
+  if (outcome === 'failed') {
+    cost.failed += 1
+    route.failed += 1
+  }
+  if (outcome === 'refused') {
+    cost.refused += 1
+    route.refused += 1
+    const reason = fact.reason ?? ''
+    incident.refusals[reason] = (incident.refusals[reason] ?? 0) + 1
+  }
+  if (isSaved(outcome, attempts, fact.outcomes)) {
+    cost.saved += 1
+    route.saved += 1
+  }
+  if (isLost && job !== undefined) addJob(incident, job)
+  for (const cause of causesOf(fact, outcome)) addCause(incident, cause, fact, isLost)
+}
+
+/** Failed attempts; without one, what the request ended with. What a breaker refused was caused by others. */
+function causesOf({ status, reason, attempts, outcomes }: RequestFact, outcome: Outcome): readonly string[] {
+  const told = outcomes.length > 0 ? outcomes : attempts > 0 && reason === undefined ? [{ outcome: status }] : []
+  const failed = told.map((one) => String(one.outcome)).filter(isFailedAttempt)
+  if (failed.length > 0) return failed
+  if (outcome !== 'failed' && outcome !== 'refused') return []
+  if (reason !== undefined && isBreakerRefusal(reason)) return []
+  return [String(reason ?? status)]
+}
+
+/** The example is of a request that was lost, if there is one. */
+function addCause({ causes }: Incident, cause: string, fact: RequestFact, isLost: boolean): void {
+  const known = causes[cause] ?? { count: 0, example: null, isExampleLost: false }
+  causes[cause] = known
+  known.count += 1
+  if (known.example !== null && (known.isExampleLost || !isLost)) return
+  const { method, path, totalMs, history, id, traceId = null } = fact.told()
+  known.isExampleLost = isLost
+  known.example = {
+    at: isoTime(fact.at),
+    route: fact.route,
+    method,
+    path,
+    status: fact.status,
+    reason: fact.reason ?? null,
+    attempts: fact.attempts,
+    total_ms: totalMs,
+    history: history.map(({ atMs, ms, outcome, endpoint = null }) => ({ at_ms: atMs, ms, outcome, endpoint })),
+    request_id: id,
+    trace_id: traceId,
+  }
+}

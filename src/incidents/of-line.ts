@@ -1,0 +1,132 @@
+/** Reads facts from lines of the log. */
+
+import { isMap } from '../config/kinds/setting.ts'
+import { isFaultCode } from '../errors.ts'
+import { BREAKER_MODES, BREAKER_STATES, TRIP_CAUSES } from '../events.ts'
+import type { Fact, RequestFact, ToldAttempt } from './fact.ts'
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** Messages that tell a fact: other lines are not parsed. */
+const MESSAGES: Readonly<Record<string, (fields: Fields, at: number) => Fact | undefined>> = {
+  request,
+  'breaker open': breaker,
+  'breaker half-open': breaker,
+  'breaker closed': breaker,
+  'breaker mode set': (fields, at) => {
+    const mode = BREAKER_MODES.find((one) => one === fields.mode)
+    return mode && { kind: 'mode', at, ...placeOf(fields), mode }
+  },
+  'retry budget spent': (fields, at) => ({
+    kind: 'budget',
+    at,
+    upstream: text(fields.upstream),
+    route: text(fields.route),
+  }),
+  'checkpoint store up': (_, at) => ({ kind: 'store', at, isUp: true, why: '' }),
+  'checkpoint store down': ({ err }, at) => ({ kind: 'store', at, isUp: false, why: messageOf(err) }),
+  'checkpoint store set aside: its file was malformed, a new one was begun': ({ why }, at) => ({
+    kind: 'set_aside',
+    at,
+    why: text(why),
+  }),
+  'disk space low': ({ details }, at) => ({ kind: 'disk', at, isEnough: false, details: text(details) }),
+  'disk space enough': ({ details }, at) => ({ kind: 'disk', at, isEnough: true, details: text(details) }),
+  'body unkept': (fields, at) =>
+    fields.why === 'disk'
+      ? { kind: 'unkept', at, upstream: text(fields.upstream), route: text(fields.route), why: messageOf(fields.err) }
+      : undefined,
+  'configuration refused': ({ faults, version }, at) => ({
+    kind: 'reload',
+    at,
+    outcome: 'refused',
+    version: text(version),
+    why: Array.isArray(faults) ? text(faults[0]) : '',
+  }),
+  'configuration reloaded': ({ version }, at) => ({
+    kind: 'reload',
+    at,
+    outcome: 'applied',
+    version: text(version),
+    why: '',
+  }),
+  'configuration in force': ({ version }, at) => ({ kind: 'start', at, version: text(version) }),
+  'loop stalled': ({ ms }, at) => ({ kind: 'stalled', at, ms: number(ms) }),
+}
+
+const MESSAGE = /"msg":"((?:[^"\\]|\\.)*)"/g
+
+export type ReadLine = { readonly at: number; readonly fact: Fact | undefined }
+
+/** @returns undefined for a line that is not whole, or none of the sidecar's. */
+export function factOf(line: string): ReadLine | undefined {
+  const message = [...line.matchAll(MESSAGE)].at(-1)?.[1] ?? ''
+  const read = Object.hasOwn(MESSAGES, message) ? MESSAGES[message] : undefined
+  const fields = parsed(line)
+  const at = Date.parse(text(fields?.time))
+  if (fields === undefined || Number.isNaN(at)) return undefined
+  // A line that says how often another one was repeated tells nothing new.
+  const isNews = read !== undefined && fields.repeats === undefined
+  return { at, fact: isNews ? read(fields, at) : undefined }
+}
+
+function parsed(line: string): Fields | undefined {
+  try {
+    const value: unknown = JSON.parse(line)
+    return isMap(value) ? value : undefined
+  } catch {
+    return undefined // the last line of a log that is being written need not be whole
+  }
+}
+
+function request(fields: Fields, at: number): RequestFact | undefined {
+  const { upstream, route, status, reason, attempts, history, job_id: job, method, path } = fields
+  if (typeof upstream !== 'string') return undefined
+  const told = (Array.isArray(history) ? history : []).filter(isMap).map(attemptOf)
+  return {
+    kind: 'request',
+    at,
+    upstream,
+    route: text(route),
+    status: number(status),
+    reason: typeof reason === 'string' && isFaultCode(reason) ? reason : undefined,
+    attempts: number(attempts),
+    outcomes: told,
+    job: textOrNone(job),
+    told: () => ({
+      method: text(method),
+      path: text(path),
+      totalMs: number(fields.total_ms),
+      history: told,
+      id: text(fields.request_id),
+      traceId: textOrNone(fields.trace_id),
+    }),
+  }
+}
+
+const attemptOf = ({ at_ms: atMs, ms, outcome, endpoint }: Fields): ToldAttempt => ({
+  atMs: number(atMs),
+  ms: number(ms),
+  outcome: String(outcome),
+  endpoint: textOrNone(endpoint),
+})
+
+function breaker(fields: Fields, at: number): Fact | undefined {
+  const from = BREAKER_STATES.find((state) => state === fields.from)
+  const to = BREAKER_STATES.find((state) => state === fields.to)
+  if (from === undefined || to === undefined) return undefined
+  const cause = TRIP_CAUSES.find((one) => one === fields.cause)
+  const openMs = typeof fields.open_ms === 'number' ? fields.open_ms : undefined
+  return { kind: 'breaker', at, ...placeOf(fields), from, to, cause, openMs }
+}
+
+const placeOf = ({ upstream, route, endpoint }: Fields) => ({
+  upstream: text(upstream),
+  route: textOrNone(route),
+  endpoint: textOrNone(endpoint),
+})
+
+const messageOf = (error: unknown) => (isMap(error) ? text(error.message) : '')
+const number = (value: unknown) => (typeof value === 'number' ? value : 0)
+const text = (value: unknown) => (typeof value === 'string' ? value : '')
+const textOrNone = (value: unknown) => (typeof value === 'string' ? value : undefined)

@@ -1,0 +1,104 @@
+/** Incidents in words. */
+
+import type { IncidentState } from '../dashboard/shapes.ts'
+import { faultOf, isFaultCode } from '../errors.ts'
+import type { BreakerFact } from './fact.ts'
+import type { Incident } from './incident.ts'
+
+/** Causes that a sentence names. */
+const NAMED = 3
+
+/** A length of time for people: two units at most. */
+export function lengthText(ms: number): string {
+  const seconds = ms / 1000
+  if (seconds < 10) return `${Math.round(seconds * 10) / 10} s`
+  const whole = Math.round(seconds)
+  const [days, hours, minutes, rest] = [
+    Math.floor(whole / 86_400),
+    Math.floor((whole % 86_400) / 3_600),
+    Math.floor((whole % 3_600) / 60),
+    whole % 60,
+  ]
+  const parts = [
+    days > 0 && `${days} d`,
+    hours > 0 && `${hours} h`,
+    minutes > 0 && `${minutes} min`,
+    rest > 0 && `${rest} s`,
+  ]
+  return parts
+    .filter((part) => part !== false)
+    .slice(0, 2)
+    .join(' ')
+}
+
+/** The place of a breaker or a request within its upstream. */
+export const placeText = (route: string | undefined, endpoint?: string) =>
+  [route === undefined || route === '*' ? '' : ` for ${route}`, endpoint === undefined ? '' : ` at ${endpoint}`].join(
+    '',
+  )
+
+const TRIPS: Readonly<Record<NonNullable<BreakerFact['cause']>, string>> = {
+  consecutive: 'after failures in a row',
+  rate: 'since too many calls failed',
+  slow: 'since too many calls were slow',
+  probe: 'again, since a probe failed',
+  jobs: 'after failed jobs in a row',
+  forced: 'by an operator',
+}
+
+export function breakerText({ to, cause, route, endpoint }: BreakerFact): string {
+  const place = placeText(route, endpoint)
+  const by = cause === 'forced' ? ' by an operator' : ''
+  if (to === 'closed') return `the breaker${place} closed${by === '' ? ': calls succeed again' : by}`
+  return `the breaker${place} opened${cause === undefined ? '' : ` ${TRIPS[cause]}`}`
+}
+
+/** A status or a reason in words. */
+export function causeText(cause: string): string {
+  if (isFaultCode(cause)) return faultOf(cause).title
+  return /^\d+$/.test(cause) ? `HTTP ${cause} from the upstream` : cause
+}
+
+export function summaryOf(
+  incident: Incident,
+  causes: readonly (readonly [string, number])[],
+  state: IncidentState,
+  ms: number,
+): string {
+  const { cost, upstream, signs } = incident
+  if (upstream === null)
+    return `${capital(signs[0]?.text ?? incident.kind)}${state === 'ended' ? ` (${lasted(ms)})` : ''}.`
+  const what = trouble(incident)
+  const when = state === 'ended' ? ` ${lasted(ms)}` : ''
+  const why = causes.slice(0, NAMED).map(([cause, count]) => `${count} × ${cause}`)
+  const more = causes.length > NAMED ? ', …' : ''
+  const because = why.length > 0 ? `: ${why.join(', ')}${more}` : ` (${signs[0]?.text})`
+  const first = `${upstream} ${state === 'ongoing' ? what.is : what.was}${when}${because}.`
+  const end = state === 'quiet' ? ' Its breaker admits calls again and nobody calls: the next call decides.' : ''
+  return `${first}${costText(cost, state)}${end}`
+}
+
+const lasted = (ms: number) => (ms < 1_000 ? 'for a moment' : `for ${lengthText(ms)}`)
+const capital = (text: string) => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`
+
+function trouble({ kind, signs, cost }: Incident): { readonly is: string; readonly was: string } {
+  if (kind === 'budget') return { is: 'has spent its retry budget', was: 'had spent its retry budget' }
+  if (kind === 'deadlines')
+    return { is: 'is called by jobs past their deadline', was: 'was called by jobs past their deadline' }
+  const has = (sign: string) => signs.some((one) => one.sign === sign)
+  if (has('endpoint_open') && cost.refused === 0) return { is: 'has lost an endpoint', was: 'had lost an endpoint' }
+  if (has('breaker_open') || has('endpoint_open')) return { is: 'is down', was: 'was down' }
+  if (has('route_open')) return { is: 'is down for a route', was: 'was down for a route' }
+  if (has('breaker_forced')) return { is: 'is held off by an operator', was: 'was held off by an operator' }
+  return { is: 'fails', was: 'failed' }
+}
+
+function costText({ failed, refused, saved }: Incident['cost'], state: IncidentState): string {
+  const parts = [
+    failed > 0 && `${failed} failed`,
+    refused > 0 && `${refused} ${refused === 1 ? 'was' : 'were'} refused`,
+    saved > 0 && `${saved} ${saved === 1 ? 'was' : 'were'} saved by a retry`,
+  ].filter((part) => part !== false)
+  if (parts.length === 0) return state === 'ended' ? ' No request was lost.' : ''
+  return ` Of its requests ${parts.join(', ')}.`
+}
