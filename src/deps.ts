@@ -11,4 +11,9 @@ export type Deps = {
   readonly emit: Emit
   /** Whether the sidecar is about to end: no wait begins any more. */
   readonly isDraining: () => boolean
+  /**
+   * Endpoint of the next call for a request, by its id, where a replay knows it: taken while its breaker admits calls. undefined
+   * draws one. Absent outside of replays.
+   */
+  readonly knownEndpoint?: (requestId: string) => string | undefined
 }

@@ -23,6 +23,8 @@ export type World = {
    * @param everyMs interval of the checks while a breaker is open.
    */
   isWell(upstream: string, origin: string, everyMs: number): boolean
+  /** Endpoint of a request's next call, where a record tells it. */
+  endpointOf?(requestId: string): string | undefined
 }
 
 /** Nothing in a simulation depends on what the files of a configuration hold. */
@@ -59,7 +61,8 @@ export class SimulatedSidecar {
       this.#early.record(event)
     }
     // Requests bring their own ids. Nothing in a simulation makes a new one.
-    this.#deps = { clock, random, newId: () => '', emit, isDraining: () => false }
+    const knownEndpoint = (requestId: string) => world.endpointOf?.(requestId)
+    this.#deps = { clock, random, newId: () => '', emit, isDraining: () => false, knownEndpoint }
     const connect: Connect = ({ origin: { origin } }) => ({
       send: (exchange, watch) => {
         tally.call(exchange.route.upstream, clock.now())
