@@ -183,7 +183,15 @@ export class ControlPlane {
       ...observationOperations({ ...this.#observed, health }),
       ...checkpointOperations(store, config.checkpoints, deps.clock),
       progressOperation(store),
-      explainOperation(() => ({ config, origins })),
+      explainOperation(() => ({ config, origins }), {
+        upstreams: observers.overview.plane.upstreams,
+        limits: observers.overview.plane.limits,
+        isDraining: deps.isDraining,
+        jobLeftMs: (id) => {
+          const at = book.deadlineOf(id)
+          return at === undefined ? undefined : at - deps.clock.now()
+        },
+      }),
       ...jobOperations(store, book, { inputs: config.job.inputs, timeouts: config.timeouts }, deps.clock),
       ...configOperations(reloads),
       ...upstreamOperations(observers.overview),

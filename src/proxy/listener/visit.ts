@@ -37,7 +37,8 @@ import { Relay } from '../relay.ts'
 import { type Route, routeFor, type Upstream } from '../route.ts'
 import { openSpill } from '../body/spill.ts'
 import { faultCodeOf } from './message-fault.ts'
-import { authorityOf, climbsOut, originForm, pathOf } from './target.ts'
+import { authorityOf, originForm, pathOf } from './target.ts'
+import { climbsOut, REFUSED_METHODS } from '../../net/refusals.ts'
 import { type Joined, joinTrace, withTrace } from '../trace.ts'
 import { openTunnel } from '../upstream/tunnel.ts'
 import { askedProtocol } from './upgrade.ts'
@@ -76,9 +77,6 @@ const LENGTH = new Set(['content-length'])
 
 /** Target of an OPTIONS for the server as a whole (RFC 9112 section 3.2.4). */
 const SERVER_WIDE = '*'
-
-/** Methods that a gateway does not serve (RFC 9110 sections 9.3.6 and 9.3.8). */
-const REFUSED_METHODS = new Set(['CONNECT', 'TRACE'])
 
 /** Time in ms for which a request without a route may go on sending its body. */
 const LINGER_MS = 5_000

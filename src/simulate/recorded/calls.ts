@@ -1,16 +1,7 @@
 import type { FaultCode } from '../../errors.ts'
 import { Columns } from './columns.ts'
-import type { RecordedLog, RecordedRequest } from './log.ts'
-import type { RecordedAttempt } from './log-fields.ts'
+import type { RecordedCall, RecordedLog, RecordedRequest } from './log.ts'
 import { bodyOf } from './replies.ts'
-
-/** A call of the recorded run. */
-export type RecordedCall = {
-  readonly request: RecordedRequest
-  readonly attempts: readonly RecordedAttempt[]
-  /** Index of the attempt, from 0. */
-  readonly k: number
-}
 
 /**
  * Failures in a row that are an outage: they answer any number of further calls. A shorter run is chance, and each failure in it

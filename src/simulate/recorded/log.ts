@@ -38,6 +38,14 @@ export type RecordedRequest = {
   readonly job: 'failed' | 'completed' | undefined
 }
 
+/** A call of the recorded run. */
+export type RecordedCall = {
+  readonly request: RecordedRequest
+  readonly attempts: readonly RecordedAttempt[]
+  /** Index of the attempt, from 0. */
+  readonly k: number
+}
+
 /** A breaker's change of state, in ms since the first arrival. */
 export type BreakerMark = {
   readonly atMs: number

@@ -3,8 +3,7 @@
 import type { Exchange } from '../../policy/exchange.ts'
 import { fieldOf } from '../../net/fields.ts'
 import type { JobWord } from './job-reports.ts'
-import type { RecordedCall } from './calls.ts'
-import type { RecordedRequest } from './log.ts'
+import type { RecordedCall, RecordedRequest } from './log.ts'
 import type { RecordedAttempt } from './log-fields.ts'
 import type { SimulatedReply } from '../simulated-call.ts'
 

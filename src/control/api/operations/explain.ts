@@ -5,6 +5,7 @@ import type { Origins } from '../../../config/file/origins.ts'
 import type { Config } from '../../../config/schema.ts'
 import { explain, type Explanation, Unanswerable } from '../../../explain/explanation.ts'
 import { textOf } from '../../../explain/text.ts'
+import { type Moment, nowOf, nowText } from './explain-now.ts'
 import { json, type Operation, operation, PLAIN, Refusal, text } from '../operation.ts'
 
 /** The configuration in force, and the places of its settings in its file. */
@@ -17,6 +18,7 @@ const QUERY = {
     .regex(/^[A-Z]+$/, { error: 'expected a method in capitals' })
     .optional(),
   path: z.string().describe('with its query, percent-encoded'),
+  job: z.string().optional().describe('id of a registered job, for the time that it has left'),
 }
 
 const PART = z.object({ says: z.string(), setting: z.string(), line: z.int().nullable() })
@@ -26,12 +28,23 @@ const ANSWER = z
     file: z.string(),
     request: z.object({ method: z.string(), path: z.string() }),
     route: z.object({ match: z.string().nullable(), line: z.int().nullable(), why: z.string() }),
+    refused: z
+      .object({ status: z.int(), reason: z.string(), why: z.string() })
+      .nullable()
+      .describe('answer that the request gets in any case'),
+    refusals: z
+      .array(PART.extend({ status: z.int(), reason: z.string() }))
+      .describe("answers that may come in place of the upstream's"),
     policies: z.array(z.object({ name: z.string(), parts: z.array(PART) })),
+    fields: z.array(PART).describe('header fields that are added or changed'),
+    now: z
+      .array(z.object({ about: z.string(), says: z.string(), answer: z.string().nullable() }))
+      .describe('the state of this moment, with the answer that the request would get by it'),
   })
   .loose()
 
 /** @param inForce read at each call. */
-export function explainOperation(inForce: () => InForce): Operation {
+export function explainOperation(inForce: () => InForce, moment: Moment): Operation {
   const inputs = inForce().config.job.inputs.map(({ name }) => name)
   return operation({
     ...PLAIN,
@@ -39,7 +52,7 @@ export function explainOperation(inForce: () => InForce): Operation {
     method: 'GET',
     path: '/v1/explain',
     summary:
-      'The route, the policies, the timeouts and the retry schedule that a request would get, with the line that each comes from; as text for clients that accept only text/plain',
+      'The route, the policies, the timeouts and the retry schedule that a request would get, with the line that each comes from, and what the state of this moment means for it; as text for clients that accept only text/plain',
     query: { ...Object.fromEntries(inputs.map((name) => [name, z.string().optional()])), ...QUERY },
     answers: { 200: { what: 'the explanation', schema: ANSWER } },
     answer: ({ query, given, header }) => {
@@ -51,7 +64,12 @@ export function explainOperation(inForce: () => InForce): Operation {
         path: query.path,
         inputs: Object.fromEntries(inputs),
       })
-      return header('accept') === 'text/plain' ? text(textOf(explanation)) : json(200, explanation)
+      const { name } = explanation.upstream
+      const queue = config.upstreams.find((one) => one.name === name)?.concurrency.queue ?? 0
+      const now = nowOf(moment, name, explanation.route.match, { queue, job: query.job })
+      return header('accept') === 'text/plain'
+        ? text(`${textOf(explanation)}${nowText(now)}`)
+        : json(200, { ...explanation, now })
     },
   })
 }
