@@ -18,6 +18,7 @@ RUN npm ci --omit=dev --omit=optional --no-audit --no-fund && mkdir -p /usr-of-i
 COPY LICENSE ./
 COPY bin ./bin
 COPY src ./src
+COPY docs/runbook.md ./docs/
 # `breakwater` on the PATH, for `kubectl exec … -- breakwater top`: without the `env` that its first line asks for elsewhere.
 RUN sed -i '1s|.*|#!/usr/bin/node --max-semi-space-size=2|' bin/breakwater.js && ln -s /app/bin/breakwater.js /usr-of-image/bin/breakwater
 COPY proxy.yaml /etc/breakwater/

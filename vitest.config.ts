@@ -7,7 +7,9 @@ const SYSTEM = 'test/**/*.system.test.ts'
 export default defineConfig({
   test: {
     pool: 'forks',
-    testTimeout: 20_000,
+    // Two cores at least: most tests wait for sockets and timers. Properties that compute take three times as long beside others.
+    maxWorkers: 2,
+    testTimeout: 60_000,
     reporters: ['default'],
     // The page's modules run in a browser, where V8's counts are not gathered.
     coverage: { provider: 'v8', include: ['src/**/*.ts'], exclude: ['src/dashboard/**'], reporter: ['text', 'html'] },

@@ -88,5 +88,6 @@ async function lookedAt(browser: Browser, { url, round }: Watched) {
 
 /** Waits until the page shows the jobs. Call it after the round: Playwright's search runs scripts in the page. */
 async function seenWhole(page: Page): Promise<void> {
+  await page.goto(`${new URL(page.url()).origin}/#/jobs`)
   await page.getByText(`25 of ${JOBS} jobs`).waitFor()
 }

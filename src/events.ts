@@ -86,6 +86,24 @@ export type BreakerState = (typeof BREAKER_STATES)[number]
 export const BREAKER_MODES = ['auto', 'forced-open', 'forced-closed', 'observe'] as const
 export type BreakerMode = (typeof BREAKER_MODES)[number]
 
+/** What an operator asks of a breaker. */
+export type BreakerOrder = {
+  readonly mode: BreakerMode
+  readonly reason: string | undefined
+  readonly by: string | undefined
+  /** Time in ms after which the breaker is automatic again; undefined for never. */
+  readonly forMs: number | undefined
+}
+
+/** What an operator said when they set a mode. Wall-clock ms since the Unix epoch. */
+export type ForcedBreaker = {
+  readonly reason: string | undefined
+  readonly by: string | undefined
+  readonly since: number
+  /** undefined: until somebody sets another mode. */
+  readonly until: number | undefined
+}
+
 /** Why a breaker opened. */
 export const TRIP_CAUSES = ['consecutive', 'rate', 'slow', 'probe', 'jobs', 'forced'] as const
 export type TripCause = (typeof TRIP_CAUSES)[number]
@@ -125,6 +143,8 @@ export type RequestEvent = {
   readonly startedAt: number
   /** Finished attempts, in the order of their ends. */
   readonly history: readonly Readonly<AttemptRecord>[]
+  /** Why no further retry followed; undefined where nothing was left to retry. */
+  readonly retryDenied: RetryDenial | undefined
   /** Whether the call that answered it was made for other requests, too (hold, collapse). */
   readonly shared: boolean
   /** The job that it belongs to; undefined when it names none. */
@@ -245,13 +265,16 @@ export type Event =
       /** Time in ms until it admits probes; undefined unless it opened. */
       readonly openMs: number | undefined
     } & OfTrace)
-  /** An operator set the mode of a breaker. */
+  /** An operator set the mode of a breaker, or the time for which it was set is over (`hasEnded`). */
   | {
       readonly kind: 'breaker_mode'
       readonly upstream: string
       readonly route: string | undefined
       readonly endpoint: string | undefined
       readonly mode: BreakerMode
+      readonly hasEnded: boolean
+      /** undefined for `auto`. */
+      readonly forced: ForcedBreaker | undefined
     }
   /** A reload gave a breaker a window of another length: it counts from now on. */
   | {
@@ -310,6 +333,8 @@ export type Event =
   | { readonly kind: 'fault'; readonly error: unknown; readonly where: FaultPlace }
   /** A malformed file of the checkpoint store was renamed to `path`, and a new file begun. */
   | { readonly kind: 'store_set_aside'; readonly path: string; readonly why: string }
+  /** The checkpoint store may delete acknowledged records, and why; undefined when it does so no longer. */
+  | { readonly kind: 'store_evicts'; readonly why: string | undefined }
   /** The wall clock jumped against the monotonic one, in ms; negative for back. */
   | { readonly kind: 'clock_jump'; readonly byMs: number }
 
@@ -515,6 +540,8 @@ export type BreakerSnapshot = {
   /** Origin of its endpoint; undefined where the upstream has but one. */
   readonly endpoint: string | undefined
   readonly mode: BreakerMode
+  /** undefined while the mode is `auto`. */
+  readonly forced: ForcedBreaker | undefined
   readonly state: BreakerState
   readonly consecutiveFailures: number
   /** ms until half open; 0 unless open. */

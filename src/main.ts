@@ -13,7 +13,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   learn: async () => (await import('./commands/learn.ts')).learnCommand,
   top: async () => (await import('./commands/top.ts')).topCommand,
   incidents: async () => (await import('./commands/remote/incidents.ts')).incidentsCommand,
-  checkpoints: async () => (await import('./commands/checkpoints.ts')).checkpointsCommand,
+  checkpoints: async () => (await import('./commands/checkpoints/command.ts')).checkpointsCommand,
 }
 
 const write = (text: string) => void process.stdout.write(text)

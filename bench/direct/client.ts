@@ -50,12 +50,28 @@ export type Client = {
 /** 2xx, and 101 of a tunnel. */
 export const isFine = ({ status }: Reply) => status === 101 || (status !== undefined && status >= 200 && status < 300)
 
+/** Counts pieces of work on any clock. */
+export function counter(clock: Clock): Pick<Client, 'count' | 'tally'> {
+  const tally = { finished: 0, failed: 0, lastFailureAt: undefined as number | undefined, endedAt: 0 }
+  return {
+    count: async (work) => {
+      const madeAt = clock.now()
+      if (await work()) tally.finished += 1
+      else {
+        tally.failed += 1
+        tally.lastFailureAt = Math.max(tally.lastFailureAt ?? 0, madeAt)
+      }
+      tally.endedAt = clock.now()
+    },
+    tally: () => ({ ...tally }),
+  }
+}
+
 /** @param bases where calls go, in turn. */
 export function createClient(bases: readonly string[], clock: Clock, ca?: string): Client {
   const agent = new Agent({ keepAlive: true })
   const tlsAgent = new TlsAgent({ keepAlive: true, ...(ca !== undefined && { ca }) })
   let calls = 0
-  const tally = { finished: 0, failed: 0, lastFailureAt: undefined as number | undefined, endedAt: 0 }
 
   const call = ({ method = 'GET', path = '/', timeout = PATIENCE, body, upgrade }: Call) => {
     const id = String(calls)
@@ -93,16 +109,7 @@ export function createClient(bases: readonly string[], clock: Clock, ca?: string
 
   return {
     call,
-    count: async (work) => {
-      const madeAt = clock.now()
-      if (await work()) tally.finished += 1
-      else {
-        tally.failed += 1
-        tally.lastFailureAt = Math.max(tally.lastFailureAt ?? 0, madeAt)
-      }
-      tally.endedAt = clock.now()
-    },
-    tally: () => ({ ...tally }),
+    ...counter(clock),
     close: () => {
       agent.destroy()
       tlsAgent.destroy()

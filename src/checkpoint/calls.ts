@@ -4,7 +4,7 @@ import type { JobRecord } from '../job/book.ts'
 import type { CheckpointDatabase } from './file/database.ts'
 import type { Append, Checkpoint } from './record.ts'
 import { isDiskFault } from './file/sqlite-faults.ts'
-import type { HistoryKind, HistoryRow, Precondition } from './store.ts'
+import type { HistoryKind, HistoryRow, NewJob, Precondition } from './store.ts'
 
 export type StoreCall =
   | {
@@ -25,7 +25,9 @@ export type StoreCall =
       readonly withItems: boolean
     }
   | { readonly kind: 'progress'; readonly limit: number; readonly after: string | undefined }
-  | { readonly kind: 'saveJob'; readonly record: JobRecord }
+  | { readonly kind: 'registerJob'; readonly job: NewJob; readonly isChange: boolean }
+  | { readonly kind: 'saveJob'; readonly record: JobRecord; readonly ageMs: number }
+  | { readonly kind: 'findJob'; readonly id: string }
   | { readonly kind: 'removeJob'; readonly id: string }
   | { readonly kind: 'jobs' }
   | { readonly kind: 'saveHistory'; readonly rows: readonly HistoryRow[] }
@@ -48,11 +50,18 @@ export type FromThread =
   | { readonly kind: 'unread' }
   /** Outcomes of the next calls of the batch, in its order. */
   | { readonly kind: 'outcomes'; readonly outcomes: readonly Outcome[] }
-  /** The disk failed: nothing of the batch was done. */
+  /** The file is malformed: nothing of the batch was done. */
   | { readonly kind: 'failed'; readonly why: string }
 
-/** The call itself is at fault. The other calls of the batch are done. */
-export type Outcome = { readonly result: unknown } | { readonly fault: string }
+export type Outcome =
+  | { readonly result: unknown }
+  /** The call itself is at fault. The other calls of the batch are done. */
+  | { readonly fault: string }
+  /** The disk failed: the call was not done. */
+  | { readonly down: string }
+
+/** Calls that free space. */
+export const freesSpace = ({ kind }: StoreCall) => kind === 'clear' || kind === 'removeJob' || kind === 'sweep'
 
 /** Largest number of records removed by one sweep, so that it delays no call for long. */
 export const SWEPT_AT_ONCE = 200
@@ -86,8 +95,12 @@ function executeOne(database: CheckpointDatabase, call: StoreCall, now: number):
       return database.list(call.stage, call.limit, call.after, call.withItems, now)
     case 'progress':
       return database.progress(call.limit, call.after, now)
+    case 'registerJob':
+      return database.registerJob(call.job, call.isChange, now)
     case 'saveJob':
-      return database.saveJob(call.record, now)
+      return database.saveJob(call.record, call.ageMs, now)
+    case 'findJob':
+      return database.findJob(call.id, now)
     case 'removeJob':
       return database.removeJob(call.id)
     case 'jobs':

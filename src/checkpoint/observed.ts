@@ -15,23 +15,37 @@ export type StoreWatcher = {
 
 /** Interval in ms at which a store that is down is tried: without it nobody might call. */
 const PROBE_MS = 2_000
-/** A job id that nobody uses. */
-const PROBE = 'breakwater:probe'
+/** Operations that a store which cannot write still serves. */
+const READS: ReadonlySet<string> = new Set(['load', 'stages', 'list', 'progress', 'findJob', 'jobs'])
 
-/** Wraps a store so that its calls and changes of state are reported. */
-export function observed(store: CheckpointStore, clock: Clock, watcher: StoreWatcher): CheckpointStore {
+/**
+ * Wraps a store so that its calls and changes of state are reported. One that reads but cannot write (a full disk, a full Redis) is down until it
+ * writes again.
+ * @param newId a value that no other sidecar uses.
+ */
+export function observed(
+  store: CheckpointStore,
+  clock: Clock,
+  newId: () => string,
+  watcher: StoreWatcher,
+): CheckpointStore {
   let isUp: boolean | undefined
+  /** Whether the last write failed: a read that succeeds proves nothing then. */
+  let isUnwritable = false
   let probe: Timer | undefined
   let isClosed = false
 
-  const turn = (up: boolean, error: unknown) => {
+  const turn = (up: boolean, error: unknown): void => {
     if (isUp !== up) watcher.turned(up, error)
     isUp = up
     if (up || isClosed || probe !== undefined) return
     probe = clock.after(PROBE_MS, () => {
       probe = undefined
-      store.load(PROBE, undefined).then(
-        () => turn(true, undefined),
+      store.probe(newId()).then(
+        () => {
+          isUnwritable = false
+          turn(true, undefined)
+        },
         (failure: unknown) => turn(false, failure),
       )
     })
@@ -45,42 +59,38 @@ export function observed(store: CheckpointStore, clock: Clock, watcher: StoreWat
       try {
         const result = await call(...args)
         watcher.called(operation, false, clock.now() - startedAt)
-        if (tellsState) turn(true, undefined)
+        if (!READS.has(operation)) isUnwritable = false
+        if (tellsState && !isUnwritable) turn(true, undefined)
         return result
       } catch (error) {
         const isDown = error instanceof StoreDown
         watcher.called(operation, isDown, clock.now() - startedAt)
-        if (isDown && tellsState) turn(false, error)
+        if (isDown && tellsState) {
+          if (!READS.has(operation)) isUnwritable = true
+          turn(false, error)
+        }
         throw error
       }
     }
 
-  const telling =
-    <A extends unknown[]>(write: (...args: A) => Promise<Written>) =>
-    async (...args: A): Promise<Written> => {
-      const written = await write(...args)
-      try {
-        if (written.outcome === 'saved') watcher.saved(written.record)
-      } catch (error) {
-        watcher.fault(error)
-      }
-      return written
-    }
-
   return {
-    save: watched('save', telling(store.save)),
-    append: watched('append', telling(store.append)),
+    isShared: store.isShared,
+    save: watched('save', telling(store.save, watcher)),
+    append: watched('append', telling(store.append, watcher)),
     load: watched('load', store.load),
     stages: watched('stages', store.stages),
     clear: watched('clear', store.clear),
     list: watched('list', store.list),
     progress: watched('progress', store.progress),
+    registerJob: watched('registerJob', store.registerJob),
     saveJob: watched('saveJob', store.saveJob),
+    findJob: watched('findJob', store.findJob),
     removeJob: watched('removeJob', store.removeJob),
     jobs: watched('jobs', store.jobs),
     saveHistory: watched('saveHistory', store.saveHistory, false),
     history: watched('history', store.history, false),
     probe: watched('probe', store.probe),
+    risk: store.risk,
     close: () => {
       isClosed = true
       if (probe !== undefined) clock.cancel(probe)
@@ -88,3 +98,16 @@ export function observed(store: CheckpointStore, clock: Clock, watcher: StoreWat
     },
   }
 }
+
+/** Tells of each checkpoint that a call writes. */
+const telling =
+  <A extends unknown[]>(write: (...args: A) => Promise<Written>, watcher: StoreWatcher) =>
+  async (...args: A): Promise<Written> => {
+    const written = await write(...args)
+    try {
+      if (written.outcome === 'saved') watcher.saved(written.record)
+    } catch (error) {
+      watcher.fault(error)
+    }
+    return written
+  }

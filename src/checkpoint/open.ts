@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { openFileStore } from './file/store.ts'
+import type { TlsTexts } from '../net/tls-files.ts'
 import type { StorePlace } from './place.ts'
-import type { RedisTls } from './redis/connection.ts'
 import type { CheckpointStore, StoreNews, StoreSettings } from './store.ts'
 
 /**
@@ -11,7 +11,7 @@ import type { CheckpointStore, StoreNews, StoreSettings } from './store.ts'
 export async function openStore(
   place: StorePlace,
   settings: StoreSettings,
-  tls: RedisTls,
+  tls: TlsTexts,
   clock: Clock,
   tell: (news: StoreNews) => void = () => {},
 ): Promise<CheckpointStore> {
@@ -20,6 +20,6 @@ export async function openStore(
   // Loading the Redis client is a tenth of the time to start. A file store does not pay for it.
   const [{ RedisClient }, { redisStore }] = await Promise.all([import('./redis/client.ts'), import('./redis/store.ts')])
   const redis = new RedisClient(place.target, tls, clock)
-  await redis.connect()
-  return redisStore(redis, settings, clock)
+  redis.connect()
+  return redisStore(redis, settings, clock, tell)
 }

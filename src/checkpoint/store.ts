@@ -1,6 +1,7 @@
 /** What a store can do. A resolved promise means that the write outlives the process. */
 
 import type { JobRecord } from '../job/book.ts'
+import type { Inputs } from '../job/timeouts.ts'
 import type { Append, Checkpoint, StoredCheckpoint } from './record.ts'
 
 /** Preconditions of a write; undefined for none. */
@@ -54,8 +55,27 @@ export type StoreNews =
   /** The wall clock jumped against the monotonic one; negative for back. */
   | { readonly kind: 'clock_jump'; readonly byMs: number }
   | { readonly kind: 'fault'; readonly error: unknown }
+  /** Why records may vanish: the store evicts them when its memory is full. undefined when it does not, or no longer. */
+  | { readonly kind: 'evicts'; readonly why: string | undefined }
+
+/** A job to register. */
+export type NewJob = {
+  readonly id: string
+  readonly inputs: Inputs
+  /** Time in ms from its start to its deadline; undefined without one. */
+  readonly totalMs: number | undefined
+  /** Wall-clock ms of a job that was registered elsewhere before; undefined for now. */
+  readonly startedAt?: number
+} & Pick<JobRecord, 'origin' | 'end'>
+
+/** A registered job. Its age in ms is measured by the clock of its store, since those of several pods differ. */
+export type StoredJob = { readonly record: JobRecord; readonly ageMs: number }
+
+export type Registered = StoredJob & { readonly isNew: boolean }
 
 export type CheckpointStore = {
+  /** Whether other sidecars may write to it. */
+  readonly isShared: boolean
   /** Every call @throws StoreDown when the store cannot be reached or written. */
   save(job: string, checkpoint: Checkpoint, precondition: Precondition): Promise<Written>
   append(job: string, append: Append, precondition: Precondition): Promise<Written>
@@ -71,10 +91,20 @@ export type CheckpointStore = {
   list(stage: string | undefined, limit: number, after: string | undefined, withItems?: boolean): Promise<Page>
   /** The same page with all stages, without loading the records. */
   progress(limit: number, after: string | undefined): Promise<ProgressPage>
-  saveJob(record: JobRecord): Promise<void>
+  /**
+   * Registers a job once: one that is registered stays as it is. @param isChange gives a registered job another shape, with the
+   * deadline that follows from it and its start; undefined when there is no such job.
+   */
+  registerJob(job: NewJob, isChange?: boolean): Promise<Registered | undefined>
+  /**
+   * Saves a job that requests created, as it is now. One that is stored and has not ended keeps its start and deadline.
+   * @param ageMs ms since its start. @returns the job as it is stored.
+   */
+  saveJob(record: JobRecord, ageMs: number): Promise<StoredJob>
+  findJob(id: string): Promise<StoredJob | undefined>
   removeJob(id: string): Promise<void>
   /** All jobs that have not expired. */
-  jobs(): Promise<JobRecord[]>
+  jobs(): Promise<StoredJob[]>
   /** Keeps rows, in place of those of the same kind, beginning and name. */
   saveHistory(rows: readonly HistoryRow[]): Promise<void>
   /** Rows of this sidecar that begin in [from, to), oldest first. */
@@ -84,6 +114,8 @@ export type CheckpointStore = {
    * @param value that no other sidecar uses. @returns whether the read value was the written one.
    */
   probe(value: string): Promise<boolean>
+  /** Why acknowledged records may vanish, as far as known; undefined when they do not. */
+  risk(): string | undefined
   close(): Promise<void>
 }
 

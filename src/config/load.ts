@@ -10,6 +10,7 @@ import { expandRouteSets } from './route-sets.ts'
 import type { Conflict } from '../policy/scope.ts'
 import { conflicts, resolve } from './resolve.ts'
 import { type Config, FILE } from './schema.ts'
+import { MAX_BYTES, plainValue } from './file/plain-value.ts'
 import { Source, type TextFault } from './file/source.ts'
 
 type Sound = {
@@ -24,13 +25,7 @@ export type Loaded =
   /** In the order of the file. */
   | { readonly ok: false; readonly faults: readonly ConfigFault[] }
 
-/** Largest file. No person writes a larger one, and parsing takes time. */
-const MAX_BYTES = 128 * 1024
 const MAX_LINES = 8_000
-/** Largest number of repetitions of an anchor: enough for people, too few for a bomb. */
-const MAX_ALIASES = 100
-/** Largest number of values, with maps, lists, and those that anchors repeat. Keys do not count. */
-const MAX_VALUES = 20_000
 /** Largest number of reported faults. */
 const MAX_FAULTS = 200
 
@@ -87,26 +82,6 @@ function lineCount(text: string): number {
   let count = 1
   for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) count += 1
   return count
-}
-
-/** The document as plain values; an Error when its anchors cannot be resolved (too many, or in a circle). */
-function plainValue({ document }: Source): unknown {
-  try {
-    const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES })
-    return isLarge(value) ? new Error(`has more than ${MAX_VALUES} values`) : value
-  } catch (error) {
-    return error instanceof Error ? error : new Error(String(error))
-  }
-}
-
-function isLarge(value: unknown): boolean {
-  const left = [value]
-  for (let count = 0; left.length > 0; count += 1) {
-    if (count > MAX_VALUES) return true
-    const one = left.pop()
-    if (typeof one === 'object' && one !== null) for (const inner of Object.values(one)) left.push(inner)
-  }
-  return false
 }
 
 /** A Kubernetes object in which the configuration is a value. */

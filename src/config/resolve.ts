@@ -1,5 +1,6 @@
 /** Resolves a file into Config: inheritance, defaults, and conflicts between settings. */
 
+import type { TlsSettings } from '../net/tls-files.ts'
 import type { z } from 'zod'
 import { jobConflicts, resolveJob, resolveTimeouts } from './jobs.ts'
 import { POLICIES, type ServicePolicies } from '../policy/policies.ts'
@@ -127,6 +128,9 @@ export function conflicts(config: Config): Conflict[] {
       : []),
     ...jobConflicts(job, timeouts),
     ...healthConflicts(health.critical, upstreams),
+    ...tlsConflicts(['checkpoints'], config.checkpoints.tls),
+    ...tlsConflicts(['health'], health.tls),
+    ...tlsConflicts(['health', 'celery'], health.celery.tls),
     ...upstreams.flatMap((upstream) => upstreamConflicts(upstream, config)),
   ]
 }
@@ -179,7 +183,7 @@ function upstreamConflicts(upstream: UpstreamConfig, { timeouts, job, limits }: 
   ]
 }
 
-function tlsConflicts(path: Path, { cert, key }: UpstreamConfig['tls']): Conflict[] {
+function tlsConflicts(path: Path, { cert, key }: Pick<TlsSettings, 'cert' | 'key'>): Conflict[] {
   if ((cert === '') === (key === '')) return []
   const [given, missing] = cert === '' ? ['key', 'cert'] : ['cert', 'key']
   return [{ path: [...path, 'tls', given], message: `needs tls.${missing}, too` }]

@@ -95,6 +95,14 @@ const redis = written(redisOrNone, REDIS_FORMS).meta({ type: 'string', title: RE
 
 const LOG_LEVEL = oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
 
+/** TLS to a Redis whose URL is `rediss:`. */
+const tlsOf = (server: string) => ({
+  ca: setting(text, '', `PEM file of a certificate authority to trust for ${server}, besides the default ones.`),
+  servername: setting(text, '', `Server name (SNI) of ${server} and of its certificate. The host when empty.`),
+  cert: setting(text, '', `PEM file of the client certificate for ${server}, with its chain. Needs key.`),
+  key: setting(text, '', 'PEM file of the private key of cert.'),
+})
+
 /** Settings outside of `defaults` and `upstreams`. */
 export const TOP = {
   version: setting(z.literal(1, { error: 'expected 1, the only version there is' }), 1, 'Version of the file format.'),
@@ -151,10 +159,7 @@ export const TOP = {
       'file:./data',
       'Store for checkpoints and jobs.',
     ),
-    tls: {
-      ca: setting(text, '', 'PEM file of a certificate authority to trust for the store, besides the default ones.'),
-      servername: setting(text, '', 'Server name (SNI) of the store and of its certificate. The host when empty.'),
-    },
+    tls: tlsOf('the store'),
     ttl: setting(duration('1s', '365d'), '24h', 'Time after its last save at which a checkpoint expires.'),
     interval: setting(
       integer(1, 1_000_000),
@@ -185,6 +190,7 @@ export const TOP = {
       'Checks that make the service unhealthy when they fail. Other checks make it degraded.',
     ),
     redis: setting(redis, '', 'Redis to check with PING, SET and GET. Not checked when empty.'),
+    tls: tlsOf('health.redis'),
     disk: {
       path: setting(text, '/tmp', 'Path whose file system is checked for free space.'),
       warnBelow: setting(size('0B', '1000GB'), '5GB', 'Free space below which the check warns.'),
@@ -192,6 +198,7 @@ export const TOP = {
     },
     celery: {
       broker: setting(redis, '', 'Redis broker of the Celery workers to check. Not checked when empty.'),
+      tls: tlsOf('the broker'),
       timeout: setting(duration('1ms', '1m'), '2s', 'Time for the workers to answer.'),
       busyFor: setting(
         duration('0s', '24h'),

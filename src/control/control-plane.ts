@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { openStore } from '../checkpoint/open.ts'
 import { observed } from '../checkpoint/observed.ts'
-import { restoreJobs } from '../checkpoint/restore.ts'
+import { JobSync } from '../checkpoint/job-sync.ts'
 import type { CheckpointStore, StoreNews } from '../checkpoint/store.ts'
 import type { Origins } from '../config/file/origins.ts'
 import type { Config } from '../config/schema.ts'
@@ -13,6 +13,7 @@ import type { Emit, Event } from '../events.ts'
 import type { JobBook } from '../job/book.ts'
 import { type Address, written } from '../net/listen.ts'
 import { isLoopback } from '../net/loopback.ts'
+import { readTls } from '../net/tls-files.ts'
 import type { Prepared } from '../prepared.ts'
 import { describing } from './api/openapi.ts'
 import type { Operation } from './api/operation.ts'
@@ -25,6 +26,7 @@ import { jobOperations } from './api/operations/job.ts'
 import { type Observed, observationOperations, probeOperations } from './api/operations/observation.ts'
 import { pageOperations } from './api/operations/page.ts'
 import { progressOperation } from './api/operations/progress.ts'
+import { requestOperations } from './api/operations/request.ts'
 import { upstreamOperations } from './api/operations/upstream.ts'
 import { type Control, type ControlTerms, startControl } from './api/server.ts'
 import { healthChecks, type RedisClients, type UpstreamLooks } from './health/checks.ts'
@@ -49,6 +51,7 @@ export type ControlGround = {
 export class ControlPlane {
   readonly #ground: ControlGround
   readonly #store: CheckpointStore
+  readonly #jobs: JobSync
   readonly #ledger: JobLedger
   readonly #saving: JobSaving
   readonly #page: readonly Operation[] = pageOperations()
@@ -62,35 +65,31 @@ export class ControlPlane {
     config: Config,
     ground: ControlGround,
     store: CheckpointStore,
-    ledger: JobLedger,
-    saving: JobSaving,
+    { jobs, ledger, saving }: { jobs: JobSync; ledger: JobLedger; saving: JobSaving },
   ) {
     this.#inForce = config
     this.#ground = ground
     this.#store = store
+    this.#jobs = jobs
     this.#ledger = ledger
     this.#saving = saving
     const { clock, emit } = ground.deps
     this.#unwatchDisk = watchDisk(() => this.#inForce.health.disk, clock, emit)
-    this.#closing.push(store)
+    this.#closing.push(store, jobs)
   }
 
   /** Opens the store and registers its jobs. A store that cannot be opened is opened in the background. */
   static async open(config: Config, ground: ControlGround): Promise<ControlPlane> {
     const { book, observers } = ground
-    const { clock, emit } = ground.deps
+    const { clock, emit, newId } = ground.deps
     const { store: place, ttl, maxItems, tls } = config.checkpoints
     // The host's name is the pod's; the port tells sidecars of one host apart.
     const instance = `${config.service}:${hostname()}:${config.control.listen.port}`
-    const ca = tls.ca === '' ? '' : readFileSync(tls.ca, 'utf8')
-    const opened = await openStore(
-      place,
-      { ttlMs: ttl, maxItems, instance },
-      { ca, servername: tls.servername },
-      clock,
-      (news) => tellNews(news, emit),
+    const texts = readTls('checkpoints.tls', tls, readText)
+    const opened = await openStore(place, { ttlMs: ttl, maxItems, instance }, texts, clock, (news) =>
+      tellNews(news, emit),
     )
-    const store = observed(opened, clock, {
+    const store = observed(opened, clock, newId, {
       called: (operation, isDown, durationMs) => emit({ kind: 'store_call', operation, isDown, durationMs }),
       turned: (isUp, error) => emit({ kind: 'store', isUp, error }),
       fault: (error) => emit({ kind: 'fault', error, where: 'observer' }),
@@ -99,10 +98,11 @@ export class ControlPlane {
     observers.overview.history.keepIn(store)
     await observers.incidents.keepIn(store)
     const fault = (error: unknown) => emit({ kind: 'fault', error, where: 'jobs' })
-    const saving = new JobSaving(store, clock, fault)
+    const jobs = new JobSync(store, book, clock, fault)
+    const saving = new JobSaving((record) => jobs.save(record), clock, fault)
     const ledger = new JobLedger(book, (record) => saving.save(record), clock, emit)
-    const plane = new ControlPlane(config, ground, store, ledger, saving)
-    plane.#closing.push(await restoreJobs(store, book, clock, fault))
+    const plane = new ControlPlane(config, ground, store, { jobs, ledger, saving })
+    await jobs.start()
     return plane
   }
 
@@ -166,7 +166,7 @@ export class ControlPlane {
     await Promise.all(this.#closing.map((room) => room.close()))
   }
 
-  get #observed(): Omit<Observed, 'health'> {
+  get #observed(): Omit<Observed, 'health' | 'asked'> {
     return { metrics: this.#ground.observers.metrics, phase: this.#ground.conditions }
   }
 
@@ -177,10 +177,16 @@ export class ControlPlane {
   ): Promise<{ readonly terms: ControlTerms; readonly redis: RedisClients }> {
     const { observers, book, version, deps } = this.#ground
     const store = this.#store
-    const { list, clients } = await healthChecks(config, store, looks.all, this.#redis, deps)
-    const health = new HealthReport(list, { service: config.service, version }, deps.clock)
+    const { list, clients } = await healthChecks(config, store, looks.all, this.#redis, readText, deps)
+    const about = { service: config.service, version }
+    const health = new HealthReport(list, about, deps.clock)
+    const asked = new HealthReport(
+      list.filter(({ isUnasked }) => !isUnasked),
+      about,
+      deps.clock,
+    )
     const operations = [
-      ...observationOperations({ ...this.#observed, health }),
+      ...observationOperations({ ...this.#observed, health, asked }),
       ...checkpointOperations(store, config.checkpoints, deps.clock),
       progressOperation(store),
       explainOperation(() => ({ config, origins }), {
@@ -192,9 +198,10 @@ export class ControlPlane {
           return at === undefined ? undefined : at - deps.clock.now()
         },
       }),
-      ...jobOperations(store, book, { inputs: config.job.inputs, timeouts: config.timeouts }, deps.clock),
+      ...jobOperations(this.#jobs, book, { inputs: config.job.inputs, timeouts: config.timeouts }, deps.clock),
       ...configOperations(reloads),
       ...upstreamOperations(observers.overview),
+      ...requestOperations(observers.overview),
       historyOperation(
         (query) => observers.overview.history.ask(query),
         () => deps.clock.wallNow(),
@@ -206,6 +213,8 @@ export class ControlPlane {
     return { terms, redis: clients }
   }
 }
+
+const readText = (path: string) => readFileSync(path, 'utf8')
 
 /**
  * A changed `control.listen` needs a restart, and the check of the file sees only the new address.
@@ -223,6 +232,7 @@ function closeOthers(all: RedisClients, kept: RedisClients): void {
 
 function tellNews(news: StoreNews, emit: Emit): void {
   if (news.kind === 'set_aside') emit({ ...news, kind: 'store_set_aside' })
+  else if (news.kind === 'evicts') emit({ ...news, kind: 'store_evicts' })
   else if (news.kind === 'fault') emit({ ...news, where: 'store' })
   else emit(news)
 }

@@ -19,19 +19,21 @@ export class ApiError extends Error {
  * @param {() => Promise<boolean>} refused called on a 401; resolves to whether `token` now returns another one to repeat the call with.
  */
 export function createApi(base, token, refused) {
-  /** @param {string} method @param {string} path @param {unknown} [body] @param {AbortSignal} [signal] @returns {Promise<Response>} */
-  async function call(method, path, body, signal) {
+  /** @param {string} method @param {string} path @param {unknown} [body] @param {AbortSignal} [signal] @param {Record<string, string>} [fields] @returns {Promise<Response>} */
+  async function call(method, path, body, signal, fields = {}) {
     const held = token()
     const response = await fetch(new URL(path, base), {
       method,
       headers: {
+        ...fields,
         ...(held === '' ? {} : { authorization: `Bearer ${bytesOf(held)}` }),
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       ...(signal === undefined ? {} : { signal }),
     })
-    if (response.status === 401 && (token() !== held || (await refused()))) return call(method, path, body, signal)
+    if (response.status === 401 && (token() !== held || (await refused())))
+      return call(method, path, body, signal, fields)
     if (!response.ok) throw new ApiError(response.status, await detailOf(response))
     return response
   }
@@ -39,6 +41,8 @@ export function createApi(base, token, refused) {
     call,
     /** @param {string} path @param {AbortSignal} signal @returns {Promise<any>} a type of shapes.ts. */
     get: async (path, signal) => JSON.parse(await (await call('GET', path, undefined, signal)).text()),
+    /** @param {string} path @param {AbortSignal} signal @returns {Promise<string>} */
+    text: async (path, signal) => (await call('GET', path, undefined, signal, { accept: 'text/plain' })).text(),
     /** Yields events until the connection ends. It ends without an error when the sidecar stops. @param {AbortSignal} signal */
     events: async function* events(signal) {
       const { body } = await call('GET', 'v1/events', undefined, signal)

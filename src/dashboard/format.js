@@ -23,8 +23,18 @@ export function seconds(value) {
   if (value === null) return NONE
   if (value < 60) return `${(value < 10 ? TENTHS : WHOLE).format(value)} s`
   const whole = Math.round(value)
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`
-  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`
+  const [large, small, units] =
+    whole < 3600
+      ? [Math.floor(whole / 60), whole % 60, ['min', 's']]
+      : [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60), ['h', 'min']]
+  return `${large} ${units[0]}${small === 0 ? '' : ` ${small} ${units[1]}`}`
+}
+
+/** A time that has passed, in its two largest units at most. @param {number} s */
+export function ago(s) {
+  if (s < 3600) return seconds(Math.floor(s))
+  const hours = Math.floor(s / 3600)
+  return hours < 48 ? seconds(s) : `${Math.floor(hours / 24)} d ${hours % 24} h`
 }
 
 /** @param {number | null} percent */
@@ -35,6 +45,9 @@ export const errorPercent = ({ requests, failed }) => (requests === 0 ? null : (
 
 /** Hours, minutes and seconds in the browser's time zone. @param {string} iso */
 export const timeOfDay = (iso) => TIME.format(Date.parse(iso))
+/** @param {number} ms */
+export const hourAndMinute = (ms) => HOUR_AND_MINUTE.format(ms)
+const HOUR_AND_MINUTE = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' })
 const TIME = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' })
 
 /** The time of day, after its day when that is not the day of `now`. @param {string} iso @param {string | undefined} now */
@@ -113,12 +126,15 @@ export function limitWords(limits) {
 
 /** Sums of the last `seconds` samples. @param {readonly Sample[]} samples @param {string} upstream @param {number} seconds */
 export function lately(samples, upstream, seconds) {
-  const sum = { requests: 0, failed: 0, attempts: 0, retries: 0, resumes: 0 }
+  const sum = { requests: 0, failed: 0, refused: 0, saved: 0, limited: 0, attempts: 0, retries: 0, resumes: 0 }
   for (const { upstreams } of samples.slice(-seconds)) {
     const sample = upstreams[upstream]
     if (sample === undefined) continue
     sum.requests += sample.requests
     sum.failed += sample.failed
+    sum.refused += sample.refused
+    sum.saved += sample.saved
+    sum.limited += sample.limited
     sum.attempts += sample.attempts
     sum.retries += sample.retries
     sum.resumes += sample.resumes

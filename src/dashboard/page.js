@@ -1,42 +1,33 @@
-/** The page: joins the reader, the parts that show its state, and the dialogs. */
+/** The page: joins the reader, the sentence, the views, the dialogs and the keyboard. */
 
-import { ApiError, createApi } from './api.js'
-import { configView } from './config-view.js'
-import { askForce, askToken, confirmed } from './dialogs.js'
-import { keyed, mark, say } from './element.js'
-import { failureList } from './failure-list.js'
-import { limitWords, timeOfDay, zone } from './format.js'
-import { jobList } from './job-list.js'
+import { actionsOf } from './actions.js'
+import { createApi } from './api.js'
+import { askToken } from './dialogs.js'
+import { element, mark, say } from './element.js'
+import { timeOfDay, zone } from './format.js'
+import { listenForKeys } from './keys.js'
+import { place } from './place.js'
 import { startReader } from './reader.js'
-import { freshState, jobRows, nowOf } from './state.js'
-import { upstreamCard } from './upstream-card.js'
-import { concernsOf, titleOf, verdict } from './verdict.js'
+import { lineOf } from './sentence.js'
+import { sentenceView } from './sentence-view.js'
+import { troublesOf } from './situation.js'
+import { freshState, nowOf } from './state.js'
+import { viewsOf } from './views.js'
 
-/** @import { Link } from './reader.js' */
-/** @import { CheckpointView, UpstreamView } from './shapes.ts' */
+/** @import { Link, Section } from './reader.js' */
+/** @import { Sentence } from './sentence.js' */
 
 /** Key of the token in sessionStorage, which lasts as long as the tab. */
 const TOKEN = 'breakwater.token'
 /** A reload of a large file may take some seconds. */
 const ANSWER_MS = 20_000
-const OUTCOME_MS = 60_000
-
-/** @template {HTMLElement} E @param {string} id @param {new () => E} kind @returns {E} */
-function place(id, kind) {
-  const found = document.getElementById(id)
-  if (!(found instanceof kind)) throw new Error(`the page has no ${id}`)
-  return found
-}
 
 const link = place('link', HTMLElement)
-const top = verdict(place('verdict', HTMLElement))
 const main = place('main', HTMLElement)
 const news = place('news', HTMLElement)
-const outcome = place('outcome', HTMLElement)
 const unlock = place('unlock', HTMLButtonElement)
 const pause = place('pause', HTMLButtonElement)
-const upstreams = place('upstream-cards', HTMLElement)
-const limits = place('shared-limits', HTMLElement)
+const top = sentenceView(place('sentence', HTMLElement))
 
 const state = freshState()
 const api = createApi(document.baseURI, () => sessionStorage.getItem(TOKEN) ?? '', newToken)
@@ -55,38 +46,29 @@ function newToken() {
   return asking
 }
 
-const failures = failureList({
-  list: place('failures', HTMLElement),
-  more: place('more-failures', HTMLButtonElement),
-  none: place('no-failures', HTMLElement),
-  filter: place('failure-filter', HTMLInputElement),
-  tally: place('failure-tally', HTMLElement),
-  newer: place('newer-failures', HTMLButtonElement),
-})
-const jobs = jobList(
-  {
-    list: place('jobs', HTMLElement),
-    more: place('more-jobs', HTMLButtonElement),
-    none: place('no-jobs', HTMLElement),
-    filter: place('job-filter', HTMLInputElement),
-    tally: place('job-tally', HTMLElement),
-  },
-  { load: loadCheckpoint, clear: clearCheckpoint },
-)
-const config = configView({
-  about: place('config-about', HTMLElement),
-  last: place('config-last', HTMLElement),
-  text: place('config-text', HTMLElement),
-})
-
-/** @type {{ readonly now: Link, readonly detail: string }} */
-let linked = { now: 'lost', detail: '' }
+/** @type {{ now: Link, detail: string, since: string | undefined }} */
+let linked = { now: 'live', detail: '', since: undefined }
+let isConnected = false
 let isPaused = false
 
+/** Sections that a view needs; the others are read wherever one is. @type {Readonly<Partial<Record<Section, readonly string[]>>>} */
+const NEEDED_BY = {
+  requests: ['requests', 'upstreams'],
+  jobs: ['jobs', 'health'],
+  history: ['now'],
+}
+
 const reader = startReader(api, state, {
+  isWanted: (section) => NEEDED_BY[section]?.includes(views.current().view) ?? true,
+  requestsOf: () => {
+    const { view, id } = views.current()
+    return view === 'upstreams' ? `&upstream=${encodeURIComponent(id)}` : ''
+  },
   changed: schedule,
   link: (now, detail) => {
-    linked = { now, detail }
+    isConnected ||= now === 'live'
+    if (now !== linked.now || detail !== linked.detail)
+      linked = { now, detail, since: now === 'live' ? undefined : (linked.since ?? new Date().toISOString()) }
     showLink()
     schedule()
   },
@@ -97,12 +79,34 @@ const reader = startReader(api, state, {
   },
 })
 
+const actions = actionsOf(api, state, place('outcome', HTMLElement), {
+  refresh: (section) => reader.refresh(section),
+  begin: () => stand(false),
+  changed: schedule,
+  timeout: () => AbortSignal.timeout(ANSWER_MS),
+  later: (act, ms) => {
+    const timer = setTimeout(act, ms)
+    return () => clearTimeout(timer)
+  },
+})
+const get = (/** @type {string} */ path) => api.get(path, AbortSignal.timeout(ANSWER_MS))
+const views = viewsOf(state, actions, {
+  request: (id) => get(`v1/requests/${encodeURIComponent(id)}`),
+  incident: (id) => get(`v1/incidents/${encodeURIComponent(id)}`),
+  nowMs: () => performance.now(),
+  runbook: () => api.text('page/runbook.md', AbortSignal.timeout(ANSWER_MS)),
+  explain: (path) => api.text(path, AbortSignal.timeout(ANSWER_MS)),
+})
+
+function linkNow() {
+  return asking === undefined ? linked.now : 'locked'
+}
+
 function showLink() {
-  const { detail } = linked
-  const now = asking === undefined ? linked.now : 'locked'
+  const now = linkNow()
   const words = {
-    live: 'live',
-    lost: `not connected: ${detail}; trying again`,
+    live: isConnected ? 'live' : 'connecting',
+    lost: `not connected: ${linked.detail}; trying again`,
     locked: 'locked: a token is needed',
   }
   say(link, now === 'live' && isPaused ? 'paused' : words[now])
@@ -117,10 +121,65 @@ unlock.addEventListener('click', () => {
   })
 })
 pause.addEventListener('click', () => stand(!isPaused))
-place('reload', HTMLButtonElement).addEventListener('click', () => void reload())
+place('reload', HTMLButtonElement).addEventListener('click', () => void actions.reload())
 document.addEventListener('visibilitychange', schedule)
+window.addEventListener('hashchange', () => {
+  reader.due()
+  views.go()
+})
 setInterval(schedule, 1000)
 say(place('zone', HTMLElement), zone())
+
+/** @param {string} hash */
+const goTo = (hash) => {
+  location.hash = hash
+}
+const SHORTCUTS = [
+  { key: 'g n', says: 'Now', act: () => goTo('#/') },
+  { key: 'g r', says: 'Requests', act: () => goTo('#/requests') },
+  { key: 'g j', says: 'Jobs', act: () => goTo('#/jobs') },
+  { key: 'g h', says: 'Health', act: () => goTo('#/health') },
+  { key: 'g c', says: 'Configuration', act: () => goTo('#/config') },
+  { key: 'g e', says: 'Explain', act: () => goTo('#/explain') },
+  {
+    key: 'w',
+    says: 'What the sentence at the top is about',
+    act: openWorst,
+  },
+  { key: '/', says: 'The filter', act: focusFilter },
+  { key: 'f', says: 'Force a breaker of the upstream that is shown', act: forceShown },
+  { key: 'p', says: 'Pause, and go on', act: () => stand(!isPaused) },
+  { key: '?', says: 'This list', act: () => goTo('#/keys') },
+]
+listenForKeys(SHORTCUTS)
+place('shortcuts', HTMLElement).append(
+  ...SHORTCUTS.flatMap(({ key, says }) => [
+    element(
+      'dt',
+      {},
+      ...key
+        .split(' ')
+        .flatMap((stroke, i) => (i === 0 ? [element('kbd', {}, stroke)] : [' ', element('kbd', {}, stroke)])),
+    ),
+    element('dd', {}, says),
+  ]),
+)
+
+function focusFilter() {
+  const filters = [...document.querySelectorAll('input[type=search]')]
+  const shown = filters.find((one) => one instanceof HTMLElement && one.offsetParent !== null)
+  if (shown instanceof HTMLElement) shown.focus()
+}
+
+function openWorst() {
+  const link = document.querySelector('#sentence .what')
+  if (link instanceof HTMLElement) link.click()
+}
+
+function forceShown() {
+  const { view, id } = views.current()
+  if (view === 'upstreams') void actions.force(id)
+}
 
 /** @param {boolean} still whether the page stops updating. */
 function stand(still) {
@@ -137,15 +196,25 @@ let isScheduled = false
 
 /** Draws at most twice a second. A hidden tab updates its title only. */
 function schedule() {
-  if (document.hidden) return entitle(concernsOf(state))
+  if (document.hidden) return void tellTop()
   if (isScheduled || isPaused) return
   isScheduled = true
   setTimeout(() => requestAnimationFrame(draw), Math.max(0, drawnMs + 500 - performance.now()))
 }
 
-/** @param {ReturnType<typeof concernsOf>} concerns */
-function entitle(concerns) {
-  const words = titleOf(concerns, state, linked.now === 'live')
+/** The sentence, and the tab's title. */
+function tellTop() {
+  const now = linkNow()
+  const troubles = troublesOf(state, { ...linked, now })
+  const isKnown = state.read.has('upstreams') || now !== 'live'
+  entitle(isKnown ? top.update(state, troubles) : undefined, troubles.length)
+}
+
+/** @param {Sentence | undefined} sentence @param {number} troubles */
+function entitle(sentence, troubles) {
+  const sign = sentence === undefined || sentence.tone === 'well' ? '' : sentence.tone === 'unknown' ? '(?) ' : '(!) '
+  const words =
+    sign === '' || sentence === undefined ? 'Breakwater' : `${sign}${lineOf(sentence, troubles - 1)} – Breakwater`
   if (document.title !== words) document.title = words
 }
 
@@ -153,87 +222,12 @@ function draw() {
   isScheduled = false
   if (document.hidden || isPaused) return // hidden or paused since schedule()
   drawnMs = performance.now()
-  const concerns = concernsOf(state)
-  entitle(concerns)
-  top.update(concerns, state, linked.now === 'live')
+  tellTop()
   newsSince ??= nowOf(state)
   const latest = state.transitions.find(({ to, at }) => to !== 'half-open' && at > (newsSince ?? at))
   if (latest !== undefined) say(news, `${timeOfDay(latest.at)} ${latest.upstream}: breaker ${latest.to}`)
-  keyed(upstreams, state.upstreams, ({ name }) => name, makeCard)
-  say(limits, limitWords(state.limits))
-  limits.hidden = state.limits.length === 0
-  if (state.read.has('failures')) failures.update(state.failures, nowOf(state))
-  if (state.read.has('jobs')) jobs.update(jobRows(state, drawnMs), state.jobsInAll - state.jobs.size)
-  config.update(state.config)
+  views.update()
 }
 
-/** @param {UpstreamView} upstream */
-const makeCard = (upstream) => upstreamCard(upstream, state, (name) => void force(name))
-
-/** @param {string} name */
-async function force(name) {
-  const upstream = state.upstreams.find((one) => one.name === name)
-  const order = upstream === undefined ? undefined : await askForce(upstream)
-  if (order === undefined) return
-  await act(`${name}: breaker set to ${order.mode}`, async () => {
-    await send('PUT', `v1/upstreams/${encodeURIComponent(name)}/breaker`, order)
-    await reader.refresh('upstreams')
-  })
-}
-
-/** @param {string} job @param {string} stage @returns {Promise<CheckpointView | undefined>} undefined when the checkpoint does not exist any more. */
-async function loadCheckpoint(job, stage) {
-  try {
-    const path = `v1/checkpoints/${encodeURIComponent(job)}?stage=${encodeURIComponent(stage)}`
-    return await api.get(path, AbortSignal.timeout(ANSWER_MS))
-  } catch (error) {
-    if (error instanceof ApiError && error.status === 404) return undefined
-    throw error
-  }
-}
-
-/** @param {string} job */
-async function clearCheckpoint(job) {
-  const consequence = 'This deletes all its stages. The job would start again from the beginning.'
-  if (!(await confirmed(`Clear the checkpoint of ${job}?`, consequence, 'Clear it'))) return false
-  return act(`Checkpoint of ${job} cleared`, async () => {
-    await send('DELETE', `v1/checkpoints/${encodeURIComponent(job)}`)
-    state.progress.delete(job)
-  })
-}
-
-async function reload() {
-  const consequence =
-    'The sidecar reads the file again and puts it in force as a whole. A file with a fault changes nothing.'
-  if (!(await confirmed('Reload the configuration?', consequence, 'Reload'))) return
-  await act('Configuration reloaded', () => send('POST', 'v1/config/reload'))
-  await reader.refresh('config')
-}
-
-/** @param {string} method @param {string} path @param {unknown} [body] */
-const send = (method, path, body) => api.call(method, path, body, AbortSignal.timeout(ANSWER_MS))
-
-/** @type {ReturnType<typeof setTimeout> | undefined} */
-let forgetting
-/** Shows the outcome of an action above the page for `OUTCOME_MS`. @param {string} words */
-function showOutcome(words) {
-  clearTimeout(forgetting)
-  say(outcome, words)
-  forgetting = setTimeout(() => say(outcome, ''), OUTCOME_MS)
-}
-
-/** Runs an action and shows its outcome. @param {string} done the text after success. @param {() => Promise<unknown>} doIt */
-async function act(done, doIt) {
-  stand(false)
-  try {
-    await doIt()
-    showOutcome(done)
-    return true
-  } catch (error) {
-    const isAnswer = error instanceof ApiError
-    showOutcome(isAnswer ? `Not done: ${error.message}` : 'No answer. It is not known whether the change was made.')
-    return false
-  } finally {
-    schedule()
-  }
-}
+views.show()
+showLink()

@@ -1,14 +1,23 @@
 /** Keeps the state up to date: follows the event stream, and polls the figures that no event carries. */
 
 import { ApiError } from './api.js'
-import { fold } from './state.js'
+import { fold, noteHealth } from './state.js'
 
 /** @import { Api } from './api.js' */
 /** @import { Job, JobProgress } from './shapes.ts' */
 /** @import { State } from './state.js' */
 
 /** Time between two polls of each section, in ms. */
-const EVERY_MS = { upstreams: 2_000, failures: 2_000, jobs: 15_000, config: 60_000 }
+const EVERY_MS = {
+  upstreams: 2_000,
+  failures: 2_000,
+  requests: 2_000,
+  incidents: 5_000,
+  health: 10_000,
+  jobs: 15_000,
+  history: 60_000,
+  config: 60_000,
+}
 /** A sample comes each second. After this time without an event the connection counts as lost. */
 const SILENCE_MS = 10_000
 const AGAIN_MS = 2_000
@@ -16,7 +25,7 @@ const AGAIN_MS = 2_000
 const CROWD_MS = 2_000
 /** Timeout of one call: a stopped process (SIGSTOP) keeps connections open and never answers. */
 const ANSWER_MS = 10_000
-const NOW = { upstreams: 0, failures: 0, jobs: 0, config: 0 }
+const NOW = { upstreams: 0, failures: 0, requests: 0, incidents: 0, health: 0, jobs: 0, history: 0, config: 0 }
 const NO_ANSWER = 'the sidecar does not answer'
 const PAGE = 100
 const MAX_JOBS = 1_000
@@ -27,7 +36,7 @@ const MAX_JOBS = 1_000
 /**
  * @param {Api} api
  * @param {State} state
- * @param {{ readonly changed: () => void, readonly link: (state: Link, detail: string) => void, readonly trouble: (section: Section, detail: string) => void }} on
+ * @param {{ readonly isWanted: (section: Section) => boolean, readonly requestsOf: () => string, readonly changed: () => void, readonly link: (state: Link, detail: string) => void, readonly trouble: (section: Section, detail: string) => void }} on
  */
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: short closures over the state of one reader.
 export function startReader(api, state, on) {
@@ -59,6 +68,19 @@ export function startReader(api, state, on) {
     },
     config: async () => {
       state.config = await get('v1/config')
+      state.changes = await get('v1/config/changes')
+    },
+    requests: async () => {
+      state.requests = (await get(`v1/requests?limit=100${on.requestsOf()}`)).requests
+    },
+    incidents: async () => {
+      state.incidents = (await get('v1/incidents')).incidents
+    },
+    history: async () => {
+      state.history = await get('v1/history?from=-24h&step=5m')
+    },
+    health: async () => {
+      noteHealth(state, await get('v1/health'))
     },
   }
 
@@ -129,12 +151,16 @@ export function startReader(api, state, on) {
     if (now - heardMs > SILENCE_MS) connection.abort()
     if (isLocked || !isLive || document.hidden) return
     for (const section of /** @type {Section[]} */ (Object.keys(dueMs))) {
-      if (dueMs[section] <= now && !underWay.has(section)) void refresh(section)
+      if (dueMs[section] <= now && !underWay.has(section) && on.isWanted(section)) void refresh(section)
     }
   }, 500)
   void follow()
   return {
     refresh,
+    /** What a view that was just opened needs is read soon. */
+    due: () => {
+      for (const section of /** @type {const} */ (['requests', 'jobs', 'history'])) dueMs[section] = 0
+    },
     unlock: () => {
       isLocked = false
     },

@@ -3,12 +3,22 @@
 export type BreakerState = 'closed' | 'open' | 'half-open'
 export type BreakerMode = 'auto' | 'forced-open' | 'forced-closed' | 'observe'
 
+/** `until` null: until somebody sets another mode. */
+type ForcedView = {
+  readonly since: string
+  readonly until: string | null
+  readonly reason: string | null
+  readonly by: string | null
+}
+
 export type BreakerView = {
   /** null for the breaker of the upstream, which serves all routes without one of their own. */
   readonly route: string | null
   /** null when the upstream has one endpoint only. */
   readonly endpoint: string | null
   readonly mode: BreakerMode
+  /** What an operator said of the mode; null while it is `auto`. */
+  readonly forced: ForcedView | null
   readonly state: BreakerState
   readonly consecutive_failures: number
   readonly open_for_s: number
@@ -67,6 +77,8 @@ export type UpstreamSample = {
   /** Succeeded after an attempt that had failed. */
   readonly saved: number
   readonly attempts: number
+  /** Attempts that the upstream answered with 429. */
+  readonly limited: number
   readonly retries: number
   readonly in_flight: number
   readonly queued: number
@@ -267,6 +279,37 @@ export type IncidentView = {
   readonly config_version: string | null
 }
 
+/** Answer of `GET /v1/requests/{id}`. */
+export type RequestView = {
+  readonly at: string
+  readonly upstream: string
+  readonly route: string
+  readonly method: string
+  readonly path: string
+  readonly status: number
+  readonly reason: string | null
+  /** The setting that refused or ended it. */
+  readonly limit: string | null
+  readonly attempts: number
+  readonly total_ms: number
+  readonly first_byte_ms: number | null
+  readonly waits: {
+    readonly queue_ms: number
+    readonly backoff_ms: number
+    readonly connect_ms: number
+    readonly breaker_ms: number
+    readonly retry_after_ms: number
+  }
+  readonly bytes_in: number
+  readonly bytes_out: number
+  readonly shared: boolean
+  /** Why no further retry followed. */
+  readonly retry_denied: string | null
+  readonly history: readonly AttemptView[]
+  readonly request_id: string
+  readonly trace_id: string | null
+}
+
 export type Job = {
   readonly job_id: string
   readonly inputs: Readonly<Record<string, string | number>>
@@ -343,6 +386,28 @@ export type ConfigView = {
   readonly since: string
   readonly config: Readonly<Record<string, unknown>>
   readonly last_reload: Reload | null
+}
+
+/** Answer of `GET /v1/config/changes`. `before`, `after` null: not in that text. */
+export type ConfigChangesView = {
+  readonly of: 'refused' | 'in force' | 'none'
+  readonly from: string
+  readonly to: string
+  readonly changes:
+    | readonly { readonly path: string; readonly before: string | null; readonly after: string | null }[]
+    | null
+}
+
+/** Answer of `GET /v1/health`. `ready`: whether the sidecar takes traffic. */
+export type HealthView = {
+  readonly status: string
+  readonly service: string
+  readonly version: string
+  readonly checks: Readonly<
+    Record<string, { readonly healthy: boolean; readonly details: string; readonly latency_ms?: number | undefined }>
+  >
+  readonly timestamp: string
+  readonly ready: boolean
 }
 
 /** A server-sent event: its name, and its data as text. */

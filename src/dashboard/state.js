@@ -1,6 +1,6 @@
 /** The state that the page shows, and the fold of the control API's events into it. Knows nothing of the document. */
 
-/** @import { BreakerNews, CheckpointNews, ConfigView, Failure, Job, LimitView, Sample, ServerEvent, StageProgress, UpstreamView } from './shapes.ts' */
+/** @import { BreakerNews, CheckpointNews, ConfigChangesView, ConfigView, HealthView, HistoryView, IncidentView, Failure, Job, LimitView, RequestView, Sample, ServerEvent, StageProgress, UpstreamView } from './shapes.ts' */
 
 /** Seconds of history that are kept. */
 const WINDOW_S = 300
@@ -22,7 +22,7 @@ export function freshState() {
     failures: [],
     /** @type {Map<string, Job & { readonly readAtMs: number }>} by id; `readAtMs` is the moment to which `time_left_s` refers */
     jobs: new Map(),
-    /** Sections that were read at least once. An empty list of another section only means that it is not known yet. @type {Set<'upstreams' | 'failures' | 'jobs' | 'config'>} */
+    /** Sections that were read at least once. An empty list of another section only means that it is not known yet. @type {Set<'upstreams' | 'failures' | 'jobs' | 'config' | 'requests' | 'incidents' | 'history' | 'health'>} */
     read: new Set(),
     /** Number of registered jobs, including those beyond the ones that are read. */
     jobsInAll: 0,
@@ -30,6 +30,19 @@ export function freshState() {
     progress: new Map(),
     /** @type {ConfigView | undefined} */
     config: undefined,
+    /** @type {ConfigChangesView | undefined} */
+    changes: undefined,
+    /** Newest first; of one upstream while its view is shown. @type {readonly RequestView[]} */
+    requests: [],
+    /** Newest first. @type {readonly IncidentView[]} */
+    incidents: [],
+    /** Minutes of the last day. @type {HistoryView | undefined} */
+    history: undefined,
+    /** @type {HealthView | undefined} */
+    health: undefined,
+    /** When each check that fails was first seen to fail. @type {ReadonlyMap<string, string>} */
+    unhealthySince: new Map(),
+    isDraining: false,
   }
 }
 
@@ -66,6 +79,14 @@ export function fold(state, { name, data }) {
     default:
       return undefined // an event of a newer sidecar
   }
+}
+
+/** @param {State} state @param {HealthView} health */
+export function noteHealth(state, health) {
+  const failing = Object.entries(health.checks).filter(([, { healthy }]) => !healthy)
+  state.unhealthySince = new Map(failing.map(([name]) => [name, state.unhealthySince.get(name) ?? health.timestamp]))
+  state.health = health
+  state.isDraining = !health.ready
 }
 
 /** @param {State} state @param {CheckpointNews} news */

@@ -41,6 +41,7 @@ export class JobBook {
   readonly #kept = new Map<string, KeptJob>()
   readonly #clock: Clock
   readonly #ttlMs: number
+  #met: ((id: string) => void) | undefined
   /** Called with each job that is put in, wherever it comes from. */
   onPut: (kept: KeptJob) => void = () => {}
 
@@ -62,6 +63,17 @@ export class JobBook {
       .reverse()
   }
 
+  /** @param met called with each id that a request carries, known or not. It must return at once. */
+  onMet(met: (id: string) => void): void {
+    this.#met = met
+  }
+
+  /** Finds the job that a request names. One that is registered elsewhere is unknown at first, and known to later requests. */
+  meet(id: string): JobRecord | undefined {
+    this.#met?.(id)
+    return this.find(id)
+  }
+
   find(id: string): JobRecord | undefined {
     return this.entry(id)?.record
   }
@@ -80,16 +92,15 @@ export class JobBook {
     return kept === undefined || kept.record.end?.outcome === 'completed' ? undefined : deadlineIn(kept)
   }
 
-  put(record: JobRecord): void {
+  /** @param ageMs ms since its start, by the clock that named the start. */
+  put(record: JobRecord, ageMs: number): void {
     const now = this.#clock.now()
     for (const [id, { until }] of this.#kept) {
       if (until > now) break
       this.#kept.delete(id)
     }
     const known = this.entry(record.id)
-    // For a job from before this process only the wall clock knows its start.
-    const startedNow =
-      known?.record.startedAt === record.startedAt ? known.startedNow : now - (this.#clock.wallNow() - record.startedAt)
+    const startedNow = known?.record.startedAt === record.startedAt ? known.startedNow : now - ageMs
     const until = Math.max(now + this.#ttlMs, deadlineIn({ record, startedNow }) ?? 0)
     const life = record.origin && (known?.life ?? freshLife(now, this.#clock.wallNow(), record.end !== undefined))
     const kept = { record, startedNow, until, life }

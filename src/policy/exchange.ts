@@ -2,7 +2,7 @@
 
 import type { Duplex } from 'node:stream'
 import type { FaultCode } from '../errors.ts'
-import type { AttemptRecord, BodyEnd, RouteRef, Trace } from '../events.ts'
+import type { AttemptRecord, BodyEnd, RetryDenial, RouteRef, Trace } from '../events.ts'
 import type { RawHeaders } from '../net/fields.ts'
 import type { ReadId } from '../job/match.ts'
 import type { Inputs } from '../job/timeouts.ts'
@@ -199,6 +199,8 @@ export type Exchange = Omit<ExchangeRequest, 'hasIdempotencyKey' | 'timeouts' | 
   /** Finished attempts, in the order of their ends. */
   readonly history: AttemptRecord[]
   readonly spent: Spent
+  /** Why no further retry followed an outcome that is retried. Set by the retry policy. */
+  retryDenied: RetryDenial | undefined
   /** Whether the call that answers the exchange was made for other exchanges, too. */
   isShared: boolean
 }
@@ -244,6 +246,7 @@ export const newExchange = (request: ExchangeRequest, route: ExchangeRoute): Exc
   tried: [],
   history: [],
   spent: freshSpent(),
+  retryDenied: undefined,
   isShared: false,
 })
 
@@ -301,6 +304,7 @@ export const fork = (parent: Exchange, own: Fork): Exchange => ({
   tried: own.tried ?? [],
   history: [],
   spent: freshSpent(),
+  retryDenied: undefined,
   isShared: false,
 })
 
@@ -331,12 +335,17 @@ export function remember({ history }: Exchange, record: AttemptRecord): void {
  * Adds a fork's attempts, history and waits to an exchange. Called once for each fork and each exchange that it answers.
  * @param waited whether the exchange waited for the fork; false for a hedge that another attempt overtook.
  */
-export function join(exchange: Exchange, { attempts, history, headMs, spent, job }: Exchange, waited = true): void {
+export function join(
+  exchange: Exchange,
+  { attempts, history, headMs, spent, job, retryDenied }: Exchange,
+  waited = true,
+): void {
   exchange.attempts += attempts
   exchange.job ??= job
   for (const record of history) remember(exchange, record)
   if (!waited) return
   exchange.headMs = headMs
+  exchange.retryDenied = retryDenied
   exchange.spent.queueMs += spent.queueMs
   exchange.spent.backoffMs += spent.backoffMs
   exchange.spent.connectMs += spent.connectMs

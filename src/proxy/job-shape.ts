@@ -19,9 +19,8 @@ export type JobRequest = {
 
 /** undefined when the request names no job, or one that is not registered. */
 export function jobOf(headers: RawHeaders, { idHeader, book }: JobShape): JobRecord | undefined {
-  if (book.size === 0) return undefined
   const id = lastField(headers, idHeader)
-  return id === undefined ? undefined : book.find(id)
+  return id === undefined ? undefined : book.meet(id)
 }
 
 /**
@@ -36,11 +35,11 @@ export function deadlineOf(
   shape: JobShape,
 ): number | undefined {
   const { book } = shape
-  if (book.size === 0) return undefined
   const named = jobOf(headers, shape)
+  const belonging = job === undefined ? undefined : book.meet(jobKey(upstream, job))
   const all = [
     named === undefined ? undefined : book.deadlineOf(named.id),
-    job === undefined ? undefined : book.deadlineOf(jobKey(upstream, job)),
+    belonging === undefined ? undefined : book.deadlineOf(belonging.id),
   ].filter((at) => at !== undefined)
   return all.length === 0 ? undefined : Math.min(...all)
 }

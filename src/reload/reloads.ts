@@ -10,6 +10,9 @@ import type { Given } from './config-thread.ts'
 /** The configuration in force. */
 export type InForce = { readonly config: Config; readonly version: string; readonly since: string }
 
+/** A text of the file, with the version that it has. */
+export type VersionedText = { readonly text: string; readonly version: string }
+
 /**
  * Reloads the configuration, whole or not at all, one reload after the other: the second of two reads what is there after the
  * first.
@@ -23,6 +26,12 @@ export class Reloads {
   /** Version of the text that was read last, sound or not. */
   #readLast: string
   #last: ReloadReport | undefined
+  /** Texts in force now and before, and the one that the last reload refused. */
+  #texts: {
+    readonly now: VersionedText
+    readonly before?: VersionedText | undefined
+    readonly refused?: VersionedText | undefined
+  }
   #underWay: Promise<unknown> = Promise.resolve()
 
   /** @param apply puts a configuration in force; rejects, with nothing changed, when it cannot. */
@@ -37,6 +46,7 @@ export class Reloads {
     this.#apply = apply
     this.#deps = deps
     this.#readLast = source.version
+    this.#texts = { now: source }
     this.#inForce = { config: started, version: source.version, since: isoTime(deps.clock.wallNow()) }
     deps.emit({ kind: 'reload', ...this.#report('start', 'applied', source.version, [], started) })
   }
@@ -47,6 +57,15 @@ export class Reloads {
 
   get inForce(): InForce {
     return this.#inForce
+  }
+
+  /** The texts whose difference matters: the refused one, or else the one in force, and the one that it is compared with. */
+  get compared():
+    | { readonly from: VersionedText; readonly to: VersionedText; readonly isRefused: boolean }
+    | undefined {
+    const { now, before, refused } = this.#texts
+    if (refused !== undefined) return { from: now, to: refused, isRefused: true }
+    return before && { from: before, to: now, isRefused: false }
   }
 
   /** undefined before the first. */
@@ -77,12 +96,21 @@ export class Reloads {
       version = reading.version
       if (trigger === 'file' && version === this.#readLast) return undefined
       this.#readLast = version
-      return this.#conclude(await this.#put(trigger, reading))
+      const report = await this.#put(trigger, reading)
+      this.#remember(report, reading)
+      return this.#conclude(report)
     } catch (error) {
       if (version === '' && trigger === 'file' && this.#readLast === '') return undefined
       this.#readLast = version
       return this.#conclude(this.#report(trigger, 'refused', version, [faultOf(error)]))
     }
+  }
+
+  #remember({ outcome }: ReloadReport, { text, version }: Reading): void {
+    const read = { text, version }
+    const { now } = this.#texts
+    if (outcome === 'refused') this.#texts = { ...this.#texts, refused: read }
+    else this.#texts = now.version === version ? { ...this.#texts, refused: undefined } : { now: read, before: now }
   }
 
   async #put(trigger: ReloadTrigger, { version, load }: Reading): Promise<ReloadReport> {

@@ -7,12 +7,13 @@ import type { Env } from '../config/file/interpolate.ts'
 import { ConfigThread, type GivenOrFaults } from './config-thread.ts'
 import { watchFile } from './watch.ts'
 
-export type Reading = { readonly version: string; readonly load: () => Promise<GivenOrFaults> }
+export type Reading = { readonly version: string; readonly text: string; readonly load: () => Promise<GivenOrFaults> }
 
 export type ConfigSource = {
   /** Name for people. */
   readonly file: string
-  /** Version of the text at the start. */
+  /** The text at the start, and its version. */
+  readonly text: string
   readonly version: string
   /** Reads the present text. Rejects when it cannot be read. */
   readonly read: () => Promise<Reading>
@@ -31,10 +32,11 @@ export function configFile(file: string, text: string, env: Env, clock: Clock): 
   const thread = new ConfigThread(clock)
   return {
     file,
+    text,
     version: versionOf(text),
     read: async () => {
       const now = await readFile(file, 'utf8')
-      return { version: versionOf(now), load: () => thread.load({ text: now, file, env }) }
+      return { version: versionOf(now), text: now, load: () => thread.load({ text: now, file, env }) }
     },
     watch: (onChange, onFault) => watchFile(file, onChange, onFault, clock),
   }
@@ -43,6 +45,7 @@ export function configFile(file: string, text: string, env: Env, clock: Clock): 
 /** A configuration without a file: it cannot be read again. */
 export const UNFILED: ConfigSource = {
   file: '',
+  text: '',
   version: '',
   read: () => Promise.reject(new Error('the configuration comes from no file')),
   watch: () => ({ close: () => {} }),

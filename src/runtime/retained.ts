@@ -24,7 +24,7 @@ import {
   type ServiceOwner,
   type UpstreamOwner,
 } from '../policy/policy.ts'
-import { assertCertificate } from '../net/trust.ts'
+import { readTls } from '../net/tls-files.ts'
 import type { TransportSettings, UpstreamConnections } from '../proxy/upstream/transport.ts'
 
 /** Does not open a connection yet. */
@@ -144,7 +144,7 @@ function endpointsFor(
   deps: Deps,
 ): EndpointRecord[] {
   const { connections, http2, tls, urls } = config
-  const { ca, cert, key } = tlsTexts(config, readText)
+  const { ca, cert, key } = readTls(`upstreams.${config.name}.tls`, tls, readText)
   return urls.map((url) => {
     const { origin } = new URL(url)
     const settings: TransportSettings = {
@@ -168,29 +168,6 @@ function endpointsFor(
       states: prepared(AT_ENDPOINT, owner, known, deps) as EndpointStates,
     }
   })
-}
-
-/**
- * PEM texts of an upstream's TLS settings.
- * @throws Error naming the key for a file that cannot be read, or a certificate that does not go with its key.
- */
-function tlsTexts({ name, tls }: UpstreamConfig, readText: (path: string) => string) {
-  const read = (setting: 'ca' | 'cert' | 'key') => {
-    const path = tls[setting]
-    return path === '' ? '' : named(`upstreams.${name}.tls.${setting}`, () => readText(path))
-  }
-  const texts = { ca: read('ca'), cert: read('cert'), key: read('key') }
-  named(`upstreams.${name}.tls.cert`, () => assertCertificate(texts))
-  return texts
-}
-
-/** Calls a function. @throws Error that begins with the key of the configuration. */
-function named<R>(key: string, run: () => R): R {
-  try {
-    return run()
-  } catch (error) {
-    throw new Error(`${key}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
-  }
 }
 
 const isSameWire = (one: TransportSettings, other: TransportSettings) =>

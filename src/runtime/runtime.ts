@@ -1,6 +1,6 @@
 import type { Config } from '../config/schema.ts'
 import type { Deps } from '../deps.ts'
-import type { BreakerMode, EndpointSnapshot, ServiceSnapshot, Snapshot, UpstreamSnapshot } from '../events.ts'
+import type { BreakerOrder, EndpointSnapshot, ServiceSnapshot, Snapshot, UpstreamSnapshot } from '../events.ts'
 import { compileMatch } from '../job/match.ts'
 import type { TimeoutRules } from '../job/timeouts.ts'
 import type { Breaker } from '../policy/breaker/breaker.ts'
@@ -33,7 +33,7 @@ export type Runtime = {
   /** Lets open breakers of the endpoint admit probes, after its health check succeeded. */
   readonly allowProbes: (upstream: string, origin: string) => void
   /** Sets the mode of an upstream's breakers. @returns the number of matching breakers. */
-  readonly setMode: (upstream: string, matches: (breaker: Breaker) => boolean, mode: BreakerMode) => number
+  readonly setMode: (upstream: string, matches: (breaker: Breaker) => boolean, order: BreakerOrder) => number
   /** Closes the connections to all upstreams. */
   readonly close: () => Promise<void>
 }
@@ -82,7 +82,7 @@ export function compile(
     }),
     isOpen: (name, origin) => breakers.get(name)?.isOpen(origin) ?? false,
     allowProbes: (name, origin) => breakers.get(name)?.allowProbes(origin),
-    setMode: (name, matches, mode) => breakers.get(name)?.setMode(matches, mode) ?? 0,
+    setMode: (name, matches, order) => breakers.get(name)?.setMode(matches, order) ?? 0,
     close: async () => {
       await Promise.all(states.flatMap(({ endpoints }) => endpoints.map(({ wire }) => wire.close())))
     },

@@ -166,6 +166,7 @@ export class SimulatedRequest implements BodySink {
       bytesOut: 0,
       startedAt: this.#startedAt,
       history,
+      retryDenied: this.#exchange.retryDenied,
       shared: isShared,
       job: undefined,
       trace: undefined,

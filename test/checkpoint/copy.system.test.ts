@@ -6,12 +6,12 @@ import { breakwater } from '../support/command.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { needs } from '../support/needs.ts'
 import { hasRedis, startRedis } from '../support/redis.ts'
-import { ALWAYS, SETTINGS } from './store-contract.ts'
+import { ALWAYS, SETTINGS, NO_TLS } from './store-contract.ts'
 
 const open = (url: string) => {
   const place = storePlace(url)
   if (place === undefined) throw new Error(`${url} is no place`)
-  return openStore(place, SETTINGS, { ca: '', servername: '' }, systemClock)
+  return openStore(place, SETTINGS, NO_TLS, systemClock)
 }
 const append = (stage: string, id: string) => ({ stage, itemIds: [id], totalItems: 3, metadata: { from: 'source' } })
 
@@ -26,7 +26,7 @@ test.runIf(hasRedis)(
     const source = await open(first)
     for (let i = 0; i < 250; i += 1) await source.append(`job-${i}`, append('older', 'a'), ALWAYS)
     await source.append('job-7', append('newer', 'b'), { ...ALWAYS, attempt: 4 })
-    await source.saveJob({ id: 'job-7', inputs: { n: 3 }, startedAt: Date.now(), deadlineAt: undefined })
+    await source.registerJob({ id: 'job-7', inputs: { n: 3 }, totalMs: undefined })
     await source.close()
     const target = await open(redis)
     await target.append('job-9', append('own', 'x'), ALWAYS)
@@ -58,7 +58,7 @@ test.runIf(hasRedis)(
     const copy = await open(second)
     t.onTestFinished(() => copy.close())
     expect(await copy.stages('job-7')).toEqual(['older', 'newer'])
-    expect(await copy.jobs()).toMatchObject([{ id: 'job-7', inputs: { n: 3 } }])
+    expect(await copy.jobs()).toMatchObject([{ record: { id: 'job-7', inputs: { n: 3 } } }])
   },
 )
 

@@ -79,7 +79,7 @@ test('file store: over a year of jobs, the sweep of expired records keeps the fi
         const id = `job-${day}-${job}`
         database.save(id, checkpoint('first', ids), ALWAYS, now)
         database.save(id, checkpoint('second', ids), ALWAYS, now)
-        database.saveJob({ id, inputs: {}, startedAt: now, deadlineAt: undefined }, now)
+        database.registerJob({ id, inputs: {}, totalMs: undefined }, false, now)
       }
     })
     database.together(() => database.sweep(now, 200))
@@ -99,7 +99,7 @@ test('file store: a file of schema version 1 opens with all its records', async 
     checkpoint: { stage: 'building_video', item_ids: ['ü'], metadata: { quality: 'best' } },
   })
   expect((await store.load('job-1', 'downloading_shorts'))?.checkpoint.item_ids).toEqual(['a', 'b'])
-  expect(await store.jobs()).toMatchObject([{ id: 'job-1', inputs: { shorts_count: 10 } }])
+  expect(await store.jobs()).toMatchObject([{ record: { id: 'job-1', inputs: { shorts_count: 10 } } }])
 })
 
 test('file store: a file of a later version is refused and not changed', async (t) => {

@@ -10,10 +10,10 @@ import { needs } from '../support/needs.ts'
 import { freePort } from '../support/ports.ts'
 import { hasRedis, startCluster, startRedis, startSentinel } from '../support/redis.ts'
 import { until } from '../support/until.ts'
-import { ALWAYS, checkpoint, SETTINGS, storeContract } from './store-contract.ts'
+import { ALWAYS, checkpoint, SETTINGS, storeContract, NO_TLS } from './store-contract.ts'
 
 const TLS_FOLDER = join(import.meta.dirname, '../fixtures/tls')
-const PLAIN = { ca: '', servername: '' }
+const PLAIN = NO_TLS
 
 async function open(
   t: TestContext,
@@ -190,7 +190,7 @@ describe.runIf(hasRedis)('Redis', () => {
     ]
     await startRedis(t, { config: [...config, '--tls-ca-cert-file', file('ca.pem'), '--tls-auth-clients', 'no'] })
     const ca = readFileSync(file('ca.pem'), 'utf8')
-    const store = await open(t, `rediss://127.0.0.1:${port}`, SETTINGS, { ca, servername: 'web.internal' })
+    const store = await open(t, `rediss://127.0.0.1:${port}`, SETTINGS, { ...NO_TLS, ca, servername: 'web.internal' })
     expect(await store.append('j', append('a'), ALWAYS)).toMatchObject({ outcome: 'saved' })
     const untrusting = await open(t, `rediss://127.0.0.1:${port}`)
     await expect(untrusting.load('j', undefined)).rejects.toThrow(/certificate/)

@@ -410,6 +410,12 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
     web('', 'checkpoints: { store: "file:/data" }\n'),
   ],
   [
+    'redis-tls-unused',
+    'health.tls',
+    web('', 'health: { redis: "redis://cache", tls: { ca: /etc/ca.pem } }\n'),
+    web('', 'health: { redis: "rediss://cache", tls: { ca: /etc/ca.pem } }\n'),
+  ],
+  [
     'critical-check-off',
     'health.critical',
     web('', 'health: { critical: [redis] }\n'),

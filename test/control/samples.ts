@@ -25,6 +25,7 @@ export const requestEvent = (fields: Partial<RequestEvent> = {}): RequestEvent =
   bytesOut: 0,
   startedAt: 0,
   history: [],
+  retryDenied: undefined,
   job: undefined,
   shared: false,
   trace: undefined,

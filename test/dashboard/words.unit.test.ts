@@ -23,6 +23,7 @@ const breaker = (state: BreakerState, mode: BreakerMode = 'auto'): BreakerView =
   route: null,
   endpoint: null,
   mode,
+  forced: null,
   state,
   consecutive_failures: 0,
   open_for_s: 0,

@@ -123,5 +123,13 @@ function messageDefect(ours: Message, theirs: Message, theirError: string): stri
   if (ours.body !== theirs.body) return 'reads another body'
   const kept = theirs.trailers.filter((_, i) => !DROPPED.test(theirs.trailers[i - (i % 2)] ?? ''))
   if (ours.trailers.join('\n') !== kept.join('\n')) return 'reads other trailers'
-  return ours.keepAlive && !theirs.keepAlive ? 'keeps a connection that llhttp closes' : ''
+  const isKept = ours.keepAlive && !theirs.keepAlive && !hasProxyConnectionClose(ours.headers)
+  return isKept ? 'keeps a connection that llhttp closes' : ''
 }
+
+/**
+ * llhttp takes Proxy-Connection for Connection. RFC 9112 appendix C.2.2: it was never defined, and is not to be sent; the codec
+ * reads nothing into it. @param headers name, value, name, value, …
+ */
+const hasProxyConnectionClose = (headers: readonly string[]) =>
+  headers.some((value, i) => i % 2 === 1 && /^proxy-connection$/i.test(headers[i - 1] ?? '') && /close/i.test(value))

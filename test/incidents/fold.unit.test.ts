@@ -189,7 +189,7 @@ test('incidents: a breaker that an operator holds open never becomes quiet', asy
   const [incident] = (
     await told(
       [
-        [0, { kind: 'breaker_mode', ...PLACE, mode: 'forced-open' }],
+        [0, { kind: 'breaker_mode', hasEnded: false, forced: undefined, ...PLACE, mode: 'forced-open' }],
         [0, held],
       ],
       600,

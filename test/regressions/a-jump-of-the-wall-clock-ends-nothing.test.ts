@@ -69,6 +69,20 @@ test.for([5 * 24, -5 * 24])(
   },
 )
 
+test.for([5, -5])('jobs: a clock jump of %i h, while it lasts and once accepted, changes no age', async (hours, t) => {
+  const { clock, store, pass } = await open(t)
+  await store.registerJob({ id: 'film', inputs: {}, totalMs: 4 * HOUR_MS })
+  await pass(60_000)
+  clock.jumpWall(hours * HOUR_MS)
+  await clock.elapse(60_000)
+  expect((await store.findJob('film'))?.ageMs).toBe(120_000)
+  await pass(HOUR_MS)
+  await clock.elapse(60_000) // the sweep that accepts the jump
+  const { record, ageMs } = (await store.findJob('film')) ?? {}
+  expect([ageMs, record?.startedAt]).toEqual([HOUR_MS + 180_000, clock.wallNow() - HOUR_MS - 180_000])
+  expect((record?.deadlineAt ?? 0) - (record?.startedAt ?? 0)).toBe(4 * HOUR_MS)
+})
+
 test('expiry: a clock correction of under a minute applies at once, and is not reported', async (t) => {
   const { clock, news, store, isThere, pass } = await open(t)
   await store.save('film', checkpoint('s', ['a']), ALWAYS)

@@ -4,6 +4,7 @@ import { ask } from '../support/client.ts'
 import { needs } from '../support/needs.ts'
 import { startProxy } from '../support/proxy.ts'
 import { hasRedis, startRedis } from '../support/redis.ts'
+import { until } from '../support/until.ts'
 
 needs('redis-server', hasRedis)
 
@@ -87,11 +88,6 @@ test.runIf(hasRedis)(
   'Redis: a key of another kind, or that is no checkpoint, is skipped by lists and counted',
   async (t) => {
     const redis = await startRedis(t)
-    const proxy = await startProxy(t, {
-      clock: systemClock,
-      top: { checkpoints: { store: `redis://127.0.0.1:${redis.port}` } },
-      upstreams: { web: { url: 'http://127.0.0.1:9' } },
-    })
     const written = { stage: 's', progress: 0.5, completed_items: 1, total_items: 2, item_ids: ['a'], metadata: {} }
     const latin1 = Buffer.from(JSON.stringify({ ...written, item_ids: ['caf\xe9'] }), 'latin1')
     await redis.command('SET', 'checkpoint:granular:well', JSON.stringify(written, undefined, 1))
@@ -100,11 +96,17 @@ test.runIf(hasRedis)(
     await redis.command('EVAL', `return redis.call('SET', KEYS[1], ARGV[1])`, 1, 'checkpoint:granular:..', '{}')
     const client = `redis.call('SET', KEYS[1], (string.gsub(ARGV[1], 'X', string.char(233))))`
     await redis.command('EVAL', client, 1, 'checkpoint:granular:latin', latin1.toString('latin1').replace('\xe9', 'X'))
+    const proxy = await startProxy(t, {
+      clock: systemClock,
+      top: { checkpoints: { store: `redis://127.0.0.1:${redis.port}` } },
+      upstreams: { web: { url: 'http://127.0.0.1:9' } },
+    })
     const listed = async (query: string) => {
       const answer = await ask(`${proxy.controlUrl}/v1/checkpoints${query}`)
       const { checkpoints, unreadable } = JSON.parse(answer.body.toString())
       return { jobs: checkpoints.map(({ job_id }: { job_id: string }) => job_id), unreadable }
     }
+    await until(async () => (await listed('')).jobs.length > 0)
     // Without `items=true` the items are not read: the invalid text in `latin` goes unnoticed.
     expect(await listed('')).toEqual({ jobs: ['latin', 'well'], unreadable: 3 })
     expect(await listed('?items=true')).toEqual({ jobs: ['well'], unreadable: 4 })

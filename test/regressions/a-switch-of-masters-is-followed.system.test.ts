@@ -3,7 +3,7 @@ import { describe, expect, type TestContext, test } from 'vitest'
 import { openStore } from '../../src/checkpoint/open.ts'
 import { storePlace } from '../../src/checkpoint/place.ts'
 import { systemClock } from '../../src/clock.ts'
-import { ALWAYS } from '../checkpoint/store-contract.ts'
+import { ALWAYS, NO_TLS } from '../checkpoint/store-contract.ts'
 import { needs } from '../support/needs.ts'
 import { freePort, listening } from '../support/ports.ts'
 import { hasRedis, startCluster, startGuardedMaster, startRedis, startSentinel } from '../support/redis.ts'
@@ -14,7 +14,7 @@ const SETTINGS = { ttlMs: 600_000, maxItems: 10_000 }
 async function open(t: TestContext, url: string) {
   const place = storePlace(url)
   if (place === undefined) throw new Error(`${url} is no place`)
-  const store = await openStore(place, SETTINGS, { ca: '', servername: '' }, systemClock)
+  const store = await openStore(place, SETTINGS, NO_TLS, systemClock)
   t.onTestFinished(() => store.close())
   const done = new Set<string>()
   let count = 0

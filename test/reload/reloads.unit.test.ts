@@ -23,11 +23,12 @@ function reloadsInSteps() {
   const waiting: (() => void)[] = []
   const source = {
     file: 'proxy.yaml',
+    text,
     version: text,
     read: async () => {
       const now = text
       const given = { ok: true as const, config: soundConfig(now), origins: NOWHERE, warnings: [] }
-      return { version: now, load: async () => given }
+      return { version: now, text: now, load: async () => given }
     },
     watch: () => ({ close: () => {} }),
   }

@@ -1,7 +1,7 @@
 /** Plays a fault of `bench:direct` without sockets: the same client, the same upstream, both ways, on a virtual clock. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type Call, CALL_ID, type Client, PATIENCE, type Reply } from '../../bench/direct/client.ts'
+import { type Call, CALL_ID, type Client, counter, PATIENCE, type Reply } from '../../bench/direct/client.ts'
 import type { Clock } from '../../bench/direct/clock.ts'
 import type { Fault } from '../../bench/direct/fault.ts'
 import type { Score, Way } from '../../bench/direct/play.ts'
@@ -136,7 +136,6 @@ type VirtualClient = Client & { readonly made: () => number }
 
 /** @param patience seconds for which the client waits where the fault's own client does not say. */
 function clientOf(send: Caller, clock: Clock, patience: number): VirtualClient {
-  const tally = { finished: 0, failed: 0, lastFailureAt: undefined as number | undefined, endedAt: 0 }
   let calls = 0
   return {
     made: () => calls,
@@ -144,16 +143,7 @@ function clientOf(send: Caller, clock: Clock, patience: number): VirtualClient {
       calls += 1
       return send({ method, path, timeout: Math.min(timeout, patience), bytes: body?.bytes ?? 0, id: String(calls) })
     },
-    count: async (work) => {
-      const madeAt = clock.now()
-      if (await work()) tally.finished += 1
-      else {
-        tally.failed += 1
-        tally.lastFailureAt = Math.max(tally.lastFailureAt ?? 0, madeAt)
-      }
-      tally.endedAt = clock.now()
-    },
-    tally: () => ({ ...tally }),
+    ...counter(clock),
     close: () => {},
   }
 }

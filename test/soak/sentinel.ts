@@ -7,8 +7,8 @@
 import { once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { breakwater, configFile, listensAt } from '../support/command.ts'
-import { type RedisServer, startRedis, startSentinel } from '../support/redis.ts'
 import { until } from '../support/until.ts'
+import { GuardedRedis } from './guarded-redis.ts'
 
 const KILLS = 20
 const APPENDS_A_SECOND = 20
@@ -18,58 +18,11 @@ const cleanUps: (() => unknown)[] = []
 const scope = { onTestFinished: (cleanUp: () => unknown) => void cleanUps.push(cleanUp) }
 const say = (text: string) => void process.stdout.write(`${text}\n`)
 
-/**
- * A master takes writes only while a replica lags at most 1 s, so a master that is cut off from its replicas stops
- * by itself. A failover needs two of the three sentinels.
- */
-const SAFE = ['--min-replicas-to-write', '1', '--min-replicas-max-lag', '1', '--repl-ping-replica-period', '1']
-const QUORUM = 2
-
-const startNode = (master: number | undefined, port?: number) =>
-  startRedis(scope, {
-    config: [...SAFE, ...(master === undefined ? [] : ['--replicaof', '127.0.0.1', `${master}`])],
-    ...(port === undefined ? {} : { port }),
-  })
-
-const nodes = new Map<number, RedisServer>()
-const master = await startNode(undefined)
-nodes.set(master.port, master)
-for (const _ of [1, 2]) {
-  const replica = await startNode(master.port)
-  nodes.set(replica.port, replica)
-}
-const CLOSED = 'Connection is closed.'
-const MAX_ANSWER_MS = 3_000
-/**
- * Sends a command again when its connection closes: sentinels close the client connections of a server whose role they
- * change. Some commands end without an answer or an error, hence the limit of MAX_ANSWER_MS.
- */
-const tell = async (server: RedisServer | undefined, ...words: string[]): Promise<unknown> => {
-  for (;;) {
-    try {
-      const late = pause(MAX_ANSWER_MS, undefined, { ref: false }).then(() => Promise.reject(new Error(CLOSED)))
-      return await Promise.race([server?.command(...words), late])
-    } catch (error) {
-      if (!(error instanceof Error) || error.message !== CLOSED) throw error
-    }
-  }
-}
-const hasReplicas = async (port: number, count: number) =>
-  [...String(await tell(nodes.get(port), 'INFO', 'replication')).matchAll(/state=online/g)].length === count
-await until(() => hasReplicas(master.port, 2))
-const sentinels = await Promise.all([1, 2, 3].map(() => startSentinel(scope, master.port, { quorum: QUORUM })))
-/** Whether every sentinel reports a healthy master, both replicas and both other sentinels. */
-const isSettled = async () => {
-  const told = await Promise.all(sentinels.map((sentinel) => tell(sentinel, 'INFO', 'sentinel')))
-  return told.every((text) => /status=ok,[^\r]*slaves=[2-9],sentinels=3/.test(String(text)))
-}
-await until(isSettled)
-
-const hosts = sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')
+const redis = await GuardedRedis.start(scope, 500)
 const config = [
   'listen: false',
   'control: { listen: 127.0.0.1:0 }',
-  `checkpoints: { store: "redis+sentinel://${hosts}/main/0", maxItems: 100000 }`,
+  `checkpoints: { store: "${redis.place}", maxItems: 100000 }`,
   'upstreams: { web: { url: http://127.0.0.1:9 } }',
 ].join('\n')
 const sidecar = breakwater(scope, ['run', '--config', configFile(scope, `${config}\n`)])
@@ -96,29 +49,17 @@ const load = (async () => {
   await Promise.all(underWay)
 })()
 
-/** The port of the master that most sentinels name. */
-const named = async (): Promise<number> => {
-  const ports = await Promise.all(
-    sentinels.map(async (sentinel) =>
-      Number(((await tell(sentinel, 'SENTINEL', 'get-master-addr-by-name', 'main')) as string[])[1]),
-    ),
-  )
-  return ports.find((port, i) => ports.indexOf(port) !== i) ?? 0
-}
 const itemsIn = (text: unknown): string[] => (text === null ? [] : JSON.parse(String(text)).item_ids)
 
 const kept = new Set<string>()
 const recoveries: number[] = []
 await until(async () => acknowledged.size > 20)
 for (let kill = 1; kill <= KILLS; kill += 1) {
-  const before = await named()
   const killedAt = performance.now()
-  await nodes.get(before)?.stop()
-  await until(async () => ![0, before].includes(await named()))
+  const { before, after } = await redis.killMaster()
   const switchedAt = performance.now()
-  const after = await named()
   const acknowledgedBefore = [...acknowledged].filter(([, at]) => at < killedAt).map(([id]) => id)
-  const keptNow = new Set(itemsIn(await tell(nodes.get(after), 'GET', 'checkpoint:granular:film')))
+  const keptNow = new Set(itemsIn(await redis.ask(after, 'GET', 'checkpoint:granular:film')))
   for (const id of acknowledgedBefore) if (keptNow.has(id)) kept.add(id)
   const lostByRedis = acknowledgedBefore.filter((id) => !keptNow.has(id)).length
   const firstAgain = () => [...acknowledged.values()].find((at) => at > killedAt + 1 && at >= switchedAt - 200)
@@ -130,10 +71,7 @@ for (let kill = 1; kill <= KILLS; kill += 1) {
       `acknowledged again ${(recoveryMs / 1_000).toFixed(2)} s later; ` +
       `${lostByRedis} of ${acknowledgedBefore.length} acknowledged items had not reached the new master`,
   )
-  nodes.set(before, await startNode(after, before))
-  await until(async () => (await hasReplicas(after, 2)) && (await isSettled()))
-  // After a failover, sentinels start the next one only after twice their failover-timeout.
-  await pause(6_500)
+  await redis.beginAgain(before, after)
 }
 isOver = true
 await load

@@ -24,13 +24,18 @@ export type Tab = {
   readonly asked: readonly string[]
 }
 
-/** Opens a sidecar's page in a new browser context. @param before scripts that run before those of the page. */
+/**
+ * Opens a sidecar's page in a new browser context.
+ * @param before scripts that run before those of the page.
+ * @param hash of a view, such as `#/jobs`.
+ */
 export async function openPage(
   t: Scope,
   browser: Browser,
   url: string,
   look: Look = DESKTOP,
   before: readonly string[] = [],
+  hash = '',
 ): Promise<Tab> {
   const { width, height, scheme } = look
   const context = await browser.newContext({
@@ -48,6 +53,6 @@ export async function openPage(
   })
   page.on('pageerror', (error) => problems.push(error.message))
   page.on('request', (request) => asked.push(request.url()))
-  await page.goto(`${url}/`)
+  await page.goto(`${url}/${hash}`)
   return { page, problems, asked }
 }

@@ -75,12 +75,13 @@ export async function startProxy(t: Scope, options: ProxyOptions): Promise<Sidec
   const { clock, random = () => 0.5, newId = countedId, resolve = systemResolve } = options
   const source: ConfigSource = {
     file: FILE,
+    text: textOf(now),
     version: versionOf(textOf(now)),
     read: async () => {
       const text = textOf(now)
       const reading = loadConfig(text, FILE, {})
       const given = reading.ok ? { ...reading, warnings: warningsOf(reading.config, reading.origins) } : reading
-      return { version: versionOf(text), load: async () => given }
+      return { version: versionOf(text), text, load: async () => given }
     },
     watch: () => ({ close: () => {} }),
   }

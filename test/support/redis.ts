@@ -95,16 +95,21 @@ export async function startCluster(t: Scope): Promise<RedisServer[]> {
 /**
  * Starts a sentinel that watches a master by the name `main`.
  * @param quorum number of sentinels that must agree that the master is down; 1 when not given.
+ * @param downAfterMs silence after which a sentinel takes the master for down.
  */
 export async function startSentinel(
   t: Scope,
   masterPort: number,
-  { quorum = 1, port }: { readonly quorum?: number; readonly port?: number } = {},
+  {
+    quorum = 1,
+    port,
+    downAfterMs = 500,
+  }: { readonly quorum?: number; readonly port?: number; readonly downAfterMs?: number } = {},
 ): Promise<RedisServer> {
   const file = join(temporaryFolder(t), 'sentinel.conf')
   const lines = [
     `monitor main 127.0.0.1 ${masterPort} ${quorum}`,
-    'down-after-milliseconds main 500',
+    `down-after-milliseconds main ${downAfterMs}`,
     'failover-timeout main 3000',
   ]
   writeFileSync(file, lines.map((line) => `sentinel ${line}\n`).join(''))

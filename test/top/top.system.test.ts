@@ -232,7 +232,7 @@ test('top: the middle of a long name is cut out; rows that do not fit are counte
 })
 
 test('top: counts open breakers, and shows a forced one', () => {
-  const breaker = { endpoint: null, consecutive_failures: 0, open_for_s: 0, probes_in_flight: 0 } as const
+  const breaker = { endpoint: null, forced: null, consecutive_failures: 0, open_for_s: 0, probes_in_flight: 0 } as const
   const breakers: BreakerView[] = [
     { ...breaker, route: null, mode: 'auto', state: 'open' },
     { ...breaker, route: 'GET /own', mode: 'auto', state: 'closed' },

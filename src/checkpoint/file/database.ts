@@ -11,9 +11,12 @@ import {
   type HistoryKind,
   type HistoryRow,
   holds,
+  type NewJob,
   type Page,
   type Precondition,
   type ProgressPage,
+  type Registered,
+  type StoredJob,
   type StoreSettings,
   type Written,
 } from '../store.ts'
@@ -33,6 +36,8 @@ const TABLES = `
   CREATE TABLE jobs (id TEXT PRIMARY KEY, record TEXT NOT NULL, expires_at INTEGER NOT NULL);
 `
 
+/** Pages that are returned to the file system at once. */
+const VACUUMED_AT_ONCE = 256
 /** Not part of VERSION: a program of before leaves this table alone. */
 const HISTORY_TABLE =
   'CREATE TABLE IF NOT EXISTS history (kind TEXT NOT NULL, at INTEGER NOT NULL, name TEXT NOT NULL, row BLOB NOT NULL, PRIMARY KEY (kind, at, name))'
@@ -152,18 +157,44 @@ export class CheckpointDatabase {
     return progressed(rows, limit)
   }
 
-  saveJob(record: JobRecord, now: number): void {
+  registerJob(job: NewJob, isChange: boolean, now: number): Registered | undefined {
+    const known = this.#job(job.id, now)
+    if (known !== undefined && !isChange) return { ...storedJob(known, now), isNew: false }
+    if (known === undefined && isChange) return undefined
+    const startedAt = known?.startedAt ?? job.startedAt ?? now
+    const deadlineAt = job.totalMs === undefined ? undefined : startedAt + job.totalMs
+    const { id, inputs, origin, end } = job
+    return { ...this.#putJob({ id, inputs, startedAt, deadlineAt, origin, end }, now), isNew: known === undefined }
+  }
+
+  saveJob(record: JobRecord, ageMs: number, now: number): StoredJob {
+    const known = this.#job(record.id, now)
+    const isRunning = known !== undefined && known.end === undefined
+    const startedAt = isRunning ? known.startedAt : Math.round(now - ageMs)
+    const totalMs = record.deadlineAt === undefined ? undefined : record.deadlineAt - record.startedAt
+    const deadlineAt = isRunning ? known.deadlineAt : totalMs && startedAt + totalMs
+    return this.#putJob({ ...record, startedAt, deadlineAt }, now)
+  }
+
+  #putJob(record: JobRecord, now: number): StoredJob {
     const until = keptUntil(record, now, this.#settings.ttlMs)
     this.#run('INSERT OR REPLACE INTO jobs VALUES (?, ?, ?)', record.id, JSON.stringify(record), until)
+    return storedJob(record, now)
+  }
+
+  findJob(id: string, now: number): StoredJob | undefined {
+    const record = this.#job(id, now)
+    return record && storedJob(record, now)
   }
 
   removeJob(id: string): void {
     this.#run('DELETE FROM jobs WHERE id = ?', id)
   }
 
-  jobs(now: number): JobRecord[] {
-    const records = this.#all('SELECT record FROM jobs WHERE expires_at > ?', now)
-    return records.map(({ record }) => readJob(String(record))).filter((record) => record !== undefined)
+  jobs(now: number): StoredJob[] {
+    const rows = this.#all('SELECT record FROM jobs WHERE expires_at > ?', now)
+    const records = rows.map(({ record }) => readJob(String(record))).filter((record) => record !== undefined)
+    return records.map((record) => storedJob(record, now))
   }
 
   /** Also removes what is older, or more, than is kept. */
@@ -209,13 +240,36 @@ export class CheckpointDatabase {
     const expired = this.#all('SELECT job FROM heads WHERE expires_at <= ? LIMIT ?', now, most)
     for (const { job } of expired) this.#forget(String(job))
     this.#run('DELETE FROM jobs WHERE expires_at <= ?', now)
-    this.#database.exec('PRAGMA incremental_vacuum(256)')
+    this.shrink()
     return expired.length
   }
 
-  /** Moves the expiry of every record by some ms, because the clock for it was moved. */
+  /** Moves the expiry of every record, and the start and deadline of every job, because the clock for them was moved. */
   shift(byMs: number): void {
     for (const table of ['heads', 'jobs']) this.#run(`UPDATE ${table} SET expires_at = expires_at + ?`, byMs)
+    for (const time of ['$.startedAt', '$.deadlineAt'])
+      this.#run(
+        `UPDATE jobs SET record = json_replace(record, ?, json_extract(record, ?) + ?) WHERE json_valid(record)`,
+        time,
+        time,
+        byMs,
+      )
+  }
+
+  /** Moves the log into the file, which may grow by it, and begins the log anew. */
+  shortenLog(): void {
+    this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  }
+
+  /** Takes free pages from the end of the file. They are returned to the file system once the log is in the file. */
+  shrink(): void {
+    this.#database.exec(`PRAGMA incremental_vacuum(${VACUUMED_AT_ONCE})`)
+  }
+
+  /** Size of the file once the log is in it. */
+  get bytes(): number {
+    const [row] = this.#all('SELECT page_count * page_size AS bytes FROM pragma_page_count(), pragma_page_size()')
+    return Number(row?.bytes)
   }
 
   close(): void {
@@ -255,6 +309,11 @@ export class CheckpointDatabase {
     return row && headOf(row)
   }
 
+  #job(id: string, now: number): JobRecord | undefined {
+    const [row] = this.#all('SELECT record FROM jobs WHERE id = ? AND expires_at > ?', id, now)
+    return row && readJob(String(row.record))
+  }
+
   /** JSON text of a stage's checkpoint. */
   #stage(job: string, stage: string): string | undefined {
     const [row] = this.#all('SELECT checkpoint FROM stages WHERE job = ? AND stage = ?', job, stage)
@@ -285,6 +344,8 @@ const headOf = (row: Readonly<Record<string, unknown>>): Head => ({
   attempt: Number(row.attempt),
   expires_at: Number(row.expires_at),
 })
+
+const storedJob = (record: JobRecord, now: number): StoredJob => ({ record, ageMs: now - record.startedAt })
 
 const stored = (
   job: string,

@@ -3,6 +3,9 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 
+/** Name of the database in the folder of a store. */
+export const FILE_NAME = 'checkpoints.sqlite'
+
 /** Largest number of files set aside. The newest are kept. */
 const MAX_SET_ASIDE = 3
 

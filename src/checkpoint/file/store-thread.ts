@@ -142,6 +142,7 @@ export class StoreThread {
     const pending = this.#underWay[this.#settled]
     this.#settled += 1
     if ('fault' in outcome) pending?.reject(new Error(outcome.fault))
+    else if ('down' in outcome) pending?.reject(new StoreDown(outcome.down))
     else pending?.resolve(outcome.result)
     if (this.#settled < this.#underWay.length) return
     this.#over()

@@ -2,17 +2,19 @@
 
 import { join } from 'node:path'
 import type { Clock, Timer } from '../../clock.ts'
-import type { JobRecord } from '../../job/book.ts'
 import { type StoreCall, SWEPT_AT_ONCE } from '../calls.ts'
 import type { StoredCheckpoint } from '../record.ts'
 import { SteadyTime } from '../steady-time.ts'
+import { FILE_NAME } from './file.ts'
 import { StoreThread } from './store-thread.ts'
 import {
   type CheckpointStore,
   type HistoryRow,
   type Page,
   type ProgressPage,
+  type Registered,
   StoreDown,
+  type StoredJob,
   type StoreNews,
   type StoreSettings,
   type Written,
@@ -51,6 +53,7 @@ export async function openFileStore(
 }
 
 class FileStore implements CheckpointStore {
+  readonly isShared = false
   readonly #path: string
   readonly #name: string
   readonly #settings: StoreSettings
@@ -65,7 +68,7 @@ class FileStore implements CheckpointStore {
   #isClosed = false
 
   constructor(folder: string | undefined, settings: StoreSettings, clock: Clock, tell: (news: StoreNews) => void) {
-    this.#path = folder === undefined ? ':memory:' : join(folder, 'checkpoints.sqlite')
+    this.#path = folder === undefined ? ':memory:' : join(folder, FILE_NAME)
     this.#name = folder === undefined ? 'memory:' : `file:${folder}`
     this.#settings = settings
     this.#clock = clock
@@ -84,9 +87,14 @@ class FileStore implements CheckpointStore {
   list: CheckpointStore['list'] = (stage, limit, after, withItems = false) =>
     this.#ask<Page>({ kind: 'list', stage, limit, after, withItems })
   progress: CheckpointStore['progress'] = (limit, after) => this.#ask<ProgressPage>({ kind: 'progress', limit, after })
-  saveJob: CheckpointStore['saveJob'] = (record) => this.#ask<void>({ kind: 'saveJob', record })
+  registerJob: CheckpointStore['registerJob'] = (job, isChange = false) =>
+    this.#ask<Registered | undefined>({ kind: 'registerJob', job, isChange })
+  saveJob: CheckpointStore['saveJob'] = (record, ageMs) => this.#ask<StoredJob>({ kind: 'saveJob', record, ageMs })
+  findJob: CheckpointStore['findJob'] = (id) => this.#ask<StoredJob | undefined>({ kind: 'findJob', id })
   removeJob: CheckpointStore['removeJob'] = (id) => this.#ask<void>({ kind: 'removeJob', id })
-  jobs: CheckpointStore['jobs'] = () => this.#ask<JobRecord[]>({ kind: 'jobs' })
+  jobs: CheckpointStore['jobs'] = () => this.#ask<StoredJob[]>({ kind: 'jobs' })
+
+  risk = () => undefined
 
   saveHistory: CheckpointStore['saveHistory'] = (rows) => this.#ask<void>({ kind: 'saveHistory', rows })
   history: CheckpointStore['history'] = (of, from, to) => this.#ask<HistoryRow[]>({ kind: 'history', of, from, to })

@@ -3,7 +3,8 @@
 import { Cluster, type Redis } from 'ioredis'
 import CircuitBreaker from 'opossum'
 import type { Clock, Timer } from '../../clock.ts'
-import { connectionOf, CONNECT_MS, type RedisTls, SENTINEL_MS } from './connection.ts'
+import { connectionOf, CONNECT_MS, SENTINEL_MS } from './connection.ts'
+import type { TlsTexts } from '../../net/tls-files.ts'
 import type { RedisTarget } from '../place.ts'
 import type { Script } from './scripts.ts'
 import { StoreDown } from '../store.ts'
@@ -23,8 +24,8 @@ const BREAKER = {
   rollingCountTimeout: 5_000,
   rollingCountBuckets: 5,
   rollingPercentilesEnabled: false,
-  // Redis answered. A key of another type says nothing about the next call.
-  errorFilter: (error: Error) => isRefusal(error),
+  // Redis answered. What it refuses says nothing about the next call: a full Redis still reads.
+  errorFilter: (error: Error) => /^(?:WRONGTYPE|ERR|OOM|MISCONF|NOREPLICAS|NOPERM) /.test(error.message),
 } as const
 
 type Command = () => Promise<unknown>
@@ -37,18 +38,20 @@ export class RedisWrongType extends RedisRefusal {}
 
 export class RedisClient {
   readonly #target: RedisTarget
-  readonly #tls: RedisTls
+  readonly #tls: TlsTexts
   readonly #clock: Clock
   readonly #breaker: CircuitBreaker<[Command], unknown>
   #redis: Redis | Cluster
   #begunAt: number
+  /** Pending until the first connection is made or has failed. */
+  #first: Promise<void> | undefined
   #renewal: Timer | undefined
   /** Timer that runs while there is no connection. */
   #overdue: Timer | undefined
   #lastError = ''
   #isClosed = false
 
-  constructor(target: RedisTarget, tls: RedisTls, clock: Clock) {
+  constructor(target: RedisTarget, tls: TlsTexts, clock: Clock) {
     this.#target = target
     this.#tls = tls
     this.#clock = clock
@@ -57,18 +60,25 @@ export class RedisClient {
     this.#begunAt = clock.now()
   }
 
-  /** Starts connecting. @returns when connected, or when it is clear that connecting takes longer. */
-  async connect(): Promise<void> {
+  /** Starts connecting. Calls wait until it is connected, or until it is clear that connecting takes longer. */
+  connect(): void {
     const first = new Promise<void>((resolve) => {
+      const timer = this.#clock.after(CONNECT_MS, resolve)
       for (const event of ['ready', 'error', 'close', 'node error', 'sentinelError'])
-        this.#redis.once(event, () => resolve())
+        this.#redis.once(event, () => {
+          this.#clock.cancel(timer)
+          resolve()
+        })
+    })
+    this.#first = first.then(() => {
+      this.#first = undefined
     })
     this.#begin(this.#redis)
-    await first
   }
 
   /** @throws StoreDown without the arguments of any command, since there may be a password among them. */
   async ask<R>(command: (redis: Redis | Cluster) => Promise<R>): Promise<R> {
+    if (this.#first !== undefined) await this.#first
     const asked = this.#redis
     try {
       return (await this.#breaker.fire(() => command(asked))) as R
@@ -94,19 +104,40 @@ export class RedisClient {
     })
   }
 
-  /** All matching keys of every master, in no order. */
-  async keys(pattern: string): Promise<string[]> {
-    const found = new Set<string>()
-    const masters = await this.ask(async (redis) => (redis instanceof Cluster ? redis.nodes('master') : [redis]))
-    for (const master of masters) {
+  get isCluster(): boolean {
+    return this.#target.mode === 'cluster'
+  }
+
+  /** Takes a lease. @returns false when somebody has it. */
+  async hold(lease: string, ms: number): Promise<boolean> {
+    return (await this.ask((redis) => redis.set(lease, '1', 'PX', ms, 'NX'))) !== null
+  }
+
+  /** Prolongs a lease. */
+  async keep(lease: string, ms: number): Promise<void> {
+    await this.ask((redis) => redis.set(lease, '1', 'PX', Math.ceil(ms)))
+  }
+
+  /** All matching keys of every master, in no order, as each step of the scan finds them. */
+  async *keysInSteps(pattern: string, count: number): AsyncGenerator<string[]> {
+    for (const master of await this.#masters()) {
       let cursor = '0'
       do {
-        const [next, page] = await this.ask(() => master.scan(cursor, 'MATCH', pattern, 'COUNT', 1000))
-        for (const key of page) found.add(key)
+        const [next, page] = await this.ask(() => master.scan(cursor, 'MATCH', pattern, 'COUNT', count))
+        yield page
         cursor = next
       } while (cursor !== '0')
     }
-    return [...found]
+  }
+
+  /** A section of INFO of every master. */
+  async infoOfMasters(section: string): Promise<string[]> {
+    const masters = await this.#masters()
+    return Promise.all(masters.map((master) => this.ask(() => master.info(section))))
+  }
+
+  #masters(): Promise<Redis[]> {
+    return this.ask(async (redis) => (redis instanceof Cluster ? redis.nodes('master') : [redis]))
   }
 
   close(): void {

@@ -2,15 +2,9 @@
 
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import type { Address } from '../../net/listen.ts'
+import type { TlsTexts } from '../../net/tls-files.ts'
 import { trusting } from '../../net/trust.ts'
 import type { RedisTarget } from '../place.ts'
-
-export type RedisTls = {
-  /** PEM text of certificate authorities to trust besides the default ones; '' for none. */
-  readonly ca: string
-  /** Server name for SNI and the certificate; '' for the host. */
-  readonly servername: string
-}
 
 /** Timeout of a command in ms. A script that must be loaded takes two commands. */
 const COMMAND_MS = 800
@@ -42,11 +36,13 @@ const FAIL_FAST = {
 /** Makes a connection without starting it. @param known further nodes of a cluster. */
 export function connectionOf(
   target: RedisTarget,
-  { ca, servername }: RedisTls,
+  { ca, cert, key, servername }: TlsTexts,
   known: readonly Address[],
 ): Redis | Cluster {
   const { mode, nodes, master, username, password, sentinelPassword, db } = target
-  const tls = target.tls ? { tls: { secureContext: trusting(ca), ...(servername === '' ? {} : { servername }) } } : {}
+  const tls = target.tls
+    ? { tls: { secureContext: trusting(ca, { cert, key }), ...(servername === '' ? {} : { servername }) } }
+    : {}
   const auth = { ...(username === undefined ? {} : { username }), ...(password === undefined ? {} : { password }) }
   const again = (times: number) => Math.min(times * RECONNECT_MS.step, RECONNECT_MS.most)
   const options = { ...FAIL_FAST, ...auth, ...tls }

@@ -1,8 +1,9 @@
-/** Pages of the records in Redis: scans the keys, and fetches of each record only what the page shows. */
+/** Pages of the records in Redis: goes through the index, and fetches of each record only what the page shows. */
 
 import { isUtf8 } from 'node:buffer'
 import type { Clock } from '../../clock.ts'
 import { RedisRefusal, type RedisClient } from './client.ts'
+import { KeyIndex } from './key-index.ts'
 import { PROGRESS, SUMMARY } from './scripts.ts'
 import type { StoredCheckpoint } from '../record.ts'
 import {
@@ -10,16 +11,17 @@ import {
   type JobProgress,
   type ListedCheckpoint,
   MAX_PAGE_BYTES,
-  StoreDown,
   type StoreSettings,
 } from '../store.ts'
 import { canBeNamed, readCheckpoint } from '../stored-text.ts'
 
 const RECORD = 'checkpoint:granular:'
-/** Longest time in ms to make a page. Making one scans all keys. */
+/** Time in ms after which a page ends, however few its records. */
 const LIST_MS = 1_500
 /** Largest number of records fetched at once. With their items each may be megabytes. */
 const AT_ONCE = { whole: 4, summary: 50 }
+
+export const recordIndex = (redis: RedisClient) => new KeyIndex(redis, RECORD, 'records')
 
 /** The hash tag keeps a job's two keys on one node of a cluster. */
 export const keysOf = (job: string) => [`${RECORD}${job}`, `breakwater:{${RECORD}${job}}`]
@@ -32,6 +34,7 @@ type Load = (job: string, stage: string | undefined) => Promise<StoredCheckpoint
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: short closures over one client, clock and `load`; as functions of the file each would take them again.
 export function redisPages(
   redis: RedisClient,
+  index: KeyIndex,
   load: Load,
   { ttlMs }: StoreSettings,
   clock: Clock,
@@ -42,28 +45,26 @@ export function redisPages(
     atOnce: number,
     find: (job: string) => Promise<Found<R>>,
   ) => {
-    const startedAt = clock.now()
-    const jobs = (await redis.keys(`${RECORD}*`))
-      .map((key) => key.slice(RECORD.length))
-      .filter((job) => after === undefined || job > after)
-      .sort()
+    const endsAt = clock.now() + LIST_MS
     const entries: R[] = []
     let [bytes, unreadable] = [0, 0]
-    for (let from = 0; from < jobs.length; from += atOnce) {
-      if (clock.now() - startedAt > LIST_MS) throw new StoreDown('Redis: too many keys to go through')
-      const some = jobs.slice(from, from + atOnce)
+    let last = after
+    for (;;) {
+      const count = Math.min(atOnce, limit - entries.length + 1)
+      const some = await index.namesAfter(last, count)
       const found = await Promise.all(some.map((job) => (canBeNamed(job) ? sparing(find(job)) : 'unreadable')))
       for (const [i, one] of found.entries()) {
-        if (entries.length === limit || bytes >= MAX_PAGE_BYTES)
-          return { entries, next: jobs[from + i - 1], unreadable }
+        if (entries.length === limit || bytes >= MAX_PAGE_BYTES) return { entries, next: last, unreadable }
         if (one === 'unreadable') unreadable += 1
         else if (one !== undefined) {
           entries.push(one.entry)
           bytes += one.bytes
         }
+        last = some[i]
       }
+      if (some.length < count) return { entries, next: undefined, unreadable }
+      if (clock.now() > endsAt) return { entries, next: last, unreadable }
     }
-    return { entries, next: undefined, unreadable }
   }
 
   const whole =

@@ -2,20 +2,42 @@
  * Each call of the Redis store is one Lua script: atomic on the server, also beside writers that do not know the sidecar.
  * KEYS[1] is the record of the existing service, its JSON alone. KEYS[2] is the sidecar's hash: `revision`, `attempt`, the
  * `digest` of the record as last seen (so that a write of the service counts as a revision), and older stages as
- * `stage:<name>`. Records are cut and joined as text and never re-encoded: cjson would write [] as {} and lose digits.
+ * `stage:<name>`. KEYS[3] and KEYS[4] are the index (see key-index.ts), where it is on the record's node. Records
+ * are cut and joined as text and never re-encoded: cjson would write [] as {} and lose digits.
  */
 
 import { createHash } from 'node:crypto'
 
 export type Script = { readonly text: string; readonly sha: string }
 
-const script = (body: string): Script => {
-  const text = `${COMMON}\n${body}`
-  return { text, sha: createHash('sha1').update(text).digest('hex') }
-}
+/** @param text of a whole script. */
+export const scriptOf = (text: string): Script => ({ text, sha: createHash('sha1').update(text).digest('hex') })
+
+const script = (body: string): Script => scriptOf(`${ENTER}${COMMON}\n${body}`)
+
+/** Functions for an index. Its keys live as long as the entry that lives longest. */
+export const ENTER = `
+local function time()
+  local now = redis.call('TIME')
+  return now[1] * 1000 + math.floor(now[2] / 1000)
+end
+
+local function keep(key, ms)
+  if redis.call('PTTL', key) < ms then redis.call('PEXPIRE', key, string.format('%.0f', ms)) end
+end
+
+-- A name in both parts of its index.
+local function enter(byExpiry, byName, name, ms)
+  redis.call('ZADD', byExpiry, string.format('%.0f', time() + ms), name)
+  redis.call('ZADD', byName, 0, name)
+  keep(byExpiry, ms)
+  keep(byName, ms)
+end
+`
 
 const COMMON = `
 local main, own = KEYS[1], KEYS[2]
+local job = string.match(main, '^checkpoint:granular:(.*)$')
 local current = redis.call('GET', main)
 local revision, attempt, isForeign = 0, 0, false
 
@@ -82,6 +104,7 @@ local function refusal(ifMatch, ifNoneMatch, number)
 end
 
 local function write(text, stage, number, ttl)
+  if KEYS[3] then enter(KEYS[3], KEYS[4], job, tonumber(ttl)) end
   local before = recordOf(current)
   if not current then redis.call('DEL', own) end
   if before and before.name ~= stage then redis.call('HSET', own, 'stage:' .. before.name, current) end
@@ -95,13 +118,19 @@ local function write(text, stage, number, ttl)
 end
 `
 
-/** ARGV: stage or ''. Returns {text, revision, attempt, ms left (negative without an expiry)}, or nothing. */
+/**
+ * ARGV: stage or '', ttl in ms. Returns {text, revision, attempt, ms left (negative without an expiry)}, or nothing. What it writes for
+ * a record of another program may fail: a full Redis still answers, and a later call counts the write of the program.
+ */
 export const LOAD = script(`
 if not current then return false end
 local left = redis.call('PTTL', main)
 if isForeign then
-  redis.call('HSET', own, 'revision', revision, 'attempt', attempt, 'digest', redis.sha1hex(current))
-  if left > 0 then redis.call('PEXPIRE', own, left) else redis.call('PERSIST', own) end
+  pcall(function()
+    if KEYS[3] then enter(KEYS[3], KEYS[4], job, left > 0 and left or tonumber(ARGV[2])) end
+    redis.call('HSET', own, 'revision', revision, 'attempt', attempt, 'digest', redis.sha1hex(current))
+    if left > 0 then redis.call('PEXPIRE', own, left) else redis.call('PERSIST', own) end
+  end)
 end
 local text, newest = current, recordOf(current)
 if ARGV[1] ~= '' and not (newest and newest.name == ARGV[1]) then text = redis.call('HGET', own, 'stage:' .. ARGV[1]) end
@@ -229,5 +258,69 @@ return write(text, stage, ARGV[3], ARGV[4])
 export const CLEAR = script(`
 if not holds(ARGV[1], ARGV[2]) then return 0 end
 redis.call('DEL', main, own)
+if KEYS[3] then
+  redis.call('ZREM', KEYS[3], job)
+  redis.call('ZREM', KEYS[4], job)
+end
 return 1
+`)
+
+/** Writes a job. ARGV of every script: id and inputs as JSON, name in the index, ttl in ms, further members as JSON text. */
+const JOB = `${ENTER}
+local now, known = time(), redis.call('GET', KEYS[1])
+local function timeIn(name) return known and tonumber(string.match(known, '"' .. name .. '":(%d+)')) end
+
+local function put(startedAt, deadlineAt)
+  local life = tonumber(ARGV[4])
+  local text = '{"id":' .. ARGV[1] .. ',"inputs":' .. ARGV[2] .. ',"startedAt":' .. string.format('%.0f', startedAt)
+  if deadlineAt then
+    life = math.max(life, deadlineAt - now)
+    text = text .. ',"deadlineAt":' .. string.format('%.0f', deadlineAt)
+  end
+  text = text .. ARGV[5] .. '}'
+  if KEYS[2] then enter(KEYS[2], KEYS[3], ARGV[3], life) end
+  redis.call('SET', KEYS[1], text, 'PX', string.format('%.0f', life))
+  return text
+end
+`
+
+/**
+ * KEYS: the job, and its index where that is on the same node. ARGV 6: ms from start to deadline ('' for none); 7: start ('' for now); 8: '1' to
+ * change the shape of a registered job. Returns {record, time, 1 when registered just now}, or nothing when there was no job to
+ * change. A job keeps the start that it was registered with, whoever registers it again.
+ */
+export const REGISTER = scriptOf(`${JOB}
+local startedAt, isChange = timeIn('startedAt'), ARGV[8] == '1'
+if startedAt and not isChange then return {known, now, 0} end
+if isChange and not startedAt then return false end
+local isNew = not startedAt
+startedAt = startedAt or tonumber(ARGV[7]) or now
+return {put(startedAt, ARGV[6] ~= '' and startedAt + tonumber(ARGV[6]) or nil), now, isNew and 1 or 0}
+`)
+
+/**
+ * KEYS as for REGISTER. ARGV 6: ms from start to deadline ('' for none); 7: age in ms. Returns {record, time}. A stored job that has not
+ * ended keeps its start and deadline.
+ */
+export const SAVE_JOB = scriptOf(`${JOB}
+local startedAt = timeIn('startedAt')
+-- Inputs are texts and numbers: an object of that name is the end of the job.
+if startedAt and not string.find(known, '"end":{', 1, true) then return {put(startedAt, timeIn('deadlineAt')), now} end
+startedAt = now - tonumber(ARGV[7])
+return {put(startedAt, ARGV[6] ~= '' and startedAt + tonumber(ARGV[6]) or nil), now}
+`)
+
+/** Returns {record, time}, or nothing. */
+export const FIND_JOB = scriptOf(`${ENTER}
+local known = redis.call('GET', KEYS[1])
+return known and {known, time()}
+`)
+
+/** KEYS as for REGISTER. ARGV: name in the index. */
+export const REMOVE_JOB = scriptOf(`
+redis.call('DEL', KEYS[1])
+if KEYS[2] then
+  redis.call('ZREM', KEYS[2], ARGV[1])
+  redis.call('ZREM', KEYS[3], ARGV[1])
+end
 `)

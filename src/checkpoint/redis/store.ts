@@ -5,17 +5,18 @@
 
 import { isUtf8 } from 'node:buffer'
 import type { Clock } from '../../clock.ts'
-import { type JobRecord, keptUntil } from '../../job/book.ts'
 import { isoTime } from '../../clock.ts'
 import { type RedisClient, RedisWrongType } from './client.ts'
 import { type Append, type Checkpoint, inOrder, type StoredCheckpoint } from '../record.ts'
+import { startAdoption } from './adoption.ts'
+import { watchEviction } from './eviction.ts'
 import { redisHistory } from './history.ts'
-import { keysOf, redisPages } from './pages.ts'
+import { jobIndex, redisJobs } from './jobs.ts'
+import { keysOf, recordIndex, redisPages } from './pages.ts'
 import { APPEND, CLEAR, LOAD, SAVE } from './scripts.ts'
-import { readCheckpoint, readJob } from '../stored-text.ts'
-import type { CheckpointStore, Precondition, StoreSettings, Written } from '../store.ts'
+import { readCheckpoint } from '../stored-text.ts'
+import type { CheckpointStore, Precondition, StoreNews, StoreSettings, Written } from '../store.ts'
 
-const JOB = 'breakwater:job:'
 const PROBE = 'breakwater:probe:'
 const PROBE_LIFE_MS = 10_000
 /** Prefix of an older stage's name in the sidecar's hash. */
@@ -28,8 +29,18 @@ const conditions = ({ ifMatch, ifNoneMatch, attempt }: Precondition) => [
 ]
 
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: one short closure an operation of CheckpointStore, over one client, clock and settings.
-export function redisStore(redis: RedisClient, settings: StoreSettings, clock: Clock): CheckpointStore {
+export function redisStore(
+  redis: RedisClient,
+  settings: StoreSettings,
+  clock: Clock,
+  tell: (news: StoreNews) => void,
+): CheckpointStore {
   const { ttlMs, maxItems } = settings
+  const records = recordIndex(redis)
+  const jobs = jobIndex(redis)
+  const keys = (job: string) => [...keysOf(job), ...records.keysForScripts]
+  const eviction = watchEviction(redis, clock, (why) => tell({ kind: 'evicts', why }))
+  const adoption = startAdoption(redis, [records, jobs], ttlMs, clock, (error) => tell({ kind: 'fault', error }))
 
   const written = (job: string, answer: unknown): Written => {
     const [word, ...rest] = answer as [Buffer, ...unknown[]]
@@ -50,7 +61,8 @@ export function redisStore(redis: RedisClient, settings: StoreSettings, clock: C
     const count = checkpoint.item_ids.length
     if (count > maxItems) return { outcome: 'too_many', count }
     const args = [...conditions(precondition), ttlMs, checkpoint.stage, JSON.stringify(inOrder(checkpoint))]
-    return written(job, await unlessWrongType(redis.run(SAVE, keysOf(job), args), UNREADABLE))
+    await records.beforeWrite(job, ttlMs)
+    return written(job, await unlessWrongType(redis.run(SAVE, keys(job), args), UNREADABLE))
   }
 
   const append = async (job: string, added: Append, precondition: Precondition): Promise<Written> => {
@@ -65,11 +77,12 @@ export function redisStore(redis: RedisClient, settings: StoreSettings, clock: C
       JSON.stringify(isoTime(clock.wallNow())),
       maxItems,
     ]
-    return written(job, await unlessWrongType(redis.run(APPEND, keysOf(job), args), UNREADABLE))
+    await records.beforeWrite(job, ttlMs)
+    return written(job, await unlessWrongType(redis.run(APPEND, keys(job), args), UNREADABLE))
   }
 
   const load = async (job: string, stage: string | undefined): Promise<StoredCheckpoint | undefined> => {
-    const answer = await unlessWrongType(redis.run(LOAD, keysOf(job), [stage ?? '']), null)
+    const answer = await unlessWrongType(redis.run(LOAD, keys(job), [stage ?? '', ttlMs]), null)
     if (answer === null) return undefined
     const [text, revision, attempt, leftMs] = answer as [Buffer, number, number, number]
     const checkpoint = isUtf8(text) ? readCheckpoint(text.toString()) : undefined
@@ -88,31 +101,16 @@ export function redisStore(redis: RedisClient, settings: StoreSettings, clock: C
     return [...fields.filter((field) => field.startsWith(STAGE)).map((field) => field.slice(STAGE.length)), newest]
   }
 
-  const saveJob = async (record: JobRecord): Promise<void> => {
-    const now = clock.wallNow()
-    const lifeMs = Math.ceil(keptUntil(record, now, ttlMs) - now)
-    await redis.ask((client) => client.set(`${JOB}${record.id}`, JSON.stringify(record), 'PX', lifeMs))
-  }
-
-  const jobs = async (): Promise<JobRecord[]> => {
-    const keys = await redis.keys(`${JOB}*`)
-    const texts = await Promise.all(keys.map((key) => redis.ask((client) => client.get(key))))
-    return texts.map((text) => (text === null ? undefined : readJob(text))).filter((record) => record !== undefined)
-  }
-
   return {
+    isShared: true,
     save,
     append,
     load,
     stages,
     clear: async (job, { ifMatch, ifNoneMatch }) =>
-      (await redis.run(CLEAR, keysOf(job), [ifMatch ?? '', ifNoneMatch ?? ''])) === 1,
-    ...redisPages(redis, load, settings, clock),
-    saveJob,
-    removeJob: async (id) => {
-      await redis.ask((client) => client.del(`${JOB}${id}`))
-    },
-    jobs,
+      (await redis.run(CLEAR, keys(job), [ifMatch ?? '', ifNoneMatch ?? ''])) === 1,
+    ...redisPages(redis, records, load, settings, clock),
+    ...redisJobs(redis, jobs, ttlMs),
     ...redisHistory(redis, settings.instance ?? ''),
     probe: async (value) => {
       const key = `${PROBE}${value}`
@@ -121,7 +119,12 @@ export function redisStore(redis: RedisClient, settings: StoreSettings, clock: C
       await redis.ask((client) => client.del(key))
       return read === value
     },
-    close: async () => redis.close(),
+    risk: eviction.why,
+    close: async () => {
+      adoption.close()
+      eviction.close()
+      redis.close()
+    },
   }
 }
 

@@ -91,6 +91,24 @@ export const SERVICE: Rules<ServiceScope> = {
           fix: 'store: file:<folder on a volume>, or redis://…',
         },
 
+  'redis-tls-unused': ({ config: { checkpoints, health } }) => {
+    const { store } = checkpoints
+    const blocks = [
+      ['checkpoints.tls', checkpoints.tls, store.kind === 'redis' && store.target],
+      ['health.tls', health.tls, health.redis],
+      ['health.celery.tls', health.celery.tls, health.celery.broker],
+    ] as const
+    const unused = blocks.find(
+      ([, tls, target]) => Object.values(tls).some((path) => path !== '') && (target === false || !target.tls),
+    )
+    if (unused === undefined) return undefined
+    return {
+      at: [unused[0]],
+      reason: 'the server is not called over TLS: these settings do nothing, and what is sent is not encrypted',
+      fix: 'a URL that begins with rediss://, rediss+sentinel:// or rediss+cluster://',
+    }
+  },
+
   'limit-unused': ({ config: { limits, upstreams } }) => {
     const named = new Set(upstreams.flatMap((upstream) => [upstream, ...upstream.routes].map(({ limit }) => limit)))
     const unused = Object.keys(limits).find((name) => !named.has(name))

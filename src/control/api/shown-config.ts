@@ -5,8 +5,8 @@ import type { Config } from '../../config/schema.ts'
 import { masked } from '../log/masked.ts'
 
 /** Names of settings that hold secrets. */
-const SECRET = /token|password|secret/i
-const STARS = '***'
+export const SECRET = /token|password|secret/i
+export const STARS = '***'
 
 /** In the order of Config: durations in ms, sizes in bytes, numbers without a bound as null. */
 export function shownConfig({ notify, checkpoints, health, tracing, upstreams, ...config }: Config): unknown {

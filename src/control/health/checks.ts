@@ -6,6 +6,7 @@ import type { RedisTarget } from '../../checkpoint/place.ts'
 import type { RedisClient } from '../../checkpoint/redis/client.ts'
 import type { CheckpointStore } from '../../checkpoint/store.ts'
 import type { Clock } from '../../clock.ts'
+import { readTls, type TlsTexts } from '../../net/tls-files.ts'
 import { CeleryHealth } from './celery.ts'
 import { lookAtDisk } from './disk.ts'
 import { lookAtRedis } from './redis.ts'
@@ -57,26 +58,37 @@ export function upstreamHealth(
 /** Connections of the checks by their target. */
 export type RedisClients = ReadonlyMap<string, RedisClient>
 
-/** @param before existing connections; those that are still needed are reused. */
+/**
+ * @param before existing connections; those that are still needed are reused.
+ * @param readText of a file that the configuration names; throws when it cannot be read.
+ */
 export async function healthChecks(
   { health, upstreams }: Config,
   store: CheckpointStore,
   looks: UpstreamLooks['all'],
   before: RedisClients,
+  readText: (path: string) => string,
   { clock, newId }: { readonly clock: Clock; readonly newId: () => string },
 ): Promise<{ readonly list: readonly Check[]; readonly clients: RedisClients }> {
   const clients = new Map<string, RedisClient>()
-  const connected = async (purpose: string, target: RedisTarget) => {
-    const key = `${purpose} ${JSON.stringify(target)}`
-    const client = before.get(key) ?? (await opened(target, clock))
+  const connected = async (purpose: string, target: RedisTarget, tls: TlsTexts) => {
+    const key = JSON.stringify([purpose, target, tls])
+    const client = before.get(key) ?? (await opened(target, tls, clock))
     clients.set(key, client)
     return client
   }
-  const check = (name: string, look: () => Promise<string>, limitMs = health.timeout, isTimed = true): Check => ({
+  const check = (
+    name: string,
+    look: () => Promise<string>,
+    limitMs = health.timeout,
+    isTimed = true,
+    isUnasked = false,
+  ): Check => ({
     name,
     critical: health.critical.includes(name),
     limitMs,
     isTimed,
+    isUnasked,
     look,
   })
   const list = [
@@ -84,15 +96,17 @@ export async function healthChecks(
     check('disk_space', () => lookAtDisk(health.disk), health.timeout, false),
     ...upstreams.map((upstream) => {
       const endpoints = looks.get(upstream.name) ?? []
-      return check(checkName(upstream), () => lookAtEndpoints(endpoints), upstream.health.timeoutMs)
+      const { path, timeoutMs } = upstream.health
+      return check(checkName(upstream), () => lookAtEndpoints(endpoints), timeoutMs, true, path === undefined)
     }),
   ]
   if (health.redis) {
-    const redis = await connected('redis', health.redis)
+    const redis = await connected('redis', health.redis, readTls('health.tls', health.tls, readText))
     list.push(check('redis', () => lookAtRedis(redis, newId())))
   }
   if (health.celery.broker) {
-    const broker = await connected('celery', health.celery.broker)
+    const tls = readTls('health.celery.tls', health.celery.tls, readText)
+    const broker = await connected('celery', health.celery.broker, tls)
     const { timeout: timeoutMs, busyFor: busyForMs, keyPrefix, queues } = health.celery
     const settings = { db: health.celery.broker.db, timeoutMs, busyForMs, keyPrefix, queues }
     const workers = new CeleryHealth(broker, settings, newId, clock)
@@ -102,15 +116,16 @@ export async function healthChecks(
   return { list, clients }
 }
 
-async function opened(target: RedisTarget, clock: Clock): Promise<RedisClient> {
+async function opened(target: RedisTarget, tls: TlsTexts, clock: Clock): Promise<RedisClient> {
   const { RedisClient } = await import('../../checkpoint/redis/client.ts')
-  const client = new RedisClient(target, { ca: '', servername: '' }, clock)
-  void client.connect()
+  const client = new RedisClient(target, tls, clock)
+  client.connect()
   return client
 }
 
 /** @param value that no other sidecar uses, since several may check one store at once. */
 async function lookAtStore(store: CheckpointStore, value: string): Promise<string> {
   if (!(await store.probe(value))) throw new Error('what was written was not read back')
-  return 'write, read and delete ok'
+  const risk = store.risk()
+  return risk === undefined ? 'write, read and delete ok' : `write, read and delete ok; ${risk}`
 }

@@ -12,6 +12,8 @@ export type Check = {
   readonly limitMs: number
   /** Whether its duration is shown. */
   readonly isTimed: boolean
+  /** Whether it calls an upstream that names no path for it. The page does not ask for that by being open. */
+  readonly isUnasked: boolean
   /** @returns details for people. Rejects when the check fails: with Degraded, when what it looks at still serves. */
   readonly look: () => Promise<string>
 }

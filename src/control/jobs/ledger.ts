@@ -141,7 +141,8 @@ export class JobLedger {
   }
 
   #put(record: JobRecord): void {
-    this.#book.put(record)
+    // One that is known keeps its age.
+    this.#book.put(record, 0)
     this.#save(record)
   }
 

@@ -1,4 +1,4 @@
-import { type CheckpointStore, StoreDown } from '../../checkpoint/store.ts'
+import { StoreDown } from '../../checkpoint/store.ts'
 import type { Clock, Timer } from '../../clock.ts'
 import type { JobRecord } from '../../job/book.ts'
 
@@ -10,7 +10,7 @@ const MAX_WAITING = 10_000
 
 /** Saves jobs in the background, each as it is by then. Nothing waits for it, and a store that is down delays it. */
 export class JobSaving {
-  readonly #store: Pick<CheckpointStore, 'saveJob'>
+  readonly #save: (record: JobRecord) => Promise<void>
   readonly #clock: Clock
   readonly #fault: (error: unknown) => void
   readonly #waiting = new Map<string, JobRecord>()
@@ -20,8 +20,8 @@ export class JobSaving {
   #isClosed = false
 
   /** @param fault called with errors that waiting does not resolve. */
-  constructor(store: Pick<CheckpointStore, 'saveJob'>, clock: Clock, fault: (error: unknown) => void) {
-    this.#store = store
+  constructor(save: (record: JobRecord) => Promise<void>, clock: Clock, fault: (error: unknown) => void) {
+    this.#save = save
     this.#clock = clock
     this.#fault = fault
   }
@@ -49,7 +49,7 @@ export class JobSaving {
   async #saveAll(): Promise<void> {
     for (const record of this.#waiting.values()) {
       try {
-        await this.#store.saveJob(record)
+        await this.#save(record)
       } catch (error) {
         if (error instanceof StoreDown) {
           this.#tryAgain()

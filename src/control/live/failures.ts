@@ -1,8 +1,9 @@
 import { isoTime } from '../../clock.ts'
 import { isBreakerRefusal } from '../../errors.ts'
-import type { Failure } from '../../dashboard/shapes.ts'
+import type { Failure, RequestView } from '../../dashboard/shapes.ts'
 import type { RequestEvent, RouteRef } from '../../events.ts'
 import { outcomeOf } from '../../incidents/outcome.ts'
+import { shownRequest } from './requests.ts'
 
 /** Number of failures of each kind that are kept. */
 const MAX_KEPT = 100
@@ -39,6 +40,11 @@ export class Failures {
 
   newestFirst(): Failure[] {
     return [...this.#tried.all, ...this.#untried.all].sort((a, b) => b.place - a.place).map(shown)
+  }
+
+  find(id: string): RequestView | undefined {
+    const found = [...this.#tried.all, ...this.#untried.all].find(({ event }) => event.id === id)
+    return found && shownRequest(found)
   }
 
   /** A refusal by a breaker only where nothing else failed: it is the effect of what opened it. */

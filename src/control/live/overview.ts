@@ -1,11 +1,12 @@
 import type { StoredCheckpoint } from '../../checkpoint/record.ts'
 import type { Clock } from '../../clock.ts'
 import type { CheckpointNews } from '../../dashboard/shapes.ts'
-import type { BreakerMode, BreakerSnapshot, Event, LimitSnapshot, UpstreamSnapshot } from '../../events.ts'
+import type { BreakerOrder, BreakerSnapshot, Event, LimitSnapshot, UpstreamSnapshot } from '../../events.ts'
 import { History } from '../history/history.ts'
 import { Failures, isFailure } from './failures.ts'
 import { Live } from './live.ts'
 import { Recent } from './recent.ts'
+import { Requests } from './requests.ts'
 
 /** What the page may ask of the data plane and tell it. */
 export type Plane = {
@@ -16,7 +17,7 @@ export type Plane = {
   readonly setMode: (
     upstream: string,
     meant: (breaker: Pick<BreakerSnapshot, 'route' | 'endpoint'>) => boolean,
-    mode: BreakerMode,
+    order: BreakerOrder,
   ) => number
   readonly clock: Clock
 }
@@ -26,6 +27,7 @@ export class Overview {
   readonly plane: Plane
   readonly recent: Recent
   readonly failures = new Failures()
+  readonly requests = new Requests()
   readonly live: Live
   readonly history: History
 
@@ -39,8 +41,10 @@ export class Overview {
   record(event: Event): void {
     this.recent.record(event)
     this.history.record(event)
-    if (event.kind !== 'request') this.live.record(event)
-    else if (isFailure(event)) this.failures.record(event, this.plane.clock.wallNow())
+    if (event.kind !== 'request') return this.live.record(event)
+    const wallAt = this.plane.clock.wallNow()
+    this.requests.record(event, wallAt)
+    if (isFailure(event)) this.failures.record(event, wallAt)
   }
 
   close(): void {

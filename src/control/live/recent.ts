@@ -13,6 +13,8 @@ type Totals = {
   refused: number
   saved: number
   attempts: number
+  /** Attempts answered with 429. */
+  limited: number
   retries: number
   resumed: number
   unresumed: number
@@ -50,6 +52,7 @@ const NOTHING: Totals = {
   refused: 0,
   saved: 0,
   attempts: 0,
+  limited: 0,
   retries: 0,
   resumed: 0,
   unresumed: 0,
@@ -85,7 +88,7 @@ export class Recent {
         if (event.ref !== undefined) countRequest(this.#tallyOf(event.ref.upstream), event)
         return
       case 'attempt':
-        this.#tallyOf(event.ref.upstream).totals.attempts += 1
+        countAttempt(this.#tallyOf(event.ref.upstream).totals, event.status)
         return
       case 'retry':
         this.#tallyOf(event.ref.upstream).totals.retries += 1
@@ -198,6 +201,7 @@ function sampleOf(tally: Tally, snapshot: UpstreamSnapshot, from: number, at: nu
     refused: totals.refused - before.refused,
     saved: totals.saved - before.saved,
     attempts: totals.attempts - before.attempts,
+    limited: totals.limited - before.limited,
     retries: totals.retries - before.retries,
     resumes: totals.resumed - before.resumed,
     ...tally.gauges,
@@ -222,4 +226,9 @@ function roll(tally: Tally | undefined, at: number): void {
 export function percentile(histogram: Histogram | undefined, share: number): number | null {
   const ms = histogram?.percentile(share)
   return ms === undefined ? null : Math.round(ms * 100) / 100
+}
+
+function countAttempt(totals: Totals, status: number | undefined): void {
+  totals.attempts += 1
+  if (status === 429) totals.limited += 1
 }

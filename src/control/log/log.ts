@@ -174,8 +174,10 @@ function createFold(
         return
       }
       case 'breaker_mode': {
-        const { upstream, route, endpoint, mode } = event
-        logger[mode === 'auto' ? 'info' : 'warn']({ upstream, route, endpoint, mode }, 'breaker mode set')
+        const { upstream, route, endpoint, mode, hasEnded, forced } = event
+        const { reason, by, until } = forced ?? {}
+        const fields = { upstream, route, endpoint, mode, reason, by, until: until && isoTime(until) }
+        logger[mode === 'auto' ? 'info' : 'warn'](fields, hasEnded ? 'breaker mode ended' : 'breaker mode set')
         return
       }
       case 'breaker_window_restarted': {
@@ -260,6 +262,10 @@ function createFold(
           'checkpoint store set aside: its file was malformed, a new one was begun',
         )
         return
+      case 'store_evicts':
+        if (event.why === undefined) logger.info('checkpoint store keeps records')
+        else logger.warn({ why: event.why }, 'checkpoint store may lose records')
+        return
       case 'clock_jump':
         logger.warn({ by_ms: event.byMs }, 'wall clock jumped: checkpoints expire by the time from before for an hour')
         return
@@ -310,6 +316,7 @@ function writeAccess(logger: Logger, event: RequestEvent): void {
     job_id: event.job && shortened(event.job.id),
     job: event.history.findLast(({ job }) => job !== undefined)?.job,
     history: toldAttempts(event),
+    retry_denied: event.retryDenied,
     request_id: event.id,
     trace_id: event.trace?.traceId,
   }

@@ -167,6 +167,7 @@ export function createCounts(registry: AnyRegistry, present: () => ReadonlySet<s
       case 'secret_file':
       case 'not_http':
       case 'few_descriptors':
+      case 'store_evicts':
       case 'breaker_mode':
       case 'breaker_window_restarted':
       case 'listening':

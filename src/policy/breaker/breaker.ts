@@ -2,9 +2,10 @@ import { ProxyError } from '../../errors.ts'
 import { writtenMs } from '../../config/kinds/units.ts'
 import { callEach } from '../call-each.ts'
 import { admit, admits, type Circuit, force, noticeHalfOpen, type Permit, refuses, type Transition } from './circuit.ts'
+import { type Held, hold } from './forced.ts'
 import { watchJob } from '../failure-when/report.ts'
 import type { JobWatch } from '../failure-when/rule.ts'
-import type { BreakerMode, Trace } from '../../events.ts'
+import type { BreakerOrder, Trace } from '../../events.ts'
 import type { Exchange, Layer, Reply } from '../exchange.ts'
 import type { Deps } from '../../deps.ts'
 import { answered, brokeOff, noticeSlow, settle, settleJob, type Verdict } from './settle.ts'
@@ -14,6 +15,8 @@ import { type BreakerRules, verdictOnBody, verdictOnError, verdictOnHead } from 
 export type Breaker = {
   readonly settings: BreakerRules
   readonly circuit: Circuit
+  /** What an operator ordered. */
+  readonly held: Held
   readonly upstream: string
   /** undefined for the upstream's own. */
   readonly route: string | undefined
@@ -60,12 +63,16 @@ export function wouldAdmit(breaker: Breaker, deps: Deps): boolean {
   return admits(breaker.circuit, now, breaker.settings)
 }
 
-/** Sets the mode that an operator asked for, and emits it as an event. */
-export function setMode(breaker: Breaker, mode: BreakerMode, deps: Deps): void {
-  const { upstream, route, endpoint } = breaker
-  deps.emit({ kind: 'breaker_mode', upstream, route, endpoint, mode })
+/** Sets the mode that an operator asked for, and `auto` again when its time is over. Both are events. */
+export function setMode(breaker: Breaker, order: BreakerOrder, deps: Deps, hasEnded = false): void {
+  const { upstream, route, endpoint, held } = breaker
+  const { mode } = order
+  hold(held, order, () => setMode(breaker, AUTOMATIC, deps, true), deps)
+  deps.emit({ kind: 'breaker_mode', upstream, route, endpoint, mode, hasEnded, forced: held.order })
   publish(breaker, force(breaker.circuit, mode, deps.clock.now(), breaker.settings), deps)
 }
+
+const AUTOMATIC: BreakerOrder = { mode: 'auto', reason: undefined, by: undefined, forMs: undefined }
 
 /**
  * Stands inside the retry, so that it counts attempts. What the attempt says about the upstream is in verdict.ts. A probe

@@ -3,10 +3,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import { callEach } from '../call-each.ts'
 import type { Deps } from '../../deps.ts'
-import type { BreakerMode } from '../../events.ts'
+import type { BreakerOrder } from '../../events.ts'
 import { NO_ROUTE, type Place, type UpstreamOwner } from '../policy.ts'
 import { statusesIn } from '../shared/statuses.ts'
 import { type Breaker, refusalOf, setMode } from './breaker.ts'
+import { freshHeld, letGo } from './forced.ts'
 import { adapt, allowProbes, freshCircuit, stateOf } from './circuit.ts'
 import { type BreakerSettings, longestOpenMs, type RouteBreaker, type UpstreamBreaker } from './settings.ts'
 
@@ -70,8 +71,10 @@ export const breakersState = {
     return new Map(all)
   },
 
-  /** Breakers that go on take their new settings. */
-  activate(breakers: Breakers, _: Owner, before: Breakers | undefined, { clock, emit }: Deps): void {
+  /** Breakers that go on take their new settings. Of those that are gone, no order ends any more. */
+  activate(breakers: Breakers, _: Owner, before: Breakers | undefined, deps: Deps): void {
+    const { clock, emit } = deps
+    for (const [key, { breaker }] of before ?? []) if (!breakers.has(key)) letGo(breaker.held, deps)
     for (const [key, { breaker, settings }] of breakers) {
       const known = before?.get(key)
       if (known === undefined || isDeepStrictEqual(known.settings, settings)) continue
@@ -101,8 +104,12 @@ function recordFor(
     failureStatuses: statusesIn(settings.failureStatus),
     stretch,
   }
-  const { circuit, onChange } = known?.breaker ?? { circuit: freshCircuit(rules), onChange: new Set<() => void>() }
-  return { origin, settings, breaker: { ...of, settings: rules, circuit, onChange } }
+  const { circuit, held, onChange } = known?.breaker ?? {
+    circuit: freshCircuit(rules),
+    held: freshHeld(),
+    onChange: new Set<() => void>(),
+  }
+  return { origin, settings, breaker: { ...of, settings: rules, circuit, held, onChange } }
 }
 
 /** Share by which an open time is longer at random. */
@@ -115,7 +122,7 @@ export type BreakerControl = {
   /** Lets open breakers of the endpoint admit probes, after its health check succeeded. */
   readonly allowProbes: (origin: string) => void
   /** @returns how many breakers match. */
-  readonly setMode: (matches: (breaker: Breaker) => boolean, mode: BreakerMode) => number
+  readonly setMode: (matches: (breaker: Breaker) => boolean, order: BreakerOrder) => number
 }
 
 export function breakerControl(breakers: Breakers, deps: Deps): BreakerControl {
@@ -129,9 +136,9 @@ export function breakerControl(breakers: Breakers, deps: Deps): BreakerControl {
         callEach([...onChange])
       }
     },
-    setMode: (matches, mode) => {
+    setMode: (matches, order) => {
       const chosen = all.filter(({ breaker }) => matches(breaker))
-      for (const { breaker } of chosen) setMode(breaker, mode, deps)
+      for (const { breaker } of chosen) setMode(breaker, order, deps)
       return chosen.length
     },
   }

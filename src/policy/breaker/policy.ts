@@ -75,12 +75,13 @@ export const breakerPolicy = {
   warnings: { route: BREAKER_WARNINGS },
 } as const
 
-function snapshotOf({ circuit, route, endpoint }: Breaker, now: number): BreakerSnapshot {
+function snapshotOf({ circuit, held, route, endpoint }: Breaker, now: number): BreakerSnapshot {
   const state = stateOf(circuit, now)
   return {
     route,
     endpoint,
     mode: circuit.mode,
+    forced: held.order,
     state,
     consecutiveFailures: circuit.consecutiveFailures,
     openForMs: state === 'open' ? Math.max(0, circuit.halfOpenAt - now) : 0,

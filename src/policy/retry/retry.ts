@@ -102,6 +102,7 @@ export const retrying =
         }
       }
       if (denial !== undefined) {
+        exchange.retryDenied = denial
         deps.emit({ kind: 'retry_denied', ref: exchange.route, why: denial, trace: exchange.trace })
         return conclude(outcome)
       }

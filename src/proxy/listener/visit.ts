@@ -382,6 +382,7 @@ export class Visit implements RequestOwner {
       bytesOut: this.#relay?.bytes ?? 0,
       startedAt: this.#startedAt,
       history: exchange?.history ?? [],
+      retryDenied: exchange?.retryDenied,
       shared: exchange?.isShared ?? false,
       job:
         exchange?.job === undefined ? undefined : { id: exchange.job, isPoll: this.#route?.jobLink?.isPolled ?? false },

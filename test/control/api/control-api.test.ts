@@ -286,7 +286,13 @@ test('OpenAPI: every operation exists and answers as the document says', async (
   }
   await call('PUT', '/upstreams/web/breaker', { mode: 'forced-open' })
   const { incidents } = JSON.parse((await ask(`${proxy.controlUrl}/v1/incidents`)).body.toString())
-  const named: Record<string, string> = { setBreakerMode: 'web', readIncident: incidents[0].id }
+  await ask(`${proxy.url}/web/x`)
+  const { requests } = JSON.parse((await ask(`${proxy.controlUrl}/v1/requests`)).body.toString())
+  const named: Record<string, string> = {
+    setBreakerMode: 'web',
+    readIncident: incidents[0].id,
+    loadRequest: requests[0].request_id,
+  }
   const queries: Record<string, string> = { isCheckpointDue: '?completed=1&total=2', explainRequest: '?path=/' }
   const seen: string[] = []
   for (const [path, methods] of Object.entries<Record<string, { operationId: string; responses: object }>>(
@@ -309,5 +315,5 @@ test('OpenAPI: every operation exists and answers as the document says', async (
       expect([operationId, answer.status]).toEqual([operationId, expect.toSatisfy((status: number) => status < 300)])
     }
   }
-  expect(seen.length).toBe(28)
+  expect(seen.length).toBe(32)
 })

@@ -45,7 +45,7 @@ async function start({
     port: 0,
     token: '',
     maxBodyBytes: 1_000,
-    operations: [...observationOperations({ metrics, health, phase }), CLOSED],
+    operations: [...observationOperations({ metrics, health, asked: health, phase }), CLOSED],
     emit: (event) => assert.fail(JSON.stringify(event)),
     ...options,
   })

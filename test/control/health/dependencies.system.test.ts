@@ -1,5 +1,6 @@
 /** Runs the health checks against a real Redis and real Celery workers. */
 
+import { NO_TLS } from '../../checkpoint/store-contract.ts'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { createServer } from 'node:net'
@@ -53,7 +54,7 @@ function python(t: TestContext, program: string, env: Record<string, string>): C
 async function client(t: TestContext, url: string): Promise<RedisClient> {
   const place = storePlace(url)
   if (place?.kind !== 'redis') throw new Error(`${url} is no Redis`)
-  const redis = new RedisClient(place.target, { ca: '', servername: '' }, systemClock)
+  const redis = new RedisClient(place.target, NO_TLS, systemClock)
   t.onTestFinished(() => redis.close())
   await redis.connect()
   return redis

@@ -14,6 +14,7 @@ const check = (name: string, look: Check['look'], rest: Partial<Check> = {}): Ch
   critical: false,
   limitMs: 2_000,
   isTimed: true,
+  isUnasked: false,
   look,
   ...rest,
 })

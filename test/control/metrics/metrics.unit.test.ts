@@ -183,7 +183,14 @@ test('gauges: show the state at the scrape; a removed upstream has none', async 
     [
       { route: undefined, endpoint: undefined, state: own },
       { route: JOBS.route, endpoint: undefined, state: ofRoute },
-    ].map((breaker) => ({ ...breaker, mode: 'auto' as const, consecutiveFailures: 0, openForMs: 0, probesInFlight: 0 }))
+    ].map((breaker) => ({
+      ...breaker,
+      mode: 'auto' as const,
+      forced: undefined,
+      consecutiveFailures: 0,
+      openForMs: 0,
+      probesInFlight: 0,
+    }))
   const gauges = (series: Record<string, number>) =>
     Object.fromEntries(
       Object.entries(series).filter(

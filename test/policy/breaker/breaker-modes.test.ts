@@ -100,6 +100,62 @@ test('forced breaker: forcing it open ends a back-off; the last response is rela
   expect([(await answer).status, clock.now()]).toEqual([503, 0])
 })
 
+test('forced breaker: a mode with an end and a reason says so, ends by itself, and both are logged', async (t) => {
+  const { clock, upstream, proxy, put, states } = await withBreaker(t, [{ body: 'well' }])
+  const order = { mode: 'forced-open', route: null, for: '30m', reason: 'index rebuilt', by: 'ada' }
+  const { breakers } = json(await put(order))
+  const said = {
+    since: '2026-01-01T00:00:00.000Z',
+    until: '2026-01-01T00:30:00.000Z',
+    reason: 'index rebuilt',
+    by: 'ada',
+  }
+  expect(breakers).toMatchObject([
+    { mode: 'forced-open', forced: said },
+    { mode: 'auto', forced: null },
+  ])
+  const { until, reason, by } = said
+  expect(await proxy.logged(({ msg }) => msg === 'breaker mode set')).toMatchObject({ until, reason, by })
+  await clock.advance(20 * 60_000)
+  // A reload keeps the order and its end.
+  const web = { url: upstream.origin, listen: '127.0.0.1:0', breaker: { consecutiveFailures: 9 } }
+  await proxy.reload({ upstreams: { web } })
+  await clock.advance(10 * 60_000 - 1)
+  expect([await states(), (await ask(proxy.own('web'))).status]).toEqual([['forced-open open'], 503])
+  await clock.advance(1)
+  expect(await states()).toEqual(['auto closed'])
+  expect(await proxy.logged(({ msg }) => msg === 'breaker mode ended')).toMatchObject({ upstream: 'web', mode: 'auto' })
+  expect((await ask(proxy.own('web'))).body.toString()).toBe('well')
+})
+
+test('forced breaker: a later order replaces the end of an earlier one', async (t) => {
+  const { clock, put, states } = await withBreaker(t, [{}], { routes: [] })
+  await put({ mode: 'observe', until: '2026-01-01T01:10:00+01:00' })
+  await put({ mode: 'forced-open' })
+  await clock.advance(3_600_000)
+  expect(await states()).toEqual(['forced-open open'])
+  await put({ mode: 'forced-open', for: '10m' })
+  await put({ mode: 'auto', reason: 'well again' })
+  expect(clock.pending().filter((ms) => ms === 600_000)).toEqual([])
+})
+
+test('forced breaker: an order whose end makes no sense is a 400 that names the field', async (t) => {
+  const { put, states } = await withBreaker(t, [{}], { routes: [] })
+  const orders = [
+    [{ mode: 'forced-open', for: '30' }, 'for'],
+    [{ mode: 'forced-open', for: '0s' }, 'for'],
+    [{ mode: 'forced-open', for: '8d' }, 'for'],
+    [{ mode: 'forced-open', for: '1h', until: '2026-01-01T00:30:00Z' }, 'until'],
+    [{ mode: 'forced-open', until: '2025-12-31T23:59:59Z' }, 'until'],
+    [{ mode: 'forced-open', until: 'tomorrow' }, 'until'],
+    [{ mode: 'auto', for: '1h' }, 'for'],
+    [{ mode: 'forced-open', why: 'x' }, 'why'],
+  ] as const
+  for (const [order, field] of orders)
+    expect([order, json(await put(order))]).toMatchObject([order, { status: 400, field }])
+  expect(await states()).toEqual(['auto closed'])
+})
+
 test('forced breaker: a 200 at health.path does not change forced-open', async (t) => {
   const health: Scene = (request, response) => {
     response.statusCode = request.url === '/health' ? 200 : 503

@@ -50,6 +50,9 @@ const PAGE = z.object({
   ...PAGE_END,
 })
 
+/** Header field of the answer. The record has the existing service's fields. */
+const ATTEMPT = 'x-breakwater-attempt'
+
 const MISMATCH = { what: 'the precondition does not hold', schema: undefined }
 
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: a table, one short entry an operation.
@@ -145,14 +148,14 @@ export function checkpointOperations(store: CheckpointStore, settings: Checkpoin
       id: 'loadCheckpoint',
       method: 'GET',
       path,
-      summary: 'The record, of the newest stage when none is named',
+      summary: `The record, of the newest stage when none is named. ${ATTEMPT}: the highest number of an attempt that has written`,
       params: { job },
       query: { stage: stage.optional() },
       answers: { 200: { what: 'the record', schema: RECORD }, 404: { what: 'there is none', schema: undefined } },
       answer: async ({ params, query }) => {
         const record = await store.load(params.job, query.stage)
         if (record === undefined) throw new Refusal(404, 'there is no such checkpoint')
-        return json(200, shown(record), { etag: etagOf(record) })
+        return json(200, shown(record), { etag: etagOf(record), [ATTEMPT]: `${record.attempt}` })
       },
     }),
     operation({

@@ -3,9 +3,10 @@
 import { z } from 'zod'
 import { isoTime } from '../../../clock.ts'
 import type { Config } from '../../../config/schema.ts'
-import type { ConfigView, Reload } from '../../../dashboard/shapes.ts'
+import type { ConfigChangesView, ConfigView, Reload } from '../../../dashboard/shapes.ts'
 import type { ReloadReport, ReloadTrigger } from '../../../events.ts'
 import { json, type Operation, operation, PLAIN, problem } from '../operation.ts'
+import { type Compared, changesOf } from '../config-changes.ts'
 import { shownConfig } from '../shown-config.ts'
 
 export type ConfigInForce = {
@@ -14,6 +15,8 @@ export type ConfigInForce = {
   readonly inForce: { readonly config: Config; readonly version: string; readonly since: string }
   /** undefined before the first reload. */
   readonly last: ReloadReport | undefined
+  /** undefined while there has been but one text. */
+  readonly compared: Compared | undefined
   readonly request: (trigger: ReloadTrigger) => Promise<ReloadReport | undefined>
 }
 
@@ -34,6 +37,15 @@ const RELOAD = z.object({
   changes: CHANGES.describe('upstreams by name, and top-level keys'),
   restart_needed: NAMES.describe('keys whose new value needs a restart'),
 }) satisfies z.ZodType<Reload>
+const CHANGED = z.object({
+  of: z.enum(['refused', 'in force', 'none']),
+  from: z.string().describe('version that was in force'),
+  to: z.string().describe('version of the refused file, or of the one in force now'),
+  changes: z
+    .array(z.object({ path: z.string(), before: z.string().nullable(), after: z.string().nullable() }))
+    .nullable()
+    .describe('null when a text cannot be read as YAML'),
+}) satisfies z.ZodType<ConfigChangesView>
 const CONFIG = z.object({
   version: z.string().describe('the beginning of the SHA-256 of the file'),
   file: z.string(),
@@ -65,6 +77,16 @@ export function configOperations(configuration: ConfigInForce): Operation[] {
           config: shownConfig(config),
         })
       },
+    }),
+    operation({
+      ...PLAIN,
+      id: 'showConfigChanges',
+      method: 'GET',
+      path: '/v1/config/changes',
+      summary:
+        'What a refused file would change, or else what the last reload changed: setting by setting as written, without secrets',
+      answers: { 200: { what: 'the changes', schema: CHANGED } },
+      answer: () => json(200, changesOf(configuration.compared)),
     }),
     operation({
       ...PLAIN,

@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import type { Job, JobLifeView } from '../../../dashboard/shapes.ts'
 import { JOB_ID } from '../../../checkpoint/record.ts'
-import type { CheckpointStore } from '../../../checkpoint/store.ts'
+import type { JobSync } from '../../../checkpoint/job-sync.ts'
 import { type Clock, isoTime } from '../../../clock.ts'
 import type { JobBook, KeptJob } from '../../../job/book.ts'
 import { JOB_ENDS } from '../../../events.ts'
@@ -45,7 +45,7 @@ const RECORD = z.object({
 }) satisfies z.ZodType<Job>
 
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: a table, one short entry an operation.
-export function jobOperations(store: CheckpointStore, book: JobBook, settings: JobSettings, clock: Clock): Operation[] {
+export function jobOperations(jobs: JobSync, book: JobBook, settings: JobSettings, clock: Clock): Operation[] {
   const { inputs: rules, timeouts } = settings
   const shape = z.strictObject(Object.fromEntries(rules.map((rule) => [rule.name, schemaOf(rule).optional()])))
   const names = Object.keys(timeouts)
@@ -77,26 +77,23 @@ export function jobOperations(store: CheckpointStore, book: JobBook, settings: J
       method: 'PUT',
       path,
       summary:
-        'Registers the shape of a job and starts its deadline. A second call changes the shape and keeps the start',
+        'Registers the shape of a job and starts its deadline. A job that is registered stays as it is; with If-Match: * it gets the new shape, and keeps its start',
       params: { id },
+      headers: ['if-match'],
       body: shape,
-      answers: { 200: { what: 'registered before', schema: RECORD }, 201: { what: 'registered', schema: RECORD } },
-      answer: async ({ params, body }) => {
-        const job = params.id
+      answers: {
+        200: { what: 'registered before', schema: RECORD },
+        201: { what: 'registered', schema: RECORD },
+        412: { what: 'not registered, and If-Match was sent', schema: undefined },
+      },
+      answer: async ({ params, body, header }) => {
         const inputs = completed(rules, body)
-        const known = book.find(job)
-        const startedAt = known?.startedAt ?? clock.wallNow()
         const total = timeouts[TOTAL] === undefined ? undefined : computeTimeout(TOTAL, timeouts, inputs).seconds
-        const record = {
-          ...known,
-          id: job,
-          inputs,
-          startedAt,
-          deadlineAt: total === undefined ? undefined : startedAt + total * 1000,
-        }
-        await store.saveJob(record)
-        book.put(record)
-        return json(known === undefined ? 201 : 200, shown(book.entry(job) ?? { record }))
+        const { origin, end } = book.find(params.id) ?? {}
+        const job = { id: params.id, inputs, totalMs: total === undefined ? undefined : total * 1000, origin, end }
+        const registered = await jobs.register(job, isChange(header))
+        if (registered === undefined) throw new Refusal(412, 'no such job')
+        return json(registered.isNew ? 201 : 200, shown(book.entry(params.id) ?? registered))
       },
     }),
     operation({
@@ -117,7 +114,8 @@ export function jobOperations(store: CheckpointStore, book: JobBook, settings: J
       summary: 'A registered job',
       params: { id },
       answers: found,
-      answer: ({ params }) => {
+      answer: async ({ params }) => {
+        await jobs.refresh(params.id)
         const kept = book.entry(params.id)
         if (kept === undefined) throw new Refusal(404, 'no such job')
         return json(200, shown(kept))
@@ -132,8 +130,7 @@ export function jobOperations(store: CheckpointStore, book: JobBook, settings: J
       params: { id },
       answers: { 204: { what: 'gone', schema: undefined } },
       answer: async ({ params }) => {
-        await store.removeJob(params.id)
-        book.remove(params.id)
+        await jobs.remove(params.id)
         return empty
       },
     }),
@@ -200,4 +197,11 @@ function expectation({ byDefault, min, max }: InputRule): string {
 
 function completed(rules: readonly InputRule[], given: Readonly<Record<string, unknown>>): Inputs {
   return Object.fromEntries(rules.map((rule) => [rule.name, accept(rule, given[rule.name]) ?? rule.byDefault]))
+}
+
+/** Whether a job that is registered is to get another shape. @throws Refusal 400: a job has no entity tag. */
+function isChange(header: (name: string) => string | undefined): boolean {
+  const value = header('if-match')?.trim()
+  if (value !== undefined && value !== '*') throw new Refusal(400, 'if-match: expected *', 'if-match')
+  return value !== undefined
 }

@@ -6,17 +6,21 @@ import type { Metrics } from '../../metrics/metrics.ts'
 import { json, type Operation, operation, PLAIN, problem, text } from '../operation.ts'
 
 export type Observed = {
-  readonly health: { report(): Promise<HealthDocument> }
+  readonly health: Reporting
+  /** Without checks that call an upstream which names no path for them. */
+  readonly asked: Reporting
   readonly metrics: Pick<Metrics, 'scrape'>
   /** Conditions for having started, and for taking traffic. */
   readonly phase: () => { readonly started: Conditions; readonly ready: Conditions }
 }
 
+type Reporting = { report(): Promise<HealthDocument> }
+
 /** Whether each named condition holds. */
 type Conditions = Readonly<Record<string, boolean>>
 
 /** Health report, probes and metrics. Open without a token. */
-export function observationOperations({ metrics, health, phase }: Observed): Operation[] {
+export function observationOperations({ metrics, health, asked, phase }: Observed): Operation[] {
   return [
     ...probeOperations({ metrics, phase }),
     operation({
@@ -32,6 +36,16 @@ export function observationOperations({ metrics, health, phase }: Observed): Ope
         const document = await health.report()
         return json(document.status === 'unhealthy' ? 503 : 200, document)
       },
+    }),
+    operation({
+      ...PLAIN,
+      id: 'readHealth',
+      method: 'GET',
+      path: '/v1/health',
+      summary:
+        'The report of /health, and whether the sidecar takes traffic; without checks of upstreams that have no health.path, so that a page which is open calls none',
+      answers: { 200: { what: 'the report, whatever it says', schema: HEALTH.extend({ ready: z.boolean() }) } },
+      answer: async () => json(200, { ...(await asked.report()), ready: Object.values(phase().ready).every(Boolean) }),
     }),
   ]
 }
@@ -55,7 +69,7 @@ const HEALTH = z.object({
 })
 
 /** Operations of the metrics listener. */
-export function probeOperations({ metrics, phase }: Omit<Observed, 'health'>): Operation[] {
+export function probeOperations({ metrics, phase }: Omit<Observed, 'health' | 'asked'>): Operation[] {
   const probe = (id: string, path: string, summary: string, conditions: () => Conditions): Operation =>
     operation({
       ...OBSERVATION,

@@ -8,6 +8,7 @@ const TYPES: Readonly<Record<string, string>> = {
   html: 'text/html; charset=utf-8',
   css: 'text/css; charset=utf-8',
   js: 'text/javascript; charset=utf-8',
+  md: 'text/markdown; charset=utf-8',
 }
 
 /** Nothing external, nothing inline, no frame around it: a path of an upstream can only ever be text. */
@@ -16,6 +17,8 @@ const POLICY =
   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 const FOLDER = new URL('../../../dashboard/', import.meta.url)
+/** What to do about each trouble. */
+const RUNBOOK = new URL('../../../../docs/runbook.md', import.meta.url)
 const PLOTTING = new URL('./', import.meta.resolve('uplot'))
 
 /** Reads the files once. The page's addresses are relative, so that a proxy may serve it below a path. */
@@ -27,6 +30,7 @@ export function pageOperations(): Operation[] {
   )
   return [
     ...own,
+    fileAt('/page/runbook.md', RUNBOOK),
     fileAt('/page/uplot.js', new URL('uPlot.iife.min.js', PLOTTING)),
     fileAt('/page/uplot.css', new URL('uPlot.min.css', PLOTTING)),
   ]

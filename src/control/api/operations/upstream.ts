@@ -2,10 +2,19 @@
 
 import { z } from 'zod'
 import type { Failure, LimitView, UpstreamView } from '../../../dashboard/shapes.ts'
-import { BREAKER_MODES, type BreakerSnapshot, type LimitSnapshot, type UpstreamSnapshot } from '../../../events.ts'
+import { isoTime } from '../../../clock.ts'
+import {
+  BREAKER_MODES,
+  type BreakerOrder,
+  type BreakerSnapshot,
+  type ForcedBreaker,
+  type LimitSnapshot,
+  type UpstreamSnapshot,
+} from '../../../events.ts'
 import type { Failures } from '../../live/failures.ts'
 import { json, type Operation, operation, PLAIN, Refusal, streamed } from '../operation.ts'
 import type { Overview } from '../../live/overview.ts'
+import { durationMs } from '../../../config/kinds/units.ts'
 import { percentile, type Recent } from '../../live/recent.ts'
 
 const MODE = z.enum(BREAKER_MODES)
@@ -13,6 +22,15 @@ const BREAKER = z.object({
   route: z.string().nullable().describe("null for the upstream's own breaker"),
   endpoint: z.string().nullable().describe('null when the upstream has one endpoint'),
   mode: MODE,
+  forced: z
+    .object({
+      since: z.iso.datetime(),
+      until: z.iso.datetime().nullable().describe('null: until somebody sets another mode'),
+      reason: z.string().nullable(),
+      by: z.string().nullable(),
+    })
+    .nullable()
+    .describe('what an operator said of the mode; null while it is auto'),
   state: z.enum(['closed', 'open', 'half-open']),
   consecutive_failures: z.int(),
   open_for_s: z.number(),
@@ -72,6 +90,21 @@ const FAILURE = z.object({
   request_id: z.string(),
   trace_id: z.string().nullable(),
 }) satisfies z.ZodType<Failure>
+/** Longest time that a mode may be set for, in ms: what is to hold for longer belongs into the file. */
+const MAX_FORCED_MS = 7 * 86_400_000
+const FORCE = z.strictObject({
+  mode: MODE,
+  route: z.string().nullable().optional().describe("null for the upstream's own breaker; all breakers without it"),
+  endpoint: z.string().optional(),
+  reason: z.string().max(500).optional().describe('for the log, the page and whoever finds the breaker like this'),
+  by: z.string().max(100).optional().describe('who sets it'),
+  for: z
+    .string()
+    .refine((text) => durationMs(text) !== undefined, { error: 'expected a time such as 30m or 1h30m' })
+    .optional()
+    .describe('time after which the breaker is automatic again, such as 30m; at most 7d'),
+  until: z.iso.datetime({ offset: true }).optional().describe('moment at which it is automatic again, instead of for'),
+})
 const NAME = z.string().regex(/^[a-z0-9-]{1,63}$/, { error: 'not a name of an upstream' })
 
 export function upstreamOperations({ plane, recent, failures, live }: Overview): Operation[] {
@@ -92,20 +125,22 @@ export function upstreamOperations({ plane, recent, failures, live }: Overview):
       id: 'setBreakerMode',
       method: 'PUT',
       path: '/v1/upstreams/{name}/breaker',
-      summary: "Sets the mode of an upstream's breakers: forced open, forced closed, observe only or automatic",
+      summary:
+        "Sets the mode of an upstream's breakers: forced open, forced closed, observe only or automatic; for a time, with a reason and a name",
       params: { name: NAME },
-      body: z.strictObject({ mode: MODE, route: z.string().nullable().optional(), endpoint: z.string().optional() }),
+      body: FORCE,
       answers: {
         200: { what: 'the upstream as it is now', schema: UPSTREAM },
         404: { what: 'no such upstream, or no such breaker of it', schema: undefined },
       },
       answer: ({ params, body }) => {
         const { name } = params
-        const { mode, route, endpoint } = body
+        const { route, endpoint } = body
+        const order = orderOf(body, plane.clock.wallNow())
         const isMeant = (breaker: Pick<BreakerSnapshot, 'route' | 'endpoint'>) =>
           (route === undefined || (breaker.route ?? null) === route) &&
           (endpoint === undefined || breaker.endpoint === endpoint)
-        if (setMode(name, isMeant, mode) === 0) throw new Refusal(404, 'no such breaker')
+        if (setMode(name, isMeant, order) === 0) throw new Refusal(404, 'no such breaker')
         const snapshot = upstreams().find((one) => one.name === name)
         if (snapshot === undefined) throw new Refusal(404, 'no such upstream')
         return json(200, shown(snapshot))
@@ -179,12 +214,35 @@ function shownUpstream(snapshot: UpstreamSnapshot, recent: Recent, failures: Fai
   }
 }
 
+/** @throws Refusal for an end that makes no sense. */
+function orderOf({ mode, reason, by, for: length, until }: z.infer<typeof FORCE>, wallNow: number): BreakerOrder {
+  if (length !== undefined && until !== undefined) throw new Refusal(400, 'until: there is for, too', 'until')
+  const field = until === undefined ? 'for' : 'until'
+  const forMs = until === undefined ? durationMs(length ?? '') : Date.parse(until) - wallNow
+  if (forMs === undefined) return { mode, reason, by, forMs }
+  if (mode === 'auto') throw new Refusal(400, `${field}: the mode auto has no end`, field)
+  if (forMs <= 0) throw new Refusal(400, `${field}: is over already`, field)
+  if (forMs > MAX_FORCED_MS) throw new Refusal(400, `${field}: at most 7d from now`, field)
+  return { mode, reason, by, forMs }
+}
+
 const shownBreaker = (breaker: BreakerSnapshot) => ({
   route: breaker.route ?? null,
   endpoint: breaker.endpoint ?? null,
   mode: breaker.mode,
+  forced: shownForced(breaker.forced),
   state: breaker.state,
   consecutive_failures: breaker.consecutiveFailures,
   open_for_s: Math.round(breaker.openForMs / 10) / 100,
   probes_in_flight: breaker.probesInFlight,
 })
+
+const shownForced = (forced: ForcedBreaker | undefined) =>
+  forced === undefined
+    ? null
+    : {
+        since: isoTime(forced.since),
+        until: forced.until === undefined ? null : isoTime(forced.until),
+        reason: forced.reason ?? null,
+        by: forced.by ?? null,
+      }
