@@ -14,4 +14,9 @@ export type Deps = {
   readonly isDraining: () => boolean
   /** The other sidecars of the fleet; undefined without one. */
   readonly peers?: Peers
+  /**
+   * Endpoint of the next call for a request, by its id, where a replay knows it: taken while its breaker admits calls. undefined
+   * draws one. Absent outside of replays.
+   */
+  readonly knownEndpoint?: (requestId: string) => string | undefined
 }

@@ -57,6 +57,10 @@ export type AttemptRecord = {
   readonly endpoint: string | undefined
   /** End of a job that the body reported; undefined when it reported none, or not yet. */
   job: JobOutcome | undefined
+  /** Wait that the answer's Retry-After asks for, in ms; 0 without one. */
+  readonly retryAfterMs: number
+  /** Time in ms from the start of the attempt to the moment at which its body broke off; undefined where it did not. */
+  brokeMs: number | undefined
   /** undefined unless the request is recorded. */
   readonly span: AttemptSpan | undefined
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { openFileStore } from './file/store.ts'
-import type { TlsTexts } from '../net/tls-files.ts'
+import type { TlsTexts } from '../net/tls/files.ts'
 import type { StorePlace } from './place.ts'
 import type { CheckpointStore, StoreNews, StoreSettings } from './store.ts'
 

@@ -2,6 +2,8 @@ import { once } from 'node:events'
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemClock } from '../clock.ts'
+import { ending } from '../demo/ending.ts'
+import { idleLateness, loadOfCores, SCALES, scaleFor } from '../demo/pace.ts'
 import { type Result, type Setting, tell } from '../demo/story.ts'
 import { command, type Surroundings } from './command.ts'
 import { npxEnd } from './npx.ts'
@@ -44,10 +46,13 @@ async function demo({ config = SHIPPED, log }: DemoOptions, { env, write, hasScr
   const onSignal = () => ended.abort()
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
   void npxEnd(env, systemClock).then(onSignal)
+  const lateMs = await idleLateness()
+  const load = loadOfCores()
+  const scale = scaleFor(lateMs, load)
   write(
     'Three services as make-video knows them: they restart, block, limit, reset connections, and one runs out of workers\n' +
       'for a while. A client makes videos with them, first directly, then through the sidecar.\n' +
-      'One second of theirs lasts a twentieth of one here.\n\n',
+      `${paceLine(lateMs, load, scale)}\n\n`,
   )
   let page = ''
   const pageAt = (url: string) => {
@@ -59,7 +64,7 @@ async function demo({ config = SHIPPED, log }: DemoOptions, { env, write, hasScr
   const sidecar = await run('breakwater ', { text, file: config, logTo, pageAt })
   const wasToldWhole = !ended.signal.aborted
   if (wasToldWhole) {
-    write(`\n${table(direct.result, sidecar.result)}${verdictOn(direct.result, sidecar.result)}`)
+    write(`\n${table(direct.result, sidecar.result)}\n${ending(direct.result, sidecar.result, hasScreen ? page : '')}`)
     if (hasScreen) await staying(page, ended.signal)
   }
   process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
@@ -78,7 +83,7 @@ async function demo({ config = SHIPPED, log }: DemoOptions, { env, write, hasScr
       if (hasScreen) write(`\r${line}`)
       else if (done % 6 === 0) write(`${line}\n`)
     }
-    const outcome = await tell(setting, progress, ended.signal)
+    const outcome = await tell(setting, progress, ended.signal, scale)
     if (hasScreen) write('\n')
     return outcome
   }
@@ -92,14 +97,11 @@ function opened(config: string, log: string | undefined) {
   }
 }
 
-/** Lateness of timers, in seconds of the services, from which a run says nothing about the sidecar. */
-const MAX_LATE_S = 1
-
-/** Says that the machine was too busy for a judgement. */
-function verdictOn(direct: Result, sidecar: Result): string {
-  const lateS = Math.max(direct.lateS, sidecar.lateS)
-  if (lateS <= MAX_LATE_S) return ''
-  return `\nThis machine was too busy to judge by this run: timers came ${lateS.toFixed(1)} s of the services late.\n`
+/** The length of the services' second here, and why it is longer than usual. */
+function paceLine(lateMs: number, load: number, scale: number): string {
+  const pace = `One second of theirs lasts ${Math.round(scale * 1000)} ms here`
+  if (scale <= SCALES[0]) return `${pace}.`
+  return `${pace}, not ${SCALES[0] * 1000}: this machine is busy (timers ${lateMs.toFixed(0)} ms late, ${load.toFixed(1)} processes for each core). That takes\n${Math.round(scale / SCALES[0])} times as long.`
 }
 
 const bar = (done: number, of: number) => '#'.repeat(done).padEnd(of, '.')

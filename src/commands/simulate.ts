@@ -5,11 +5,14 @@ import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { type Assumptions, assumptionLines, scenarioAssumptionLines } from '../simulate/assumptions.ts'
 import { play } from '../simulate/play.ts'
+import { type Belief, beliefIn, type GivenConfig, makerOf } from '../simulate/belief.ts'
+import { compared } from '../simulate/report/outcomes.ts'
 import { page } from '../simulate/report/plot.ts'
 import { readLog, type RecordedLog } from '../simulate/recorded/log.ts'
 import { recordedRun, replay } from '../simulate/replay.ts'
 import { type Finished, type Report, sideBySide, table } from '../simulate/report/report.ts'
 import { loadScenario, type Scenario } from '../simulate/scenario.ts'
+import { versionOf } from '../reload/source.ts'
 import { command, type Surroundings } from './command.ts'
 import { UsageError } from './usage-error.ts'
 import { durationMs } from '../config/kinds/units.ts'
@@ -26,7 +29,7 @@ type SimulateOptions = {
   readonly assumptions: Assumptions
 }
 
-type Named = { readonly name: string; readonly role: 'other' | 'asked'; readonly config: Config }
+type Named = GivenConfig & { readonly role: 'other' | 'asked'; readonly config: Config }
 
 /** A file that has faults or cannot be read, with the lines to print. */
 class FileError extends Error {}
@@ -87,10 +90,10 @@ function lengthOr(option: string, given: string, endless: string): number {
  */
 async function simulate(options: SimulateOptions, { env, write, complain }: Surroundings): Promise<number> {
   try {
-    const asked: Named = { name: options.config, role: 'asked', config: configAt(options.config, env) }
+    const asked: Named = { role: 'asked', ...configAt(options.config, env) }
     const other = options.against
-    const configs: Named[] =
-      other === undefined ? [asked] : [{ name: other, role: 'other', config: configAt(other, env) }, asked]
+    const configs: [Named, ...Named[]] =
+      other === undefined ? [asked] : [{ role: 'other', ...configAt(other, env) }, asked]
     const { source } = options
     const report =
       'log' in source
@@ -106,16 +109,25 @@ async function simulate(options: SimulateOptions, { env, write, complain }: Surr
   }
 }
 
-async function ofLog(file: string, configs: readonly Named[], options: SimulateOptions): Promise<Report> {
+async function ofLog(file: string, configs: readonly [Named, ...Named[]], options: SimulateOptions): Promise<Report> {
   const { assumptions, seed } = options
   const log = await readLog(piecesOf(file))
   if (log.length === 0) throw new FileError(`${file}: has no line of a request\n`)
-  const runs: Finished[] = [{ name: 'recorded', role: 'recorded', tally: recordedRun(log), calls: undefined, left: 0 }]
-  for (const { name, role, config } of configs)
-    runs.push({ name, role, ...(await replay(log, config, assumptions, seed)) })
+  const recorded = recordedRun(log)
+  const runs: Finished[] = [{ name: 'recorded', role: 'recorded', tally: recorded, calls: undefined, left: 0 }]
+  const maker = makerOf(log, configs)
+  let belief: Belief | undefined
+  for (const given of configs) {
+    const { name, role, config } = given
+    const replayed = await replay(log, config, assumptions, seed)
+    runs.push({ name, role, ...replayed })
+    if (given === maker.given)
+      belief = beliefIn(log, maker, compared(recorded.endings, replayed.tally.endings), replayed.calls)
+  }
   return {
     source: file,
     seed,
+    belief,
     assumptions: assumptionLines(assumptions),
     remarks: remarksOn(log, runs),
     runs: sideBySide(runs),
@@ -135,6 +147,7 @@ async function ofScenario(
   return {
     source: file,
     seed,
+    belief: undefined,
     assumptions: scenarioAssumptionLines(scenario.sidecars),
     remarks,
     runs: sideBySide(runs),
@@ -156,10 +169,11 @@ const strangers = (runs: readonly Finished[]) =>
     left === 0 ? [] : [`${left} requests went to upstreams that ${name} does not have.`],
   )
 
-function configAt(file: string, env: Env): Config {
-  const loaded = loadConfig(textOf(file), file, env)
+function configAt(file: string, env: Env): Omit<Named, 'role'> {
+  const text = textOf(file)
+  const loaded = loadConfig(text, file, env)
   if (!loaded.ok) throw new FileError(formatFaults(loaded.faults))
-  return loaded.config
+  return { name: file, version: versionOf(text), config: loaded.config }
 }
 
 function scenarioAt(file: string): Scenario {

@@ -1,6 +1,6 @@
 /** Resolves a file into Config: inheritance, defaults, and conflicts between settings. */
 
-import type { TlsSettings } from '../net/tls-files.ts'
+import type { TlsSettings } from '../net/tls/files.ts'
 import type { z } from 'zod'
 import { jobConflicts, resolveJob, resolveTimeouts } from './jobs.ts'
 import { POLICIES, type ServicePolicies } from '../policy/policies.ts'

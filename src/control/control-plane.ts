@@ -13,7 +13,7 @@ import type { Emit, Event } from '../events.ts'
 import type { JobBook } from '../job/book.ts'
 import { type Address, written } from '../net/listen.ts'
 import { isLoopback } from '../net/loopback.ts'
-import { readTls } from '../net/tls-files.ts'
+import { readTls } from '../net/tls/files.ts'
 import type { Prepared } from '../prepared.ts'
 import { describing } from './api/openapi.ts'
 import type { Operation } from './api/operation.ts'
@@ -193,7 +193,15 @@ export class ControlPlane {
       ...observationOperations({ ...this.#observed, health, asked }),
       ...checkpointOperations(store, config.checkpoints, deps.clock),
       progressOperation(store),
-      explainOperation(() => ({ config, origins })),
+      explainOperation(() => ({ config, origins }), {
+        upstreams: observers.overview.plane.upstreams,
+        limits: observers.overview.plane.limits,
+        isDraining: deps.isDraining,
+        jobLeftMs: (id) => {
+          const at = book.deadlineOf(id)
+          return at === undefined ? undefined : at - deps.clock.now()
+        },
+      }),
       ...jobOperations(this.#jobs, book, { inputs: config.job.inputs, timeouts: config.timeouts }, deps.clock),
       ...configOperations(reloads),
       ...upstreamOperations(observers.overview),

@@ -1,7 +1,6 @@
 /** One run of the demo: new services with the same script of faults, and videos through the sidecar or directly. */
 
 import { randomUUID } from 'node:crypto'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as pause } from 'node:timers/promises'
 import { startApp } from '../app.ts'
 import { systemClock } from '../clock.ts'
@@ -12,28 +11,27 @@ import { atFullScale } from './full-scale.ts'
 import { createHttpClient } from './http-client.ts'
 import type { ServiceOptions } from './job-service.ts'
 import { makeVideo, type Outcome, type Urls } from './make-video.ts'
+import { measureLateness } from './pace.ts'
 import { scaled } from './scaled.ts'
 import { type Supervised, supervise } from './supervised.ts'
 import { videoRecord } from './video-record.ts'
 
-/** Length of a second of the demo, in seconds. */
-const SCALE = 1 / 20
 const VIDEOS = 40
 /** Time between the starts of two videos: work arrives whether or not the services are well. */
-const EVERY_MS = 11_000 * SCALE
-/** Interval in ms of the timer whose lateness is measured. */
-const LATENESS_EVERY_MS = 10
+const EVERY_MS = 11_000
 /** Time for which a service is down when it restarts: a uvicorn with its models takes about that. */
-const RESTART_MS = 3_000 * SCALE
+const RESTART_MS = 3_000
 const FILE_BYTES = 20 * 1024 * 1024
 
-const outage = (fromS: number, lastsS: number) => ({
-  fromMs: fromS * 1000 * SCALE,
-  toMs: (fromS + lastsS) * 1000 * SCALE,
+const outage = (fromS: number, lastsS: number, scale: number) => ({
+  fromMs: fromS * 1000 * scale,
+  toMs: (fromS + lastsS) * 1000 * scale,
 })
 
+type Script = Readonly<Record<keyof Urls, Omit<ServiceOptions, 'port' | 'fileBytes'>>>
+
 /** Faults of the real services, in the demo's time. Both runs meet the same ones. */
-const SCRIPT: Readonly<Record<keyof Urls, Omit<ServiceOptions, 'port' | 'fileBytes'>>> = {
+const scriptAt = (scale: number): Script => ({
   /** Restarts itself, and is at its connection limit now and then. */
   search: {
     kind: 'search',
@@ -45,8 +43,8 @@ const SCRIPT: Readonly<Record<keyof Urls, Omit<ServiceOptions, 'port' | 'fileByt
   downloader: {
     kind: 'downloader',
     pollsToFinish: 3,
-    blockMs: 3_000 * SCALE,
-    faults: { rateLimit: { calls: 100, perMs: 60_000 * SCALE }, resetEvery: 37, restartEvery: 150 },
+    blockMs: 3_000 * scale,
+    faults: { rateLimit: { calls: 100, perMs: 60_000 * scale }, resetEvery: 37, restartEvery: 150 },
   },
   /**
    * Out of workers for a quarter of a minute, which retries bridge, and for two minutes, which only a patient client survives.
@@ -55,9 +53,9 @@ const SCRIPT: Readonly<Record<keyof Urls, Omit<ServiceOptions, 'port' | 'fileByt
     kind: 'transcriber',
     pollsToFinish: 3,
     blockMs: 0,
-    faults: { limitConcurrency: 20, outages: [outage(60, 15), outage(200, 120)] },
+    faults: { limitConcurrency: 20, outages: [outage(60, 15, scale), outage(200, 120, scale)] },
   },
-}
+})
 
 export type Result = {
   readonly videos: number
@@ -89,21 +87,25 @@ type Told = { readonly result: Result; readonly close: () => Promise<void> }
 
 /**
  * @param setting undefined for a run without the sidecar.
+ * @param scale length of a second of the services, in seconds.
  * @param progress called after each video with the numbers of videos that ended and that were finished.
  */
 export async function tell(
   setting: Setting | undefined,
   progress: (done: number, finished: number, of: number) => void,
   ended: AbortSignal,
+  scale: number,
 ): Promise<Told> {
-  const search = await supervise({ ...SCRIPT.search, port: 0, fileBytes: 0 }, RESTART_MS)
-  const downloader = await supervise({ ...SCRIPT.downloader, port: 0, fileBytes: FILE_BYTES }, RESTART_MS)
-  const transcriber = await supervise({ ...SCRIPT.transcriber, port: 0, fileBytes: 0 }, RESTART_MS)
+  const script = scriptAt(scale)
+  const restartMs = RESTART_MS * scale
+  const search = await supervise({ ...script.search, port: 0, fileBytes: 0 }, restartMs)
+  const downloader = await supervise({ ...script.downloader, port: 0, fileBytes: FILE_BYTES }, restartMs)
+  const transcriber = await supervise({ ...script.transcriber, port: 0, fileBytes: 0 }, restartMs)
   const services = { search, downloader, transcriber }
   const direct: Urls = { search: search.url, downloader: downloader.url, transcriber: transcriber.url }
-  const sidecar = setting && (await startSidecar(direct, setting))
+  const sidecar = setting && (await startSidecar(direct, setting, scale))
   if (sidecar !== undefined) setting?.pageAt(`${sidecar.control}/`)
-  const client = createHttpClient(SCALE)
+  const client = createHttpClient(scale)
   const close = async () => {
     client.close()
     await sidecar?.close()
@@ -111,19 +113,17 @@ export async function tell(
   }
   const make = async (number: number) => {
     const record = await videoRecord(sidecar?.control, number)
-    const outcome = await makeVideo(number, sidecar?.urls ?? direct, client, record.itemDone, SCALE)
+    const outcome = await makeVideo(number, sidecar?.urls ?? direct, client, record.itemDone, scale)
     if (outcome.finished) await record.end()
     return outcome
   }
   try {
     const startedAt = performance.now()
-    const lateness = monitorEventLoopDelay({ resolution: LATENESS_EVERY_MS })
-    lateness.enable()
-    const outcomes = await makeVideos(make, progress, ended)
-    lateness.disable()
+    const lateMs = measureLateness()
+    const outcomes = await makeVideos(make, progress, ended, EVERY_MS * scale)
+    const lateS = lateMs() / 1000 / scale
     const seconds = (performance.now() - startedAt) / 1000
     const breakerOpened = sidecar?.breakerOpened() ?? 0
-    const lateS = Math.max(0, lateness.percentile(99) / 1e6 - LATENESS_EVERY_MS) / 1000 / SCALE
     return { result: { ...summary(outcomes), ...countsOf(services), breakerOpened, seconds, lateS }, close }
   } catch (error) {
     await close()
@@ -135,6 +135,7 @@ async function makeVideos(
   make: (number: number) => Promise<Outcome>,
   progress: (done: number, finished: number, of: number) => void,
   ended: AbortSignal,
+  everyMs: number,
 ): Promise<Outcome[]> {
   const outcomes: Outcome[] = []
   const underWay: Promise<void>[] = []
@@ -144,7 +145,7 @@ async function makeVideos(
       progress(outcomes.length, outcomes.filter(({ finished }) => finished).length, VIDEOS)
     })
     underWay.push(one)
-    await pause(EVERY_MS)
+    await pause(everyMs)
   }
   await Promise.all(underWay)
   return outcomes
@@ -174,7 +175,7 @@ function countsOf(services: Readonly<Record<keyof Urls, Supervised>>) {
 }
 
 /** Starts the sidecar with scaled times on free ports. */
-async function startSidecar(urls: Urls, { text, file, logTo: tellLine }: Setting) {
+async function startSidecar(urls: Urls, { text, file, logTo: tellLine }: Setting, scale: number) {
   const env = {
     YOUTUBE_SEARCH_URL: urls.search,
     VIDEO_DOWNLOADER_URL: urls.downloader,
@@ -185,7 +186,7 @@ async function startSidecar(urls: Urls, { text, file, logTo: tellLine }: Setting
   const anywhere = { host: '127.0.0.1', port: 0 }
   const { checkpoints } = loaded.config
   const config = {
-    ...scaled(loaded.config, SCALE),
+    ...scaled(loaded.config, scale),
     listen: anywhere,
     control: { listen: anywhere, token: '', metricsListen: undefined },
     checkpoints: { ...checkpoints, store: { kind: 'memory' } as const },
@@ -195,7 +196,7 @@ async function startSidecar(urls: Urls, { text, file, logTo: tellLine }: Setting
   const startedAt = Date.now()
   const logTo = {
     write: (line: string) => {
-      tellLine(atFullScale(line, startedAt, SCALE))
+      tellLine(atFullScale(line, startedAt, scale))
       if (line.includes('"msg":"breaker open"')) opened += 1
     },
   }

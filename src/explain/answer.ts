@@ -31,6 +31,7 @@ function refusalOf(config: Config, question: Question): { reason: FaultCode; why
   const { method, path, upstream, isShared } = question
   if (REFUSED_METHODS.has(method)) return { reason: 'method_refused', why: `${method} is not proxied` }
   if (!path.startsWith('/')) return undefined
+  if (path.includes('#')) return { reason: 'bad_target', why: 'a request target has no fragment' }
   if (climbsOut(pathOf(path))) return { reason: 'bad_target', why: 'the path climbs above its root' }
   if (isShared && upstream === undefined && !config.upstreams.some(({ name }) => name === path.split(/[/?]/)[1]))
     return {

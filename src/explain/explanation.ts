@@ -13,6 +13,7 @@ import { type Retries, retriesOf } from '../policy/retry/starts.ts'
 import type { ExplainScope, Part } from '../policy/scope.ts'
 import { boundsOf, type Bounds } from './bounds.ts'
 import { fieldParts } from './fields.ts'
+import { type Refusal, refusalsOf } from './refusals.ts'
 
 /** Settings of one policy, and what they do. */
 type Policy = { readonly name: string; readonly parts: readonly Part[] }
@@ -48,6 +49,8 @@ export type Explanation = {
   readonly inputs: readonly { readonly name: string; readonly value: number | string; readonly from: string }[]
   readonly timeouts: Limits
   readonly retries: Retries
+  /** Answers that the sidecar may give in place of the upstream's, by status. */
+  readonly refusals: readonly Refusal[]
   /** In the order in which a request meets them. */
   readonly policies: readonly Policy[]
   /** Header fields that are added or changed. */
@@ -97,6 +100,7 @@ export function explain(config: Config, origins: Origins, question: Question): E
     inputs: given,
     timeouts,
     retries: retriesOf(scope),
+    refusals: refusalsOf(scope, timeouts),
     policies: POLICIES.map(({ name, explain: tell }) => ({ name, parts: tell?.(scope) ?? [] })).filter(
       ({ parts }) => parts.length > 0,
     ),
@@ -129,7 +133,9 @@ export function destinationOf(config: Config, { upstream, path }: Question) {
   if (named !== undefined) return { upstream: named, path: rest.startsWith('/') ? rest : `/${rest}` }
   const [only, ...others] = upstreams
   if (only === undefined || others.length > 0)
-    throw new Unanswerable(`name the upstream, or begin the path with it, as on the shared listener: ${names}`)
+    throw new Unanswerable(
+      `name the upstream, or begin the path with it: ${names}. The shared listener answers ${path} with 404 unknown_upstream`,
+    )
   return { upstream: only, path }
 }
 

@@ -7,9 +7,10 @@ import { type Start, writtenStart } from '../policy/retry/starts.ts'
 import type { Part } from '../policy/scope.ts'
 
 const WIDTH = 14
+const REFUSAL_WIDTH = 21
 
 export function textOf(explanation: Explanation): string {
-  const { file, request, upstream, route, inputs, timeouts, bounds } = explanation
+  const { file, request, upstream, route, inputs, timeouts, refusals, bounds } = explanation
   return [
     `${request.method} ${request.path} to ${upstream.name} (${file})\n`,
     row('upstream', [`${upstream.urls.join(', ')}${at(upstream.line)}`]),
@@ -26,6 +27,8 @@ export function textOf(explanation: Explanation): string {
     ...retryLines(explanation),
     '\npolicies, in the order in which a request meets them\n',
     ...explanation.policies.map(({ name, parts }) => row(name, parts.map(withLine))),
+    "\nanswers that may come in place of the upstream's\n",
+    ...refusals.map((one) => row(`${one.status} ${one.reason}`, [withLine(one)], REFUSAL_WIDTH)),
     '\nheader fields and URLs\n',
     row('fields', explanation.fields.map(withLine)),
     '\nbest and worst\n',
@@ -40,8 +43,8 @@ const withLine = ({ says, line }: Part) => `${says}${at(line)}`
 
 const limitLines = (limit: Limit) => [withLine(limit), ...limit.terms.map((term) => `  ${term}`)]
 
-function row(name: string, lines: readonly string[]): string {
-  return lines.map((line, i) => `  ${(i === 0 ? name : '').padEnd(WIDTH)}${line}\n`).join('')
+function row(name: string, lines: readonly string[], width = WIDTH): string {
+  return lines.map((line, i) => `  ${(i === 0 ? name : '').padEnd(width)}${line}\n`).join('')
 }
 
 function retryLines({ retries, timeouts }: Explanation): string[] {

@@ -4,7 +4,7 @@
  */
 
 import { RedisClient } from '../checkpoint/redis/client.ts'
-import type { TlsTexts } from '../net/tls-files.ts'
+import type { TlsTexts } from '../net/tls/files.ts'
 import type { RedisTarget } from '../checkpoint/place.ts'
 import type { Script } from '../checkpoint/redis/scripts.ts'
 import type { Timer } from '../clock.ts'

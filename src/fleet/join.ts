@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { Config } from '../config/schema.ts'
 import type { Deps } from '../deps.ts'
-import { readTls } from '../net/tls-files.ts'
+import { readTls } from '../net/tls/files.ts'
 import type { PeerNews } from '../peers.ts'
 import type { Fleet } from './fleet.ts'
 

@@ -335,6 +335,12 @@ export function spoil({ history }: Exchange, status: number, fault: FaultCode, n
   record.ms = now - record.startedAt
 }
 
+/** Notes the moment at which the body of the newest response broke off. Its attempt counts as answered all the same. */
+export function noteBreak({ history }: Exchange, now: number): void {
+  const record = history.findLast(({ outcome }) => typeof outcome === 'number')
+  if (record !== undefined) record.brokeMs ??= now - record.startedAt
+}
+
 /** Adds a finished attempt to an exchange's history. */
 export function remember({ history }: Exchange, record: AttemptRecord): void {
   history.push(record)

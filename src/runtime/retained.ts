@@ -24,7 +24,7 @@ import {
   type ServiceOwner,
   type UpstreamOwner,
 } from '../policy/policy.ts'
-import { readTls } from '../net/tls-files.ts'
+import { readTls } from '../net/tls/files.ts'
 import type { TransportSettings, UpstreamConnections } from '../proxy/upstream/transport.ts'
 
 /** Does not open a connection yet. */

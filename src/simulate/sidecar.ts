@@ -9,7 +9,7 @@ import type { Deps } from '../deps.ts'
 import { compile, type Files, type Runtime } from '../runtime/runtime.ts'
 import { type Answer, type Ended, SimulatedCall } from './simulated-call.ts'
 import { type Got, type SimulatedAsk, SimulatedRequest } from './simulated-request.ts'
-import type { SharedRedis } from './shared-redis.ts'
+import type { SharedRedis } from './fleet/redis.ts'
 import type { Tally } from './report/tally.ts'
 
 /** The upstreams of a simulation. */
@@ -24,6 +24,8 @@ export type World = {
    * @param everyMs interval of the checks while a breaker is open.
    */
   isWell(upstream: string, origin: string, everyMs: number): boolean
+  /** Endpoint of a request's next call, where a record tells it. */
+  endpointOf?(requestId: string): string | undefined
 }
 
 /** Nothing in a simulation depends on what the files of a configuration hold. */
@@ -62,7 +64,9 @@ export class SimulatedSidecar {
     }
     // Requests bring their own ids. Nothing in a simulation makes a new one.
     const peers = fleet?.redis.join(fleet.id, (news) => this.#runtime.hear(news))
-    this.#deps = { clock, random, newId: () => '', emit, isDraining: () => false, ...(peers && { peers }) }
+    const knownEndpoint = (requestId: string) => world.endpointOf?.(requestId)
+    const ofFleet = peers && { peers }
+    this.#deps = { clock, random, newId: () => '', emit, isDraining: () => false, knownEndpoint, ...ofFleet }
     const connect: Connect = ({ origin: { origin } }) => ({
       send: (exchange, watch) => {
         tally.call(exchange.route.upstream, clock.now())

@@ -1,6 +1,13 @@
 import type { Clock } from '../clock.ts'
-import { type FaultCode, ProxyError } from '../errors.ts'
-import { type BodySink, type Exchange, newExchange, type Reply, type RequestBody } from '../policy/exchange.ts'
+import { type FaultCode, faultOf, ProxyError } from '../errors.ts'
+import {
+  type BodySink,
+  type Exchange,
+  newExchange,
+  noteBreak,
+  type Reply,
+  type RequestBody,
+} from '../policy/exchange.ts'
 import type { Deps } from '../deps.ts'
 import { Link } from '../policy/link.ts'
 import type { Inputs } from '../job/timeouts.ts'
@@ -117,6 +124,7 @@ export class SimulatedRequest implements BodySink {
 
   fail(code: FaultCode): void {
     this.#reply?.discard(code)
+    if (faultOf(code).whose === 'upstream') noteBreak(this.#exchange, this.#deps.clock.now())
     this.#finish(code)
   }
 

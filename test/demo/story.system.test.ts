@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { SCALES } from '../../src/demo/pace.ts'
 import { tell } from '../../src/demo/story.ts'
 import { ask } from '../support/client.ts'
 import { until } from '../support/until.ts'
@@ -10,7 +11,7 @@ test('demo: the page shows jobs and checkpoints while the demo runs, and is serv
   const page = Promise.withResolvers<string>()
   const text = readFileSync(join(import.meta.dirname, '../../proxy.yaml'), 'utf8')
   const setting = { text, file: 'proxy.yaml', logTo: () => {}, pageAt: page.resolve }
-  const telling = tell(setting, () => {}, ended.signal)
+  const telling = tell(setting, () => {}, ended.signal, SCALES[0])
   const url = await page.promise
   const read = async (path: string) => JSON.parse((await ask(`${url}${path}`)).body.toString())
   expect((await ask(url)).body.toString()).toContain('<title>Breakwater</title>')

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { formatFaults } from '../../src/config/file/faults.ts'
 import { loadConfig } from '../../src/config/load.ts'
+import { answerText, answerTo } from '../../src/explain/answer.ts'
 import { explain, type Question, Unanswerable } from '../../src/explain/explanation.ts'
 import { textOf } from '../../src/explain/text.ts'
 import { ask, problemOf } from '../support/client.ts'
@@ -170,7 +171,8 @@ test('explain: every question is answered or throws Unanswerable', () => {
   fc.assert(
     fc.property(question, (asked) => {
       try {
-        expect(textOf(explain(shipped.config, shipped.origins, asked))).toContain('best and worst')
+        const answer = answerTo(shipped.config, shipped.origins, asked)
+        expect(answerText(answer)).toContain('refused' in answer ? 'nothing reaches an upstream' : 'best and worst')
         answered += 1
       } catch (error) {
         expect(error).toBeInstanceOf(Unanswerable)
@@ -279,9 +281,13 @@ test('GET /v1/explain answers the same as the command, as JSON and as text', asy
   const running = breakwater(t, ['run', '--config', file])
   const [, control] = await running.until(/"name":"control.listen","address":"([^"]+)"/)
   const url = `http://${control}/v1/explain?upstream=api&path=%2Fjobs%2F7%2Ffile&shorts=5`
-  expect(JSON.parse((await ask(url)).body.toString())).toEqual(JSON.parse(json.stdout))
+  const { now, ...explanation } = JSON.parse((await ask(url)).body.toString())
+  expect([explanation, now.length]).toEqual([JSON.parse(json.stdout), 2])
   const asText = await ask(url, { headers: { accept: 'text/plain' } })
-  expect([asText.headers['content-type'], asText.body.toString()]).toEqual(['text/plain; charset=utf-8', text.stdout])
+  expect([asText.headers['content-type'], asText.body.toString().replace(/\nat this moment.*/s, '')]).toEqual([
+    'text/plain; charset=utf-8',
+    text.stdout,
+  ])
   const wrong = await ask(`http://${control}/v1/explain?upstream=none&path=/`)
   expect([wrong.status, problemOf(wrong).detail]).toEqual([400, 'there is no upstream none; there are api'])
   expect((await command('/', '--upstream', 'none')).code).toBe(2)
@@ -349,6 +355,13 @@ test('explain: the text shows the line of every setting', () => {
                     then lets 3 through at once [default]
                     closes after 1 that succeed [default]
 
+    answers that may come in place of the upstream's
+      503 breaker_open     while the breaker is open, 1s at first [default]
+      503 queue_full       with 64 requests under way and 256 waiting [default]
+      503 queue_timeout    after 5s in the queue [default]
+      504 connect_timeout  where connecting takes 5s [default]
+      504 total_timeout    after 28s without an answer [line 9]
+
     header fields and URLs
       fields        X-Forwarded-For, -Proto and -Host are added [default]
                     Via is added, in both directions [default]
@@ -362,4 +375,55 @@ test('explain: the text shows the line of every setting', () => {
                     worst: 15 calls: 5 attempts within total, as long as the budget has retries to give, 11 polls of a hold, which share those retries
     "
   `)
+})
+
+test.each([
+  [{ method: 'TRACE', path: '/x' }, 405, 'method_refused'],
+  [{ path: '/../b' }, 400, 'bad_target'],
+  [{ path: '/a/%2e%2e/..%2fb' }, 400, 'bad_target'],
+  [{ upstream: undefined, path: '/api/../b' }, 400, 'bad_target'],
+])('explain: %j is refused before it is sent', (question, status, reason) => {
+  const loaded = loadConfig(FILE, 'test.yaml', {})
+  if (!loaded.ok) throw new Error(formatFaults(loaded.faults))
+  const answer = answerTo(loaded.config, loaded.origins, { upstream: 'api', method: 'GET', inputs: {}, ...question })
+  expect(answer).toMatchObject({ refused: { status, reason } })
+  expect(answerText(answer)).toContain(`${status} (${reason})`)
+})
+
+test("explain: tells which answers may come in place of the upstream's, with the line of each", () => {
+  const file =
+    'upstreams:\n  api:\n    url: http://api\n    rate: { requests: 5, per: 1s }\n    concurrency: { queue: 3 }\n    breaker: { consecutiveFailures: false, failureRate: false }\n'
+  const { refusals } = explained({ path: '/x' }, file)
+  expect(refusals.map(({ status, reason }) => `${status} ${reason}`)).toEqual([
+    '503 rate',
+    '503 queue_full',
+    '503 queue_timeout',
+    '504 connect_timeout',
+    '504 total_timeout',
+  ])
+  expect(refusals[1]).toMatchObject({ says: 'with 64 requests under way and 3 waiting', line: 5 })
+  expect(explained({ path: '/x' }).refusals[0]?.reason).toBe('breaker_open')
+})
+
+test('GET /v1/explain: tells of the state of this moment', async (t) => {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, ['reset'])
+  const breaker = { consecutiveFailures: 1, openFor: '30s', patience: '0ms' }
+  const upstreams = { api: { url: upstream.origin, breaker, retry: { attempts: 1 } } }
+  const proxy = await startProxy(t, { clock, upstreams })
+  const now = async (query = '') => {
+    const { body } = await ask(`${proxy.controlUrl}/v1/explain?path=/api/x${query}`)
+    return JSON.parse(body.toString())
+  }
+  expect((await now()).now).toEqual([
+    { about: 'breaker', says: 'closed, 0 failures in a row', answer: null },
+    { about: 'concurrency', says: '0 of 64 under way, 0 of 256 waiting', answer: null },
+  ])
+  expect((await ask(`${proxy.url}/api/x`)).status).toBe(502)
+  const after = await now('&job=unknown')
+  expect(after.now[0]).toMatchObject({ says: expect.stringContaining('open for another'), answer: '503 breaker_open' })
+  expect(after.now.at(-1)).toMatchObject({ about: 'job', answer: null })
+  expect(after.fields.length).toBeGreaterThan(0)
+  const text = await ask(`${proxy.controlUrl}/v1/explain?path=/api/x`, { headers: { accept: 'text/plain' } })
+  expect(text.body.toString()).toMatch(/at this moment\n {2}breaker: open for another .* -> 503 breaker_open\n/)
 })

@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import { PERMITS, TURNS } from '../../src/fleet/scripts.ts'
-import { SharedRedis } from '../../src/simulate/shared-redis.ts'
+import { SharedRedis } from '../../src/simulate/fleet/redis.ts'
 import { VirtualClock } from '../../src/simulate/virtual-clock.ts'
 import type { Permits, Turns } from '../../src/peers.ts'
 import { hasRedis, startRedis } from '../support/redis.ts'

@@ -1,7 +1,7 @@
 import type { Event } from '../../src/events.ts'
 import type { Exchange } from '../../src/policy/exchange.ts'
 import { Tally } from '../../src/simulate/report/tally.ts'
-import { SharedRedis } from '../../src/simulate/shared-redis.ts'
+import { SharedRedis } from '../../src/simulate/fleet/redis.ts'
 import { SimulatedSidecar, type World } from '../../src/simulate/sidecar.ts'
 import { type Answer, type SimulatedReply, simulatedReply } from '../../src/simulate/simulated-call.ts'
 import type { Got } from '../../src/simulate/simulated-request.ts'

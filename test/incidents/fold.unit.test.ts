@@ -23,6 +23,8 @@ const attempt = (outcome: number | 'reset', at = 0) => ({
   early: false,
   endpoint: undefined,
   job: undefined,
+  retryAfterMs: 0,
+  brokeMs: undefined,
   span: undefined,
 })
 const reload = (fields: Partial<ReloadReport>): Event => ({

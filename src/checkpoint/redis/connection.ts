@@ -2,8 +2,8 @@
 
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import type { Address } from '../../net/listen.ts'
-import type { TlsTexts } from '../../net/tls-files.ts'
-import { trusting } from '../../net/trust.ts'
+import type { TlsTexts } from '../../net/tls/files.ts'
+import { trusting } from '../../net/tls/trust.ts'
 import type { RedisTarget } from '../place.ts'
 
 /** Timeout of a command in ms. A script that must be loaded takes two commands. */

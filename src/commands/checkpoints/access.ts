@@ -2,7 +2,7 @@
 
 import type { StorePlace } from '../../checkpoint/place.ts'
 import type { CheckpointStore } from '../../checkpoint/store.ts'
-import type { TlsTexts } from '../../net/tls-files.ts'
+import type { TlsTexts } from '../../net/tls/files.ts'
 import type { Surroundings } from '../command.ts'
 
 export type Where =

@@ -4,7 +4,7 @@ import { request as requestHttps } from 'node:https'
 import { request as requestHttp } from '../../net/http.ts'
 import type { SecureContext } from 'node:tls'
 import type { Clock } from '../../clock.ts'
-import { serverNameOf, trusting } from '../../net/trust.ts'
+import { serverNameOf, trusting } from '../../net/tls/trust.ts'
 import { Degraded } from './report.ts'
 
 export type UpstreamHealthSettings = {

@@ -16,6 +16,7 @@ import type { AttemptSpan } from '../../events.ts'
 import { withoutFields } from '../../net/fields.ts'
 import { Untaken } from '../../net/untaken.ts'
 import { outOfTime } from '../out-of-time.ts'
+import { retryAfterMs } from '../retry/backoff.ts'
 
 /**
  * Makes one attempt: sends the exchange once. `connect` bounds connecting, `idle` sending, `attempt` the wait for the head, the
@@ -30,6 +31,9 @@ export const attempting =
       if (exchange.client.gone) return reject(new ProxyError(exchange.client.goneAs))
       new Attempt(exchange, { origin, endpoint }, deps, resolve, reject).start(transport)
     })
+
+/** Least status with which an upstream may refuse a call for a time. */
+const MIN_REFUSAL = 400
 
 type Phase = 'connecting' | 'sending' | 'waiting'
 
@@ -106,7 +110,9 @@ class Attempt implements CallWatch {
   }
 
   head(reply: Reply): void {
-    this.#finish(reply.status, undefined, reply.early)
+    const { status, early, headers } = reply
+    const asked = status >= MIN_REFUSAL ? retryAfterMs(headers, this.#deps.clock.wallNow()) : 0
+    this.#finish(status, undefined, early, asked)
     this.#resolve(reply)
   }
 
@@ -186,7 +192,7 @@ class Attempt implements CallWatch {
     this.#reject(outOfTime(code, this.#exchange, whose))
   }
 
-  #finish(status: number | undefined, reason: FaultCode | undefined, early: boolean): void {
+  #finish(status: number | undefined, reason: FaultCode | undefined, early: boolean, retryAfterMs = 0): void {
     this.#over = true
     this.#leavePhase()
     this.#watchdog.stop()
@@ -205,6 +211,8 @@ class Attempt implements CallWatch {
       early,
       endpoint: this.#endpoint,
       job: undefined,
+      retryAfterMs,
+      brokeMs: undefined,
       span: this.#span,
     })
     this.#deps.emit({ kind: 'attempt', ref, status, reason, durationMs, connectMs: this.#connectMs })

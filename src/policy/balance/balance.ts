@@ -71,11 +71,16 @@ export function balancing(ways: readonly Way[], delays: Delays, settings: Settin
     )
   }
   return async (exchange) => {
+    let replayed = deps.knownEndpoint?.(exchange.id)
     for (;;) {
       const among = new Set(preferred(endpoints, exchange.tried, deps))
       const able = choices.filter(({ endpoint }) => among.has(endpoint))
       // When no breaker admits the call, the chosen endpoint's breaker makes the rejection.
-      const choice = choose(able.length > 0 ? able : choices, settings, deps)
+      const prescribed = choices.find(
+        ({ endpoint }) => endpoint.origin === replayed && wouldAdmit(endpoint.breaker, deps),
+      )
+      const choice = prescribed ?? choose(able.length > 0 ? able : choices, settings, deps)
+      replayed = undefined
       exchange.tried.push(choice.endpoint.origin)
       try {
         return await sendTo(choice, noteFailure, exchange, settings, deps)

@@ -3,7 +3,7 @@ import { type FaultCode, ProxyError } from '../../errors.ts'
 import { waitMs } from '../retry/backoff.ts'
 import { type Budget, withdraw } from '../retry/budget.ts'
 import { ReplyBase } from '../reply-base.ts'
-import { type BodySink, type Exchange, fork, join, type Layer, type Reply, type Send } from '../exchange.ts'
+import { type BodySink, type Exchange, fork, join, type Layer, noteBreak, type Reply, type Send } from '../exchange.ts'
 import type { Deps } from '../../deps.ts'
 import type { BodyEnd, ResumeDenial } from '../../events.ts'
 import { fieldOf, type RawHeaders, withoutFields } from '../../net/fields.ts'
@@ -134,6 +134,7 @@ class Resumable extends ReplyBase implements BodySink {
     const { clock, random, emit } = deps
     const { route: ref, trace } = this.#exchange
     this.#fruitless += 1
+    noteBreak(this.#exchange, clock.now())
     if (this.#exchange.client.gone) return this.#giveUp(code, 'client_gone')
     if (this.#fruitless >= settings.attempts) return this.#giveUp(code, 'attempts')
     if (!withdraw(budget, clock.now(), settings.budget)) return this.#giveUp(code, 'budget')

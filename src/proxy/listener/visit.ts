@@ -1,12 +1,13 @@
 import type { Duplex } from 'node:stream'
 import type { IgnoredField, LocalLimit, UnkeptCause } from '../../events.ts'
-import { type FaultCode, type LimitNamed, ProxyError } from '../../errors.ts'
+import { type FaultCode, faultOf, type LimitNamed, ProxyError } from '../../errors.ts'
 import type { Inputs } from '../../job/timeouts.ts'
 import {
   type Exchange,
   type ExchangeRequest,
   isRepeatable,
   newExchange,
+  noteBreak,
   type Reply,
   type Timeouts,
 } from '../../policy/exchange.ts'
@@ -356,6 +357,7 @@ export class Visit implements RequestOwner {
     const limitOfCut = cut === undefined || exchange === undefined ? undefined : outOfTime(cut, exchange).limit
     const bodyEnd = cut ?? (finished || this.#relay === undefined ? undefined : 'cancelled')
     if (exchange !== undefined && bodyEnd !== undefined) {
+      if (cut !== undefined && faultOf(cut).whose === 'upstream') noteBreak(exchange, this.#deps.clock.now())
       this.#deps.emit({ kind: 'body_failed', ref: exchange.route, end: bodyEnd })
     }
     this.#deps.emit({

@@ -1,7 +1,7 @@
 import { connect as connectPlain, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { Names } from '../../net/dns-cache.ts'
-import { serverNameOf, trusting } from '../../net/trust.ts'
+import { serverNameOf, trusting } from '../../net/tls/trust.ts'
 
 export type TransportSettings = {
   /** Scheme, host and port of the upstream. */

@@ -20,6 +20,11 @@ export class Columns<Name extends string> {
     return this.#columns.get(name)?.[row] ?? Number.NaN
   }
 
+  set(row: number, name: Name, value: number): void {
+    const column = this.#columns.get(name)
+    if (column !== undefined) column[row] = value
+  }
+
   /** Row numbers in the order of a column; equal rows keep their order. */
   sortedBy(name: Name): Uint32Array {
     const column = this.#columns.get(name) ?? new Float64Array(0)

@@ -15,6 +15,10 @@ export type RecordedAttempt = {
   readonly early: boolean
   /** Origin; undefined where the upstream has but one. */
   readonly endpoint: string | undefined
+  /** Wait that the answer's Retry-After asked for; 0 without one. */
+  readonly retryAfterMs: number
+  /** From the start of the attempt to the moment at which its body broke off; undefined where it did not, or is not told. */
+  readonly brokeMs: number | undefined
 }
 
 export type Fields = Readonly<Record<string, unknown>>
@@ -26,7 +30,17 @@ export function attemptOf(entry: unknown): RecordedAttempt[] {
   const outcome = /^\d{3}$/.test(word) ? Number(word) : word
   if (typeof outcome === 'string' && !isFaultCode(outcome)) return []
   const endpoint = textOrNone(entry.endpoint)
-  return [{ atMs: number(entry.at_ms), ms: number(entry.ms), outcome, early: entry.early === true, endpoint }]
+  return [
+    {
+      atMs: number(entry.at_ms),
+      ms: number(entry.ms),
+      outcome,
+      early: entry.early === true,
+      endpoint,
+      retryAfterMs: number(entry.retry_after_ms),
+      brokeMs: typeof entry.broke_ms === 'number' ? entry.broke_ms : undefined,
+    },
+  ]
 }
 
 const STATES: readonly BreakerState[] = ['closed', 'open', 'half-open']

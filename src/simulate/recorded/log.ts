@@ -14,6 +14,7 @@ import {
   text,
   textOrNone,
 } from './log-fields.ts'
+import { Provenance } from './provenance.ts'
 
 export type RecordedRequest = {
   readonly row: number
@@ -35,6 +36,14 @@ export type RecordedRequest = {
   readonly bytesIn: number
   /** End of a job that the response reported. */
   readonly job: 'failed' | 'completed' | undefined
+}
+
+/** A call of the recorded run. */
+export type RecordedCall = {
+  readonly request: RecordedRequest
+  readonly attempts: readonly RecordedAttempt[]
+  /** Index of the attempt, from 0. */
+  readonly k: number
 }
 
 /** A breaker's change of state, in ms since the first arrival. */
@@ -84,10 +93,16 @@ export class RecordedLog {
   readonly skipped = { unreadable: 0, noUpstream: 0 }
   /** Requests with several attempts, or with none that was answered, whose attempts are not listed. */
   untold = 0
+  readonly provenance = new Provenance()
 
-  /** Reads one line. Lines about anything but requests and breakers are skipped. */
+  /** Reads one line. Lines about anything but requests, breakers and the sidecar itself are skipped. */
   add(line: string): void {
     const isRequest = line.includes('"msg":"request"')
+    if (!isRequest && this.provenance.reads(line)) {
+      const about = parsed(line)
+      if (about !== undefined) this.provenance.add(about)
+      return
+    }
     if (!isRequest && !line.includes('"msg":"breaker ')) return
     const fields = parsed(line)
     const endedAt = Date.parse(text(fields?.time))
@@ -159,7 +174,15 @@ export class RecordedLog {
     if (known !== undefined) return known
     if (attempts !== 1 || firstByteMs === undefined) return []
     return [
-      { atMs: queueMs, ms: Math.max(0, firstByteMs - queueMs), outcome: status, early: false, endpoint: undefined },
+      {
+        atMs: queueMs,
+        ms: Math.max(0, firstByteMs - queueMs),
+        outcome: status,
+        early: false,
+        endpoint: undefined,
+        retryAfterMs: 0,
+        brokeMs: undefined,
+      },
     ]
   }
 

@@ -3,8 +3,7 @@
 import type { Exchange } from '../../policy/exchange.ts'
 import { fieldOf } from '../../net/fields.ts'
 import type { JobWord } from './job-reports.ts'
-import type { RecordedCall } from './calls.ts'
-import type { RecordedRequest } from './log.ts'
+import type { RecordedCall, RecordedRequest } from './log.ts'
 import type { RecordedAttempt } from './log-fields.ts'
 import type { SimulatedReply } from '../simulated-call.ts'
 
@@ -51,6 +50,7 @@ const isPolled = (request: RecordedRequest, attempts: readonly RecordedAttempt[]
 
 /** A resumed body does so, too: a 206 answers it, or the end of the resuming. */
 const isResumed = ({ reason }: RecordedRequest, attempts: readonly RecordedAttempt[]) =>
+  attempts.slice(0, -1).some(({ brokeMs }) => brokeMs !== undefined) ||
   attempts.some(({ outcome }, k) => k > 0 && outcome === 206) ||
   (reason === 'body_truncated' && attempts.slice(0, -1).some(isGood))
 
@@ -81,11 +81,13 @@ export function bodyOf({ request, attempts, k }: RecordedCall): Pick<SimulatedRe
   if (attempt === undefined) return WHOLE
   if (next !== undefined) {
     if (!isGood(attempt) || !isResumed(request, attempts)) return WHOLE
-    return { bodyMs: Math.max(0, next.atMs - attempt.atMs - attempt.ms), bodyEnd: 'body_truncated' }
+    const brokeMs = attempt.brokeMs ?? next.atMs - attempt.atMs
+    return { bodyMs: Math.max(0, brokeMs - attempt.ms), bodyEnd: 'body_truncated' }
   }
   const { status, reason, firstByteMs, totalMs } = request
   if (firstByteMs === undefined || (status !== attempt.outcome && attempt.outcome !== 206)) return WHOLE
-  const bodyMs = Math.max(0, totalMs - Math.max(firstByteMs, attempt.atMs + attempt.ms))
+  const endMs = attempt.brokeMs === undefined ? totalMs : attempt.atMs + attempt.brokeMs
+  const bodyMs = Math.max(0, endMs - Math.max(firstByteMs, attempt.atMs + attempt.ms))
   // A client that left did so before the end of the body.
   if (reason === 'client_gone') return { bodyMs: bodyMs + 1, bodyEnd: 'complete' }
   return { bodyMs, bodyEnd: reason ?? 'complete' }

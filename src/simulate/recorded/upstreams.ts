@@ -4,9 +4,10 @@ import type { Exchange } from '../../policy/exchange.ts'
 import { fieldOf } from '../../net/fields.ts'
 import type { Assumptions } from '../assumptions.ts'
 import type { JobReports } from './job-reports.ts'
-import { isFailure, type RecordedCall, type RecordedCalls } from './calls.ts'
-import type { BreakerMark, RecordedLog, RecordedRequest } from './log.ts'
+import { isFailure, type RecordedCalls } from './calls.ts'
+import type { BreakerMark, RecordedCall, RecordedLog, RecordedRequest } from './log.ts'
 import { bodyOf, isTold, ownCall, pieceOf, piecesOf, wordOf } from './replies.ts'
+import type { RecordedAttempt } from './log-fields.ts'
 import type { World } from '../sidecar.ts'
 import { type Answer, simulatedReply } from '../simulated-call.ts'
 
@@ -38,18 +39,31 @@ export class RecordedUpstreams implements World {
 
   /** Answer to the exchange's next call. */
   answer(exchange: Exchange, origin: string): Answer {
-    const request = this.#log.request(Number(exchange.id))
-    const k = this.#made[request.row] ?? 0
+    const isResume = fieldOf(exchange.headers, 'range') !== ''
+    const { request, attempts, k, own } = this.#next(Number(exchange.id), isResume)
     this.#made[request.row] = k + 1
-    const attempts = this.#log.attempts(request)
-    const sinceMs = this.#clock.now() - request.arrivalMs
-    const own = ownCall(request, attempts, k, sinceMs, fieldOf(exchange.headers, 'range') !== '')
     if (own !== undefined && isTold(attempts[own], origin)) {
       this.counts.recorded += 1
+      this.#calls.use(request.row, own)
       return this.#played({ request, attempts, k: own }, exchange)
     }
     this.counts.assumed += 1
     return this.#assumed(request, k, exchange, origin)
+  }
+
+  /** Endpoint of the recorded attempt that comes next for a request. */
+  endpointOf(requestId: string): string | undefined {
+    const { attempts, own } = this.#next(Number(requestId), false)
+    return own === undefined ? undefined : attempts[own]?.endpoint
+  }
+
+  /** The call that a request makes next, and the recorded attempt that it is, if any. */
+  #next(row: number, isResume: boolean) {
+    const request = this.#log.request(row)
+    const k = this.#made[row] ?? 0
+    const attempts = this.#log.attempts(request)
+    const own = ownCall(request, attempts, k, this.#clock.now() - request.arrivalMs, isResume)
+    return { request, attempts, k, own }
   }
 
   isWell(upstream: string, origin: string, everyMs: number): boolean {
@@ -72,7 +86,10 @@ export class RecordedUpstreams implements World {
     }
     if (unseen === 'nearest') {
       const nearest = this.#calls.nearest(request.ref.upstream, origin, now, request.row, k)
-      if (nearest !== undefined && isFailure(outcomeOf(nearest))) return this.#played(nearest, exchange)
+      if (nearest !== undefined && isFailure(outcomeOf(nearest))) {
+        this.#calls.use(nearest.request.row, nearest.k)
+        return this.#played(nearest, exchange)
+      }
     }
     return this.#well(request, exchange)
   }
@@ -93,7 +110,8 @@ export class RecordedUpstreams implements World {
     const { bodyMs, bodyEnd } = bodyOf(call)
     const connectMs = attempts.length === 1 ? Math.min(request.connectMs, ms) : 0
     const afterMs = inTime(ms, connectMs, exchange)
-    const reply = simulatedReply(outcome, afterMs, this.#reports.body(wordOf(call), exchange))
+    const plain = simulatedReply(outcome, afterMs, this.#reports.body(wordOf(call), exchange))
+    const reply = { ...plain, headers: [...plain.headers, ...askedField(attempt)] }
     const isOwn = Number(exchange.id) === request.row
     const piece = pieces > 1 && isOwn ? pieceOf(call, pieces, exchange) : undefined
     return { ...reply, connectMs, early, bodyMs, bodyEnd, ...piece }
@@ -118,6 +136,10 @@ const GIVEN_UP: ReadonlySet<FaultCode> = new Set([
   'job_deadline',
   'client_gone',
 ])
+
+/** Retry-After as the upstream sent it, in whole seconds. */
+const askedField = ({ retryAfterMs }: RecordedAttempt): string[] =>
+  retryAfterMs > 0 ? ['retry-after', String(Math.ceil(retryAfterMs / 1000))] : []
 
 /** Row of no request in the log. */
 const NO_ROW = -1

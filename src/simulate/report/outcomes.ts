@@ -14,7 +14,12 @@ function outcomeOf(status: number, reason: FaultCode | undefined): Outcome {
   return answered === 504 ? 'timedOut' : 'broken'
 }
 
-type Ending = { readonly status: number; readonly reason: FaultCode | undefined; readonly outcome: Outcome }
+type Ending = {
+  readonly status: number
+  readonly reason: FaultCode | undefined
+  readonly outcome: Outcome
+  readonly attempts: number
+}
 
 /** Results of requests by number, two bytes each. */
 export class Endings {
@@ -22,10 +27,11 @@ export class Endings {
   #numbers = new Uint16Array(1024)
 
   /** @returns the result. */
-  set(request: number, status: number, reason: FaultCode | undefined): Outcome {
+  set(request: number, status: number, reason: FaultCode | undefined, attempts: number): Outcome {
     const outcome = outcomeOf(status, reason)
     if (request >= this.#numbers.length) this.#grow(request)
-    this.#numbers[request] = 1 + this.#kinds.number(`${status} ${reason}`, () => ({ status, reason, outcome }))
+    const kind = `${status} ${reason} ${attempts}`
+    this.#numbers[request] = 1 + this.#kinds.number(kind, () => ({ status, reason, outcome, attempts }))
     return outcome
   }
 
@@ -51,6 +57,9 @@ export type Comparison = {
   readonly requests: number
   /** Same status and reason in both. */
   readonly same: number
+  readonly sameStatus: number
+  readonly sameReason: number
+  readonly sameAttempts: number
   /** Served now and not before, including clients that left before. */
   readonly saved: number
   /** Served before and not now. */
@@ -58,12 +67,15 @@ export type Comparison = {
 }
 
 export function compared(before: Endings, now: Endings): Comparison {
-  const counts = { requests: 0, same: 0, saved: 0, lost: 0 }
+  const counts = { requests: 0, same: 0, sameStatus: 0, sameReason: 0, sameAttempts: 0, saved: 0, lost: 0 }
   for (let request = 0; request < before.size; request += 1) {
     const [a, b] = [before.of(request), now.of(request)]
     if (a === undefined || b === undefined) continue
     counts.requests += 1
     if (a.status === b.status && a.reason === b.reason) counts.same += 1
+    if (a.status === b.status) counts.sameStatus += 1
+    if (a.reason === b.reason) counts.sameReason += 1
+    if (a.attempts === b.attempts) counts.sameAttempts += 1
     if (a.outcome !== 'served' && b.outcome === 'served') counts.saved += 1
     if (a.outcome === 'served' && b.outcome !== 'served') counts.lost += 1
   }

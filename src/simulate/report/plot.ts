@@ -5,9 +5,11 @@ import { OUTCOMES } from './outcomes.ts'
 import { OUTCOME_TITLES, type Report, type Run, rowsOf } from './report.ts'
 
 export function page(report: Report): string {
-  const { source, seed, assumptions, remarks, runs } = report
+  const { source, seed, belief, assumptions, remarks, runs } = report
   const upstreams = runs[0]?.figures.upstreams.map(({ name }) => name) ?? []
+  const verdict = (belief?.says ?? []).map((text) => `<li>${escaped(text)}</li>`).join('')
   const sections = [
+    ...(belief === undefined ? [] : [`<h2>How far it can be believed</h2><ul>${verdict}</ul>`]),
     figures(report),
     outcomes(runs),
     ...upstreams.flatMap((name) => [calls(name, runs), breakers(name, runs)]),

@@ -1,5 +1,6 @@
 /** Results of simulations side by side. */
 
+import type { Belief } from '../belief.ts'
 import { type Comparison, compared, OUTCOMES, type Outcome } from './outcomes.ts'
 import type { Figures, Tally } from './tally.ts'
 
@@ -20,6 +21,8 @@ export type Report = {
   /** The log's or the scenario's file. */
   readonly source: string
   readonly seed: number
+  /** How far the replay of a log can be believed; undefined without a log. */
+  readonly belief: Belief | undefined
   readonly assumptions: readonly string[]
   /** Parts of the source that could not be used, as sentences. */
   readonly remarks: readonly string[]
@@ -60,8 +63,9 @@ type Row = readonly [title: string, ...cells: string[]]
 
 /** Formats the report for a terminal. */
 export function table(report: Report): string {
-  const { source, seed, assumptions, remarks, runs } = report
-  return `${source}, seed ${seed}\n\n${aligned(rowsOf(report))}\n${timelines(runs)}${notes([...assumptions, ...remarks])}`
+  const { source, seed, belief, assumptions, remarks, runs } = report
+  const verdict = belief === undefined ? '' : `${notes(belief.says)}\n`
+  return `${source}, seed ${seed}\n\n${verdict}${aligned(rowsOf(report))}\n${timelines(runs)}${notes([...assumptions, ...remarks])}`
 }
 
 /** One column per run, names in the first row. Indented titles belong to the one above. */
@@ -83,6 +87,7 @@ export function rowsOf({ runs }: Report): Row[] {
     ...OUTCOMES.map((outcome) => number(`  ${OUTCOME_TITLES[outcome]}`, ({ figures }) => figures.outcomes[outcome])),
     ...commonEndings(runs).map((ending) => number(`    ${ending}`, ({ figures }) => figures.endings[ending] ?? 0)),
     column('as recorded', ({ versusRecorded }) => versusRecorded, sharedBy),
+    column('  attempts as recorded', ({ versusRecorded }) => versusRecorded, attemptsShared),
     number('saved, against recorded', ({ versusRecorded }) => versusRecorded?.saved),
     number('lost, against recorded', ({ versusRecorded }) => versusRecorded?.lost),
     number('saved, against the other', ({ versusOther }) => versusOther?.saved),
@@ -149,6 +154,7 @@ const whole = (count: number) => count.toLocaleString('en-US')
 
 const share = (part: number, of: number) => (of === 0 ? '-' : `${((100 * part) / of).toFixed(2)} %`)
 const sharedBy = ({ same, requests }: Comparison) => share(same, requests)
+const attemptsShared = ({ sameAttempts, requests }: Comparison) => share(sameAttempts, requests)
 const assumedShare = ({ recorded, assumed }: { readonly recorded: number; readonly assumed: number }) =>
   share(assumed, recorded + assumed)
 

@@ -104,7 +104,7 @@ export class Tally {
     readonly atMs: number
   }): void {
     const { upstream, status, reason, attempts, totalMs, atMs } = request
-    const outcome = this.endings.set(request.number, status, reason)
+    const outcome = this.endings.set(request.number, status, reason, attempts)
     const ending = reason === undefined ? String(status) : `${status} ${reason}`
     this.#requests += 1
     this.#outcomes[outcome] += 1

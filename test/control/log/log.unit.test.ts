@@ -37,6 +37,8 @@ test.for(['breakerMs', 'retryAfterMs'] as const)(
       early: false,
       endpoint: undefined,
       job: undefined,
+      retryAfterMs: 0,
+      brokeMs: undefined,
       span: undefined,
     }
     const waited = requestEvent({ [wait]: 2_000, history: [{ ...attempt, startedAt: 2_000 }] })

@@ -6,6 +6,7 @@ import type { Config } from '../../../config/schema.ts'
 import { answerText, answerTo } from '../../../explain/answer.ts'
 import { Unanswerable } from '../../../explain/explanation.ts'
 import { FAULT_CODES } from '../../../errors.ts'
+import { type Moment, nowOf, nowText } from '../explain-now.ts'
 import { json, type Operation, operation, PLAIN, Refusal, text } from '../operation.ts'
 
 /** The configuration in force, and the places of its settings in its file. */
@@ -18,6 +19,7 @@ const QUERY = {
     .regex(/^[A-Z]+$/, { error: 'expected a method in capitals' })
     .optional(),
   path: z.string().describe('with its query, percent-encoded'),
+  job: z.string().optional().describe('id of a registered job, for the time that it has left'),
 }
 
 const PART = z.object({ says: z.string(), setting: z.string(), line: z.int().nullable() })
@@ -27,7 +29,14 @@ const EXPLANATION = z
     file: z.string(),
     request: z.object({ method: z.string(), path: z.string() }),
     route: z.object({ match: z.string().nullable(), line: z.int().nullable(), why: z.string() }),
+    refusals: z
+      .array(PART.extend({ status: z.int(), reason: z.string() }))
+      .describe("answers that may come in place of the upstream's"),
     policies: z.array(z.object({ name: z.string(), parts: z.array(PART) })),
+    fields: z.array(PART).describe('header fields that are added or changed'),
+    now: z
+      .array(z.object({ about: z.string(), says: z.string(), answer: z.string().nullable() }))
+      .describe('the state of this moment, with the answer that the request would get by it'),
   })
   .loose()
 const ANSWER = z.union([
@@ -42,7 +51,7 @@ const ANSWER = z.union([
 ])
 
 /** @param inForce read at each call. */
-export function explainOperation(inForce: () => InForce): Operation {
+export function explainOperation(inForce: () => InForce, moment: Moment): Operation {
   const inputs = inForce().config.job.inputs.map(({ name }) => name)
   return operation({
     ...PLAIN,
@@ -50,7 +59,7 @@ export function explainOperation(inForce: () => InForce): Operation {
     method: 'GET',
     path: '/v1/explain',
     summary:
-      'The route, the policies, the timeouts and the retry schedule that a request would get, with the line that each comes from; as text for clients that accept only text/plain',
+      'The route, the policies, the timeouts and the retry schedule that a request would get, with the line that each comes from, and what the state of this moment means for it; as text for clients that accept only text/plain',
     query: { ...Object.fromEntries(inputs.map((name) => [name, z.string().optional()])), ...QUERY },
     answers: { 200: { what: 'the explanation', schema: ANSWER } },
     answer: ({ query, given, header }) => {
@@ -62,7 +71,12 @@ export function explainOperation(inForce: () => InForce): Operation {
         path: query.path,
         inputs: Object.fromEntries(inputs),
       })
-      return header('accept') === 'text/plain' ? text(answerText(explanation)) : json(200, explanation)
+      const isText = header('accept') === 'text/plain'
+      if ('refused' in explanation) return isText ? text(answerText(explanation)) : json(200, explanation)
+      const { name } = explanation.upstream
+      const queue = config.upstreams.find((one) => one.name === name)?.concurrency.queue ?? 0
+      const now = nowOf(moment, name, explanation.route.match, { queue, job: query.job })
+      return isText ? text(`${answerText(explanation)}${nowText(now)}`) : json(200, { ...explanation, now })
     },
   })
 }

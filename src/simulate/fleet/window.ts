@@ -1,4 +1,4 @@
-import type { SharedRate, TurnsAsk } from '../peers.ts'
+import type { SharedRate, TurnsAsk } from '../../peers.ts'
 
 export type Granted = {
   readonly turns: readonly { readonly id: string; readonly inMs: number }[]

@@ -3,9 +3,9 @@
  * a round trip.
  */
 
-import type { Clock } from '../clock.ts'
-import { ANSWER_MS, type PeerNews, type Peers, type Permits, type PermitsAsk, type TurnsAsk } from '../peers.ts'
-import { type Granted, SharedWindow } from './shared-window.ts'
+import type { Clock } from '../../clock.ts'
+import { ANSWER_MS, type PeerNews, type Peers, type Permits, type PermitsAsk, type TurnsAsk } from '../../peers.ts'
+import { type Granted, SharedWindow } from './window.ts'
 
 const LEASE_MS = 5_000
 

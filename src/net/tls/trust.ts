@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
-import { hostname } from './loopback.ts'
+import { hostname } from '../loopback.ts'
 
 /** The client's own certificate with its chain, and its private key. PEM text; both '' for none. */
 export type ClientCertificate = { readonly cert: string; readonly key: string }
