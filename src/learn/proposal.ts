@@ -67,8 +67,8 @@ function upstreamLines(
   const apart = own
     .filter((template) => listed.some((one) => one.template !== template && covers(one.template, template)))
     .filter((template) => listed.every((one) => one.template !== template))
-    .map((template) => ({ template, settings: [] }))
-  const routes = [...apart, ...listed].toSorted((a, b) => namesIn(a.template) - namesIn(b.template))
+    .map((template) => ({ template, settings: repeatLines(template, true) }))
+  const routes = [...apart, ...listed].toSorted((a, b) => byNarrowness(a.template, b.template))
   return [
     { text: `  ${name}:` },
     url === undefined
@@ -79,7 +79,9 @@ function upstreamLines(
     ...routes.flatMap(({ template, settings }) => [
       {
         text: `      - match: ${matchOf(template, polls)}`,
-        why: settings.length === 0 ? 'no job: stands above a route that would take it' : seen(template),
+        why: apart.some((one) => one.template === template)
+          ? 'no job: stands above a route that would take it'
+          : seen(template),
       },
       ...settings.map(({ text, ...why }) => ({ text: `        ${text}`, ...why })),
     ]),
@@ -87,6 +89,14 @@ function upstreamLines(
 }
 
 const counted = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`
+
+/** The first route that matches applies: fewer names and shorter paths come first, then more text (`/{id}.mp4` before `/{id}`). */
+const byNarrowness = (a: Template, b: Template) =>
+  namesIn(a) - namesIn(b) || segmentsIn(a) - segmentsIn(b) || textIn(b).length - textIn(a).length
+
+const segmentsIn = ({ path }: Template) => path.split('/').length
+
+const textIn = ({ path }: Template) => path.replaceAll(/\{\w+\}/g, '')
 
 const namesIn = ({ path }: Template) => path.split('{').length - 1
 

@@ -75,10 +75,10 @@ upstreams:
   speech:
     url: https://api.speech.example
     routes:
-      - match: GET /v2/transcript/list # no job: stands above a route that would take it
       - match: POST /v2/transcript # seen 2 times
         creates: { id: { json: /id }, deadline: 1m } # 2 jobs of it polled; the longest took 7s
         idempotent: false # true only where a repeated request finds what the first one made
+      - match: GET /v2/transcript/list # no job: stands above a route that would take it
       - match: GET /v2/transcript/{id} # seen 5 times
         job: id # the id of the job that is polled
         hold: { while: { json: /status, in: [accepted, queued, processing] }, upTo: 20s, every: 5s } # 2 jobs, polled every 3s or so
@@ -181,6 +181,15 @@ test('learn: a document that is no HTTP Archive', () => {
     exchanges: [],
     unread: 3,
   })
+})
+
+test('learn: a route with a suffix stands above the one that would take its requests', () => {
+  const seen = ['/81', '/81.mp4'].map((path) => ({ at: 1, request: `GET ${API}${path}`, wait: 50, size: 5_000_000 }))
+  const yaml = learned(seen)
+  expect(yaml.indexOf('GET /{id}.mp4')).toBeLessThan(yaml.indexOf('GET /{id} '))
+  expect(
+    learned([...seen, { at: 2, request: `POST ${API}/jobs/81`, wait: 50 }, { at: 3, request: `POST ${API}/jobs/all` }]),
+  ).toContain('POST /jobs/all # no job')
 })
 
 test('learn: whatever was recorded, the proposal is clean', () => {
