@@ -2,7 +2,7 @@
 
 import { count, length, many, moment } from './format.js'
 
-/** @import { HealthView, UpstreamView } from './shapes.ts' */
+/** @import { FleetView, HealthView, UpstreamView } from './shapes.ts' */
 /** @import { State } from './state.js' */
 
 /** @typedef {{ readonly name: string, readonly isWell: boolean, readonly says: string }} Line */
@@ -62,6 +62,34 @@ export function limitLines({ upstreams, jobs, isDraining, config }) {
       isWell: restart.length === 0,
       says: restart.length === 0 ? 'all in force' : `wait for a restart: ${restart.join(', ')}`,
     },
+  ]
+}
+
+/** The fleet and the limits that it shares; none without a fleet. @param {FleetView | undefined} fleet @returns {Line[]} */
+export function fleetLines(fleet) {
+  if (fleet === undefined || fleet.name === null) return []
+  const hosts = new Map(fleet.members.map(({ id, host, self }) => [id, self ? `${host} (this one)` : host]))
+  const holders = (/** @type {string} */ limit) =>
+    fleet.leases
+      .filter((lease) => lease.limit === limit && lease.permits > 0)
+      .map(({ holder, permits }) => `${hosts.get(holder) ?? holder} ${count(permits)}`)
+      .join(', ')
+  return [
+    {
+      name: fleet.name,
+      isWell: fleet.up,
+      says: fleet.up
+        ? `${many(fleet.pods, 'sidecar')}: ${[...hosts.values()].join(', ')}`
+        : `its Redis does not answer: each of ${many(fleet.pods, 'sidecar')} takes its own share`,
+    },
+    ...fleet.limits.map(({ limit, max, held, per_s }) => ({
+      name: limit,
+      isWell: true,
+      says:
+        held === null
+          ? `${many(max, 'call')} within ${length((per_s ?? 0) * 1000)}, for all together`
+          : `${count(held)} of ${count(max)} held${held === 0 ? '' : `: ${holders(limit)}`}`,
+    })),
   ]
 }
 

@@ -1,13 +1,13 @@
 /** What the sidecar knows of its own condition: checks, readiness, budgets, queues, deadlines, and settings that wait for a restart. */
 
 import { element, keyed, mark, say } from './element.js'
-import { checkLines, healthWords, limitLines } from './health-lines.js'
+import { checkLines, fleetLines, healthWords, limitLines } from './health-lines.js'
 
 /** @import { Line } from './health-lines.js' */
 /** @import { State } from './state.js' */
 
-/** @param {{ readonly about: HTMLElement, readonly checks: HTMLElement, readonly limits: HTMLElement }} places */
-export function healthView({ about, checks, limits }) {
+/** @param {{ readonly about: HTMLElement, readonly checks: HTMLElement, readonly limits: HTMLElement, readonly fleetTitle: HTMLElement, readonly fleet: HTMLElement }} places */
+export function healthView({ about, checks, limits, fleetTitle, fleet }) {
   return {
     /** @param {State} state */
     update: (state) => {
@@ -15,6 +15,9 @@ export function healthView({ about, checks, limits }) {
       say(about, health === undefined ? 'Not read yet.' : healthWords(health))
       keyed(checks, health === undefined ? [] : checkLines(health), ({ name }) => name, linePart)
       keyed(limits, limitLines(state), ({ name }) => name, linePart)
+      const ofFleet = fleetLines(state.fleet)
+      fleetTitle.hidden = ofFleet.length === 0
+      keyed(fleet, ofFleet, ({ name }) => name, linePart)
     },
   }
 }

@@ -81,6 +81,7 @@ export function startReader(api, state, on) {
       state.history = await get('v1/history?from=-24h&step=5m')
     },
     health: async () => {
+      state.fleet = await get('v1/fleet')
       noteHealth(state, await get('v1/health'))
     },
   }

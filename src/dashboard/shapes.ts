@@ -410,5 +410,22 @@ export type HealthView = {
   readonly ready: boolean
 }
 
+/** The sidecars that share limits; `name` null without a fleet. */
+export type FleetView = {
+  readonly name: string | null
+  /** Whether the fleet's Redis answered last. */
+  readonly up: boolean
+  readonly pods: number
+  readonly members: readonly { readonly id: string; readonly host: string; readonly self: boolean }[]
+  readonly leases: readonly { readonly limit: string; readonly holder: string; readonly permits: number }[]
+  /** `held` null for a rate; `per_s` null for permits. */
+  readonly limits: readonly {
+    readonly limit: string
+    readonly max: number
+    readonly held: number | null
+    readonly per_s: number | null
+  }[]
+}
+
 /** A server-sent event: its name, and its data as text. */
 export type ServerEvent = { readonly name: string; readonly data: string }

@@ -1,6 +1,6 @@
 /** The state that the page shows, and the fold of the control API's events into it. Knows nothing of the document. */
 
-/** @import { BreakerNews, CheckpointNews, ConfigChangesView, ConfigView, HealthView, HistoryView, IncidentView, Failure, Job, LimitView, RequestView, Sample, ServerEvent, StageProgress, UpstreamView } from './shapes.ts' */
+/** @import { FleetView, BreakerNews, CheckpointNews, ConfigChangesView, ConfigView, HealthView, HistoryView, IncidentView, Failure, Job, LimitView, RequestView, Sample, ServerEvent, StageProgress, UpstreamView } from './shapes.ts' */
 
 /** Seconds of history that are kept. */
 const WINDOW_S = 300
@@ -42,6 +42,8 @@ export function freshState() {
     history: undefined,
     /** @type {HealthView | undefined} */
     health: undefined,
+    /** undefined until it is read. @type {FleetView | undefined} */
+    fleet: undefined,
     /** When each check that fails was first seen to fail. @type {ReadonlyMap<string, string>} */
     unhealthySince: new Map(),
     isDraining: false,

@@ -70,6 +70,8 @@ export function viewsOf(state, actions, look) {
     about: place('health-about', HTMLElement),
     checks: place('health-checks', HTMLElement),
     limits: place('health-limits', HTMLElement),
+    fleetTitle: place('fleet-title', HTMLElement),
+    fleet: place('fleet', HTMLElement),
   })
   const config = configView({
     about: place('config-about', HTMLElement),

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { limitWords, moment, recent, stateWords } from '../../src/dashboard/format.js'
+import { fleetLines } from '../../src/dashboard/health-lines.js'
 import type { BreakerMode, BreakerState, BreakerView, Job } from '../../src/dashboard/shapes.ts'
 import { freshState, jobRows } from '../../src/dashboard/state.js'
 
@@ -62,4 +63,38 @@ test('jobs are sorted by nearest deadline; jobs past their deadline come last', 
   const ids = (nowMs: number) => jobRows({ ...freshState(), jobs, progress }, nowMs).map(({ id }) => id)
   expect(ids(0)).toEqual(['near', 'far', 'free', 'unregistered', 'over', 'over-long-ago'])
   expect(ids(9_000)).toEqual(['far', 'free', 'unregistered', 'near', 'over', 'over-long-ago'])
+})
+
+test('fleet: its sidecars, who holds what, and what happens without its Redis', () => {
+  const fleet = {
+    name: 'make-video',
+    up: true,
+    pods: 2,
+    members: [
+      { id: 'a', host: 'pod-a', self: true },
+      { id: 'b', host: 'pod-b', self: false },
+    ],
+    leases: [
+      { limit: 'limits.gpu', holder: 'b', permits: 1 },
+      { limit: 'limits.gpu', holder: 'a', permits: 0 },
+    ],
+    limits: [
+      { limit: 'limits.gpu', max: 2, held: 1, per_s: null },
+      { limit: 'rate.downloader', max: 90, held: null, per_s: 60 },
+    ],
+  }
+  expect(fleetLines(undefined)).toEqual([])
+  expect(fleetLines({ ...fleet, name: null })).toEqual([])
+  expect(fleetLines(fleet).map(({ name, says }) => `${name}: ${says}`)).toEqual([
+    'make-video: 2 sidecars: pod-a (this one), pod-b',
+    'limits.gpu: 1 of 2 held: pod-b 1',
+    'rate.downloader: 90 calls within 1 min, for all together',
+  ])
+  expect(fleetLines({ ...fleet, up: false, members: [], leases: [], limits: [] })).toEqual([
+    {
+      name: 'make-video',
+      isWell: false,
+      says: 'its Redis does not answer: each of 2 sidecars takes its own share',
+    },
+  ])
 })
