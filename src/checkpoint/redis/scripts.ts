@@ -265,9 +265,19 @@ end
 return 1
 `)
 
+/** A value of another type is none of ours: it counts as absent. */
+const TEXT_AT = `
+local function textAt(key)
+  local value = redis.pcall('GET', key)
+  if type(value) ~= 'table' then return value end
+  if not string.find(value.err, 'WRONGTYPE', 1, true) then error(value.err) end
+  return false
+end
+`
+
 /** Writes a job. ARGV of every script: id and inputs as JSON, name in the index, ttl in ms, further members as JSON text. */
-const JOB = `${ENTER}
-local now, known = time(), redis.call('GET', KEYS[1])
+const JOB = `${ENTER}${TEXT_AT}
+local now, known = time(), textAt(KEYS[1])
 local function timeIn(name) return known and tonumber(string.match(known, '"' .. name .. '":(%d+)')) end
 
 local function put(startedAt, deadlineAt)
@@ -311,8 +321,8 @@ return {put(startedAt, ARGV[6] ~= '' and startedAt + tonumber(ARGV[6]) or nil), 
 `)
 
 /** Returns {record, time}, or nothing. */
-export const FIND_JOB = scriptOf(`${ENTER}
-local known = redis.call('GET', KEYS[1])
+export const FIND_JOB = scriptOf(`${ENTER}${TEXT_AT}
+local known = textAt(KEYS[1])
 return known and {known, time()}
 `)
 

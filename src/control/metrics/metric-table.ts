@@ -141,7 +141,7 @@ export const METRICS = {
     '1 while a shared rate or limit is the own share of this sidecar, 0 while it is shared',
     ['limit'],
   ),
-  fleetFellBack: counter('fleet_alone_total', 'Times that a shared rate or limit became the own share', ['limit']),
+  fleetFellBack: counter('fleet_fallbacks_total', 'Times that a shared rate or limit became the own share', ['limit']),
   slowdown: gauge(
     'upstream_slowdown_ratio',
     'Latency as a multiple of the unloaded latency, where the limit is adaptive',
