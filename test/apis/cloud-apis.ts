@@ -330,7 +330,7 @@ const stability: JobApi = {
     pending: json({ id: 'b3c1', status: 'in-progress' }, 202),
     done: { headers: { 'content-type': 'image/png', 'finish-reason': 'SUCCESS' }, body: 'PNG'.repeat(30_000) },
     failed: json({ id: 'b3c1', name: 'internal_error', errors: ['An unexpected error occurred.'] }, 500),
-    everyMs: 2_000,
+    everyMs: 3_000,
   },
   failedStatus: 'HTTP 500',
 }

@@ -84,14 +84,18 @@ test('rewrite.json: a body that breaks off before the head is sent is a 502', as
   const broken: Scene = (_request, response) => {
     response.writeHead(200, { ...JSON_TYPE, 'content-length': '18' }).write('{"url"', () => response.socket?.end())
   }
-  const { proxy } = await withSidecar(t, [broken, { headers: JSON_TYPE, body: BODY }], { web: REWRITE })
+  const { proxy } = await withSidecar(t, [broken, { headers: JSON_TYPE, body: BODY }], {
+    web: { ...REWRITE, retry: { attempts: 1 } },
+  })
   expect(problemOf(await ask(`${proxy.url}/web`))).toMatchObject({ status: 502, type: 'urn:breakwater:body_truncated' })
   expect((await ask(`${proxy.url}/web`)).body.toString()).toBe(REWRITTEN)
 })
 
 test('rewrite.json: a body that stops is waited for no longer than timeout.idle', async (t) => {
   const stops: Scene = (_request, response) => void response.writeHead(200, JSON_TYPE).write('{"url"')
-  const { clock, proxy, upstream } = await withSidecar(t, [stops], { web: { ...REWRITE, timeout: { idle: '3s' } } })
+  const { clock, proxy, upstream } = await withSidecar(t, [stops], {
+    web: { ...REWRITE, retry: { attempts: 1 }, timeout: { idle: '3s' } },
+  })
   const answer = ask(`${proxy.url}/web`)
   await proxy.logged(({ msg }) => msg === 'attempt')
   await clock.elapse(3_000)

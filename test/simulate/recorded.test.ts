@@ -12,9 +12,9 @@ const json = (body: object): Scene => ({
   body: JSON.stringify(body),
 })
 const FAILS: Scene = { status: 503 }
-/** Closes the connection before the announced end of the body. */
+/** Closes the connection before the announced end of a body that is too long to be repeated. */
 const BREAKS_OFF: Scene = (_, response) => {
-  response.writeHead(200, { 'content-length': '10' })
+  response.writeHead(200, { 'content-length': '1000000' })
   response.write('half', () => response.socket?.destroy())
 }
 
