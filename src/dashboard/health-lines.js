@@ -27,6 +27,7 @@ export function limitLines({ upstreams, jobs, isDraining, config }) {
   const spent = upstreams.filter(({ retry_budget, requests }) => retry_budget === 0 && requests.total > 0)
   const queueing = upstreams.filter(({ queued }) => queued > 0)
   const full = upstreams.filter(({ in_flight, limit }) => limit > 0 && in_flight >= limit)
+  const impatient = upstreams.flatMap(({ name, impatient: all }) => all.map((one) => ({ name, ...one })))
   const late = [...jobs.values()].filter(({ time_left_s }) => time_left_s === 0)
   return [
     {
@@ -51,6 +52,14 @@ export function limitLines({ upstreams, jobs, isDraining, config }) {
                   `${name}: ${count(queued)} wait, ${in_flight} of ${count(limit)} under way`,
               )
               .join('; '),
+    },
+    {
+      name: 'Held polls',
+      isWell: impatient.length === 0,
+      says:
+        impatient.length === 0
+          ? 'no client leaves before its time'
+          : impatient.map(({ name, route, reason, fix }) => `${name}, ${route}: ${reason}; ${fix}`).join('; '),
     },
     {
       name: 'Job deadlines',

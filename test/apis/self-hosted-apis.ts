@@ -119,27 +119,54 @@ function service(
   }
 }
 
-/** A service that is asked by `query-job?job_id=7`, and says `success` inside. */
-function queries(upstream: 'speech' | 'images', file: string): JobApi {
-  const report = (success: boolean | null, results: readonly object[], error: string | null = null) =>
-    json({ data: { job_id: 7, success, results, error } })
-  return {
-    name: 'make-video',
-    upstream,
-    variables: VARIABLES,
-    id: '7',
-    create: { method: 'POST', path: '/generate', ...jsonBody({ text: 'x' }), answer: json({ job_id: 7 }) },
-    poll: {
-      method: 'GET',
-      path: '/query-job?job_id=7',
-      pending: report(null, []),
-      done: report(true, [{ file: `/files/${file}` }]),
-      failed: report(false, [{ file: null }], 'no voice of that name'),
-      everyMs: 3_000,
-    },
-    failedStatus: 'false',
-    download: { method: 'GET', path: `/files/${file}` },
-  }
+/** Speech: as the others, but for the answer to a creation and the name of the error. */
+const speech: JobApi = {
+  name: 'make-video',
+  upstream: 'speech',
+  variables: VARIABLES,
+  id: 'sp-3d',
+  create: {
+    method: 'POST',
+    path: '/jobs',
+    ...jsonBody({ text: 'x' }),
+    answer: json({ success: true, job_id: 'sp-3d', status: 'queued' }),
+  },
+  poll: {
+    method: 'GET',
+    path: '/jobs/sp-3d',
+    pending: json({ id: 'sp-3d', status: 'processing' }),
+    done: json({ id: 'sp-3d', status: 'completed' }),
+    failed: json({ id: 'sp-3d', status: 'failed', error: 'no voice of that name' }),
+    everyMs: 3_000,
+  },
+  failedStatus: 'failed',
+  download: { method: 'GET', path: '/jobs/sp-3d/download' },
+}
+
+/** Images with `async_process: true`, asked for by `query-job?job_id=7`. */
+const stage = (word: string, more: object = {}) => json({ job_id: '7', job_stage: word, job_result: null, ...more })
+
+const images: JobApi = {
+  name: 'make-video',
+  upstream: 'images',
+  variables: VARIABLES,
+  id: '7',
+  create: {
+    method: 'POST',
+    path: '/v2/generation/text-to-image-with-ip',
+    ...jsonBody({ prompt: 'x', async_process: true }),
+    answer: stage('WAITING'),
+  },
+  poll: {
+    method: 'GET',
+    path: '/v1/generation/query-job?job_id=7',
+    pending: stage('RUNNING'),
+    done: stage('SUCCESS', { job_result: [{ url: '/files/2026-06-18/a.png' }] }),
+    failed: stage('ERROR', { job_status: 'out of memory' }),
+    everyMs: 3_000,
+  },
+  failedStatus: 'ERROR',
+  download: { method: 'GET', path: '/files/2026-06-18/a.png' },
 }
 
 export const SELF_HOSTED_APIS = {
@@ -150,6 +177,6 @@ export const SELF_HOSTED_APIS = {
   }),
   downloader: service('downloader', 'vd_1b', '/jobs', { filename: 'x.mp4', file_size: 30_000 }),
   transcriber: service('transcriber', 'at_2c', '/jobs', { transcription_segments: [{ start: 0, end: 1, text: 'a' }] }),
-  speech: queries('speech', 'a.wav'),
-  images: queries('images', 'a.png'),
+  speech,
+  images,
 } as const

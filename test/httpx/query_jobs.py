@@ -11,12 +11,11 @@ MAX_POLLS = 10
 
 
 def ended(report):
-    """Jobs have a status, or say `success` inside once their list is not empty."""
-    if "data" in report:
-        data = report["data"]
-        return (None if not data["results"] else data["success"]), data["error"]
-    status = report["status"]
-    return (True if status == "completed" else False if status == "failed" else None), report["error_message"]
+    """Jobs have a status, images a stage; each has its own name for the error."""
+    if "job_stage" in report:
+        stage = report["job_stage"]
+        return {"SUCCESS": True, "ERROR": False}.get(stage), report.get("job_status")
+    return {"completed": True, "failed": False}.get(report["status"]), report.get("error_message") or report.get("error")
 
 
 async def follow(client, service):

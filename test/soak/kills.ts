@@ -76,6 +76,9 @@ const sidecars = await Promise.all(
   }),
 )
 
+/** Job of an item: a record of all items would take longer to write than a kill takes. */
+const jobOf = (item: number) => `film-${Math.floor(item / ITEMS_EACH)}`
+
 const acknowledged = new Map<string, number>()
 let count = 0
 let isOver = false
@@ -121,7 +124,6 @@ const loads = sidecars.map(async (sidecar) => {
 })
 
 const itemsIn = (text: unknown): string[] => (text === null ? [] : JSON.parse(String(text)).item_ids)
-const jobOf = (item: number) => `film-${Math.floor(item / ITEMS_EACH)}`
 
 /** All items that a master has. */
 async function itemsAt(master: number): Promise<ReadonlySet<string>> {
