@@ -98,6 +98,8 @@ function compare(ours: Outcome, theirs: Outcome): Comparison {
     const defect = messageDefect(message, other, theirs.error)
     if (defect !== '') return { defect, stricter: '', agreed }
     agreed += message.isWhole ? 1 : 0
+    // To llhttp the connection ends here, so that it reads nothing of what follows.
+    if (!other.keepAlive && hasProxyConnectionClose(message.headers)) return { defect: '', stricter: '', agreed }
   }
   if (ours.error === '') {
     const isOver = theirs.error === '' || ours.messages.at(-1)?.isLast === true
