@@ -125,7 +125,8 @@ export type AttemptView = {
   readonly endpoint: string | null
 }
 
-export type Failure = {
+/** What is told of every request. */
+export type ToldRequest = {
   readonly at: string
   readonly upstream: string
   readonly route: string
@@ -134,14 +135,17 @@ export type Failure = {
   readonly status: number
   /** null when the upstream itself answered with the status. */
   readonly reason: string | null
-  /** Whether the sidecar refused it without an attempt. */
-  readonly refused: boolean
   readonly attempts: number
   readonly total_ms: number
   readonly history: readonly AttemptView[]
   readonly request_id: string
   /** null when the request is not traced. */
   readonly trace_id: string | null
+}
+
+export type Failure = ToldRequest & {
+  /** Whether the sidecar refused it without an attempt. */
+  readonly refused: boolean
 }
 
 /** Columns of an upstream, one value a step; null where the sidecar did not run, or did not know the upstream. */
@@ -280,18 +284,9 @@ export type IncidentView = {
 }
 
 /** Answer of `GET /v1/requests/{id}`. */
-export type RequestView = {
-  readonly at: string
-  readonly upstream: string
-  readonly route: string
-  readonly method: string
-  readonly path: string
-  readonly status: number
-  readonly reason: string | null
+export type RequestView = ToldRequest & {
   /** The setting that refused or ended it. */
   readonly limit: string | null
-  readonly attempts: number
-  readonly total_ms: number
   readonly first_byte_ms: number | null
   readonly waits: {
     readonly queue_ms: number
@@ -305,9 +300,6 @@ export type RequestView = {
   readonly shared: boolean
   /** Why no further retry followed. */
   readonly retry_denied: string | null
-  readonly history: readonly AttemptView[]
-  readonly request_id: string
-  readonly trace_id: string | null
 }
 
 export type Job = {

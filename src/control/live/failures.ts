@@ -1,8 +1,8 @@
-import { isoTime } from '../../clock.ts'
 import { isBreakerRefusal } from '../../errors.ts'
 import type { Failure, RequestView } from '../../dashboard/shapes.ts'
-import type { RequestEvent, RouteRef } from '../../events.ts'
+import type { RequestEvent } from '../../events.ts'
 import { outcomeOf } from '../../incidents/outcome.ts'
+import { isRouted, type Kept, Newest, told } from './kept.ts'
 import { shownRequest } from './requests.ts'
 
 /** Number of failures of each kind that are kept. */
@@ -12,16 +12,16 @@ const MAX_KEPT = 100
 export const isFailure = ({ status, reason }: RequestEvent) =>
   status >= 500 || (reason !== undefined && reason !== 'client_gone')
 
-type Kept = { readonly event: RoutedEvent; readonly wallAt: number; readonly place: number }
+/** @property place among all failures, in the order of their ends. */
+type Placed = Kept & { readonly place: number }
 
 /**
- * The newest failures, for the page. Events are kept as they are and formatted when somebody looks. An upstream with an open
- * breaker makes thousands per second: failures without an attempt are kept apart, so that they do not push out those that
- * opened it.
+ * The newest failures, for the page. An upstream with an open breaker makes thousands per second: failures without an attempt are
+ * kept apart, so that they do not push out those that opened it.
  */
 export class Failures {
-  readonly #tried = new Newest()
-  readonly #untried = new Newest()
+  readonly #tried = new Newest<Placed>(MAX_KEPT)
+  readonly #untried = new Newest<Placed>(MAX_KEPT)
   readonly #lastOf = new Map<string, Kept>()
   readonly #lastEffectOf = new Map<string, Kept>()
   #count = 0
@@ -39,11 +39,13 @@ export class Failures {
   }
 
   newestFirst(): Failure[] {
-    return [...this.#tried.all, ...this.#untried.all].sort((a, b) => b.place - a.place).map(shown)
+    return this.#all()
+      .sort((a, b) => b.place - a.place)
+      .map(shown)
   }
 
   find(id: string): RequestView | undefined {
-    const found = [...this.#tried.all, ...this.#untried.all].find(({ event }) => event.id === id)
+    const found = this.#all().find(({ event }) => event.id === id)
     return found && shownRequest(found)
   }
 
@@ -52,46 +54,13 @@ export class Failures {
     const last = this.#lastOf.get(upstream) ?? this.#lastEffectOf.get(upstream)
     return last && shown(last)
   }
-}
 
-class Newest {
-  /** In no order. */
-  readonly all: Kept[] = []
-  /** Index of the oldest entry once the buffer is full. */
-  #next = 0
-
-  keep(kept: Kept): void {
-    this.all[this.#next] = kept
-    this.#next = (this.#next + 1) % MAX_KEPT
+  #all(): Placed[] {
+    return [...this.#tried.oldestFirst(), ...this.#untried.oldestFirst()]
   }
 }
 
-type RoutedEvent = RequestEvent & { readonly ref: RouteRef }
-
-const isRouted = (event: RequestEvent): event is RoutedEvent => event.ref !== undefined
-
-function shown({ event, wallAt }: Kept): Failure {
-  const { ref, method, path, status, reason = null, attempts, totalMs, history, startedAt, id, trace } = event
-  return {
-    at: isoTime(wallAt),
-    upstream: ref.upstream,
-    route: ref.route,
-    method,
-    path,
-    status,
-    reason,
-    refused: outcomeOf(status, event.reason, attempts) === 'refused',
-    attempts,
-    total_ms: rounded(totalMs),
-    history: history.map(({ startedAt: since, ms, outcome, endpoint = null }) => ({
-      at_ms: rounded(since - startedAt),
-      ms: rounded(ms),
-      outcome: String(outcome),
-      endpoint,
-    })),
-    request_id: id,
-    trace_id: trace?.traceId ?? null,
-  }
+function shown(kept: Kept): Failure {
+  const { status, reason, attempts } = kept.event
+  return { ...told(kept), refused: outcomeOf(status, reason, attempts) === 'refused' }
 }
-
-const rounded = (ms: number) => Math.round(ms * 1000) / 1000
