@@ -1,10 +1,10 @@
-import { createReadStream, readFileSync } from 'node:fs'
-import { createInterface } from 'node:readline'
+import { readFileSync } from 'node:fs'
 import type { Recording } from '../learn/exchange.ts'
 import { recordingOfHar } from '../learn/from-har.ts'
 import { recordingOfLog } from '../learn/from-log.ts'
 import { proposalFor } from '../learn/proposal.ts'
 import { command } from './command.ts'
+import { linesOf, unreadable } from './log-lines.ts'
 import { UsageError } from './usage-error.ts'
 
 export const learnCommand = command({
@@ -21,7 +21,7 @@ export const learnCommand = command({
     if (file === undefined || (har !== undefined && log !== undefined))
       throw new UsageError('expected either --har or --log')
     const recording = await readRecording(har === undefined ? 'log' : 'har', file)
-    if (typeof recording === 'string') return refuse(`${file}: ${recording}\n`, complain)
+    if (typeof recording === 'string') return refuse(`${recording}\n`, complain)
     if (recording.exchanges.length === 0) return refuse(`${file}: has no requests\n`, complain)
     if (recording.unread > 0) complain(`${recording.unread} entries could not be read, and were passed over\n`)
     const { yaml, doubts } = proposalFor(recording, file)
@@ -40,9 +40,11 @@ function refuse(text: string, complain: (text: string) => void): number {
 async function readRecording(kind: 'log' | 'har', file: string): Promise<Recording | string> {
   try {
     if (kind === 'har')
-      return recordingOfHar(JSON.parse(readFileSync(file, 'utf8'))) ?? 'is no HTTP Archive: it has no log.entries'
-    return await recordingOfLog(createInterface({ input: file === '-' ? process.stdin : createReadStream(file) }))
+      return (
+        recordingOfHar(JSON.parse(readFileSync(file, 'utf8'))) ?? `${file}: is no HTTP Archive: it has no log.entries`
+      )
+    return await recordingOfLog(linesOf(file))
   } catch (error) {
-    return `cannot be read: ${error instanceof Error ? error.message : String(error)}`
+    return unreadable(file, error)
   }
 }

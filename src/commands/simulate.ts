@@ -14,6 +14,7 @@ import { type Finished, type Report, sideBySide, table } from '../simulate/repor
 import { loadScenario, type Scenario } from '../simulate/scenario.ts'
 import { versionOf } from '../reload/source.ts'
 import { command, type Surroundings } from './command.ts'
+import { unreadable } from './log-lines.ts'
 import { UsageError } from './usage-error.ts'
 import { durationMs } from '../config/kinds/units.ts'
 
@@ -186,7 +187,7 @@ function textOf(file: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {
-    throw unreadable(file, error)
+    throw unreadableFile(file, error)
   }
 }
 
@@ -195,9 +196,8 @@ async function* piecesOf(file: string): AsyncIterable<string> {
   try {
     for await (const piece of stream.setEncoding('utf8')) yield piece
   } catch (error) {
-    throw unreadable(file, error)
+    throw unreadableFile(file, error)
   }
 }
 
-const unreadable = (file: string, error: unknown) =>
-  new FileError(`${file}: cannot be read: ${error instanceof Error ? error.message : String(error)}\n`)
+const unreadableFile = (file: string, error: unknown) => new FileError(`${unreadable(file, error)}\n`)

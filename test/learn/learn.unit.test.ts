@@ -175,6 +175,16 @@ upstreams:
 `)
 })
 
+test('learn: a path that begins with the name of its upstream keeps it where its route says so', async () => {
+  async function* lines() {
+    const seen = { method: 'GET', upstream: 'jobs', route: 'GET /jobs/{id}', first_byte_ms: 9000 }
+    yield line(1, { ...seen, path: '/jobs/81' })
+    yield line(2, { ...seen, path: '/jobs/jobs/82' })
+  }
+  const { exchanges } = await recordingOfLog(lines())
+  expect(exchanges.map(({ path }) => path)).toEqual(['/jobs/81', '/jobs/82'])
+})
+
 test('learn: a document that is no HTTP Archive', () => {
   for (const document of [null, [], {}, { log: {} }, 'x']) expect(recordingOfHar(document)).toBeUndefined()
   expect(recordingOfHar({ log: { entries: [1, {}, { request: { url: 'nope' }, response: {} }] } })).toMatchObject({

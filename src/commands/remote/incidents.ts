@@ -1,5 +1,3 @@
-import { createReadStream } from 'node:fs'
-import { createInterface } from 'node:readline'
 import type { IncidentView } from '../../dashboard/shapes.ts'
 import { incidentText, listText } from '../../incidents/text.ts'
 import { Incidents } from '../../incidents/fold.ts'
@@ -8,6 +6,7 @@ import { viewOf } from '../../incidents/view.ts'
 import { EXIT } from '../cli/exit-codes.ts'
 import { command, type Surroundings } from '../command.ts'
 import { ASKING_OPTIONS, ASKING_USAGE, asking, printedJson } from './sidecar.ts'
+import { linesOf, unreadable } from '../log-lines.ts'
 import { UsageError } from '../usage-error.ts'
 
 export const incidentsCommand = command({
@@ -53,8 +52,7 @@ async function logged(file: string): Promise<Read | string> {
   let now = 0
   let hasRequests = false
   try {
-    const lines = createInterface({ input: file === '-' ? process.stdin : createReadStream(file), crlfDelay: Infinity })
-    for await (const line of lines) {
+    for await (const line of linesOf(file)) {
       const read = factOf(line)
       if (read === undefined) continue
       now = Math.max(now, read.at)
@@ -63,7 +61,7 @@ async function logged(file: string): Promise<Read | string> {
       else incidents.pass(now)
     }
   } catch (error) {
-    return `${file}: cannot be read: ${error instanceof Error ? error.message : String(error)}`
+    return unreadable(file, error)
   }
   if (now === 0) return `${file}: has no line of a sidecar`
   const remark = hasRequests ? '' : 'the log has no requests: with log.access off, causes and cost are not known'

@@ -2,7 +2,6 @@
 
 import { type FaultCode, isFaultCode } from '../../errors.ts'
 import type { BreakerState, RouteRef } from '../../events.ts'
-import { compileMatch, type Match, matchParts } from '../../job/match.ts'
 import { Columns, Interned } from './columns.ts'
 import {
   attemptOf,
@@ -14,6 +13,7 @@ import {
   text,
   textOrNone,
 } from './log-fields.ts'
+import { type Place, placeAt, withoutPrefix } from './place.ts'
 import { Provenance } from './provenance.ts'
 
 export type RecordedRequest = {
@@ -60,8 +60,6 @@ export type BreakerMark = {
   /** Time in ms for which it rejects; undefined unless it opened. */
   readonly openMs: number | undefined
 }
-
-type Place = { readonly ref: RouteRef; readonly matches: Match }
 
 const JOBS = [undefined, 'failed', 'completed'] as const
 
@@ -229,21 +227,12 @@ export class RecordedLog {
   }
 
   #placeOf(ref: RouteRef): number {
-    return this.#places.number(`${ref.upstream}\n${ref.route}`, () => ({
-      ref,
-      matches: ref.route.includes(' ') ? compileMatch(pathOnly(ref.route)) : () => false,
-    }))
+    return this.#places.number(`${ref.upstream}\n${ref.route}`, () => placeAt(ref))
   }
 
   #word(word: string): number {
     return this.#words.number(word, () => word)
   }
-}
-
-/** The log has neither query nor header fields. */
-function pathOnly(match: string): string {
-  const { method, path } = matchParts(match)
-  return `${method} ${path}`
 }
 
 /** Reads a log from pieces of text of any size. It need not fit into memory. */
@@ -265,14 +254,6 @@ const isOwnAnswer = (reason: string) => reason !== '' && !OF_THE_BODY.has(reason
 
 /** Reasons that end a response after its head, or a client before it. */
 const OF_THE_BODY: ReadonlySet<string> = new Set(['body_truncated', 'client_gone', 'client_stalled', 'idle_timeout'])
-
-/** On the shared listener the first segment names the upstream. */
-function withoutPrefix(method: string, path: string, place: Place | undefined): string {
-  const prefix = `/${place?.ref.upstream}`
-  if (!path.startsWith(`${prefix}/`) && path !== prefix) return path
-  const rest = path.slice(prefix.length) || '/'
-  return place?.matches(method, path, path, []) ? path : rest
-}
 
 /** The log has attempts in the order of their ends, and hedges overlap. */
 const inOrder = (attempts: readonly RecordedAttempt[]) => attempts.toSorted((a, b) => a.atMs - b.atMs)
