@@ -113,6 +113,7 @@ const NAMED_POLICIES: Readonly<Record<string, string>> = {
   'src/policy/retry/starts.ts': 'the schedule of attempts, a section of its own in explain',
   'src/policy/deadline/limits.ts': 'the time limits, a section of its own in explain',
   'src/policy/deadline/timeouts.ts': 'the time limits, for the warnings of every policy',
+  'src/policy/deadline/settings.ts': 'the default time limits, for learn',
   'src/policy/breaker/breaker.ts': "an operator's word to a breaker",
   'src/policy/breaker/breakers.ts': "an operator's word to a breaker, and probes that a health check allows",
 }

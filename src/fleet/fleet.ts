@@ -172,7 +172,9 @@ export class Fleet implements Peers {
   async close(): Promise<void> {
     this.#isClosed = true
     if (this.#timer !== undefined) this.#deps.clock.cancel(this.#timer)
-    await this.#member(0).catch(() => undefined)
+    await this.#member(0).catch(() => {
+      // `#counted` has told it. Its place among the members ends with its lease.
+    })
     this.#client.close()
     this.#listening.close()
   }

@@ -1,13 +1,17 @@
 /** Time limits from the times that were seen. */
 
-import { writtenMs } from '../config/kinds/units.ts'
+import { defaultsOf } from '../config/kinds/setting.ts'
+import { durationMs, writtenMs } from '../config/kinds/units.ts'
+import { DEADLINE } from '../policy/deadline/settings.ts'
 import { REPEATABLE } from '../policy/retry/settings.ts'
 import type { Template } from './templates.ts'
 
-/** Defaults of `timeout.attempt`, `timeout.total` and `clientTimeout`, in ms. */
-const ATTEMPT_MS = 12_000
-const TOTAL_MS = 60_000
-const CLIENT_MS = 65_000
+/** What applies where the file says nothing. */
+const { timeout, clientTimeout } = defaultsOf(DEADLINE.route) as {
+  readonly timeout: { readonly attempt: string; readonly total: string }
+  readonly clientTimeout: string
+}
+const [ATTEMPT_MS = 0, TOTAL_MS = 0, CLIENT_MS = 0] = [timeout.attempt, timeout.total, clientTimeout].map(durationMs)
 
 /** How much longer than the longest that was seen a limit is. */
 const ROOM = 2

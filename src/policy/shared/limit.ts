@@ -64,9 +64,9 @@ export function letIn(slots: Slots, now: number): void {
 
 /**
  * Limits concurrent exchanges. A bounded number waits for a bounded time, in the order of their requests' arrival, so that a
- * retry goes before those who came after its request; under lasting overload the newest go first. The rest is shed with a 503, and so is what would come too late to be of
- * use. A slot is held until the body ends, not just the head. Serves as the upstream's concurrency limit, as its number of
- * connections and as a limit that several upstreams share.
+ * retry goes before those who came after its request; under lasting overload the newest go first. The rest is shed with a 503,
+ * and so is what would come too late to be of use. A slot is held until the body ends, not just the head. Serves as the
+ * upstream's concurrency limit, as its number of connections and as a limit that several upstreams share.
  * @param refusal rejection of an open breaker. Asked first, so that nobody queues for an upstream that is not called, and a
  * rejection costs little.
  */
