@@ -114,6 +114,8 @@ export class ClientConnection {
   #isOwn = false
   /** Time that the socket took to connect, including TLS, in ms. */
   connectMs = 0
+  /** Time for which the socket was idle before the present request, in ms; its owner's note. */
+  idledMs = 0
 
   constructor(owner: ClientConnectionOwner, clock: Clock) {
     this.#owner = owner

@@ -22,13 +22,17 @@ export type Line = {
   abort(): void
 }
 
+/** Which connection a request takes: any kept one, one that its upstream will hardly close now, or a new one. */
+export type Reuse = 'any' | 'sound' | 'none'
+
 /** How calls reach an upstream. */
 export type Wire = {
   readonly isTls: boolean
   /** Value of Host. */
   readonly host: string
-  /** @param fresh whether to send over a new connection. */
-  readonly send: (request: OutgoingRequest, call: ResponseEvents, fresh: boolean) => Line
+  readonly send: (request: OutgoingRequest, call: ResponseEvents, reuse: Reuse) => Line
+  /** The kept connection was closed when the request came. */
+  readonly wasClosed: (line: Line) => void
   /** The upstream has asked for HTTP/1.1. */
   readonly preferHttp1: () => void
 }
@@ -81,13 +85,13 @@ export class UpstreamCall extends HeldReply implements Call, ResponseEvents {
     this.#watch = watch
     this.#wire = wire
     this.#emit = emit
-    this.#send(false)
+    this.#send(this.#isRepeatable ? 'any' : 'sound')
   }
 
-  #send(fresh: boolean): void {
+  #send(reuse: Reuse): void {
     const { method, target, headers, upgrade, body } = this.#exchange
     const request = { method, target, ...hostAndHeaders(headers, this.#wire.host), upgrade, body }
-    this.#line = this.#wire.send(request, this, fresh)
+    this.#line = this.#wire.send(request, this, reuse)
     if (this.ended && !this.#hasHead) this.#line.abort()
   }
 
@@ -191,7 +195,10 @@ export class UpstreamCall extends HeldReply implements Call, ResponseEvents {
     if (this.#hasHead) return this.breakOff('body_truncated')
     if (this.#isUnprocessed(error)) return this.#sendAfresh()
     const code = faultFrom(error, this.#hasStarted, this.#wire.isTls)
-    if (code === 'reset' && this.#isStale(error)) return this.#sendAfresh()
+    if (code === 'reset' && this.#hasCrossed(error)) {
+      if (this.#line !== undefined) this.#wire.wasClosed(this.#line)
+      if (this.#mayResend(error)) return this.#sendAfresh()
+    }
     this.close(code)
     this.#watch.failed(code, error instanceof MessageFault ? new Error(error.detail) : error)
   }
@@ -203,17 +210,24 @@ export class UpstreamCall extends HeldReply implements Call, ResponseEvents {
     this.#isTold = true
   }
 
-  /**
-   * Whether the upstream closed the kept connection just as it was reused. That is no attempt: the request is sent once more,
-   * when that is harmless or no byte was taken (RFC 9112 section 9.3.1). A connection that breaks later was in use.
-   */
-  #isStale(error: Error | MessageFault): boolean {
+  get #isRepeatable(): boolean {
+    const { body, idempotent } = this.#exchange
+    return idempotent && body?.replayable !== false
+  }
+
+  /** Whether the upstream closed the kept connection just as it was reused. A connection that breaks later was in use. */
+  #hasCrossed(error: Error | MessageFault): boolean {
     const raceMs = Math.max(RACE_MS, RACE_CONNECTS * (this.#line?.connectMs ?? 0))
     if (this.#isFresh || this.#isResent || codeOf(error) === STREAM_RESET) return false
-    if (this.#clock.now() - this.#startedAt > raceMs) return false
-    const { body, idempotent } = this.#exchange
+    return this.#clock.now() - this.#startedAt <= raceMs
+  }
+
+  /**
+   * That is no attempt: the request is sent once more, when that is harmless or no byte was taken (RFC 9112 section 9.3.1).
+   */
+  #mayResend(error: Error | MessageFault): boolean {
     const nothingTaken = codeOf(error) === 'EPIPE' && !this.#bodyBegun
-    return (idempotent || nothingTaken) && body?.replayable !== false
+    return this.#isRepeatable || (nothingTaken && this.#exchange.body?.replayable !== false)
   }
 
   /** Whether the upstream said that it did not process the request: it is sent once more, whatever its method (RFC 9113 section 8.7). */
@@ -230,7 +244,7 @@ export class UpstreamCall extends HeldReply implements Call, ResponseEvents {
     this.#hasStarted = false
     this.#sent = false
     this.#bodyBegun = false
-    this.#send(true)
+    this.#send('none')
   }
 }
 

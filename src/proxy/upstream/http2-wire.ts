@@ -3,13 +3,13 @@ import type { Deps } from '../../deps.ts'
 import type { OutgoingRequest, ResponseEvents } from '../../http1/client-connection.ts'
 import type { Http2Connection } from '../../http2/connection.ts'
 import type { Names } from '../../net/dns-cache.ts'
-import type { Line } from './call.ts'
+import type { Line, Reuse } from './call.ts'
 import { IdleTimer } from './idle-timer.ts'
 import { hostOf, opener, type Sockets, type TransportSettings } from './open-socket.ts'
 
 /** HTTP/1.1 connections to the same upstream. */
 export type Http1 = {
-  readonly send: (request: OutgoingRequest, call: ResponseEvents, fresh: boolean) => Line
+  readonly send: (request: OutgoingRequest, call: ResponseEvents, reuse: Reuse) => Line
   /** Sends over a socket that is connected already, and keeps it. */
   readonly sendOver: (socket: TLSSocket, request: OutgoingRequest, call: ResponseEvents) => Line
 }
@@ -61,11 +61,11 @@ export class Http2Wire {
     return this.#connections.size
   }
 
-  /** @param fresh whether the call's last connection did not process it. */
-  send(request: OutgoingRequest, call: ResponseEvents, fresh: boolean): Line {
+  /** @param reuse counts where the call goes over HTTP/1.1. */
+  send(request: OutgoingRequest, call: ResponseEvents, reuse: Reuse): Line {
     // undici upgrades a stream to websocket only (RFC 8441), and takes no target but a path.
     const isForHttp1 = request.upgrade !== undefined || !request.target.startsWith('/')
-    if (isForHttp1 || this.#deps.clock.now() < this.#http1Until) return this.#http1.send(request, call, fresh)
+    if (isForHttp1 || this.#deps.clock.now() < this.#http1Until) return this.#http1.send(request, call, reuse)
     const connection = this.#withRoom(call)
     if (connection !== undefined) return this.#sendOver(connection, request, call, false)
     const waiting = new WaitingLine(request, call, (line) => this.#giveUp(line))
@@ -174,7 +174,7 @@ export class Http2Wire {
     if (all.length === 0) socket.destroy()
     for (const [i, waiting] of all.entries()) {
       const { request, call } = waiting
-      waiting.line = i === 0 ? this.#http1.sendOver(socket, request, call) : this.#http1.send(request, call, false)
+      waiting.line = i === 0 ? this.#http1.sendOver(socket, request, call) : this.#http1.send(request, call, 'any')
     }
   }
 

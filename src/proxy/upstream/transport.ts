@@ -9,9 +9,10 @@ import {
 import { FIXED_LIMITS } from '../../http1/head.ts'
 import { Names, type Resolve } from '../../net/dns-cache.ts'
 import type { Transport } from '../../policy/exchange.ts'
-import { type Line, UpstreamCall, type Wire } from './call.ts'
+import { type Line, type Reuse, UpstreamCall, type Wire } from './call.ts'
 import { Http2Wire } from './http2-wire.ts'
 import { IdleTimer } from './idle-timer.ts'
+import { KeptFor } from './kept-for.ts'
 import { hostOf, opener, Sockets, type TransportSettings } from './open-socket.ts'
 
 export type { TransportSettings } from './open-socket.ts'
@@ -47,7 +48,8 @@ export function connectTo(
   const wire: Wire = {
     isTls,
     host: settings.origin.host,
-    send: (request, call, fresh) => (http2 ?? pool).send(request, call, fresh),
+    send: (request, call, reuse) => (http2 ?? pool).send(request, call, reuse),
+    wasClosed: (line) => pool.wasClosed(line),
     preferHttp1: () => http2?.preferHttp1(),
   }
   return {
@@ -75,6 +77,7 @@ class Pool {
   readonly #deps: Deps
   readonly #owner: ClientConnectionOwner
   readonly #idleTimer: IdleTimer
+  readonly #keptFor = new KeptFor()
   readonly #all = new Set<ClientConnection>()
   /** The last used one stands last. */
   readonly #free: Free[] = []
@@ -103,7 +106,11 @@ class Pool {
         return socket
       },
       onFree: (connection, keepAliveMs) => this.#giveBack(connection, keepAliveMs),
-      onLost: (connection) => this.#forget(connection),
+      onLost: (connection) => {
+        const free = this.#free.find((one) => one.connection === connection)
+        if (free !== undefined) this.#closedIdle(free)
+        this.#forget(connection)
+      },
     }
   }
 
@@ -113,9 +120,8 @@ class Pool {
     return open
   }
 
-  /** @param fresh whether to send over a new connection. */
-  send(request: OutgoingRequest, call: ResponseEvents, fresh: boolean): Line {
-    const connection = this.#take(fresh)
+  send(request: OutgoingRequest, call: ResponseEvents, reuse: Reuse): Line {
+    const connection = this.#take(reuse)
     connection.send(request, call)
     return connection
   }
@@ -129,13 +135,26 @@ class Pool {
     return connection
   }
 
-  #take(fresh: boolean): ClientConnection {
+  #take(reuse: Reuse): ClientConnection {
     const free = this.#free.pop()
     const connection = free?.connection ?? new ClientConnection(this.#owner, this.#deps.clock)
     this.#all.add(connection)
-    const isOld = free !== undefined && free.endsAt <= this.#deps.clock.now()
-    if (fresh || isOld || !this.#names.holds(this.#host, connection.remoteAddress)) connection.close()
+    const isKept = free !== undefined && reuse !== 'none' && this.#isGood(free, reuse)
+    if (isKept && this.#names.holds(this.#host, connection.remoteAddress)) return connection
+    connection.idledMs = 0
+    connection.close()
     return connection
+  }
+
+  #isGood({ connection, since, endsAt }: Free, reuse: Reuse): boolean {
+    const now = this.#deps.clock.now()
+    connection.idledMs = now - since
+    return endsAt > now && !(reuse === 'sound' && this.#keptFor.isDoubtful(connection.idledMs, now))
+  }
+
+  /** The upstream had closed the connection of that line when its request came. */
+  wasClosed(line: Line): void {
+    if (line instanceof ClientConnection) this.#keptFor.closedAfter(line.idledMs, this.#deps.clock.now())
   }
 
   #giveBack(connection: ClientConnection, keepAliveMs: number | undefined): void {
@@ -144,8 +163,10 @@ class Pool {
       return this.#forget(connection)
     }
     const hintMs = keepAliveMs === undefined ? this.#idleMs : keepAliveMs - KEEP_ALIVE_MARGIN_MS
-    const endsAt = this.#deps.clock.now() + Math.min(this.#idleMs, Math.max(0, hintMs))
-    this.#free.push({ connection, endsAt })
+    const since = this.#deps.clock.now()
+    const endsAt = since + Math.min(this.#idleMs, Math.max(0, hintMs))
+    if (connection.isOpen) this.#keptFor.answeredAfter(connection.idledMs)
+    this.#free.push({ connection, since, endsAt })
     this.#idleTimer.by(endsAt)
   }
 
@@ -160,6 +181,11 @@ class Pool {
       }
     }
     return nextAt
+  }
+
+  #closedIdle({ since }: Free): void {
+    const now = this.#deps.clock.now()
+    this.#keptFor.closedAfter(now - since, now)
   }
 
   #forget(connection: ClientConnection): void {
@@ -178,4 +204,5 @@ class Pool {
   }
 }
 
-type Free = { readonly connection: ClientConnection; readonly endsAt: number }
+/** @property since monotonic ms from which it is idle. @property endsAt monotonic ms at which it is closed. */
+type Free = { readonly connection: ClientConnection; readonly since: number; readonly endsAt: number }
