@@ -10,6 +10,8 @@ export type PathGroup = {
   readonly latencies: Latencies
   /** Time for which the upstream asked to be left alone. */
   readonly pause: Pause
+  /** Monotonic ms until which its calls count as slow: none of their attempts is cut at `attempt`. Set by the retry policy. */
+  slowUntil: number
 }
 
 /** Groups without a route of their own, by key; the one used last stands last. */
@@ -18,7 +20,12 @@ export type PathGroups = Map<string, PathGroup>
 /** Largest number of groups where no route is declared. */
 const MAX_GROUPS = 64
 
-export const freshGroup = (key: string): PathGroup => ({ key, latencies: freshLatencies(), pause: freshPause() })
+export const freshGroup = (key: string): PathGroup => ({
+  key,
+  latencies: freshLatencies(),
+  pause: freshPause(),
+  slowUntil: 0,
+})
 
 /** The group of a request that matches no route. */
 export function undeclaredGroup(groups: PathGroups, method: string, path: string): PathGroup {
