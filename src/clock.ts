@@ -1,5 +1,7 @@
 /** Time for the whole program: the only file that names the platform's timers and clocks. */
 
+import { type Placed, UnorderedList } from './unordered-list.ts'
+
 /** A pending timer. Opaque to everything but the clock that made it. */
 export type Timer = object
 
@@ -49,12 +51,10 @@ const SECOND_MS = 1_000
 const LONG_MS = 1_000
 const SET_AFTER_MS = 250
 
-const NOTHING = () => {}
-
-class SystemTimer {
-  fire: () => void
+class SystemTimer implements Placed {
+  place = -1
+  readonly fire: () => void
   readonly dueAt: number
-  isCancelled = false
   timeout: NodeJS.Timeout | undefined
   immediate: NodeJS.Immediate | undefined
 
@@ -64,17 +64,34 @@ class SystemTimer {
   }
 }
 
-/** @param set sets a timer that was not cancelled in time. @returns puts a timer on the list. */
-function createList(set: (timer: SystemTimer) => void): (timer: SystemTimer) => void {
-  let listed: SystemTimer[] = []
-  const setLeft = () => {
-    const left = listed.filter(({ isCancelled }) => !isCancelled)
-    listed = []
-    for (const timer of left) set(timer)
+/** Timers that are not set yet, since most of them are cancelled before. */
+class Unset {
+  readonly #set: (timer: SystemTimer) => void
+  readonly #timers = new UnorderedList<SystemTimer>()
+  #isDue = false
+
+  /** @param set sets a timer that was not cancelled in time. */
+  constructor(set: (timer: SystemTimer) => void) {
+    this.#set = set
   }
-  return (timer) => {
-    if (listed.length === 0) setTimeout(setLeft, SET_AFTER_MS).unref()
-    listed.push(timer)
+
+  add(timer: SystemTimer): void {
+    this.#timers.add(timer)
+    if (this.#isDue) return
+    this.#isDue = true
+    setTimeout(() => this.#setAll(), SET_AFTER_MS).unref()
+  }
+
+  cancel(timer: SystemTimer): void {
+    this.#timers.delete(timer)
+  }
+
+  #setAll(): void {
+    this.#isDue = false
+    for (const timer of this.#timers.now()) {
+      this.#timers.delete(timer)
+      this.#set(timer)
+    }
   }
 }
 
@@ -110,18 +127,16 @@ function createSystemClock(): Clock {
     const ms = Math.max(1, Math.min(Math.ceil(delayMs), MAX_DELAY_MS))
     const timer = new SystemTimer(fire, performance.now() + ms)
     if (ms < LONG_MS) set(timer, ms)
-    else list(timer)
+    else unset.add(timer)
     return timer
   }
   const set = (timer: SystemTimer, ms: number) => {
     timer.timeout = setTimeout(onDue, ms, timer).unref()
   }
-  const list = createList((timer) => set(timer, Math.max(1, Math.ceil(timer.dueAt - performance.now()))))
+  const unset = new Unset((timer) => set(timer, Math.max(1, Math.ceil(timer.dueAt - performance.now()))))
   const cancel = (timer: Timer) => {
     const own = timer as SystemTimer
-    own.isCancelled = true
-    // The list must not keep alive what the function refers to.
-    own.fire = NOTHING
+    unset.cancel(own)
     if (own.timeout !== undefined) clearTimeout(own.timeout)
     if (own.immediate !== undefined) clearImmediate(own.immediate)
   }

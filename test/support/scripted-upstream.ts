@@ -44,6 +44,8 @@ export type ScriptedUpstream = {
   readonly port: number
   /** Requests in order of arrival. */
   readonly arrivals: readonly Arrival[]
+  /** Requests that have begun so far. */
+  readonly count: () => number
   /** TCP connections so far. */
   readonly connections: () => number
   /** Connections open now. */
@@ -128,6 +130,7 @@ export async function scriptedUpstream(
     origin: `http://${host}:${bound}`,
     port: bound,
     arrivals,
+    count: () => count,
     connections: () => connections,
     openSockets: () => sockets.size,
     begun: begun.passed,

@@ -18,8 +18,8 @@ export const tailCommand = command({
   name: 'tail',
   usage: `  breakwater tail [UPSTREAM] [--failed] [-n 10] [--no-follow] ${ASKING_USAGE}
                                    show requests as they end, after the last 10, until Ctrl-C; --failed: those that failed
-                                   or were retried; --json: one object a line. At more than ${MAX_READ} requests a second it says
-                                   how many it may have missed: log.access has them all
+                                   or were retried; --json: one object a line. At more than a hundred requests a second it says
+                                   how many are not shown, none of which failed: log.access has them all
 `,
   options: {
     ...ASKING_OPTIONS,
@@ -63,7 +63,7 @@ export class Reading {
   readonly #path: string
   readonly #onlyFailed: boolean
   #seen: ReadonlySet<string> = new Set()
-  #isFirst = true
+  #leftOut: number | undefined
 
   constructor(upstream: string | undefined, onlyFailed: boolean) {
     const of = upstream === undefined ? '' : `&upstream=${encodeURIComponent(upstream)}`
@@ -71,16 +71,20 @@ export class Reading {
     this.#onlyFailed = onlyFailed
   }
 
-  /** @returns requests that ended since the last call, oldest first; `missed`: whether others may have come between. */
-  async next(api: Api, signal: AbortSignal): Promise<{ requests: RequestView[]; missed: boolean }> {
-    const answer: { requests: RequestView[] } = await api.get(this.#path, signal)
+  /**
+   * @returns requests that ended since the last call, oldest first. `missed`: how many others there were, of all upstreams, that
+   * the sidecar has not kept; after its restart, none. `isFull`: whether others may have come between.
+   */
+  async next(api: Api, signal: AbortSignal): Promise<{ requests: RequestView[]; missed: number; isFull: boolean }> {
+    const answer: { requests: RequestView[]; left_out: number } = await api.get(this.#path, signal)
     const all = answer.requests
     const fresh = all.filter((request) => !this.#seen.has(keyOf(request)))
-    const missed = !this.#isFirst && fresh.length === MAX_READ
+    const isFull = this.#leftOut !== undefined && fresh.length === MAX_READ
+    const missed = Math.max(0, answer.left_out - (this.#leftOut ?? answer.left_out))
     this.#seen = new Set(all.map(keyOf))
-    this.#isFirst = false
+    this.#leftOut = answer.left_out
     const requests = fresh.filter((request) => !this.#onlyFailed || isTroubled(request)).reverse()
-    return { requests, missed }
+    return { requests, missed, isFull }
   }
 }
 
@@ -100,10 +104,11 @@ export async function follow(
     await pause(clock, EVERY_MS, signal)
     if (signal.aborted) return
     try {
-      const { requests, missed } = await reading.next(api, signal)
+      const { requests, missed, isFull } = await reading.next(api, signal)
       if (isLost) complain('breakwater: it answers again\n')
       isLost = false
-      if (missed) complain(`breakwater: more than ${MAX_READ} requests in a second: some are not shown\n`)
+      if (isFull) complain(`breakwater: more than ${MAX_READ} requests had trouble: some are not shown\n`)
+      else if (missed > 0) complain(`breakwater: ${many(missed, 'request')} without trouble not shown\n`)
       show(requests)
     } catch (error) {
       if (signal.aborted) return

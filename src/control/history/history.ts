@@ -66,7 +66,7 @@ export class History {
   }
 
   record(event: Event): void {
-    const mark = markOf(event, isoTime(this.#clock.wallNow()))
+    const mark = markOf(event, this.#clock)
     if (mark === undefined) return
     this.#turn(this.#clock.wallNow())
     for (const { marks } of [this.#minute, this.#hour]) if (marks.length < MAX_MARKS) marks.push(mark)
@@ -186,16 +186,17 @@ function addRow(open: Open, row: Row): void {
   }
 }
 
-function markOf(event: Event, at: string): HistoryMark | undefined {
+function markOf(event: Event, clock: Clock): HistoryMark | undefined {
+  const at = () => isoTime(clock.wallNow())
   switch (event.kind) {
     case 'reload': {
       const kind = event.outcome === 'refused' ? 'refused' : event.trigger === 'start' ? 'started' : 'reloaded'
-      return { at, kind, upstream: null, detail: event.version }
+      return { at: at(), kind, upstream: null, detail: event.version }
     }
     case 'draining':
-      return { at, kind: 'stopped', upstream: null, detail: '' }
+      return { at: at(), kind: 'stopped', upstream: null, detail: '' }
     case 'breaker_mode':
-      return { at, kind: 'breaker_mode', upstream: event.upstream, detail: event.mode }
+      return { at: at(), kind: 'breaker_mode', upstream: event.upstream, detail: event.mode }
     default:
       return undefined
   }

@@ -6,13 +6,37 @@ import { isRouted, type Kept, Newest, told } from './kept.ts'
 /** Number of requests that are kept. */
 const MAX_KEPT = 300
 
-/** The newest requests, whatever their outcome. */
+/**
+ * Number of plain requests of a second that are kept. Nobody reads more, and each one that is kept outlives the collector's young
+ * generation: at 6,000 a second that took a seventh of the CPU time and 50 MB.
+ */
+const MAX_PLAIN_A_SECOND = 100
+
+/** Requests without trouble, and those that were refused without an attempt, which come by the thousand. */
+const isPlain = ({ attempts, status, reason }: RequestEvent) =>
+  attempts === 0 || (attempts === 1 && status < 400 && reason === undefined)
+
+/** The newest requests, whatever their outcome: all that had trouble, and of a busy second's plain ones the first hundred. */
 export class Requests {
   readonly #kept = new Newest<Kept>(MAX_KEPT)
+  #second = 0
+  #plain = 0
+  /** Requests since the start that were not kept. */
+  leftOut = 0
 
   /** @param wallAt ms since the Unix epoch. */
   record(event: RequestEvent, wallAt: number): void {
-    if (isRouted(event)) this.#kept.keep({ event, wallAt })
+    if (!isRouted(event)) return
+    if (isPlain(event) && this.#isOneTooMany(wallAt)) this.leftOut += 1
+    else this.#kept.keep({ event, wallAt })
+  }
+
+  #isOneTooMany(wallAt: number): boolean {
+    const second = Math.floor(wallAt / 1000)
+    if (second !== this.#second) this.#plain = 0
+    this.#second = second
+    this.#plain += 1
+    return this.#plain > MAX_PLAIN_A_SECOND
   }
 
   /** @param upstream undefined for all. */

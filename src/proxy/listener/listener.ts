@@ -10,6 +10,7 @@ import type { ServerRequest } from '../../http1/server-request.ts'
 import { faultCodeOf } from './message-fault.ts'
 import type { Upstream } from '../route.ts'
 import { splitPrefix } from '../../net/request-line.ts'
+import { UnorderedList } from '../../unordered-list.ts'
 import { type Destination, Visit, type VisitDeps } from './visit.ts'
 
 /** A listener's address, and how it finds the upstream of a request. */
@@ -89,7 +90,7 @@ export async function listen(door: Door, deps: Omit<VisitDeps, 'onOver'>): Promi
   let overLimits = 0
   let onIdle = () => {}
   const connections = new Set<ServerConnection>()
-  const visits = new Set<Visit>()
+  const visits = new UnorderedList<Visit>()
   const tell = (error: unknown) => deps.emit({ kind: 'fault', error, where: 'listener' })
   const visitDeps: VisitDeps = {
     ...deps,
@@ -147,7 +148,7 @@ export async function listen(door: Door, deps: Omit<VisitDeps, 'onOver'>): Promi
     }),
   )
   const cut = () => {
-    for (const visit of [...visits]) visit.shutDown()
+    for (const visit of visits.now()) visit.shutDown()
   }
   const address = await listenOn(server, door.key, door.address)
   // Without a listener the event of a connection that could not be accepted would end the process. When descriptors run out,

@@ -41,6 +41,7 @@ import { climbsOut, pathOf, REFUSED_METHODS } from '../../net/request-line.ts'
 import { authorityOf, originForm } from './target.ts'
 import { type Joined, joinTrace, withTrace } from '../trace.ts'
 import { openTunnel } from '../upstream/tunnel.ts'
+import type { Placed } from '../../unordered-list.ts'
 import { askedProtocol } from './upgrade.ts'
 
 /** Upstream and target of a request, by its listener. */
@@ -82,7 +83,9 @@ const SERVER_WIDE = '*'
 const LINGER_MS = 5_000
 
 /** One request from its arrival to the end of its response: finds the route, sends the request, relays the reply. */
-export class Visit implements RequestOwner {
+export class Visit implements RequestOwner, Placed {
+  /** In the listener's list. */
+  place = -1
   readonly #request: ServerRequest
   readonly #deps: VisitDeps
   readonly #startedAt: number

@@ -46,9 +46,19 @@ export function requestOperations({ requests, failures }: Overview): Operation[]
       summary: 'The newest requests that have ended, with their attempts and waits',
       query: { upstream: z.string().optional(), limit: limitUpTo(300) },
       answers: {
-        200: { what: 'of the last 300, newest first', schema: z.object({ requests: z.array(REQUEST) }) },
+        200: {
+          what: 'of the 300 that are kept, newest first. Of a second, those without trouble are kept up to the hundredth',
+          schema: z.object({
+            requests: z.array(REQUEST),
+            left_out: z.number().int().describe('since the start, of all upstreams: requests that were not kept'),
+          }),
+        },
       },
-      answer: ({ query }) => json(200, { requests: requests.newestFirst(query.upstream, query.limit ?? 100) }),
+      answer: ({ query }) =>
+        json(200, {
+          requests: requests.newestFirst(query.upstream, query.limit ?? 100),
+          left_out: requests.leftOut,
+        }),
     }),
     operation({
       ...PLAIN,
