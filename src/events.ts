@@ -211,6 +211,8 @@ export type Event =
       readonly kind: 'job_reported'
       readonly ref: RouteRef
       readonly id: string
+      /** Monotonic ms at which the request began that asked for it. */
+      readonly askedNow: number
       readonly state: JobState
       readonly status: string | undefined
     }

@@ -71,8 +71,15 @@ export type Permits = {
 type ProbeAsk = { readonly key: string; readonly ms: number }
 
 export type PeerNews =
-  /** An upstream asked for a path group to be left alone. `ms: 0` ends that. */
-  | { readonly kind: 'pause'; readonly upstream: string; readonly group: string; readonly ms: number }
+  /** An upstream asked a caller to leave a path group alone. `ms: 0` ends that. */
+  | {
+      readonly kind: 'pause'
+      readonly upstream: string
+      readonly group: string
+      /** Digest of the credentials that it is about; undefined without any. */
+      readonly caller?: string | undefined
+      readonly ms: number
+    }
   /** A breaker opened by failures of that kind, for that time, or closed. */
   | {
       readonly kind: 'breaker'

@@ -9,9 +9,10 @@ export const writtenNews = (from: string, news: PeerNews): string => JSON.string
 export function readNews(text: string, self: string): PeerNews | undefined {
   const news = parsed(text)
   if (news === undefined || news.from === self) return undefined
-  const { kind, upstream, route, endpoint, group, ms, to, failure, key, isFree } = news
+  const { kind, upstream, route, endpoint, group, caller, ms, to, failure, key, isFree } = news
   const isTimed = typeof upstream === 'string' && typeof ms === 'number' && Number.isFinite(ms) && ms >= 0
-  if (kind === 'pause' && isTimed && typeof group === 'string') return { kind, upstream, group, ms }
+  if (kind === 'pause' && isTimed && typeof group === 'string')
+    return { kind, upstream, group, caller: textOrNone(caller), ms }
   if (kind === 'breaker' && isTimed && (to === 'open' || to === 'closed') && typeof failure === 'string')
     return { kind, upstream, route: textOrNone(route), endpoint: textOrNone(endpoint), to, failure, ms }
   if (kind === 'permits' && typeof key === 'string' && typeof isFree === 'boolean') return { kind, key, isFree }

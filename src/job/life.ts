@@ -1,6 +1,7 @@
 /** A job that an upstream does, from its creation to its end, as its requests and responses show it. In memory only. */
 
 import { JOB_ENDS, type JobEndOutcome } from '../events.ts'
+import type { Inputs } from './timeouts.ts'
 
 /** Where a job was created. */
 export type JobOrigin = {
@@ -26,6 +27,17 @@ type SeenStatus = {
   readonly at: number
 }
 
+/** A creation that may have begun a job anew. */
+export type JobStart = {
+  readonly inputs: Inputs
+  readonly origin: JobOrigin
+  /** Wall-clock ms since the Unix epoch, and the deadline; undefined without one. */
+  readonly startedAt: number
+  readonly deadlineAt: number | undefined
+  /** Monotonic ms of the start. */
+  readonly startedNow: number
+}
+
 export type JobLife = {
   /** In order; each differs from the one before. */
   readonly statuses: SeenStatus[]
@@ -46,6 +58,8 @@ export type JobLife = {
   isCancelAsked: boolean
   /** Whether its end was told. */
   isTold: boolean
+  /** The newest creation that named it after it was completed. */
+  again: JobStart | undefined
 }
 
 /** Largest number of statuses. The first and the newest are kept. */
@@ -62,6 +76,7 @@ export const freshLife = (now: number, wallNow: number, isTold: boolean): JobLif
   gone: 0,
   isCancelAsked: false,
   isTold,
+  again: undefined,
 })
 
 export function noteStatus({ statuses }: JobLife, status: string, at: number): void {

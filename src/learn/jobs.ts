@@ -1,6 +1,7 @@
 /** Finds jobs in a recording: which route polls them, what running, failed and completed looks like, and which route creates them. */
 
 import type { Exchange } from './exchange.ts'
+import { type IdInValue, idInValue } from '../job/id.ts'
 import { type Scalar, scalarsIn } from './json.ts'
 import type { Template } from './templates.ts'
 
@@ -31,13 +32,15 @@ export type State =
 /** A route whose responses name jobs that are polled later. */
 export type Creation = {
   readonly template: Template
-  /** JSON Pointer, or the name of a response field. */
-  readonly id: { readonly json: string } | { readonly header: string }
+  /** JSON Pointer, or the name of a response field. `match`: pattern of the URL there, where the id is not its last segment. */
+  readonly id: Place & { readonly match?: string }
   readonly upstream: string
   /** From the creation to the first poll that found the job at its end, in ms; none where no end was seen. */
   readonly lengthsMs: readonly number[]
   readonly jobs: number
 }
+
+type Place = { readonly json: string } | { readonly header: string }
 
 const FAILED = /fail|error|cancel|abort|timed?[ _-]?out|expired|reject|dead|crash/i
 const STATE_NAME = /(?:status|state|phase|done|complete|finished|success)$/i
@@ -152,8 +155,9 @@ export function creationsIn(templates: readonly Template[], polls: readonly Poll
       const places = new Map<string, Creation['id']>()
       const hits = new Map<string, number[]>()
       const seen = new Map<string, number>()
+      const patterns = polls.filter((poll) => poll.template.upstream === template.upstream).flatMap(patternOf)
       for (const { exchange } of template.exchanges)
-        for (const [place, id, value] of idsIn(exchange)) {
+        for (const [place, id, value] of idsIn(exchange, patterns)) {
           const end = endOf(value, exchange, template.upstream, polls)
           if (end === undefined) continue
           places.set(place, id)
@@ -184,17 +188,44 @@ export function withFirstStates(polls: readonly Poll[], creations: readonly Crea
   })
 }
 
+type IdPattern = { readonly match: string; readonly read: IdInValue }
+
+/** How a URL of the poll names the job; none where that is its last segment, or where its path has several ids. */
+function patternOf({ template: { path }, query }: Poll): IdPattern[] {
+  const isLast = query === undefined && /\/\{\w+\}$/.test(path)
+  if (isLast || (query === undefined && path.split('{').length !== 2)) return []
+  const match = query === undefined ? path : `${path}?${query}={id}`
+  return [{ match, read: idInValue(match) }]
+}
+
 /** Values of a response that may be the id of a new job. */
-function idsIn({ body, headers }: Exchange): (readonly [place: string, id: Creation['id'], value: string])[] {
-  const inBody = [...scalarsIn(body)]
-    .filter(([, value]) => typeof value === 'string' || typeof value === 'number')
-    .map(([pointer, value]) => [pointer, { json: pointer }, String(value)] as const)
-  const inFields = ['location', 'operation-location', 'content-location'].flatMap((name) => {
-    const url = headers.get(name)
-    const id = url === undefined ? undefined : /([^/?#]+)\/?(?:[?#].*)?$/.exec(url)?.[1]
-    return id === undefined ? [] : [[name, { header: name }, id] as const]
+function idsIn(
+  { body, headers }: Exchange,
+  patterns: readonly IdPattern[],
+): (readonly [place: string, id: Creation['id'], value: string])[] {
+  const values = [...scalarsIn(body)].filter(([, value]) => typeof value === 'string' || typeof value === 'number')
+  const inBody = values.map(([json, value]) => [json, { json }, String(value)] as const)
+  const fields = ['location', 'operation-location', 'content-location'].flatMap((header) => {
+    const url = headers.get(header)
+    return url === undefined ? [] : [{ header, url }]
   })
-  return [...inBody, ...inFields]
+  const inFields = fields.flatMap(({ header, url }) => {
+    const id = /([^/?#]+)\/?(?:[?#].*)?$/.exec(url)?.[1]
+    return id === undefined ? [] : [[header, { header }, id] as const]
+  })
+  const urls: (readonly [Place, string])[] = [
+    ...values.map(([json, value]) => [{ json }, String(value)] as const),
+    ...fields.map(({ header, url }) => [{ header }, url] as const),
+  ]
+  const byPattern = urls
+    .filter(([, url]) => url.includes('/'))
+    .flatMap(([place, url]) =>
+      patterns.flatMap(({ match, read }) => {
+        const id = read(url)
+        return id === undefined ? [] : [[`${Object.values(place)} ${match}`, { ...place, match }, id] as const]
+      }),
+    )
+  return [...inBody, ...inFields, ...byPattern]
 }
 
 /** The first poll that found the job at its end; `atMs` undefined when none did, undefined when nobody polled it. */

@@ -138,7 +138,8 @@ const DEADLINE_ROOM = 4
 const SHORTEST_DEADLINE_MS = 60_000
 
 function creationLines({ id, lengthsMs, jobs }: Creation): Line[] {
-  const place = 'json' in id ? `json: ${quoted(id.json)}` : `header: ${id.header}`
+  const match = id.match === undefined ? '' : `, match: ${quoted(id.match)}`
+  const place = 'json' in id ? `json: ${quoted(id.json)}${match}` : `header: ${id.header}${match}`
   const longest = Math.max(0, ...lengthsMs)
   const deadline = writtenMs(roundedUp(Math.max(SHORTEST_DEADLINE_MS, longest * DEADLINE_ROOM)))
   const timed =

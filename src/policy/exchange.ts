@@ -9,6 +9,7 @@ import type { Inputs } from '../job/timeouts.ts'
 import type { Permit } from './breaker/circuit.ts'
 import type { JobWatch } from './failure-when/rule.ts'
 import type { PathGroup } from './paths/group.ts'
+import type { Pause } from './paths/pause.ts'
 
 /** Receives a request body for one attempt. */
 export type BodyReceiver = {
@@ -188,8 +189,8 @@ export type Exchange = Omit<ExchangeRequest, 'hasIdempotencyKey' | 'timeouts' | 
   /** Permission of the present attempt, and whether it is a probe. Set by the breaker. */
   permit: Permit | undefined
   isProbe: boolean
-  /** Whether the present attempt has waited for the end of a Retry-After. Set by the policy that waits. */
-  hasPaused: boolean
+  /** Retry-After whose end the present attempt has waited for. Set by the policy that waits. */
+  pausedBy: Pause | undefined
   /** Attempts started so far. */
   attempts: number
   /**
@@ -250,7 +251,7 @@ export const newExchange = (request: ExchangeRequest, route: ExchangeRoute): Exc
   refusedAt: Number.NEGATIVE_INFINITY,
   permit: undefined,
   isProbe: false,
-  hasPaused: false,
+  pausedBy: undefined,
   hasTurn: false,
   attempts: 0,
   attemptTimeoutMs: Number.POSITIVE_INFINITY,
@@ -312,7 +313,7 @@ export const fork = (parent: Exchange, own: Fork): Exchange => ({
   refusedAt: Number.NEGATIVE_INFINITY,
   permit: undefined,
   isProbe: false,
-  hasPaused: false,
+  pausedBy: undefined,
   hasTurn: own.hasTurn ?? false,
   attempts: 0,
   attemptTimeoutMs: parent.attemptTimeoutMs,

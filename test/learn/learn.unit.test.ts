@@ -90,6 +90,21 @@ upstreams:
 `)
 })
 
+test('learn: an id that is not the last segment of a URL, or stands in its query', () => {
+  const poll = (at: number, url: string, state: string) => ({ at, request: `GET ${API}${url}`, body: { state } })
+  const inPath = learned([
+    { at: 0, request: `POST ${API}/renders`, status: 202, fields: { Location: '/renders/7129/status' } },
+    ...['waiting', 'drawing', 'ready'].map((state, i) => poll(i + 1, '/renders/7129/status', state)),
+  ])
+  expect(inPath).toContain('creates: { id: { header: location, match: "/renders/{id}/status" }, deadline: 1m }')
+  expect(inPath).toContain('job: id')
+  const inQuery = learned([
+    { at: 0, request: `POST ${API}/renders`, body: { links: { self: `${API}/status?v=1&job_id=7129` } } },
+    ...['waiting', 'drawing', 'ready'].map((state, i) => poll(i + 1, '/status?v=1&job_id=7129', state)),
+  ])
+  expect(inQuery).toContain('creates: { id: { json: /links/self, match: "/status?job_id={id}" }, deadline: 1m }')
+})
+
 test('learn: 202 with Location until 200, without a word in the body', () => {
   const yaml = learned([
     { at: 0, request: `POST ${API}/analyze`, status: 202, fields: { 'Operation-Location': `${API}/results/77?v=1` } },

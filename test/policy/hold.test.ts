@@ -250,3 +250,19 @@ test('hold: a 5xx that failureWhen names is the failed job, and is relayed at on
   expect((await answer).status).toBe(500)
   expect(upstream.arrivals).toHaveLength(3)
 })
+
+test('hold: an event stream is relayed as it comes', async (t) => {
+  const finish = Promise.withResolvers<void>()
+  const events: Scene = (_, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n')
+    void finish.promise.then(() => response.end('data: 2\n\n'))
+  }
+  const hold = { json: '/status', in: ['running'], upTo: '20s', every: '2s' }
+  const { url } = await withSidecar(t, [events], { web: { routes: [{ match: 'GET /jobs/{id}', hold }] } })
+  const response = await fetch(`${url}/jobs/1`)
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
+  expect((await reader?.read())?.value).toBe('data: 1\n\n')
+  finish.resolve()
+  expect((await reader?.read())?.value).toBe('data: 2\n\n')
+  expect((await reader?.read())?.done).toBe(true)
+})

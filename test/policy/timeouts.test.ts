@@ -77,6 +77,49 @@ test('timeout.attempt: a GET that is slow as a rule has one attempt with the tim
   expect((await answer).body.toString()).toBe('slow')
 })
 
+test('timeout.attempt: where a call has taken longer, later ones of its path are not cut', async (t) => {
+  const slow =
+    (clock: FakeClock): Scene =>
+    (_, response) =>
+      void clock.after(20_000, () => response.end('slow'))
+  const { clock, upstream, url } = await withSidecar(t, (clock) => [slow(clock)])
+  const first = ask(`${url}/reports/1`)
+  for (const [k, ms] of [12_000, 12_000].entries()) {
+    await upstream.arrival(k + 1)
+    await clock.advance(ms)
+    await clock.elapse(2_000 * 2 ** k)
+  }
+  await upstream.arrival(3)
+  await clock.advance(20_000)
+  expect((await first).status).toBe(200)
+  const second = ask(`${url}/reports/2`)
+  await upstream.arrival(4)
+  await clock.advance(20_000)
+  expect((await second).status).toBe(200)
+  expect(upstream.arrivals).toHaveLength(4)
+})
+
+test('timeout.attempt: a call that no attempt was long enough for costs no later one its answer', async (t) => {
+  const slow =
+    (clock: FakeClock): Scene =>
+    (_, response) =>
+      void clock.after(40_000, () => response.end('slow'))
+  const { clock, upstream, url } = await withSidecar(t, (clock) => [slow(clock)])
+  const first = ask(`${url}/reports/1`)
+  for (const [k, ms] of [12_000, 12_000].entries()) {
+    await upstream.arrival(k + 1)
+    await clock.advance(ms)
+    await clock.elapse(2_000 * 2 ** k)
+  }
+  await upstream.arrival(3)
+  await clock.advance(30_000)
+  expect((await first).status).toBe(504)
+  const second = ask(`${url}/reports/2`)
+  await upstream.arrival(4)
+  await clock.advance(40_000)
+  expect((await second).status).toBe(200)
+})
+
 test('timeout.attempt and total: start at the end of the request; idle bounds a slow upload', async (t) => {
   const { clock, upstream, proxy, port } = await withTimeouts(t, ['hang'], {
     retry: { attempts: 2 },

@@ -2,7 +2,7 @@ import { type Clock, Watchdog } from '../../clock.ts'
 import type { Emit, Event, JobEndOutcome, JobState, RequestEvent, RouteRef } from '../../events.ts'
 import { deadlineIn, type JobBook, type JobRecord, type KeptJob } from '../../job/book.ts'
 import { jobKey } from '../../job/id.ts'
-import { type JobLife, noteStatus } from '../../job/life.ts'
+import { type JobLife, type JobStart, noteStatus } from '../../job/life.ts'
 
 /** Reports in a row that the upstream does not know a job: a replica or a cache may not know it yet. */
 const MAX_GONE = 3
@@ -46,7 +46,7 @@ export class JobLedger {
         return this.#create(event)
       case 'job_reported': {
         const job = this.#find(event.ref, event.id)
-        if (job !== undefined) this.#report(job, event.state, event.status)
+        if (job !== undefined) this.#report(job, event)
         return
       }
       case 'request': {
@@ -67,35 +67,71 @@ export class JobLedger {
     this.#watched.clear()
   }
 
-  /** A job that is named again goes on with its first deadline, unless it had failed: then it is begun anew. */
+  /**
+   * A job that is named again goes on with its first deadline, unless it had failed: then it is begun anew. One that is completed
+   * may be known to an idempotent upstream, or its id may be used again: the next report tells.
+   */
   #create({ ref, id, inputs, deadlineMs, abandonedAfterMs }: Event & { readonly kind: 'job_created' }): void {
     const key = jobKey(ref.upstream, id)
     const known = this.#book.find(key)
     const end = known?.end?.outcome
     if (known?.origin !== undefined && end === 'abandoned') return this.#goOn(known)
     const isAnew = end === 'failed' || end === 'cancelled' || end === 'lost'
-    if (known?.origin !== undefined && !isAnew) return
     const origin = { upstream: ref.upstream, route: ref.route, id, abandonedAfterMs }
-    const before = isAnew ? this.#living(key) : undefined
-    if (before !== undefined) this.#tell(before)
-    if (isAnew) this.#book.remove(key)
     const startedAt = this.#clock.wallNow()
     const deadlineAt = deadlineMs === undefined ? undefined : startedAt + deadlineMs
-    const record = { id: key, inputs, startedAt, deadlineAt }
-    this.#put({ ...(isAnew ? record : (known ?? record)), origin })
+    const start: JobStart = { inputs, origin, startedAt, deadlineAt, startedNow: this.#clock.now() }
+    const before = this.#living(key)
+    if (isAnew && before !== undefined) return this.#beginAnew(before, start)
+    if (known?.origin === undefined)
+      return this.#put({ ...(known ?? { id: key, inputs, startedAt, deadlineAt }), origin })
+    if (end === 'completed' && before !== undefined) before.life.again = start
   }
 
-  #report(job: Living, state: JobState, status: string | undefined): void {
+  #beginAnew(before: Living, { startedNow, ...start }: JobStart): void {
+    const { id } = before.record
+    this.#tell(before)
+    this.#book.remove(id)
+    this.#put({ id, ...start }, this.#clock.now() - startedNow)
+  }
+
+  #report(
+    reported: Living,
+    { state, status, askedNow }: Pick<Event & { readonly kind: 'job_reported' }, 'state' | 'status' | 'askedNow'>,
+  ): void {
+    const job = this.#mended(reported, state, askedNow)
     const { life } = job
     this.#revive(job)
     this.#seen(life)
     life.gone = state === 'gone' ? life.gone + 1 : 0
     if (status !== undefined && state !== 'gone') noteStatus(life, status, this.#clock.wallNow())
-    if (job.record.end !== undefined && job.record.end.outcome !== 'abandoned') return
+    const isOver = job.record.end !== undefined && job.record.end.outcome !== 'abandoned'
+    if (isOver) return
     if (state === 'completed') this.#end(job, 'completed')
     else if (state === 'failed')
       this.#end(job, life.isCancelAsked || CANCELLED.test(status ?? '') ? 'cancelled' : 'failed')
     else if (life.gone === MAX_GONE) this.#end(job, life.isCancelAsked ? 'cancelled' : 'lost')
+  }
+
+  /**
+   * A job that is over, as a newer report has it: an upstream may run a failed job again, and complete one that it was asked to
+   * cancel. A report that was asked for before the end was told is out of date.
+   */
+  #mended(job: Living, state: JobState, askedNow: number): Living {
+    const { record, life } = job
+    const outcome = record.end?.outcome
+    if (outcome === undefined || askedNow <= (life.endedNow ?? Number.NEGATIVE_INFINITY)) return job
+    const { again } = life
+    const isUsedAgain = outcome === 'completed' && state === 'running' && isAskedAfter(again, askedNow)
+    if (isUsedAgain) this.#beginAnew(job, again)
+    const isRunAgain = state === 'running' || state === 'completed'
+    const goesOn =
+      ((outcome === 'failed' || outcome === 'lost') && isRunAgain) || (outcome === 'cancelled' && state === 'completed')
+    if (goesOn) {
+      this.#tell(job)
+      this.#goOn(record)
+    }
+    return isUsedAgain || goesOn ? (this.#living(record.id) ?? job) : job
   }
 
   #request(job: Living, event: RequestEvent): void {
@@ -140,9 +176,9 @@ export class JobLedger {
     this.#put({ ...record, end: { outcome, at: this.#clock.wallNow() } })
   }
 
-  #put(record: JobRecord): void {
-    // One that is known keeps its age.
-    this.#book.put(record, 0)
+  /** @param ageMs of one that is not known; one that is keeps its age. */
+  #put(record: JobRecord, ageMs = 0): void {
+    this.#book.put(record, ageMs)
     this.#save(record)
   }
 
@@ -215,6 +251,9 @@ export class JobLedger {
     return job?.life === undefined ? undefined : { ...job, life: job.life }
   }
 }
+
+const isAskedAfter = (start: JobStart | undefined, askedNow: number): start is JobStart =>
+  start !== undefined && askedNow >= start.startedNow
 
 const abandonedAt = ({ record, life }: Living) =>
   life.seenNow + (record.origin?.abandonedAfterMs ?? Number.POSITIVE_INFINITY)

@@ -41,7 +41,7 @@ export function reportOf(
   }
 }
 
-const isJson = (headers: Reply['headers']) => /\bjson\b/i.test(fieldOf(headers, 'content-type'))
+export const isJson = (headers: Reply['headers']) => /\bjson\b/i.test(fieldOf(headers, 'content-type'))
 
 /**
  * Observes a response while it streams to the client unchanged. Calls back after the whole body when it reports the end of a

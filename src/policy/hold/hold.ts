@@ -2,7 +2,7 @@ import type { Timer } from '../../clock.ts'
 import { ProxyError } from '../../errors.ts'
 import type { CompiledCondition } from '../../job/condition.ts'
 import { firstField } from '../../net/fields.ts'
-import { reportOf } from '../failure-when/report.ts'
+import { isJson, reportOf } from '../failure-when/report.ts'
 import { type Exchange, fork, type Layer, type Reply, type Send } from '../exchange.ts'
 import type { Deps } from '../../deps.ts'
 import { sameness } from '../shared/sameness.ts'
@@ -138,10 +138,15 @@ class Poll {
     const { link } = this.#waiters
     if (link.gone) return
     const { clock } = this.#deps
-    const poll = fork(this.#model, { client: link, readsWhole: () => true, startedAt: clock.now() })
+    const readsWhole = (reply: Reply) => !this.#isNoReport(reply)
+    const poll = fork(this.#model, { client: link, readsWhole, startedAt: clock.now() })
     this.#waiters.await(poll)
     try {
       const reply = await this.#next(poll)
+      if (this.#pendingAnswer === undefined && this.#isNoReport(reply)) {
+        this.#waiters.land()
+        return this.#passOn(reply)
+      }
       const body = await wholeBody(reply, this.#settings.limitBytes, poll, clock)
       this.#waiters.land()
       if (this.#ends(reply, body)) return this.#answerAll(reply, body)
@@ -155,6 +160,17 @@ class Poll {
       // The sidecar's own Retry-After is not waited for: a refused poll costs the upstream nothing.
       this.#askAgain(0)
     }
+  }
+
+  /**
+   * Whether a success has a body of another type than the conditions read, such as an event stream or the result itself. Its
+   * client gets it as it comes.
+   */
+  #isNoReport(reply: Reply): boolean {
+    const { running, completed, limitBytes } = this.#settings
+    const readsText = running.readsText || completed?.readsText === true
+    if (readsText || reply.status >= 300 || isJson(reply.headers)) return false
+    return running.verdictOn(reportOf(reply, undefined, limitBytes)) !== 'yes'
   }
 
   /**

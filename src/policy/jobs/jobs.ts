@@ -88,9 +88,10 @@ class Tracked {
 
   #reported(report: Report): void {
     const { rule } = this.#settings
-    const { route: ref, job: id } = this.#exchange
+    const { route: ref, job: id, startedAt: askedNow } = this.#exchange
     const standing = rule && id !== undefined ? standingOf(report, rule) : undefined
-    if (standing !== undefined && id !== undefined) this.#deps.emit({ kind: 'job_reported', ref, id, ...standing })
+    if (standing === undefined || id === undefined) return
+    this.#deps.emit({ kind: 'job_reported', ref, id, askedNow, ...standing })
   }
 }
 

@@ -1,15 +1,17 @@
 /** Groups of an upstream's paths whose calls are alike, and what is known of each. */
 
 import { freshLatencies, type Latencies } from '../observe/latencies.ts'
-import { freshPause, type Pause } from './pause.ts'
+import type { Pauses } from './pause.ts'
 
 /** The calls of a declared route, or of a method and a path up to its first id. */
 export type PathGroup = {
   readonly key: string
   /** Time to the response head. */
   readonly latencies: Latencies
-  /** Time for which the upstream asked to be left alone. */
-  readonly pause: Pause
+  /** Times for which the upstream asked to be left alone. */
+  readonly pauses: Pauses
+  /** Monotonic ms until which its calls count as slow: none of their attempts is cut at `attempt`. Set by the retry policy. */
+  slowUntil: number
 }
 
 /** Groups without a route of their own, by key; the one used last stands last. */
@@ -18,7 +20,12 @@ export type PathGroups = Map<string, PathGroup>
 /** Largest number of groups where no route is declared. */
 const MAX_GROUPS = 64
 
-export const freshGroup = (key: string): PathGroup => ({ key, latencies: freshLatencies(), pause: freshPause() })
+export const freshGroup = (key: string): PathGroup => ({
+  key,
+  latencies: freshLatencies(),
+  pauses: new Map(),
+  slowUntil: 0,
+})
 
 /** The group of a request that matches no route. */
 export function undeclaredGroup(groups: PathGroups, method: string, path: string): PathGroup {

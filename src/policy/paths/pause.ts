@@ -1,4 +1,7 @@
-/** The time for which an upstream asked a group of paths to be left alone, by Retry-After (RFC 9110 section 10.2.3). */
+/**
+ * The time for which an upstream asked a caller to leave a group of paths alone, by Retry-After (RFC 9110 section 10.2.3). A limit of
+ * one token or key is none of the others.
+ */
 
 import type { Timer } from '../../clock.ts'
 
@@ -16,4 +19,26 @@ export type Pause = {
   timer: Timer | undefined
 }
 
-export const freshPause = (): Pause => ({ untilAt: 0, waiting: [], window: 1, underWay: 0, timer: undefined })
+const freshPause = (): Pause => ({ untilAt: 0, waiting: [], window: 1, underWay: 0, timer: undefined })
+
+/** Pauses of a group, by the digest of the caller's credentials. Empty without trouble. */
+export type Pauses = Map<string, Pause>
+
+/** Largest number of callers of a group whose pauses are remembered. */
+const MAX_CALLERS = 64
+
+/** The pause of a caller, made where there is none; undefined where too many others have one. */
+export function pauseOf(pauses: Pauses, caller: string, now: number): Pause | undefined {
+  forgetEnded(pauses, now)
+  const found = pauses.get(caller)
+  if (found !== undefined || pauses.size >= MAX_CALLERS) return found
+  const pause = freshPause()
+  pauses.set(caller, pause)
+  return pause
+}
+
+/** Forgets the pauses that nobody waits for any more. */
+export function forgetEnded(pauses: Pauses, now: number): void {
+  for (const [caller, { untilAt, waiting, underWay }] of pauses)
+    if (untilAt <= now && waiting.length === 0 && underWay === 0) pauses.delete(caller)
+}

@@ -4,7 +4,8 @@ import type { Exchange, Reply } from '../exchange.ts'
 import type { Gate } from '../gate.ts'
 import { retryAfterMs } from '../retry/backoff.ts'
 import { waitInLine } from '../shared/line.ts'
-import type { Pause } from './pause.ts'
+import { callerIn } from './credentials.ts'
+import { forgetEnded, type Pause, type Pauses, pauseOf } from './pause.ts'
 import { usefulUntil } from './useful.ts'
 
 /** Longest pause, whatever Retry-After says, in ms. */
@@ -15,48 +16,56 @@ const MAX_SPREAD_MS = 2_000
 const STEP_MS = 250
 
 /**
- * Makes calls wait while their group is paused, as far as their deadline and the queue allow. A call that cannot wait is sent as
+ * Makes calls wait while their group is paused for their caller, as far as their deadline and the queue allow. A call that cannot wait is sent as
  * it would have been: nobody is refused for it.
  * @param queue largest number of calls that wait for the end of one pause.
  */
 export const pausing = (queue: number, deps: Deps): Gate => ({
   enter: (exchange) => {
-    const { pause } = exchange.group
-    exchange.hasPaused = false
-    if (pause.untilAt === 0 && pause.waiting.length === 0) return undefined
+    const { pauses } = exchange.group
+    exchange.pausedBy = undefined
+    if (pauses.size === 0) return undefined
     const now = deps.clock.now()
+    forgetEnded(pauses, now)
+    const pause = pauses.size === 0 ? undefined : pauses.get(callerIn(exchange.headers))
+    if (pause === undefined) return undefined
     const isPaused = pause.untilAt > now || pause.waiting.length > 0
     if (!isPaused) return undefined
     const mayWait = pause.untilAt < usefulUntil(exchange, now) && pause.waiting.length < queue
-    exchange.hasPaused = mayWait
+    if (mayWait) exchange.pausedBy = pause
     return mayWait ? turn(pause, exchange, deps) : undefined
   },
   replied: (exchange, reply) => {
-    const { pause } = exchange.group
-    if (!exchange.hasPaused) return learn(exchange, reply, deps)
+    const pause = exchange.pausedBy
+    if (pause === undefined) return learn(exchange, reply, deps)
     pause.underWay -= 1
     if (reply.status < 300) pause.window += 1
     learn(exchange, reply, deps)
     proceed(pause, deps)
   },
-  failed: ({ group: { pause }, hasPaused }) => {
-    if (hasPaused) pause.underWay -= 1
+  failed: ({ pausedBy }) => {
+    if (pausedBy !== undefined) pausedBy.underWay -= 1
     return false
   },
 })
 
 /** Remembers a Retry-After, and forgets it once the upstream answers with success. Tells both to the fleet. */
-function learn({ group, route }: Exchange, reply: Reply, deps: Deps): void {
-  const { pause } = group
+function learn({ group, route, headers }: Exchange, reply: Reply, deps: Deps): void {
+  const { pauses } = group
   const isLimited = reply.status === 429 || reply.status === 503
-  if (!isLimited && pause.untilAt === 0) return
+  if (!isLimited && pauses.size === 0) return
   const now = deps.clock.now()
+  const caller = callerIn(headers)
   const tell = (ms: number) =>
-    deps.peers?.tell({ kind: 'pause', upstream: route.upstream, group: group.key, ms: Math.ceil(ms) })
+    deps.peers?.tell({ kind: 'pause', upstream: route.upstream, group: group.key, caller, ms: Math.ceil(ms) })
   if (isLimited) {
     const askedMs = Math.min(retryAfterMs(reply.headers, deps.clock.wallNow()), MAX_PAUSE_MS)
-    if (askedMs > 0 && pauseUntil(pause, now + askedMs, deps)) tell(askedMs)
-  } else if (reply.status < 300 && pause.untilAt > now) {
+    const asked = askedMs > 0 ? pauseOf(pauses, caller, now) : undefined
+    if (asked !== undefined && pauseUntil(asked, now + askedMs, deps)) tell(askedMs)
+    return
+  }
+  const pause = pauses.get(caller)
+  if (reply.status < 300 && pause !== undefined && pause.untilAt > now) {
     endPause(pause, deps)
     tell(0)
   }
@@ -80,8 +89,10 @@ function endPause(pause: Pause, deps: Deps): void {
  * Takes the pause that another sidecar of the fleet was asked for. Its end is later by chance, up to a step for each sidecar, so
  * that they do not all come back in one moment. @param ms 0 for the end of the pause.
  */
-export function hearPause(pause: Pause, ms: number, deps: Deps): void {
+export function hearPause(pauses: Pauses, caller: string, ms: number, deps: Deps): void {
   const { clock, random, peers } = deps
+  const pause = pauseOf(pauses, caller, clock.now())
+  if (pause === undefined) return
   if (ms === 0) return endPause(pause, deps)
   const spreadMs = Math.min(MAX_SPREAD_MS, STEP_MS * ((peers?.pods() ?? 1) - 1))
   pauseUntil(pause, clock.now() + Math.min(ms, MAX_PAUSE_MS) + random() * spreadMs, deps)

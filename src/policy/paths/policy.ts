@@ -33,21 +33,21 @@ export const pathsPolicy = {
     if (news.kind !== 'pause' || news.upstream !== name) return
     const group =
       routes.map((route) => route.group).find(({ key }) => key === news.group) ?? state.groups.get(news.group)
-    if (group !== undefined) hearPause(group.pause, news.ms, deps)
-    else if (news.ms > 0) hearPause(addGroup(state.groups, news.group).pause, news.ms, deps)
+    const { caller = '', ms } = news
+    if (group !== undefined) hearPause(group.pauses, caller, ms, deps)
+    else if (ms > 0) hearPause(addGroup(state.groups, news.group).pauses, caller, ms, deps)
   },
   snapshot: ({ state, routes }: Standing<unknown, UpstreamState, unknown, RouteState>) => ({
-    queued: [...state.groups.values(), ...routes.map(({ group }) => group)].reduce(
-      (sum, { pause }) => sum + pause.waiting.length,
-      0,
-    ),
+    queued: [...state.groups.values(), ...routes.map(({ group }) => group)]
+      .flatMap(({ pauses }) => [...pauses.values()])
+      .reduce((sum, { waiting }) => sum + waiting.length, 0),
   }),
   explain: ({ route, upstream, part }: ExplainScope<RetrySettings, ConcurrencySettings>) =>
     route.retry.respectRetryAfter
       ? [
           part(
             'retry.respectRetryAfter',
-            `after a 429 or 503 with Retry-After, calls of the same path wait for its end (60s at most) as far as their deadline allows, ${upstream.concurrency.queue} of them`,
+            `after a 429 or 503 with Retry-After, calls of the same path and credentials wait for its end (60s at most) as far as their deadline allows, ${upstream.concurrency.queue} of them`,
           ),
         ]
       : [],

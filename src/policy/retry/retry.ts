@@ -6,6 +6,7 @@ import { type Budget, type BudgetSettings, deposit, retriesLeft, withdraw } from
 import type { RetryDenial } from '../../events.ts'
 import { type Exchange, type Layer, type Reply, spoil } from '../exchange.ts'
 import type { Deps } from '../../deps.ts'
+import { firstField } from '../../net/fields.ts'
 import { isInTime, usefulUntil } from '../paths/useful.ts'
 import { WholeReply, wholeBody } from '../whole.ts'
 import { endOf, faultIn, mayBeHeldBack } from './arrival.ts'
@@ -43,6 +44,8 @@ type Rules = {
   readonly deps: Deps
 }
 
+/** Time in ms for which it is remembered that calls may take longer than `attempt`. */
+const SLOW_FOR_MS = 5 * 60_000
 /** Bytes of a failed response that are kept during a back-off, and the time in ms that they may take to arrive. */
 const KEPT_BYTES = 64 * 1024
 const KEPT_WITHIN_MS = 250
@@ -64,13 +67,15 @@ export const retrying =
     let last: Outcome | undefined
     let waits = 0
     let timedOut = false
+    let isUnanswered = false
     for (let k = 1; ; k += 1) {
       exchange.attemptTimeoutMs = boundOf(exchange.timeouts.attemptMs, k, waits + 1, timedOut, exchange, rules)
       let outcome: Outcome
       try {
         const reply = await next(exchange)
         outcome = { reply }
-        if (!settings.statuses.has(reply.status)) {
+        if (reply.status < 400) noteSlow(exchange, deps)
+        if (!settings.statuses.has(reply.status) && !isInProgress(reply, exchange, isUnanswered)) {
           if (!isHeldBack(k, reply, exchange, rules)) return reply
           const { attemptMs, idleMs } = exchange.timeouts
           const stallMs = boundOf(Math.min(attemptMs, idleMs), k, waits + 1, timedOut, exchange, rules)
@@ -81,10 +86,12 @@ export const retrying =
       } catch (error) {
         if (!(error instanceof ProxyError)) throw error
         outcome = { error }
+        if (timedOut && error.code === 'total_timeout') noteSlow(exchange, deps)
       }
       timedOut ||= 'error' in outcome && outcome.error.fault.retry === 'timeout'
+      isUnanswered ||= timedOut || ('error' in outcome && outcome.error.fault.retry === 'reset')
       if (last !== undefined && refusedByUs(outcome)) return conclude(last)
-      const cause = causeToRepeat(outcome, settings)
+      const cause = causeToRepeat(outcome, exchange, isUnanswered, settings)
       if (cause === undefined) return conclude(outcome)
       let denial = whyNot(k, outcome, exchange, settings)
       if (denial === undefined) {
@@ -185,9 +192,33 @@ function isHeldBack(
 }
 
 /** The status or fault that `on` names; undefined when `on` does not name the outcome. */
-function causeToRepeat(outcome: Outcome, settings: RetryRules): string | undefined {
-  if ('reply' in outcome) return settings.statuses.has(outcome.reply.status) ? String(outcome.reply.status) : undefined
+function causeToRepeat(
+  outcome: Outcome,
+  exchange: Exchange,
+  isUnanswered: boolean,
+  settings: RetryRules,
+): string | undefined {
+  if ('reply' in outcome) {
+    const { reply } = outcome
+    const isRepeated = settings.statuses.has(reply.status) || isInProgress(reply, exchange, isUnanswered)
+    return isRepeated ? String(reply.status) : undefined
+  }
   return settings.conditions.has(outcome.error.fault.retry) ? outcome.error.code : undefined
+}
+
+/**
+ * Whether a 409 says that the upstream still works on the earlier attempt, which the sidecar gave up: so it answers a repetition of
+ * an Idempotency-Key meanwhile (draft-ietf-httpapi-idempotency-key-header). Its client would not have met it.
+ */
+const isInProgress = ({ status }: Reply, { headers }: Exchange, isUnanswered: boolean) =>
+  isUnanswered && status === 409 && firstField(headers, 'idempotency-key') !== undefined
+
+/**
+ * Remembers that calls of the group may take longer than `attempt`: one has, or one had no answer in any of its attempts and might
+ * have had it in a longer one.
+ */
+function noteSlow({ group, headMs = 0, timeouts }: Exchange, { clock }: Deps): void {
+  if (headMs > timeouts.attemptMs) group.slowUntil = clock.now() + SLOW_FOR_MS
 }
 
 /** Why an outcome that `on` names must not be retried, given the request and how far it got. */
@@ -215,7 +246,7 @@ function waitBefore(k: number, last: Outcome, now: number, exchange: Exchange, {
 /**
  * `attempt` (and `idle`, for a body that is held back) bounds an attempt only where another one could follow it; the only or the last one gets all the time that is left, as in
  * Linkerd. After an attempt that timed out, another one could follow only with as much time again: of a call that is slow as a
- * rule, one attempt must get the time that the client gives.
+ * rule, one attempt must get the time that the client gives. Where calls are known to be slow, none is cut.
  */
 function boundOf(
   limitMs: number,
@@ -233,6 +264,7 @@ function boundOf(
     retriesLeft(budget, deps.clock.now(), settings.budget) >= 1
   if (!mayFollow) return Number.POSITIVE_INFINITY
   const now = deps.clock.now()
+  if (exchange.group.slowUntil > now) return Number.POSITIVE_INFINITY
   const endsAt = now + limitMs
   const hasTime = timedOut
     ? endsAt + nominalWaitMs(wait, settings.backoff) + limitMs <= exchange.deadlineAt

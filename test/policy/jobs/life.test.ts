@@ -283,3 +283,91 @@ test('jobs: a failed job that is created again under its id begins anew', async 
   expect(await jobsOf(all)).toMatchObject([{ time_left_s: 60, life: { state: 'running', attempts: 1, statuses: [] } }])
   expect(proxy.log.filter(({ msg }) => msg === 'job ended')).toMatchObject([{ outcome: 'failed', duration_ms: 20_000 }])
 })
+
+const lives = async (all: Fixture) => {
+  const [{ life }] = await jobsOf(all)
+  return [life.state, life.status]
+}
+
+test('jobs: a failed job that its upstream runs again goes on, and its other end is told, too', async (t) => {
+  const states = ['failed', 'running', 'completed']
+  const all = await withJobs(t, [json({ id: 1 }, 201), ...states.map((status) => json({ status }))])
+  const { clock, proxy, url } = all
+  await ask(`${url}/jobs`, { method: 'POST', body: '{}' })
+  const seen = []
+  for (const _ of states) {
+    await clock.advance(2_000)
+    await ask(`${url}/jobs/1`)
+    seen.push(await lives(all))
+  }
+  expect(seen).toEqual(states.map((status) => [status, status]))
+  const ends = proxy.log.filter(({ msg }) => msg === 'job ended')
+  expect(ends.map(({ outcome, duration_ms: ms }) => [outcome, ms])).toEqual([
+    ['failed', 2_000],
+    ['completed', 6_000],
+  ])
+})
+
+test('jobs: a report that was asked for before the job failed does not make it run again', async (t) => {
+  const finish = Promise.withResolvers<void>()
+  const late: Scene = (_, response) => {
+    void finish.promise.then(() => response.writeHead(200, JSON_TYPE).end('{"status":"running"}'))
+  }
+  const all = await withJobs(t, [json({ id: 1 }, 201), late, json({ status: 'failed' })])
+  const { clock, upstream, url } = all
+  await ask(`${url}/jobs`, { method: 'POST', body: '{}' })
+  const slow = ask(`${url}/jobs/1`)
+  await upstream.arrival(2)
+  await clock.advance(1_000)
+  await ask(`${url}/jobs/1?again`)
+  await clock.advance(1_000)
+  finish.resolve()
+  await slow
+  expect(await lives(all)).toEqual(['failed', 'running'])
+})
+
+test('jobs: one that was cancelled too late is completed', async (t) => {
+  const all = await withJobs(t, [
+    json({ id: 1 }),
+    { status: 204 },
+    json({ status: 'running' }),
+    json({ status: 'done' }),
+  ])
+  const { clock, url } = all
+  await ask(`${url}/jobs`, { method: 'POST', body: '{}' })
+  await ask(`${url}/jobs/1`, { method: 'DELETE' })
+  const seen = []
+  for (let i = 0; i < 2; i += 1) {
+    await clock.advance(1_000)
+    await ask(`${url}/jobs/1`)
+    seen.push((await lives(all))[0])
+  }
+  expect(seen).toEqual(['cancelled', 'completed'])
+})
+
+test('jobs: an id that a new job gets after the first was completed has a deadline of its own', async (t) => {
+  const states = ['done', 'done', 'running', 'done']
+  const all = await withJobs(t, [
+    json({ id: 1 }),
+    json({ status: 'done' }),
+    json({ id: 1 }),
+    json({ status: 'done' }),
+    json({ id: 1 }),
+    json({ status: 'running' }),
+    json({ status: 'done' }),
+  ])
+  const { clock, proxy, url } = all
+  const seen = []
+  for (const status of states) {
+    if (seen.length < 3) await ask(`${url}/jobs`, { method: 'POST', body: '{}' })
+    await clock.advance(10_000)
+    await ask(`${url}/jobs/1`)
+    const [{ time_left_s: left }] = await jobsOf(all)
+    seen.push([...(await lives(all)), left])
+    expect(seen.at(-1)?.[1]).toBe(status)
+  }
+  expect(seen.map(([state]) => state)).toEqual(['completed', 'completed', 'running', 'completed'])
+  expect(seen[2]?.[2]).toBe(50)
+  const ends = proxy.log.filter(({ msg }) => msg === 'job ended')
+  expect(ends.map(({ duration_ms: ms }) => ms)).toEqual([10_000, 20_000])
+})

@@ -254,3 +254,26 @@ test('retry: a POST on a pooled connection that dies is not sent twice', async (
   const answer = await ask(url, { method: 'POST', body: 'x' })
   expect([answer.status, upstream.arrivals.length]).toEqual([502, 2])
 })
+
+test('retry: a 409 for an Idempotency-Key whose first attempt was given up is not the answer', async (t) => {
+  const { clock, upstream, url } = await withSidecar(t, ['reset', { status: 409 }, { status: 201, body: 'made' }])
+  const answer = ask(url, { method: 'POST', body: '{}', headers: { 'idempotency-key': 'a' } })
+  await clock.elapse(2_000)
+  await clock.elapse(4_000)
+  expect((await answer).status).toBe(201)
+  expect(upstream.arrivals).toHaveLength(3)
+})
+
+test('retry: a 409 is the answer where no key says what it is about', async (t) => {
+  const { clock, upstream, url } = await withSidecar(t, ['reset', { status: 409 }])
+  const answer = ask(url, { method: 'PUT', body: '{}' })
+  await clock.elapse(2_000)
+  expect((await answer).status).toBe(409)
+  expect(upstream.arrivals).toHaveLength(2)
+})
+
+test('retry: a 409 is the answer where no attempt was given up before it', async (t) => {
+  const { url } = await withSidecar(t, [{ status: 409 }])
+  const options = { method: 'POST', body: '{}', headers: { 'idempotency-key': 'a' } }
+  expect((await ask(url, options)).status).toBe(409)
+})
