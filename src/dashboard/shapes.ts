@@ -419,5 +419,17 @@ export type FleetView = {
   }[]
 }
 
+/** Answer of `POST /v1/simulate`, as far as the page shows it. `rows`: titles, then a cell for each run. */
+export type SimulationView = {
+  readonly belief?: { readonly isBelievable: boolean; readonly says: readonly string[] }
+  readonly assumptions: readonly string[]
+  readonly remarks: readonly string[]
+  readonly runs: readonly {
+    readonly name: string
+    readonly figures: { readonly requests: number; readonly outcomes: { readonly served: number } }
+  }[]
+  readonly rows: readonly (readonly string[])[]
+}
+
 /** A server-sent event: its name, and its data as text. */
 export type ServerEvent = { readonly name: string; readonly data: string }
