@@ -188,6 +188,8 @@ export type HistoryView = {
   /** By name, also those that the configuration no longer has. */
   readonly upstreams: Readonly<Record<string, HistoryColumns>>
   readonly marks: readonly HistoryMark[]
+  /** Why what the store keeps could not be read: steps of it are null, though the sidecar ran. null when all was read. */
+  readonly missing: string | null
 }
 
 /** What is in trouble: an upstream, or something of the sidecar's own. */

@@ -43,6 +43,7 @@ export function viewsOf(state, actions, look) {
     {
       lanes: place('lanes', HTMLElement),
       none: place('no-lanes', HTMLElement),
+      missing: place('history-missing', HTMLElement),
       axis: place('day-axis', HTMLElement),
       more: place('more-lanes', HTMLElement),
       incidents: place('incidents', HTMLElement),
