@@ -6,7 +6,7 @@ import type { SimulationAnswer, SimulationOrder } from '../../simulate/asked/ord
 import { Refusal } from '../api/operation.ts'
 
 /** Longest time of a simulation, in ms. */
-export const LIMIT_MS = 20_000
+const LIMIT_MS = 20_000
 /** Memory of the thread's heap, in MiB. */
 const HEAP_MIB = 256
 
