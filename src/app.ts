@@ -38,13 +38,14 @@ export async function startApp(given: Given, outside: Outside, source: ConfigSou
   try {
     await observers.startTracing(config, version)
     fleet?.begin()
+    // Tells of the start before anything else has news: trouble that is told before would be that of an earlier process.
+    const reloads: Reloads = new Reloads(source, config, (wanted) => putInForce(wanted, parts, reloads), deps)
     const ground = { observers, book, version, conditions: life.conditions, fleet, deps }
     const control = await ControlPlane.open(config, ground)
     folds.push((event) => control.record(event))
     life.onClose(() => control.close())
     await data.listen(config)
     const parts = { data, control, observers, life }
-    const reloads: Reloads = new Reloads(source, config, (wanted) => putInForce(wanted, parts, reloads), deps)
     await control.listen(given, data.looks, reloads)
     life.isListening = true
     const stopWatching = reloads.watch()

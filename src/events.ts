@@ -535,7 +535,20 @@ export type UpstreamSnapshot = {
   readonly impatient: readonly ImpatientClient[]
   /** Retries that the budget allows now. */
   readonly retryBudget: number
+  /** undefined without a rate. */
+  readonly rate: RateSnapshot | undefined
   readonly breakers: readonly BreakerSnapshot[]
+}
+
+export type RateSnapshot = {
+  /** Requests that wait for their turn. */
+  readonly waiting: number
+  /** Time in ms until a request that came now would be let go; as far as is known where a fleet shares the rate. */
+  readonly nextMs: number
+  /** Longest wait of a request for its turn, in ms. */
+  readonly queueTimeoutMs: number
+  /** `own`: a fleet shares the rate, but does not answer, so that the sidecar's own share holds. */
+  readonly turnsOf: 'sidecar' | 'fleet' | 'own'
 }
 
 /** Clients of a route with a hold, by their User-Agent. */

@@ -2,17 +2,13 @@ import { createReadStream, readFileSync, writeFileSync } from 'node:fs'
 import { formatFaults } from '../config/file/faults.ts'
 import type { Env } from '../config/file/interpolate.ts'
 import { loadConfig } from '../config/load.ts'
-import type { Config } from '../config/schema.ts'
-import { type Assumptions, assumptionLines, scenarioAssumptionLines } from '../simulate/assumptions.ts'
-import { play } from '../simulate/play.ts'
-import { type Belief, beliefIn, type GivenConfig, makerOf } from '../simulate/belief.ts'
-import { compared } from '../simulate/report/outcomes.ts'
+import type { Assumptions } from '../simulate/assumptions.ts'
+import { type Named, ofLog, ofScenario } from '../simulate/compare.ts'
 import { page } from '../simulate/report/plot.ts'
 import { readLog, type RecordedLog } from '../simulate/recorded/log.ts'
-import { recordedRun, replay } from '../simulate/replay.ts'
-import { type Finished, type Report, sideBySide, table } from '../simulate/report/report.ts'
+import { table } from '../simulate/report/report.ts'
 import { loadScenario, type Scenario } from '../simulate/scenario.ts'
-import { versionOf } from '../reload/source.ts'
+import { versionOf } from '../config/version.ts'
 import { command, type Surroundings } from './command.ts'
 import { unreadable } from './log-lines.ts'
 import { UsageError } from './usage-error.ts'
@@ -29,8 +25,6 @@ type SimulateOptions = {
   readonly seed: number
   readonly assumptions: Assumptions
 }
-
-type Named = GivenConfig & { readonly role: 'other' | 'asked'; readonly config: Config }
 
 /** A file that has faults or cannot be read, with the lines to print. */
 class FileError extends Error {}
@@ -98,8 +92,8 @@ async function simulate(options: SimulateOptions, { env, write, complain }: Surr
     const { source } = options
     const report =
       'log' in source
-        ? await ofLog(source.log, configs, options)
-        : await ofScenario(source.scenario, scenarioAt(source.scenario), configs, options)
+        ? await ofLog(source.log, await logAt(source.log), configs, options)
+        : await ofScenario(source.scenario, scenarioAt(source.scenario), configs, options.seed)
     if (options.html !== undefined) writeFileSync(options.html, page(report))
     write(options.json ? `${JSON.stringify(report, undefined, 2)}\n` : table(report))
     return 0
@@ -110,71 +104,17 @@ async function simulate(options: SimulateOptions, { env, write, complain }: Surr
   }
 }
 
-async function ofLog(file: string, configs: readonly [Named, ...Named[]], options: SimulateOptions): Promise<Report> {
-  const { assumptions, seed } = options
-  const log = await readLog(piecesOf(file))
-  if (log.length === 0) throw new FileError(`${file}: has no line of a request\n`)
-  const recorded = recordedRun(log)
-  const runs: Finished[] = [{ name: 'recorded', role: 'recorded', tally: recorded, calls: undefined, left: 0 }]
-  const maker = makerOf(log, configs)
-  let belief: Belief | undefined
-  for (const given of configs) {
-    const { name, role, config } = given
-    const replayed = await replay(log, config, assumptions, seed)
-    runs.push({ name, role, ...replayed })
-    if (given === maker.given)
-      belief = beliefIn(log, maker, compared(recorded.endings, replayed.tally.endings), replayed.calls)
-  }
-  return {
-    source: file,
-    seed,
-    belief,
-    assumptions: assumptionLines(assumptions),
-    remarks: remarksOn(log, runs),
-    runs: sideBySide(runs),
-  }
-}
-
-async function ofScenario(
-  file: string,
-  scenario: Scenario,
-  configs: readonly Named[],
-  { seed }: SimulateOptions,
-): Promise<Report> {
-  const runs: Finished[] = []
-  for (const { name, role, config } of configs)
-    runs.push({ name, role, calls: undefined, ...(await play(scenario, config, seed)) })
-  const remarks = strangers(runs)
-  return {
-    source: file,
-    seed,
-    belief: undefined,
-    assumptions: scenarioAssumptionLines(scenario.sidecars),
-    remarks,
-    runs: sideBySide(runs),
-  }
-}
-
-function remarksOn({ skipped, untold }: RecordedLog, runs: readonly Finished[]): string[] {
-  const counted = (count: number, what: string) => (count === 0 ? [] : [`${count} ${what}`])
-  return [
-    ...counted(skipped.unreadable, 'lines of the log are not whole, and were passed over.'),
-    ...counted(skipped.noUpstream, 'requests in the log found no upstream, and were passed over.'),
-    ...counted(untold, 'requests do not tell their attempts one by one: what those were answered is assumed.'),
-    ...strangers(runs),
-  ]
-}
-
-const strangers = (runs: readonly Finished[]) =>
-  runs.flatMap(({ name, left }) =>
-    left === 0 ? [] : [`${left} requests went to upstreams that ${name} does not have.`],
-  )
-
 function configAt(file: string, env: Env): Omit<Named, 'role'> {
   const text = textOf(file)
   const loaded = loadConfig(text, file, env)
   if (!loaded.ok) throw new FileError(formatFaults(loaded.faults))
   return { name: file, version: versionOf(text), config: loaded.config }
+}
+
+async function logAt(file: string): Promise<RecordedLog> {
+  const log = await readLog(piecesOf(file))
+  if (log.length === 0) throw new FileError(`${file}: has no line of a request\n`)
+  return log
 }
 
 function scenarioAt(file: string): Scenario {

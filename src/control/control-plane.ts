@@ -37,6 +37,8 @@ import { HealthReport } from './health/report.ts'
 import { JobLedger } from './jobs/ledger.ts'
 import { JobSaving } from './jobs/saving.ts'
 import type { Observers } from './observers.ts'
+import { simulateOperation } from './simulation/operation.ts'
+import { Simulations } from './simulation/simulations.ts'
 
 type Located = { readonly config: Config; readonly origins: Origins }
 
@@ -61,6 +63,7 @@ export class ControlPlane {
   readonly #page: readonly Operation[] = pageOperations()
   readonly #closing: { close(): Promise<void> }[] = []
   readonly #unwatchDisk: () => void
+  readonly #simulations: Simulations
   #inForce: Config
   #redis: RedisClients = new Map()
   #control: Control | undefined
@@ -79,7 +82,8 @@ export class ControlPlane {
     this.#saving = saving
     const { clock, emit } = ground.deps
     this.#unwatchDisk = watchDisk(() => this.#inForce.health.disk, clock, emit)
-    this.#closing.push(store, jobs)
+    this.#simulations = new Simulations(clock)
+    this.#closing.push(store, jobs, this.#simulations)
   }
 
   /** Opens the store and registers its jobs. A store that cannot be opened is opened in the background. */
@@ -204,6 +208,7 @@ export class ControlPlane {
       }),
       ...jobOperations(this.#jobs, book, { inputs: config.job.inputs, timeouts: config.timeouts }, deps.clock),
       ...configOperations(reloads),
+      simulateOperation(reloads, this.#simulations),
       ...upstreamOperations(observers.overview),
       fleetOperation(fleet, config),
       ...requestOperations(observers.overview),

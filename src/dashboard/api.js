@@ -2,12 +2,15 @@
 
 /** @import { ServerEvent } from './shapes.ts' */
 
+/** @typedef {{ readonly line: number | null, readonly path: string, readonly message: string }} Fault */
+
 /** A response of the control API that is not 2xx; the message is the problem's `detail`. */
 export class ApiError extends Error {
-  /** @param {number} status @param {string} detail */
-  constructor(status, detail) {
+  /** @param {number} status @param {string} detail @param {readonly Fault[]} [faults] of a text that was sent */
+  constructor(status, detail, faults = []) {
     super(detail)
     this.status = status
+    this.faults = faults
   }
 }
 
@@ -34,7 +37,7 @@ export function createApi(base, token, refused) {
     })
     if (response.status === 401 && (token() !== held || (await refused())))
       return call(method, path, body, signal, fields)
-    if (!response.ok) throw new ApiError(response.status, await detailOf(response))
+    if (!response.ok) throw await errorOf(response)
     return response
   }
   return {
@@ -55,11 +58,14 @@ export function createApi(base, token, refused) {
 const bytesOf = (text) => String.fromCharCode(...new TextEncoder().encode(text))
 
 /** @param {Response} response */
-async function detailOf(response) {
+async function errorOf(response) {
   const text = await response.text()
-  if (!response.headers.get('content-type')?.includes('json')) return `HTTP ${response.status}`
-  const { detail } = JSON.parse(text)
-  return typeof detail === 'string' ? detail : `HTTP ${response.status}`
+  const { detail, faults } = response.headers.get('content-type')?.includes('json') ? JSON.parse(text) : {}
+  return new ApiError(
+    response.status,
+    typeof detail === 'string' ? detail : `HTTP ${response.status}`,
+    Array.isArray(faults) ? faults : [],
+  )
 }
 
 /**

@@ -2,13 +2,14 @@
 
 import { ApiError } from './api.js'
 import { element, say } from './element.js'
+import { upstreamOptions } from './upstream-options.js'
 
 /** @import { State } from './state.js' */
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS']
 
-/** @param {HTMLElement} place @param {State} state @param {(path: string) => Promise<string>} explain */
-export function explainView(place, state, explain) {
+/** The fields of the form, and the places of its answer. @param {HTMLElement} place */
+function formIn(place) {
   const method = element('select', { name: 'method' }, ...METHODS.map((name) => element('option', {}, name)))
   const path = element('input', {
     name: 'path',
@@ -30,16 +31,15 @@ export function explainView(place, state, explain) {
   )
   answer.hidden = true
   trouble.hidden = true
-  place.append(
-    element(
-      'p',
-      { class: 'none' },
-      'The route, the timeouts, the retries and each policy that a request would meet, with the line of the file that sets it. Nothing is sent to an upstream.',
-    ),
-    form,
-    trouble,
-    answer,
-  )
+  const about =
+    'The route, the timeouts, the retries and each policy that a request would meet, with the line of the file that sets it. Nothing is sent to an upstream.'
+  place.append(element('p', { class: 'none' }, about), form, trouble, answer)
+  return { form, method, path, upstream, answer, trouble }
+}
+
+/** @param {HTMLElement} place @param {State} state @param {(path: string) => Promise<string>} explain */
+export function explainView(place, state, explain) {
+  const { form, method, path, upstream, answer, trouble } = formIn(place)
   form.addEventListener('submit', (event) => {
     event.preventDefault()
     const query = new URLSearchParams({ method: method.value, path: pathOf(path.value) })
@@ -47,7 +47,14 @@ export function explainView(place, state, explain) {
     location.hash = `#/explain?${query}`
   })
 
+  const options = upstreamOptions(
+    upstream,
+    [{ value: '', says: 'shared: the path begins with the upstream' }],
+    (name) => `of ${name}`,
+  )
   let asked = ''
+  /** The listener that a permalink names: its option may come later. @type {string | null} */
+  let wanted = null
   /** @param {URLSearchParams} query */
   async function ask(query) {
     asked = String(query)
@@ -63,15 +70,18 @@ export function explainView(place, state, explain) {
     trouble.hidden = trouble.textContent === ''
     answer.hidden = answer.textContent === ''
   }
+  const update = () => {
+    options(state)
+    if (wanted === null) return
+    upstream.value = wanted
+    if (upstream.value === wanted) wanted = null
+  }
   return {
+    update,
     /** @param {URLSearchParams} query of the permalink. */
     show: (query) => {
-      const known = upstream.value
-      upstream.replaceChildren(
-        element('option', { value: '' }, 'shared: the path begins with the upstream'),
-        ...state.upstreams.map(({ name }) => element('option', { value: name }, `of ${name}`)),
-      )
-      upstream.value = query.get('upstream') ?? known
+      wanted = query.get('upstream') ?? wanted
+      update()
       if (!query.has('path')) return
       method.value = query.get('method') ?? 'GET'
       path.value = query.get('path') ?? ''

@@ -96,6 +96,7 @@ const views = viewsOf(state, actions, {
   nowMs: () => performance.now(),
   runbook: () => api.text('page/runbook.md', AbortSignal.timeout(ANSWER_MS)),
   explain: (path) => api.text(path, AbortSignal.timeout(ANSWER_MS)),
+  simulate: async (order, signal) => (await api.call('POST', 'v1/simulate', order, signal)).json(),
 })
 
 function linkNow() {
@@ -141,6 +142,7 @@ const SHORTCUTS = [
   { key: 'g h', says: 'Health', act: () => goTo('#/health') },
   { key: 'g c', says: 'Configuration', act: () => goTo('#/config') },
   { key: 'g e', says: 'Explain', act: () => goTo('#/explain') },
+  { key: 'g s', says: 'Simulate', act: () => goTo('#/simulate') },
   {
     key: 'w',
     says: 'What the sentence at the top is about',

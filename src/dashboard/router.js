@@ -1,10 +1,21 @@
 /** The view that a hash names: a permalink, such as `#/upstreams/web` or `#/explain?path=/web/x`. */
 
-/** @typedef {'now' | 'upstreams' | 'incidents' | 'requests' | 'jobs' | 'health' | 'config' | 'explain' | 'runbook' | 'keys'} View */
+/** @typedef {'now' | 'upstreams' | 'incidents' | 'requests' | 'jobs' | 'health' | 'config' | 'explain' | 'simulate' | 'runbook' | 'keys'} View */
 /** `id` is '' for a view of several. @typedef {{ readonly view: View, readonly id: string, readonly query: URLSearchParams }} Route */
 
 /** @type {ReadonlySet<string>} */
-const VIEWS = new Set(['upstreams', 'incidents', 'requests', 'jobs', 'health', 'config', 'explain', 'runbook', 'keys'])
+const VIEWS = new Set([
+  'upstreams',
+  'incidents',
+  'requests',
+  'jobs',
+  'health',
+  'config',
+  'explain',
+  'simulate',
+  'runbook',
+  'keys',
+])
 /** Views that are of one thing. @type {ReadonlySet<string>} */
 const OF_ONE = new Set(['upstreams', 'incidents', 'runbook'])
 

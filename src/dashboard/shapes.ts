@@ -188,6 +188,8 @@ export type HistoryView = {
   /** By name, also those that the configuration no longer has. */
   readonly upstreams: Readonly<Record<string, HistoryColumns>>
   readonly marks: readonly HistoryMark[]
+  /** Why what the store keeps could not be read: steps of it are null, though the sidecar ran. null when all was read. */
+  readonly missing: string | null
 }
 
 /** What is in trouble: an upstream, or something of the sidecar's own. */
@@ -417,6 +419,18 @@ export type FleetView = {
     readonly held: number | null
     readonly per_s: number | null
   }[]
+}
+
+/** Answer of `POST /v1/simulate`, as far as the page shows it. `rows`: titles, then a cell for each run. */
+export type SimulationView = {
+  readonly belief?: { readonly isBelievable: boolean; readonly says: readonly string[] }
+  readonly assumptions: readonly string[]
+  readonly remarks: readonly string[]
+  readonly runs: readonly {
+    readonly name: string
+    readonly figures: { readonly requests: number; readonly outcomes: { readonly served: number } }
+  }[]
+  readonly rows: readonly (readonly string[])[]
 }
 
 /** A server-sent event: its name, and its data as text. */

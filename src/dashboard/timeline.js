@@ -27,8 +27,8 @@ const MARKS = {
   breaker_mode: 'breaker set to',
 }
 
-/** @param {{ readonly lanes: HTMLElement, readonly none: HTMLElement, readonly axis: HTMLElement, readonly more: HTMLElement, readonly incidents: HTMLElement }} places @param {(incident: IncidentView) => Node} line */
-export function timeline({ lanes, none, axis, more, incidents }, line) {
+/** @param {{ readonly lanes: HTMLElement, readonly none: HTMLElement, readonly missing: HTMLElement, readonly axis: HTMLElement, readonly more: HTMLElement, readonly incidents: HTMLElement }} places @param {(incident: IncidentView) => Node} line */
+export function timeline({ lanes, none, missing, axis, more, incidents }, line) {
   return {
     /** @param {State} state */
     update: (state) => {
@@ -37,7 +37,9 @@ export function timeline({ lanes, none, axis, more, incidents }, line) {
       if (history === undefined) return
       const [from, to] = [Date.parse(history.from), Date.parse(history.to)]
       const all = lanesOf(history, state.incidents, from)
-      none.hidden = all.length > 0
+      none.hidden = all.length > 0 || history.missing !== null
+      missing.hidden = history.missing === null
+      say(missing, `Only the last minutes are known here: ${history.missing ?? ''}.`)
       more.hidden = all.length <= MAX_LANES
       say(more, `And ${many(all.length - MAX_LANES, 'other lane')}.`)
       keyed(

@@ -13,6 +13,7 @@ import { requestList } from './request-list.js'
 import { missingRequest, requestView } from './request-view.js'
 import { routeOf } from './router.js'
 import { runbookView } from './runbook-view.js'
+import { simulateView } from './simulate-view.js'
 import { jobRows, nowOf } from './state.js'
 import { timeline } from './timeline.js'
 import { upstreamLines } from './upstream-lines.js'
@@ -22,7 +23,7 @@ import { incidentLine, upstreamView } from './upstream-view.js'
 /** @import { State } from './state.js' */
 
 /** @typedef {{ readonly force: (upstream: string) => Promise<void>, readonly copy: (text: string) => Promise<void>, readonly load: import('./job-list.js').Checkpoints['load'], readonly clear: import('./job-list.js').Checkpoints['clear'] }} Actions */
-/** Reads one thing that a permalink names. @typedef {{ readonly request: (id: string) => Promise<RequestView>, readonly incident: (id: string) => Promise<IncidentView>, readonly explain: (path: string) => Promise<string>, readonly runbook: () => Promise<string>, readonly nowMs: () => number }} Lookups */
+/** Reads one thing that a permalink names. @typedef {{ readonly request: (id: string) => Promise<RequestView>, readonly incident: (id: string) => Promise<IncidentView>, readonly explain: (path: string) => Promise<string>, readonly simulate: import('./simulate-view.js').Simulate, readonly runbook: () => Promise<string>, readonly nowMs: () => number }} Lookups */
 
 /** @param {State} state @param {Actions} actions @param {Lookups} look */
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: the parts of the page and the function that updates the shown ones.
@@ -42,6 +43,7 @@ export function viewsOf(state, actions, look) {
     {
       lanes: place('lanes', HTMLElement),
       none: place('no-lanes', HTMLElement),
+      missing: place('history-missing', HTMLElement),
       axis: place('day-axis', HTMLElement),
       more: place('more-lanes', HTMLElement),
       incidents: place('incidents', HTMLElement),
@@ -81,6 +83,7 @@ export function viewsOf(state, actions, look) {
     diff: place('config-diff', HTMLElement),
   })
   const explain = explainView(place('explain', HTMLElement), state, look.explain)
+  const simulate = simulateView(place('simulate', HTMLElement), state, look.simulate)
   /** @type {ReturnType<typeof upstreamView> | undefined} */
   let upstream
 
@@ -102,6 +105,8 @@ export function viewsOf(state, actions, look) {
     },
     health: () => health.update(state),
     config: () => config.update(state),
+    explain: explain.update,
+    simulate: simulate.update,
   }
 
   /** @param {HTMLElement} where @param {() => Promise<HTMLElement>} make */
@@ -174,9 +179,5 @@ export function viewsOf(state, actions, look) {
       focusTitle()
     },
     update: () => update[route.view]?.(),
-    /** The list of upstreams of the explain form. */
-    refreshExplain: () => {
-      if (route.view === 'explain') explain.show(route.query)
-    },
   }
 }

@@ -29,6 +29,8 @@ export class Incidents {
   /** Until when a sign of a kind and place is the same as the last one. */
   readonly #heldUntil = new Map<string, number>()
   #version: string | null = null
+  /** Wall-clock ms of the latest start; undefined before the first. */
+  #startedAt: number | undefined
   #turns: Turn[] = []
 
   /** Newest first. */
@@ -59,10 +61,14 @@ export class Incidents {
     return this.#taken()
   }
 
-  /** Adds what an earlier process knew. One that is open goes on, unless another of the same subject has begun. */
+  /**
+   * Adds what an earlier process knew. One that is open goes on, unless another of the same subject has begun. The store may
+   * answer long after the start.
+   */
   restore(known: readonly Incident[]): void {
     for (const incident of known) {
       const key = keyOf(incident)
+      if (incident.endedAt === null && this.#startedAt !== undefined) standsNoLonger(incident, this.#startedAt)
       if (incident.endedAt === null && !this.#open.has(key)) this.#open.set(key, incident)
       else this.#ended.push({ ...incident, endedAt: incident.endedAt ?? incident.lastSignAt })
     }
@@ -195,11 +201,8 @@ export class Incidents {
     this.#version = version
     this.#watched.clear()
     this.#heldUntil.clear()
-    for (const incident of this.#open.values()) {
-      sumOpen(incident, at)
-      for (const key of Object.keys(incident.standing)) delete incident.standing[key]
-      tellSign(incident, at, 'restarted', 'the sidecar was started anew')
-    }
+    this.#startedAt = at
+    for (const incident of this.#open.values()) standsNoLonger(incident, at)
     this.#closeOver(at)
   }
 
@@ -253,6 +256,12 @@ export class Incidents {
     this.#turns = []
     return turns
   }
+}
+
+function standsNoLonger(incident: Incident, at: number): void {
+  sumOpen(incident, at)
+  for (const key of Object.keys(incident.standing)) delete incident.standing[key]
+  tellSign(incident, at, 'restarted', 'the sidecar was started anew')
 }
 
 const openedSign = ({ route, endpoint }: BreakerFact) =>

@@ -68,7 +68,9 @@ export function summaryOf(
 ): string {
   const { cost, upstream, signs } = incident
   if (upstream === null)
-    return `${capital(signs[0]?.text ?? incident.kind)}${state === 'ended' ? ` (${lasted(ms)})` : ''}.`
+    return state === 'ended'
+      ? `${capital(ownText(incident))} (${lasted(ms)}).`
+      : `${capital(isNow(ownText(incident)))}.`
   const what = trouble(incident)
   const when = state === 'ended' ? ` ${lasted(ms)}` : ''
   const why = causes.slice(0, NAMED).map(([cause, count]) => `${count} × ${cause}`)
@@ -79,6 +81,9 @@ export function summaryOf(
   return `${first}${costText(cost, state)}${end}`
 }
 
+const ownText = ({ signs, kind }: Incident) => signs[0]?.text ?? kind
+/** Of trouble that lasts: signs are told as of then. */
+const isNow = (text: string) => text.replace(/^(the checkpoint store|there) was /, '$1 is ')
 const lasted = (ms: number) => (ms < 1_000 ? 'for a moment' : `for ${lengthText(ms)}`)
 const capital = (text: string) => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`
 

@@ -59,6 +59,11 @@ export class Reloads {
     return this.#inForce
   }
 
+  /** Text of the configuration in force; '' when it comes from no file. */
+  get text(): string {
+    return this.#texts.now.text
+  }
+
   /** The texts whose difference matters: the refused one, or else the one in force, and the one that it is compared with. */
   get compared():
     | { readonly from: VersionedText; readonly to: VersionedText; readonly isRefused: boolean }

@@ -1,9 +1,9 @@
 /** Source of the configuration, at the start and at each reload. */
 
-import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { Clock } from '../clock.ts'
 import type { Env } from '../config/file/interpolate.ts'
+import { versionOf } from '../config/version.ts'
 import { ConfigThread, type GivenOrFaults } from './config-thread.ts'
 import { watchFile } from './watch.ts'
 
@@ -23,9 +23,6 @@ export type ConfigSource = {
    */
   readonly watch: (onChange: () => void, onFault: (error: unknown) => void) => { close(): void }
 }
-
-/** The first digits of the file's SHA-256, as `sha256sum` prints it. */
-export const versionOf = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 12)
 
 /** @param text of the file at the start. */
 export function configFile(file: string, text: string, env: Env, clock: Clock): ConfigSource {

@@ -208,6 +208,7 @@ function snapshotOf(upstream: UpstreamState, deps: Deps): UpstreamSnapshot {
     connections: endpoints.reduce((total, { wire }) => total + wire.open(), 0),
     impatient: parts.flatMap(({ impatient = [] }) => impatient),
     retryBudget: sum('retryBudget'),
+    rate: parts.find(({ rate }) => rate !== undefined)?.rate,
     breakers: parts.flatMap(({ breakers = [] }) => breakers),
   }
 }

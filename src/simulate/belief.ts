@@ -71,7 +71,7 @@ function againstVersion({ provenance }: RecordedLog, given: GivenConfig, isKnown
     return [`The log does not tell which configuration made it: ${given.name} was taken for it.`]
   if (!isKnown)
     return [
-      `The log is of another configuration: version ${versions.join(', ')}, and ${given.name} is ${given.version}. Give the file that made it with --against.`,
+      `The log is of another configuration: version ${versions.join(', ')}, and ${given.name} is ${given.version}. The file that made it has to be one of those that are compared.`,
     ]
   if (versions.length === 1) return []
   return [`The configuration changed during the log: versions ${versions.join(', ')}. Cut the log at the reload.`]

@@ -1,7 +1,6 @@
 /** The page in a real browser, served by a real sidecar. */
 
-import axe from 'axe-core'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { METRICS } from '../../src/control/metrics/metric-table.ts'
 import { DESKTOP, hasChromium, type Look, launch, openPage, PHONE } from '../support/browser.ts'
@@ -9,30 +8,10 @@ import { ask } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { needs } from '../support/needs.ts'
 import { startProxy } from '../support/proxy.ts'
-import { type Scene, type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
-import { withSidecar } from '../support/sidecar.ts'
-import { SHORT, situationsOf, stage } from './situations.ts'
+import { type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+import { FAILS, withPage } from './with-page.ts'
 
 needs('chromium', hasChromium)
-
-const TOP = {
-  job: { inputs: { shorts_count: { default: 10, min: 0, max: 10_000 } } },
-  timeouts: { total: { base: '60s', per: { shorts_count: '4s' }, min: '30s', max: '1h' } },
-}
-const FAILS: Scene = { status: 503, headers: { connection: 'close' } }
-
-async function withPage(t: Scope, scenes: readonly Scene[] = [{ body: 'ok' }], top: object = {}) {
-  const settings = { retry: { attempts: 1 }, breaker: { consecutiveFailures: 3, openFor: '10s', patience: '0ms' } }
-  const fixture = await withSidecar(t, scenes, {
-    random: () => 0,
-    top: { ...TOP, ...top },
-    web: settings,
-    others: (url) => ({ 'with-routes': { url, ...settings, routes: [{ match: 'GET /own', breaker: {} }] } }),
-  })
-  const tell = (method: string, path: string, body: object, headers = {}) =>
-    ask(`${fixture.proxy.controlUrl}/v1/${path}`, { method, headers, body: JSON.stringify(body) })
-  return { ...fixture, tell }
-}
 
 describe.skipIf(!hasChromium)('the page', () => {
   let browser: Browser
@@ -162,7 +141,7 @@ describe.skipIf(!hasChromium)('the page', () => {
     await page.getByRole('button', { name: 'Set the breaker' }).click()
     await page.getByText('web: breaker set to auto').waitFor()
     expect((await ask(`${proxy.own('web')}/x`)).status).toBe(200)
-    expect(problems).toEqual([])
+    await expect(problems).toEqual([])
   })
 
   test('one of several breakers of an upstream is forced without the others; the outcome is visible below', async (t) => {
@@ -185,187 +164,6 @@ describe.skipIf(!hasChromium)('the page', () => {
     expect(await force('other routes', /Forced closed/, 'never by itself')).toBe('auto')
     await page.getByText(/other routes: forced closed by somebody, since .*, without an end: no reason given/).waitFor()
     expect(await modesOf(proxy.controlUrl)).toEqual([['auto'], ['forced-closed', 'observe']])
-  })
-
-  test('jobs show their stages in order and their time left; a checkpoint is cleared after a confirmation', async (t) => {
-    const fixture = await withPage(t)
-    const { proxy, tell } = fixture
-    const append = (stage: string, item_ids: string[], total_items = 4) =>
-      tell('POST', 'checkpoints/job-1/items', { stage, item_ids, total_items })
-    await tell('PUT', 'jobs/job-1', { shorts_count: 5 })
-    for (const stage of ['search', 'validating', 'downloading']) await append(stage, ['a', 'b'], 2)
-    await append('building', ['c'])
-    const { page, problems } = await open(t, fixture, '#/jobs')
-    const job = page.locator('[data-job="job-1"]')
-    await job.getByText('1 of 4').waitFor()
-    expect(await job.locator('.stage').allTextContents()).toEqual(['search', 'validating', 'downloading', 'building'])
-    expect(await job.locator('.left').textContent()).toMatch(/^1 min (20|19|18) s left$/)
-    await append('building', ['\u202Ereversed', '<b>bold</b>'])
-    await job.getByText('3 of 4').waitFor()
-    expect(await job.getByRole('progressbar', { name: 'building' }).getAttribute('value')).toBe('3')
-    await job.locator('summary').click()
-    const ids = job.locator('.record[open] .items code')
-    await ids.nth(2).waitFor()
-    expect(await ids.allTextContents()).toEqual(['c', '\u202Ereversed', '<b>bold</b>'])
-    expect(await page.evaluate("getComputedStyle(document.querySelector('.items code')).unicodeBidi")).toBe('isolate')
-    await job.getByRole('button', { name: 'Clear checkpoint…' }).click()
-    await page.getByRole('button', { name: 'Cancel' }).click()
-    expect((await ask(`${proxy.controlUrl}/v1/checkpoints/job-1`)).status).toBe(200)
-    await job.getByRole('button', { name: 'Clear checkpoint…' }).click()
-    await page.getByRole('button', { name: 'Clear it' }).click()
-    await job.getByText('No checkpoint.').waitFor()
-    expect((await ask(`${proxy.controlUrl}/v1/checkpoints/job-1`)).status).toBe(404)
-    await tell('PUT', 'jobs/job-9', { shorts_count: 10 })
-    await tell('POST', 'checkpoints/job-9/items', { stage: 'search', item_ids: ['a'], total_items: 3 })
-    // Well before the page would read the jobs again without a checkpoint.
-    await page.locator('[data-job="job-9"]', { hasText: 'left' }).waitFor({ timeout: 10_000 })
-    await page.route('**/v1/checkpoints/job-9*', (route) =>
-      route.fulfill({ status: 503, json: { detail: 'the checkpoint store is down' } }),
-    )
-    await page.locator('[data-job="job-9"] summary').click()
-    await page.getByText('Not read: the checkpoint store is down').waitFor()
-    expect(problems.filter((text) => !text.includes('503'))).toEqual([])
-  })
-
-  test('of 300 jobs the 25 with the nearest deadlines are shown, more on a click, and any job by its id', async (t) => {
-    const fixture = await withPage(t)
-    for (let i = 0; i < 300; i += 1) await fixture.tell('PUT', `jobs/job-${i}`, { shorts_count: 300 - i })
-    const { page } = await open(t, fixture, '#/jobs')
-    await page.getByText('25 of 300 jobs, nearest deadline first').waitFor()
-    expect(await page.locator('[data-job]').first().getAttribute('data-job')).toBe('job-299')
-    await page.getByRole('button', { name: 'Show 25 more' }).last().click()
-    await page.getByText('50 of 300 jobs').waitFor()
-    expect(await page.evaluate('document.querySelectorAll("*").length')).toBeLessThan(1_500)
-    await page.keyboard.press('/')
-    await page.keyboard.type('job-123')
-    await page.getByText('1 of 1 job').waitFor()
-    expect(await page.locator('[data-job]').count()).toBe(1)
-  })
-
-  test('jobs over the limit of one read are not read, but counted', async (t) => {
-    const { proxy, tell } = await withPage(t)
-    await tell('PUT', 'jobs/job-1', { shorts_count: 1 })
-    await tell('PUT', 'jobs/job-2', { shorts_count: 1 })
-    const before = [
-      `const real = fetch
-      fetch = (url, init) => real(String(url).replace('limit=1000', 'limit=1'), init)`,
-    ]
-    const { page } = await openPage(t, browser, proxy.controlUrl, DESKTOP, before, '#/jobs')
-    await page.getByText('1 of 1 job, nearest deadline first; 1 older one not read').waitFor()
-  })
-
-  test('a hidden tab draws nothing but its title, and shows the present state once it is visible', async (t) => {
-    const fixture = await withPage(t, [{ body: 'ok' }, { body: 'ok' }, FAILS])
-    const { clock, proxy } = fixture
-    const { page } = await open(t, fixture, '#/upstreams/web')
-    const hide = (isHidden: boolean) =>
-      page.evaluate(`Object.defineProperty(document, 'hidden', { configurable: true, get: () => ${isHidden} })
-        document.dispatchEvent(new Event('visibilitychange'))`)
-    const requests = page.locator('[data-plot="rate"] .value').first()
-    await page.getByText('live', { exact: true }).waitFor()
-    await clock.advance(1_000)
-    await page.locator('[data-plot="rate"] canvas').first().waitFor()
-    await hide(true)
-    for (let i = 0; i < 7; i += 1) await ask(`${proxy.own('web')}/x`)
-    await clock.advance(1_000)
-    await page.waitForFunction("document.title.startsWith('(!) web is down')")
-    expect(await requests.textContent()).toBe('0')
-    await hide(false)
-    await page.locator('[data-plot="rate"] .value', { hasText: '7' }).first().waitFor()
-  })
-
-  test('the plots of a view that was left are released; an upstream that a reload removed is told', async (t) => {
-    const fixture = await withPage(t)
-    const { clock, upstream, proxy } = fixture
-    const { page } = await open(t, fixture, '#/upstreams/with-routes')
-    await page.getByText('live', { exact: true }).waitFor()
-    await clock.advance(1_000)
-    await page.locator('canvas').first().waitFor()
-    await proxy.reload({ upstreams: { web: { url: upstream.origin } } })
-    await page.getByText('The configuration in force has no such upstream.').waitFor()
-    await page.goto(`${proxy.controlUrl}/#/`)
-    const kept = () => page.evaluate("uPlot.sync('time').plots.filter(({ root }) => !root.isConnected).length")
-    await expect.poll(kept, { timeout: 10_000 }).toBe(0)
-  })
-
-  test('the page asks for the token, keeps it in sessionStorage only, and never puts it into a URL', async (t) => {
-    const control = { listen: '127.0.0.1:0', token: 'Öffne → dich' }
-    const fixture = await withPage(t, [{}], { control })
-    const { page, asked } = await open(t, fixture)
-    await page.getByRole('button', { name: 'Cancel' }).click()
-    await page.getByText('locked: a token is needed').waitFor()
-    expect(await page.getByRole('dialog').count()).toBe(0)
-    await page.locator('#sentence[data-tone=unknown]', { hasText: 'The page is locked' }).waitFor()
-    await page.getByRole('button', { name: 'Enter the token' }).click()
-    await page.locator('input[name=token]').fill('öffne → dich')
-    await page.keyboard.press('Enter')
-    await page.getByText('The token was not accepted.').waitFor()
-    await page.locator('input[name=token]').fill(' Öffne → dich ')
-    await page.keyboard.press('Enter')
-    await page.locator('[data-upstream="web"]').first().waitFor()
-    expect(await page.evaluate('[Object.values(sessionStorage), localStorage.length, document.cookie]')).toEqual([
-      [' Öffne → dich '],
-      0,
-      '',
-    ])
-    expect(asked.filter((url) => /ffne/.test(decodeURIComponent(url)))).toEqual([])
-    await page.reload()
-    await page.locator('[data-upstream="web"]').first().waitFor()
-    expect(await page.getByRole('dialog').count()).toBe(0)
-  })
-
-  test('the event stream is read in a browser whose ReadableStream is not iterable, such as Safari', async (t) => {
-    const { proxy } = await withPage(t)
-    const { page } = await openPage(t, browser, proxy.controlUrl, DESKTOP, [
-      'delete ReadableStream.prototype[Symbol.asyncIterator]; delete ReadableStream.prototype.values',
-    ])
-    await page.getByText('live', { exact: true }).waitFor()
-  })
-
-  test('the configuration has a diff: of a refused file, and of the last reload; without secrets', async (t) => {
-    const fixture = await withPage(t, [{}], { control: { listen: '127.0.0.1:0' }, service: 'shop' })
-    const { proxy, tell } = fixture
-    const { page } = await open(t, fixture, '#/config')
-    await page.getByText('The file has not changed since the start.').waitFor()
-    await page.getByText('Show the configuration').click()
-    expect(await page.locator('#config-text').textContent()).toContain('"service": "shop"')
-    proxy.rewrite({
-      defaults: { retry: { atempts: 3 }, headers: { request: { set: { authorization: 'Bearer hunter2' } } } },
-    })
-    await page.getByRole('button', { name: 'Reload…' }).click()
-    await page.getByRole('button', { name: 'Reload', exact: true }).click()
-    await page.getByText(/refused: the earlier configuration stays in force/).waitFor()
-    await page.locator('#sentence', { hasText: 'The changed configuration was refused' }).waitFor()
-    await page
-      .getByText(/defaults\.retry\.atempts: unknown key, did you mean "attempts"/)
-      .first()
-      .waitFor()
-    await page.getByRole('heading', { name: /^What the refused file .* would change/ }).waitFor()
-    expect(await page.locator('#config-diff li').allTextContents()).toEqual([
-      'defaults.retry.atempts3',
-      'defaults.headers.request.set.authorization***',
-    ])
-    proxy.rewrite({ defaults: { retry: { attempts: 3 } } })
-    await tell('POST', 'config/reload', {})
-    await page.getByRole('heading', { name: /^What the last reload changed/ }).waitFor()
-    expect(await page.locator('#config-diff li').allTextContents()).toEqual(['defaults.retry.attempts3'])
-  })
-
-  test('when the sidecar stops, the sentence says so and how old the rest is', async (t) => {
-    const fixture = await withPage(t)
-    const { page } = await open(t, fixture)
-    await page.getByText('live', { exact: true }).waitFor()
-    await fixture.clock.advance(1_000)
-    await page.getByText('All 2 upstreams are well').waitFor()
-    await fixture.proxy.app.close()
-    await page.getByText(/^not connected: the sidecar .*; trying again$/).waitFor()
-    await page
-      .locator('#sentence[data-tone=unknown]', {
-        hasText: /^The page has lost the sidecar \(.*\) since .*: what you see below is as of .*\. See whether/,
-      })
-      .waitFor()
-    expect(await page.title()).toMatch(/^\(\?\) The page has lost the sidecar/)
-    expect(await page.evaluate("getComputedStyle(document.querySelector('main')).filter")).toBe('grayscale(1)')
   })
 
   test('requests are live, filtered, and stay in place while one of them has the focus; a pause holds all', async (t) => {
@@ -441,159 +239,10 @@ describe.skipIf(!hasChromium)('the page', () => {
     await page.getByLabel('Containing').first().fill('04')
     await page.getByText('11 of 100 upstreams').waitFor()
   })
-
-  test("an upstream's view has the jobs that its responses told of", async (t) => {
-    const routes = [
-      { match: 'POST /jobs', creates: { id: { json: '/id' }, deadline: '60s' } },
-      { match: 'GET /jobs/{id}', job: 'id' },
-    ]
-    const created = {
-      status: 202,
-      headers: { 'content-type': 'application/json' },
-      body: '{"id":"j7","status":"queued"}',
-    }
-    const fixture = await withSidecar(t, [created], { web: { routes } })
-    await ask(`${fixture.proxy.own('web')}/jobs`, { method: 'POST', body: '{}' })
-    const { page } = await open(t, fixture, '#/upstreams/web')
-    await page.getByText('1 job running, 1 known.').waitFor()
-    expect(await page.locator('[data-job-of]').textContent()).toMatch(/web:j7 .* left$/)
-  })
-
-  test('shortcuts move between the views, and are listed', async (t) => {
-    const fixture = await withPage(t)
-    const { page, problems } = await open(t, fixture)
-    await page.getByText('live', { exact: true }).waitFor()
-    for (const [keys, title] of [
-      ['gr', 'Requests, live'],
-      ['gj', 'Jobs and checkpoints'],
-      ['gh', 'Health'],
-      ['gc', 'Configuration in force'],
-      ['ge', 'Explain a request'],
-      ['?', 'Shortcuts'],
-      ['gn', 'Upstreams'],
-    ] as const) {
-      for (const key of keys) await page.keyboard.press(key)
-      await page.getByRole('heading', { name: title, exact: true }).waitFor()
-    }
-    await page.keyboard.press('g')
-    await page.keyboard.press('h')
-    await page.getByText('all have retries to give').waitFor()
-    expect(await page.evaluate('document.activeElement.id')).toBe('health-title')
-    expect(problems).toEqual([])
-  })
-
-  test('a row that changes its place keeps the focus', async (t) => {
-    const { page } = await open(t, await withPage(t))
-    const focused = await page.evaluate(`import('/page/element.js').then(({ keyed, element }) => {
-      const list = element('ul')
-      document.body.append(list)
-      const make = (id) => ({ root: element('li', {}, element('button', {}, id)), update: () => {} })
-      const show = (ids) => keyed(list, ids, (id) => id, make)
-      show(['a', 'b'])
-      list.querySelectorAll('button')[1].focus()
-      show(['b', 'a'])
-      return [document.activeElement.textContent, list.textContent]
-    })`)
-    expect(focused).toEqual(['b', 'ba'])
-  })
-
-  const LOOKS: readonly (readonly [where: string, look: Look])[] = [
-    ['on a light desktop', DESKTOP],
-    ['on a dark phone', PHONE],
-  ]
-  test.for(LOOKS)(
-    'every view passes axe %s, and does not scroll sideways',
-    { timeout: 60_000 },
-    async ([, look], t) => {
-      const fixture = await withPage(t, [FAILS])
-      const { clock, proxy, tell } = fixture
-      await tell('PUT', 'jobs/job-1', { shorts_count: 5 })
-      await tell('PUT', `jobs/${'long'.repeat(32)}`, { shorts_count: 50 })
-      await tell('POST', 'checkpoints/job-1/items', { stage: 'downloading', item_ids: ['a', 'b'], total_items: 3 })
-      for (let i = 0; i < 5; i += 1) await ask(`${proxy.own('web')}/${'long'.repeat(60)}`)
-      proxy.rewrite({ defaults: { retry: { atempts: 3 } } })
-      await tell('POST', 'config/reload', {})
-      await tell('PUT', 'upstreams/with-routes/breaker', { mode: 'observe', reason: 'long'.repeat(60), for: '1h' })
-      await clock.advance(1_000)
-      const { requests } = JSON.parse((await ask(`${proxy.controlUrl}/v1/requests`)).body.toString())
-      const { page } = await open(t, fixture, '', look)
-      await page.evaluate(axe.source)
-      for (const [hash, shown] of [
-        ['#/', '#upstream-lines li'],
-        ['#/upstreams/web', '.causes li'],
-        ['#/requests', '#requests [data-request]'],
-        [`#/requests/${requests[0].request_id}`, '.curl'],
-        ['#/jobs', '[data-job=job-1]'],
-        ['#/health', '#health-checks li'],
-        ['#/config', '#config-diff li'],
-        ['#/explain?path=/web/x', '.answer:not([hidden])'],
-        ['#/keys', '#shortcuts dt'],
-      ] as const) {
-        await page.evaluate(`location.hash = ${JSON.stringify(hash)}`)
-        await page.locator(shown).first().waitFor()
-        expect([hash, await faultsIn(page)]).toEqual([hash, []])
-        const over = await page.evaluate('document.documentElement.scrollWidth - innerWidth')
-        expect([hash, over]).toEqual([hash, expect.toSatisfy((px: number) => px <= 0)])
-      }
-      await page.evaluate("location.hash = '#/upstreams/with-routes'")
-      await page.getByRole('button', { name: 'Force a breaker of with-routes' }).click()
-      expect(await faultsIn(page)).toEqual([])
-    },
-  )
-
-  test('in dark on a desktop, in light on a phone, and with forced colours the first view passes axe', async (t) => {
-    const fixture = await withPage(t, [FAILS])
-    for (let i = 0; i < 3; i += 1) await ask(`${fixture.proxy.own('web')}/x`)
-    await fixture.clock.advance(1_000)
-    const { page } = await open(t, fixture, '', { ...DESKTOP, scheme: 'dark' })
-    await page.locator('#sentence', { hasText: 'web is down' }).waitFor()
-    await page.evaluate(axe.source)
-    expect(await faultsIn(page)).toEqual([])
-    await page.setViewportSize(PHONE)
-    await page.emulateMedia({ colorScheme: 'light' })
-    expect(await faultsIn(page)).toEqual([])
-    await page.emulateMedia({ forcedColors: 'active' })
-    const [mark, text]: string[] = await page.evaluate(
-      "[getComputedStyle(document.querySelector('.piece.open')).backgroundColor, getComputedStyle(document.body).color]",
-    )
-    expect(mark).toBe(text)
-  })
-
-  test.for(situationsOf(SHORT))('the first screen answers the four questions: $name', async (situation, t) => {
-    const { clock, proxy } = await stage(t, situation)
-    const { page, problems } = await openPage(t, browser, proxy.controlUrl, {
-      width: 1366,
-      height: 768,
-      scheme: 'light',
-    })
-    const sentence = page.locator('#sentence .sentence')
-    const said = async () => ((await sentence.textContent()) ?? '').replace(/Runbook$/, '')
-    await clock.advance(1_000)
-    await expect.poll(said, { timeout: 15_000 }).toMatch(situation.says)
-    for (const [width, height] of [
-      [1366, 768],
-      [390, 844],
-    ] as const) {
-      await page.setViewportSize({ width, height })
-      const box = await sentence.boundingBox()
-      expect(box?.y).toBeGreaterThan(0)
-      expect((box?.y ?? 0) + (box?.height ?? 0)).toBeLessThan(height / 2)
-    }
-    expect(problems).toEqual([])
-  })
 })
 
 /** The mode of each breaker, by upstream. */
 async function modesOf(controlUrl: string): Promise<string[][]> {
   const { upstreams } = JSON.parse((await ask(`${controlUrl}/v1/upstreams`)).body.toString())
   return upstreams.map(({ breakers }: { breakers: { mode: string }[] }) => breakers.map(({ mode }) => mode))
-}
-
-/** Violations that axe finds of WCAG 2.2 A and AA, and of its own best practices. */
-async function faultsIn(page: Page): Promise<string[]> {
-  const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
-  const found: axe.AxeResults = await page.evaluate(`axe.run({ runOnly: ${JSON.stringify(tags)} })`)
-  return found.violations.flatMap(({ id, nodes }) =>
-    nodes.map(({ html, failureSummary }) => `${id}: ${html}: ${failureSummary}`),
-  )
 }

@@ -427,3 +427,23 @@ test('GET /v1/explain: tells of the state of this moment', async (t) => {
   const text = await ask(`${proxy.controlUrl}/v1/explain?path=/api/x`, { headers: { accept: 'text/plain' } })
   expect(text.body.toString()).toMatch(/at this moment\n {2}breaker: open for another .* -> 503 breaker_open\n/)
 })
+
+test('GET /v1/explain: tells when the rate lets the next call go, and how many wait', async (t) => {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, [{ body: 'ok' }])
+  const rate = { requests: 2, per: '10s', burst: 1, queueTimeout: '12s' }
+  const proxy = await startProxy(t, { clock, upstreams: { api: { url: upstream.origin, rate } } })
+  const now = async () => {
+    const { body } = await ask(`${proxy.controlUrl}/v1/explain?path=/api/x`)
+    return JSON.parse(body.toString()).now.slice(1)
+  }
+  const free = { about: 'concurrency', says: '0 of 64 under way, 0 of 256 waiting', answer: null }
+  expect(await now()).toEqual([{ about: 'rate', says: '0 waiting: it would be let go at once', answer: null }, free])
+  await ask(`${proxy.url}/api/x`)
+  expect((await now())[0].says).toBe('0 waiting: it would be let go in 5s')
+  const waiting = [ask(`${proxy.url}/api/x`), ask(`${proxy.url}/api/x`)]
+  await expect.poll(async () => (await now())[0].says).toBe('2 waiting: it would be let go in 15s')
+  expect(await now()).toEqual([expect.objectContaining({ answer: '503 rate' }), free])
+  await clock.advance(10_000)
+  expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual([200, 200])
+})

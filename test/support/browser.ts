@@ -10,7 +10,7 @@ const QUIET = ['--disable-background-networking', '--disable-sync']
 export const hasChromium = existsSync(EXECUTABLE)
 
 export const launch = (): Promise<Browser> =>
-  chromium.launch({ executablePath: EXECUTABLE, args: [...FLAGS, ...QUIET] })
+  chromium.launch({ executablePath: EXECUTABLE, args: [...FLAGS, ...QUIET], env: { ...process.env, TZ: 'UTC' } })
 
 export type Look = { readonly width: number; readonly height: number; readonly scheme: 'light' | 'dark' }
 export const DESKTOP: Look = { width: 1360, height: 900, scheme: 'light' }

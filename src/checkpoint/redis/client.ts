@@ -89,7 +89,8 @@ export class RedisClient {
       if (message === TIMED_OUT && asked === this.#redis) this.#renewSoon()
       if (message.startsWith('WRONGTYPE')) throw new RedisWrongType(`Redis: ${message}`)
       if (isRefusal(error)) throw new RedisRefusal(`Redis: ${message}`)
-      const why = message.includes('enableOfflineQueue') ? 'not connected' : message
+      const isHeldOff = error instanceof Error && 'code' in error && error.code === 'EOPENBREAKER'
+      const why = message.includes('enableOfflineQueue') ? 'not connected' : isHeldOff ? 'does not answer' : message
       throw new StoreDown(`Redis: ${this.#lastError === '' ? why : `${why} (${this.#lastError})`}`)
     }
   }

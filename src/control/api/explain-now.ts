@@ -1,6 +1,6 @@
 /** What the state of this moment means for a request. */
 
-import type { BreakerSnapshot, LimitSnapshot, UpstreamSnapshot } from '../../events.ts'
+import type { BreakerSnapshot, LimitSnapshot, RateSnapshot, UpstreamSnapshot } from '../../events.ts'
 import { writtenMs } from '../../config/kinds/units.ts'
 
 export type Moment = {
@@ -29,6 +29,7 @@ export function nowOf(
   return [
     ...draining,
     ...breakersNow(snapshot, match),
+    ...rateNow(snapshot.rate),
     ...concurrencyNow(snapshot, queue),
     ...moment.limits().flatMap(limitNow),
     ...budgetNow(snapshot),
@@ -58,7 +59,22 @@ function breakerSays({ mode, state, openForMs, consecutiveFailures, probesInFlig
   return `closed, ${consecutiveFailures} failures in a row`
 }
 
-function concurrencyNow({ inFlight, limit, queued }: UpstreamSnapshot, queue: number): Finding[] {
+const WHOSE = {
+  sidecar: '',
+  fleet: ' by what the fleet lets go',
+  own: " by this sidecar's own share: the fleet does not answer",
+}
+
+function rateNow(rate: RateSnapshot | undefined): Finding[] {
+  if (rate === undefined) return []
+  const { waiting, nextMs, queueTimeoutMs, turnsOf } = rate
+  const when = nextMs === 0 ? 'it would be let go at once' : `it would be let go in ${writtenMs(Math.ceil(nextMs))}`
+  const says = `${waiting} waiting: ${when}${WHOSE[turnsOf]}`
+  return [{ about: 'rate', says, answer: nextMs > queueTimeoutMs ? '503 rate' : null }]
+}
+
+function concurrencyNow({ inFlight, limit, queued: all, rate }: UpstreamSnapshot, queue: number): Finding[] {
+  const queued = all - (rate?.waiting ?? 0)
   const isFull = inFlight >= limit
   const says = `${inFlight} of ${Math.floor(limit)} under way, ${queued} of ${queue} waiting${isFull ? ': it would wait' : ''}`
   return [{ about: 'concurrency', says, answer: isFull && queued >= queue ? '503 queue_full' : null }]

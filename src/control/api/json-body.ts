@@ -7,7 +7,7 @@ import { Refusal } from './operation.ts'
 
 /** @throws Refusal, with the field where there is one, when the body is too large, not JSON, not UTF-8 or nested too deeply. */
 export async function jsonOf(request: IncomingMessage, maxBytes: number): Promise<unknown> {
-  const body = await whole(request, maxBytes)
+  const body = Buffer.concat(await piecesOf(request, maxBytes))
   const isSound = isUtf8(body)
   const value = parsed(isSound ? new TextDecoder('utf-8', { fatal: true }).decode(body) : marked(body), isSound)
   const fault = jsonFault(value)
@@ -19,7 +19,8 @@ export async function jsonOf(request: IncomingMessage, maxBytes: number): Promis
 
 const NOT_UTF8 = 'is not UTF-8'
 
-async function whole(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+/** @throws Refusal when the body is too large, or ends early. */
+export async function piecesOf(request: IncomingMessage, maxBytes: number): Promise<Buffer[]> {
   const tooLarge = () => new Refusal(413, `the body is larger than ${maxBytes} bytes`)
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge()
   const chunks: Buffer[] = []
@@ -35,7 +36,7 @@ async function whole(request: IncomingMessage, maxBytes: number): Promise<Buffer
       if (!request.complete) reject(new Refusal(400, 'the body ended early'))
     })
   })
-  return Buffer.concat(chunks)
+  return chunks
 }
 
 function parsed(text: string, isSound: boolean): unknown {

@@ -19,6 +19,8 @@ export type Asked = {
   readonly query: URLSearchParams
   /** Lower-case names. */
   readonly header: (name: string) => string | undefined
+  /** Aborted when the connection closes. */
+  readonly gone: AbortSignal
 }
 
 /** A call as the operation's schemas read it. */
@@ -54,6 +56,10 @@ export type Operation = Description & {
   readonly query: Shape
   /** NO_BODY where it takes none. */
   readonly body: z.ZodType
+  /** Largest body, where it is not that of all operations. */
+  readonly maxBodyBytes?: number
+  /** Whether `begin`'s function gets the body's bytes in pieces, and reads them itself. */
+  readonly reads?: 'bytes'
   /**
    * Reads a call's path and query.
    * @returns a function that answers the call, given its body as JSON (undefined for NO_BODY).

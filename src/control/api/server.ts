@@ -8,7 +8,7 @@ import { StoreDown } from '../../checkpoint/store.ts'
 import { type Address, listenOn } from '../../net/listen.ts'
 import type { Emit } from '../../events.ts'
 import { hostname, isLoopback } from '../../net/loopback.ts'
-import { jsonOf } from './json-body.ts'
+import { jsonOf, piecesOf } from './json-body.ts'
 import {
   NO_BODY,
   compileOperations,
@@ -87,7 +87,11 @@ export async function startControl(options: ControlOptions): Promise<Control> {
   })
   const respond = async (request: IncomingMessage, response: ServerResponse) => {
     const { operationsAt, guard } = current
-    const reply = await answer(request, operationsAt, guard).catch((error: unknown) => refused(error, fault))
+    const gone = new AbortController()
+    response.once('close', () => gone.abort())
+    const reply = await answer(request, gone.signal, operationsAt, guard).catch((error: unknown) =>
+      refused(error, fault),
+    )
     try {
       send(response, reply, streams, fault)
     } catch (error) {
@@ -119,6 +123,7 @@ type Guard = { readonly loopbackOnly: boolean; readonly token: string; readonly 
  */
 async function answer(
   request: IncomingMessage,
+  gone: AbortSignal,
   operationsAt: (path: string) => readonly Matched[],
   guard: Guard,
 ): Promise<Reply> {
@@ -143,8 +148,10 @@ async function answer(
     const value = request.headers[name]
     return Array.isArray(value) ? value.join(', ') : value
   }
-  const answer = operation.begin({ params, query: queryOf(query), header })
-  return answer(operation.body === NO_BODY ? undefined : await jsonOf(request, guard.maxBodyBytes))
+  const answer = operation.begin({ params, query: queryOf(query), header, gone })
+  if (operation.body === NO_BODY) return answer(undefined)
+  const { maxBodyBytes = guard.maxBodyBytes, reads } = operation
+  return answer(await (reads === 'bytes' ? piecesOf : jsonOf)(request, maxBodyBytes))
 }
 
 /**

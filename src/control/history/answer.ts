@@ -17,6 +17,8 @@ export class Answer {
   readonly #covered: number[]
   readonly #bins = new Map<string, (Bin | undefined)[]>()
   readonly #marks: HistoryMark[] = []
+  /** Why what the store keeps could not be read; null when it could. */
+  missing: string | null = null
 
   /** @param names upstreams that the answer has in any case. */
   constructor(query: HistoryQuery, names: readonly string[]) {
@@ -52,6 +54,7 @@ export class Answer {
       at: this.#covered.map((_, step) => isoTime(from + step * stepMs)),
       upstreams: Object.fromEntries(names.map((name) => [name, this.#columns(this.#bins.get(name) ?? [])])),
       marks: this.#marks.toSorted((a, b) => (a.at < b.at ? -1 : 1)),
+      missing: this.missing,
     }
   }
 

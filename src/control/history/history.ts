@@ -151,11 +151,21 @@ export class History {
       if (row !== undefined) inMemory.set(at, row)
     }
     for (const [at, row] of inMemory) answer.add({ at, ...row })
-    const kept = (await this.#shelf?.history(kind, from, to).catch(() => [])) ?? []
+    const kept = await this.#kept(answer, kind, from, to)
     for (const [i, { at, bytes }] of kept.entries()) {
       if (i % AT_ONCE === AT_ONCE - 1) await turn()
       const row = inMemory.has(at) ? undefined : read(bytes)
       if (row !== undefined) answer.add({ at, ...row })
+    }
+  }
+
+  /** What the store has. Without its answer, the answer says so: its steps would read as times without a sidecar. */
+  async #kept(answer: Answer, kind: RowKind, from: number, to: number): Promise<readonly HistoryRow[]> {
+    try {
+      return (await this.#shelf?.history(kind, from, to)) ?? []
+    } catch (error) {
+      answer.missing = `the store does not answer: ${error instanceof Error ? error.message : String(error)}`
+      return []
     }
   }
 }

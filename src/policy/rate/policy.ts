@@ -4,7 +4,7 @@ import type { Deps } from '../../deps.ts'
 import { type BreakerState, refusalAt } from '../breaker/breakers.ts'
 import { type FleetNamed, NO_SETTINGS, type Place, type Standing, type UpstreamOwner } from '../policy.ts'
 import type { ExplainScope } from '../scope.ts'
-import { type PacedCalls, pacing, repace } from './rate.ts'
+import { type PacedCalls, paceSnapshot, pacing, repace } from './rate.ts'
 import { RATE, type RateSettings } from './settings.ts'
 import { freshPace, freshSharedTurns, type Pace } from './window.ts'
 
@@ -30,7 +30,8 @@ export const ratePolicy = {
     },
   },
   layer: (place: RatedPlace) => paced(place, 'attempts'),
-  snapshot: ({ state }: Standing<unknown, State>) => ({ queued: state.pace?.waiting.length ?? 0 }),
+  snapshot: ({ state: { pace }, deps }: Standing<unknown, State>) =>
+    pace === undefined ? {} : { queued: pace.waiting.length, rate: paceSnapshot(pace, deps.clock.now()) },
   explain: ({ upstream: { rate }, service: { fleet }, part }: ExplainScope<unknown, RateSettings, FleetNamed>) => {
     if (rate === false) return []
     const { requests, perMs, burst, queueTimeoutMs } = rate

@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.ts'
 import { writtenMs } from '../../config/kinds/units.ts'
 import { ProxyError } from '../../errors.ts'
+import type { RateSnapshot } from '../../events.ts'
 import type { Exchange, Layer } from '../exchange.ts'
 import type { Deps } from '../../deps.ts'
 import { usefulUntil } from '../paths/useful.ts'
@@ -89,6 +90,17 @@ function turn(pace: Pace, exchange: Exchange, deps: Deps): Promise<void> | undef
 
 /** The turns of the fleet, where it answers. */
 const together = ({ shared }: Pace): SharedTurns | undefined => (shared?.isAlone === false ? shared : undefined)
+
+/** For a request that would come now, behind all that wait. */
+export function paceSnapshot(pace: Pace, now: number): RateSnapshot {
+  const { waiting, rate, shared } = pace
+  return {
+    waiting: waiting.length,
+    nextMs: Math.max(0, dueAt(pace, waiting.length, now) - now),
+    queueTimeoutMs: rate.queueTimeoutMs,
+    turnsOf: shared === undefined ? 'sidecar' : shared.isAlone ? 'own' : 'fleet',
+  }
+}
 
 /** Monotonic ms at which a call with `ahead` waiters before it may go, as far as is known. */
 function dueAt(pace: Pace, ahead: number, now: number): number {

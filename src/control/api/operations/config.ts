@@ -13,6 +13,8 @@ export type ConfigInForce = {
   /** '' when it comes from no file. */
   readonly file: string
   readonly inForce: { readonly config: Config; readonly version: string; readonly since: string }
+  /** The text in force; '' when it comes from no file. */
+  readonly text: string
   /** undefined before the first reload. */
   readonly last: ReloadReport | undefined
   /** undefined while there has been but one text. */

@@ -22,7 +22,9 @@ const HISTORY = z.object({
   to: z.iso.datetime(),
   step_s: z.number().describe('may be longer than asked for: as long as what is kept so far back'),
   at: z.array(z.iso.datetime()).describe('beginnings of the steps, multiples of step_s since the Unix epoch'),
-  upstreams: z.record(z.string(), COLUMNS).describe('one value a step; null where the sidecar did not run'),
+  upstreams: z
+    .record(z.string(), COLUMNS)
+    .describe('one value a step; null where the sidecar did not run, or what it kept could not be read: see missing'),
   marks: z.array(
     z.object({
       at: z.iso.datetime(),
@@ -31,6 +33,7 @@ const HISTORY = z.object({
       detail: z.string().describe('version of the configuration, or mode of the breaker'),
     }),
   ),
+  missing: z.string().nullable().describe('why what the store keeps could not be read; null when all was'),
 }) satisfies z.ZodType<HistoryView>
 
 const MOMENT = z.string().describe('ISO 8601, seconds since the Unix epoch, or -1h for an hour ago')

@@ -7,7 +7,11 @@ import { EPOCH_MS, fakeClock } from '../support/fake-clock.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { startProxy } from '../support/proxy.ts'
 import { captured } from '../support/captured.ts'
-import { scriptedUpstream } from '../support/scripted-upstream.ts'
+import { hasChromium, launch, openPage } from '../support/browser.ts'
+import { needs } from '../support/needs.ts'
+import { type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+
+needs('chromium', hasChromium)
 
 const HOUR_MS = 3_600_000
 const JUST_FAIL = { retry: { attempts: 1 }, breaker: { openFor: '4s', openForMax: '4s', patience: '0ms' } }
@@ -20,7 +24,7 @@ async function printed(...args: string[]): Promise<string> {
   return out.stdout
 }
 
-test('incidents: an outage at 03:00 is told at 09:00 after a restart, by the API, the command and the log alone', async (t) => {
+test('incidents: an outage at 03:00 is told at 09:00 after a restart, by page, API, command and the log alone', async (t) => {
   const folder = temporaryFolder(t)
   const clock = fakeClock()
   clock.jumpWall(3 * HOUR_MS)
@@ -50,7 +54,11 @@ test('incidents: an outage at 03:00 is told at 09:00 after a restart, by the API
   expect(await call('/jobs/10')).toBe(503)
   await clock.advance(5_000)
   expect(await call('/jobs/11')).toBe(200)
-  await clock.advance(40_000)
+  // The thread of the store has its own time: each second waits for an answer of it.
+  for (let second = 0; second < 40; second += 1) {
+    await clock.advance(1_000)
+    await (await fetch(`${night.controlUrl}/v1/history`)).text()
+  }
   await night.app.close()
 
   await clock.advance(6 * HOUR_MS)
@@ -102,4 +110,32 @@ test('incidents: an outage at 03:00 is told at 09:00 after a restart, by the API
     refusals: [3, null],
     open_s: [8.4, null],
   })
+
+  if (hasChromium && incidents[0] !== undefined) await readOnPage(t, day.controlUrl, incidents[0])
 })
+
+/** What the page shows: on its first screen, and on the incident's own, each as the answer of the API has it. */
+async function readOnPage(t: Scope, url: string, incident: IncidentView): Promise<void> {
+  const { id, summary, causes, routes, cost, signs, advice } = incident
+  const browser = await launch()
+  t.onTestFinished(() => browser.close())
+  const { page, problems } = await openPage(t, browser, url)
+  const line = page.locator('#incidents a')
+  await line.waitFor()
+  expect([await line.textContent(), await line.getAttribute('href')]).toEqual([summary, `#/incidents/${id}`])
+  await page.locator('#lanes [aria-label^="web, last 24 hours: 1 incident, open 8.4 s, 6 failed, 3 refused"]').waitFor()
+  await line.click()
+  const view = page.locator(`[data-incident="${id}"]`)
+  await view.waitFor()
+  const texts = async (selector: string) => view.locator(selector).allTextContents()
+  expect(await texts('.lead')).toEqual([summary])
+  const [card] = await texts('.card >> nth=0')
+  expect(card).toContain('Since 1 Jan 2026 03:00:01, until 1 Jan 2026 03:00:11: 10 s; configuration ')
+  expect(card).toContain(`${cost.failed} failed, ${cost.refused} refused; breaker open for 8.4 s.`)
+  expect(card).toContain(`What to do: ${advice.text}`)
+  expect(await texts('.rows > li > .times')).toEqual(causes.map(({ count }) => `${count} × `))
+  expect(await texts('.rows > li > .cause')).toEqual(causes.map(({ text }) => text))
+  expect(await texts('.signs > li')).toEqual(signs.map(({ text }) => expect.stringContaining(text)))
+  expect(await texts('code')).toEqual(expect.arrayContaining(routes.map(({ route }) => route)))
+  expect(problems).toEqual([])
+}
