@@ -10,7 +10,7 @@ import { breakwater, configFile, listensAt } from '../support/command.ts'
 import { until } from '../support/until.ts'
 import { GuardedRedis } from './guarded-redis.ts'
 
-const KILLS = 20
+const KILLS = Number(process.env.KILLS ?? 20)
 const APPENDS_A_SECOND = 20
 const MAX_RECOVERY_MS = 5_000
 
