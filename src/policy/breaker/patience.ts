@@ -93,7 +93,7 @@ function roomFor(breakers: readonly Breaker[], line: Line, { clock }: Deps): num
   return probes - line.entering
 }
 
-/** @throws ProxyError when the wait would be too long: at once, since most refusals are of an open breaker. */
+/** Rejects with ProxyError when the wait would be too long: at once, since most refusals are of an open breaker. */
 function turn(
   { patienceMs, queue }: PatienceRules,
   breakers: readonly Breaker[],
@@ -110,7 +110,7 @@ function turn(
   if (opensAt > untilAt && opensAt <= patienceAt) hastenAll(breakers)
   const isForced = breakers.every(({ circuit }) => circuit.mode === 'forced-open')
   if (isForced || halfOpenAt(breakers, since) > untilAt || untilAt <= since || line.waiting.length >= queue)
-    throw rejectionOf(breakers, deps, bound)
+    return Promise.reject(rejectionOf(breakers, deps, bound))
   const late = () => rejectionOf(breakers, deps, bound)
   const waited = waitInLine(line.waiting, exchange, { as: 'breakerMs', untilAt: () => untilAt, late }, clock)
   if (line.waiting.length === 1) listen(breakers, line, deps)

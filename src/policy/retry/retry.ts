@@ -161,11 +161,11 @@ function givenUp({ error, held }: Extract<Outcome, { error: ProxyError }>, excha
 /** Whether the sidecar itself refused the retry. The client then gets the attempt before it, which says more. */
 const refusedByUs = (outcome: Outcome) => 'error' in outcome && outcome.error.fault.whose === 'sidecar'
 
-function conclude(outcome: Outcome): Reply {
+function conclude(outcome: Outcome): Reply | Promise<Reply> {
   if ('reply' in outcome) return outcome.reply
   // What came of it is worth more than the sidecar's own words, and a body that stalled may go on.
   if (outcome.held !== undefined) return outcome.held
-  throw outcome.error
+  return Promise.reject(outcome.error)
 }
 
 /**
