@@ -51,7 +51,7 @@ export type Pod = { readonly url: string; readonly running: Running }
 /** A module that makes the clocks of its process wrong: the wall clock by hours, the monotonic one by its origin and thousandths of its pace. */
 const wrongClock = (by: number) => `const [wall, now] = [Date.now, performance.now.bind(performance)]
 Date.now = () => wall() + ${by * 3_600_000}
-performance.now = () => now() * ${1 + by / 1_000} + ${by * 1e6}
+performance.now = () => now() * ${1 + by / 1_000} + ${Math.abs(by) * 1e6}
 `
 
 /**
