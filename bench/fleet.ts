@@ -1,5 +1,5 @@
 /**
- * Ten sidecar processes and one Redis: is the window held and used, under kills, pauses and an empty Redis? What does a request pay
+ * Ten sidecar processes and one Redis: is the window held and used, under kills, pauses, an empty Redis, a failover, wrong clocks? What does a request pay
  * for it? Beside it what `simulate` predicts, and what Redis would be asked by fleets of 1,000 and 10,000. Prints Markdown.
  */
 
@@ -8,7 +8,16 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { TURNS } from '../src/fleet/scripts.ts'
 import { latencies, mostWithin, share, tableOf, within } from './fleet/figures.ts'
-import { type Got, notedUpstream, offer, type Pod, startPod, startRedis } from './fleet/plant.ts'
+import {
+  type Got,
+  notedUpstream,
+  offer,
+  type Pod,
+  startGuardedRedis,
+  startPod,
+  startRedis,
+  startTlsRedis,
+} from './fleet/plant.ts'
 import { predicted } from './fleet/simulated.ts'
 import { freePort } from './machine/ports.ts'
 import { createWorkplace } from './machine/processes.ts'
@@ -111,6 +120,28 @@ rows.push(
   }),
   await phase('steady load again', 8_000),
 )
+
+/** Ends all sidecars and begins them with another Redis. @param wrongBy hours, and thousandths of its pace, by which a clock is wrong. */
+async function beginAnew(fleet: object, wrongBy: (pod: number) => number = () => 0) {
+  await kill([...pods.keys()])
+  const other = { ...config, fleet: { ...config.fleet, ...fleet } }
+  for (let i = 0; i < PODS; i += 1) pods[i] = await startPod(`pod${i}`, other, folder, processes, wrongBy(i))
+  await offer(OFFERED.web, PER_MS, anyPod('web/x'))
+}
+
+const WRONGEST = 4
+await beginAnew({}, (pod) => (pod % (2 * WRONGEST + 1)) - WRONGEST)
+rows.push(
+  await phase('clocks of the sidecars wrong by up to four hours, back and ahead, and by 0.4 % of their pace', 10_000),
+)
+await beginAnew(await startTlsRedis(processes))
+rows.push(await phase('Redis over TLS, with client certificates', 10_000))
+const guarded = await startGuardedRedis(folder, processes)
+await beginAnew({ redis: guarded.place })
+rows.push(
+  await phase('the master killed (SIGKILL): sentinels promote its replica', 12_000, () => guarded.master.stop()),
+)
+await beginAnew({})
 
 process.stderr.write('latency\n')
 const both = { fleet: [] as Got[], alone: [] as Got[] }

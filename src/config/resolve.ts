@@ -47,7 +47,8 @@ export function resolve(raw: unknown, parsed: z.infer<typeof FILE>): Config {
     tracing: top.tracing,
     notify: top.notify,
     health: top.health,
-    fleet: top.fleet,
+    // A file for one sidecar and for many leaves the URL to a variable, which may be empty.
+    fleet: isMap(file.fleet) && file.fleet.redis === '' ? false : top.fleet,
     job: resolveJob(parsed.job),
     timeouts: resolveTimeouts(parsed.timeouts),
     upstreams: Object.entries(parsed.upstreams).map(([name, { url, urls, listen, health }]) => {

@@ -113,7 +113,11 @@ const tlsOf = (server: string) => ({
 export const TOP = {
   fleet: switchable(
     {
-      redis: setting(redis, '', 'Redis that the sidecars of a fleet share: one server, Sentinel or Cluster.'),
+      redis: setting(
+        redis,
+        '',
+        "Redis that the sidecars of a fleet share: one server, Sentinel or Cluster. `redis: ''` is no fleet.",
+      ),
       name: setting(
         text.regex(NAME, { error: 'a name has small letters, digits and inner hyphens, 63 at most' }),
         'breakwater',

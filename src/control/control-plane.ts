@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { openStore } from '../checkpoint/open.ts'
+import type { Clock } from '../clock.ts'
 import { observed } from '../checkpoint/observed.ts'
 import { JobSync } from '../checkpoint/job-sync.ts'
 import type { CheckpointStore, StoreNews } from '../checkpoint/store.ts'
@@ -39,6 +40,9 @@ import { JobSaving } from './jobs/saving.ts'
 import type { Observers } from './observers.ts'
 import { simulateOperation } from './simulation/operation.ts'
 import { Simulations } from './simulation/simulations.ts'
+
+/** Longest time in ms for which a start waits for jobs and incidents that the store kept. What comes later is taken over then. */
+const RESTORE_MS = 500
 
 type Located = { readonly config: Config; readonly origins: Origins }
 
@@ -104,13 +108,13 @@ export class ControlPlane {
       saved: (record) => observers.overview.saved(record),
     })
     observers.overview.history.keepIn(store)
-    await observers.incidents.keepIn(store)
+    const incidents = observers.incidents.keepIn(store)
     const fault = (error: unknown) => emit({ kind: 'fault', error, where: 'jobs' })
     const jobs = new JobSync(store, book, clock, fault)
     const saving = new JobSaving((record) => jobs.save(record), clock, fault)
     const ledger = new JobLedger(book, (record) => saving.save(record), clock, emit)
     const plane = new ControlPlane(config, ground, store, { jobs, ledger, saving })
-    await jobs.start()
+    await within(RESTORE_MS, Promise.all([incidents, jobs.start()]), clock)
     return plane
   }
 
@@ -222,6 +226,14 @@ export class ControlPlane {
     const terms = { token: config.control.token, maxBodyBytes: config.checkpoints.maxBody, operations: all }
     return { terms, redis: clients }
   }
+}
+
+/** Resolves with the promise, or after that time. */
+async function within(ms: number, done: Promise<unknown>, clock: Clock): Promise<void> {
+  const late = Promise.withResolvers<void>()
+  const timer = clock.after(ms, late.resolve)
+  await Promise.race([done, late.promise])
+  clock.cancel(timer)
 }
 
 const readText = (path: string) => readFileSync(path, 'utf8')

@@ -7,6 +7,7 @@ import { openStore } from '../../src/checkpoint/open.ts'
 import { storePlace } from '../../src/checkpoint/place.ts'
 import { RedisClient } from '../../src/checkpoint/redis/client.ts'
 import { CeleryHealth } from '../../src/control/health/celery.ts'
+import { Fleet } from '../../src/fleet/fleet.ts'
 import { lookAtRedis } from '../../src/control/health/redis.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { needs } from '../support/needs.ts'
@@ -105,6 +106,62 @@ describe.runIf(hasRedis)('docs/redis-acl.md', () => {
     await expect(workers.look()).rejects.toThrow('no workers, 0 task(s) waiting')
     expect(await deniedBy(redis)).toBe('[]')
     expect((await countedBy(redis)).filter((name) => !name.startsWith('acl|')).sort()).toEqual(commandsIn(rules))
+  })
+
+  test('redis-acl: a fleet uses exactly the commands that the page allows', async (t) => {
+    const redis = await startRedis(t)
+    const rules = rulesOf('fleet.redis')
+    await admit(redis, rules)
+    await redis.command('CONFIG', 'RESETSTAT')
+    const place = storePlace(`redis://breakwater:secret@127.0.0.1:${redis.port}/3`)
+    if (place?.kind !== 'redis') throw new Error('no Redis')
+    const { target } = place
+    const heard: string[] = []
+    const member = (id: string) => {
+      const deps = { clock: systemClock, random: Math.random, newId: () => id, emit: () => {}, isDraining: () => false }
+      const settings = { redis: target, name: 'acl', pods: 2, tls: NO_TLS, host: id }
+      const fleet = new Fleet(settings, ({ kind }) => heard.push(kind), deps)
+      fleet.begin()
+      t.onTestFinished(() => fleet.close())
+      return fleet
+    }
+    const [a, b] = [member('a'), member('b')]
+    await until(async () => a.pods() === 2 && b.pods() === 2)
+    const answer = <R>(ask: (answered: (value: R) => void) => void) => new Promise<R>((resolve) => ask(resolve))
+    const turns = (want: number, used: string[], returned: string[]) =>
+      answer((answered) =>
+        a.turns(
+          {
+            upstream: 'web',
+            rate: { requests: 1, perMs: 60_000, burst: 1 },
+            want,
+            aheadMs: 100,
+            used: used.map((id) => ({ id, at: systemClock.now() })),
+            returned,
+          },
+          answered,
+        ),
+      )
+    await turns(5, [], [])
+    await turns(5, ['1'], [])
+    await turns(0, [], ['2'])
+    const permits = (fleet: Fleet, have: number, want: number) =>
+      answer((answered) => fleet.permits({ key: 'gpu', limit: 1, have, want }, answered))
+    await permits(a, 0, 1)
+    await permits(b, 0, 1)
+    await permits(a, 0, 0)
+    await permits(b, 0, 1)
+    const probe = (fleet: Fleet, ms: number) => answer((answered) => fleet.probe({ key: 'web', ms }, answered))
+    await probe(a, 1_000)
+    await probe(b, 1_000)
+    await probe(a, 0)
+    a.tell({ kind: 'pause', upstream: 'web', group: '/', ms: 5 })
+    await until(async () => heard.includes('pause'))
+    expect([(await a.members()).length, (await a.holders('gpu')).length]).toEqual([2, 1])
+    await b.close()
+    expect(await deniedBy(redis)).toBe('[]')
+    const counted = (await countedBy(redis)).filter((name) => !name.startsWith('acl|')).sort()
+    expect([...counted, 'subscribe'].sort()).toEqual(commandsIn(rules))
   })
 
   test('redis-acl: a cluster also uses the commands of its section, and no others', async (t) => {

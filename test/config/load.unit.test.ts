@@ -790,6 +790,8 @@ test('fleet: has its defaults, needs a Redis, and excludes an adaptive limit', (
   const { fleet } = sound('fleet: { redis: redis://r }\nupstreams: { web: { url: http://a } }')
   expect(fleet).toMatchObject({ name: 'breakwater', pods: 1, tls: { ca: '', servername: '', cert: '', key: '' } })
   expect(faults('fleet: { name: x }\nupstreams: { web: { url: http://a } }')).toEqual(['1:1 fleet redis is missing'])
+  const one = 'fleet: { redis: "", name: x }\nupstreams: { web: { url: http://a } }'
+  expect(sound(one).fleet).toBe(false)
   expect(faults('upstreams: { web: { url: http://a, concurrency: { adaptive: true, fleet: 3 } } }')).toEqual([
     '1:67 upstreams.web.concurrency.fleet adaptive sets the limit, too: one of them',
   ])

@@ -435,6 +435,12 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
     web('', 'health: { redis: "rediss://cache", tls: { ca: /etc/ca.pem } }\n'),
   ],
   [
+    'redis-tls-unused',
+    'fleet.tls',
+    web('', 'fleet: { redis: "redis://cache", tls: { ca: /etc/ca.pem } }\n'),
+    web('', 'fleet: { redis: "rediss+sentinel://s/main", tls: { ca: /etc/ca.pem } }\n'),
+  ],
+  [
     'critical-check-off',
     'health.critical',
     web('', 'health: { critical: [redis] }\n'),

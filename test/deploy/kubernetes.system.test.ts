@@ -128,20 +128,39 @@ describe.runIf(hasKubectl)('make-video-scaled', () => {
     expect(objects.flatMap(unknownKeys)).toEqual([])
   })
 
-  test('the rate of all pods together is within that of one, and no roll-out adds a pod', () => {
-    const { scaleTargetRef, maxReplicas } = named('HorizontalPodAutoscaler', 'make-video-worker').spec
-    const { spec } = named(scaleTargetRef.kind, scaleTargetRef.name)
-    expect(spec.strategy.rollingUpdate.maxSurge).toBe(0)
-    const [{ env }] = spec.template.spec.initContainers
-    const share = env.find((one: { name: string }) => one.name === 'DOWNLOADER_RATE').value
-    const text = named('ConfigMap', 'breakwater').data['proxy.yaml']
-    const rateWith = (variables: Record<string, string>) => {
-      const loaded = loadConfig(text, 'proxy.yaml', { BREAKWATER_TOKEN: TOKEN, ...variables })
-      if (!loaded.ok) throw new Error(formatFaults(loaded.faults))
-      const rate = loaded.config.upstreams.find(({ name }) => name === 'video-downloader')?.rate
-      return rate ? rate.requests : Number.NaN
-    }
-    expect(rateWith({ DOWNLOADER_RATE: share }) * maxReplicas).toBeLessThanOrEqual(rateWith({}))
+  /** Environment of the sidecar, with the values of the ConfigMaps that it names. */
+  const environment = () => {
+    const { scaleTargetRef } = named('HorizontalPodAutoscaler', 'make-video-worker').spec
+    const [{ env }] = named(scaleTargetRef.kind, scaleTargetRef.name).spec.template.spec.initContainers
+    type Variable = { name: string; value?: string; valueFrom?: { configMapKeyRef?: { name: string; key: string } } }
+    return Object.fromEntries(
+      env.map(({ name, value, valueFrom }: Variable) => {
+        const { name: map = '', key = '' } = valueFrom?.configMapKeyRef ?? {}
+        return [name, value ?? (map === '' ? TOKEN : named('ConfigMap', map).data[key])]
+      }),
+    )
+  }
+  const loadedWith = (variables: Record<string, string>) => {
+    const loaded = loadConfig(named('ConfigMap', 'breakwater').data['proxy.yaml'], 'proxy.yaml', variables)
+    if (!loaded.ok) throw new Error(formatFaults(loaded.faults))
+    return loaded.config
+  }
+
+  test('one rate holds for all pods: they are a fleet over the Redis of the service', () => {
+    const { maxReplicas } = named('HorizontalPodAutoscaler', 'make-video-worker').spec
+    const scaled = loadedWith(environment())
+    const one = loadedWith({ BREAKWATER_TOKEN: TOKEN })
+    expect(scaled.fleet).toMatchObject({
+      redis: { nodes: [{ host: 'redis', port: 6379 }] },
+      name: 'make-video',
+      pods: maxReplicas,
+    })
+    expect(one.fleet).toBe(false)
+    expect(scaled.upstreams).toEqual(one.upstreams)
+    expect(scaled.upstreams.find(({ name }) => name === 'video-downloader')?.rate).toMatchObject({
+      requests: 90,
+      perMs: 60_000,
+    })
   })
 
   test('checkpoints are in the Redis of the service, under the name that the rendered ConfigMap has', () => {

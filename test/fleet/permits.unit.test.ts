@@ -86,3 +86,26 @@ test('fleet: without Redis each sidecar has its share of the permits, at least o
     ),
   ).toBe(7)
 })
+
+test('fleet: when Redis goes, there are at most the permits in use and a share of each other sidecar', async () => {
+  const [permits, pods, callMs] = [3, 5, 4_000]
+  const long = { answer: () => simulatedReply(200, callMs) }
+  const fleet = virtualFleet(pods, { concurrency: { fleet: permits, queueTimeout: '10s' } }, long)
+  await fleet.clock.advance(1_500)
+  const held = Array.from({ length: permits }, () => fleet.get(0))
+  await fleet.clock.advance(500)
+  expect(mostAtOnce(fleet.calls, callMs)).toBe(permits)
+  fleet.redis.isAway = true
+  const others = [0, 1, 2, 3, 4].flatMap((pod) => [fleet.get(pod), fleet.get(pod)])
+  await fleet.clock.advance(3_000)
+  expect(mostAtOnce(fleet.calls, callMs)).toBe(permits + pods - 1)
+  await fleet.clock.advance(20_000)
+  expect((await Promise.all([...held, ...others])).map(({ outcome }) => outcome)).toContain(200)
+  // Once the calls from before are over, the shares alone: one for each sidecar, since the limit is lower than their number.
+  expect(
+    mostAtOnce(
+      fleet.calls.filter(({ at }) => at > 5_000),
+      callMs,
+    ),
+  ).toBe(pods)
+})

@@ -1,7 +1,8 @@
 /**
  * `npm run soak:kills`: kills sidecars, Redis masters and sentinels at random with SIGKILL, 50 times, while three sidecars on one Redis get
  * items and requests. Prints for each kill the time until every sidecar acknowledges again. Exits with 1 when that took over 10 s, when an acknowledged
- * item that a master kept is missing, when a request failed at a sidecar that was not killed, or when the sidecars do not agree on a job's start.
+ * item that a master kept is missing, when a request failed at a sidecar that was not killed, when the sidecars do not agree on a job's start, or when
+ * an upstream got more calls within a window than the fleet's rate allows (twice as many while a master is away: docs/fleet.md).
  */
 
 import { once } from 'node:events'
@@ -11,6 +12,7 @@ import { breakwater, configFile, listensAt } from '../support/command.ts'
 import { freePort, listening } from '../support/ports.ts'
 import { until } from '../support/until.ts'
 import { GuardedRedis } from './guarded-redis.ts'
+import { RATED, RatedCalls } from './rated-calls.ts'
 
 const KILLS = Number(process.env.KILLS ?? 50)
 const SIDECARS = 3
@@ -38,10 +40,14 @@ say(`seed ${seed}`)
 const redis = await GuardedRedis.start(scope, DOWN_AFTER_MS)
 const upstream = createServer((_request, response) => response.end('ok'))
 const upstreamPort = await listening(upstream)
+const rated = new RatedCalls()
+const ratedPort = await rated.listen()
 
 type Sidecar = {
   readonly control: string
   readonly url: string
+  /** The same for the upstream with a rate. */
+  readonly ratedUrl: string
   command: ReturnType<typeof breakwater>
   /** When it last acknowledged an item. */
   acknowledgedAt: number
@@ -49,6 +55,8 @@ type Sidecar = {
   isAway: boolean
   requests: number
   failed: number
+  /** Requests to the upstream with a rate. */
+  rated: { served: number; refused: number }
 }
 
 async function startSidecar(file: string): Promise<ReturnType<typeof breakwater>> {
@@ -60,19 +68,31 @@ async function startSidecar(file: string): Promise<ReturnType<typeof breakwater>
 const files: string[] = []
 const sidecars = await Promise.all(
   Array.from({ length: SIDECARS }, async (_, i): Promise<Sidecar> => {
-    const [control, own] = [await freePort(), await freePort()]
+    const [control, own, ratedOwn] = [await freePort(), await freePort(), await freePort()]
     const lines = [
       'listen: false',
       'log: { access: false }',
       `control: { listen: 127.0.0.1:${control} }`,
       `checkpoints: { store: "${redis.place}", maxItems: 1000000, maxBody: 8MiB }`,
       'timeouts: { total: { base: 1h, min: 1s, max: 1h } }',
-      `upstreams: { web: { url: "http://127.0.0.1:${upstreamPort}", listen: "127.0.0.1:${own}" } }`,
+      `fleet: { redis: "${redis.place}", name: soak, pods: ${SIDECARS} }`,
+      'upstreams:',
+      `  web: { url: "http://127.0.0.1:${upstreamPort}", listen: "127.0.0.1:${own}" }`,
+      `  rated: { url: "http://127.0.0.1:${ratedPort}", listen: "127.0.0.1:${ratedOwn}", rate: ${JSON.stringify(RATED)} }`,
     ]
     files[i] = configFile(scope, `${lines.join('\n')}\n`)
     const command = await startSidecar(files[i])
-    const [at, url] = [`http://127.0.0.1:${control}/v1`, `http://127.0.0.1:${own}/`]
-    return { control: at, url, command, acknowledgedAt: 0, isAway: false, requests: 0, failed: 0 }
+    return {
+      control: `http://127.0.0.1:${control}/v1`,
+      url: `http://127.0.0.1:${own}/`,
+      ratedUrl: `http://127.0.0.1:${ratedOwn}/`,
+      command,
+      acknowledgedAt: 0,
+      isAway: false,
+      requests: 0,
+      failed: 0,
+      rated: { served: 0, refused: 0 },
+    }
   }),
 )
 
@@ -111,10 +131,24 @@ async function request(sidecar: Sidecar): Promise<void> {
   }
 }
 
+/** The rate refuses a third of these: 503 is no failure. */
+async function requestRated(sidecar: Sidecar): Promise<void> {
+  const wasAway = sidecar.isAway
+  try {
+    const answer = await fetch(sidecar.ratedUrl)
+    await answer.arrayBuffer()
+    if (answer.ok) sidecar.rated.served += 1
+    else if (answer.status === 503) sidecar.rated.refused += 1
+    else sidecar.failed += 1
+  } catch {
+    if (!wasAway && !sidecar.isAway) sidecar.failed += 1
+  }
+}
+
 const loads = sidecars.map(async (sidecar) => {
   const underWay = new Set<Promise<void>>()
   while (!isOver) {
-    for (const one of [append(sidecar), request(sidecar)]) {
+    for (const one of [append(sidecar), request(sidecar), requestRated(sidecar)]) {
       underWay.add(one)
       void one.finally(() => underWay.delete(one))
     }
@@ -176,6 +210,7 @@ async function killMaster(): Promise<number> {
   const killedAt = performance.now()
   const { before, after } = await redis.killMaster()
   const [tookMs] = await Promise.all([recovered(killedAt), noteKept(after, killedAt)])
+  rated.wasAway(killedAt)
   await redis.beginAgain(before, after)
   return tookMs
 }
@@ -197,7 +232,10 @@ await until(async () => acknowledged.size > 20)
 const worst = new Map<string, number>()
 for (let kill = 1; kill <= KILLS; kill += 1) {
   const [name, act] = VICTIMS[pick(VICTIMS.length)] ?? VICTIMS[0]
+  const [master, from] = [await redis.named(), performance.now()]
   const tookMs = await act()
+  // On a busy machine the sentinels may switch without the kill of a master.
+  if ((await redis.named()) !== master) rated.wasAway(from)
   worst.set(name, Math.max(worst.get(name) ?? 0, tookMs))
   say(`kill ${kill}, ${name}: every sidecar acknowledged again after ${(tookMs / 1_000).toFixed(2)} s`)
 }
@@ -212,6 +250,13 @@ const failed = sidecars.reduce((sum, sidecar) => sum + sidecar.failed, 0)
 say(`${acknowledged.size} items acknowledged; ${lostByRedis} had not reached a new master when theirs was killed`)
 say(`${kept.size} seen at a new master, ${gone.length} of those gone`)
 say(`${requests} requests answered, ${failed} failed at a sidecar that ran`)
+const { withRedis, overFailovers } = rated.fullest()
+const served = sidecars.reduce((sum, sidecar) => sum + sidecar.rated.served, 0)
+const refused = sidecars.reduce((sum, sidecar) => sum + sidecar.rated.refused, 0)
+say(
+  `rate of ${RATED.requests} calls within ${RATED.per}: ${served} served, ${refused} refused, ${rated.count} calls arrived; at most ${withRedis} ` +
+    `within a window while Redis answered, ${overFailovers} within one over a failover`,
+)
 say(`start of the job: ${start}; at the end ${starts.join(', ')}`)
 for (const [name, ms] of worst) say(`slowest recovery after the kill of a ${name}: ${(ms / 1_000).toFixed(2)} s`)
 for (const { command } of sidecars) {
@@ -219,7 +264,9 @@ for (const { command } of sidecars) {
   await once(command.child, 'exit')
 }
 upstream.close()
+rated.close()
 for (const cleanUp of cleanUps.reverse()) await cleanUp()
 const isFast = [...worst.values()].every((ms) => ms <= MAX_RECOVERY_MS)
 const agree = starts.every((one) => one === start)
-process.exitCode = gone.length === 0 && failed === 0 && isFast && agree ? 0 : 1
+const isWithin = withRedis <= RATED.requests && overFailovers <= 2 * RATED.requests
+process.exitCode = gone.length === 0 && failed === 0 && isFast && agree && isWithin ? 0 : 1

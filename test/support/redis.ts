@@ -72,15 +72,20 @@ export async function startRedis(t: Scope, options: RedisOptions = {}): Promise<
   return { port, process: child, command, stop }
 }
 
+type ClusterNode = RedisServer & { readonly bus: number }
+
+/** Silence in ms after which a node takes another one for down: Redis' own default. */
+const NODE_TIMEOUT_MS = 15_000
+
+async function startNode(t: Scope, timeoutMs: number): Promise<ClusterNode> {
+  const bus = await freePort()
+  const cluster = ['--cluster-enabled', 'yes', '--cluster-port', `${bus}`, '--cluster-node-timeout', `${timeoutMs}`]
+  return { ...(await startRedis(t, { config: cluster })), bus }
+}
+
 /** Starts a cluster of three masters that share the slots. */
-export async function startCluster(t: Scope): Promise<RedisServer[]> {
-  const nodes = await Promise.all(
-    Array.from({ length: 3 }, async () => {
-      const bus = await freePort()
-      const redis = await startRedis(t, { config: ['--cluster-enabled', 'yes', '--cluster-port', `${bus}`] })
-      return { ...redis, bus }
-    }),
-  )
+export async function startCluster(t: Scope, timeoutMs = NODE_TIMEOUT_MS): Promise<ClusterNode[]> {
+  const nodes = await Promise.all([1, 2, 3].map(() => startNode(t, timeoutMs)))
   const [first] = nodes
   for (const [i, node] of nodes.entries()) {
     const edge = (n: number) => Math.floor((16_384 * n) / nodes.length)
@@ -90,6 +95,18 @@ export async function startCluster(t: Scope): Promise<RedisServer[]> {
   for (const node of nodes)
     await until(async () => /cluster_state:ok/.test(String(await node.command('CLUSTER', 'INFO'))))
   return nodes
+}
+
+/** Adds a replica of one master to a cluster; it is synchronized when this resolves. */
+export async function startReplicaOf(t: Scope, master: ClusterNode, timeoutMs = NODE_TIMEOUT_MS): Promise<RedisServer> {
+  const replica = await startNode(t, timeoutMs)
+  const id = String(await master.command('CLUSTER', 'MYID'))
+  await replica.command('CLUSTER', 'MEET', '127.0.0.1', master.port, master.bus)
+  await until(async () => String(await replica.command('CLUSTER', 'NODES')).includes(id))
+  await replica.command('CLUSTER', 'REPLICATE', id)
+  await until(async () => String(await master.command('INFO', 'replication')).includes('state=online'))
+  await until(async () => /cluster_state:ok/.test(String(await replica.command('CLUSTER', 'INFO'))))
+  return replica
 }
 
 /**

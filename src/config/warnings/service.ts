@@ -113,12 +113,13 @@ export const SERVICE: Rules<ServiceScope> = {
     }
   },
 
-  'redis-tls-unused': ({ config: { checkpoints, health } }) => {
+  'redis-tls-unused': ({ config: { checkpoints, health, fleet } }) => {
     const { store } = checkpoints
     const blocks = [
       ['checkpoints.tls', checkpoints.tls, store.kind === 'redis' && store.target],
       ['health.tls', health.tls, health.redis],
       ['health.celery.tls', health.celery.tls, health.celery.broker],
+      ['fleet.tls', fleet === false ? {} : fleet.tls, fleet !== false && fleet.redis],
     ] as const
     const unused = blocks.find(
       ([, tls, target]) => Object.values(tls).some((path) => path !== '') && (target === false || !target.tls),

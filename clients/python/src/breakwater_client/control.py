@@ -6,7 +6,7 @@ import os
 import socket
 import time
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Generic, Optional, TypeVar, Union
+from typing import Any, Callable, Dict, FrozenSet, Generic, Optional, TypeVar, Union
 
 import httpx
 
@@ -96,7 +96,7 @@ class Call(Generic[R]):
     json: Optional[Dict[str, Any]] = None
     params: Dict[str, Any] = field(default_factory=dict)
     #: Statuses from 400 that are an answer.
-    answers: frozenset = frozenset()  # type: ignore[type-arg]
+    answers: FrozenSet[int] = frozenset()
 
     def result(self, response: httpx.Response) -> R:
         status = response.status_code
