@@ -339,7 +339,7 @@ test('explain: the text shows the line of every setting', () => {
                     1MiB of a request body is kept in memory to be sent again [default]
                     256MiB more on disk [default]
                     an answer of up to 64KiB by its Content-Length is repeated, too, when its body breaks off or stalls [default]
-      retry-after   after a 429 or 503 with Retry-After, calls of the same path wait for its end (60s at most) as far as their deadline allows, 256 of them [default]
+      retry-after   after a 429 or 503 with Retry-After, calls of the same path and credentials wait for its end (60s at most) as far as their deadline allows, 256 of them [default]
       patience      waits up to 5s for an open breaker that becomes half open by then; is rejected at once otherwise [default]
       concurrency   64 at once [default]
                     256 more wait [default]
