@@ -41,7 +41,7 @@ import type { Observers } from './observers.ts'
 import { simulateOperation } from './simulation/operation.ts'
 import { Simulations } from './simulation/simulations.ts'
 
-/** Longest time in ms for which a start waits for jobs and incidents that the store kept. What comes later is taken over then. */
+/** Longest time in ms for which a start waits for jobs, incidents and history that the store kept. What comes later is taken over then. */
 const RESTORE_MS = 500
 
 type Located = { readonly config: Config; readonly origins: Origins }
@@ -107,14 +107,13 @@ export class ControlPlane {
       fault: (error) => emit({ kind: 'fault', error, where: 'observer' }),
       saved: (record) => observers.overview.saved(record),
     })
-    observers.overview.history.keepIn(store)
-    const incidents = observers.incidents.keepIn(store)
+    const kept = [observers.overview.history.keepIn(store), observers.incidents.keepIn(store)]
     const fault = (error: unknown) => emit({ kind: 'fault', error, where: 'jobs' })
     const jobs = new JobSync(store, book, clock, fault)
     const saving = new JobSaving((record) => jobs.save(record), clock, fault)
     const ledger = new JobLedger(book, (record) => saving.save(record), clock, emit)
     const plane = new ControlPlane(config, ground, store, { jobs, ledger, saving })
-    await within(RESTORE_MS, Promise.all([incidents, jobs.start()]), clock)
+    await within(RESTORE_MS, Promise.all([...kept, jobs.start()]), clock)
     return plane
   }
 

@@ -72,10 +72,11 @@ export class History {
     for (const { marks } of [this.#minute, this.#hour]) if (marks.length < MAX_MARKS) marks.push(mark)
   }
 
-  /** Keeps rows there from now on, and resumes what is there of the present minute and hour. Does not wait for it. */
-  keepIn(shelf: Shelf): void {
+  /** Keeps rows there from now on. Resolves when what is there of the present minute and hour was taken over, or cannot be. */
+  keepIn(shelf: Shelf): Promise<void> {
     this.#shelf = shelf
     this.#write()
+    return this.#writing
   }
 
   async ask(query: HistoryQuery): Promise<HistoryView> {
