@@ -16,11 +16,11 @@ needs('redis-server', hasRedis)
 
 const RATE = { requests: 40, per: '2s', burst: 8, queueTimeout: '4s' }
 /** Turns and arrivals differ by the way to the upstream, which takes longer on a busy machine. */
-const WINDOW_MS = 1_700
+const WINDOW_MS = 1_500
 const PODS = 2
 /** Silence after which the nodes of a Cluster promote a replica. */
 const NODE_TIMEOUT_MS = 1_000
-/** Time in which a sidecar uses the new master, from its promotion on. */
+/** Time in which a sidecar uses the new master of a Cluster, from its promotion on. Sentinels may take twice as long to tell of theirs. */
 const MAX_RETURN_MS = 5_000
 
 const isShared = async ({ proxy }: { readonly proxy: Sidecar }) => {
@@ -68,7 +68,7 @@ test.runIf(hasRedis)(
       ),
     )
     await fleet.shared()
-    expect(systemClock.now() - promotedAt).toBeLessThan(MAX_RETURN_MS)
+    expect(systemClock.now() - promotedAt).toBeLessThan(2 * MAX_RETURN_MS)
     const { outcomes, at } = await fleet.stop()
     expect(outcomes).toEqual(new Set([200]))
     expect(
