@@ -1,25 +1,18 @@
 /** Every view of the page in a real browser, as axe sees it, on a desktop and a phone, in light and dark. */
 
 import axe from 'axe-core'
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { DESKTOP, hasChromium, type Look, launch, openPage, PHONE } from '../support/browser.ts'
+import type { Page } from 'playwright-core'
+import { describe, expect, test } from 'vitest'
+import { DESKTOP, hasChromium, type Look, PHONE } from '../support/browser.ts'
 import { ask } from '../support/client.ts'
 import { needs } from '../support/needs.ts'
-import type { Scope } from '../support/scripted-upstream.ts'
+import { pages } from './pages.ts'
 import { FAILS, withPage } from './with-page.ts'
 
 needs('chromium', hasChromium)
 
 describe.skipIf(!hasChromium)('the page', () => {
-  let browser: Browser
-  beforeAll(async () => {
-    browser = await launch()
-  })
-  afterAll(() => browser.close())
-
-  const open = (t: Scope, { proxy }: { proxy: { controlUrl: string } }, hash = '', look: Look = DESKTOP) =>
-    openPage(t, browser, proxy.controlUrl, look, [], hash)
+  const open = pages()
 
   const LOOKS: readonly (readonly [where: string, look: Look])[] = [
     ['on a light desktop', DESKTOP],

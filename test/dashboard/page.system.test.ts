@@ -1,27 +1,20 @@
 /** The page in a real browser, served by a real sidecar. */
 
-import type { Browser } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { METRICS } from '../../src/control/metrics/metric-table.ts'
-import { DESKTOP, hasChromium, type Look, launch, openPage, PHONE } from '../support/browser.ts'
+import { hasChromium, PHONE } from '../support/browser.ts'
 import { ask } from '../support/client.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 import { needs } from '../support/needs.ts'
 import { startProxy } from '../support/proxy.ts'
-import { type Scope, scriptedUpstream } from '../support/scripted-upstream.ts'
+import { scriptedUpstream } from '../support/scripted-upstream.ts'
+import { pages } from './pages.ts'
 import { FAILS, withPage } from './with-page.ts'
 
 needs('chromium', hasChromium)
 
 describe.skipIf(!hasChromium)('the page', () => {
-  let browser: Browser
-  beforeAll(async () => {
-    browser = await launch()
-  })
-  afterAll(() => browser.close())
-
-  const open = (t: Scope, { proxy }: { proxy: { controlUrl: string } }, hash = '', look: Look = DESKTOP) =>
-    openPage(t, browser, proxy.controlUrl, look, [], hash)
+  const open = pages()
 
   test("an upstream's view shows the figures of the metrics, and requests nothing from any other host", async (t) => {
     const fixture = await withPage(t, [{ body: 'ok' }, { body: 'ok' }, { status: 500 }, { body: 'ok' }])
@@ -219,7 +212,7 @@ describe.skipIf(!hasChromium)('the page', () => {
       upstreams: Object.fromEntries(Object.entries(all).slice(0, 12)),
     })
     for (let i = 0; i < 3; i += 1) await ask(`${proxy.url}/upstream-007/x`)
-    const { page } = await openPage(t, browser, proxy.controlUrl, { width: 1366, height: 768, scheme: 'light' })
+    const { page } = await open(t, { proxy }, '', { width: 1366, height: 768, scheme: 'light' })
     const lines = page.locator('#upstream-lines li')
     await lines.nth(11).waitFor()
     await clock.advance(1_000)

@@ -1,27 +1,19 @@
 /** The first screen of the page in eight situations, in a real browser. */
 
-import type { Browser } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { hasChromium, launch, openPage } from '../support/browser.ts'
+import { describe, expect, test } from 'vitest'
+import { hasChromium } from '../support/browser.ts'
 import { needs } from '../support/needs.ts'
+import { pages } from './pages.ts'
 import { SHORT, situationsOf, stage } from './situations.ts'
 
 needs('chromium', hasChromium)
 
 describe.skipIf(!hasChromium)('the page', () => {
-  let browser: Browser
-  beforeAll(async () => {
-    browser = await launch()
-  })
-  afterAll(() => browser.close())
+  const open = pages()
 
   test.for(situationsOf(SHORT))('the first screen answers the four questions: $name', async (situation, t) => {
     const { clock, proxy } = await stage(t, situation)
-    const { page, problems } = await openPage(t, browser, proxy.controlUrl, {
-      width: 1366,
-      height: 768,
-      scheme: 'light',
-    })
+    const { page, problems } = await open(t, { proxy }, '', { width: 1366, height: 768, scheme: 'light' })
     const sentence = page.locator('#sentence .sentence')
     const said = async () => ((await sentence.textContent()) ?? '').replace(/Runbook$/, '')
     await clock.advance(1_000)

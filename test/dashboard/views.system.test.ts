@@ -1,25 +1,17 @@
 /** The page's other views, its link to the sidecar and its keyboard, in a real browser. */
 
-import type { Browser } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { DESKTOP, hasChromium, type Look, launch, openPage } from '../support/browser.ts'
+import { describe, expect, test } from 'vitest'
+import { DESKTOP, hasChromium } from '../support/browser.ts'
 import { ask } from '../support/client.ts'
 import { needs } from '../support/needs.ts'
-import type { Scope } from '../support/scripted-upstream.ts'
 import { withSidecar } from '../support/sidecar.ts'
+import { pages } from './pages.ts'
 import { FAILS, withPage } from './with-page.ts'
 
 needs('chromium', hasChromium)
 
 describe.skipIf(!hasChromium)('the page', () => {
-  let browser: Browser
-  beforeAll(async () => {
-    browser = await launch()
-  })
-  afterAll(() => browser.close())
-
-  const open = (t: Scope, { proxy }: { proxy: { controlUrl: string } }, hash = '', look: Look = DESKTOP) =>
-    openPage(t, browser, proxy.controlUrl, look, [], hash)
+  const open = pages()
 
   test('jobs show their stages in order and their time left; a checkpoint is cleared after a confirmation', async (t) => {
     const fixture = await withPage(t)
@@ -84,7 +76,7 @@ describe.skipIf(!hasChromium)('the page', () => {
       `const real = fetch
       fetch = (url, init) => real(String(url).replace('limit=1000', 'limit=1'), init)`,
     ]
-    const { page } = await openPage(t, browser, proxy.controlUrl, DESKTOP, before, '#/jobs')
+    const { page } = await open(t, { proxy }, '#/jobs', DESKTOP, before)
     await page.getByText('1 of 1 job, nearest deadline first; 1 older one not read').waitFor()
   })
 
@@ -150,7 +142,7 @@ describe.skipIf(!hasChromium)('the page', () => {
 
   test('the event stream is read in a browser whose ReadableStream is not iterable, such as Safari', async (t) => {
     const { proxy } = await withPage(t)
-    const { page } = await openPage(t, browser, proxy.controlUrl, DESKTOP, [
+    const { page } = await open(t, { proxy }, '', DESKTOP, [
       'delete ReadableStream.prototype[Symbol.asyncIterator]; delete ReadableStream.prototype.values',
     ])
     await page.getByText('live', { exact: true }).waitFor()

@@ -7,13 +7,28 @@ import { type FakeClock, fakeClock } from '../support/fake-clock.ts'
 import { metric } from '../support/metric.ts'
 import { listening } from '../support/ports.ts'
 import { startProxy } from '../support/proxy.ts'
-import type { Scene, Scope } from '../support/scripted-upstream.ts'
+import type { Scene, Scope, ScriptedUpstream } from '../support/scripted-upstream.ts'
 import { withSidecar } from '../support/sidecar.ts'
 
 const NO_RETRY = { retry: { attempts: 1 } }
 
 const withTimeouts = (t: Scope, scenes: readonly Scene[], settings: object = NO_RETRY) =>
   withSidecar(t, scenes, { web: settings })
+
+const answersAfter =
+  (ms: number, clock: FakeClock): Scene =>
+  (_, response) =>
+    void clock.after(ms, () => response.end('slow'))
+
+/** Two attempts are cut by the default `attempt`; the third has begun. */
+async function twoAreCut(clock: FakeClock, upstream: ScriptedUpstream): Promise<void> {
+  for (const [k, ms] of [12_000, 12_000].entries()) {
+    await upstream.arrival(k + 1)
+    await clock.advance(ms)
+    await clock.elapse(2_000 * 2 ** k)
+  }
+  await upstream.arrival(3)
+}
 
 test('timeout.attempt: bounds an attempt that another may follow; the last one has the time that is left', async (t) => {
   const { clock, upstream, url } = await withTimeouts(t, ['hang'], {
@@ -61,35 +76,17 @@ test.for([
 })
 
 test('timeout.attempt: a GET that is slow as a rule has one attempt with the time that is left', async (t) => {
-  const slow =
-    (clock: FakeClock): Scene =>
-    (_, response) =>
-      void clock.after(28_000, () => response.end('slow'))
-  const { clock, upstream, url } = await withSidecar(t, (clock) => [slow(clock)])
+  const { clock, upstream, url } = await withSidecar(t, (clock) => [answersAfter(28_000, clock)])
   const answer = ask(url)
-  for (const [k, ms] of [12_000, 12_000].entries()) {
-    await upstream.arrival(k + 1)
-    await clock.advance(ms)
-    await clock.elapse(2_000 * 2 ** k)
-  }
-  await upstream.arrival(3)
+  await twoAreCut(clock, upstream)
   await clock.advance(28_000)
   expect((await answer).body.toString()).toBe('slow')
 })
 
 test('timeout.attempt: where a call has taken longer, later ones of its path are not cut', async (t) => {
-  const slow =
-    (clock: FakeClock): Scene =>
-    (_, response) =>
-      void clock.after(20_000, () => response.end('slow'))
-  const { clock, upstream, url } = await withSidecar(t, (clock) => [slow(clock)])
+  const { clock, upstream, url } = await withSidecar(t, (clock) => [answersAfter(20_000, clock)])
   const first = ask(`${url}/reports/1`)
-  for (const [k, ms] of [12_000, 12_000].entries()) {
-    await upstream.arrival(k + 1)
-    await clock.advance(ms)
-    await clock.elapse(2_000 * 2 ** k)
-  }
-  await upstream.arrival(3)
+  await twoAreCut(clock, upstream)
   await clock.advance(20_000)
   expect((await first).status).toBe(200)
   const second = ask(`${url}/reports/2`)
@@ -100,18 +97,9 @@ test('timeout.attempt: where a call has taken longer, later ones of its path are
 })
 
 test('timeout.attempt: a call that no attempt was long enough for costs no later one its answer', async (t) => {
-  const slow =
-    (clock: FakeClock): Scene =>
-    (_, response) =>
-      void clock.after(40_000, () => response.end('slow'))
-  const { clock, upstream, url } = await withSidecar(t, (clock) => [slow(clock)])
+  const { clock, upstream, url } = await withSidecar(t, (clock) => [answersAfter(40_000, clock)])
   const first = ask(`${url}/reports/1`)
-  for (const [k, ms] of [12_000, 12_000].entries()) {
-    await upstream.arrival(k + 1)
-    await clock.advance(ms)
-    await clock.elapse(2_000 * 2 ** k)
-  }
-  await upstream.arrival(3)
+  await twoAreCut(clock, upstream)
   await clock.advance(30_000)
   expect((await first).status).toBe(504)
   const second = ask(`${url}/reports/2`)
