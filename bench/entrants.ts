@@ -3,6 +3,7 @@ import type { Contestant } from './contestants/contestant.ts'
 import { firstAnswer } from './machine/answers.ts'
 import { freePort } from './machine/ports.ts'
 import type { Running } from './machine/processes.ts'
+import { inTurns } from './rounds.ts'
 
 /** On a busy machine the compiler needs this long for the paths of the larger ones. */
 const WARM_UP_SECONDS = 5
@@ -66,6 +67,25 @@ async function launchReady(bench: Bench, contestant: Contestant, prepare: (entra
 /** Sends small requests until the hot path is compiled. */
 export async function warmUp({ fire }: Bench, entrant: Entrant): Promise<void> {
   await fire(urlOf(entrant, '/json'), WARM_UP_SECONDS)
+}
+
+/** Measures one contestant alone, warmed up. @returns a sample for each round; none when it fails, which the report says. */
+export async function samplesOf<Sample>(
+  bench: Bench,
+  contestant: Contestant,
+  measure: (entrant: Entrant) => Promise<Sample>,
+): Promise<readonly Sample[]> {
+  const entrants: Entrant[] = []
+  try {
+    entrants.push(await launchReady(bench, contestant, (entrant) => warmUp(bench, entrant)))
+    const results = await inTurns(bench, entrants, measure)
+    return results.get(contestant.name) ?? []
+  } catch (error) {
+    bench.skip(contestant.name, String(error))
+    return []
+  } finally {
+    await stopAll(entrants)
+  }
 }
 
 export async function stopAll(entrants: readonly Entrant[]): Promise<void> {

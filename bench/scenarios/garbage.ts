@@ -1,9 +1,9 @@
 import type { Bench } from '../bench.ts'
 import { breakwater, measuredBreakwater } from '../contestants/breakwater.ts'
-import { type Entrant, launch, stopAll, urlOf, warmUp } from '../entrants.ts'
+import { type Entrant, samplesOf, urlOf } from '../entrants.ts'
 import { freePort } from '../machine/ports.ts'
 import type { Section } from '../report.ts'
-import { inTurns, metered } from '../rounds.ts'
+import { metered } from '../rounds.ts'
 import { median } from '../statistics.ts'
 
 /** Measures the share of the garbage collector's pauses in the CPU time under load, as the sidecar's own metrics tell it. */
@@ -26,20 +26,7 @@ export async function garbage(bench: Bench): Promise<Section> {
 
 async function measured(bench: Bench): Promise<readonly number[]> {
   const controlPort = await freePort()
-  const entrants: Entrant[] = []
-  try {
-    entrants.push(await launch(bench, measuredBreakwater(controlPort)))
-    // The first scrape begins the count.
-    await pausedSeconds(controlPort)
-    for (const entrant of entrants) await warmUp(bench, entrant)
-    const results = await inTurns(bench, entrants, (entrant) => shareOf(bench, entrant, controlPort))
-    return results.get(breakwater.name) ?? []
-  } catch (error) {
-    bench.skip(breakwater.name, String(error))
-    return []
-  } finally {
-    await stopAll(entrants)
-  }
+  return samplesOf(bench, measuredBreakwater(controlPort), (entrant) => shareOf(bench, entrant, controlPort))
 }
 
 async function shareOf({ fire, options }: Bench, entrant: Entrant, controlPort: number): Promise<number> {

@@ -1,8 +1,8 @@
 import type { Bench } from '../bench.ts'
 import { breakwater, wideBreakwater } from '../contestants/breakwater.ts'
-import { type Entrant, launch, stopAll, urlOf, warmUp } from '../entrants.ts'
+import { type Entrant, samplesOf, urlOf } from '../entrants.ts'
 import type { Section } from '../report.ts'
-import { inTurns, metered } from '../rounds.ts'
+import { metered } from '../rounds.ts'
 import { median } from '../statistics.ts'
 
 /** Client connections of one load each. */
@@ -12,7 +12,9 @@ type Sample = Readonly<Record<(typeof CONNECTIONS)[number], number>>
 
 /** Measures the CPU time of a small GET over few and many connections. */
 export async function scale(bench: Bench): Promise<Section> {
-  const samples = bench.contestants.includes(breakwater) ? await measured(bench) : []
+  const samples = bench.contestants.includes(breakwater)
+    ? await samplesOf(bench, wideBreakwater, (entrant) => sampleOf(bench, entrant))
+    : []
   return {
     title: 'A 300-byte GET over few and many connections',
     headers: ['connections', 'CPU µs a request'],
@@ -31,21 +33,6 @@ export async function scale(bench: Bench): Promise<Section> {
         values: samples.map((sample) => Math.max(...Object.values(sample)) / Math.min(...Object.values(sample))),
       },
     ],
-  }
-}
-
-async function measured(bench: Bench): Promise<readonly Sample[]> {
-  const entrants: Entrant[] = []
-  try {
-    entrants.push(await launch(bench, wideBreakwater))
-    for (const entrant of entrants) await warmUp(bench, entrant)
-    const results = await inTurns(bench, entrants, (entrant) => sampleOf(bench, entrant))
-    return results.get(breakwater.name) ?? []
-  } catch (error) {
-    bench.skip(breakwater.name, String(error))
-    return []
-  } finally {
-    await stopAll(entrants)
   }
 }
 
