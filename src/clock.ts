@@ -216,6 +216,17 @@ export class Watchdog {
   }
 }
 
+/** Resolves or rejects with what is done, or resolves after that time: what is not done by then goes on. */
+export async function within(clock: Clock, ms: number, done: Promise<unknown>): Promise<void> {
+  const late = Promise.withResolvers<void>()
+  const timer = clock.after(ms, late.resolve)
+  try {
+    await Promise.race([done, late.promise])
+  } finally {
+    clock.cancel(timer)
+  }
+}
+
 /** Resolves after a time, or at once when `ended` aborts. */
 export function pause(clock: Clock, ms: number, ended: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

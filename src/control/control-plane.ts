@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { openStore } from '../checkpoint/open.ts'
-import type { Clock } from '../clock.ts'
+import { within } from '../clock.ts'
 import { observed } from '../checkpoint/observed.ts'
 import { JobSync } from '../checkpoint/job-sync.ts'
 import type { CheckpointStore, StoreNews } from '../checkpoint/store.ts'
@@ -113,7 +113,7 @@ export class ControlPlane {
     const saving = new JobSaving((record) => jobs.save(record), clock, fault)
     const ledger = new JobLedger(book, (record) => saving.save(record), clock, emit)
     const plane = new ControlPlane(config, ground, store, { jobs, ledger, saving })
-    await within(RESTORE_MS, Promise.all([...kept, jobs.start()]), clock)
+    await within(clock, RESTORE_MS, Promise.all([...kept, jobs.start()]))
     return plane
   }
 
@@ -225,14 +225,6 @@ export class ControlPlane {
     const terms = { token: config.control.token, maxBodyBytes: config.checkpoints.maxBody, operations: all }
     return { terms, redis: clients }
   }
-}
-
-/** Resolves with the promise, or after that time. */
-async function within(ms: number, done: Promise<unknown>, clock: Clock): Promise<void> {
-  const late = Promise.withResolvers<void>()
-  const timer = clock.after(ms, late.resolve)
-  await Promise.race([done, late.promise])
-  clock.cancel(timer)
 }
 
 const readText = (path: string) => readFileSync(path, 'utf8')

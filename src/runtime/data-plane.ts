@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { within } from '../clock.ts'
 import type { Config } from '../config/schema.ts'
 import type { UpstreamLooks } from '../control/health/checks.ts'
 import type { Deps } from '../deps.ts'
@@ -138,11 +139,7 @@ export class DataPlane {
 
   /** Accepts no more connections. Resolves when no request is under way, or after so many ms. */
   async finish(ms: number): Promise<void> {
-    const { clock } = this.#deps
-    const late = Promise.withResolvers<void>()
-    const timer = clock.after(ms, late.resolve)
-    await Promise.race([this.#listeners.finish(), late.promise])
-    clock.cancel(timer)
+    await within(this.#deps.clock, ms, this.#listeners.finish())
   }
 
   /** Cuts the requests under way. */

@@ -1,7 +1,7 @@
 /** The embedded store: SQLite in its own thread, which is restarted whenever it ends. */
 
 import { join } from 'node:path'
-import type { Clock, Timer } from '../../clock.ts'
+import { type Clock, type Timer, within } from '../../clock.ts'
 import { type StoreCall, SWEPT_AT_ONCE } from '../calls.ts'
 import type { StoredCheckpoint } from '../record.ts'
 import { SteadyTime } from '../steady-time.ts'
@@ -39,16 +39,12 @@ export async function openFileStore(
   tell: (news: StoreNews) => void = () => {},
 ): Promise<CheckpointStore> {
   const store = new FileStore(folder, settings, clock, tell)
-  const late = Promise.withResolvers<void>()
-  const timer = clock.after(PATIENCE_MS, late.resolve)
   try {
-    await Promise.race([store.open(), late.promise])
+    await within(clock, PATIENCE_MS, store.open())
     return store
   } catch (error) {
     await store.close()
     throw error
-  } finally {
-    clock.cancel(timer)
   }
 }
 

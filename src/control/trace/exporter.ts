@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../clock.ts'
+import { type Clock, type Timer, within } from '../../clock.ts'
 import type { Emit } from '../../events.ts'
 import { type BackoffSettings, waitMs } from '../../policy/retry/backoff.ts'
 
@@ -70,10 +70,7 @@ export class Exporter {
   async finish(withinMs: number): Promise<void> {
     this.#isClosing = true
     this.#endWait()
-    const timeUp = Promise.withResolvers<void>()
-    const timer = this.#clock.after(withinMs, timeUp.resolve)
-    await Promise.race([this.#sendAll(), timeUp.promise])
-    this.#clock.cancel(timer)
+    await within(this.#clock, withinMs, this.#sendAll())
   }
 
   /** Drops the waiting spans. */
