@@ -29,6 +29,10 @@ export function interpolate(document: Document, env: Env): Unset[] {
   return unset
 }
 
+/** Names of the variables that a text refers to. */
+export const variablesIn = (text: string): string[] =>
+  (text.match(REFERENCE) ?? []).flatMap((reference) => PARTS.exec(reference)?.[1] ?? [])
+
 function replaced(text: string, env: Env, complain: (message: string) => void): string {
   return text.replaceAll(REFERENCE, (reference) => {
     if (reference === '$${') return '${'

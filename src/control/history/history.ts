@@ -66,9 +66,11 @@ export class History {
   }
 
   record(event: Event): void {
-    const mark = markOf(event, this.#clock)
-    if (mark === undefined) return
-    this.#turn(this.#clock.wallNow())
+    const told = markOf(event)
+    if (told === undefined) return
+    const now = this.#clock.wallNow()
+    const mark = { at: isoTime(now), ...told }
+    this.#turn(now)
     for (const { marks } of [this.#minute, this.#hour]) if (marks.length < MAX_MARKS) marks.push(mark)
   }
 
@@ -197,17 +199,16 @@ function addRow(open: Open, row: Row): void {
   }
 }
 
-function markOf(event: Event, clock: Clock): HistoryMark | undefined {
-  const at = () => isoTime(clock.wallNow())
+function markOf(event: Event): Omit<HistoryMark, 'at'> | undefined {
   switch (event.kind) {
     case 'reload': {
       const kind = event.outcome === 'refused' ? 'refused' : event.trigger === 'start' ? 'started' : 'reloaded'
-      return { at: at(), kind, upstream: null, detail: event.version }
+      return { kind, upstream: null, detail: event.version }
     }
     case 'draining':
-      return { at: at(), kind: 'stopped', upstream: null, detail: '' }
+      return { kind: 'stopped', upstream: null, detail: '' }
     case 'breaker_mode':
-      return { at: at(), kind: 'breaker_mode', upstream: event.upstream, detail: event.mode }
+      return { kind: 'breaker_mode', upstream: event.upstream, detail: event.mode }
     default:
       return undefined
   }

@@ -75,7 +75,7 @@ export const retrying =
         const reply = await next(exchange)
         outcome = { reply }
         if (reply.status < 400) noteSlow(exchange, deps)
-        if (!settings.statuses.has(reply.status) && !isInProgress(reply, exchange, isUnanswered)) {
+        if (!isRepeated(reply, exchange, isUnanswered, settings)) {
           if (!isHeldBack(k, reply, exchange, rules)) return reply
           const { attemptMs, idleMs } = exchange.timeouts
           const stallMs = boundOf(Math.min(attemptMs, idleMs), k, waits + 1, timedOut, exchange, rules)
@@ -200,11 +200,13 @@ function causeToRepeat(
 ): string | undefined {
   if ('reply' in outcome) {
     const { reply } = outcome
-    const isRepeated = settings.statuses.has(reply.status) || isInProgress(reply, exchange, isUnanswered)
-    return isRepeated ? String(reply.status) : undefined
+    return isRepeated(reply, exchange, isUnanswered, settings) ? String(reply.status) : undefined
   }
   return settings.conditions.has(outcome.error.fault.retry) ? outcome.error.code : undefined
 }
+
+const isRepeated = (reply: Reply, exchange: Exchange, isUnanswered: boolean, { statuses }: RetryRules) =>
+  statuses.has(reply.status) || isInProgress(reply, exchange, isUnanswered)
 
 /**
  * Whether a 409 says that the upstream still works on the earlier attempt, which the sidecar gave up: so it answers a repetition of

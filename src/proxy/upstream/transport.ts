@@ -107,9 +107,8 @@ class Pool {
       },
       onFree: (connection, keepAliveMs) => this.#giveBack(connection, keepAliveMs),
       onLost: (connection) => {
-        const free = this.#free.find((one) => one.connection === connection)
+        const free = this.#forget(connection)
         if (free !== undefined) this.#closedIdle(free)
-        this.#forget(connection)
       },
     }
   }
@@ -160,7 +159,8 @@ class Pool {
   #giveBack(connection: ClientConnection, keepAliveMs: number | undefined): void {
     if (this.#isRetired) {
       connection.close()
-      return this.#forget(connection)
+      this.#forget(connection)
+      return
     }
     const hintMs = keepAliveMs === undefined ? this.#idleMs : keepAliveMs - KEEP_ALIVE_MARGIN_MS
     const since = this.#deps.clock.now()
@@ -188,10 +188,11 @@ class Pool {
     this.#keptFor.closedAfter(now - since, now)
   }
 
-  #forget(connection: ClientConnection): void {
+  /** @returns undefined when it was not idle. */
+  #forget(connection: ClientConnection): Free | undefined {
     this.#all.delete(connection)
     const at = this.#free.findLastIndex((one) => one.connection === connection)
-    if (at >= 0) this.#free.splice(at, 1)
+    return at < 0 ? undefined : this.#free.splice(at, 1)[0]
   }
 
   retire(): void {

@@ -2,7 +2,7 @@
 
 import type { z } from 'zod'
 import type { ConfigFault } from '../../config/file/faults.ts'
-import type { Env } from '../../config/file/interpolate.ts'
+import { type Env, variablesIn } from '../../config/file/interpolate.ts'
 import { merged } from '../../config/file/merged.ts'
 import { loadConfig } from '../../config/load.ts'
 import { versionOf } from '../../config/version.ts'
@@ -77,10 +77,7 @@ function laidOver(text: string, changes: string): string {
   throw new Unacceptable(422, 'the changes cannot be read', [{ line: null, path: '', message: laid.message }])
 }
 
-function namedIn(text: string, env: Env): Env {
-  const names = [...text.matchAll(/\$\{([A-Za-z_]\w*)/g)].map(([, name = '']) => name)
-  return Object.fromEntries(names.map((name) => [name, env[name]]))
-}
+const namedIn = (text: string, env: Env): Env => Object.fromEntries(variablesIn(text).map((name) => [name, env[name]]))
 
 async function reportOn(asked: Asked, configs: readonly [Named, ...Named[]]): Promise<Report> {
   const { seed, unseen, late, patience } = asked
