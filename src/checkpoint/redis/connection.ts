@@ -48,7 +48,7 @@ export function connectionOf(
   const options = { ...FAIL_FAST, ...auth, ...tls }
   if (mode === 'cluster') {
     const { enableOfflineQueue: _, ...redisOptions } = options
-    return new Cluster([...nodes, ...known], {
+    const cluster = new Cluster([...nodes, ...known], {
       lazyConnect: true,
       enableOfflineQueue: false,
       redisOptions,
@@ -58,10 +58,12 @@ export function connectionOf(
       retryDelayOnFailover: 50,
       retryDelayOnClusterDown: 50,
     })
+    cluster.on('+node', hearingAllErrors)
+    return cluster
   }
   const common = { ...options, db, lazyConnect: true, retryStrategy: again }
-  if (mode === 'single') return new Redis({ ...common, ...nodes[0] })
-  return new Redis({
+  if (mode === 'single') return hearingAllErrors(new Redis({ ...common, ...nodes[0] }))
+  const redis = new Redis({
     ...common,
     name: master,
     sentinels: [...nodes],
@@ -72,4 +74,13 @@ export function connectionOf(
     ...(sentinelPassword === undefined ? {} : { sentinelPassword }),
     ...(target.tls ? { enableTLSForSentinelMode: true, sentinelTLS: tls.tls } : {}),
   })
+  return hearingAllErrors(redis)
+}
+
+/**
+ * The library listens for one error of a socket. Over TLS there may be two, the server's alert and the reset that follows: the
+ * second one would be an uncaught exception. It says nothing more than the first.
+ */
+function hearingAllErrors(redis: Redis): Redis {
+  return redis.on('connect', () => redis.stream.on('error', () => {}))
 }
