@@ -30,6 +30,8 @@ async function exampleOf(t: Scope, api: JobApi, script: Script) {
   await stored(clock)
   // An upstream with a rate lets nothing through at once until a window has passed.
   if (RATED.has(api.upstream)) await clock.advance(60_000)
+  // In the meantime the store was swept.
+  await stored(clock)
   const call = ({ method, path, headers = {}, body }: Call, upstream = api.upstream) =>
     ask(`${proxy.own(upstream)}${path}`, { method, headers, ...(body === undefined ? {} : { body }) })
   const create = async () => {

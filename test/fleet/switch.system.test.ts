@@ -7,7 +7,7 @@ import { ask } from '../support/client.ts'
 import { needs } from '../support/needs.ts'
 import { freePort } from '../support/ports.ts'
 import type { Sidecar } from '../support/proxy.ts'
-import { hasRedis, startCluster, startGuardedMaster, startRedis, startReplicaOf } from '../support/redis.ts'
+import { hasRedis, isMaster, startCluster, startGuardedMaster, startRedis, startReplicaOf } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 import { notingUpstream, startFleet } from './support.ts'
 import { mostWithin } from './virtual-fleet.ts'
@@ -60,7 +60,7 @@ test.runIf(hasRedis)(
     const fleet = await loadedFleet(t, `redis+sentinel://${hosts}/main/0`)
     const killedAt = systemClock.now()
     await master.stop()
-    await until(async () => String(await replica.command('ROLE')).includes('master'))
+    await until(() => isMaster(replica))
     const promotedAt = systemClock.now()
     await Promise.all(
       fleet.pods.map(({ proxy }) =>
@@ -109,7 +109,7 @@ test.runIf(hasRedis)(
     }
     await until(all)
     await owner.stop()
-    await until(async () => String(await replica.command('ROLE')).includes('master'))
+    await until(() => isMaster(replica))
     const promotedAt = systemClock.now()
     await until(all)
     await fleet.shared()

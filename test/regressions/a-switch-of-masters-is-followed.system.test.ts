@@ -6,7 +6,7 @@ import { systemClock } from '../../src/clock.ts'
 import { ALWAYS, NO_TLS } from '../checkpoint/store-contract.ts'
 import { needs } from '../support/needs.ts'
 import { freePort, listening } from '../support/ports.ts'
-import { hasRedis, startCluster, startGuardedMaster, startRedis, startSentinel } from '../support/redis.ts'
+import { hasRedis, isMaster, startCluster, startGuardedMaster, startRedis, startSentinel } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 
 const SETTINGS = { ttlMs: 600_000, maxItems: 10_000 }
@@ -119,7 +119,7 @@ describe.runIf(hasRedis)('Redis', { timeout: 60_000 }, () => {
     for (const job of jobs) await until(() => append(job))
     underLoad()
     await first.stop()
-    await until(async () => String(await replica.command('ROLE')).startsWith('master'))
+    await until(() => isMaster(replica))
     for (const job of jobs) await until(() => append(job))
   })
 })

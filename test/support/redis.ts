@@ -72,6 +72,10 @@ export async function startRedis(t: Scope, options: RedisOptions = {}): Promise<
   return { port, process: child, command, stop }
 }
 
+/** Whether the server is a master by now. A sentinel cuts the clients of one that it promotes, this one, too. */
+export const isMaster = async (server: RedisServer): Promise<boolean> =>
+  String(await server.command('ROLE').catch(() => '')).startsWith('master')
+
 type ClusterNode = RedisServer & { readonly bus: number }
 
 /** Silence in ms after which a node takes another one for down: Redis' own default. */
