@@ -318,19 +318,6 @@ function addCause({ causes }: Incident, cause: string, fact: RequestFact, isLost
   causes[cause] = known
   known.count += 1
   if (known.example !== null && (known.isExampleLost || !isLost)) return
-  const { method, path, totalMs, history, id, traceId = null } = fact.told()
   known.isExampleLost = isLost
-  known.example = {
-    at: isoTime(fact.at),
-    route: fact.route,
-    method,
-    path,
-    status: fact.status,
-    reason: fact.reason ?? null,
-    attempts: fact.attempts,
-    total_ms: totalMs,
-    history: history.map(({ atMs, ms, outcome, endpoint = null }) => ({ at_ms: atMs, ms, outcome, endpoint })),
-    request_id: id,
-    trace_id: traceId,
-  }
+  known.example = fact.told()
 }

@@ -1,6 +1,6 @@
 /** An incident as it is kept: plain data, so that it outlives a restart. */
 
-import type { IncidentExample, IncidentKind } from '../dashboard/shapes.ts'
+import type { IncidentKind, RequestView } from '../dashboard/shapes.ts'
 
 /** A sign that lasts until it is taken away: a breaker that is not closed, a store that is down. */
 export type Standing = {
@@ -11,7 +11,7 @@ export type Standing = {
 
 export type Sign = { readonly at: number; readonly sign: string; readonly text: string; times: number; until: number }
 
-type CauseCount = { count: number; example: IncidentExample | null; isExampleLost: boolean }
+type CauseCount = { count: number; example: RequestView | null; isExampleLost: boolean }
 
 export type RouteCount = { requests: number; failed: number; refused: number; saved: number }
 
