@@ -34,6 +34,8 @@ export type UpstreamView = {
   readonly limit: number
   readonly slowdown: number | null
   readonly held: number
+  /** Paths that the upstream asked to be left alone, by Retry-After, for each caller. */
+  readonly pauses: readonly { readonly paths: string; readonly ends_in_s: number; readonly waiting: number }[]
   /** Clients that leave held polls before `upTo`: a warning, in the words of `check`. */
   readonly impatient: readonly {
     readonly route: string
@@ -72,7 +74,7 @@ export type UpstreamSample = {
   readonly requests: number
   /** Refused ones included. */
   readonly failed: number
-  /** Refused by the sidecar without an attempt: an effect of an open breaker or of a limit, and never the cause. */
+  /** Refused by the sidecar without an attempt, because of an open breaker, a limit or the request itself: never a cause. */
   readonly refused: number
   /** Succeeded after an attempt that had failed. */
   readonly saved: number
