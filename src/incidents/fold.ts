@@ -9,17 +9,7 @@ import { isBreakerRefusal } from '../errors.ts'
 import type { IncidentPhase } from '../events.ts'
 import { count } from './count.ts'
 import { type BreakerFact, type Fact, LAG_MS, REPEAT_MS, type RequestFact } from './fact.ts'
-import {
-  addJob,
-  begun,
-  type Incident,
-  isOver,
-  routeOf,
-  type SignWords,
-  type Standing,
-  sumOpen,
-  tellSign,
-} from './incident.ts'
+import { begun, type Incident, isOver, type SignWords, type Standing, sumOpen, tellSign } from './incident.ts'
 import { isFailedAttempt, outcomeOf } from './outcome.ts'
 import { breakerText, lengthText, placeText } from './words.ts'
 import { Watched } from './watched.ts'
