@@ -537,7 +537,18 @@ export type UpstreamSnapshot = {
   readonly retryBudget: number
   /** undefined without a rate. */
   readonly rate: RateSnapshot | undefined
+  /** Paths that the upstream asked to be left alone, by Retry-After. */
+  readonly pauses: readonly PauseSnapshot[]
   readonly breakers: readonly BreakerSnapshot[]
+}
+
+/** Of one caller; another caller of the same paths may have one of its own. */
+export type PauseSnapshot = {
+  /** `match` of a route; for others method and path up to the first id. */
+  readonly paths: string
+  /** Time in ms until it ends; 0 while those that waited for its end go one after the other. */
+  readonly endsInMs: number
+  readonly waiting: number
 }
 
 export type RateSnapshot = {

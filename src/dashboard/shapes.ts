@@ -34,6 +34,8 @@ export type UpstreamView = {
   readonly limit: number
   readonly slowdown: number | null
   readonly held: number
+  /** Paths that the upstream asked to be left alone, by Retry-After, for each caller. */
+  readonly pauses: readonly { readonly paths: string; readonly ends_in_s: number; readonly waiting: number }[]
   /** Clients that leave held polls before `upTo`: a warning, in the words of `check`. */
   readonly impatient: readonly {
     readonly route: string
@@ -72,7 +74,7 @@ export type UpstreamSample = {
   readonly requests: number
   /** Refused ones included. */
   readonly failed: number
-  /** Refused by the sidecar without an attempt: an effect of an open breaker or of a limit, and never the cause. */
+  /** Refused by the sidecar without an attempt, because of an open breaker, a limit or the request itself: never a cause. */
   readonly refused: number
   /** Succeeded after an attempt that had failed. */
   readonly saved: number
@@ -201,21 +203,6 @@ export type IncidentKind = 'upstream' | 'budget' | 'deadlines' | 'store' | 'disk
  */
 export type IncidentState = 'ongoing' | 'quiet' | 'ended'
 
-/** A request of an incident, attempt by attempt. */
-export type IncidentExample = {
-  readonly at: string
-  readonly route: string
-  readonly method: string
-  readonly path: string
-  readonly status: number
-  readonly reason: string | null
-  readonly attempts: number
-  readonly total_ms: number
-  readonly history: readonly AttemptView[]
-  readonly request_id: string
-  readonly trace_id: string | null
-}
-
 export type IncidentCause = {
   /** A status or a reason: `503`, `reset`; for trouble of the sidecar's own the kind of the sign. */
   readonly cause: string
@@ -223,8 +210,8 @@ export type IncidentCause = {
   readonly count: number
   /** The same in words. */
   readonly text: string
-  /** One that failed in the end, where there is one. */
-  readonly example: IncidentExample | null
+  /** A request, attempt by attempt, which is kept as long as the incident: one that failed in the end, where there is one. */
+  readonly example: RequestView | null
 }
 
 type IncidentSign = {

@@ -1,5 +1,6 @@
 /** What happened, in the terms that events of the data plane and lines of the log have in common. */
 
+import type { RequestView } from '../dashboard/shapes.ts'
 import type { FaultCode } from '../errors.ts'
 import type { BreakerMode, BreakerState, TripCause } from '../events.ts'
 
@@ -10,15 +11,6 @@ type At = { readonly at: number }
 type OfBreaker = {
   readonly upstream: string
   readonly route: string | undefined
-  readonly endpoint: string | undefined
-}
-
-export type ToldAttempt = {
-  /** Since the request's arrival. */
-  readonly atMs: number
-  readonly ms: number
-  /** Status or reason. */
-  readonly outcome: string
   readonly endpoint: string | undefined
 }
 
@@ -34,14 +26,7 @@ export type RequestFact = At & {
   readonly outcomes: readonly { readonly outcome: string | number }[]
   /** Id of its registered job. */
   readonly job: string | undefined
-  readonly told: () => {
-    readonly method: string
-    readonly path: string
-    readonly totalMs: number
-    readonly history: readonly ToldAttempt[]
-    readonly id: string
-    readonly traceId: string | undefined
-  }
+  readonly told: () => RequestView
 }
 
 export type BreakerFact = At &

@@ -7,9 +7,10 @@ import { isoTime } from '../clock.ts'
 import type { IncidentKind } from '../dashboard/shapes.ts'
 import { isBreakerRefusal } from '../errors.ts'
 import type { IncidentPhase } from '../events.ts'
+import { count } from './count.ts'
 import { type BreakerFact, type Fact, LAG_MS, REPEAT_MS, type RequestFact } from './fact.ts'
-import { addJob, begun, type Incident, isOver, routeOf, type Standing, sumOpen, tellSign } from './incident.ts'
-import { isFailedAttempt, isSaved, type Outcome, outcomeOf } from './outcome.ts'
+import { begun, type Incident, isOver, type SignWords, type Standing, sumOpen, tellSign } from './incident.ts'
+import { isFailedAttempt, outcomeOf } from './outcome.ts'
 import { breakerText, lengthText, placeText } from './words.ts'
 import { Watched } from './watched.ts'
 
@@ -86,44 +87,58 @@ export class Incidents {
       case 'budget': {
         if (this.#isRepeat(`budget ${fact.upstream} ${fact.route}`, fact.at)) return
         const subject = { kind: 'budget', upstream: fact.upstream } as const
-        return void this.#sign(subject, fact.at, 'budget_spent', `the retry budget was spent${placeText(fact.route)}`)
+        return void this.#sign(subject, fact.at, {
+          sign: 'budget_spent',
+          text: `the retry budget was spent${placeText(fact.route)}`,
+        })
       }
       case 'store':
         return this.#own('store', !fact.isUp, fact.at, {
-          on: ['store_down', `the checkpoint store was down${because(fact.why)}`],
-          off: ['store_up', 'the checkpoint store was back'],
+          on: {
+            sign: 'store_down',
+            text: `the checkpoint store was down${because(fact.why)}`,
+            now: `the checkpoint store is down${because(fact.why)}`,
+          },
+          off: { sign: 'store_up', text: 'the checkpoint store was back' },
         })
       case 'set_aside':
-        return void this.#sign(
-          OWN('store'),
-          fact.at,
-          'store_set_aside',
-          `the store's file was set aside${because(fact.why)}`,
-        )
+        return void this.#sign(OWN('store'), fact.at, {
+          sign: 'store_set_aside',
+          text: `the store's file was set aside${because(fact.why)}`,
+        })
       case 'disk':
         return this.#own('disk', !fact.isEnough, fact.at, {
-          on: ['disk_full', `there was too little room on the disk${because(fact.details)}`],
-          off: ['disk_free', `there was room on the disk again${because(fact.details)}`],
+          on: {
+            sign: 'disk_full',
+            text: `there was too little room on the disk${because(fact.details)}`,
+            now: `there is too little room on the disk${because(fact.details)}`,
+          },
+          off: { sign: 'disk_free', text: `there was room on the disk again${because(fact.details)}` },
         })
       case 'unkept':
         if (this.#isRepeat(`unkept ${fact.upstream} ${fact.route} ${fact.why}`, fact.at)) return
-        return void this.#sign(
-          OWN('disk'),
-          fact.at,
-          'body_unkept',
-          `a request body could not be kept${because(fact.why)}`,
-        )
+        return void this.#sign(OWN('disk'), fact.at, {
+          sign: 'body_unkept',
+          text: `a request body could not be kept${because(fact.why)}`,
+        })
       case 'reload':
         if (fact.outcome === 'applied') this.#version = fact.version
         return this.#own('reload', fact.outcome === 'refused', fact.at, {
-          on: ['reload_refused', `the configuration was refused${because(fact.why)}`],
-          off: ['reloaded', 'a configuration was put in force'],
+          on: {
+            sign: 'reload_refused',
+            text: `the configuration was refused${because(fact.why)}`,
+            now: `the configuration is refused${because(fact.why)}`,
+          },
+          off: { sign: 'reloaded', text: 'a configuration was put in force' },
         })
       case 'start':
         return this.#start(fact.at, fact.version)
       case 'stalled':
         if (fact.ms < LAG_MS) return
-        return void this.#sign(OWN('lag'), fact.at, 'stalled', `the process was paused for ${lengthText(fact.ms)}`)
+        return void this.#sign(OWN('lag'), fact.at, {
+          sign: 'stalled',
+          text: `the process was paused for ${lengthText(fact.ms)}`,
+        })
       default:
         fact satisfies never
     }
@@ -142,9 +157,16 @@ export class Incidents {
     const known = this.#open.get(upstreamKey(upstream))
     if (known !== undefined) count(known, fact, outcome)
     else if (isBad || (attempts > 1 && fact.outcomes.some((one) => isFailedAttempt(one.outcome)))) watched.keep(fact)
-    if (isFailing) this.#sign({ kind: 'upstream', upstream }, at, 'failing', 'more than a tenth of its requests failed')
+    if (isFailing)
+      this.#sign({ kind: 'upstream', upstream }, at, {
+        sign: 'failing',
+        text: 'more than a tenth of its requests failed',
+      })
     if (reason === 'job_deadline')
-      this.#sign({ kind: 'deadlines', upstream }, at, 'job_deadline', 'calls of a job came after its deadline')
+      this.#sign({ kind: 'deadlines', upstream }, at, {
+        sign: 'job_deadline',
+        text: 'calls of a job came after its deadline',
+      })
   }
 
   #watchedOf(upstream: string): Watched {
@@ -163,7 +185,7 @@ export class Incidents {
     if (to === 'open') {
       const sign = cause === 'forced' ? 'breaker_forced' : cause === 'probe' ? 'probe_failed' : openedSign(fact)
       const standing = { isBreaker: true, probesAt: openMs === undefined ? null : at + openMs }
-      return void this.#sign(subject, at, sign, breakerText(fact), [key, standing])
+      return void this.#sign(subject, at, { sign, text: breakerText(fact) }, [key, standing])
     }
     const incident = this.#open.get(upstreamKey(upstream))
     if (incident?.standing[key] === undefined) return
@@ -172,28 +194,31 @@ export class Incidents {
     else {
       delete incident.standing[key]
       incident.lastSignAt = at
-      tellSign(incident, at, 'breaker_closed', breakerText(fact))
+      tellSign(incident, at, { sign: 'breaker_closed', text: breakerText(fact) })
     }
   }
 
   #mode(fact: Extract<Fact, { kind: 'mode' }>): void {
     const incident = this.#open.get(upstreamKey(fact.upstream))
     if (incident !== undefined)
-      tellSign(incident, fact.at, 'breaker_mode', `an operator set ${fact.mode}${placeText(fact.route)}`)
+      tellSign(incident, fact.at, {
+        sign: 'breaker_mode',
+        text: `an operator set ${fact.mode}${placeText(fact.route)}`,
+      })
   }
 
   #own(
     kind: IncidentKind,
     isOn: boolean,
     at: number,
-    { on, off }: { readonly on: readonly [string, string]; readonly off: readonly [string, string] },
+    { on, off }: { readonly on: SignWords; readonly off: SignWords },
   ): void {
-    if (isOn) return void this.#sign(OWN(kind), at, ...on, [kind, { isBreaker: false, probesAt: null }])
+    if (isOn) return void this.#sign(OWN(kind), at, on, [kind, { isBreaker: false, probesAt: null }])
     const incident = this.#open.get(kind)
     if (incident?.standing[kind] === undefined) return
     delete incident.standing[kind]
     incident.lastSignAt = at
-    tellSign(incident, at, ...off)
+    tellSign(incident, at, off)
   }
 
   /** Signs that stood are not known to stand any longer: those that do are told anew. */
@@ -206,13 +231,7 @@ export class Incidents {
     this.#closeOver(at)
   }
 
-  #sign(
-    subject: Subject,
-    at: number,
-    sign: string,
-    text: string,
-    standing?: readonly [key: string, of: Standing],
-  ): Incident {
+  #sign(subject: Subject, at: number, words: SignWords, standing?: readonly [key: string, of: Standing]): Incident {
     const key = keyOf(subject)
     const known = this.#open.get(key)
     const incident = known ?? begun(subject.kind, subject.upstream, at, this.#version, isoTime(at))
@@ -228,7 +247,7 @@ export class Incidents {
       sumOpen(incident, at)
       incident.standing[standing[0]] = standing[1]
     }
-    tellSign(incident, at, sign, text)
+    tellSign(incident, at, words)
     return incident
   }
 
@@ -261,7 +280,7 @@ export class Incidents {
 function standsNoLonger(incident: Incident, at: number): void {
   sumOpen(incident, at)
   for (const key of Object.keys(incident.standing)) delete incident.standing[key]
-  tellSign(incident, at, 'restarted', 'the sidecar was started anew')
+  tellSign(incident, at, { sign: 'restarted', text: 'the sidecar was started anew' })
 }
 
 const openedSign = ({ route, endpoint }: BreakerFact) =>
@@ -273,64 +292,3 @@ const upstreamKey = (name: string) => `upstream ${name}`
 const keyOf = ({ upstream, kind }: Subject) => (upstream === null ? kind : upstreamKey(upstream))
 const breakerKey = ({ route = '', endpoint = '' }: Pick<BreakerFact, 'route' | 'endpoint'>) => `${route}\n${endpoint}`
 const because = (why: string) => (why === '' ? '' : `: ${why}`)
-
-/** Adds a request to an incident's cost and causes. */
-function count(incident: Incident, fact: RequestFact, outcome: Outcome): void {
-  const { cost } = incident
-  const { attempts, job } = fact
-  const route = routeOf(incident, fact.route)
-  cost.requests += 1
-  route.requests += 1
-  cost.retried += Math.max(0, attempts - 1)
-  if (attempts > 0) incident.lastCallAt = fact.at
-  const isLost = outcome === 'failed' || outcome === 'refused'
-  if (outcome === 'failed') {
-    cost.failed += 1
-    route.failed += 1
-  }
-  if (outcome === 'refused') {
-    cost.refused += 1
-    route.refused += 1
-    const reason = fact.reason ?? ''
-    incident.refusals[reason] = (incident.refusals[reason] ?? 0) + 1
-  }
-  if (isSaved(outcome, attempts, fact.outcomes)) {
-    cost.saved += 1
-    route.saved += 1
-  }
-  if (isLost && job !== undefined) addJob(incident, job)
-  for (const cause of causesOf(fact, outcome)) addCause(incident, cause, fact, isLost)
-}
-
-/** Failed attempts; without one, what the request ended with. What a breaker refused was caused by others. */
-function causesOf({ status, reason, attempts, outcomes }: RequestFact, outcome: Outcome): readonly string[] {
-  const told = outcomes.length > 0 ? outcomes : attempts > 0 && reason === undefined ? [{ outcome: status }] : []
-  const failed = told.map((one) => String(one.outcome)).filter(isFailedAttempt)
-  if (failed.length > 0) return failed
-  if (outcome !== 'failed' && outcome !== 'refused') return []
-  if (reason !== undefined && isBreakerRefusal(reason)) return []
-  return [String(reason ?? status)]
-}
-
-/** The example is of a request that was lost, if there is one. */
-function addCause({ causes }: Incident, cause: string, fact: RequestFact, isLost: boolean): void {
-  const known = causes[cause] ?? { count: 0, example: null, isExampleLost: false }
-  causes[cause] = known
-  known.count += 1
-  if (known.example !== null && (known.isExampleLost || !isLost)) return
-  const { method, path, totalMs, history, id, traceId = null } = fact.told()
-  known.isExampleLost = isLost
-  known.example = {
-    at: isoTime(fact.at),
-    route: fact.route,
-    method,
-    path,
-    status: fact.status,
-    reason: fact.reason ?? null,
-    attempts: fact.attempts,
-    total_ms: totalMs,
-    history: history.map(({ atMs, ms, outcome, endpoint = null }) => ({ at_ms: atMs, ms, outcome, endpoint })),
-    request_id: id,
-    trace_id: traceId,
-  }
-}

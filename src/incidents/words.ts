@@ -67,10 +67,7 @@ export function summaryOf(
   ms: number,
 ): string {
   const { cost, upstream, signs } = incident
-  if (upstream === null)
-    return state === 'ended'
-      ? `${capital(ownText(incident))} (${lasted(ms)}).`
-      : `${capital(isNow(ownText(incident)))}.`
+  if (upstream === null) return `${capital(ownText(incident, state, ms))}.`
   const what = trouble(incident)
   const when = state === 'ended' ? ` ${lasted(ms)}` : ''
   const why = causes.slice(0, NAMED).map(([cause, count]) => `${count} × ${cause}`)
@@ -81,9 +78,19 @@ export function summaryOf(
   return `${first}${costText(cost, state)}${end}`
 }
 
-const ownText = ({ signs, kind }: Incident) => signs[0]?.text ?? kind
-/** Of trouble that lasts: signs are told as of then. */
-const isNow = (text: string) => text.replace(/^(the checkpoint store|there) was /, '$1 is ')
+/** Trouble of the sidecar's own, by its first sign. */
+function ownText({ signs, kind }: Incident, state: IncidentState, ms: number): string {
+  const [first] = signs
+  if (first === undefined) return kind
+  if (kind === 'lag') {
+    const more = signs.reduce((sum, { sign, times }) => sum + (sign === first.sign ? times : 0), 0) - 1
+    return more === 0
+      ? first.text
+      : `${first.text}, and ${more} more ${more === 1 ? 'time' : 'times'} within ${lengthText(ms)}`
+  }
+  return state === 'ended' ? `${first.text} (${lasted(ms)})` : (first.now ?? first.text)
+}
+
 const lasted = (ms: number) => (ms < 1_000 ? 'for a moment' : `for ${lengthText(ms)}`)
 const capital = (text: string) => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`
 

@@ -66,6 +66,7 @@ export const upstreamSnapshot = (fields: Partial<UpstreamSnapshot> = {}): Upstre
   queued: 0,
   limit: 64,
   slowdown: undefined,
+  pauses: [],
   impatient: [],
   held: 0,
   connections: 0,

@@ -221,7 +221,7 @@ test("incidents: the sidecar's own trouble", async () => {
   expect(views.map(({ kind, state, duration_s, summary }) => [kind, state, duration_s, summary])).toEqual([
     ['disk', 'ongoing', 70, 'There is too little room on the disk: 0.1GB free.'],
     ['reload', 'ended', 20, 'The configuration was refused: 3:1: x: unknown key (for 20 s).'],
-    ['lag', 'ended', 0, 'The process was paused for 3.2 s (for a moment).'],
+    ['lag', 'ended', 0, 'The process was paused for 3.2 s.'],
     ['store', 'ended', 60, 'The checkpoint store was down: redis://***@db:6379 is away (for 1 min).'],
   ])
 })

@@ -42,6 +42,7 @@ const UPSTREAM: UpstreamView = {
   limit: 64,
   slowdown: null,
   held: 0,
+  pauses: [],
   impatient: [],
   connections: 0,
   retry_budget: 30,

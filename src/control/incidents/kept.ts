@@ -5,7 +5,7 @@ import type { CheckpointStore, HistoryRow } from '../../checkpoint/store.ts'
 import { HISTORY_KEPT } from '../../checkpoint/store.ts'
 import type { Clock } from '../../clock.ts'
 import { isMap } from '../../config/kinds/setting.ts'
-import type { IncidentView } from '../../dashboard/shapes.ts'
+import type { IncidentView, RequestView } from '../../dashboard/shapes.ts'
 import type { Emit, Event, IncidentPhase, RequestEvent, RouteRef } from '../../events.ts'
 import { Incidents, type Turn } from '../../incidents/fold.ts'
 import type { Incident } from '../../incidents/incident.ts'
@@ -55,6 +55,13 @@ export class KeptIncidents {
     const now = this.#clock.wallNow()
     this.#tell(this.#incidents.pass(now))
     return this.#incidents.all.map((incident) => viewOf(incident, now))
+  }
+
+  /** The request of that id, where an incident has it as an example: it is kept as long as the incident. */
+  example(id: string): RequestView | undefined {
+    for (const { causes } of this.#incidents.all)
+      for (const { example } of Object.values(causes)) if (example?.request_id === id) return example
+    return undefined
   }
 
   /** Adds what is kept there, and keeps incidents there from now on. Resolves when that is done, or the store is down. */

@@ -37,11 +37,20 @@ export const pathsPolicy = {
     if (group !== undefined) hearPause(group.pauses, caller, ms, deps)
     else if (ms > 0) hearPause(addGroup(state.groups, news.group).pauses, caller, ms, deps)
   },
-  snapshot: ({ state, routes }: Standing<unknown, UpstreamState, unknown, RouteState>) => ({
-    queued: [...state.groups.values(), ...routes.map(({ group }) => group)]
-      .flatMap(({ pauses }) => [...pauses.values()])
-      .reduce((sum, { waiting }) => sum + waiting.length, 0),
-  }),
+  snapshot: ({ state, routes, deps }: Standing<unknown, UpstreamState, unknown, RouteState>) => {
+    const now = deps.clock.now()
+    const pauses = [...state.groups.values(), ...routes.map(({ group }) => group)]
+      .flatMap(({ key, pauses }) => [...pauses.values()].map((pause) => ({ key, pause })))
+      .map(({ key, pause }) => ({
+        paths: key,
+        endsInMs: Math.max(0, pause.untilAt - now),
+        waiting: pause.waiting.length,
+      }))
+    return {
+      queued: pauses.reduce((sum, { waiting }) => sum + waiting, 0),
+      pauses: pauses.filter(({ endsInMs, waiting }) => endsInMs > 0 || waiting > 0),
+    }
+  },
   explain: ({ route, upstream, part }: ExplainScope<RetrySettings, ConcurrencySettings>) =>
     route.retry.respectRetryAfter
       ? [

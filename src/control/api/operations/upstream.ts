@@ -46,6 +46,9 @@ const UPSTREAM = z.object({
   limit: z.int(),
   slowdown: z.number().nullable(),
   held: z.int(),
+  pauses: z
+    .array(z.object({ paths: z.string(), ends_in_s: z.number(), waiting: z.int() }))
+    .describe('paths that the upstream asked to be left alone, by Retry-After, for each caller'),
   impatient: z.array(
     z.object({
       route: z.string(),
@@ -205,6 +208,11 @@ function shownUpstream(snapshot: UpstreamSnapshot, recent: Recent, failures: Fai
     limit: snapshot.limit,
     slowdown: snapshot.slowdown ?? null,
     held: snapshot.held,
+    pauses: snapshot.pauses.map(({ paths, endsInMs, waiting }) => ({
+      paths,
+      ends_in_s: Math.ceil(endsInMs) / 1000,
+      waiting,
+    })),
     impatient: snapshot.impatient.map(({ patienceMs, heldMs, ...one }) => ({
       ...one,
       patience_ms: patienceMs,
