@@ -28,6 +28,8 @@ export type Incident = {
   /** Last request that was tried; 0 before the first. */
   lastCallAt: number
   endedAt: number | null
+  /** Of one that goes on: when it was kept, so that a later process knows how long it stood. */
+  readonly seenAt?: number
   /** By breaker, or by the name of the sign. */
   readonly standing: Record<string, Standing>
   readonly signs: Sign[]

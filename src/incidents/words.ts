@@ -2,7 +2,7 @@
 
 import type { IncidentState } from '../dashboard/shapes.ts'
 import { faultOf, isFaultCode } from '../errors.ts'
-import type { BreakerFact } from './fact.ts'
+import type { BreakerFact, Fact } from './fact.ts'
 import type { Incident } from './incident.ts'
 
 /** Causes that a sentence names. */
@@ -53,6 +53,9 @@ export function breakerText({ to, cause, route, endpoint }: BreakerFact): string
   if (to === 'closed') return `the breaker${place} closed${by === '' ? ': calls succeed again' : by}`
   return `the breaker${place} opened${cause === undefined ? '' : ` ${TRIPS[cause]}`}`
 }
+
+export const modeText = ({ mode, hasEnded, route, endpoint }: Extract<Fact, { kind: 'mode' }>) =>
+  `${hasEnded ? `the time that an operator had set is over: ${mode}` : `an operator set ${mode}`}${placeText(route, endpoint)}`
 
 /** A status or a reason in words. */
 export function causeText(cause: string): string {
