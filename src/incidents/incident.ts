@@ -46,7 +46,7 @@ export type Incident = {
 }
 
 /** Time without a sign after which an incident is over. */
-const QUIET_MS = 30_000
+export const QUIET_MS = 30_000
 
 const MAX_SIGNS = 20
 const MAX_JOBS = 1_000

@@ -3,7 +3,7 @@
 import type { IncidentState } from '../dashboard/shapes.ts'
 import { faultOf, isFaultCode } from '../errors.ts'
 import type { BreakerFact, Fact } from './fact.ts'
-import type { Incident } from './incident.ts'
+import { type Incident, QUIET_MS } from './incident.ts'
 
 /** Causes that a sentence names. */
 const NAMED = 3
@@ -70,19 +70,36 @@ export function summaryOf(
   ms: number,
 ): string {
   const { cost, upstream, signs } = incident
-  if (upstream === null) return `${capital(ownText(incident, state, ms))}.`
+  if (upstream === null) {
+    const isOver = state === 'ongoing' && hasCeased(incident)
+    return `${capital(ownText(incident, state, ms))}.${isOver ? ` ${CEASED}` : ''}`
+  }
   const what = trouble(incident)
   const when = state === 'ended' ? ` ${lasted(ms)}` : ''
   const why = causes.slice(0, NAMED).map(([cause, count]) => `${count} × ${cause}`)
   const more = causes.length > NAMED ? ', …' : ''
   const because = why.length > 0 ? `: ${why.join(', ')}${more}` : ` (${signs[0]?.text})`
-  const first = `${upstream} ${state === 'ongoing' ? what.is : what.was}${when}${because}.`
-  const end = state === 'quiet' ? ' Its breaker admits calls again and nobody calls: the next call decides.' : ''
-  return `${first}${costText(cost, state)}${end}`
+  const isNow = state === 'ongoing' && !hasCeased(incident)
+  const first = `${upstream} ${isNow ? what.is : what.was}${when}${because}.`
+  return `${first}${costText(cost, state)}${endText(state, isNow)}`
 }
 
+function endText(state: IncidentState, isNow: boolean): string {
+  if (state === 'quiet') return ' Its breaker admits calls again and nobody calls: the next call decides.'
+  return state === 'ongoing' && !isNow ? ` ${CEASED}` : ''
+}
+
+const CEASED = `It is over unless another sign comes within ${lengthText(QUIET_MS)}.`
+/** Last signs of trouble that has ceased. */
+const LAST_SIGNS: ReadonlySet<string> = new Set(['breaker_closed', 'store_up', 'disk_free', 'reloaded', 'restarted'])
+
+/** Whether nothing of it lasts, though it may still come again. */
+const hasCeased = ({ standing, signs }: Incident) =>
+  Object.keys(standing).length === 0 && LAST_SIGNS.has(signs.at(-1)?.sign ?? '')
+
 /** Trouble of the sidecar's own, by its first sign. */
-function ownText({ signs, kind }: Incident, state: IncidentState, ms: number): string {
+function ownText(incident: Incident, state: IncidentState, ms: number): string {
+  const { signs, kind } = incident
   const [first] = signs
   if (first === undefined) return kind
   if (kind === 'lag') {
@@ -91,7 +108,8 @@ function ownText({ signs, kind }: Incident, state: IncidentState, ms: number): s
       ? first.text
       : `${first.text}, and ${more} more ${more === 1 ? 'time' : 'times'} within ${lengthText(ms)}`
   }
-  return state === 'ended' ? `${first.text} (${lasted(ms)})` : (first.now ?? first.text)
+  if (state === 'ended') return `${first.text} (${lasted(ms)})`
+  return hasCeased(incident) ? first.text : (first.now ?? first.text)
 }
 
 const lasted = (ms: number) => (ms < 1_000 ? 'for a moment' : `for ${lengthText(ms)}`)

@@ -335,3 +335,23 @@ test('incidents: a forced breaker whose time is over is told so, not as set by a
     'the breaker closed by an operator',
   ])
 })
+
+test('incidents: what has ceased is not told as of now, though another sign may follow', async () => {
+  const closed = breakerEvent({ ...WEB, from: 'half-open', to: 'closed' })
+  const back: Event = { kind: 'store', isUp: true, error: undefined }
+  const events = [
+    [0, { kind: 'store', isUp: false, error: undefined }],
+    [1, breakerEvent(WEB)],
+    [10, back],
+    [11, closed],
+  ] as const
+  const summaries = async (untilS: number) => (await told(events, untilS)).views.map(({ summary }) => summary)
+  expect(await summaries(12)).toEqual([
+    'web was down (the breaker opened after failures in a row). It is over unless another sign comes within 30 s.',
+    'The checkpoint store was down. It is over unless another sign comes within 30 s.',
+  ])
+  expect(await summaries(60)).toEqual([
+    'web was down for 10 s (the breaker opened after failures in a row). No request was lost.',
+    'The checkpoint store was down (for 10 s).',
+  ])
+})
