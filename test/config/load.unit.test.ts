@@ -399,6 +399,24 @@ test.each([
     'timeout expected keys below it: say which one 30s is for, connect, attempt, total, idle, useful or tunnel',
   ],
   ['concurrency: 10', 'concurrency expected keys below it: say which one 10 is for, max, queue or fleet'],
+  [
+    'breaker: { failureRate: 50 }',
+    'breaker.failureRate expected false, or keys below it: threshold, window, minimumRequests',
+  ],
+  ['retry: { initial: 50ms }', 'retry.initial unknown key here: it belongs to backoff, as in backoff: { initial: … }'],
+  [
+    'breaker: { threshold: 5 }',
+    'breaker.threshold unknown key here: it belongs to failureRate or slowCalls, as in failureRate: { threshold: … }',
+  ],
+  [
+    'timeout: { request: 60s }',
+    'timeout.request unknown key: the keys here are connect, attempt, total, idle, useful, tunnel',
+  ],
+  ['routes: { match: GET /x }', 'routes expected a list, whose entries begin with "- "'],
+  [
+    'rate: { requests: 100 }',
+    'rate.per per is missing: expected a duration with its unit, such as 250ms, 30s, 5m or 1h',
+  ],
   ['rewrite: true', 'rewrite expected false, or keys below it: headers, json ({})'],
   [
     'timeout: { attempt: 12000 }',
@@ -471,7 +489,7 @@ upstreams:
     '9:10 defaults.retry.on.0 expected connect-failure, reset, timeout, a status from 400 to 599, or 4xx or 5xx',
     '9:26 defaults.retry.on.1 expected connect-failure, reset, timeout, a status from 400 to 599, or 4xx or 5xx',
     '11:31 defaults.breaker.failureRate.threshold must be more than 0 and less than 1',
-    '13:3 upstreams.Web a name has small letters, digits and inner hyphens, 63 at most',
+    '13:3 upstreams.Web a name has small letters, digits and inner hyphens, 63 at most (web)',
     '15:10 upstreams.api.url expected http://host:port or https://host:port, without credentials, query or fragment',
     '16:5 upstreams.api.retries unknown key (retry)',
     '18:16 upstreams.api.routes.0.match expected METHOD /path, with {name} or * for a segment, such as GET /jobs/{id}, POST /v1/{name}:cancel or GET /query-job?job_id={id} (GET /x)',
@@ -481,6 +499,29 @@ upstreams:
     '23:9 upstreams.api.routes.3.match match is missing',
     '23:9 upstreams.api.routes.3.mach unknown key (match)',
   ])
+})
+
+test.each([
+  [
+    'listen: ":8080"',
+    'listen: expected false, or an address such as 127.0.0.1:8080 or [::1]:8080, did you mean "0.0.0.0:8080"?',
+  ],
+  ['log: debug', 'log: expected keys below it: as in { level: … }'],
+])('%s at the top: the fault says what to write', (setting, expected) => {
+  const loaded = loadConfig(`${setting}\n${MINIMAL}\n`, 'proxy.yaml', {})
+  expect(loaded.ok ? '' : formatFaults(loaded.faults)).toContain(expected)
+})
+
+test.each([
+  'notify: https://hooks.example/T1/s3cr3t',
+  'notify: { url: hooks.example/T1/s3cr3t }',
+  'notify: { url: https://hooks.example/T1/s3cr3t, on: [open] }',
+  'notify:\n  url: ftp://hooks.example/T1/s3cr3t',
+])('%j: a fault does not show the URL of a webhook', (setting) => {
+  const loaded = loadConfig(`${setting}\n${MINIMAL}\n`, 'proxy.yaml', {})
+  const text = loaded.ok ? '' : formatFaults(loaded.faults)
+  expect(text).toContain('notify')
+  expect(text).not.toContain('s3cr3t')
 })
 
 test('a fault is shown with its line and a caret', () => {

@@ -5,7 +5,7 @@ import { type Excerpt, excerptAt, shown } from './excerpt.ts'
 import { blocksAt, canBeFalse, keysAt } from './known-keys.ts'
 import { FILE } from '../schema.ts'
 import type { Path, Place, Source } from './source.ts'
-import { blockSuggestion, corrected, orList, suggestion } from './suggest.ts'
+import { blockSuggestion, corrected, correctedName, orList, suggestion } from './suggest.ts'
 
 export type ConfigFault = Excerpt & {
   readonly message: string
@@ -54,22 +54,31 @@ function faultsOf(
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(path, key, schema, source, file))
   if (issue.code === 'invalid_key') {
     const [inner] = issue.issues
-    return [faultAt(source.keyAt(path), path, inner?.message ?? issue.message, undefined, source, file)]
+    const hint = path.at(-2) === 'upstreams' ? correctedName(String(path.at(-1))) : undefined
+    return [faultAt(source.keyAt(path), path, inner?.message ?? issue.message, hint, source, file)]
   }
   if ((issue.code === 'invalid_type' || issue.code === 'invalid_union') && !source.has(path)) {
     const key = String(path.at(-1) ?? '')
     return [faultAt(source.keyAt(path), path, `${key} is missing`, undefined, source, file)]
   }
+  if (issue.message.startsWith('expected ') && path.length > 0 && !source.has(path))
+    return [
+      faultAt(source.keyAt(path), path, `${String(path.at(-1))} is missing: ${issue.message}`, undefined, source, file),
+    ]
   if (issue.code === 'invalid_union') return unionFaults(issue, path, schema, source, file)
   const place = source.valueAt(path)
   if (issue.code === 'invalid_type' && issue.expected === 'record') return [namesFault(place, path, source, file)]
+  if (issue.code === 'invalid_type' && issue.expected === 'array')
+    return [faultAt(place, path, 'expected a list, whose entries begin with "- "', undefined, source, file)]
   if (issue.code === 'invalid_type' && issue.expected === 'object')
     return [blockFault(place, path, schema, source, file)]
-  const word = place.text.replaceAll(/^['"]|['"]$/g, '')
+  const word = unquoted(place.text)
   const isWord = issue.code === 'invalid_value' && /[a-z]/i.test(word)
   const hint = isWord ? suggestion(word, issue.values.map(String)) : corrected(word, issue.message)
   return [faultAt(place, path, issue.message, hint, source, file)]
 }
+
+const unquoted = (text: string) => text.replaceAll(/^['"]|['"]$/g, '')
 
 /** Of the alternatives of a union, the one that came nearest: its keys are known, and its faults lie deepest. */
 function unionFaults(
@@ -96,7 +105,7 @@ function unionFaults(
   const ours = alternatives.flatMap((issues) => issues.map(({ message }) => message)).filter((text) => !isStock(text))
   if (isBlock && ours.every((text) => text === 'expected false')) return [blockFault(place, path, schema, source, file)]
   const message = isStock(issue.message) && ours.length > 0 ? oneOfThese(ours) : issue.message
-  return [faultAt(place, path, message, corrected(place.text, message), source, file)]
+  return [faultAt(place, path, message, corrected(unquoted(place.text), message), source, file)]
 }
 
 /** One sentence of several that begin alike. */
@@ -111,11 +120,19 @@ function blockFault(place: Place, path: Path, schema: z.ZodType, source: Source,
   const sound = keys.filter(([, type]) => isAmount && type instanceof z.ZodType && type.safeParse(value).success)
   const off = canBeFalse(schema, path) ? 'false, or ' : ''
   const names = keys.map(([name]) => name).join(', ')
+  const [first, second] = sound.map(([name]) => name)
   const which =
-    sound.length === 0 ? names : `say which one ${place.text} is for, ${orList(sound.map(([name]) => name))}`
+    first === undefined || (second === undefined && typeof value === 'number')
+      ? names
+      : second === undefined
+        ? `as in { ${first}: … }`
+        : `say which one ${shownAmount(place.text)} is for, ${orList(sound.map(([name]) => name))}`
   const message = `expected ${off}keys below it: ${which}`
   return faultAt(place, path, message, blockSuggestion(blocksAt(schema, path), value), source, file)
 }
+
+/** Numbers, lengths and matches of a route; not what may be a secret, such as a token or the URL of a webhook. */
+const shownAmount = (text: string) => (/^(?:\d|["']?[A-Z*]+ \/)/.test(text) ? text : 'it')
 
 /** A list where names belong, or a single value. */
 function namesFault(place: Place, path: Path, source: Source, file: string): ConfigFault {
@@ -139,11 +156,26 @@ function unknownKey(path: Path, key: string, schema: z.ZodType, source: Source, 
   const full = [...path, key]
   const hint = suggestion(key, keysAt(schema, path))
   const isClear = hint === undefined || path.length === 0
-  const belongs = isClear && schema === FILE ? homeOf(key, path) : undefined
+  const belongs = isClear
+    ? (innerHome(key, path, schema) ?? (schema === FILE ? homeOf(key, path) : undefined))
+    : undefined
   if (belongs !== undefined)
     return faultAt(source.keyAt(full), full, `unknown key here: ${belongs}`, undefined, source, file)
-  return faultAt(source.keyAt(full), full, 'unknown key', hint, source, file)
+  const known = hint === undefined ? keysAt(schema, path) : []
+  const list =
+    known.length > 0 && known.length <= MAX_LISTED ? `: the keys here are ${[...new Set(known)].join(', ')}` : ''
+  return faultAt(source.keyAt(full), full, `unknown key${list}`, hint, source, file)
 }
+
+/** Where a key would be known a level below: `initial` of `retry` belongs to its `backoff`. */
+function innerHome(key: string, path: Path, schema: z.ZodType): string | undefined {
+  if (path.length === 0) return undefined
+  const inner = keysAt(schema, path).filter((child) => keysAt(schema, [...path, child]).includes(key))
+  return inner.length === 0 ? undefined : `it belongs to ${orList(inner)}, as in ${inner[0]}: { ${key}: … }`
+}
+
+/** Keys that a message lists in place of a suggestion. */
+const MAX_LISTED = 12
 
 /** Where a key would be known that is unknown here. */
 function homeOf(key: string, path: Path): string | undefined {

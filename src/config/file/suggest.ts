@@ -81,10 +81,17 @@ export function corrected(word: string, expected: string): string | undefined {
     return unit === '' ? `${amount}B` : known && `${amount}${known}`
   }
   if (amount !== undefined && unit === '' && expected.includes('an address')) return `127.0.0.1:${amount}`
+  if (/^:\d+$/.test(word) && expected.includes('an address')) return `0.0.0.0${word}`
   if (expected.startsWith('expected METHOD') && /^\/\S*$/.test(word)) return `* ${word}`
   if (expected.startsWith('expected METHOD') && /^[a-z]+ \/\S*$/.test(word)) return word.replace(/^[a-z]+/, upper)
   if (expected.startsWith('expected a method') && /^[a-z]+$/i.test(word)) return upper(word)
   return expected.startsWith('expected http://') && /^[\w.-]+(?::\d+)?$/.test(word) ? `http://${word}` : undefined
+}
+
+/** A name of an upstream as it is written here; undefined where letters would be lost. */
+export function correctedName(name: string): string | undefined {
+  const written = name.toLowerCase().replaceAll(/[_. ]+/g, '-')
+  return written !== name && /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(written) ? written : undefined
 }
 
 const upper = (word: string) => word.toUpperCase()
