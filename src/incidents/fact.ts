@@ -43,7 +43,8 @@ export type BreakerFact = At &
 export type Fact =
   | RequestFact
   | BreakerFact
-  | (At & OfBreaker & { readonly kind: 'mode'; readonly mode: BreakerMode })
+  /** `hasEnded`: the time for which an operator had set another one is over. */
+  | (At & OfBreaker & { readonly kind: 'mode'; readonly mode: BreakerMode; readonly hasEnded: boolean })
   /** A retry was denied because the budget was spent. */
   | (At & { readonly kind: 'budget'; readonly upstream: string; readonly route: string })
   | (At & { readonly kind: 'store'; readonly isUp: boolean; readonly why: string })
@@ -60,6 +61,8 @@ export type Fact =
     })
   /** The process began: what it knew of breakers is gone. */
   | (At & { readonly kind: 'start'; readonly version: string })
+  /** The process began to end. */
+  | (At & { readonly kind: 'stop' })
   | (At & { readonly kind: 'stalled'; readonly ms: number })
 
 /** Shortest pause of the process that is a sign of trouble. Shorter ones are counted by a metric. */

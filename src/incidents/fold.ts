@@ -11,10 +11,13 @@ import { count } from './count.ts'
 import { type BreakerFact, type Fact, LAG_MS, REPEAT_MS, type RequestFact } from './fact.ts'
 import { begun, type Incident, isOver, type SignWords, type Standing, sumOpen, tellSign } from './incident.ts'
 import { isFailedAttempt, outcomeOf } from './outcome.ts'
-import { breakerText, lengthText, placeText } from './words.ts'
+import { breakerText, lengthText, modeText, placeText } from './words.ts'
 import { Watched } from './watched.ts'
 
 export type Turn = { readonly phase: IncidentPhase; readonly incident: Incident }
+
+/** Longest time in ms between two processes in which what stood is taken to have gone on: a restart, not a night. */
+const SOON_MS = 120_000
 
 /** Ended incidents that are kept. */
 const MAX_ENDED = 500
@@ -32,6 +35,8 @@ export class Incidents {
   #version: string | null = null
   /** Wall-clock ms of the latest start; undefined before the first. */
   #startedAt: number | undefined
+  /** Wall-clock ms at which the process before began to end; undefined where it was killed. */
+  #stoppedAt: number | undefined
   #turns: Turn[] = []
 
   /** Newest first. */
@@ -41,7 +46,7 @@ export class Incidents {
 
   /** Takes one fact. @returns the incidents that it or the time before it opened or closed. */
   take(fact: Fact): readonly Turn[] {
-    this.#closeOver(fact.at)
+    if (fact.kind !== 'start') this.#closeOver(fact.at)
     this.#fold(fact)
     return this.#taken()
   }
@@ -69,7 +74,8 @@ export class Incidents {
   restore(known: readonly Incident[]): void {
     for (const incident of known) {
       const key = keyOf(incident)
-      if (incident.endedAt === null && this.#startedAt !== undefined) standsNoLonger(incident, this.#startedAt)
+      const { endedAt, seenAt = incident.lastSignAt } = incident
+      if (endedAt === null && this.#startedAt !== undefined) standsNoLonger(incident, this.#startedAt, seenAt)
       if (incident.endedAt === null && !this.#open.has(key)) this.#open.set(key, incident)
       else this.#ended.push({ ...incident, endedAt: incident.endedAt ?? incident.lastSignAt })
     }
@@ -133,6 +139,9 @@ export class Incidents {
         })
       case 'start':
         return this.#start(fact.at, fact.version)
+      case 'stop':
+        this.#stoppedAt = fact.at
+        return
       case 'stalled':
         if (fact.ms < LAG_MS) return
         return void this.#sign(OWN('lag'), fact.at, {
@@ -200,11 +209,7 @@ export class Incidents {
 
   #mode(fact: Extract<Fact, { kind: 'mode' }>): void {
     const incident = this.#open.get(upstreamKey(fact.upstream))
-    if (incident !== undefined)
-      tellSign(incident, fact.at, {
-        sign: 'breaker_mode',
-        text: `an operator set ${fact.mode}${placeText(fact.route)}`,
-      })
+    if (incident !== undefined) tellSign(incident, fact.at, { sign: 'breaker_mode', text: modeText(fact) })
   }
 
   #own(
@@ -227,7 +232,8 @@ export class Incidents {
     this.#watched.clear()
     this.#heldUntil.clear()
     this.#startedAt = at
-    for (const incident of this.#open.values()) standsNoLonger(incident, at)
+    for (const incident of this.#open.values()) standsNoLonger(incident, at, this.#stoppedAt ?? at)
+    this.#stoppedAt = undefined
     this.#closeOver(at)
   }
 
@@ -277,11 +283,21 @@ export class Incidents {
   }
 }
 
-function standsNoLonger(incident: Incident, at: number): void {
+/**
+ * A process began: what stood is not known to stand any longer. It stood up to the start, or where that came late, as long as the
+ * process before did: a breaker until it admits probes. @param seenAt wall-clock ms up to which that process is known.
+ */
+function standsNoLonger(incident: Incident, at: number, seenAt: number): void {
+  const until = at - seenAt <= SOON_MS ? at : seenAt
+  for (const [key, { isBreaker, probesAt }] of Object.entries(incident.standing))
+    incident.standing[key] = { isBreaker, probesAt: Math.min(probesAt ?? until, at) }
   sumOpen(incident, at)
+  incident.lastSignAt = Math.max(incident.lastSignAt, ...Object.values(incident.standing).map(standsUntil))
   for (const key of Object.keys(incident.standing)) delete incident.standing[key]
   tellSign(incident, at, { sign: 'restarted', text: 'the sidecar was started anew' })
 }
+
+const standsUntil = ({ probesAt }: Standing) => probesAt ?? 0
 
 const openedSign = ({ route, endpoint }: BreakerFact) =>
   route !== undefined ? 'route_open' : endpoint !== undefined ? 'endpoint_open' : 'breaker_open'

@@ -28,6 +28,8 @@ export type Incident = {
   /** Last request that was tried; 0 before the first. */
   lastCallAt: number
   endedAt: number | null
+  /** Of one that goes on: when it was kept, so that a later process knows how long it stood. */
+  readonly seenAt?: number
   /** By breaker, or by the name of the sign. */
   readonly standing: Record<string, Standing>
   readonly signs: Sign[]
@@ -44,7 +46,7 @@ export type Incident = {
 }
 
 /** Time without a sign after which an incident is over. */
-const QUIET_MS = 30_000
+export const QUIET_MS = 30_000
 
 const MAX_SIGNS = 20
 const MAX_JOBS = 1_000

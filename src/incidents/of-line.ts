@@ -15,10 +15,8 @@ const MESSAGES: Readonly<Record<string, (fields: Fields, at: number) => Fact | u
   'breaker open': breaker,
   'breaker half-open': breaker,
   'breaker closed': breaker,
-  'breaker mode set': (fields, at) => {
-    const mode = BREAKER_MODES.find((one) => one === fields.mode)
-    return mode && { kind: 'mode', at, ...placeOf(fields), mode }
-  },
+  'breaker mode set': (fields, at) => modeOf(fields, at, false),
+  'breaker mode ended': (fields, at) => modeOf(fields, at, true),
   'retry budget spent': (fields, at) => ({
     kind: 'budget',
     at,
@@ -53,6 +51,7 @@ const MESSAGES: Readonly<Record<string, (fields: Fields, at: number) => Fact | u
     why: '',
   }),
   'configuration in force': ({ version }, at) => ({ kind: 'start', at, version: text(version) }),
+  draining: (_, at) => ({ kind: 'stop', at }),
   'loop stalled': ({ ms }, at) => ({ kind: 'stalled', at, ms: number(ms) }),
 }
 
@@ -141,6 +140,11 @@ function breaker(fields: Fields, at: number): Fact | undefined {
   const cause = TRIP_CAUSES.find((one) => one === fields.cause)
   const openMs = typeof fields.open_ms === 'number' ? fields.open_ms : undefined
   return { kind: 'breaker', at, ...placeOf(fields), from, to, cause, failure: textOrNone(fields.failure), openMs }
+}
+
+function modeOf(fields: Fields, at: number, hasEnded: boolean): Fact | undefined {
+  const mode = BREAKER_MODES.find((one) => one === fields.mode)
+  return mode && { kind: 'mode', at, ...placeOf(fields), mode, hasEnded }
 }
 
 const placeOf = ({ upstream, route, endpoint }: Fields) => ({

@@ -2,8 +2,8 @@
 
 import type { IncidentState } from '../dashboard/shapes.ts'
 import { faultOf, isFaultCode } from '../errors.ts'
-import type { BreakerFact } from './fact.ts'
-import type { Incident } from './incident.ts'
+import type { BreakerFact, Fact } from './fact.ts'
+import { type Incident, QUIET_MS } from './incident.ts'
 
 /** Causes that a sentence names. */
 const NAMED = 3
@@ -51,9 +51,12 @@ export function breakerText({ to, cause, failure, route, endpoint }: BreakerFact
   const place = placeText(route, endpoint)
   const by = cause === 'forced' ? ' by an operator' : ''
   if (to === 'closed') return `the breaker${place} closed${by === '' ? ': calls succeed again' : by}`
-  const last = failure === undefined || cause === 'probe' ? '' : `, the last: ${failure}`
+  const last = failure === undefined || cause === 'probe' || cause === 'forced' ? '' : `, the last: ${failure}`
   return `the breaker${place} opened${cause === undefined ? '' : ` ${TRIPS[cause]}`}${last}`
 }
+
+export const modeText = ({ mode, hasEnded, route, endpoint }: Extract<Fact, { kind: 'mode' }>) =>
+  `${hasEnded ? `the time that an operator had set is over: ${mode}` : `an operator set ${mode}`}${placeText(route, endpoint)}`
 
 /** A status or a reason in words. */
 export function causeText(cause: string): string {
@@ -68,19 +71,36 @@ export function summaryOf(
   ms: number,
 ): string {
   const { cost, upstream, signs } = incident
-  if (upstream === null) return `${capital(ownText(incident, state, ms))}.`
+  if (upstream === null) {
+    const isOver = state === 'ongoing' && hasCeased(incident)
+    return `${capital(ownText(incident, state, ms))}.${isOver ? ` ${CEASED}` : ''}`
+  }
   const what = trouble(incident)
   const when = state === 'ended' ? ` ${lasted(ms)}` : ''
   const why = causes.slice(0, NAMED).map(([cause, count]) => `${count} × ${cause}`)
   const more = causes.length > NAMED ? ', …' : ''
   const because = why.length > 0 ? `: ${why.join(', ')}${more}` : ` (${signs[0]?.text})`
-  const first = `${upstream} ${state === 'ongoing' ? what.is : what.was}${when}${because}.`
-  const end = state === 'quiet' ? ' Its breaker admits calls again and nobody calls: the next call decides.' : ''
-  return `${first}${costText(cost, state)}${end}`
+  const isNow = state === 'ongoing' && !hasCeased(incident)
+  const first = `${upstream} ${isNow ? what.is : what.was}${when}${because}.`
+  return `${first}${costText(cost, state)}${endText(state, isNow)}`
 }
 
+function endText(state: IncidentState, isNow: boolean): string {
+  if (state === 'quiet') return ' Its breaker admits calls again and nobody calls: the next call decides.'
+  return state === 'ongoing' && !isNow ? ` ${CEASED}` : ''
+}
+
+const CEASED = `It is over unless another sign comes within ${lengthText(QUIET_MS)}.`
+/** Last signs of trouble that has ceased. */
+const LAST_SIGNS: ReadonlySet<string> = new Set(['breaker_closed', 'store_up', 'disk_free', 'reloaded', 'restarted'])
+
+/** Whether nothing of it lasts, though it may still come again. */
+const hasCeased = ({ standing, signs }: Incident) =>
+  Object.keys(standing).length === 0 && LAST_SIGNS.has(signs.at(-1)?.sign ?? '')
+
 /** Trouble of the sidecar's own, by its first sign. */
-function ownText({ signs, kind }: Incident, state: IncidentState, ms: number): string {
+function ownText(incident: Incident, state: IncidentState, ms: number): string {
+  const { signs, kind } = incident
   const [first] = signs
   if (first === undefined) return kind
   if (kind === 'lag') {
@@ -89,7 +109,8 @@ function ownText({ signs, kind }: Incident, state: IncidentState, ms: number): s
       ? first.text
       : `${first.text}, and ${more} more ${more === 1 ? 'time' : 'times'} within ${lengthText(ms)}`
   }
-  return state === 'ended' ? `${first.text} (${lasted(ms)})` : (first.now ?? first.text)
+  if (state === 'ended') return `${first.text} (${lasted(ms)})`
+  return hasCeased(incident) ? first.text : (first.now ?? first.text)
 }
 
 const lasted = (ms: number) => (ms < 1_000 ? 'for a moment' : `for ${lengthText(ms)}`)
@@ -107,12 +128,13 @@ function trouble({ kind, signs, cost }: Incident): { readonly is: string; readon
   return { is: 'fails', was: 'failed' }
 }
 
-function costText({ failed, refused, saved }: Incident['cost'], state: IncidentState): string {
+/** Nothing without requests: a log with `log.access` off does not have them. */
+function costText({ requests, failed, refused, saved }: Incident['cost'], state: IncidentState): string {
   const parts = [
     failed > 0 && `${failed} failed`,
     refused > 0 && `${refused} ${refused === 1 ? 'was' : 'were'} refused`,
     saved > 0 && `${saved} ${saved === 1 ? 'was' : 'were'} saved by a retry`,
   ].filter((part) => part !== false)
-  if (parts.length === 0) return state === 'ended' ? ' No request was lost.' : ''
+  if (parts.length === 0) return state === 'ended' && requests > 0 ? ' No request was lost.' : ''
   return ` Of its requests ${parts.join(', ')}.`
 }

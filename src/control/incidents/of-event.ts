@@ -18,8 +18,8 @@ export function factOf(event: Event, at: number): Fact | undefined {
       return { kind: 'breaker', at, upstream, route, endpoint, from, to, cause, failure, openMs }
     }
     case 'breaker_mode': {
-      const { upstream, route, endpoint, mode } = event
-      return { kind: 'mode', at, upstream, route, endpoint, mode }
+      const { upstream, route, endpoint, mode, hasEnded } = event
+      return { kind: 'mode', at, upstream, route, endpoint, mode, hasEnded }
     }
     case 'retry_denied':
       return event.why === 'budget'
@@ -41,6 +41,8 @@ export function factOf(event: Event, at: number): Fact | undefined {
       const [fault] = faults
       return { kind: 'reload', at, outcome, version, why: fault === undefined ? '' : faultLine(fault) }
     }
+    case 'draining':
+      return { kind: 'stop', at }
     case 'stalled':
       return { kind: 'stalled', at, ms: microseconds(event.ms) }
     default:

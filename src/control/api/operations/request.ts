@@ -51,10 +51,13 @@ export function requestOperations(
       query: { upstream: z.string().optional(), limit: limitUpTo(300) },
       answers: {
         200: {
-          what: 'of the 300 that are kept, newest first. Of a second, those without trouble are kept up to the hundredth',
+          what: 'of the 300 that are kept, newest first. Of a second, those without trouble and those that were refused without an attempt are kept up to the hundredth together',
           schema: z.object({
             requests: z.array(REQUEST),
-            left_out: z.number().int().describe('since the start, of all upstreams: requests that were not kept'),
+            left_out: z
+              .number()
+              .int()
+              .describe('since the start, of all upstreams: requests beyond that hundredth, which were not kept'),
           }),
         },
       },
