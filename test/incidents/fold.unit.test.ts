@@ -352,7 +352,7 @@ test('incidents: what has ceased is not told as of now, though another sign may 
     'The checkpoint store was down. It is over unless another sign comes within 30 s.',
   ])
   expect(await summaries(60)).toEqual([
-    'web was down for 10 s (the breaker opened after failures in a row).',
+    'web was down for 10 s (the breaker opened after failures in a row, the last: 503).',
     'The checkpoint store was down (for 10 s).',
   ])
 })
