@@ -242,6 +242,8 @@ export class ServerConnection {
     socket.off('drain', this.#onDrain)
     socket.off('error', ignored)
     this.#current = undefined
+    // From here on a drain leaves the socket to its tunnel.
+    this.#isBetween = false
     return rest
   }
 

@@ -17,7 +17,7 @@ import { CHUNKED } from '../../http1/framing.ts'
 import type { RequestOwner, ServerRequest } from '../../http1/server-request.ts'
 import { fieldOf, firstField, withoutFields } from '../../net/fields.ts'
 import { guarded } from '../../guard.ts'
-import { outOfTime } from '../../policy/out-of-time.ts'
+import { outOfTime, tunnelLimit } from '../../policy/out-of-time.ts'
 import { Link } from '../../policy/link.ts'
 import { KeptBody } from '../body/body.ts'
 import type { KeptBytes } from '../body/kept-bytes.ts'
@@ -40,7 +40,7 @@ import { faultCodeOf } from './message-fault.ts'
 import { climbsOut, pathOf, REFUSED_METHODS } from '../../net/request-line.ts'
 import { authorityOf, originForm } from './target.ts'
 import { type Joined, joinTrace, withTrace } from '../trace.ts'
-import { openTunnel } from '../upstream/tunnel.ts'
+import { openTunnel, type TunnelEnd } from '../upstream/tunnel.ts'
 import type { Placed } from '../../unordered-list.ts'
 import { askedProtocol } from './upgrade.ts'
 
@@ -106,6 +106,7 @@ export class Visit implements RequestOwner, Placed {
   #firstByteMs: number | undefined
   #isOver = false
   #isTunnel = false
+  #tunnelEnd: TunnelEnd | undefined
 
   constructor(request: ServerRequest, deps: VisitDeps) {
     this.#request = request
@@ -258,7 +259,11 @@ export class Visit implements RequestOwner, Placed {
     const client = this.#request.socket
     const clientHead = this.#request.release()
     const idleMs = this.#route?.tunnelMs ?? 0
-    const onOver = () => this.#end(true)
+    const onOver = (end: TunnelEnd) => {
+      this.#tunnelEnd = end
+      if (end.isIdle) this.#limit = tunnelLimit(idleMs)
+      this.#end(true)
+    }
     openTunnel({ client, upstream: upstreamSocket, headers, clientHead, idleMs, onOver }, this.#deps.clock)
   }
 
@@ -381,8 +386,8 @@ export class Visit implements RequestOwner, Placed {
       retryAfterMs: exchange?.spent.retryAfterMs ?? 0,
       firstByteMs: this.#firstByteMs,
       totalMs: this.#deps.clock.now() - this.#startedAt,
-      bytesIn: this.#body?.received ?? 0,
-      bytesOut: this.#relay?.bytes ?? 0,
+      bytesIn: this.#tunnelEnd?.bytesIn ?? this.#body?.received ?? 0,
+      bytesOut: this.#tunnelEnd?.bytesOut ?? this.#relay?.bytes ?? 0,
       startedAt: this.#startedAt,
       history: exchange?.history ?? [],
       retryDenied: exchange?.retryDenied,
