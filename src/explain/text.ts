@@ -31,6 +31,8 @@ export function textOf(explanation: Explanation): string {
     ...refusals.map((one) => row(`${one.status} ${one.reason}`, [withLine(one)], REFUSAL_WIDTH)),
     '\nheader fields and URLs\n',
     row('fields', explanation.fields.map(withLine)),
+    '\nmessages and connections\n',
+    row('wire', explanation.wire.map(withLine)),
     '\nbest and worst\n',
     row('client', [`best: ${bounds.client.best}`, `worst: ${bounds.client.worst}`]),
     row('upstream', [`best: ${bounds.upstream.best}`, `worst: ${bounds.upstream.worst}`]),

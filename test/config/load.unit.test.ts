@@ -296,6 +296,18 @@ test.each(['a b', 'http://a', 'a/b', 'u@a', 'a:x', '[::1', ''])('host: "%s" is r
   ])
 })
 
+test.each(['Upstream', 'PRESERVE'])('host: %s is no name, but a word in large letters', (host) => {
+  expect(fieldFaults(`    host: ${host}`)).toEqual([
+    '4:11 upstreams.web.host is a word in small letters: upstream, preserve, or a name such as api.example.com',
+  ])
+})
+
+test('rewrite.json: a ~ in a JSON Pointer that escapes nothing is refused', () => {
+  expect(fieldFaults('    rewrite: { json: ["/a~0b~1c", "/~user"] }')).toEqual([
+    '4:35 upstreams.web.rewrite.json.1 in a JSON Pointer ~ is written ~0, and / within a name ~1',
+  ])
+})
+
 test('tls: a certificate needs its key, and a key its certificate', () => {
   expect(fieldFaults('    tls: { cert: /c.pem }')).toEqual(['4:12 upstreams.web.tls.cert needs tls.key, too'])
   expect(fieldFaults('    tls: { key: /k.pem }')).toEqual(['4:12 upstreams.web.tls.key needs tls.cert, too'])
