@@ -123,6 +123,8 @@ export type RequestEvent = {
   readonly reason: FaultCode | undefined
   /** The setting that refused or ended it, where one did. */
   readonly limit: LimitNamed | undefined
+  /** What the sidecar's own answer says beyond its reason, where that is no limit. */
+  readonly detail?: string | undefined
   /** Fields whose values could not be read. */
   readonly ignored: readonly IgnoredField[]
   readonly attempts: number
@@ -171,6 +173,8 @@ export type Event =
       readonly ref: RouteRef
       readonly status: number | undefined
       readonly reason: FaultCode | undefined
+      /** What the system, TLS or the codec said of its failure; undefined for a limit of time. */
+      readonly said?: string | undefined
       readonly durationMs: number
       /** Time to connect in ms; undefined for a reused connection. */
       readonly connectMs: number | undefined

@@ -102,6 +102,7 @@ export class Visit implements RequestOwner, Placed {
   #status: number | undefined
   #reason: FaultCode | undefined
   #limit: LimitNamed | undefined
+  #detail: string | undefined
   #ignored: readonly IgnoredField[] = []
   #firstByteMs: number | undefined
   #isOver = false
@@ -280,6 +281,7 @@ export class Visit implements RequestOwner, Placed {
   #answerProblem(problem: ProxyError): void {
     this.#reason = problem.code
     this.#limit = problem.limit
+    if (problem.limit === undefined && problem.message !== problem.fault.title) this.#detail = problem.message
     if (this.#request.hasHead) return this.#request.cut()
     this.#status = problem.fault.status
     this.#firstByteMs = this.#deps.clock.now() - this.#startedAt
@@ -377,6 +379,7 @@ export class Visit implements RequestOwner, Placed {
       status: this.#status ?? 499,
       reason: cut ?? this.#reason ?? (finished ? undefined : this.#client.goneAs),
       limit: this.#limit ?? limitOfCut,
+      detail: this.#detail,
       ignored: this.#ignored,
       attempts: exchange?.attempts ?? 0,
       queueMs: exchange?.spent.queueMs ?? 0,
