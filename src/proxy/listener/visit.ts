@@ -346,7 +346,9 @@ export class Visit implements RequestOwner, Placed {
     } catch (error) {
       this.#tell(error)
     }
-    this.#end(finished)
+    // Where the end of the body is being passed on, those who observe it learn it after its reader. The report has what they say.
+    if (finished && this.#relay?.wasWhole === false) queueMicrotask(() => this.#end(finished))
+    else this.#end(finished)
   }
 
   /** @param finished whether the whole response was sent. */
