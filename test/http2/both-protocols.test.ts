@@ -141,6 +141,28 @@ describe.each(Object.keys(PROTOCOLS) as Protocol[])('%s', (protocol) => {
     expect(bodies).toEqual(['once', 'once'])
   })
 
+  test.for([
+    ['memory', { memory: '8MiB', disk: '0B' }],
+    ['disk', { memory: '64KiB', disk: '16MiB' }],
+  ] as const)('an upload that is sent again from %s arrives byte for byte', async ([, bodyBuffer], t) => {
+    const arrived: boolean[] = []
+    const serve: Serve = (request, response, n) => {
+      const chunks: Buffer[] = []
+      request.on('data', (chunk: Buffer) => chunks.push(chunk))
+      request.on('end', () => {
+        arrived.push(Buffer.concat(chunks).equals(LARGE))
+        response.writeHead(n < 4 ? 503 : 200)
+        response.end()
+      })
+    }
+    const retry = { attempts: 4, backoff: { initial: '1s', factor: 1, jitter: 0 }, bodyBuffer }
+    const { url, clock } = await overTls(t, protocol, serve, { retry, breaker: false })
+    const answer = ask(url, { method: 'PUT', body: LARGE })
+    for (let n = 1; n < 4; n += 1) await clock.elapse(1_000)
+    expect((await answer).status).toBe(200)
+    expect(arrived).toEqual([true, true, true, true])
+  })
+
   test('a held poll is answered when the status leaves the list', async (t) => {
     const report = (status: string) =>
       answering(200, { 'content-type': 'application/json' }, JSON.stringify({ status }))
