@@ -1,6 +1,6 @@
 /** Heads of HTTP/1.x messages: the start line and the fields, checked and read in one pass (RFC 9112 sections 2 to 6). */
 
-import { CR, DIGIT, LF, SP, skip, skipValue, TARGET, TOKEN } from './chars.ts'
+import { CR, DIGIT, elementsOf, LF, SP, skip, skipValue, TARGET, TOKEN } from './chars.ts'
 import { MessageFault, malformed } from './fault.ts'
 import { FieldLines, readFieldLines, Section } from './field-lines.ts'
 import { connectionOptions, framedBytes, isPersistent, UNTIL_CLOSE, UPGRADE } from './framing.ts'
@@ -36,7 +36,10 @@ export type RequestHead = {
   readonly bodyBytes: number
   /** Whether the client wants to use the connection again. */
   readonly keepAlive: boolean
-  /** Value of Expect in lower case; '' without, and for 100-continue from HTTP/1.0 (RFC 9110 section 10.1.1). */
+  /**
+   * Value of Expect in lower case, a list of 100-continue alone as one; '' without, and for 100-continue from HTTP/1.0 (RFC 9110
+   * section 10.1.1).
+   */
   readonly expects: string
   /** Values of Upgrade, joined with ', ', when Connection lists `upgrade`; else, and for HTTP/1.0, '' (RFC 9110 section 7.8). */
   readonly upgrade: string
@@ -108,7 +111,13 @@ export function parseRequestHead(
   }
 }
 
-const expectation = (value: string, minor: 0 | 1) => (minor === 0 && value === '100-continue' ? '' : value)
+const CONTINUE = '100-continue'
+
+function expectation(value: string, minor: 0 | 1): string {
+  const named = value === CONTINUE ? [value] : elementsOf(value).filter((one) => one !== '')
+  if (named.length === 0 || named.some((one) => one !== CONTINUE)) return value
+  return minor === 0 ? '' : CONTINUE
+}
 
 function hostFault(lines: FieldLines, bytes: Buffer, minor: 0 | 1): MessageFault | undefined {
   if (lines.hosts > 1) return malformed('the request has several Host fields')

@@ -71,17 +71,32 @@ function belowBase(path: string, basePath: string): string | undefined {
   return /^(?:[/?#]|$)/.test(rest) ? rest : undefined
 }
 
+// What follows reads values that an upstream chose, of up to `maxHead`: by patterns and searches whose time grows with their length,
+// not with its square.
+
 /** Rewrites each `<URL>` of a Link field (RFC 8288 section 3). */
-const relocateLinks = (value: string, address: Address) =>
-  value.replaceAll(/<([^>]*)>/g, (_, url: string) => `<${relocate(url, address)}>`)
+function relocateLinks(value: string, address: Address): string {
+  let result = ''
+  let at = 0
+  for (;;) {
+    const from = value.indexOf('<', at)
+    const to = from < 0 ? -1 : value.indexOf('>', from)
+    if (to < 0) return result + value.slice(at)
+    result += `${value.slice(at, from + 1)}${relocate(value.slice(from + 1, to), address)}>`
+    at = to + 1
+  }
+}
 
 /** Rewrites the URL of `5; url=/next` (HTML, "Shared declarative refresh steps"), with or without quotes. */
-const relocateRefresh = (value: string, address: Address) =>
-  value.replace(
-    /^(\s*[\d.]+\s*[;,\s]\s*(?:url\s*=\s*)?)(["']?)(.*?)(\2\s*)$/i,
-    (_, before: string, quote: string, url: string, after: string) =>
-      `${before}${quote}${relocate(url, address)}${after}`,
-  )
+function relocateRefresh(value: string, address: Address): string {
+  const before = /^[\d.]+\s*[;,\s]\s*(?:url\s*=\s*)?/i.exec(value)?.[0]
+  if (before === undefined) return value
+  const rest = value.slice(before.length)
+  const text = rest.trimEnd()
+  const isQuoted = text.length > 1 && /["']/.test(text.charAt(0)) && text.endsWith(text.charAt(0))
+  const [from, to] = isQuoted ? [1, text.length - 1] : [0, text.length]
+  return `${before}${rest.slice(0, from)}${relocate(rest.slice(from, to), address)}${rest.slice(to)}`
+}
 
 /**
  * Rewrites a cookie's Path, and drops a Domain that covers the upstream: the client does not call that name, and would refuse
@@ -90,7 +105,7 @@ const relocateRefresh = (value: string, address: Address) =>
 function relocateCookie(value: string, address: Address): string {
   const [pair = '', ...attributes] = value.split(';')
   const kept = attributes.flatMap((attribute) => {
-    const [, name = '', text = ''] = /^\s*([^=]*?)\s*(?:=\s*(.*?)\s*)?$/.exec(attribute) ?? []
+    const [name = '', text = ''] = nameAndValue(attribute)
     const key = name.toLowerCase()
     if (key === 'domain' && coversUpstream(text.replace(/^\./, '').toLowerCase(), address)) return []
     if (key !== 'path' || !text.startsWith('/')) return [attribute]
@@ -98,6 +113,12 @@ function relocateCookie(value: string, address: Address): string {
     return [path === text ? attribute : ` ${name}=${path}`]
   })
   return [pair, ...kept].join(';')
+}
+
+function nameAndValue(attribute: string): string[] {
+  const equals = attribute.indexOf('=')
+  const parts = equals < 0 ? [attribute] : [attribute.slice(0, equals), attribute.slice(equals + 1)]
+  return parts.map((part) => part.trim())
 }
 
 function coversUpstream(domain: string, { origins, toldHost }: Address): boolean {

@@ -15,7 +15,7 @@ import type { Deps } from '../../deps.ts'
 import type { MessageFault } from '../../http1/fault.ts'
 import { CHUNKED } from '../../http1/framing.ts'
 import type { RequestOwner, ServerRequest } from '../../http1/server-request.ts'
-import { fieldOf, firstField, withoutFields } from '../../net/fields.ts'
+import { fieldOf, firstField, type RawHeaders, withoutFields } from '../../net/fields.ts'
 import { guarded } from '../../guard.ts'
 import { outOfTime } from '../../policy/out-of-time.ts'
 import { Link } from '../../policy/link.ts'
@@ -38,7 +38,7 @@ import { type Route, routeFor, type Upstream } from '../route.ts'
 import { openSpill } from '../body/spill.ts'
 import { faultCodeOf } from './message-fault.ts'
 import { climbsOut, pathOf, REFUSED_METHODS } from '../../net/request-line.ts'
-import { authorityOf, originForm } from './target.ts'
+import { authorityOf, optionsTarget, originForm, SERVER_WIDE } from './target.ts'
 import { type Joined, joinTrace, withTrace } from '../trace.ts'
 import { openTunnel } from '../upstream/tunnel.ts'
 import type { Placed } from '../../unordered-list.ts'
@@ -73,11 +73,8 @@ export type VisitDeps = Deps & {
 /** The one expectation that there is (RFC 9110 section 10.1.1). */
 const CONTINUE = '100-continue'
 
-/** An interim response has no content, and says no length (RFC 9110 section 8.6). */
+/** An interim response, 101 included, has no content, and says no length (RFC 9110 section 8.6). */
 const LENGTH = new Set(['content-length'])
-
-/** Target of an OPTIONS for the server as a whole (RFC 9112 section 3.2.4). */
-const SERVER_WIDE = '*'
 
 /** Time in ms for which a request without a route may go on sending its body. */
 const LINGER_MS = 5_000
@@ -128,7 +125,7 @@ export class Visit implements RequestOwner, Placed {
       if (REFUSED_METHODS.has(method)) throw new ProxyError('method_refused', `${method} is not proxied`)
       if (method === 'OPTIONS' && firstField(headers, 'max-forwards') === '0')
         throw new ProxyError('method_refused', 'Max-Forwards: 0 ends here')
-      const target = method === 'OPTIONS' && asked === SERVER_WIDE ? SERVER_WIDE : originForm(asked)
+      const target = method === 'OPTIONS' ? optionsTarget(asked) : originForm(asked)
       if (climbsOut(pathOf(target))) throw new ProxyError('bad_target', 'the path climbs above its root')
       const destination = find(target)
       const path = pathOf(destination.target)
@@ -252,14 +249,14 @@ export class Visit implements RequestOwner, Placed {
   }
 
   /** @param protocol that the upstream chose. */
-  #switch(upstreamSocket: Duplex, protocol: string, headers: string[]): void {
+  #switch(upstreamSocket: Duplex, protocol: string, headers: RawHeaders): void {
     this.#isTunnel = true
-    headers.push('upgrade', protocol)
+    const fields = [...withoutFields(headers, LENGTH), 'upgrade', protocol]
     const client = this.#request.socket
     const clientHead = this.#request.release()
     const idleMs = this.#route?.tunnelMs ?? 0
     const onOver = () => this.#end(true)
-    openTunnel({ client, upstream: upstreamSocket, headers, clientHead, idleMs, onOver }, this.#deps.clock)
+    openTunnel({ client, upstream: upstreamSocket, headers: fields, clientHead, idleMs, onOver }, this.#deps.clock)
   }
 
   #refuse(error: unknown): void {

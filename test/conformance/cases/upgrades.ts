@@ -41,6 +41,14 @@ export const upgrades: Group = {
       upstream: [[head('HTTP/1.1 101 Go', 'Connection: upgrade', 'Upgrade: WebSocket', 'Sec-WebSocket-Protocol: b')]],
       expect: [answered({ status: 101, fields: ['Upgrade: WebSocket', 'Sec-WebSocket-Protocol: b'] })],
     }),
+    {
+      section: 'RFC 9110 8.6',
+      name: 'a 101 is relayed without a Content-Length',
+      ours: true,
+      client: [get('/', ...OFFER)],
+      upstream: [[head('HTTP/1.1 101 Go', 'Connection: upgrade', 'Upgrade: websocket', 'Content-Length: 5'), 'hello']],
+      expect: [answered({ status: 101, fields: ['Upgrade: websocket'], absent: ['Content-Length'] }), behind('hello')],
+    },
     tunnel('bytes go both ways through a tunnel', {
       client: [get('/', ...OFFER), MARK, 'ping\0\xff'],
       upstream: [[SWITCH, { upstreamHas: 'ping\0\xff' }, 'pong\0\xff']],
