@@ -51,7 +51,7 @@ export type RequestHead = {
 
 /** Head of a response. For the texts see RequestHead. */
 export type ResponseHead = {
-  /** 100 to 599. */
+  /** 100 to 999. Above 599 it is invalid, and treated as 5xx (RFC 9110 section 15): clients take it, and some services send it. */
   readonly status: number
   /** The reason phrase; '' without. */
   readonly statusText: string
@@ -272,7 +272,7 @@ function readStatusLine(section: Section): StatusLine | MessageFault {
   const minor = minorVersion(section.text(from, from + 8))
   if (minor instanceof MessageFault) return responseStartFault(bytes, from, to) ?? minor
   const status = statusAt(bytes, from + 8, to)
-  if (status === 0) return malformed('the status line has no status from 100 to 599')
+  if (status === 0) return malformed('the status line has no status of three digits from 100 on')
   const reasonAt = from + 12
   const end = skipValue(bytes, reasonAt, to)
   if (!isLineEnd(section, end) || (end > reasonAt && bytes[reasonAt] !== SP))
@@ -280,11 +280,11 @@ function readStatusLine(section: Section): StatusLine | MessageFault {
   return { status, statusText: section.text(Math.min(reasonAt + 1, end), end), minor, end }
 }
 
-/** The status after a space at that index; 0 when it is not three digits, or not from 100 to 599. */
+/** The status after a space at that index; 0 when it is not three digits, or below 100. */
 function statusAt(bytes: Buffer, at: number, to: number): number {
   if (at + 4 > to || bytes[at] !== SP || skip(bytes, at + 1, at + 4, DIGIT) < at + 4) return 0
   const status = 100 * digitAt(bytes, at + 1) + 10 * digitAt(bytes, at + 2) + digitAt(bytes, at + 3)
-  return status >= 100 && status <= 599 ? status : 0
+  return status >= 100 ? status : 0
 }
 
 const digitAt = (bytes: Buffer, at: number) => (bytes[at] ?? 0) - 0x30

@@ -45,7 +45,8 @@ export const STRICTER: Readonly<Record<string, string>> = {
     'RFC 9112 section 3: llhttp takes several spaces before the version',
   'malformed: the response does not begin with a status line':
     'RFC 9112 section 2.2: empty lines precede only requests',
-  'malformed: the status line has no status from 100 to 599': 'RFC 9110 section 15: other statuses are invalid',
+  'malformed: the status line has no status of three digits from 100 on':
+    'RFC 9112 section 4: three digits; RFC 9110 section 15: of the statuses below 100 none is valid',
   'malformed: the trailers have a field that frames or routes a message': 'RFC 9110 section 6.5.1',
   'preface: the client speaks HTTP/2, this listener HTTP/1.1': 'RFC 9113 section 11.6: the method PRI is reserved',
   'version: the version is neither HTTP/1.1 nor HTTP/1.0': 'RFC 9112 section 2.3: llhttp takes 0.9 and 2.0',
