@@ -42,7 +42,7 @@ import { authorityOf, optionsTarget, originForm, SERVER_WIDE } from './target.ts
 import { type Joined, joinTrace, withTrace } from '../trace.ts'
 import { openTunnel } from '../upstream/tunnel.ts'
 import type { Placed } from '../../unordered-list.ts'
-import { askedProtocol } from './upgrade.ts'
+import { askedProtocol, passedOn } from './upgrade.ts'
 
 /** Upstream and target of a request, by its listener. */
 export type Destination = {
@@ -75,6 +75,8 @@ const CONTINUE = '100-continue'
 
 /** An interim response, 101 included, has no content, and says no length (RFC 9110 section 8.6). */
 const LENGTH = new Set(['content-length'])
+
+const UPGRADE_REQUIRED = 426
 
 /** Time in ms for which a request without a route may go on sending its body. */
 const LINGER_MS = 5_000
@@ -240,12 +242,19 @@ export class Visit implements RequestOwner, Placed {
     const headers = towardsClient(reply.headers, side)
     const attempts = this.#exchange?.attempts ?? 0
     if (attempts > 1) headers.push('x-breakwater-attempts', String(attempts))
+    if (reply.status === UPGRADE_REQUIRED) headers.push(...this.#requiredUpgrade(reply))
     this.#status = reply.status
     this.#firstByteMs = this.#deps.clock.now() - this.#startedAt
     if (reply.socket !== undefined) return this.#switch(reply.socket, fieldOf(reply.headers, 'upgrade'), headers)
     if (this.#deps.isDraining()) this.#request.isLast = true
     this.#relay = new Relay(reply, this.#request, this.#exchange?.timeouts.idleMs ?? 0, this.#deps.clock, this.#tell)
     this.#relay.start(headers)
+  }
+
+  /** A 426 says what to ask for (RFC 9110 section 15.5.22), and its client asks the sidecar. */
+  #requiredUpgrade({ headers }: Reply): string[] {
+    const protocols = passedOn(fieldOf(headers, 'upgrade'), this.#route?.upgrades)
+    return protocols === '' ? [] : ['upgrade', protocols, 'connection', 'upgrade']
   }
 
   /** @param protocol that the upstream chose. */
