@@ -92,6 +92,8 @@ const actions = actionsOf(api, state, place('outcome', HTMLElement), {
 const get = (/** @type {string} */ path) => api.get(path, AbortSignal.timeout(ANSWER_MS))
 const views = viewsOf(state, actions, {
   request: (id) => get(`v1/requests/${encodeURIComponent(id)}`),
+  config: () => get('v1/config'),
+  said: () => said,
   incident: (id) => get(`v1/incidents/${encodeURIComponent(id)}`),
   nowMs: () => performance.now(),
   runbook: () => api.text('page/runbook.md', AbortSignal.timeout(ANSWER_MS)),
@@ -130,6 +132,7 @@ window.addEventListener('hashchange', () => {
 })
 setInterval(schedule, 1000)
 say(place('zone', HTMLElement), zone())
+say(place('day-zone', HTMLElement), zone())
 
 /** @param {string} hash */
 const goTo = (hash) => {
@@ -204,12 +207,17 @@ function schedule() {
   setTimeout(() => requestAnimationFrame(draw), Math.max(0, drawnMs + 500 - performance.now()))
 }
 
+/** The first words of the sentence. */
+let said = ''
+
 /** The sentence, and the tab's title. */
 function tellTop() {
   const now = linkNow()
   const troubles = troublesOf(state, { ...linked, now })
   const isKnown = state.read.has('upstreams') || now !== 'live'
-  entitle(isKnown ? top.update(state, troubles) : undefined, troubles.length)
+  const sentence = isKnown ? top.update(state, troubles) : undefined
+  said = sentence?.what ?? ''
+  entitle(sentence, troubles.length)
 }
 
 /** @param {Sentence | undefined} sentence @param {number} troubles */

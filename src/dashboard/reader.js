@@ -72,7 +72,9 @@ export function startReader(api, state, on) {
       state.changes = await get('v1/config/changes')
     },
     requests: async () => {
-      state.requests = (await get(`v1/requests?limit=100${on.requestsOf()}`)).requests
+      const { requests, left_out } = await get(`v1/requests?limit=100${on.requestsOf()}`)
+      state.requests = requests
+      state.leftOut = left_out
     },
     incidents: async () => {
       state.incidents = (await get('v1/incidents')).incidents

@@ -22,6 +22,7 @@ export function requestList({ onlyFailed = false } = {}) {
   const tally = element('span', { class: 'tally' })
   const newer = element('button', { type: 'button', class: 'quiet' })
   const none = element('p', { class: 'none' })
+  const missing = element('p', { class: 'none left-out', hidden: true })
   const list = element('ul', { class: 'rows requests' })
   const more = element('button', { type: 'button', class: 'quiet' })
   const root = element(
@@ -39,6 +40,7 @@ export function requestList({ onlyFailed = false } = {}) {
     none,
     list,
     more,
+    missing,
   )
   let shown = STEP
   /** @type {readonly RequestView[]} */
@@ -89,15 +91,21 @@ export function requestList({ onlyFailed = false } = {}) {
   }
   return {
     root,
-    /** @param {readonly RequestView[]} requests @param {string | undefined} at the time now, by the sidecar's clock. */
-    update: (requests, at) => {
+    /** @param {readonly RequestView[]} requests @param {string | undefined} at the time now, by the sidecar's clock. @param {number} leftOut */
+    update: (requests, at, leftOut) => {
       now = at
+      say(missing, leftOutWords(leftOut))
+      missing.hidden = leftOut === 0
       latest = requests
       if (!isRead()) all = latest
       show()
     },
   }
 }
+
+/** @param {number} leftOut requests since the start that were not kept, of all upstreams. */
+const leftOutWords = (leftOut) =>
+  `Not here: ${many(leftOut, 'request')} since the start. Of a second's requests without trouble or without an attempt the first hundred are kept.`
 
 /** @param {RequestView} request */
 const keyOf = ({ at, request_id }) => `${at} ${request_id}`

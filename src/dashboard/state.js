@@ -36,6 +36,8 @@ export function freshState() {
     changes: undefined,
     /** Newest first; of one upstream while its view is shown. @type {readonly RequestView[]} */
     requests: [],
+    /** Requests since the start that the sidecar did not keep: see `leftOutWords`. */
+    leftOut: 0,
     /** Newest first. @type {readonly IncidentView[]} */
     incidents: [],
     /** Minutes of the last day. @type {HistoryView | undefined} */

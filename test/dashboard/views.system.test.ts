@@ -182,7 +182,7 @@ describe.skipIf(!hasChromium)('the page', () => {
     const { page } = await open(t, fixture)
     await page.getByText('live', { exact: true }).waitFor()
     await fixture.clock.advance(1_000)
-    await page.getByText('All 2 upstreams are well').waitFor()
+    await page.getByText('No trouble is known').waitFor()
     await fixture.proxy.app.close()
     await page.getByText(/^not connected: the sidecar .*; trying again$/).waitFor()
     await page

@@ -43,6 +43,7 @@ const UPSTREAM: UpstreamView = {
   slowdown: null,
   held: 0,
   impatient: [],
+  pauses: [],
   connections: 0,
   retry_budget: 30,
   requests: { total: 0, failed: 0 },
