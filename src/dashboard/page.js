@@ -127,8 +127,8 @@ pause.addEventListener('click', () => stand(!isPaused))
 place('reload', HTMLButtonElement).addEventListener('click', () => void actions.reload())
 document.addEventListener('visibilitychange', schedule)
 window.addEventListener('hashchange', () => {
-  reader.due()
   views.go()
+  reader.due()
 })
 setInterval(schedule, 1000)
 say(place('zone', HTMLElement), zone())
@@ -241,3 +241,4 @@ function draw() {
 
 views.show()
 showLink()
+reader.poll()

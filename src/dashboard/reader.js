@@ -150,20 +150,24 @@ export function startReader(api, state, on) {
     on.link('lost', detail)
   }
 
-  setInterval(() => {
+  function poll() {
     const now = performance.now()
     if (now - heardMs > SILENCE_MS) connection.abort()
     if (isLocked || !isLive || document.hidden) return
     for (const section of /** @type {Section[]} */ (Object.keys(dueMs))) {
       if (dueMs[section] <= now && !underWay.has(section) && on.isWanted(section)) void refresh(section)
     }
-  }, 500)
+  }
+  setInterval(poll, 500)
   void follow()
   return {
     refresh,
-    /** What a view that was just opened needs is read soon. */
+    /** Reads what is due now, and not within half a second. */
+    poll,
+    /** What a view that was just opened needs is read at once. */
     due: () => {
       for (const section of /** @type {const} */ (['requests', 'jobs', 'history'])) dueMs[section] = 0
+      poll()
     },
     unlock: () => {
       isLocked = false

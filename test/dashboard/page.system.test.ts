@@ -48,8 +48,8 @@ describe.skipIf(!hasChromium)('the page', () => {
     const { clock, proxy } = fixture
     const { page, problems } = await open(t, fixture)
     await page.getByText('live', { exact: true }).waitFor()
-    await clock.advance(1_500)
-    await page.getByText('No trouble is known').waitFor()
+    await clock.advance(2_500)
+    await page.getByText('no request in the last 2 s').waitFor()
     for (let i = 0; i < 5; i += 1) await ask(`${proxy.own('web')}/x`)
     await clock.advance(2_000)
     const what = page.getByRole('link', { name: /^web is down \(3 × HTTP 503\)/ })
@@ -157,7 +157,9 @@ describe.skipIf(!hasChromium)('the page', () => {
     expect(await modesOf(proxy.controlUrl)).toEqual([['auto'], ['auto', 'observe']])
     expect(await page.evaluate("document.getElementById('outcome').getBoundingClientRect().bottom")).toBe(PHONE.height)
     expect(await force('all routes but GET /own', /Forced closed/, 'never by itself')).toBe('auto')
-    await page.getByText(/all routes but GET \/own: forced closed by somebody, since .*, without an end: no reason given/).waitFor()
+    await page
+      .getByText(/all routes but GET \/own: forced closed by somebody, since .*, without an end: no reason given/)
+      .waitFor()
     expect(await modesOf(proxy.controlUrl)).toEqual([['auto'], ['forced-closed', 'observe']])
   })
 

@@ -90,7 +90,7 @@ describe.skipIf(!hasChromium)('the page', () => {
     const requests = page.locator('[data-plot="rate"] .value').first()
     await page.getByText('live', { exact: true }).waitFor()
     await clock.advance(1_000)
-    await page.locator('[data-plot="rate"] canvas').first().waitFor()
+    await page.locator('[data-plot="rate"] .value', { hasText: '0' }).first().waitFor()
     await hide(true)
     for (let i = 0; i < 7; i += 1) await ask(`${proxy.own('web')}/x`)
     await clock.advance(1_000)
