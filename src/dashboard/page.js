@@ -124,6 +124,10 @@ unlock.addEventListener('click', () => {
   })
 })
 pause.addEventListener('click', () => stand(!isPaused))
+place('skip', HTMLAnchorElement).addEventListener('click', (event) => {
+  event.preventDefault() // the hash names the view
+  main.focus()
+})
 place('reload', HTMLButtonElement).addEventListener('click', () => void actions.reload())
 document.addEventListener('visibilitychange', schedule)
 window.addEventListener('hashchange', () => {

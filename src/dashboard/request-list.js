@@ -2,6 +2,7 @@
 
 import { element, keyed, mark, say } from './element.js'
 import { causeOf, isTroubled, length, many, recent } from './format.js'
+import { keepFilter, setFilter } from './kept-filter.js'
 import { hashOf } from './router.js'
 
 /** @import { RequestView } from './shapes.ts' */
@@ -12,13 +13,12 @@ const STEP = 25
 
 let made = 0
 
-/** @param {{ readonly onlyFailed?: boolean }} [start] */
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: the elements of one view.
-export function requestList({ onlyFailed = false } = {}) {
+export function requestList() {
   made += 1
   const ids = { text: `request-filter-${made}`, failed: `request-failed-${made}` }
   const filter = element('input', { id: ids.text, type: 'search', autocomplete: 'off', spellcheck: 'false' })
-  const failed = element('input', { id: ids.failed, type: 'checkbox', checked: onlyFailed })
+  const failed = element('input', { id: ids.failed, type: 'checkbox' })
   const tally = element('span', { class: 'tally' })
   const newer = element('button', { type: 'button', class: 'quiet' })
   const none = element('p', { class: 'none' })
@@ -54,6 +54,7 @@ export function requestList({ onlyFailed = false } = {}) {
     show()
     if (more.hidden) linkAt(shown - STEP)?.focus()
   })
+  keepFilter(filter, failed)
   for (const input of [filter, failed])
     input.addEventListener('input', () => {
       shown = STEP
@@ -91,6 +92,12 @@ export function requestList({ onlyFailed = false } = {}) {
   }
   return {
     root,
+    /** @param {URLSearchParams} query of the address */
+    filterBy: (query) => {
+      if (!setFilter(query, filter, failed)) return
+      shown = STEP
+      show()
+    },
     /** @param {readonly RequestView[]} requests @param {string | undefined} at the time now, by the sidecar's clock. @param {number} leftOut */
     update: (requests, at, leftOut) => {
       now = at

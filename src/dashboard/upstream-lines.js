@@ -3,6 +3,7 @@
 import { badgeOf, failedWords, passedSince } from './badges.js'
 import { element, keyed, mark, say } from './element.js'
 import { count, lately, length, many } from './format.js'
+import { keepFilter } from './kept-filter.js'
 import { hashOf } from './router.js'
 import { standingsOf } from './situation.js'
 import { sparkline } from './sparkline.js'
@@ -16,6 +17,7 @@ const MANY = 12
 
 /** @param {{ readonly list: HTMLElement, readonly filter: HTMLInputElement, readonly box: HTMLElement, readonly tally: HTMLElement }} places @param {State} state */
 export function upstreamLines({ list, filter, box, tally }, state) {
+  keepFilter(filter)
   filter.addEventListener('input', update)
   function update() {
     const standings = standingsOf(state)

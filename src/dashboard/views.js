@@ -8,6 +8,7 @@ import { limitWords } from './format.js'
 import { healthView } from './health-view.js'
 import { incidentView, missingIncident, versionOf } from './incident-view.js'
 import { jobList } from './job-list.js'
+import { setFilter } from './kept-filter.js'
 import { place } from './place.js'
 import { requestList } from './request-list.js'
 import { missingRequest, requestView } from './request-view.js'
@@ -137,9 +138,13 @@ export function viewsOf(state, actions, look) {
 
   /** What a permalink names. */
   function open() {
-    const { view, id } = route
+    const { view, id, query } = route
+    if (view === 'now') setFilter(query, place('upstream-filter', HTMLInputElement))
+    if (view === 'jobs') setFilter(query, place('job-filter', HTMLInputElement))
+    if (view === 'requests' && id === '') requests.filterBy(query)
     if (view === 'upstreams') {
       upstream = upstreamView(id, state, (name) => void actions.force(name), look.said)
+      upstream.requests.filterBy(query)
       place('upstream-place', HTMLElement).replaceChildren(upstream.root)
     }
     if (view === 'requests' && id !== '')
@@ -161,7 +166,7 @@ export function viewsOf(state, actions, look) {
       })
     if (view === 'runbook')
       void fill(place('runbook-place', HTMLElement), async () => runbookView(await look.runbook(), id))
-    if (view === 'explain') explain.show(route.query)
+    if (view === 'explain') explain.show(query)
   }
 
   /** Moves the focus to the title of a view that was opened by a link, for the keyboard and for who listens. */

@@ -27,7 +27,8 @@ export function pages(): Open {
   afterAll(() => browser.close())
   return async (t, { proxy }, hash = '', look = DESKTOP, before = []) => {
     if (before.length > 0) return openPage(t, browser, proxy.controlUrl, look, before, hash)
-    const page = (shared ??= await browser.newPage())
+    shared ??= await browser.newPage()
+    const page = shared
     t.onTestFinished(async () => {
       page.removeAllListeners()
       await page.unrouteAll()

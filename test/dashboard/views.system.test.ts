@@ -250,6 +250,9 @@ describe.skipIf(!hasChromium)('the page', () => {
       for (const key of keys) await page.keyboard.press(key)
       await page.getByRole('heading', { name: title, exact: true }).waitFor()
     }
+    await page.locator('#skip').focus()
+    await page.keyboard.press('Enter')
+    expect(await page.evaluate('[document.activeElement.id, location.hash]')).toEqual(['main', '#/'])
     await page.keyboard.press('g')
     await page.keyboard.press('h')
     await page.getByText('all have retries to give').waitFor()
