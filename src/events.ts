@@ -541,7 +541,19 @@ export type UpstreamSnapshot = {
   readonly retryBudget: number
   /** undefined without a rate. */
   readonly rate: RateSnapshot | undefined
+  /** Times for which the upstream asked to be left alone, by Retry-After. */
+  readonly pauses: readonly PauseSnapshot[]
   readonly breakers: readonly BreakerSnapshot[]
+}
+
+/** Of one group of paths, all its callers together. */
+export type PauseSnapshot = {
+  /** Its route, or its method and path up to the first id. */
+  readonly paths: string
+  /** Requests that wait for its end. */
+  readonly waiting: number
+  /** Time in ms to the end of the longest; 0 where it is over and its waiters go one after the other. */
+  readonly endsMs: number
 }
 
 export type RateSnapshot = {

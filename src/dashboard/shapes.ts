@@ -45,6 +45,8 @@ export type UpstreamView = {
     readonly reason: string
     readonly fix: string
   }[]
+  /** Where it asked to be left alone by Retry-After. `ends_in_s` 0: over, and its waiters go one after the other. */
+  readonly pauses: readonly { readonly paths: string; readonly waiting: number; readonly ends_in_s: number }[]
   readonly connections: number
   readonly retry_budget: number
   readonly requests: { readonly total: number; readonly failed: number }

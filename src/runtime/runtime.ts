@@ -209,6 +209,7 @@ function snapshotOf(upstream: UpstreamState, deps: Deps): UpstreamSnapshot {
     impatient: parts.flatMap(({ impatient = [] }) => impatient),
     retryBudget: sum('retryBudget'),
     rate: parts.find(({ rate }) => rate !== undefined)?.rate,
+    pauses: parts.flatMap(({ pauses = [] }) => pauses),
     breakers: parts.flatMap(({ breakers = [] }) => breakers),
   }
 }

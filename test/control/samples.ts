@@ -70,6 +70,7 @@ export const upstreamSnapshot = (fields: Partial<UpstreamSnapshot> = {}): Upstre
   held: 0,
   connections: 0,
   retryBudget: 30,
+  pauses: [],
   rate: undefined,
   breakers: [],
   ...fields,

@@ -4,6 +4,7 @@ import type { PeerNews } from '../../peers.ts'
 import type { RetrySettings } from '../retry/settings.ts'
 import type { ExplainScope } from '../scope.ts'
 import { addGroup, freshGroup, type PathGroup, type PathGroups, undeclaredGroup } from './group.ts'
+import { pauseSnapshot } from './pause.ts'
 import { hearPause, pausing } from './pausing.ts'
 
 type UpstreamState = { readonly groups: PathGroups }
@@ -37,11 +38,12 @@ export const pathsPolicy = {
     if (group !== undefined) hearPause(group.pauses, caller, ms, deps)
     else if (ms > 0) hearPause(addGroup(state.groups, news.group).pauses, caller, ms, deps)
   },
-  snapshot: ({ state, routes }: Standing<unknown, UpstreamState, unknown, RouteState>) => ({
-    queued: [...state.groups.values(), ...routes.map(({ group }) => group)]
-      .flatMap(({ pauses }) => [...pauses.values()])
-      .reduce((sum, { waiting }) => sum + waiting.length, 0),
-  }),
+  snapshot: ({ state, routes, deps }: Standing<unknown, UpstreamState, unknown, RouteState>) => {
+    const now = deps.clock.now()
+    const groups = [...state.groups.values(), ...routes.map(({ group }) => group)]
+    const pauses = groups.flatMap(({ key, pauses }) => pauseSnapshot(key, pauses, now) ?? [])
+    return { pauses, queued: pauses.reduce((sum, { waiting }) => sum + waiting, 0) }
+  },
   explain: ({ route, upstream, part }: ExplainScope<RetrySettings, ConcurrencySettings>) =>
     route.retry.respectRetryAfter
       ? [

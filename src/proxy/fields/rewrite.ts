@@ -71,6 +71,9 @@ function belowBase(path: string, basePath: string): string | undefined {
   return /^(?:[/?#]|$)/.test(rest) ? rest : undefined
 }
 
+// What follows reads values that an upstream chose, of up to `maxHead`: by patterns and searches whose time grows with their length,
+// not with its square.
+
 /** Rewrites each `<URL>` of a Link field (RFC 8288 section 3). */
 const relocateLinks = (value: string, address: Address) =>
   value.replaceAll(/<([^<>]*)>/g, (_, url: string) => `<${relocate(url, address)}>`)
@@ -95,9 +98,7 @@ function relocateRefresh(value: string, address: Address): string {
 function relocateCookie(value: string, address: Address): string {
   const [pair = '', ...attributes] = value.split(';')
   const kept = attributes.flatMap((attribute) => {
-    const at = attribute.indexOf('=')
-    const name = (at < 0 ? attribute : attribute.slice(0, at)).trim()
-    const text = at < 0 ? '' : attribute.slice(at + 1).trim()
+    const [name = '', text = ''] = nameAndValue(attribute)
     const key = name.toLowerCase()
     if (key === 'domain' && coversUpstream(text.replace(/^\./, '').toLowerCase(), address)) return []
     if (key !== 'path' || !text.startsWith('/')) return [attribute]
@@ -105,6 +106,12 @@ function relocateCookie(value: string, address: Address): string {
     return [path === text ? attribute : ` ${name}=${path}`]
   })
   return [pair, ...kept].join(';')
+}
+
+function nameAndValue(attribute: string): string[] {
+  const equals = attribute.indexOf('=')
+  const parts = equals < 0 ? [attribute] : [attribute.slice(0, equals), attribute.slice(equals + 1)]
+  return parts.map((part) => part.trim())
 }
 
 function coversUpstream(domain: string, { origins, toldHost }: Address): boolean {

@@ -56,6 +56,9 @@ const UPSTREAM = z.object({
       fix: z.string(),
     }),
   ),
+  pauses: z
+    .array(z.object({ paths: z.string(), waiting: z.int(), ends_in_s: z.number() }))
+    .describe('where it asked to be left alone by Retry-After: how many requests wait, and for how long still'),
   connections: z.int(),
   retry_budget: z.int(),
   requests: z.object({ total: z.int(), failed: z.int() }),
@@ -210,6 +213,7 @@ function shownUpstream(snapshot: UpstreamSnapshot, recent: Recent, failures: Fai
       patience_ms: patienceMs,
       held_ms: heldMs,
     })),
+    pauses: snapshot.pauses.map(({ endsMs, ...pause }) => ({ ...pause, ends_in_s: endsMs / 1000 })),
     connections: snapshot.connections,
     retry_budget: snapshot.retryBudget,
     requests: { total: totals.requests, failed: totals.failed },
