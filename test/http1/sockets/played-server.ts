@@ -73,6 +73,8 @@ export class PlayedServer {
     const pieces = piecesOf(play.bytes, play.cuts).filter(({ length }) => length > 0)
     const last = play.then === 'ends at once' ? pieces.pop() : undefined
     await deliver(pieces, socket, reader)
+    // A response that was whole before comes with no end: what follows it is seen or not, as it happens.
+    const isWithEnd = play.then === 'ends at once' && told.ending === 'open'
     if (play.then === 'ends at once') await endAtOnce(socket, last, reader)
     else await settled()
     if (play.then === 'resets') socket.resetAndDestroy()
@@ -81,8 +83,7 @@ export class PlayedServer {
     const isClosed = () => play.then === 'stays' || reader.destroyed
     // A tunnel's socket is the test's, and is read to its end.
     const isRead = () => told.ending !== 'switched' || reader.readableEnded || reader.destroyed
-    if (isHasty && play.then === 'ends at once' && told.ending === 'whole')
-      return { ...told, connection, isHung: !isOver }
+    if (isHasty && isWithEnd && told.ending === 'whole') return { ...told, connection, isHung: !isOver }
     await turnUntil(() => isClosed() && isRead())
     await settled()
     return { ...told, connection, isHung: !isOver }
