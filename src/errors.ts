@@ -92,6 +92,24 @@ export const faultOf = (code: FaultCode) => FAULTS[code]
 /** Whether a breaker refused the attempt. Another endpoint, whose breaker admits it, may take it. */
 export const isBreakerRefusal = (code: FaultCode) => code === 'breaker_open' || code === 'breaker_forced'
 
+/** Whether a limit of the sidecar refused the request: more of them at once, or sooner, than it lets through. */
+export const isLimitRefusal = (code: FaultCode) => FAULTS[code].proxyError === 'connection_limit_reached'
+
+/** Whether the sidecar refuses an acceptable request so, in place of sending it: by a breaker, a limit, or a job that is out of time. */
+export const isRefusal = (code: FaultCode) => isBreakerRefusal(code) || isLimitRefusal(code) || code === 'job_deadline'
+
+/** What the sidecar answers to a request that it does not accept: a malformed one, or one that it never sends on. */
+const UNACCEPTABLE: ReadonlySet<string> = new Set([
+  'http_request_error',
+  'http_request_denied',
+  'destination_not_found',
+])
+
+export const isUnacceptable = (code: FaultCode) => {
+  const { whose, proxyError } = FAULTS[code]
+  return whose === 'client' && code !== 'client_gone' && UNACCEPTABLE.has(proxyError)
+}
+
 /** Whether the whole request ran out of time: by the route's total, the client's limit or the job's deadline. */
 export const isDeadline = (code: FaultCode) =>
   code === 'total_timeout' || code === 'client_deadline' || code === 'job_deadline'

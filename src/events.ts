@@ -270,6 +270,8 @@ export type Event =
       readonly cause: TripCause | undefined
       /** Time in ms until it admits probes; undefined unless it opened. */
       readonly openMs: number | undefined
+      /** The failed call that opened it: a status or a reason; undefined where no call did. */
+      readonly failure: string | undefined
     } & OfTrace)
   /** An operator set the mode of a breaker, or the time for which it was set is over (`hasEnded`). */
   | {

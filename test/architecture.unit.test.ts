@@ -108,6 +108,7 @@ const NAMED_POLICIES: Readonly<Record<string, string>> = {
   'src/policy/failure-when/report.ts': 'what a rule would make of a sample, for check --sample',
   'src/policy/failure-when/source.ts': 'conditions of a job, for check --sample and for the bodies of a simulation',
   'src/policy/hold/settings.ts': 'the condition of a hold, for check --sample and for the bodies of a simulation',
+  'src/policy/paths/group.ts': 'the paths that share a Retry-After, for explain',
   'src/policy/retry/backoff.ts': 'arithmetic of waits, for reconnecting and for Retry-After',
   'src/policy/retry/settings.ts': 'the methods that are safe to repeat, for learn',
   'src/policy/retry/starts.ts': 'the schedule of attempts, a section of its own in explain',

@@ -214,7 +214,7 @@ export class ControlPlane {
       simulateOperation(reloads, this.#simulations),
       ...upstreamOperations(observers.overview),
       fleetOperation(fleet, config),
-      ...requestOperations(observers.overview),
+      ...requestOperations(observers.overview, (id) => observers.incidents.example(id)),
       historyOperation(
         (query) => observers.overview.history.ask(query),
         () => deps.clock.wallNow(),

@@ -74,7 +74,7 @@ export type UpstreamSample = {
   readonly requests: number
   /** Refused ones included. */
   readonly failed: number
-  /** Refused by the sidecar without an attempt: an effect of an open breaker or of a limit, and never the cause. */
+  /** Refused by the sidecar without an attempt, because of an open breaker, a limit or the request itself: never a cause. */
   readonly refused: number
   /** Succeeded after an attempt that had failed. */
   readonly saved: number
@@ -203,21 +203,6 @@ export type IncidentKind = 'upstream' | 'budget' | 'deadlines' | 'store' | 'disk
  */
 export type IncidentState = 'ongoing' | 'quiet' | 'ended'
 
-/** A request of an incident, attempt by attempt. */
-export type IncidentExample = {
-  readonly at: string
-  readonly route: string
-  readonly method: string
-  readonly path: string
-  readonly status: number
-  readonly reason: string | null
-  readonly attempts: number
-  readonly total_ms: number
-  readonly history: readonly AttemptView[]
-  readonly request_id: string
-  readonly trace_id: string | null
-}
-
 export type IncidentCause = {
   /** A status or a reason: `503`, `reset`; for trouble of the sidecar's own the kind of the sign. */
   readonly cause: string
@@ -225,8 +210,8 @@ export type IncidentCause = {
   readonly count: number
   /** The same in words. */
   readonly text: string
-  /** One that failed in the end, where there is one. */
-  readonly example: IncidentExample | null
+  /** A request, attempt by attempt, which is kept as long as the incident: one that failed in the end, where there is one. */
+  readonly example: RequestView | null
 }
 
 type IncidentSign = {

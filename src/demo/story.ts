@@ -10,6 +10,7 @@ import { systemResolve } from '../net/dns-cache.ts'
 import { atFullScale } from './full-scale.ts'
 import { createHttpClient } from './http-client.ts'
 import type { ServiceOptions } from './job-service.ts'
+import { incidentsOf, type ToldIncident } from './incidents.ts'
 import { makeVideo, type Outcome, type Urls } from './make-video.ts'
 import { measureLateness } from './pace.ts'
 import { scaled } from './scaled.ts'
@@ -67,6 +68,8 @@ export type Result = {
   readonly restarts: number
   readonly breakerOpened: number
   readonly seconds: number
+  /** What the sidecar saw, first sign first; empty without it. */
+  readonly incidents: readonly ToldIncident[]
   /** How late the timers of this process were, in seconds of the services: the 99th percentile. */
   readonly lateS: number
 }
@@ -106,6 +109,7 @@ export async function tell(
   const sidecar = setting && (await startSidecar(direct, setting, scale))
   if (sidecar !== undefined) setting?.pageAt(`${sidecar.control}/`)
   const client = createHttpClient(scale)
+  const incidents = sidecar && incidentsOf(`${sidecar.control}/`, Date.now(), scale)
   const close = async () => {
     client.close()
     await sidecar?.close()
@@ -124,7 +128,8 @@ export async function tell(
     const lateS = lateMs() / 1000 / scale
     const seconds = (performance.now() - startedAt) / 1000
     const breakerOpened = sidecar?.breakerOpened() ?? 0
-    return { result: { ...summary(outcomes), ...countsOf(services), breakerOpened, seconds, lateS }, close }
+    const seen = { breakerOpened, incidents: (await incidents?.()) ?? [] }
+    return { result: { ...summary(outcomes), ...countsOf(services), ...seen, seconds, lateS }, close }
   } catch (error) {
     await close()
     throw error

@@ -8,6 +8,7 @@ import type { RawHeaders } from '../net/fields.ts'
 import { accept } from '../job/inputs.ts'
 import { compileMatch, matchParts } from '../job/match.ts'
 import { type Limits, limitsOf } from '../policy/deadline/limits.ts'
+import { undeclaredKey } from '../policy/paths/group.ts'
 import { POLICIES, type ServiceSettings } from '../policy/policies.ts'
 import { type Retries, retriesOf } from '../policy/retry/starts.ts'
 import type { ExplainScope, Part } from '../policy/scope.ts'
@@ -46,6 +47,8 @@ export type Explanation = {
     readonly why: string
     /** Earlier routes that do not match. */
     readonly passed: readonly { readonly match: string; readonly line: number | null; readonly why: string }[]
+    /** Paths whose calls count as alike: they share a Retry-After. */
+    readonly alike: string
   }
   readonly inputs: readonly { readonly name: string; readonly value: number | string; readonly from: string }[]
   readonly timeouts: Limits
@@ -99,11 +102,12 @@ export function explain(config: Config, origins: Origins, question: Question): E
         line: lineOf('routes', i, 'match'),
         why: whyNot(match, method, plain, path),
       })),
+      alike: route === undefined ? undeclaredKey(method, plain) : route.match,
     },
     inputs: given,
     timeouts,
     retries: retriesOf(scope),
-    refusals: refusalsOf(scope, timeouts),
+    refusals: refusalsOf(scope, timeouts, partOf(origins, [])),
     policies: POLICIES.map(({ name, explain: tell }) => ({ name, parts: tell?.(scope) ?? [] })).filter(
       ({ parts }) => parts.length > 0,
     ),

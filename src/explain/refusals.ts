@@ -7,10 +7,25 @@ import { type FaultCode, faultOf } from '../errors.ts'
 import type { Limits } from '../policy/deadline/limits.ts'
 import type { ExplainScope, Part } from '../policy/scope.ts'
 
+/** Of messages that are not acceptable, whatever their target. */
+const UNREADABLE: readonly (readonly [reason: FaultCode, setting: string, says: string])[] = [
+  ['bad_request', 'listen', 'to a message that is not valid HTTP/1.1'],
+  ['version_refused', 'listen', 'to another version of HTTP'],
+  ['target_too_long', 'listen', 'to a target that is too long'],
+  ['head_too_large', 'maxHead', 'to a larger head than that'],
+  ['coding_refused', 'listen', 'to a transfer coding other than chunked'],
+  ['expectation_failed', 'listen', 'to an Expect other than 100-continue'],
+  ['client_stalled', 'listen', 'where the head, or the body, does not come in time'],
+]
+
 export type Refusal = Part & { readonly status: number; readonly reason: FaultCode }
 
-/** In the order in which a request may meet them. Refusals of malformed messages are left out. */
-export function refusalsOf(scope: ExplainScope<RouteValues, UpstreamConfig>, { total, connect }: Limits): Refusal[] {
+/** In the order in which a request may meet them. @param ofFile makes the part of a setting of the whole sidecar. */
+export function refusalsOf(
+  scope: ExplainScope<RouteValues, UpstreamConfig>,
+  { total, connect }: Limits,
+  ofFile: ExplainScope<unknown, unknown>['part'],
+): Refusal[] {
   const { part, upstream, route } = scope
   const { concurrency, rate } = upstream
   const breaker = route.breaker ?? upstream.breaker
@@ -20,9 +35,18 @@ export function refusalsOf(scope: ExplainScope<RouteValues, UpstreamConfig>, { t
     reason,
     ...part(setting, says),
   })
+  const own = (reason: FaultCode, setting: string, says: string): Refusal => ({
+    status: faultOf(reason).status,
+    reason,
+    ...ofFile(setting, says),
+  })
   const isBreaking = consecutiveFailures !== false || failureRate !== false || slowCalls !== false
   const { max, queue, queueTimeoutMs } = concurrency
   return [
+    own('local_limit', 'maxConnections', 'where its connections or file descriptors are used up'),
+    ...UNREADABLE.map((one) => own(...one)),
+    own('job_deadline', 'job', 'for a registered job whose deadline has passed'),
+    refusal('client_deadline', 'timeout.total', 'after the time that the client allows, in x-request-timeout'),
     ...(isBreaking
       ? [
           refusal(
@@ -32,6 +56,7 @@ export function refusalsOf(scope: ExplainScope<RouteValues, UpstreamConfig>, { t
           ),
         ]
       : []),
+    refusal('breaker_forced', 'breaker', 'while an operator holds the breaker open'),
     ...(rate === false
       ? []
       : [

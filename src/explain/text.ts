@@ -1,6 +1,7 @@
 /** Formats an explanation for a terminal: names, values, and the line of each. */
 
 import { writtenMs } from '../config/kinds/units.ts'
+import { isUnacceptable } from '../errors.ts'
 import type { Explanation } from './explanation.ts'
 import type { Limit } from '../policy/deadline/limits.ts'
 import { type Start, writtenStart } from '../policy/retry/starts.ts'
@@ -28,7 +29,10 @@ export function textOf(explanation: Explanation): string {
     '\npolicies, in the order in which a request meets them\n',
     ...explanation.policies.map(({ name, parts }) => row(name, parts.map(withLine))),
     "\nanswers that may come in place of the upstream's\n",
-    ...refusals.map((one) => row(`${one.status} ${one.reason}`, [withLine(one)], REFUSAL_WIDTH)),
+    ...refusals
+      .filter(({ reason }) => !isUnacceptable(reason))
+      .map((one) => row(`${one.status} ${one.reason}`, [withLine(one)], REFUSAL_WIDTH)),
+    `  and ${refusedMessages(refusals)} to a message that is not acceptable\n`,
     '\nheader fields and URLs\n',
     row('fields', explanation.fields.map(withLine)),
     '\nmessages and connections\n',
@@ -37,6 +41,12 @@ export function textOf(explanation: Explanation): string {
     row('client', [`best: ${bounds.client.best}`, `worst: ${bounds.client.worst}`]),
     row('upstream', [`best: ${bounds.upstream.best}`, `worst: ${bounds.upstream.worst}`]),
   ].join('')
+}
+
+/** The statuses, as a list in words. */
+function refusedMessages(refusals: Explanation['refusals']): string {
+  const statuses = refusals.filter(({ reason }) => isUnacceptable(reason)).map(({ status }) => String(status))
+  return new Intl.ListFormat('en-GB', { type: 'disjunction' }).format([...new Set(statuses)].sort())
 }
 
 const at = (line: number | null) => (line === null ? ' [default]' : ` [line ${line}]`)

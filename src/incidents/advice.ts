@@ -1,5 +1,6 @@
 /** What to do about an incident: the first sentence of a section of docs/runbook.md. A test compares the two. */
 
+import { isFaultCode, isLimitRefusal } from '../errors.ts'
 import type { Incident } from './incident.ts'
 
 export const ADVICE = {
@@ -26,9 +27,6 @@ export const ADVICE = {
 
 type Section = keyof typeof ADVICE
 
-/** Reasons of a limit of the sidecar. */
-const LIMITS: ReadonlySet<string> = new Set(['queue_full', 'queue_timeout', 'rate', 'local_limit'])
-
 /** @param causes the most frequent first. */
 export function adviceOf(incident: Incident, causes: readonly (readonly [cause: string, count: number])[]) {
   const section = sectionOf(incident, causes[0]?.[0] ?? '')
@@ -54,7 +52,7 @@ function sectionOf({ kind, signs, standing, cost }: Incident, first: string): Se
       if (has('endpoint_open') && cost.refused === 0) return 'BreakwaterEndpointsOut'
       if (has('endpoint_open') || has('breaker_open') || has('route_open')) return 'BreakwaterBreakerOpen'
       if (Object.keys(standing).length > 0 || has('breaker_forced')) return 'Forced breaker'
-      return LIMITS.has(first) ? 'BreakwaterSheddingLoad' : 'BreakwaterErrorBudgetBurnsFast'
+      return isFaultCode(first) && isLimitRefusal(first) ? 'BreakwaterSheddingLoad' : 'BreakwaterErrorBudgetBurnsFast'
     }
     default:
       return kind satisfies never

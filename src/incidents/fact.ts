@@ -1,5 +1,6 @@
 /** What happened, in the terms that events of the data plane and lines of the log have in common. */
 
+import type { RequestView } from '../dashboard/shapes.ts'
 import type { FaultCode } from '../errors.ts'
 import type { BreakerMode, BreakerState, TripCause } from '../events.ts'
 
@@ -10,15 +11,6 @@ type At = { readonly at: number }
 type OfBreaker = {
   readonly upstream: string
   readonly route: string | undefined
-  readonly endpoint: string | undefined
-}
-
-export type ToldAttempt = {
-  /** Since the request's arrival. */
-  readonly atMs: number
-  readonly ms: number
-  /** Status or reason. */
-  readonly outcome: string
   readonly endpoint: string | undefined
 }
 
@@ -34,14 +26,7 @@ export type RequestFact = At & {
   readonly outcomes: readonly { readonly outcome: string | number }[]
   /** Id of its registered job. */
   readonly job: string | undefined
-  readonly told: () => {
-    readonly method: string
-    readonly path: string
-    readonly totalMs: number
-    readonly history: readonly ToldAttempt[]
-    readonly id: string
-    readonly traceId: string | undefined
-  }
+  readonly told: () => RequestView
 }
 
 export type BreakerFact = At &
@@ -50,13 +35,16 @@ export type BreakerFact = At &
     readonly from: BreakerState
     readonly to: BreakerState
     readonly cause: TripCause | undefined
+    /** The failed call that opened it: a status or a reason. */
+    readonly failure: string | undefined
     readonly openMs: number | undefined
   }
 
 export type Fact =
   | RequestFact
   | BreakerFact
-  | (At & OfBreaker & { readonly kind: 'mode'; readonly mode: BreakerMode })
+  /** `hasEnded`: the time for which an operator had set another one is over. */
+  | (At & OfBreaker & { readonly kind: 'mode'; readonly mode: BreakerMode; readonly hasEnded: boolean })
   /** A retry was denied because the budget was spent. */
   | (At & { readonly kind: 'budget'; readonly upstream: string; readonly route: string })
   | (At & { readonly kind: 'store'; readonly isUp: boolean; readonly why: string })
@@ -73,6 +61,8 @@ export type Fact =
     })
   /** The process began: what it knew of breakers is gone. */
   | (At & { readonly kind: 'start'; readonly version: string })
+  /** The process began to end. */
+  | (At & { readonly kind: 'stop' })
   | (At & { readonly kind: 'stalled'; readonly ms: number })
 
 /** Shortest pause of the process that is a sign of trouble. Shorter ones are counted by a metric. */

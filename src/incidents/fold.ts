@@ -7,13 +7,17 @@ import { isoTime } from '../clock.ts'
 import type { IncidentKind } from '../dashboard/shapes.ts'
 import { isBreakerRefusal } from '../errors.ts'
 import type { IncidentPhase } from '../events.ts'
+import { count } from './count.ts'
 import { type BreakerFact, type Fact, LAG_MS, REPEAT_MS, type RequestFact } from './fact.ts'
-import { addJob, begun, type Incident, isOver, routeOf, type Standing, sumOpen, tellSign } from './incident.ts'
-import { isFailedAttempt, isSaved, type Outcome, outcomeOf } from './outcome.ts'
-import { breakerText, lengthText, placeText } from './words.ts'
+import { begun, type Incident, isOver, type SignWords, type Standing, sumOpen, tellSign } from './incident.ts'
+import { isFailedAttempt, outcomeOf } from './outcome.ts'
+import { breakerText, lengthText, modeText, placeText } from './words.ts'
 import { Watched } from './watched.ts'
 
 export type Turn = { readonly phase: IncidentPhase; readonly incident: Incident }
+
+/** Longest time in ms between two processes in which what stood is taken to have gone on: a restart, not a night. */
+const SOON_MS = 120_000
 
 /** Ended incidents that are kept. */
 const MAX_ENDED = 500
@@ -31,6 +35,8 @@ export class Incidents {
   #version: string | null = null
   /** Wall-clock ms of the latest start; undefined before the first. */
   #startedAt: number | undefined
+  /** Wall-clock ms at which the process before began to end; undefined where it was killed. */
+  #stoppedAt: number | undefined
   #turns: Turn[] = []
 
   /** Newest first. */
@@ -40,7 +46,7 @@ export class Incidents {
 
   /** Takes one fact. @returns the incidents that it or the time before it opened or closed. */
   take(fact: Fact): readonly Turn[] {
-    this.#closeOver(fact.at)
+    if (fact.kind !== 'start') this.#closeOver(fact.at)
     this.#fold(fact)
     return this.#taken()
   }
@@ -68,7 +74,8 @@ export class Incidents {
   restore(known: readonly Incident[]): void {
     for (const incident of known) {
       const key = keyOf(incident)
-      if (incident.endedAt === null && this.#startedAt !== undefined) standsNoLonger(incident, this.#startedAt)
+      const { endedAt, seenAt = incident.lastSignAt } = incident
+      if (endedAt === null && this.#startedAt !== undefined) standsNoLonger(incident, this.#startedAt, seenAt)
       if (incident.endedAt === null && !this.#open.has(key)) this.#open.set(key, incident)
       else this.#ended.push({ ...incident, endedAt: incident.endedAt ?? incident.lastSignAt })
     }
@@ -86,44 +93,61 @@ export class Incidents {
       case 'budget': {
         if (this.#isRepeat(`budget ${fact.upstream} ${fact.route}`, fact.at)) return
         const subject = { kind: 'budget', upstream: fact.upstream } as const
-        return void this.#sign(subject, fact.at, 'budget_spent', `the retry budget was spent${placeText(fact.route)}`)
+        return void this.#sign(subject, fact.at, {
+          sign: 'budget_spent',
+          text: `the retry budget was spent${placeText(fact.route)}`,
+        })
       }
       case 'store':
         return this.#own('store', !fact.isUp, fact.at, {
-          on: ['store_down', `the checkpoint store was down${because(fact.why)}`],
-          off: ['store_up', 'the checkpoint store was back'],
+          on: {
+            sign: 'store_down',
+            text: `the checkpoint store was down${because(fact.why)}`,
+            now: `the checkpoint store is down${because(fact.why)}`,
+          },
+          off: { sign: 'store_up', text: 'the checkpoint store was back' },
         })
       case 'set_aside':
-        return void this.#sign(
-          OWN('store'),
-          fact.at,
-          'store_set_aside',
-          `the store's file was set aside${because(fact.why)}`,
-        )
+        return void this.#sign(OWN('store'), fact.at, {
+          sign: 'store_set_aside',
+          text: `the store's file was set aside${because(fact.why)}`,
+        })
       case 'disk':
         return this.#own('disk', !fact.isEnough, fact.at, {
-          on: ['disk_full', `there was too little room on the disk${because(fact.details)}`],
-          off: ['disk_free', `there was room on the disk again${because(fact.details)}`],
+          on: {
+            sign: 'disk_full',
+            text: `there was too little room on the disk${because(fact.details)}`,
+            now: `there is too little room on the disk${because(fact.details)}`,
+          },
+          off: { sign: 'disk_free', text: `there was room on the disk again${because(fact.details)}` },
         })
       case 'unkept':
         if (this.#isRepeat(`unkept ${fact.upstream} ${fact.route} ${fact.why}`, fact.at)) return
-        return void this.#sign(
-          OWN('disk'),
-          fact.at,
-          'body_unkept',
-          `a request body could not be kept${because(fact.why)}`,
-        )
+        return void this.#sign(OWN('disk'), fact.at, {
+          sign: 'body_unkept',
+          text: `a request body could not be kept${because(fact.why)}`,
+        })
       case 'reload':
         if (fact.outcome === 'applied') this.#version = fact.version
         return this.#own('reload', fact.outcome === 'refused', fact.at, {
-          on: ['reload_refused', `the configuration was refused${because(fact.why)}`],
-          off: ['reloaded', 'a configuration was put in force'],
+          on: {
+            sign: 'reload_refused',
+            text: `the configuration was refused${because(fact.why)}`,
+            now: `the configuration is refused${because(fact.why)}`,
+          },
+          off: { sign: 'reloaded', text: 'a configuration was put in force' },
         })
       case 'start':
         return this.#start(fact.at, fact.version)
+      case 'stop':
+        this.#stoppedAt = fact.at
+        return
       case 'stalled':
         if (fact.ms < LAG_MS) return
-        return void this.#sign(OWN('lag'), fact.at, 'stalled', `the process was paused for ${lengthText(fact.ms)}`)
+        return void this.#sign(OWN('lag'), fact.at, {
+          sign: 'stalled',
+          text: `the process was paused for ${lengthText(fact.ms)}`,
+        })
       default:
         fact satisfies never
     }
@@ -142,9 +166,16 @@ export class Incidents {
     const known = this.#open.get(upstreamKey(upstream))
     if (known !== undefined) count(known, fact, outcome)
     else if (isBad || (attempts > 1 && fact.outcomes.some((one) => isFailedAttempt(one.outcome)))) watched.keep(fact)
-    if (isFailing) this.#sign({ kind: 'upstream', upstream }, at, 'failing', 'more than a tenth of its requests failed')
+    if (isFailing)
+      this.#sign({ kind: 'upstream', upstream }, at, {
+        sign: 'failing',
+        text: 'more than a tenth of its requests failed',
+      })
     if (reason === 'job_deadline')
-      this.#sign({ kind: 'deadlines', upstream }, at, 'job_deadline', 'calls of a job came after its deadline')
+      this.#sign({ kind: 'deadlines', upstream }, at, {
+        sign: 'job_deadline',
+        text: 'calls of a job came after its deadline',
+      })
   }
 
   #watchedOf(upstream: string): Watched {
@@ -163,7 +194,7 @@ export class Incidents {
     if (to === 'open') {
       const sign = cause === 'forced' ? 'breaker_forced' : cause === 'probe' ? 'probe_failed' : openedSign(fact)
       const standing = { isBreaker: true, probesAt: openMs === undefined ? null : at + openMs }
-      return void this.#sign(subject, at, sign, breakerText(fact), [key, standing])
+      return void this.#sign(subject, at, { sign, text: breakerText(fact) }, [key, standing])
     }
     const incident = this.#open.get(upstreamKey(upstream))
     if (incident?.standing[key] === undefined) return
@@ -172,28 +203,27 @@ export class Incidents {
     else {
       delete incident.standing[key]
       incident.lastSignAt = at
-      tellSign(incident, at, 'breaker_closed', breakerText(fact))
+      tellSign(incident, at, { sign: 'breaker_closed', text: breakerText(fact) })
     }
   }
 
   #mode(fact: Extract<Fact, { kind: 'mode' }>): void {
     const incident = this.#open.get(upstreamKey(fact.upstream))
-    if (incident !== undefined)
-      tellSign(incident, fact.at, 'breaker_mode', `an operator set ${fact.mode}${placeText(fact.route)}`)
+    if (incident !== undefined) tellSign(incident, fact.at, { sign: 'breaker_mode', text: modeText(fact) })
   }
 
   #own(
     kind: IncidentKind,
     isOn: boolean,
     at: number,
-    { on, off }: { readonly on: readonly [string, string]; readonly off: readonly [string, string] },
+    { on, off }: { readonly on: SignWords; readonly off: SignWords },
   ): void {
-    if (isOn) return void this.#sign(OWN(kind), at, ...on, [kind, { isBreaker: false, probesAt: null }])
+    if (isOn) return void this.#sign(OWN(kind), at, on, [kind, { isBreaker: false, probesAt: null }])
     const incident = this.#open.get(kind)
     if (incident?.standing[kind] === undefined) return
     delete incident.standing[kind]
     incident.lastSignAt = at
-    tellSign(incident, at, ...off)
+    tellSign(incident, at, off)
   }
 
   /** Signs that stood are not known to stand any longer: those that do are told anew. */
@@ -202,17 +232,12 @@ export class Incidents {
     this.#watched.clear()
     this.#heldUntil.clear()
     this.#startedAt = at
-    for (const incident of this.#open.values()) standsNoLonger(incident, at)
+    for (const incident of this.#open.values()) standsNoLonger(incident, at, this.#stoppedAt ?? at)
+    this.#stoppedAt = undefined
     this.#closeOver(at)
   }
 
-  #sign(
-    subject: Subject,
-    at: number,
-    sign: string,
-    text: string,
-    standing?: readonly [key: string, of: Standing],
-  ): Incident {
+  #sign(subject: Subject, at: number, words: SignWords, standing?: readonly [key: string, of: Standing]): Incident {
     const key = keyOf(subject)
     const known = this.#open.get(key)
     const incident = known ?? begun(subject.kind, subject.upstream, at, this.#version, isoTime(at))
@@ -228,7 +253,7 @@ export class Incidents {
       sumOpen(incident, at)
       incident.standing[standing[0]] = standing[1]
     }
-    tellSign(incident, at, sign, text)
+    tellSign(incident, at, words)
     return incident
   }
 
@@ -258,11 +283,21 @@ export class Incidents {
   }
 }
 
-function standsNoLonger(incident: Incident, at: number): void {
+/**
+ * A process began: what stood is not known to stand any longer. It stood up to the start, or where that came late, as long as the
+ * process before did: a breaker until it admits probes. @param seenAt wall-clock ms up to which that process is known.
+ */
+function standsNoLonger(incident: Incident, at: number, seenAt: number): void {
+  const until = at - seenAt <= SOON_MS ? at : seenAt
+  for (const [key, { isBreaker, probesAt }] of Object.entries(incident.standing))
+    incident.standing[key] = { isBreaker, probesAt: Math.min(probesAt ?? until, at) }
   sumOpen(incident, at)
+  incident.lastSignAt = Math.max(incident.lastSignAt, ...Object.values(incident.standing).map(standsUntil))
   for (const key of Object.keys(incident.standing)) delete incident.standing[key]
-  tellSign(incident, at, 'restarted', 'the sidecar was started anew')
+  tellSign(incident, at, { sign: 'restarted', text: 'the sidecar was started anew' })
 }
+
+const standsUntil = ({ probesAt }: Standing) => probesAt ?? 0
 
 const openedSign = ({ route, endpoint }: BreakerFact) =>
   route !== undefined ? 'route_open' : endpoint !== undefined ? 'endpoint_open' : 'breaker_open'
@@ -273,64 +308,3 @@ const upstreamKey = (name: string) => `upstream ${name}`
 const keyOf = ({ upstream, kind }: Subject) => (upstream === null ? kind : upstreamKey(upstream))
 const breakerKey = ({ route = '', endpoint = '' }: Pick<BreakerFact, 'route' | 'endpoint'>) => `${route}\n${endpoint}`
 const because = (why: string) => (why === '' ? '' : `: ${why}`)
-
-/** Adds a request to an incident's cost and causes. */
-function count(incident: Incident, fact: RequestFact, outcome: Outcome): void {
-  const { cost } = incident
-  const { attempts, job } = fact
-  const route = routeOf(incident, fact.route)
-  cost.requests += 1
-  route.requests += 1
-  cost.retried += Math.max(0, attempts - 1)
-  if (attempts > 0) incident.lastCallAt = fact.at
-  const isLost = outcome === 'failed' || outcome === 'refused'
-  if (outcome === 'failed') {
-    cost.failed += 1
-    route.failed += 1
-  }
-  if (outcome === 'refused') {
-    cost.refused += 1
-    route.refused += 1
-    const reason = fact.reason ?? ''
-    incident.refusals[reason] = (incident.refusals[reason] ?? 0) + 1
-  }
-  if (isSaved(outcome, attempts, fact.outcomes)) {
-    cost.saved += 1
-    route.saved += 1
-  }
-  if (isLost && job !== undefined) addJob(incident, job)
-  for (const cause of causesOf(fact, outcome)) addCause(incident, cause, fact, isLost)
-}
-
-/** Failed attempts; without one, what the request ended with. What a breaker refused was caused by others. */
-function causesOf({ status, reason, attempts, outcomes }: RequestFact, outcome: Outcome): readonly string[] {
-  const told = outcomes.length > 0 ? outcomes : attempts > 0 && reason === undefined ? [{ outcome: status }] : []
-  const failed = told.map((one) => String(one.outcome)).filter(isFailedAttempt)
-  if (failed.length > 0) return failed
-  if (outcome !== 'failed' && outcome !== 'refused') return []
-  if (reason !== undefined && isBreakerRefusal(reason)) return []
-  return [String(reason ?? status)]
-}
-
-/** The example is of a request that was lost, if there is one. */
-function addCause({ causes }: Incident, cause: string, fact: RequestFact, isLost: boolean): void {
-  const known = causes[cause] ?? { count: 0, example: null, isExampleLost: false }
-  causes[cause] = known
-  known.count += 1
-  if (known.example !== null && (known.isExampleLost || !isLost)) return
-  const { method, path, totalMs, history, id, traceId = null } = fact.told()
-  known.isExampleLost = isLost
-  known.example = {
-    at: isoTime(fact.at),
-    route: fact.route,
-    method,
-    path,
-    status: fact.status,
-    reason: fact.reason ?? null,
-    attempts: fact.attempts,
-    total_ms: totalMs,
-    history: history.map(({ atMs, ms, outcome, endpoint = null }) => ({ at_ms: atMs, ms, outcome, endpoint })),
-    request_id: id,
-    trace_id: traceId,
-  }
-}

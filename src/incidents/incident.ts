@@ -1,6 +1,6 @@
 /** An incident as it is kept: plain data, so that it outlives a restart. */
 
-import type { IncidentExample, IncidentKind } from '../dashboard/shapes.ts'
+import type { IncidentKind, RequestView } from '../dashboard/shapes.ts'
 
 /** A sign that lasts until it is taken away: a breaker that is not closed, a store that is down. */
 export type Standing = {
@@ -9,9 +9,12 @@ export type Standing = {
   readonly isBreaker: boolean
 }
 
-export type Sign = { readonly at: number; readonly sign: string; readonly text: string; times: number; until: number }
+/** `text` of what happened then; `now` of what lasts, as long as it does. */
+export type SignWords = { readonly sign: string; readonly text: string; readonly now?: string }
 
-type CauseCount = { count: number; example: IncidentExample | null; isExampleLost: boolean }
+export type Sign = SignWords & { readonly at: number; times: number; until: number }
+
+type CauseCount = { count: number; example: RequestView | null; isExampleLost: boolean }
 
 export type RouteCount = { requests: number; failed: number; refused: number; saved: number }
 
@@ -25,6 +28,8 @@ export type Incident = {
   /** Last request that was tried; 0 before the first. */
   lastCallAt: number
   endedAt: number | null
+  /** Of one that goes on: when it was kept, so that a later process knows how long it stood. */
+  readonly seenAt?: number
   /** By breaker, or by the name of the sign. */
   readonly standing: Record<string, Standing>
   readonly signs: Sign[]
@@ -41,7 +46,7 @@ export type Incident = {
 }
 
 /** Time without a sign after which an incident is over. */
-const QUIET_MS = 30_000
+export const QUIET_MS = 30_000
 
 const MAX_SIGNS = 20
 const MAX_JOBS = 1_000
@@ -76,14 +81,15 @@ export function begun(
 }
 
 /** Adds a sign to those that are told; one that repeats the last one is counted there. The first half and the newest are kept. */
-export function tellSign({ signs }: Incident, at: number, sign: string, text: string): void {
+export function tellSign({ signs }: Incident, at: number, words: SignWords): void {
+  const { sign, text } = words
   const last = signs.at(-1)
   if (last !== undefined && last.sign === sign && last.text === text) {
     last.times += 1
     last.until = at
     return
   }
-  signs.push({ at, sign, text, times: 1, until: at })
+  signs.push({ at, ...words, times: 1, until: at })
   if (signs.length > MAX_SIGNS) signs.splice(MAX_SIGNS / 2, 1)
 }
 

@@ -1,9 +1,11 @@
 /** Reads facts from lines of the log. */
 
+import { isoTime } from '../clock.ts'
 import { isMap } from '../config/kinds/setting.ts'
+import type { AttemptView, RequestView } from '../dashboard/shapes.ts'
 import { isFaultCode } from '../errors.ts'
 import { BREAKER_MODES, BREAKER_STATES, TRIP_CAUSES } from '../events.ts'
-import type { Fact, RequestFact, ToldAttempt } from './fact.ts'
+import type { Fact, RequestFact } from './fact.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -13,10 +15,8 @@ const MESSAGES: Readonly<Record<string, (fields: Fields, at: number) => Fact | u
   'breaker open': breaker,
   'breaker half-open': breaker,
   'breaker closed': breaker,
-  'breaker mode set': (fields, at) => {
-    const mode = BREAKER_MODES.find((one) => one === fields.mode)
-    return mode && { kind: 'mode', at, ...placeOf(fields), mode }
-  },
+  'breaker mode set': (fields, at) => modeOf(fields, at, false),
+  'breaker mode ended': (fields, at) => modeOf(fields, at, true),
   'retry budget spent': (fields, at) => ({
     kind: 'budget',
     at,
@@ -51,6 +51,7 @@ const MESSAGES: Readonly<Record<string, (fields: Fields, at: number) => Fact | u
     why: '',
   }),
   'configuration in force': ({ version }, at) => ({ kind: 'start', at, version: text(version) }),
+  draining: (_, at) => ({ kind: 'stop', at }),
   'loop stalled': ({ ms }, at) => ({ kind: 'stalled', at, ms: number(ms) }),
 }
 
@@ -80,7 +81,7 @@ function parsed(line: string): Fields | undefined {
 }
 
 function request(fields: Fields, at: number): RequestFact | undefined {
-  const { upstream, route, status, reason, attempts, history, job_id: job, method, path } = fields
+  const { upstream, route, status, reason, attempts, history, job_id: job } = fields
   if (typeof upstream !== 'string') return undefined
   const told = (Array.isArray(history) ? history : []).filter(isMap).map(attemptOf)
   return {
@@ -93,22 +94,43 @@ function request(fields: Fields, at: number): RequestFact | undefined {
     attempts: number(attempts),
     outcomes: told,
     job: textOrNone(job),
-    told: () => ({
-      method: text(method),
-      path: text(path),
-      totalMs: number(fields.total_ms),
-      history: told,
-      id: text(fields.request_id),
-      traceId: textOrNone(fields.trace_id),
-    }),
+    told: () => requestView(fields, at, told),
   }
 }
 
-const attemptOf = ({ at_ms: atMs, ms, outcome, endpoint }: Fields): ToldAttempt => ({
-  atMs: number(atMs),
+const attemptOf = ({ at_ms, ms, outcome, endpoint }: Fields): AttemptView => ({
+  at_ms: number(at_ms),
   ms: number(ms),
   outcome: String(outcome),
-  endpoint: textOrNone(endpoint),
+  endpoint: textOrNull(endpoint),
+})
+
+const requestView = (fields: Fields, at: number, history: readonly AttemptView[]): RequestView => ({
+  at: isoTime(at),
+  upstream: text(fields.upstream),
+  route: text(fields.route),
+  method: text(fields.method),
+  path: text(fields.path),
+  status: number(fields.status),
+  reason: textOrNull(fields.reason),
+  limit: textOrNull(fields.limit),
+  attempts: number(fields.attempts),
+  total_ms: number(fields.total_ms),
+  first_byte_ms: typeof fields.first_byte_ms === 'number' ? fields.first_byte_ms : null,
+  waits: {
+    queue_ms: number(fields.queue_ms),
+    backoff_ms: number(fields.backoff_ms),
+    connect_ms: number(fields.connect_ms),
+    breaker_ms: number(fields.breaker_ms),
+    retry_after_ms: number(fields.retry_after_ms),
+  },
+  bytes_in: number(fields.bytes_in),
+  bytes_out: number(fields.bytes_out),
+  shared: fields.shared === true,
+  retry_denied: textOrNull(fields.retry_denied),
+  history,
+  request_id: text(fields.request_id),
+  trace_id: textOrNull(fields.trace_id),
 })
 
 function breaker(fields: Fields, at: number): Fact | undefined {
@@ -117,7 +139,12 @@ function breaker(fields: Fields, at: number): Fact | undefined {
   if (from === undefined || to === undefined) return undefined
   const cause = TRIP_CAUSES.find((one) => one === fields.cause)
   const openMs = typeof fields.open_ms === 'number' ? fields.open_ms : undefined
-  return { kind: 'breaker', at, ...placeOf(fields), from, to, cause, openMs }
+  return { kind: 'breaker', at, ...placeOf(fields), from, to, cause, failure: textOrNone(fields.failure), openMs }
+}
+
+function modeOf(fields: Fields, at: number, hasEnded: boolean): Fact | undefined {
+  const mode = BREAKER_MODES.find((one) => one === fields.mode)
+  return mode && { kind: 'mode', at, ...placeOf(fields), mode, hasEnded }
 }
 
 const placeOf = ({ upstream, route, endpoint }: Fields) => ({
@@ -129,4 +156,5 @@ const placeOf = ({ upstream, route, endpoint }: Fields) => ({
 const messageOf = (error: unknown) => (isMap(error) ? text(error.message) : '')
 const number = (value: unknown) => (typeof value === 'number' ? value : 0)
 const text = (value: unknown) => (typeof value === 'string' ? value : '')
+const textOrNull = (value: unknown) => (typeof value === 'string' ? value : null)
 const textOrNone = (value: unknown) => (typeof value === 'string' ? value : undefined)

@@ -1,6 +1,6 @@
 /** How a request ended, and what of it was the upstream's doing. */
 
-import { type FaultCode, faultOf, isFaultCode } from '../errors.ts'
+import { type FaultCode, faultOf, isFaultCode, isRefusal } from '../errors.ts'
 
 /**
  * `refused`: the sidecar answered without an attempt, because of an open breaker or a limit: an effect, whose cause is elsewhere.
@@ -8,21 +8,10 @@ import { type FaultCode, faultOf, isFaultCode } from '../errors.ts'
  */
 export type Outcome = 'ok' | 'failed' | 'refused' | 'client'
 
-/** Reasons of a refusal without an attempt. */
-const REFUSALS: ReadonlySet<FaultCode> = new Set([
-  'breaker_open',
-  'breaker_forced',
-  'queue_full',
-  'queue_timeout',
-  'rate',
-  'local_limit',
-  'job_deadline',
-])
-
 export function outcomeOf(status: number, reason: FaultCode | undefined, attempts: number): Outcome {
   if (reason === undefined) return status >= 500 ? 'failed' : 'ok'
-  if (attempts === 0 && REFUSALS.has(reason)) return 'refused'
-  if (REFUSALS.has(reason) || isCutShort(reason)) return 'failed'
+  if (attempts === 0 && isRefusal(reason)) return 'refused'
+  if (isRefusal(reason) || isCutShort(reason)) return 'failed'
   return faultOf(reason).whose === 'client' ? 'client' : 'failed'
 }
 

@@ -1,6 +1,6 @@
 /** Incidents as the command prints them. */
 
-import type { IncidentCause, IncidentExample, IncidentView } from '../dashboard/shapes.ts'
+import type { IncidentCause, IncidentView, RequestView } from '../dashboard/shapes.ts'
 import { lengthText } from './words.ts'
 
 const STATES = { ongoing: 'ONGOING', quiet: 'quiet', ended: 'ended' } as const
@@ -66,7 +66,7 @@ function exampleLines({
   history,
   request_id: id,
   trace_id: trace,
-}: IncidentExample) {
+}: RequestView) {
   const end = reason === null ? String(status) : `${status} ${reason}`
   return [
     `      ${at.slice(11, 23)} ${method} ${plain(path)} → ${end} after ${lengthText(ms)}, request ${plain(id)}${trace === null ? '' : `, trace ${trace}`}`,

@@ -2,8 +2,8 @@
 
 import type { IncidentState } from '../dashboard/shapes.ts'
 import { faultOf, isFaultCode } from '../errors.ts'
-import type { BreakerFact } from './fact.ts'
-import type { Incident } from './incident.ts'
+import type { BreakerFact, Fact } from './fact.ts'
+import { type Incident, QUIET_MS } from './incident.ts'
 
 /** Causes that a sentence names. */
 const NAMED = 3
@@ -47,12 +47,16 @@ const TRIPS: Readonly<Record<NonNullable<BreakerFact['cause']>, string>> = {
   forced: 'by an operator',
 }
 
-export function breakerText({ to, cause, route, endpoint }: BreakerFact): string {
+export function breakerText({ to, cause, failure, route, endpoint }: BreakerFact): string {
   const place = placeText(route, endpoint)
   const by = cause === 'forced' ? ' by an operator' : ''
   if (to === 'closed') return `the breaker${place} closed${by === '' ? ': calls succeed again' : by}`
-  return `the breaker${place} opened${cause === undefined ? '' : ` ${TRIPS[cause]}`}`
+  const last = failure === undefined || cause === 'probe' ? '' : `, the last: ${failure}`
+  return `the breaker${place} opened${cause === undefined ? '' : ` ${TRIPS[cause]}`}${last}`
 }
+
+export const modeText = ({ mode, hasEnded, route, endpoint }: Extract<Fact, { kind: 'mode' }>) =>
+  `${hasEnded ? `the time that an operator had set is over: ${mode}` : `an operator set ${mode}`}${placeText(route, endpoint)}`
 
 /** A status or a reason in words. */
 export function causeText(cause: string): string {
@@ -67,23 +71,48 @@ export function summaryOf(
   ms: number,
 ): string {
   const { cost, upstream, signs } = incident
-  if (upstream === null)
-    return state === 'ended'
-      ? `${capital(ownText(incident))} (${lasted(ms)}).`
-      : `${capital(isNow(ownText(incident)))}.`
+  if (upstream === null) {
+    const isOver = state === 'ongoing' && hasCeased(incident)
+    return `${capital(ownText(incident, state, ms))}.${isOver ? ` ${CEASED}` : ''}`
+  }
   const what = trouble(incident)
   const when = state === 'ended' ? ` ${lasted(ms)}` : ''
   const why = causes.slice(0, NAMED).map(([cause, count]) => `${count} × ${cause}`)
   const more = causes.length > NAMED ? ', …' : ''
   const because = why.length > 0 ? `: ${why.join(', ')}${more}` : ` (${signs[0]?.text})`
-  const first = `${upstream} ${state === 'ongoing' ? what.is : what.was}${when}${because}.`
-  const end = state === 'quiet' ? ' Its breaker admits calls again and nobody calls: the next call decides.' : ''
-  return `${first}${costText(cost, state)}${end}`
+  const isNow = state === 'ongoing' && !hasCeased(incident)
+  const first = `${upstream} ${isNow ? what.is : what.was}${when}${because}.`
+  return `${first}${costText(cost, state)}${endText(state, isNow)}`
 }
 
-const ownText = ({ signs, kind }: Incident) => signs[0]?.text ?? kind
-/** Of trouble that lasts: signs are told as of then. */
-const isNow = (text: string) => text.replace(/^(the checkpoint store|there) was /, '$1 is ')
+function endText(state: IncidentState, isNow: boolean): string {
+  if (state === 'quiet') return ' Its breaker admits calls again and nobody calls: the next call decides.'
+  return state === 'ongoing' && !isNow ? ` ${CEASED}` : ''
+}
+
+const CEASED = `It is over unless another sign comes within ${lengthText(QUIET_MS)}.`
+/** Last signs of trouble that has ceased. */
+const LAST_SIGNS: ReadonlySet<string> = new Set(['breaker_closed', 'store_up', 'disk_free', 'reloaded', 'restarted'])
+
+/** Whether nothing of it lasts, though it may still come again. */
+const hasCeased = ({ standing, signs }: Incident) =>
+  Object.keys(standing).length === 0 && LAST_SIGNS.has(signs.at(-1)?.sign ?? '')
+
+/** Trouble of the sidecar's own, by its first sign. */
+function ownText(incident: Incident, state: IncidentState, ms: number): string {
+  const { signs, kind } = incident
+  const [first] = signs
+  if (first === undefined) return kind
+  if (kind === 'lag') {
+    const more = signs.reduce((sum, { sign, times }) => sum + (sign === first.sign ? times : 0), 0) - 1
+    return more === 0
+      ? first.text
+      : `${first.text}, and ${more} more ${more === 1 ? 'time' : 'times'} within ${lengthText(ms)}`
+  }
+  if (state === 'ended') return `${first.text} (${lasted(ms)})`
+  return hasCeased(incident) ? first.text : (first.now ?? first.text)
+}
+
 const lasted = (ms: number) => (ms < 1_000 ? 'for a moment' : `for ${lengthText(ms)}`)
 const capital = (text: string) => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`
 

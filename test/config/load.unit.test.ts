@@ -422,6 +422,91 @@ test.each([
 })
 
 test.each([
+  ['retry: false', '{ attempts: 1 }'],
+  ['breaker: disabled', 'false'],
+  ['rate: none', 'false'],
+  ['breaker: { failureRate: 50 }', '{ threshold: 0.5 }'],
+  ['retry: { budget: 20% }', '{ ratio: 0.2 }'],
+  ['retry: { backoff: { jitter: 10% } }', '0.1'],
+  ['retry: { on: "502,503" }', '[502, 503]'],
+  ['retry: { methods: GET POST }', '[GET, POST]'],
+  ['urls: http://b', '[http://b]'],
+  ['urls: "http://b, http://c"', '[http://b, http://c]'],
+  ['routes: [{ match: GET jobs }]', 'GET /jobs'],
+  ['routes: [{ match: "GET /a/**" }]', 'GET /a/*'],
+  ['routes: [{ match: "GET|POST /a" }]', '* /a'],
+  ['routes: [{ match: "GET http://web:80/jobs/7" }]', 'GET /jobs/7'],
+  ['routes: [{ match: "/jobs/{id:int}/files" }]', '* /jobs/{id}/files'],
+  ['routes: [{ match: GET /, failureWhen: { json: $.job.status, in: failed } }]', '/job/status'],
+  ['routes: [{ match: GET /, resume: yes }]', 'true'],
+  ['routes: [{ match: GET /, idempotent: off }]', 'false'],
+])('%s: what is meant is suggested', (settings, meant) => {
+  const loaded = loadConfig(`upstreams: { web: { url: http://a, ${settings} } }`, 'test.yaml', {})
+  expect(loaded.ok ? [] : loaded.faults.map(({ suggestion }) => suggestion)).toContain(meant)
+})
+
+test.each([
+  ['upstreams: { web: http://a }', '1:19 upstreams.web expected keys below it ({ url: http://a })'],
+  ['upstreams: { web: localhost:3000 }', '1:19 upstreams.web expected keys below it ({ url: http://localhost:3000 })'],
+  ['upstreams: { web: "${WEB}" }', '1:19 upstreams.web expected keys below it ({ url: "${WEB}" })'],
+  ['upstreams:\n  web:\n    url http://a', '3:5 upstreams.web a colon is missing after the key (url: http://a)'],
+  [
+    'upstreams:\n  web: { url: http://b }\n  url: http://a',
+    '3:8 upstreams.url it belongs to an upstream, further to the right below its name',
+  ],
+  [`${MINIMAL}\nlog: debug`, '2:6 log expected keys below it: level, access ({ level: debug })'],
+  [`${MINIMAL}\nversion: "1"`, '2:10 version expected 1, the only version there is, without quotes'],
+  [`${MINIMAL}\ncheckpoints: { interval: "10" }`, '2:26 checkpoints.interval expected a whole number, without quotes'],
+  [`${MINIMAL}\n\tlog: { level: info }`, '2:1 a tab indents this line: use spaces'],
+  [
+    'upstreams:\n  web:\n    url: http://a\n      timeout: { attempt: 5s }',
+    '3:10 a value and keys below it, or a second ": " on one line: indent the next line as this one, or quote the value',
+  ],
+  [
+    'upstreams: { web: { url: http://a, routes: { GET /jobs: { idempotent: true } } } }',
+    '1:44 upstreams.web.routes expected a list, in which each route begins with "- match: METHOD /path"',
+  ],
+  [
+    'upstreams: { web: { url: http://a, routes: [{ match: [GET /a, GET /b] }] } }',
+    '1:54 upstreams.web.routes.0.match expected one match: write a route for each',
+  ],
+  [
+    'upstreams: { web: { url: http://a, routes: [{ match: GET /, hold: { json: /s, in: a, every: 1s } }] } }',
+    '1:61 upstreams.web.routes.0.hold.upTo upTo is missing',
+  ],
+  [
+    'upstreams: { web: { url: http://a, retry: { on: 502,503 } } }',
+    '1:53 upstreams.web.retry.503 unknown key here: several values need brackets, as in on: [502, 503]',
+  ],
+  [
+    'upstreams: { web: { url: http://a, breaker: { enabled: false } } }',
+    '1:47 upstreams.web.breaker.enabled unknown key here: breaker: false turns it off',
+  ],
+  [
+    'upstreams: { web: { url: http://a, timeout.attempt: 5s } }',
+    '1:36 upstreams.web.timeout.attempt unknown key here: write attempt below timeout',
+  ],
+  [
+    'upstreams: { web: { url: http://a, headers: { X-Api-Key: a } } }',
+    '1:47 upstreams.web.headers.X-Api-Key unknown key here: fields are set below request or response, as in request: { set: { Authorization: … } }',
+  ],
+])('the file %j has one fault, which says what to write instead', (text, expected) => {
+  expect(faults(text, { WEB: 'http://a' })).toEqual([expected])
+})
+
+test.each([
+  'notify: { url: "htps://hooks.example.com/T1/k3y" }',
+  'notify:\n  url: hooks.example.com/T1/k3y',
+  'notify: https://hooks.example.com/T1/k3y',
+  'notify: [https://hooks.example.com/T1/k3y]',
+  'notify: { url: https://hooks.example.com/T1/k3y',
+])('no fault shows the address of a webhook: %j', (text) => {
+  const loaded = loadConfig(`${text}\n${MINIMAL}`, 'test.yaml', {})
+  expect(loaded.ok || formatFaults(loaded.faults)).not.toContain('k3y')
+  expect(loaded.ok).toBe(false)
+})
+
+test.each([
   [
     'upstreams: [{ name: a, url: http://a }]',
     '1:12 upstreams expected names with their settings below them, so "a:" in place of "- name: a"',
@@ -483,7 +568,7 @@ upstreams:
     '9:10 defaults.retry.on.0 expected connect-failure, reset, timeout, a status from 400 to 599, or 4xx or 5xx',
     '9:26 defaults.retry.on.1 expected connect-failure, reset, timeout, a status from 400 to 599, or 4xx or 5xx',
     '11:31 defaults.breaker.failureRate.threshold must be more than 0 and less than 1',
-    '13:3 upstreams.Web a name has small letters, digits and inner hyphens, 63 at most',
+    '13:3 upstreams.Web a name has small letters, digits and inner hyphens, 63 at most (web)',
     '15:10 upstreams.api.url expected http://host:port or https://host:port, without credentials, query or fragment',
     '16:5 upstreams.api.retries unknown key (retry)',
     '18:16 upstreams.api.routes.0.match expected METHOD /path, with {name} or * for a segment, such as GET /jobs/{id}, POST /v1/{name}:cancel or GET /query-job?job_id={id} (GET /x)',

@@ -54,6 +54,7 @@ export const breakerEvent = (fields: Partial<BreakerEvent> = {}): BreakerEvent =
   from: 'closed',
   to: 'open',
   cause: 'consecutive',
+  failure: '503',
   openMs: 60_000,
   trace: undefined,
   ...fields,

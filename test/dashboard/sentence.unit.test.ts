@@ -36,7 +36,6 @@ const upstream = (name: string, more: Partial<UpstreamView> = {}): UpstreamView 
   limit: 64,
   slowdown: null,
   held: 0,
-  pauses: [],
   connections: 0,
   retry_budget: 30,
   requests: { total: 0, failed: 0 },
@@ -44,6 +43,7 @@ const upstream = (name: string, more: Partial<UpstreamView> = {}): UpstreamView 
   resumes: { resumed: 0, failed: 0 },
   latency_ms: { p50: null, p90: null, p99: 40 },
   last_error: null,
+  pauses: [],
   impatient: [],
   ...more,
 })

@@ -20,6 +20,10 @@ test('demo: the page shows jobs and checkpoints while the demo runs, and is serv
   ended.abort()
   const { result, close } = await telling
   expect(result.videos).toBeGreaterThan(0)
+  const { incidents }: { incidents: { id: string }[] } = await read('v1/incidents')
+  expect(result.incidents.map(({ page }) => page)).toEqual(
+    incidents.map(({ id }) => `${url}#/incidents/${id}`).reverse(),
+  )
   expect((await ask(url)).status).toBe(200)
   await close()
   await expect(ask(url)).rejects.toThrow('ECONNREFUSED')

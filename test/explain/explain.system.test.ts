@@ -10,6 +10,7 @@ import { textOf } from '../../src/explain/text.ts'
 import { ask, problemOf } from '../support/client.ts'
 import { breakwater, configFile } from '../support/command.ts'
 import { fakeClock } from '../support/fake-clock.ts'
+import { FAULT_CODES, isRefusal, isUnacceptable } from '../../src/errors.ts'
 import { startProxy } from '../support/proxy.ts'
 import { scriptedUpstream } from '../support/scripted-upstream.ts'
 
@@ -46,6 +47,7 @@ test('explain: names the route that a request matches, and why the routes above 
       { match: 'POST /jobs', line: 11, why: 'another method than GET' },
       { match: 'GET /jobs/{id}/file', line: 12, why: 'another path' },
     ],
+    alike: 'GET /jobs/{id}',
   })
   const none = explained({ path: '/other', method: 'DELETE' }).route
   expect([none.match, none.line, none.passed.length]).toEqual([null, 7, 3])
@@ -385,11 +387,16 @@ test('explain: the text shows the line of every setting', () => {
                     closes after 1 that succeed [default]
 
     answers that may come in place of the upstream's
+      503 local_limit      where its connections or file descriptors are used up [default]
+      504 job_deadline     for a registered job whose deadline has passed [line 1]
+      504 client_deadline  after the time that the client allows, in x-request-timeout [line 9]
       503 breaker_open     while the breaker is open, 1s at first [default]
+      503 breaker_forced   while an operator holds the breaker open [default]
       503 queue_full       with 64 requests under way and 256 waiting [default]
       503 queue_timeout    after 5s in the queue [default]
       504 connect_timeout  where connecting takes 5s [default]
       504 total_timeout    after 28s without an answer [line 9]
+      and 400, 408, 414, 417, 431, 501 or 505 to a message that is not acceptable
 
     header fields and URLs
       fields        X-Forwarded-For, -Proto and -Host are added [default]
@@ -431,15 +438,39 @@ test("explain: tells which answers may come in place of the upstream's, with the
   const file =
     'upstreams:\n  api:\n    url: http://api\n    rate: { requests: 5, per: 1s }\n    concurrency: { queue: 3 }\n    breaker: { consecutiveFailures: false, failureRate: false }\n'
   const { refusals } = explained({ path: '/x' }, file)
-  expect(refusals.map(({ status, reason }) => `${status} ${reason}`)).toEqual([
+  expect(
+    refusals.filter(({ reason }) => !isUnacceptable(reason)).map(({ status, reason }) => `${status} ${reason}`),
+  ).toEqual([
+    '503 local_limit',
+    '504 job_deadline',
+    '504 client_deadline',
+    '503 breaker_forced',
     '503 rate',
     '503 queue_full',
     '503 queue_timeout',
     '504 connect_timeout',
     '504 total_timeout',
   ])
-  expect(refusals[1]).toMatchObject({ says: 'with 64 requests under way and 3 waiting', line: 5 })
-  expect(explained({ path: '/x' }).refusals[0]?.reason).toBe('breaker_open')
+  expect(refusals.find(({ reason }) => reason === 'queue_full')).toMatchObject({
+    says: 'with 64 requests under way and 3 waiting',
+    line: 5,
+  })
+  expect(explained({ path: '/x' }).refusals.map(({ reason }) => reason)).toContain('breaker_open')
+})
+
+test('explain: every way in which the sidecar refuses a request is told', () => {
+  const file = 'maxHead: 8KiB\nupstreams:\n  api: { url: http://api, rate: { requests: 5, per: 1s } }\n'
+  const { refusals } = explained({ path: '/x' }, file)
+  const told = refusals.map(({ reason }) => reason)
+  // Told at once of a request to which they apply: see above.
+  const byTarget = ['bad_target', 'unknown_upstream', 'method_refused']
+  const meant = FAULT_CODES.filter((code) => isRefusal(code) || isUnacceptable(code))
+  expect(meant.filter((code) => !told.includes(code) && !byTarget.includes(code))).toEqual([])
+  expect(refusals.find(({ reason }) => reason === 'head_too_large')).toMatchObject({
+    status: 431,
+    setting: 'maxHead',
+    line: 1,
+  })
 })
 
 test('GET /v1/explain: tells of the state of this moment', async (t) => {
@@ -483,4 +514,30 @@ test('GET /v1/explain: tells when the rate lets the next call go, and how many w
   expect(await now()).toEqual([expect.objectContaining({ answer: '503 rate' }), free])
   await clock.advance(10_000)
   expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual([200, 200])
+})
+
+test('GET /v1/explain, /v1/upstreams: tell of the Retry-After that calls of the same paths wait for', async (t) => {
+  const clock = fakeClock()
+  const upstream = await scriptedUpstream(t, clock, [{ status: 429, headers: { 'retry-after': '30' } }, {}])
+  const upstreams = { api: { url: upstream.origin, retry: { attempts: 1 } } }
+  const proxy = await startProxy(t, { clock, upstreams })
+  const pausesOf = async (path: string): Promise<string[]> => {
+    const { body } = await ask(`${proxy.controlUrl}/v1/explain?path=${path}`)
+    const { now }: { now: { about: string; says: string }[] } = JSON.parse(body.toString())
+    return now.filter(({ about }) => about === 'Retry-After').map(({ says }) => says)
+  }
+  const listed = async () =>
+    JSON.parse((await ask(`${proxy.controlUrl}/v1/upstreams`)).body.toString()).upstreams[0].pauses
+  expect(await pausesOf('/api/jobs/8')).toEqual([])
+  expect((await ask(`${proxy.url}/api/jobs/7`)).status).toBe(429)
+  await clock.advance(10_000)
+  const waiting = ask(`${proxy.url}/api/jobs/8`)
+  await expect.poll(listed).toEqual([{ paths: 'GET /jobs', ends_in_s: 20, waiting: 1 }])
+  expect(await pausesOf('/api/jobs/8')).toEqual([
+    'the upstream asked to be left alone for another 20s: requests wait as far as their deadline allows (1 waiting)',
+  ])
+  expect(await pausesOf('/api/other')).toEqual([])
+  await clock.advance(20_000)
+  expect((await waiting).status).toBe(200)
+  expect(await listed()).toEqual([])
 })

@@ -221,7 +221,7 @@ test("incidents: the sidecar's own trouble", async () => {
   expect(views.map(({ kind, state, duration_s, summary }) => [kind, state, duration_s, summary])).toEqual([
     ['disk', 'ongoing', 70, 'There is too little room on the disk: 0.1GB free.'],
     ['reload', 'ended', 20, 'The configuration was refused: 3:1: x: unknown key (for 20 s).'],
-    ['lag', 'ended', 0, 'The process was paused for 3.2 s (for a moment).'],
+    ['lag', 'ended', 0, 'The process was paused for 3.2 s.'],
     ['store', 'ended', 60, 'The checkpoint store was down: redis://***@db:6379 is away (for 1 min).'],
   ])
 })
@@ -294,5 +294,64 @@ test('incidents: a restart ends what stood, unless it goes on within 30 s', asyn
         501,
       )
     ).views,
-  ).toMatchObject([{ state: 'ended', duration_s: 0, cost: { open_s: 4 } }])
+  ).toMatchObject([{ state: 'ended', duration_s: 4, cost: { open_s: 4 } }])
+})
+
+test('incidents: what stood at a kill lasted up to the restart; after an orderly end, up to that end', async () => {
+  const start = reload({ trigger: 'start' })
+  const down: Event = { kind: 'store', isUp: false, error: new Error('away') }
+  const held = breakerEvent({ ...WEB, cause: 'forced', openMs: undefined })
+  const lengths = async (...events: Parameters<typeof told>[0]) =>
+    (await told(events, 20_000)).views.map(({ kind, duration_s, cost }) => [kind, duration_s, cost.open_s])
+  expect(await lengths([0, down], [300, held], [900, start])).toEqual([
+    ['upstream', 600, 600],
+    ['store', 900, 0],
+  ])
+  expect(
+    await lengths([0, down], [300, start], [301, down], [310, { kind: 'store', isUp: true, error: undefined }]),
+  ).toEqual([['store', 310, 0]])
+  expect(await lengths([0, down], [300, { kind: 'draining', inFlight: 0 }], [9_000, start])).toEqual([
+    ['store', 300, 0],
+  ])
+})
+
+test('incidents: a forced breaker whose time is over is told so, not as set by an operator', async () => {
+  const mode = { kind: 'breaker_mode', forced: undefined, ...PLACE } as const
+  const [incident] = (
+    await told(
+      [
+        [0, breakerEvent({ ...WEB, cause: 'forced', openMs: undefined })],
+        [0, { ...mode, mode: 'forced-open', hasEnded: false }],
+        [60, { ...mode, mode: 'auto', hasEnded: true }],
+        [60, breakerEvent({ ...WEB, from: 'open', to: 'closed', cause: 'forced' })],
+      ],
+      120,
+    )
+  ).views
+  expect(incident?.signs.map(({ text }) => text)).toEqual([
+    'the breaker opened by an operator',
+    'an operator set forced-open',
+    'the time that an operator had set is over: auto',
+    'the breaker closed by an operator',
+  ])
+})
+
+test('incidents: what has ceased is not told as of now, though another sign may follow', async () => {
+  const closed = breakerEvent({ ...WEB, from: 'half-open', to: 'closed' })
+  const back: Event = { kind: 'store', isUp: true, error: undefined }
+  const events = [
+    [0, { kind: 'store', isUp: false, error: undefined }],
+    [1, breakerEvent(WEB)],
+    [10, back],
+    [11, closed],
+  ] as const
+  const summaries = async (untilS: number) => (await told(events, untilS)).views.map(({ summary }) => summary)
+  expect(await summaries(12)).toEqual([
+    'web was down (the breaker opened after failures in a row). It is over unless another sign comes within 30 s.',
+    'The checkpoint store was down. It is over unless another sign comes within 30 s.',
+  ])
+  expect(await summaries(60)).toEqual([
+    'web was down for 10 s (the breaker opened after failures in a row). No request was lost.',
+    'The checkpoint store was down (for 10 s).',
+  ])
 })

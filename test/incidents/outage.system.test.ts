@@ -91,6 +91,11 @@ test('incidents: an outage at 03:00 is told at 09:00 after a restart, by page, A
     },
   ])
 
+  for (const { example } of incidents[0]?.causes ?? []) {
+    const asked = await fetch(`${day.controlUrl}/v1/requests/${example?.request_id}`)
+    expect(await asked.json(), 'an example is kept as long as its incident').toEqual(example)
+  }
+
   const log = join(folder, 'access.jsonl')
   const lines = [...night.log, ...day.log].map((line) => JSON.stringify(line)).join('\n')
   writeFileSync(log, `${lines}\n`)

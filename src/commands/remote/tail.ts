@@ -19,7 +19,8 @@ export const tailCommand = command({
   usage: `  breakwater tail [UPSTREAM] [--failed] [-n 10] [--no-follow] ${ASKING_USAGE}
                                    show requests as they end, after the last 10, until Ctrl-C; --failed: those that failed
                                    or were retried; --json: one object a line. At more than a hundred requests a second it says
-                                   how many are not shown, none of which failed: log.access has them all
+                                   how many are not shown: some of those without trouble, and of those that were refused
+                                   without an attempt. log.access has them all
 `,
   options: {
     ...ASKING_OPTIONS,
@@ -108,7 +109,8 @@ export async function follow(
       if (isLost) complain('breakwater: it answers again\n')
       isLost = false
       if (isFull) complain(`breakwater: more than ${MAX_READ} requests had trouble: some are not shown\n`)
-      else if (missed > 0) complain(`breakwater: ${many(missed, 'request')} without trouble not shown\n`)
+      else if (missed > 0)
+        complain(`breakwater: ${many(missed, 'request')} not shown: without trouble, or refused without an attempt\n`)
       show(requests)
     } catch (error) {
       if (signal.aborted) return

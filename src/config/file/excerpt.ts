@@ -74,6 +74,7 @@ const SECRET_KEY =
  */
 const masked = (line: string) =>
   withoutSetValues(line)
+    .replace(/(\bnotify["']?:.*?https?:\/\/[^/\s]*\/)([^\s"'},]+)/, (_, before, secret) => before + stars(secret))
     .replaceAll(/(:)([^\s:@]+)(?=@)/g, (_, before, secret) => before + stars(secret))
     .replaceAll(SECRET_KEY, (_, before, secret) => before + stars(secret))
     .replaceAll(/(\bheaders["']?:\s*)("[^"]*"?|'[^']*'?|[^\s[{][^#}]*)/g, (_, before, secret) => before + stars(secret))

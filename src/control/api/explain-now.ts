@@ -1,6 +1,6 @@
 /** What the state of this moment means for a request. */
 
-import type { BreakerSnapshot, LimitSnapshot, RateSnapshot, UpstreamSnapshot } from '../../events.ts'
+import type { BreakerSnapshot, LimitSnapshot, PauseSnapshot, RateSnapshot, UpstreamSnapshot } from '../../events.ts'
 import { writtenMs } from '../../config/kinds/units.ts'
 
 export type Moment = {
@@ -14,11 +14,11 @@ export type Moment = {
 /** `answer`: status and reason that the request would get now; null where it would be sent, or wait. */
 type Finding = { readonly about: string; readonly says: string; readonly answer: string | null }
 
-/** @param queue length of the upstream's queue. @param job id of a registered job; undefined without one. */
+/** @param alike paths whose calls share a Retry-After with the request's. @param queue length of the upstream's queue. @param job id of a registered job; undefined without one. */
 export function nowOf(
   moment: Moment,
   upstream: string,
-  match: string | null,
+  { match, alike }: { readonly match: string | null; readonly alike: string },
   { queue, job }: { readonly queue: number; readonly job: string | undefined },
 ): Finding[] {
   const snapshot = moment.upstreams().find(({ name }) => name === upstream)
@@ -29,6 +29,7 @@ export function nowOf(
   return [
     ...draining,
     ...breakersNow(snapshot, match),
+    ...snapshot.pauses.filter(({ paths }) => paths === alike).map(pauseNow),
     ...rateNow(snapshot.rate),
     ...concurrencyNow(snapshot, queue),
     ...moment.limits().flatMap(limitNow),
@@ -57,6 +58,15 @@ function breakerSays({ mode, state, openForMs, consecutiveFailures, probesInFlig
     return `open for another ${writtenMs(Math.ceil(openForMs))}: a patient request waits for a probe`
   if (state === 'half-open') return `half open, ${probesInFlight} probes under way: few requests pass`
   return `closed, ${consecutiveFailures} failures in a row`
+}
+
+/** Nobody is refused for it: what cannot wait is sent at once. */
+function pauseNow({ endsMs, waiting }: PauseSnapshot): Finding {
+  const says =
+    endsMs > 0
+      ? `the upstream asked to be left alone for another ${writtenMs(Math.ceil(endsMs))}: requests wait as far as their deadline allows`
+      : 'it is over, and those that waited for its end go one after the other'
+  return { about: 'Retry-After', says: `${says} (${waiting} waiting)`, answer: null }
 }
 
 const WHOSE = {

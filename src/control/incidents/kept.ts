@@ -5,7 +5,7 @@ import type { CheckpointStore, HistoryRow } from '../../checkpoint/store.ts'
 import { HISTORY_KEPT } from '../../checkpoint/store.ts'
 import type { Clock } from '../../clock.ts'
 import { isMap } from '../../config/kinds/setting.ts'
-import type { IncidentView } from '../../dashboard/shapes.ts'
+import type { IncidentView, RequestView } from '../../dashboard/shapes.ts'
 import type { Emit, Event, IncidentPhase, RequestEvent, RouteRef } from '../../events.ts'
 import { Incidents, type Turn } from '../../incidents/fold.ts'
 import type { Incident } from '../../incidents/incident.ts'
@@ -15,7 +15,7 @@ import { factOf } from './of-event.ts'
 type Shelf = Pick<CheckpointStore, 'saveHistory' | 'history'>
 
 /** Time between two writes of the incidents that go on. */
-const SAVE_EVERY_MS = 60_000
+const SAVE_EVERY_MS = 10_000
 /** Largest incident that is read back, in bytes. */
 const MAX_BYTES = 1024 * 1024
 
@@ -28,7 +28,7 @@ export class KeptIncidents {
   readonly #unsaved = new Set<Incident>()
   #shelf: Shelf | undefined
   #isRestored = false
-  /** Whether one opened or closed since the last write: the next second writes it. */
+  /** Whether one opened or closed, or the store came back, since the last write: the next second writes it. */
   #hasTurned = false
   #savedAt: number
   #saving: Promise<void> = Promise.resolve()
@@ -46,6 +46,8 @@ export class KeptIncidents {
   /** @param at wall-clock ms of the event. */
   record(event: Event, at: number): void {
     if (isWell(event) && this.#incidents.takeWell(event.ref.upstream, at)) return
+    // It may have lost what it had, as a Redis does that keeps nothing on a disk.
+    if (event.kind === 'store' && event.isUp) this.#hasTurned = true
     const fact = factOf(event, at)
     if (fact !== undefined) this.#tell(this.#incidents.take(fact))
   }
@@ -55,6 +57,13 @@ export class KeptIncidents {
     const now = this.#clock.wallNow()
     this.#tell(this.#incidents.pass(now))
     return this.#incidents.all.map((incident) => viewOf(incident, now))
+  }
+
+  /** The request of that id, where an incident has it as an example: it is kept as long as the incident. */
+  example(id: string): RequestView | undefined {
+    for (const { causes } of this.#incidents.all)
+      for (const { example } of Object.values(causes)) if (example?.request_id === id) return example
+    return undefined
   }
 
   /** Adds what is kept there, and keeps incidents there from now on. Resolves when that is done, or the store is down. */
@@ -108,7 +117,8 @@ export class KeptIncidents {
       try {
         if (!this.#isRestored) await this.#restore(shelf)
         const some = [...this.#unsaved, ...this.#incidents.all.filter(({ endedAt }) => endedAt === null)]
-        const rows = [...new Set(some)].map(rowOf)
+        const now = this.#clock.wallNow()
+        const rows = [...new Set(some)].map((incident) => rowOf(incident, now))
         if (rows.length === 0) return
         await shelf.saveHistory(rows)
         for (const incident of some) this.#unsaved.delete(incident)
@@ -134,11 +144,11 @@ const isWell = (event: Event): event is RequestEvent & { readonly ref: RouteRef 
   event.status < 500 &&
   event.attempts === 1
 
-const rowOf = (incident: Incident): HistoryRow => ({
+const rowOf = (incident: Incident, now: number): HistoryRow => ({
   kind: 'incident',
   at: incident.startedAt,
   name: incident.id,
-  bytes: new Uint8Array(deflateRawSync(JSON.stringify(incident))),
+  bytes: new Uint8Array(deflateRawSync(JSON.stringify({ ...incident, seenAt: now }))),
 })
 
 /** @returns undefined for bytes that are no incident: one that cannot be read is left out. */

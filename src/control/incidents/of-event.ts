@@ -4,6 +4,7 @@ import type { Event, RequestEvent, RouteRef } from '../../events.ts'
 import type { Fact, RequestFact } from '../../incidents/fact.ts'
 import { faultLine } from '../log/reload-report.ts'
 import { microseconds, shortened, toldAttempts } from '../log/attempts.ts'
+import { shownRequest } from '../live/requests.ts'
 import { masked } from '../log/masked.ts'
 
 /** @param at wall-clock ms. @returns undefined for an event that tells nothing about incidents. */
@@ -12,12 +13,13 @@ export function factOf(event: Event, at: number): Fact | undefined {
     case 'request':
       return event.ref === undefined ? undefined : requestOf(event, event.ref, at)
     case 'breaker': {
-      const { upstream, route, endpoint, from, to, cause, openMs } = event
-      return { kind: 'breaker', at, upstream, route, endpoint, from, to, cause, openMs: openMs && microseconds(openMs) }
+      const { upstream, route, endpoint, from, to, cause, failure } = event
+      const openMs = event.openMs && microseconds(event.openMs)
+      return { kind: 'breaker', at, upstream, route, endpoint, from, to, cause, failure, openMs }
     }
     case 'breaker_mode': {
-      const { upstream, route, endpoint, mode } = event
-      return { kind: 'mode', at, upstream, route, endpoint, mode }
+      const { upstream, route, endpoint, mode, hasEnded } = event
+      return { kind: 'mode', at, upstream, route, endpoint, mode, hasEnded }
     }
     case 'retry_denied':
       return event.why === 'budget'
@@ -39,6 +41,8 @@ export function factOf(event: Event, at: number): Fact | undefined {
       const [fault] = faults
       return { kind: 'reload', at, outcome, version, why: fault === undefined ? '' : faultLine(fault) }
     }
+    case 'draining':
+      return { kind: 'stop', at }
     case 'stalled':
       return { kind: 'stalled', at, ms: microseconds(event.ms) }
     default:
@@ -46,7 +50,8 @@ export function factOf(event: Event, at: number): Fact | undefined {
   }
 }
 
-function requestOf(event: RequestEvent, { upstream, route }: RouteRef, at: number): RequestFact {
+function requestOf(event: RequestEvent, ref: RouteRef, at: number): RequestFact {
+  const { upstream, route } = ref
   const { status, reason, attempts, history, job } = event
   return {
     kind: 'request',
@@ -58,18 +63,15 @@ function requestOf(event: RequestEvent, { upstream, route }: RouteRef, at: numbe
     attempts,
     outcomes: history,
     job: job && shortened(job.id),
+    // The attempts as the log's line has them, so that both tell the same.
     told: () => ({
-      method: event.method,
-      path: event.path,
-      totalMs: microseconds(event.totalMs),
-      history: (toldAttempts(event) ?? []).map(({ at_ms: atMs, ms, outcome, endpoint }) => ({
-        atMs,
+      ...shownRequest({ event: { ...event, ref }, wallAt: at }),
+      history: (toldAttempts(event) ?? []).map(({ at_ms, ms, outcome, endpoint = null }) => ({
+        at_ms,
         ms,
         outcome,
         endpoint,
       })),
-      id: event.id,
-      traceId: event.trace?.traceId,
     }),
   }
 }

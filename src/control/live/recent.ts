@@ -1,6 +1,7 @@
 import { type Clock, isoTime } from '../../clock.ts'
 import type { Sample, UpstreamSample } from '../../dashboard/shapes.ts'
 import { Histogram } from './histogram.ts'
+import { isUnacceptable } from '../../errors.ts'
 import type { Event, RequestEvent, UpstreamSnapshot } from '../../events.ts'
 import { isSaved, outcomeOf } from '../../incidents/outcome.ts'
 import { BreakerTimes } from './breaker-times.ts'
@@ -185,10 +186,14 @@ function countRequest({ totals, second }: Tally, event: RequestEvent): void {
   totals.requests += 1
   if (isFailure(event)) totals.failed += 1
   const outcome = outcomeOf(status, reason, attempts)
-  if (outcome === 'refused') totals.refused += 1
+  if (outcome === 'refused' || isTurnedAway(event)) totals.refused += 1
   if (isSaved(outcome, attempts, history)) totals.saved += 1
   second.add(totalMs)
 }
+
+/** Whether its client sent what the sidecar does not accept: nothing of that failed at the upstream. */
+const isTurnedAway = ({ attempts, reason }: RequestEvent) =>
+  attempts === 0 && reason !== undefined && isUnacceptable(reason)
 
 function sampleOf(tally: Tally, snapshot: UpstreamSnapshot, from: number, at: number, isLast: boolean): UpstreamSample {
   const { totals, before, second, breakers } = tally

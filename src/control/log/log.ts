@@ -169,8 +169,8 @@ function createFold(
         else logger.warn({ path: event.path, err: event.error }, 'secret file not read: its last value is kept')
         return
       case 'breaker': {
-        const { upstream, route, endpoint, from, to, cause, openMs } = event
-        const fields = { upstream, route, endpoint, from, to, cause, open_ms: ms(openMs) }
+        const { upstream, route, endpoint, from, to, cause, failure, openMs } = event
+        const fields = { upstream, route, endpoint, from, to, cause, failure, open_ms: ms(openMs) }
         logger[to === 'open' ? 'warn' : 'info'](fields, `breaker ${to}`)
         return
       }

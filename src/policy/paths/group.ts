@@ -27,9 +27,12 @@ export const freshGroup = (key: string): PathGroup => ({
   slowUntil: 0,
 })
 
+/** Key of the group of a request that matches no route. */
+export const undeclaredKey = (method: string, path: string): string => `${method} ${beforeId(path)}`
+
 /** The group of a request that matches no route. */
 export function undeclaredGroup(groups: PathGroups, method: string, path: string): PathGroup {
-  const key = `${method} ${beforeId(path)}`
+  const key = undeclaredKey(method, path)
   const known = groups.get(key)
   // While there is room for many more, the order does not matter.
   if (known !== undefined && groups.size < MAX_GROUPS / 2) return known

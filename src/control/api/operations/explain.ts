@@ -28,7 +28,12 @@ const EXPLANATION = z
   .object({
     file: z.string(),
     request: z.object({ method: z.string(), path: z.string() }),
-    route: z.object({ match: z.string().nullable(), line: z.int().nullable(), why: z.string() }),
+    route: z.object({
+      match: z.string().nullable(),
+      line: z.int().nullable(),
+      why: z.string(),
+      alike: z.string().describe('paths whose calls share a Retry-After'),
+    }),
     refusals: z
       .array(PART.extend({ status: z.int(), reason: z.string() }))
       .describe("answers that may come in place of the upstream's"),
@@ -76,7 +81,7 @@ export function explainOperation(inForce: () => InForce, moment: Moment): Operat
       if ('refused' in explanation) return isText ? text(answerText(explanation)) : json(200, explanation)
       const { name } = explanation.upstream
       const queue = config.upstreams.find((one) => one.name === name)?.concurrency.queue ?? 0
-      const now = nowOf(moment, name, explanation.route.match, { queue, job: query.job })
+      const now = nowOf(moment, name, explanation.route, { queue, job: query.job })
       return isText ? text(`${answerText(explanation)}${nowText(now)}`) : json(200, { ...explanation, now })
     },
   })

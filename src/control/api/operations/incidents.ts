@@ -2,27 +2,9 @@
 
 import { z } from 'zod'
 import type { IncidentView } from '../../../dashboard/shapes.ts'
+import { REQUEST } from './request.ts'
 import { json, limitUpTo, type Operation, operation, PLAIN, Refusal } from '../operation.ts'
 
-const ATTEMPT = z.object({
-  at_ms: z.number(),
-  ms: z.number(),
-  outcome: z.string(),
-  endpoint: z.string().nullable(),
-})
-const EXAMPLE = z.object({
-  at: z.iso.datetime(),
-  route: z.string(),
-  method: z.string(),
-  path: z.string(),
-  status: z.int(),
-  reason: z.string().nullable(),
-  attempts: z.int(),
-  total_ms: z.number(),
-  history: z.array(ATTEMPT),
-  request_id: z.string(),
-  trace_id: z.string().nullable(),
-})
 const COST = z.object({
   requests: z.int(),
   failed: z.int().describe('refused ones not included'),
@@ -48,7 +30,7 @@ const INCIDENT = z.object({
   routes: z.array(
     z.object({ route: z.string(), requests: z.int(), failed: z.int(), refused: z.int(), saved: z.int() }),
   ),
-  causes: z.array(z.object({ cause: z.string(), count: z.int(), text: z.string(), example: EXAMPLE.nullable() })),
+  causes: z.array(z.object({ cause: z.string(), count: z.int(), text: z.string(), example: REQUEST.nullable() })),
   cost: COST,
   advice: z.object({ text: z.string(), runbook: z.string() }),
   config_version: z.string().nullable(),

@@ -6,7 +6,7 @@ import { RETRY_DENIALS } from '../../../events.ts'
 import type { Overview } from '../../live/overview.ts'
 import { json, limitUpTo, type Operation, operation, PLAIN, Refusal } from '../operation.ts'
 
-const REQUEST = z.object({
+export const REQUEST = z.object({
   at: z.iso.datetime().describe('its end'),
   upstream: z.string(),
   route: z.string(),
@@ -36,7 +36,11 @@ const REQUEST = z.object({
   trace_id: z.string().nullable(),
 }) satisfies z.ZodType<RequestView>
 
-export function requestOperations({ requests, failures }: Overview): Operation[] {
+/** @param example finds the request of an id among the examples of incidents. */
+export function requestOperations(
+  { requests, failures }: Overview,
+  example: (id: string) => RequestView | undefined,
+): Operation[] {
   return [
     operation({
       ...PLAIN,
@@ -47,10 +51,13 @@ export function requestOperations({ requests, failures }: Overview): Operation[]
       query: { upstream: z.string().optional(), limit: limitUpTo(300) },
       answers: {
         200: {
-          what: 'of the 300 that are kept, newest first. Of a second, those without trouble are kept up to the hundredth',
+          what: 'of the 300 that are kept, newest first. Of a second, those without trouble and those that were refused without an attempt are kept up to the hundredth together',
           schema: z.object({
             requests: z.array(REQUEST),
-            left_out: z.number().int().describe('since the start, of all upstreams: requests that were not kept'),
+            left_out: z
+              .number()
+              .int()
+              .describe('since the start, of all upstreams: requests beyond that hundredth, which were not kept'),
           }),
         },
       },
@@ -66,14 +73,14 @@ export function requestOperations({ requests, failures }: Overview): Operation[]
       method: 'GET',
       path: '/v1/requests/{id}',
       summary:
-        'A request by the id that its response and its log line have, while it is one of the newest or a failure that is kept',
+        'A request by the id that its response and its log line have: one of the newest, a failure that is kept, or the example of an incident',
       params: { id: z.string().min(1).max(200) },
       answers: {
         200: { what: 'the request', schema: REQUEST },
         404: { what: 'not kept any more, or never seen', schema: undefined },
       },
       answer: ({ params }) => {
-        const found = requests.find(params.id) ?? failures.find(params.id)
+        const found = requests.find(params.id) ?? failures.find(params.id) ?? example(params.id)
         if (found === undefined) throw new Refusal(404, 'no such request among those that are kept')
         return json(200, found)
       },

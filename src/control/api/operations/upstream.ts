@@ -213,7 +213,7 @@ function shownUpstream(snapshot: UpstreamSnapshot, recent: Recent, failures: Fai
       patience_ms: patienceMs,
       held_ms: heldMs,
     })),
-    pauses: snapshot.pauses.map(({ endsMs, ...pause }) => ({ ...pause, ends_in_s: endsMs / 1000 })),
+    pauses: snapshot.pauses.map(({ endsMs, ...pause }) => ({ ...pause, ends_in_s: Math.ceil(endsMs) / 1000 })),
     connections: snapshot.connections,
     retry_budget: snapshot.retryBudget,
     requests: { total: totals.requests, failed: totals.failed },
