@@ -78,6 +78,12 @@ describe.skipIf(!hasChromium)('the page', () => {
     const { clock, proxy } = fixture
     for (let i = 0; i < 3; i += 1) await ask(`${proxy.own('web')}/x`)
     await clock.advance(400_000)
+    // The store's thread could not answer within a leap of the clock, and is started anew.
+    const isHealthy = async () => {
+      await clock.advance(1_000)
+      return JSON.parse((await ask(`${proxy.controlUrl}/v1/health`)).body.toString()).checks.checkpoint_store.healthy
+    }
+    await expect.poll(isHealthy).toBe(true)
     const { page } = await open(t, fixture)
     await clock.advance(1_000)
     const line = page.locator('#upstream-lines [data-upstream="web"]')
