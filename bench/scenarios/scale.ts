@@ -1,5 +1,7 @@
 import type { Bench } from '../bench.ts'
-import { breakwater, wideBreakwater } from '../contestants/breakwater.ts'
+import { bareNet } from '../contestants/baselines.ts'
+import { wideBreakwater } from '../contestants/breakwater.ts'
+import { nginx } from '../contestants/nginx.ts'
 import { type Entrant, samplesOf, urlOf } from '../entrants.ts'
 import type { Section } from '../report.ts'
 import { metered } from '../rounds.ts'
@@ -10,27 +12,33 @@ const CONNECTIONS = [10, 100, 1_000, 5_000] as const
 
 type Sample = Readonly<Record<(typeof CONNECTIONS)[number], number>>
 
-/** Measures the CPU time of a small GET over few and many connections. */
+/**
+ * Measures the CPU time of a small GET over few and many connections. nginx and bare node:net, whose code is the same over each, tell what
+ * the machine makes of many.
+ */
 export async function scale(bench: Bench): Promise<Section> {
-  const samples = bench.contestants.includes(breakwater)
-    ? await samplesOf(bench, wideBreakwater, (entrant) => sampleOf(bench, entrant))
-    : []
+  const asked = [wideBreakwater, nginx, bareNet].filter(({ letter }) =>
+    bench.contestants.some((contestant) => contestant.letter === letter),
+  )
+  const columns: { readonly name: string; readonly samples: readonly Sample[] }[] = []
+  for (const contestant of asked) {
+    const samples = await samplesOf(bench, contestant, (entrant) => sampleOf(bench, entrant))
+    if (samples.length > 0) columns.push({ name: contestant.name, samples })
+  }
+  const own = columns.find(({ name }) => name === wideBreakwater.name)?.samples ?? []
   return {
-    title: 'A 300-byte GET over few and many connections',
-    headers: ['connections', 'CPU µs a request'],
-    rows:
-      samples.length === 0
-        ? []
-        : CONNECTIONS.map((connections) => [
-            String(connections),
-            median(samples.map((sample) => sample[connections])).toFixed(1),
-          ]),
+    title: 'A 300-byte GET over few and many connections: CPU µs a request',
+    headers: ['connections', ...columns.map(({ name }) => name)],
+    rows: CONNECTIONS.map((connections) => [
+      String(connections),
+      ...columns.map(({ samples }) => median(samples.map((sample) => sample[connections])).toFixed(1)),
+    ]),
     verdicts: [
       {
         target: `CPU per request over ${CONNECTIONS.join(', ')} connections: the most at most 1.3 × the least`,
         limit: 1.3,
         unit: '',
-        values: samples.map((sample) => Math.max(...Object.values(sample)) / Math.min(...Object.values(sample))),
+        values: own.map((sample) => Math.max(...Object.values(sample)) / Math.min(...Object.values(sample))),
       },
     ],
   }

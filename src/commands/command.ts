@@ -85,7 +85,9 @@ function unknownOption(args: string[], options: ParseArgsOptionsConfig): string 
   const names = Object.keys(options)
   const unknown = tokens.find((token) => token.kind === 'option' && !names.includes(token.name))
   if (unknown?.kind !== 'option') return undefined
-  const meant = suggestion(unknown.name, names)
+  const initial =
+    unknown.name.length === 1 ? names.find((name) => name.startsWith(unknown.name.toLowerCase())) : undefined
+  const meant = initial ?? suggestion(unknown.name, names)
   return `unknown option ${unknown.rawName}${meant === undefined ? '' : `, did you mean --${meant}?`}`
 }
 

@@ -23,7 +23,9 @@ export const explainCommand = command({
   run: ({ config, upstream, input = [], header = [], json }, [first, second, ...others], surroundings) => {
     if (first === undefined || others.length > 0)
       throw new UsageError('expected a path or a URL, and before it a method')
-    const [method, path] = second === undefined ? ['GET', first] : [first.toUpperCase(), second]
+    // `GET /jobs`, as a route's match and the log have it, may stand in one argument.
+    const [, word = 'GET', rest = first] = /^([a-z]+) +([/*h].*)$/i.exec(first) ?? []
+    const [method, path] = second === undefined ? [word.toUpperCase(), rest] : [first.toUpperCase(), second]
     const pairs = input.map((pair) => /^(\w+)=(.*)$/s.exec(pair)?.slice(1) ?? [])
     if (pairs.some(({ length }) => length === 0)) throw new UsageError('--input: expected NAME=VALUE')
     const inputs = Object.fromEntries(pairs)

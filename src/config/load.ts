@@ -39,6 +39,7 @@ export function loadConfig(text: string, file: string, env: Env): Loaded {
   if (Buffer.byteLength(text) > MAX_BYTES) return wrong(`is larger than ${MAX_BYTES / 1024} KiB`)
   if (lineCount(text) > MAX_LINES) return wrong(`has more than ${MAX_LINES} lines`)
   const source = new Source(text)
+  hideWebhook(source)
   const located = ({ place, message }: TextFault) => faultAt(place, [], message, undefined, source, file)
   const textual = source.faults().map(located)
   if (textual.length > 0) return faulty(textual)
@@ -76,6 +77,12 @@ export function loadConfig(text: string, file: string, env: Env): Loaded {
   const config = resolve(raw, parsed.data)
   const faults = [...repeated, ...unset, ...ofSets, ...clashesOf(conflicts(config))]
   return faults.length > 0 ? faulty(faults) : { ok: true, config: frozen(config), origins }
+}
+
+/** The address of a webhook holds a token. It may stand in the place of the block. */
+function hideWebhook(source: Source): void {
+  const block = ['notify']
+  source.hide(source.isMapAt(block) ? [...block, 'url'] : block)
 }
 
 function lineCount(text: string): number {

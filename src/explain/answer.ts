@@ -26,10 +26,16 @@ export function answerTo(config: Config, origins: Origins, question: Question): 
 export const answerText = (answer: Explanation | RefusedRequest): string =>
   'refused' in answer ? refusalText(answer) : textOf(answer)
 
+/** A character that ends a target in the request line, or has no place in one (RFC 9112 section 3). */
+const BLANK = /[\p{Cc} ]/u
+
 /** In the order in which a listener looks. */
 function refusalOf(config: Config, question: Question): { reason: FaultCode; why: string } | undefined {
   const { method, path, upstream, isShared } = question
   if (REFUSED_METHODS.has(method)) return { reason: 'method_refused', why: `${method} is not proxied` }
+  if (path === '*') return { reason: 'bad_target', why: '* names no upstream' }
+  if (BLANK.test(path))
+    return { reason: 'bad_request', why: 'a target has neither blanks nor control characters: %20 is a blank' }
   if (!path.startsWith('/')) return undefined
   if (path.includes('#')) return { reason: 'bad_target', why: 'a request target has no fragment' }
   if (climbsOut(pathOf(path))) return { reason: 'bad_target', why: 'the path climbs above its root' }

@@ -35,6 +35,8 @@ export type BreakerFact = At &
     readonly from: BreakerState
     readonly to: BreakerState
     readonly cause: TripCause | undefined
+    /** The failed call that opened it: a status or a reason. */
+    readonly failure: string | undefined
     readonly openMs: number | undefined
   }
 

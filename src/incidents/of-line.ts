@@ -139,7 +139,7 @@ function breaker(fields: Fields, at: number): Fact | undefined {
   if (from === undefined || to === undefined) return undefined
   const cause = TRIP_CAUSES.find((one) => one === fields.cause)
   const openMs = typeof fields.open_ms === 'number' ? fields.open_ms : undefined
-  return { kind: 'breaker', at, ...placeOf(fields), from, to, cause, openMs }
+  return { kind: 'breaker', at, ...placeOf(fields), from, to, cause, failure: textOrNone(fields.failure), openMs }
 }
 
 function modeOf(fields: Fields, at: number, hasEnded: boolean): Fact | undefined {

@@ -47,11 +47,12 @@ const TRIPS: Readonly<Record<NonNullable<BreakerFact['cause']>, string>> = {
   forced: 'by an operator',
 }
 
-export function breakerText({ to, cause, route, endpoint }: BreakerFact): string {
+export function breakerText({ to, cause, failure, route, endpoint }: BreakerFact): string {
   const place = placeText(route, endpoint)
   const by = cause === 'forced' ? ' by an operator' : ''
   if (to === 'closed') return `the breaker${place} closed${by === '' ? ': calls succeed again' : by}`
-  return `the breaker${place} opened${cause === undefined ? '' : ` ${TRIPS[cause]}`}`
+  const last = failure === undefined || cause === 'probe' ? '' : `, the last: ${failure}`
+  return `the breaker${place} opened${cause === undefined ? '' : ` ${TRIPS[cause]}`}${last}`
 }
 
 export const modeText = ({ mode, hasEnded, route, endpoint }: Extract<Fact, { kind: 'mode' }>) =>

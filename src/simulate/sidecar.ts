@@ -58,7 +58,7 @@ export class SimulatedSidecar {
           throw event.error
         })
       if (event.kind !== 'breaker') return
-      const { kind: _, ...change } = event
+      const { kind: _, failure: __, trace: ___, ...change } = event
       tally.breaker({ ...change, atMs: clock.now() })
       this.#early.record(event)
     }

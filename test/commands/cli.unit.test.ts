@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { COMMANDS } from '../../src/commands/cli/commands.ts'
 import { orderOf } from '../../src/commands/remote/breaker.ts'
@@ -19,6 +20,20 @@ test('cli: an unknown option says what was meant, with the usage of the command'
   const { code, stderr } = await commandLine(['status', '--jsno'])
   expect(code).toBe(2)
   expect(stderr).toMatch(/^breakwater status: unknown option --jsno, did you mean --json\?\n\n {2}breakwater status /)
+})
+
+test('cli: an option by its first letter says what was meant', async () => {
+  expect((await commandLine(['explain', '-H', 'a: b', '/x'])).stderr).toContain(
+    'unknown option -H, did you mean --header?',
+  )
+})
+
+test('explain: a request may stand in one argument, as a match and the log have it', async () => {
+  const config = join(import.meta.dirname, '../../proxy.yaml')
+  const apart = await commandLine(['explain', 'POST', '/audio-transcriber/jobs', '--config', config])
+  expect(apart.stdout).toContain('POST /jobs to audio-transcriber')
+  const inOne = await commandLine(['explain', 'post /audio-transcriber/jobs', '--config', config])
+  expect(inOne).toEqual(apart)
 })
 
 test('cli: without a command it prints all of them to stderr; help, -h and --help print them to stdout', async () => {

@@ -57,7 +57,7 @@ test.for<[route: string, faults: string[]]>([
   ['completedWhen: { json: /s }', ['completedWhen.json needs in, notIn, exists, empty beside it']],
   [
     'completedWhen: { json: s, empty: true }',
-    ["completedWhen.json expected a JSON Pointer such as /status, or '' for the body"],
+    ["completedWhen.json expected a JSON Pointer such as /status, or '' for the body (/s)"],
   ],
   ['completedWhen: { status: [200], in: [a] }', ['completedWhen.in belongs to json or header, not to status']],
   [

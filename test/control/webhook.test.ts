@@ -1,7 +1,12 @@
 import { createServer } from 'node:http'
 import { expect, test } from 'vitest'
+import { Webhook } from '../../src/control/incidents/webhook.ts'
+import type { Event } from '../../src/events.ts'
+import { Incidents } from '../../src/incidents/fold.ts'
+import { viewOf } from '../../src/incidents/view.ts'
 import { ask } from '../support/client.ts'
 import { LONG_OPEN } from '../support/breaker.ts'
+import { EPOCH_MS, fakeClock } from '../support/fake-clock.ts'
 import { listening } from '../support/ports.ts'
 import type { Scope } from '../support/scripted-upstream.ts'
 import { withSidecar } from '../support/sidecar.ts'
@@ -38,7 +43,7 @@ test('webhook: is told when an incident opens and closes, again where it failed,
   expect(messages[1]).toEqual(messages[0])
   expect(messages[0]).toMatchObject({ event: 'opened', incident: { upstream: 'web', state: 'ongoing' } })
   expect(messages[0]?.text).toMatch(
-    /^test: web is down \(the breaker opened after failures in a row\)\. .*docs\/runbook\.md#breakwaterbreakeropen/,
+    /^test: web is down \(the breaker opened after failures in a row, the last: 500\)\. .*docs\/runbook\.md#breakwaterbreakeropen/,
   )
   await clock.advance(2_000)
   expect((await ask(`${url}/a`)).status).toBe(200)
@@ -65,4 +70,38 @@ test('webhook: one that refuses a message gets it once, and the log says so with
   expect(line).toMatchObject({ level: 'warn', outcome: 'failed', err: { message: 'the webhook answered 404' } })
   expect(messages).toHaveLength(1)
   expect(JSON.stringify(proxy.log)).not.toContain('SECRET')
+})
+
+/** A webhook by itself, and an incident whose text has what Slack takes for a mention. */
+function alone(hook: string) {
+  const events: Event[] = []
+  const clock = fakeClock()
+  const settings = { url: hook, on: ['opened'] as const, timeout: 5_000 }
+  const incidents = new Incidents()
+  incidents.take({ kind: 'store', at: EPOCH_MS, isUp: false, why: 'no <!channel> & none' })
+  const [incident] = incidents.all
+  if (incident === undefined) throw new Error('there is no incident')
+  const sink = new Webhook(settings, 'test', clock, (event) => events.push(event))
+  return { sink, settings, clock, events, view: viewOf(incident, EPOCH_MS) }
+}
+
+test('webhook: nothing in its text mentions anybody', async (t) => {
+  const { url: hook, messages } = await webhook(t, 200)
+  const { sink, view, events } = alone(hook)
+  sink.tell('opened', view)
+  await until(async () => events.length === 1)
+  expect(events).toEqual([{ kind: 'notification', outcome: 'delivered', error: undefined }])
+  expect(messages[0]?.text).toContain('no &lt;!channel&gt; &amp; none')
+})
+
+test.each(['turned off', 'closed'])('webhook: what waits when it is %s is dropped, and told so', async (how) => {
+  const { sink, settings, view, events, clock } = alone('http://127.0.0.1:1/services/SECRET')
+  sink.tell('opened', view)
+  sink.tell('opened', view)
+  await clock.armed(1_000)
+  if (how === 'closed') sink.close()
+  else sink.set({ ...settings, url: '' })
+  const dropped = { kind: 'notification', outcome: 'dropped', error: undefined }
+  expect(events).toEqual([dropped, dropped])
+  expect(clock.pending()).toEqual([])
 })

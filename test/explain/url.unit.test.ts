@@ -45,6 +45,9 @@ test.each([
   ['GET', '/../x', undefined, 400, 'bad_target'],
   ['GET', '/api/../b', undefined, 400, 'bad_target'],
   ['GET', '/%2e%2e/b', 'web', 400, 'bad_target'],
+  ['OPTIONS', '*', undefined, 400, 'bad_target'],
+  ['GET', '/api/a b', undefined, 400, 'bad_request'],
+  ['GET', '/a\u007fb', 'web', 400, 'bad_request'],
 ])('explain: says what the sidecar itself answers: %s %s', (method, path, upstream, status, reason) => {
   const loaded = config()
   const answer = answerTo(loaded.config, loaded.origins, { method, path, upstream, inputs: {} })

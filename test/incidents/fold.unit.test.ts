@@ -321,7 +321,7 @@ test('incidents: a forced breaker whose time is over is told so, not as set by a
   const [incident] = (
     await told(
       [
-        [0, breakerEvent({ ...WEB, cause: 'forced', openMs: undefined })],
+        [0, breakerEvent({ ...WEB, cause: 'forced', openMs: undefined, failure: undefined })],
         [0, { ...mode, mode: 'forced-open', hasEnded: false }],
         [60, { ...mode, mode: 'auto', hasEnded: true }],
         [60, breakerEvent({ ...WEB, from: 'open', to: 'closed', cause: 'forced' })],
@@ -348,11 +348,11 @@ test('incidents: what has ceased is not told as of now, though another sign may 
   ] as const
   const summaries = async (untilS: number) => (await told(events, untilS)).views.map(({ summary }) => summary)
   expect(await summaries(12)).toEqual([
-    'web was down (the breaker opened after failures in a row). It is over unless another sign comes within 30 s.',
+    'web was down (the breaker opened after failures in a row, the last: 503). It is over unless another sign comes within 30 s.',
     'The checkpoint store was down. It is over unless another sign comes within 30 s.',
   ])
   expect(await summaries(60)).toEqual([
-    'web was down for 10 s (the breaker opened after failures in a row).',
+    'web was down for 10 s (the breaker opened after failures in a row, the last: 503).',
     'The checkpoint store was down (for 10 s).',
   ])
 })

@@ -24,7 +24,7 @@ export type Place = {
   /** From 1. */
   readonly line: number
   readonly column: number
-  /** The file's own text there, on one line and shortened; nothing from the environment. */
+  /** The file's own text there, on one line and shortened; nothing from the environment; '' where it is hidden. */
   readonly text: string
 }
 
@@ -35,6 +35,16 @@ const SHOWN_CHARS = 60
 const MAX_DEPTH = 64
 const MAX_ALIASES = 1_000
 const TOO_DEEP = 'this is nested too deeply'
+
+/** What the parser's own messages do not say to people. */
+const IN_WORDS: Readonly<Record<string, string>> = {
+  // Not the tag itself: a secret that begins with ! is one. The excerpt shows it where it may.
+  TAG_RESOLVE_FAILED: 'unknown tag',
+  TAB_AS_INDENT: 'a tab indents this line: use spaces',
+  BAD_INDENT: 'this begins in a column of its own: keys of one block begin in the same column',
+  BLOCK_AS_IMPLICIT_KEY:
+    'a value and keys below it, or a second ": " on one line: indent the next line as this one, or quote the value',
+}
 
 /** Longest message in characters: the parser quotes unknown text at any length. */
 const MESSAGE_CHARS = 200
@@ -73,8 +83,7 @@ export class Source {
         return { place, message: 'a second document begins here: the sidecar reads one, so put all upstreams into it' }
       if (isBareReference) return { place, message: 'inside { } a value with ${…} has to be quoted' }
       if (code === 'RESOURCE_EXHAUSTION') return { place, message: TOO_DEEP }
-      // Not the tag itself: a secret that begins with ! is one. The excerpt shows it where it may.
-      return { place, message: code === 'TAG_RESOLVE_FAILED' ? 'unknown tag' : message.slice(0, MESSAGE_CHARS) }
+      return { place, message: IN_WORDS[code] ?? message.slice(0, MESSAGE_CHARS) }
     })
   }
 
@@ -149,6 +158,14 @@ export class Source {
     const { node } = this.#find(path)
     const inside = isAlias(node) ? node.resolve(this.document) : node
     return isScalar(inside) ? inside.value : undefined
+  }
+
+  isMapAt(path: Path): boolean {
+    return isMap(this.#find(path).node)
+  }
+
+  isListAt(path: Path): boolean {
+    return isSeq(this.#find(path).node)
   }
 
   nodePlace(node: Node): Place {
@@ -226,7 +243,8 @@ export class Source {
     const { line, col } = this.#lines.linePos(from)
     const [first = ''] = this.#text.slice(from, Math.min(to, from + SHOWN_CHARS + 1)).split('\n')
     const text = first.length > SHOWN_CHARS ? `${first.slice(0, SHOWN_CHARS)}…` : first
-    return { line: Math.max(1, line), column: Math.max(1, col), text: text.trimEnd() }
+    const isHidden = this.#hidden.some(([start, end]) => from >= start && from < end)
+    return { line: Math.max(1, line), column: Math.max(1, col), text: isHidden ? '' : text.trimEnd() }
   }
 }
 

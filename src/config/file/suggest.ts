@@ -53,14 +53,75 @@ const SIZES: Readonly<Record<string, string>> = { k: 'KiB', m: 'MiB', g: 'GiB' }
 
 const RATE = /^(\d+)\s*(?:\/|per)\s*(s|sec|second|m|min|minute|h|hour|d|day)$/i
 
-/** Keys that may be meant by a plain value; undefined when that is not clear. */
-export function blockSuggestion(blocks: readonly z.ZodObject[], value: unknown): string | undefined {
-  const [, requests, unit = ''] = RATE.exec(String(value)) ?? []
-  if (requests !== undefined && blocks.some(({ shape }) => 'requests' in shape && 'per' in shape))
+/** What people write for false and for true. */
+const OFF = /^(?:false|off|no|none|never|disabled?|unlimited)$/i
+const ON = /^(?:true|on|yes|enabled?|1)$/i
+
+/**
+ * Keys that may be meant by a plain value; undefined when that is not clear.
+ * @param word as it stands in the file.
+ * @param canBeOff whether `false` may stand there.
+ */
+export function blockSuggestion(blocks: readonly z.ZodObject[], word: string, canBeOff: boolean): string | undefined {
+  const has = (...names: string[]) => blocks.some(({ shape }) => names.every((name) => name in shape))
+  if (OFF.test(word) && canBeOff) return 'false'
+  if (OFF.test(word) && has('attempts')) return '{ attempts: 1 }'
+  const [, requests, unit = ''] = RATE.exec(word) ?? []
+  if (requests !== undefined && has('requests', 'per'))
     return `{ requests: ${requests}, per: 1${unit.charAt(0).toLowerCase()} }`
-  if (value !== true) return undefined
+  const share = shareOf(word)
+  if (share !== undefined && has('threshold')) return `{ threshold: ${share} }`
+  if (share !== undefined && has('ratio') && word.endsWith('%')) return `{ ratio: ${share} }`
+  const url = has('url') && withScheme(word)
+  if (url) return `{ url: ${url} }`
+  if (word !== 'true') return undefined
   if (blocks.some((block) => block.safeParse({}).success)) return '{}'
   return blocks.map((block) => block.meta()?.example).find((example) => typeof example === 'string')
+}
+
+/** A percentage as a share; undefined for what is none, or may be something else. */
+function shareOf(word: string): number | undefined {
+  const [, percent] = /^(\d+(?:\.\d+)?\s*(?=%)|\d{2})%?$/.exec(word) ?? []
+  return percent !== undefined && Number(percent) > 0 && Number(percent) < 100 ? Number(percent) / 100 : undefined
+}
+
+const withScheme = (word: string) => (/^[\w.-]+(?::\d+)?$/.test(word) ? `http://${word}` : undefined)
+
+/** Words between commas, bars or blanks as a list; undefined for one word, and for text that is no words. */
+export function listMeant(word: string): string | undefined {
+  const words = word.split(/[\s,|]+/)
+  return words.length > 1 && words.every((one) => /^[\w:/.-]+$/.test(one)) ? `[${words.join(', ')}]` : undefined
+}
+
+/** A name of small letters, digits and inner hyphens; undefined when nothing is left. */
+export function nameMeant(word: string): string | undefined {
+  const name = word
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .replaceAll(/^-|-$/g, '')
+  return name === '' ? undefined : name
+}
+
+/** What a route matches as it is written for other routers; undefined when that is not clear. */
+function matchMeant(word: string): string | undefined {
+  const [, methods = '*', target = ''] = /^(?:([a-z,|*]+)\s+)?(\S+)$/i.exec(word) ?? []
+  const path = target
+    .replace(/^https?:\/\/[^/]+(?=\/)/, '')
+    .replaceAll(
+      /<(?:\w+:)?(\w+)>|\[(\w+)\]|\{(\w+):[^}]*\}|:(\w+)(?=\/|$)/g,
+      (_, ...names: string[]) => `{${names.find(Boolean)}}`,
+    )
+    .replaceAll('**', '*')
+  // What is left of a regular expression would match something else.
+  if (path === '' || /[\^$()\\[\]<>+]|\.\*/.test(path)) return undefined
+  const method = /[,|]/.test(methods) ? '*' : upper(methods)
+  return `${method} ${path.startsWith('/') ? '' : '/'}${path}`
+}
+
+/** A JSON Pointer for what is written as a JSONPath, or as in jq. */
+function pointerMeant(word: string): string | undefined {
+  const keys = word.replace(/^\$?\.?/, '')
+  return /^[\w-]+(?:\.[\w-]+)*$/.test(keys) ? `/${keys.replaceAll('.', '/')}` : undefined
 }
 
 /** As in a sentence: a, b or c. */
@@ -82,16 +143,14 @@ export function corrected(word: string, expected: string): string | undefined {
   }
   if (amount !== undefined && unit === '' && expected.includes('an address')) return `127.0.0.1:${amount}`
   if (/^:\d+$/.test(word) && expected.includes('an address')) return `0.0.0.0${word}`
-  if (expected.startsWith('expected METHOD') && /^\/\S*$/.test(word)) return `* ${word}`
-  if (expected.startsWith('expected METHOD') && /^[a-z]+ \/\S*$/.test(word)) return word.replace(/^[a-z]+/, upper)
-  if (expected.startsWith('expected a method') && /^[a-z]+$/i.test(word)) return upper(word)
-  return expected.startsWith('expected http://') && /^[\w.-]+(?::\d+)?$/.test(word) ? `http://${word}` : undefined
-}
-
-/** A name of an upstream as it is written here; undefined where letters would be lost. */
-export function correctedName(name: string): string | undefined {
-  const written = name.toLowerCase().replaceAll(/[_. ]+/g, '-')
-  return written !== name && /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(written) ? written : undefined
+  if (expected.startsWith('expected METHOD')) return matchMeant(word)
+  if (expected.startsWith('expected a method')) return /^[a-z]+$/i.test(word) ? upper(word) : undefined
+  if (expected.includes('a JSON Pointer')) return pointerMeant(word)
+  if (expected.startsWith('expected file:')) return /^[./]/.test(word) ? `file:${word}` : undefined
+  if (expected.includes('true or false')) return ON.test(word) ? 'true' : OFF.test(word) ? 'false' : undefined
+  if (expected.startsWith('expected false')) return OFF.test(word) ? 'false' : undefined
+  if (/^(?:expected a number|must be more than 0)/.test(expected)) return shareOf(word)?.toString()
+  return expected.startsWith('expected http://') ? withScheme(word) : undefined
 }
 
 const upper = (word: string) => word.toUpperCase()

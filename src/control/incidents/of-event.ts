@@ -13,8 +13,9 @@ export function factOf(event: Event, at: number): Fact | undefined {
     case 'request':
       return event.ref === undefined ? undefined : requestOf(event, event.ref, at)
     case 'breaker': {
-      const { upstream, route, endpoint, from, to, cause, openMs } = event
-      return { kind: 'breaker', at, upstream, route, endpoint, from, to, cause, openMs: openMs && microseconds(openMs) }
+      const { upstream, route, endpoint, from, to, cause, failure } = event
+      const openMs = event.openMs && microseconds(event.openMs)
+      return { kind: 'breaker', at, upstream, route, endpoint, from, to, cause, failure, openMs }
     }
     case 'breaker_mode': {
       const { upstream, route, endpoint, mode, hasEnded } = event

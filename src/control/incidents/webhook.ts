@@ -42,9 +42,10 @@ export class Webhook {
     this.#emit = emit
   }
 
-  /** Uses these settings for later messages. */
+  /** Uses these settings from the next call on. Without an address nothing waits any longer. */
   set(settings: WebhookSettings): void {
     this.#settings = settings
+    if (settings.url === '') this.#dropAll()
   }
 
   tell(phase: IncidentPhase, incident: IncidentView): void {
@@ -62,7 +63,14 @@ export class Webhook {
   close(): void {
     this.#isClosed = true
     this.#underWay?.abort()
+    this.#dropAll()
+  }
+
+  #dropAll(): void {
     if (this.#again !== undefined) this.#clock.cancel(this.#again)
+    this.#again = undefined
+    this.#calls = 0
+    for (const _ of this.#waiting.splice(0)) this.#emit({ kind: 'notification', outcome: 'dropped', error: undefined })
   }
 
   async #call(): Promise<void> {
@@ -73,8 +81,13 @@ export class Webhook {
     const outcome = await this.#post(message)
     this.#isCalling = false
     if (this.#isClosed) return
+    // A message that was dropped meanwhile is not told of again.
+    if (this.#waiting[0] !== message) {
+      this.#calls = 0
+      return this.#call()
+    }
     if (outcome.isOver || this.#calls >= MAX_CALLS) {
-      if (this.#waiting[0] === message) this.#waiting.shift()
+      this.#waiting.shift()
       this.#calls = 0
       const { error } = outcome
       this.#emit({ kind: 'notification', outcome: error === undefined ? 'delivered' : 'failed', error })
@@ -124,8 +137,11 @@ function messageOf(service: string, phase: IncidentPhase, incident: IncidentView
   const { summary, advice, duration_s: seconds } = incident
   const over = `${service}: over after ${lengthText(seconds * 1000)}. ${summary}`
   const text = phase === 'opened' ? `${service}: ${summary} ${advice.text} (${advice.runbook})` : over
-  return JSON.stringify({ text, service, event: phase, incident })
+  return JSON.stringify({ text: escaped(text), service, event: phase, incident })
 }
+
+/** Text whose words do not become links or mentions: Slack asks for these three, https://docs.slack.dev/messaging/formatting-message-text */
+const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 
 function codeOf(error: unknown): string {
   const cause = error instanceof Error ? error.cause : undefined

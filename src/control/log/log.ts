@@ -120,6 +120,7 @@ function createFold(
             ...placeOf(event.ref),
             status: event.status,
             reason: event.reason,
+            detail: event.said,
             connect_ms: ms(event.connectMs),
             duration_ms: ms(event.durationMs),
           },
@@ -168,8 +169,8 @@ function createFold(
         else logger.warn({ path: event.path, err: event.error }, 'secret file not read: its last value is kept')
         return
       case 'breaker': {
-        const { upstream, route, endpoint, from, to, cause, openMs } = event
-        const fields = { upstream, route, endpoint, from, to, cause, open_ms: ms(openMs) }
+        const { upstream, route, endpoint, from, to, cause, failure, openMs } = event
+        const fields = { upstream, route, endpoint, from, to, cause, failure, open_ms: ms(openMs) }
         logger[to === 'open' ? 'warn' : 'info'](fields, `breaker ${to}`)
         return
       }
@@ -316,6 +317,7 @@ function writeAccess(logger: Logger, event: RequestEvent): void {
     attempts: event.attempts,
     reason: event.reason,
     limit: event.limit && `${event.limit.key}: ${event.limit.value}`,
+    detail: event.detail,
     ignored: event.ignored.length > 0 ? event.ignored : undefined,
     queue_ms: ms(event.queueMs),
     backoff_ms: ms(event.backoffMs),

@@ -161,7 +161,7 @@ function conclude(
   const now = deps.clock.now()
   lookForSlow(breaker, now, deps)
   const wasProbing = breaker.circuit.tripped
-  publish(breaker, settle(breaker.circuit, permit, verdict, now, breaker.settings, kind), deps, trace)
+  publish(breaker, settle(breaker.circuit, permit, verdict, now, breaker.settings, kind), deps, trace, kind)
   // A slot for a probe is free again.
   if (wasProbing && breaker.circuit.tripped) callEach([...breaker.onChange])
 }
@@ -205,11 +205,15 @@ function rejection(breaker: Breaker, now: number, bound: Bound = 'patience'): Pr
   return new ProxyError('breaker_open', detail, { retryAfterS: Math.max(1, Math.ceil(waitMs / 1000)), limit })
 }
 
-/** @param trace of the request whose attempt changed the state; undefined where a request only noticed the change. */
-function publish(breaker: Breaker, transition: Transition | undefined, deps: Deps, trace?: Trace): void {
+/**
+ * @param trace of the request whose attempt changed the state; undefined where a request only noticed the change.
+ * @param kind of the failure that opened it: a status or a reason; '' where it was none.
+ */
+function publish(breaker: Breaker, transition: Transition | undefined, deps: Deps, trace?: Trace, kind = ''): void {
   if (transition === undefined) return
   const { upstream, route, endpoint } = breaker
-  deps.emit({ kind: 'breaker', upstream, route, endpoint, ...transition, trace })
+  const failure = transition.to === 'open' && kind !== '' ? kind : undefined
+  deps.emit({ kind: 'breaker', upstream, route, endpoint, ...transition, failure, trace })
   if (deps.peers !== undefined) tellPeers(breaker, transition, deps.peers, deps)
   callEach([...breaker.onChange])
 }

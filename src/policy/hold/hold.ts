@@ -68,8 +68,8 @@ export const holding =
     return poll.join(exchange)
   }
 
-/** A response to a poll, with its whole body. */
-type Held = { readonly reply: Reply; readonly body: Buffer }
+/** A response to a poll, with its whole body, and without the call that brought it: a hold keeps it for minutes. */
+type Held = { readonly head: Pick<Reply, 'status' | 'statusText' | 'headers'>; readonly body: Buffer }
 
 class Poll {
   readonly #settings: Hold
@@ -185,7 +185,7 @@ class Poll {
     const isCompleted = completed?.verdictOn(report) === 'yes'
     const verdict = isCompleted ? 'no' : running.verdictOn(report)
     if (verdict === 'yes' && body !== undefined) {
-      const held = { reply, body }
+      const held = heldOf(reply, body)
       this.#unclear = 0
       this.#pendingAnswer = held
       for (const waiter of this.#overdue) this.#tell(waiter, held)
@@ -217,7 +217,7 @@ class Poll {
 
   #answerAll(reply: Reply, body: Buffer | undefined): void {
     if (body === undefined) return this.#passOn(reply)
-    this.#waiters.settle((waiter) => this.#answer(waiter, { reply, body }))
+    this.#waiters.settle((waiter) => this.#answer(waiter, heldOf(reply, body)))
   }
 
   /** A body that is too large is not held for several. One waiter gets it; the others ask for themselves. */
@@ -235,11 +235,16 @@ class Poll {
     this.#waiters.drop(waiter, 'client_gone', () => this.#answer(waiter, held))
   }
 
-  #answer(waiter: Waiter, { reply, body }: Held): void {
+  #answer(waiter: Waiter, { head, body }: Held): void {
     const { exchange } = waiter
     noteAnswer(this.#patiences, nameOf(exchange), this.#deps.clock.now() - exchange.startedAt)
-    waiter.resolve(new WholeReply(reply, body))
+    waiter.resolve(new WholeReply(head, body))
   }
 }
+
+const heldOf = ({ status, statusText, headers }: Reply, body: Buffer): Held => ({
+  head: { status, statusText, headers },
+  body,
+})
 
 const nameOf = ({ headers }: Exchange) => clientName(firstField(headers, 'user-agent'))

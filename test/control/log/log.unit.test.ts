@@ -172,12 +172,20 @@ const LINES: [Event, object | undefined][] = [
       from: 'closed',
       to: 'open',
       cause: 'consecutive',
+      failure: '503',
       open_ms: 60_000,
       msg: 'breaker open',
     },
   ],
   [
-    breakerEvent({ route: JOBS.route, from: 'half-open', to: 'closed', cause: undefined, openMs: undefined }),
+    breakerEvent({
+      route: JOBS.route,
+      from: 'half-open',
+      to: 'closed',
+      cause: undefined,
+      failure: undefined,
+      openMs: undefined,
+    }),
     { level: 'info', ...ref, from: 'half-open', to: 'closed', msg: 'breaker closed' },
   ],
   [
