@@ -534,7 +534,7 @@ test('GET /v1/explain, /v1/upstreams: tell of the Retry-After that calls of the 
   const waiting = ask(`${proxy.url}/api/jobs/8`)
   await expect.poll(listed).toEqual([{ paths: 'GET /jobs', ends_in_s: 20, waiting: 1 }])
   expect(await pausesOf('/api/jobs/8')).toEqual([
-    'the upstream asked to be left alone for another 20s: its requests wait as far as their deadline allows (1 waiting)',
+    'the upstream asked to be left alone for another 20s: requests wait as far as their deadline allows (1 waiting)',
   ])
   expect(await pausesOf('/api/other')).toEqual([])
   await clock.advance(20_000)
