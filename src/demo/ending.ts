@@ -16,7 +16,7 @@ export function ending(direct: Result, sidecar: Result, page: string): string {
     ...(isJudged ? [] : [warning]),
     ...broken(sidecar.incidents, page !== ''),
     `Directly, ${lost(direct)}`,
-    `Through breakwater, ${lost(sidecar)} Its breakers opened ${times(sidecar.breakerOpened)}, and ${calls(sidecar.struggling)} reached a service in trouble; directly it ${direct.struggling === 1 ? 'was' : 'were'} ${direct.struggling}.`,
+    `Through breakwater, ${lost(sidecar)} Its breakers opened ${times(sidecar.breakerOpened)}, and ${calls(sidecar.struggling)} reached a service in trouble; directly ${direct.struggling} did.`,
     ...(isJudged ? [comparison(direct, sidecar)] : []),
     ...(page === '' ? [] : [`The page shows it, upstream by upstream: ${page}`]),
   ]
@@ -27,7 +27,10 @@ export function ending(direct: Result, sidecar: Result, page: string): string {
 function broken(incidents: readonly ToldIncident[], isServed: boolean): string[] {
   if (incidents.length === 0) return ['What broke: nothing that the sidecar took for an incident.']
   const lines = incidents.map((incident) => `  ${incidentLine(incident)}${isServed ? `\n    ${incident.page}` : ''}`)
-  return ['What broke, as the sidecar saw it, in seconds of the services:', ...lines]
+  return [
+    'What broke, as the sidecar saw it, in seconds of the services. What a retry bridged at once is not listed:',
+    ...lines,
+  ]
 }
 
 function incidentLine({ upstream, summary, causes, cost, fromS, toS, openS }: ToldIncident): string {

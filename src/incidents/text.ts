@@ -33,8 +33,8 @@ export function incidentText(incident: IncidentView): string {
           `jobs   ${cost.jobs_total}: ${cost.jobs.map(plain).join(', ')}${cost.jobs_total > cost.jobs.length ? ', …' : ''}`,
         ]),
     '',
-    ...signs.map(({ at, text }) => `  ${at.slice(11, 23)}  ${plain(text)}`),
-    ...(causes.length === 0 ? [] : ['', 'causes', ...causes.flatMap(causeLines)]),
+    ...signs.map(({ at, text }) => `  ${moment(at, from)}  ${plain(text)}`),
+    ...(causes.length === 0 ? [] : ['', 'causes', ...causes.flatMap((cause) => causeLines(cause, from))]),
     ...(routes.length === 0
       ? []
       : [
@@ -52,24 +52,17 @@ export function incidentText(incident: IncidentView): string {
   return `${lines.join('\n')}\n`
 }
 
-function causeLines({ cause, count, text, example }: IncidentCause): string[] {
-  return [`  ${count} × ${cause}: ${plain(text)}`, ...(example === null ? [] : exampleLines(example))]
+function causeLines({ cause, count, text, example }: IncidentCause, from: string): string[] {
+  return [`  ${count} × ${cause}: ${plain(text)}`, ...(example === null ? [] : exampleLines(example, from))]
 }
 
-function exampleLines({
-  at,
-  method,
-  path,
-  status,
-  reason,
-  total_ms: ms,
-  history,
-  request_id: id,
-  trace_id: trace,
-}: RequestView) {
+function exampleLines(
+  { at, method, path, status, reason, total_ms: ms, history, request_id: id, trace_id: trace }: RequestView,
+  from: string,
+) {
   const end = reason === null ? String(status) : `${status} ${reason}`
   return [
-    `      ${at.slice(11, 23)} ${method} ${plain(path)} → ${end} after ${lengthText(ms)}, request ${plain(id)}${trace === null ? '' : `, trace ${trace}`}`,
+    `      ${moment(at, from)} ${method} ${plain(path)} → ${end} after ${lengthText(ms)}, request ${plain(id)}${trace === null ? '' : `, trace ${trace}`}`,
     ...history.map(
       (attempt) =>
         `        at ${lengthText(attempt.at_ms)}${attempt.endpoint === null ? '' : ` ${attempt.endpoint}`}: ${plain(attempt.outcome)} after ${lengthText(attempt.ms)}`,
@@ -77,6 +70,9 @@ function exampleLines({
   ]
 }
 
+/** A time of the day; with its date where that is another than the incident's first. */
+const moment = (iso: string, from: string) =>
+  iso.slice(0, 10) === from.slice(0, 10) ? iso.slice(11, 23) : `${iso.slice(0, 10)} ${iso.slice(11, 23)}`
 const day = (iso: string) => `${iso.slice(0, 10)} ${iso.slice(11, 19)} UTC`
 /** Without control characters, which a path may hold. */
 const plain = (text: string) => text.replaceAll(/\p{Cc}/gu, '\ufffd')

@@ -128,12 +128,13 @@ function trouble({ kind, signs, cost }: Incident): { readonly is: string; readon
   return { is: 'fails', was: 'failed' }
 }
 
-function costText({ failed, refused, saved }: Incident['cost'], state: IncidentState): string {
+/** Nothing without requests: a log with `log.access` off does not have them. */
+function costText({ requests, failed, refused, saved }: Incident['cost'], state: IncidentState): string {
   const parts = [
     failed > 0 && `${failed} failed`,
     refused > 0 && `${refused} ${refused === 1 ? 'was' : 'were'} refused`,
     saved > 0 && `${saved} ${saved === 1 ? 'was' : 'were'} saved by a retry`,
   ].filter((part) => part !== false)
-  if (parts.length === 0) return state === 'ended' ? ' No request was lost.' : ''
+  if (parts.length === 0) return state === 'ended' && requests > 0 ? ' No request was lost.' : ''
   return ` Of its requests ${parts.join(', ')}.`
 }

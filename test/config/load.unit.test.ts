@@ -411,6 +411,15 @@ test.each([
     'timeout expected keys below it: say which one 30s is for, connect, attempt, total, idle, useful or tunnel',
   ],
   ['concurrency: 10', 'concurrency expected keys below it: say which one 10 is for, max, queue or fleet'],
+  ['retry: { initial: 50ms }', 'retry.initial unknown key here: it belongs to backoff, as in backoff: { initial: … }'],
+  [
+    'breaker: { threshold: 5 }',
+    'breaker.threshold unknown key here: it belongs to failureRate or slowCalls, as in failureRate: { threshold: … }',
+  ],
+  [
+    'timeout: { request: 60s }',
+    'timeout.request unknown key: the keys here are connect, attempt, total, idle, useful, tunnel',
+  ],
   ['rewrite: true', 'rewrite expected false, or keys below it: headers, json ({})'],
   [
     'timeout: { attempt: 12000 }',
@@ -578,6 +587,28 @@ upstreams:
     '23:9 upstreams.api.routes.3.match match is missing',
     '23:9 upstreams.api.routes.3.mach unknown key (match)',
   ])
+})
+
+test.each([
+  [
+    'listen: ":8080"',
+    'listen: expected false, or an address such as 127.0.0.1:8080 or [::1]:8080, did you mean "0.0.0.0:8080"?',
+  ],
+])('%s at the top: the fault says what to write', (setting, expected) => {
+  const loaded = loadConfig(`${setting}\n${MINIMAL}\n`, 'proxy.yaml', {})
+  expect(loaded.ok ? '' : formatFaults(loaded.faults)).toContain(expected)
+})
+
+test.each([
+  'notify: https://hooks.example/T1/s3cr3t',
+  'notify: { url: hooks.example/T1/s3cr3t }',
+  'notify: { url: https://hooks.example/T1/s3cr3t, on: [open] }',
+  'notify:\n  url: ftp://hooks.example/T1/s3cr3t',
+])('%j: a fault does not show the URL of a webhook', (setting) => {
+  const loaded = loadConfig(`${setting}\n${MINIMAL}\n`, 'proxy.yaml', {})
+  const text = loaded.ok ? '' : formatFaults(loaded.faults)
+  expect(text).toContain('notify')
+  expect(text).not.toContain('s3cr3t')
 })
 
 test('a fault is shown with its line and a caret', () => {

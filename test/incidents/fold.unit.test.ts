@@ -4,6 +4,7 @@ import { createLog } from '../../src/control/log/log.ts'
 import type { Event, ReloadReport } from '../../src/events.ts'
 import { Incidents } from '../../src/incidents/fold.ts'
 import { factOf as factOfLine } from '../../src/incidents/of-line.ts'
+import { incidentText } from '../../src/incidents/text.ts'
 import { viewOf } from '../../src/incidents/view.ts'
 import { breakerEvent, requestEvent } from '../control/samples.ts'
 import { EPOCH_MS, fakeClock } from '../support/fake-clock.ts'
@@ -320,7 +321,7 @@ test('incidents: a forced breaker whose time is over is told so, not as set by a
   const [incident] = (
     await told(
       [
-        [0, breakerEvent({ ...WEB, cause: 'forced', openMs: undefined })],
+        [0, breakerEvent({ ...WEB, cause: 'forced', openMs: undefined, failure: undefined })],
         [0, { ...mode, mode: 'forced-open', hasEnded: false }],
         [60, { ...mode, mode: 'auto', hasEnded: true }],
         [60, breakerEvent({ ...WEB, from: 'open', to: 'closed', cause: 'forced' })],
@@ -347,11 +348,28 @@ test('incidents: what has ceased is not told as of now, though another sign may 
   ] as const
   const summaries = async (untilS: number) => (await told(events, untilS)).views.map(({ summary }) => summary)
   expect(await summaries(12)).toEqual([
-    'web was down (the breaker opened after failures in a row). It is over unless another sign comes within 30 s.',
+    'web was down (the breaker opened after failures in a row, the last: 503). It is over unless another sign comes within 30 s.',
     'The checkpoint store was down. It is over unless another sign comes within 30 s.',
   ])
   expect(await summaries(60)).toEqual([
-    'web was down for 10 s (the breaker opened after failures in a row). No request was lost.',
+    'web was down for 10 s (the breaker opened after failures in a row, the last: 503).',
     'The checkpoint store was down (for 10 s).',
   ])
+})
+
+test('incidents: over midnight, what came on another day has its date', async () => {
+  const nearMidnight = 21 * 3600 - 5
+  const closed = breakerEvent({ ...WEB, from: 'half-open', to: 'closed' })
+  const { views } = await told(
+    [
+      [nearMidnight, breakerEvent(WEB)],
+      [nearMidnight + 10, closed],
+    ],
+    nearMidnight + 60,
+  )
+  const [incident] = views
+  const text = incident === undefined ? '' : incidentText(incident)
+  expect(text).toContain('from   2026-01-01 23:59:55 UTC to 2026-01-02 00:00:05 UTC: 10 s')
+  expect(text).toContain('\n  23:59:55.000  the breaker opened')
+  expect(text).toContain('\n  2026-01-02 00:00:05.000  the breaker closed')
 })

@@ -29,7 +29,8 @@ const MAX_CHARS = 4_000
 const AROUND = 60
 
 export function excerptAt(file: string, { line, column, path, source }: Written): Excerpt {
-  const whole = source.length > MAX_CHARS ? '' : masked(source)
+  const isOfWebhook = path[0] === 'notify' || /\bnotify["']?:/.test(source)
+  const whole = source.length > MAX_CHARS ? '' : masked(isOfWebhook ? withoutPaths(source) : source)
   const from = whole.length > 2 * AROUND ? Math.max(0, column - 1 - AROUND) : 0
   const excerpt = whole.length > 2 * AROUND ? whole.slice(from, column - 1 + AROUND) : whole
   return { file, line, column, path: path.map(String).join('.'), excerpt, caret: column - 1 - from }
@@ -64,6 +65,10 @@ function endOfMap(line: string, from: number): number {
 
 const stars = (secret: string) => '*'.repeat(secret.length)
 
+/** Masks the paths of URLs: that of a webhook is its secret. */
+const withoutPaths = (line: string) =>
+  line.replaceAll(/([\w.:-]\/)([^\s"',}/][^\s"',}]*)/g, (_, before, secret) => before + stars(secret))
+
 /** A key whose value is a secret by its name, which may be misspelt, with that value. */
 const SECRET_KEY =
   /(["']?[\w-]*(?:tok|secr|passw|pwd|auth|cred|api[-_]?key)[\w-]*["']?:\s*)("[^"]*"?|'[^']*'?|[^\s#,}]+\}?)/gi
@@ -74,7 +79,6 @@ const SECRET_KEY =
  */
 const masked = (line: string) =>
   withoutSetValues(line)
-    .replace(/(\bnotify["']?:.*?https?:\/\/[^/\s]*\/)([^\s"'},]+)/, (_, before, secret) => before + stars(secret))
     .replaceAll(/(:)([^\s:@]+)(?=@)/g, (_, before, secret) => before + stars(secret))
     .replaceAll(SECRET_KEY, (_, before, secret) => before + stars(secret))
     .replaceAll(/(\bheaders["']?:\s*)("[^"]*"?|'[^']*'?|[^\s[{][^#}]*)/g, (_, before, secret) => before + stars(secret))

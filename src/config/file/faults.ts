@@ -197,10 +197,19 @@ function unknownKey(path: Path, key: string, schema: z.ZodType, source: Source, 
   const full = [...path, key]
   const hint = suggestion(key, keysAt(schema, path))
   const isClear = hint === undefined || path.length === 0
-  const belongs = isClear && schema === FILE ? homeOf(key, path) : undefined
+  const belongs = isClear && schema === FILE ? (homeOf(key, path) ?? innerHome(key, path)) : undefined
   if (belongs !== undefined)
     return faultAt(source.keyAt(full), full, `unknown key here: ${belongs}`, undefined, source, file)
-  return faultAt(source.keyAt(full), full, 'unknown key', hint, source, file)
+  const known = hint === undefined ? [...new Set(keysAt(schema, path))] : []
+  const list = known.length > 0 && known.length <= MAX_NAMES ? `: the keys here are ${known.join(', ')}` : ''
+  return faultAt(source.keyAt(full), full, `unknown key${list}`, hint, source, file)
+}
+
+/** Where a key would be known a level below: `initial` of `retry` belongs to its `backoff`. */
+function innerHome(key: string, path: Path): string | undefined {
+  if (path.length === 0) return undefined
+  const inner = keysAt(FILE, path).filter((child) => keysAt(FILE, [...path, child]).includes(key))
+  return inner.length === 0 ? undefined : `it belongs to ${orList(inner)}, as in ${inner[0]}: { ${key}: … }`
 }
 
 /** Where a key would be known that is unknown here. */

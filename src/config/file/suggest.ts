@@ -142,6 +142,7 @@ export function corrected(word: string, expected: string): string | undefined {
     return unit === '' ? `${amount}B` : known && `${amount}${known}`
   }
   if (amount !== undefined && unit === '' && expected.includes('an address')) return `127.0.0.1:${amount}`
+  if (/^:\d+$/.test(word) && expected.includes('an address')) return `0.0.0.0${word}`
   if (expected.startsWith('expected METHOD')) return matchMeant(word)
   if (expected.startsWith('expected a method')) return /^[a-z]+$/i.test(word) ? upper(word) : undefined
   if (expected.includes('a JSON Pointer')) return pointerMeant(word)
