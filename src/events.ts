@@ -123,6 +123,8 @@ export type RequestEvent = {
   readonly reason: FaultCode | undefined
   /** The setting that refused or ended it, where one did. */
   readonly limit: LimitNamed | undefined
+  /** What the sidecar's own answer says beyond its reason, where that is no limit. */
+  readonly detail?: string | undefined
   /** Fields whose values could not be read. */
   readonly ignored: readonly IgnoredField[]
   readonly attempts: number
@@ -171,6 +173,8 @@ export type Event =
       readonly ref: RouteRef
       readonly status: number | undefined
       readonly reason: FaultCode | undefined
+      /** What the system, TLS or the codec said of its failure; undefined for a limit of time. */
+      readonly said?: string | undefined
       readonly durationMs: number
       /** Time to connect in ms; undefined for a reused connection. */
       readonly connectMs: number | undefined
@@ -539,18 +543,19 @@ export type UpstreamSnapshot = {
   readonly retryBudget: number
   /** undefined without a rate. */
   readonly rate: RateSnapshot | undefined
-  /** Paths that the upstream asked to be left alone, by Retry-After. */
+  /** Times for which the upstream asked to be left alone, by Retry-After. */
   readonly pauses: readonly PauseSnapshot[]
   readonly breakers: readonly BreakerSnapshot[]
 }
 
-/** Of one caller; another caller of the same paths may have one of its own. */
+/** Of one group of paths, all its callers together. */
 export type PauseSnapshot = {
-  /** `match` of a route; for others method and path up to the first id. */
+  /** Its route, or its method and path up to the first id. */
   readonly paths: string
-  /** Time in ms until it ends; 0 while those that waited for its end go one after the other. */
-  readonly endsInMs: number
+  /** Requests that wait for its end. */
   readonly waiting: number
+  /** Time in ms to the end of the longest; 0 where it is over and its waiters go one after the other. */
+  readonly endsMs: number
 }
 
 export type RateSnapshot = {

@@ -65,8 +65,12 @@ const forHttp = z
   .meta({ enum: ['http', true, false] })
 
 const HOST_FORMS = 'upstream, preserve, or a name such as api.example.com'
+const HOST_WORDS: readonly string[] = ['upstream', 'preserve']
 const host = text
   .refine((value) => isAuthority(value) && URL.canParse(`http://${value}`), { error: `expected ${HOST_FORMS}` })
+  .refine((value) => HOST_WORDS.includes(value) || !HOST_WORDS.includes(value.toLowerCase()), {
+    error: `is a word in small letters: ${HOST_FORMS}`,
+  })
   .meta({ title: HOST_FORMS })
 
 /** Keys of upstreams and routes. */

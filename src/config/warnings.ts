@@ -18,6 +18,7 @@ import {
   type NamedRules,
 } from './warnings/rule.ts'
 import { COMPUTED, SERVICE } from './warnings/service.ts'
+import { TLS_RULES } from './warnings/tls.ts'
 
 export type ConfigWarning = Excerpt & {
   /** Stable name, for scripts and `--allow`. */
@@ -37,6 +38,7 @@ const ROUTE_RULES: NamedRules<FileRouteScope> = [
 const UPSTREAM_RULES: NamedRules<FileUpstreamScope> = [
   ...POLICIES.flatMap(({ warnings }) => Object.entries(warnings?.upstream ?? {})),
   ...Object.entries(REACHING),
+  ...Object.entries(TLS_RULES),
 ]
 
 /** In the order of the file. A setting that applies in many places is reported once. */

@@ -1,6 +1,7 @@
 /** An upstream's state, since when, and its failures, in the words of one line: for the page and for the commands. */
 
 import { ago, errorPercent, NONE, recent, share } from './format.js'
+import { isAnswered429 } from './situation.js'
 
 /** @import { Standing } from './situation.js' */
 
@@ -9,7 +10,7 @@ const BADGES = {
   down: ['down', 'bad'],
   broken: ['broken in part', 'bad'],
   failing: ['failing', 'bad'],
-  limited: ['limited (429)', 'warn'],
+  limited: ['paused (Retry-After)', 'warn'],
   overload: ['overloaded', 'warn'],
   unreachable: ['unreachable', 'warn'],
   slow: ['slow', 'warn'],
@@ -20,8 +21,10 @@ const BADGES = {
 }
 
 /** @param {Standing} standing */
-export function badgeOf({ kind, forced }) {
-  const [word, look] = BADGES[kind]
+export function badgeOf(standing) {
+  const { kind, forced } = standing
+  const [known, look] = BADGES[kind]
+  const word = kind === 'limited' && isAnswered429(standing) ? 'limited (429)' : known
   const modes = [...new Set(forced.map(({ mode }) => mode))]
   const mode = modes[0] === 'observe' ? 'observed only' : (modes[0]?.replace('-', ' ') ?? '')
   if (kind === 'forced') return { words: modes.length === 1 ? mode : 'forced', look }

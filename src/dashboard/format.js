@@ -64,6 +64,11 @@ const DAY_AND_YEAR = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: '
 /** The time zone of every time that is shown, such as `Europe/Berlin`. */
 export const zone = () => TIME.resolvedOptions().timeZone
 
+/** The zone in short at a moment, such as `CET`, or in summer `CEST`. @param {string} iso */
+export const zoneAt = (iso) =>
+  ZONED.formatToParts(Date.parse(iso)).find(({ type }) => type === 'timeZoneName')?.value ?? ''
+const ZONED = new Intl.DateTimeFormat('en-GB', { timeZoneName: 'short' })
+
 /** @type {Readonly<Record<BreakerState, number>>} */
 const GRAVITY = { closed: 0, 'half-open': 1, open: 2 }
 
@@ -80,7 +85,8 @@ function worstState({ breakers }) {
  * @param {readonly Pick<BreakerView, 'route'>[]} all breakers of its upstream. When a route has a breaker of its own, the upstream's is named for the other routes.
  */
 export function breakerName({ route, endpoint }, all) {
-  const rest = all.some((other) => other.route !== null) ? 'other routes' : 'all routes'
+  const own = [...new Set(all.flatMap((other) => other.route ?? []))]
+  const rest = own.length === 0 ? 'all routes' : own.length === 1 ? `all routes but ${own[0]}` : 'other routes'
   return [route ?? rest, ...(endpoint === null ? [] : [endpoint])].join(' at ')
 }
 
@@ -133,6 +139,14 @@ export function limitWords(limits, ownShares) {
   const alone =
     ownShares.length === 0 ? '' : `. Own share, since the Redis of the fleet does not answer: ${ownShares.join(', ')}`
   return `Shared limits: ${words.join('; ') || NONE}${alone}`
+}
+
+/** A time for which an upstream asked to be left alone. @param {UpstreamView['pauses'][number]} pause */
+export function pauseWords({ paths, waiting, ends_in_s }) {
+  const wait = many(waiting, 'request waits', 'requests wait')
+  return ends_in_s > 0
+    ? `${paths}: asked to be left alone for ${seconds(ends_in_s)} more (Retry-After), ${wait}`
+    : `${paths}: its Retry-After is over, ${wait} to go one after the other`
 }
 
 /** Sums of the last `seconds` samples. @param {readonly Sample[]} samples @param {string} upstream @param {number} seconds */

@@ -1,6 +1,6 @@
 /** What the sidecar knows of its own condition, a line each, for the page and for the commands. */
 
-import { count, length, many, moment } from './format.js'
+import { count, length, many, moment, pauseWords } from './format.js'
 
 /** @import { FleetView, HealthView, UpstreamView } from './shapes.ts' */
 /** @import { State } from './state.js' */
@@ -27,6 +27,7 @@ export function limitLines({ upstreams, jobs, isDraining, config }) {
   const spent = upstreams.filter(({ retry_budget, requests }) => retry_budget === 0 && requests.total > 0)
   const queueing = upstreams.filter(({ queued }) => queued > 0)
   const full = upstreams.filter(({ in_flight, limit }) => limit > 0 && in_flight >= limit)
+  const paused = upstreams.flatMap(({ name, pauses }) => pauses.map((pause) => ({ name, ...pause })))
   const impatient = upstreams.flatMap(({ name, impatient: all }) => all.map((one) => ({ name, ...one })))
   const late = [...jobs.values()].filter(({ time_left_s }) => time_left_s === 0)
   return [
@@ -52,6 +53,14 @@ export function limitLines({ upstreams, jobs, isDraining, config }) {
                   `${name}: ${count(queued)} wait, ${in_flight} of ${count(limit)} under way`,
               )
               .join('; '),
+    },
+    {
+      name: 'Retry-After',
+      isWell: paused.every(({ waiting }) => waiting === 0),
+      says:
+        paused.length === 0
+          ? 'no upstream asked to be left alone'
+          : paused.map(({ name, ...pause }) => `${name}, ${pauseWords(pause)}`).join('; '),
     },
     {
       name: 'Held polls',

@@ -32,7 +32,7 @@ export function incidentView(incident) {
     ended_at === null ? (state === 'quiet' ? 'nobody has called since' : 'going on') : `until ${moment(ended_at)}`
   return element(
     'div',
-    { 'data-incident': id },
+    { 'data-incident': id, 'data-version': versionOf(incident) },
     element(
       'header',
       { class: 'title' },
@@ -54,7 +54,7 @@ export function incidentView(incident) {
       element(
         'p',
         {},
-        `Cost: ${costWords({ ...cost, limited: 0, jobs, seconds: undefined })}${cost.open_s > 0 ? `; breaker open for ${seconds(cost.open_s)}` : ''}.`,
+        `Cost: ${costWords({ ...cost, limited: 0, jobs, waiting: 0, seconds: undefined })}${cost.open_s > 0 ? `; breaker open for ${seconds(cost.open_s)}` : ''}.`,
       ),
       element(
         'p',
@@ -131,3 +131,16 @@ function causeLine({ count: times, text, example }) {
     attemptList(example.history, example.total_ms),
   )
 }
+
+/** Equal for views of an incident that look the same. @param {IncidentView} incident */
+export const versionOf = ({ id, state, ended_at, duration_s, cost, signs }) =>
+  JSON.stringify([id, state, ended_at, Math.round(duration_s), cost, signs.length])
+
+/** @param {string} id @param {string} detail */
+export const missingIncident = (id, detail) =>
+  element(
+    'div',
+    { 'data-incident': id },
+    element('h2', { id: 'view-title', tabindex: '-1' }, 'Incident'),
+    element('p', { class: 'trouble' }, `Incident ${id}: ${detail}.`),
+  )

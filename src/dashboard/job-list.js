@@ -3,6 +3,7 @@
 import { element, keyed, mark, say } from './element.js'
 import { many, moment } from './format.js'
 import { inputsOf, leftOf, lifeOf, NO_JOBS, startOf } from './job-words.js'
+import { keepFilter } from './kept-filter.js'
 
 /** @import { CheckpointView } from './shapes.ts' */
 /** @import { JobRow } from './state.js' */
@@ -27,6 +28,7 @@ export function jobList({ list, more, none, filter, tally }, checkpoints) {
     show()
     if (more.hidden) list.children[shown - STEP]?.querySelector('summary')?.focus()
   })
+  keepFilter(filter)
   filter.addEventListener('input', () => {
     shown = STEP
     show()

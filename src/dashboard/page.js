@@ -92,6 +92,8 @@ const actions = actionsOf(api, state, place('outcome', HTMLElement), {
 const get = (/** @type {string} */ path) => api.get(path, AbortSignal.timeout(ANSWER_MS))
 const views = viewsOf(state, actions, {
   request: (id) => get(`v1/requests/${encodeURIComponent(id)}`),
+  config: () => get('v1/config'),
+  said: () => said,
   incident: (id) => get(`v1/incidents/${encodeURIComponent(id)}`),
   nowMs: () => performance.now(),
   runbook: () => api.text('page/runbook.md', AbortSignal.timeout(ANSWER_MS)),
@@ -122,14 +124,19 @@ unlock.addEventListener('click', () => {
   })
 })
 pause.addEventListener('click', () => stand(!isPaused))
+place('skip', HTMLAnchorElement).addEventListener('click', (event) => {
+  event.preventDefault() // the hash names the view
+  main.focus()
+})
 place('reload', HTMLButtonElement).addEventListener('click', () => void actions.reload())
 document.addEventListener('visibilitychange', schedule)
 window.addEventListener('hashchange', () => {
-  reader.due()
   views.go()
+  reader.due()
 })
 setInterval(schedule, 1000)
 say(place('zone', HTMLElement), zone())
+say(place('day-zone', HTMLElement), zone())
 
 /** @param {string} hash */
 const goTo = (hash) => {
@@ -204,12 +211,17 @@ function schedule() {
   setTimeout(() => requestAnimationFrame(draw), Math.max(0, drawnMs + 500 - performance.now()))
 }
 
+/** The first words of the sentence. */
+let said = ''
+
 /** The sentence, and the tab's title. */
 function tellTop() {
   const now = linkNow()
   const troubles = troublesOf(state, { ...linked, now })
   const isKnown = state.read.has('upstreams') || now !== 'live'
-  entitle(isKnown ? top.update(state, troubles) : undefined, troubles.length)
+  const sentence = isKnown ? top.update(state, troubles) : undefined
+  said = sentence?.what ?? ''
+  entitle(sentence, troubles.length)
 }
 
 /** @param {Sentence | undefined} sentence @param {number} troubles */
@@ -233,3 +245,4 @@ function draw() {
 
 views.show()
 showLink()
+reader.poll()

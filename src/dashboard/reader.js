@@ -29,6 +29,8 @@ const NOW = { upstreams: 0, failures: 0, requests: 0, incidents: 0, health: 0, j
 const NO_ANSWER = 'the sidecar does not answer'
 const PAGE = 100
 const MAX_JOBS = 1_000
+/** All that the sidecar keeps. */
+const MAX_REQUESTS = 300
 
 /** @typedef {keyof typeof EVERY_MS} Section */
 /** @typedef {'live' | 'lost' | 'locked'} Link */
@@ -72,7 +74,9 @@ export function startReader(api, state, on) {
       state.changes = await get('v1/config/changes')
     },
     requests: async () => {
-      state.requests = (await get(`v1/requests?limit=100${on.requestsOf()}`)).requests
+      const { requests, left_out } = await get(`v1/requests?limit=${MAX_REQUESTS}${on.requestsOf()}`)
+      state.requests = requests
+      state.leftOut = left_out
     },
     incidents: async () => {
       state.incidents = (await get('v1/incidents')).incidents
@@ -133,6 +137,7 @@ export function startReader(api, state, on) {
         const again = fold(state, event)
         if (again === 'jobs') dueMs.jobs = Math.min(dueMs.jobs, heardMs + CROWD_MS)
         else if (again !== undefined) void refresh(again) // in a hidden tab, too: its title shows the state
+        if (event.name === 'breaker') dueMs.incidents = 0
         if (event.name === 'sample') on.changed()
       }
       lose('the sidecar ended the connection')
@@ -148,20 +153,24 @@ export function startReader(api, state, on) {
     on.link('lost', detail)
   }
 
-  setInterval(() => {
+  function poll() {
     const now = performance.now()
     if (now - heardMs > SILENCE_MS) connection.abort()
     if (isLocked || !isLive || document.hidden) return
     for (const section of /** @type {Section[]} */ (Object.keys(dueMs))) {
       if (dueMs[section] <= now && !underWay.has(section) && on.isWanted(section)) void refresh(section)
     }
-  }, 500)
+  }
+  setInterval(poll, 500)
   void follow()
   return {
     refresh,
-    /** What a view that was just opened needs is read soon. */
+    /** Reads what is due now, and not within half a second. */
+    poll,
+    /** What a view that was just opened needs is read at once. */
     due: () => {
       for (const section of /** @type {const} */ (['requests', 'jobs', 'history'])) dueMs[section] = 0
+      poll()
     },
     unlock: () => {
       isLocked = false

@@ -2,6 +2,7 @@
 
 import { element, keyed, mark, say } from './element.js'
 import { causeOf, isTroubled, length, many, recent } from './format.js'
+import { keepFilter, setFilter } from './kept-filter.js'
 import { hashOf } from './router.js'
 
 /** @import { RequestView } from './shapes.ts' */
@@ -12,16 +13,16 @@ const STEP = 25
 
 let made = 0
 
-/** @param {{ readonly onlyFailed?: boolean }} [start] */
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: the elements of one view.
-export function requestList({ onlyFailed = false } = {}) {
+export function requestList() {
   made += 1
   const ids = { text: `request-filter-${made}`, failed: `request-failed-${made}` }
   const filter = element('input', { id: ids.text, type: 'search', autocomplete: 'off', spellcheck: 'false' })
-  const failed = element('input', { id: ids.failed, type: 'checkbox', checked: onlyFailed })
+  const failed = element('input', { id: ids.failed, type: 'checkbox' })
   const tally = element('span', { class: 'tally' })
   const newer = element('button', { type: 'button', class: 'quiet' })
   const none = element('p', { class: 'none' })
+  const missing = element('p', { class: 'none left-out', hidden: true })
   const list = element('ul', { class: 'rows requests' })
   const more = element('button', { type: 'button', class: 'quiet' })
   const root = element(
@@ -39,6 +40,7 @@ export function requestList({ onlyFailed = false } = {}) {
     none,
     list,
     more,
+    missing,
   )
   let shown = STEP
   /** @type {readonly RequestView[]} */
@@ -52,6 +54,7 @@ export function requestList({ onlyFailed = false } = {}) {
     show()
     if (more.hidden) linkAt(shown - STEP)?.focus()
   })
+  keepFilter(filter, failed)
   for (const input of [filter, failed])
     input.addEventListener('input', () => {
       shown = STEP
@@ -89,15 +92,27 @@ export function requestList({ onlyFailed = false } = {}) {
   }
   return {
     root,
-    /** @param {readonly RequestView[]} requests @param {string | undefined} at the time now, by the sidecar's clock. */
-    update: (requests, at) => {
+    /** @param {URLSearchParams} query of the address */
+    filterBy: (query) => {
+      if (!setFilter(query, filter, failed)) return
+      shown = STEP
+      show()
+    },
+    /** @param {readonly RequestView[]} requests @param {string | undefined} at the time now, by the sidecar's clock. @param {number} leftOut */
+    update: (requests, at, leftOut) => {
       now = at
+      say(missing, leftOutWords(leftOut))
+      missing.hidden = leftOut === 0
       latest = requests
       if (!isRead()) all = latest
       show()
     },
   }
 }
+
+/** @param {number} leftOut requests since the start that were not kept, of all upstreams. */
+const leftOutWords = (leftOut) =>
+  `Not here: ${many(leftOut, 'request')} since the start. Of a second's requests without trouble or without an attempt the first hundred are kept.`
 
 /** @param {RequestView} request */
 const keyOf = ({ at, request_id }) => `${at} ${request_id}`

@@ -136,6 +136,9 @@ export function missingRequest(id, detail) {
   )
   const place = root.querySelector('.trouble')
   if (place !== null)
-    say(place, `Request ${id}: ${detail}. The log has a line for each request where log.access is on.`)
+    say(
+      place,
+      `Request ${id}: ${detail}. The newest 300 are kept, until the sidecar ends; the log has a line for each where log.access is on.`,
+    )
   return root
 }

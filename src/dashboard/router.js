@@ -50,3 +50,12 @@ function decoded(text) {
 /** @param {View} view @param {string} [id] */
 export const hashOf = (view, id = '') =>
   id === '' ? `#/${view === 'now' ? '' : view}` : `#/${view}/${encodeURIComponent(id)}`
+
+/** The hash with another value of its query; without it where the value is ''. @param {string} hash @param {string} key @param {string} value */
+export function withQuery(hash, key, value) {
+  const [path = '', query = ''] = splitOnce(hash, '?')
+  const all = new URLSearchParams(query)
+  if (value === '') all.delete(key)
+  else all.set(key, value)
+  return `${path === '' ? '#/' : path}${all.size === 0 ? '' : `?${all}`}`
+}

@@ -3,8 +3,8 @@
  * the same state gives the same words.
  */
 
-import { ago, breakerName, count, length, many, recent, seconds, timeOfDay } from './format.js'
-import { standingsOf } from './situation.js'
+import { ago, breakerName, count, length, many, recent, seconds, timeOfDay, zoneAt } from './format.js'
+import { isAnswered429, standingsOf } from './situation.js'
 import { nowOf } from './state.js'
 
 /** @import { BreakerView } from './shapes.ts' */
@@ -57,18 +57,26 @@ function wellOf(state) {
   const quiet = standings.filter(({ kind }) => kind === 'quiet').map(({ upstream }) => upstream.name)
   const over = seconds(Math.max(1, state.samples.length))
   const saved = total.saved === 0 ? '' : `, ${count(total.saved)} of them saved by retries`
-  const past =
-    quiet.length === 0 ? '' : `${namesOf(quiet)} failed and has not been called since: the next request decides`
+  const past = quiet.length === 0 ? '' : `; ${namesOf(quiet)} failed and ${hasOrHave(quiet)} not been called since`
   return {
     tone: 'well',
-    what: upstreams.length === 1 ? `${upstreams[0]?.name} is well` : `All ${upstreams.length} upstreams are well`,
+    what: quiet.length > 0 || total.requests === 0 ? 'No trouble is known' : allWell(upstreams.map(({ name }) => name)),
     since: '',
-    cost: `${many(total.requests, 'request')} in the last ${over}${saved}`,
-    do: past === '' ? 'nothing to do' : past,
+    cost: `${total.requests === 0 ? 'no request' : many(total.requests, 'request')} in the last ${over}${saved}${past}`,
+    do: past === '' ? 'nothing to do' : 'nothing to do: the next request decides',
     at: '#/',
     runbook: '',
   }
 }
+
+/** @param {readonly string[]} names */
+function allWell(names) {
+  if (names.length === 1) return `${names[0]} is well`
+  return names.length === 2 ? 'Both upstreams are well' : `All ${names.length} upstreams are well`
+}
+
+/** @param {readonly string[]} names */
+const hasOrHave = (names) => (names.length === 1 ? 'has' : 'have')
 
 /** @param {readonly string[]} names */
 const namesOf = (names) =>
@@ -104,8 +112,8 @@ const WORDS = {
     todo: `look at ${one.upstream.name} (${whereOf(one)}); its breaker is still closed`,
   }),
   limited: (one) => ({
-    what: 'asks for fewer requests (429)',
-    todo: `send it less (rate in the configuration), or ask ${one.upstream.name} for more`,
+    what: isAnswered429(one) ? 'asks for fewer requests (429)' : 'asks to be left alone for a while (Retry-After)',
+    todo: `${pausedWords(one)}send it less (rate in the configuration), or ask ${one.upstream.name} for more`,
   }),
   overload: (one) => ({
     what: `gets more requests than its limits let through${because(one)}`,
@@ -148,6 +156,15 @@ function forcedWords({ forced, upstream }, now) {
 }
 
 /** @param {Standing} one */
+const pausedWords = ({ upstream }) => {
+  const longest = Math.max(...upstream.pauses.filter(({ waiting }) => waiting > 0).map(({ ends_in_s }) => ends_in_s))
+  if (!Number.isFinite(longest)) return ''
+  return longest > 0
+    ? `the sidecar sends the waiting ones when its Retry-After ends, in ${seconds(longest)}; `
+    : 'the sidecar sends the waiting ones one after the other; '
+}
+
+/** @param {Standing} one */
 const because = ({ causes }) => (causes.length === 0 ? '' : ` (${causesWords(causes)})`)
 
 /** @param {Standing['causes']} causes */
@@ -176,7 +193,7 @@ function retryWords(open) {
 }
 
 /** @param {Cost} cost */
-export function costWords({ failed, refused, saved, limited, jobs, requests, seconds: over }) {
+export function costWords({ failed, refused, saved, limited, jobs, waiting, requests, seconds: over }) {
   const parts = [
     ...(failed === 0 ? [] : [`${count(failed)} failed`]),
     ...(refused === 0 ? [] : [`${count(refused)} refused`]),
@@ -185,16 +202,16 @@ export function costWords({ failed, refused, saved, limited, jobs, requests, sec
     ...(jobs === 0 ? [] : [`${many(jobs, 'job')} touched`]),
   ]
   const when = over === undefined ? '' : ` in the last ${seconds(Math.max(1, over))}`
-  if (parts.length === 0)
-    return requests === 0 ? `no request met it${when}` : `none of ${many(requests, 'request')} failed${when}`
-  return `of ${many(requests, 'request')}${when} ${parts.join(', ')}`
+  const rest = waiting === 0 ? '' : `; ${many(waiting, 'request waits', 'requests wait')} now`
+  if (parts.length > 0) return `of ${many(requests, 'request')}${when} ${parts.join(', ')}${rest}`
+  return requests === 0 ? `no request ended${when}${rest}` : `none of ${many(requests, 'request')} failed${when}${rest}`
 }
 
 /** @param {string | undefined} since @param {string | undefined} now */
 function sinceWords(since, now) {
   if (since === undefined) return ''
   const passed = now === undefined ? NaN : (Date.parse(now) - Date.parse(since)) / 1000
-  return `since ${recent(since, now)}${Number.isFinite(passed) && passed >= 1 ? ` (${ago(passed)})` : ''}`
+  return `since ${recent(since, now)} ${zoneAt(since)}${Number.isFinite(passed) && passed >= 1 ? ` (${ago(passed)})` : ''}`
 }
 
 /** @type {Readonly<Record<Own['kind'], (own: Own, state: State) => Omit<Sentence, 'tone' | 'since' | 'runbook'>>>} */

@@ -34,8 +34,6 @@ export type UpstreamView = {
   readonly limit: number
   readonly slowdown: number | null
   readonly held: number
-  /** Paths that the upstream asked to be left alone, by Retry-After, for each caller. */
-  readonly pauses: readonly { readonly paths: string; readonly ends_in_s: number; readonly waiting: number }[]
   /** Clients that leave held polls before `upTo`: a warning, in the words of `check`. */
   readonly impatient: readonly {
     readonly route: string
@@ -47,6 +45,8 @@ export type UpstreamView = {
     readonly reason: string
     readonly fix: string
   }[]
+  /** Where it asked to be left alone by Retry-After. `ends_in_s` 0: over, and its waiters go one after the other. */
+  readonly pauses: readonly { readonly paths: string; readonly waiting: number; readonly ends_in_s: number }[]
   readonly connections: number
   readonly retry_budget: number
   readonly requests: { readonly total: number; readonly failed: number }

@@ -3,7 +3,7 @@
 import { errorPercent, lately } from './format.js'
 import { nowOf } from './state.js'
 
-/** @import { BreakerView, IncidentView, UpstreamView } from './shapes.ts' */
+/** @import { BreakerView, IncidentView, UpstreamSample, UpstreamView } from './shapes.ts' */
 /** @import { State } from './state.js' */
 
 /**
@@ -45,7 +45,7 @@ const EFFECTS = new Set(['breaker_open', 'breaker_forced'])
  * }} Standing
  */
 /** @typedef {{ readonly cause: string, readonly count: number }} Cause */
-/** Of `seconds`, or of an incident. @typedef {{ readonly failed: number, readonly refused: number, readonly saved: number, readonly requests: number, readonly limited: number, readonly jobs: number, readonly seconds: number | undefined }} Cost */
+/** Of `seconds`, or of an incident. @typedef {{ readonly failed: number, readonly refused: number, readonly saved: number, readonly requests: number, readonly limited: number, readonly jobs: number, readonly waiting: number, readonly seconds: number | undefined }} Cost */
 /** @typedef {{ readonly kind: OwnTrouble, readonly detail: string, readonly since: string | undefined, readonly incident: IncidentView | undefined }} Own */
 /** @typedef {Standing | Own} Trouble */
 
@@ -55,6 +55,9 @@ const checkOf = (name) => name.replaceAll('-', '_')
 /** @param {Pick<Standing | Own, 'kind'>} one */
 const rankOf = ({ kind }) => (CALM.has(kind) ? WORST_FIRST.length : WORST_FIRST.indexOf(kind))
 
+/** web-2 comes before web-10. */
+const BY_NAME = new Intl.Collator('en', { numeric: true })
+
 /** All upstreams, worst first; equals by what they cost, then by name. @param {State} state @returns {Standing[]} */
 export function standingsOf(state) {
   const all = state.upstreams.map((upstream) => standingOf(upstream, state))
@@ -63,9 +66,12 @@ export function standingsOf(state) {
     (a, b) =>
       rankOf(a) - rankOf(b) ||
       (CALM.has(a.kind) ? 0 : gravity(b) - gravity(a)) ||
-      (a.upstream.name < b.upstream.name ? -1 : 1),
+      BY_NAME.compare(a.upstream.name, b.upstream.name),
   )
 }
+
+/** Whether it answered 429, lately or in its incident. @param {Pick<Standing, 'cost' | 'causes'>} one */
+export const isAnswered429 = ({ cost, causes }) => cost.limited > 0 || causes[0]?.cause === '429'
 
 /** @param {Pick<Standing, 'kind'>} one */
 const isCalm = ({ kind }) => CALM.has(kind)
@@ -91,7 +97,7 @@ export function standingOf(upstream, state) {
     open,
     forced,
     causes,
-    cost: costOf(incident, name, state),
+    cost: costOf(incident, upstream, state),
   }
 }
 
@@ -101,7 +107,7 @@ export function standingOf(upstream, state) {
  * @returns {UpstreamState}
  */
 function kindOf(upstream, state, { open, forced, minute, causes }) {
-  const { breakers, slowdown, name } = upstream
+  const { breakers, pauses, slowdown, name } = upstream
   const automatic = breakers.filter(({ mode }) => mode === 'auto')
   // An upstream that answers 429 for long lets requests run out of time, which opens its breaker.
   if (open.length > 0 && causes[0]?.cause === '429') return 'limited'
@@ -113,6 +119,8 @@ function kindOf(upstream, state, { open, forced, minute, causes }) {
   if (tried > 0 && (errorPercent({ ...minute, failed: tried }) ?? 0) > MAX_FAILED)
     return causes[0]?.cause === '429' ? 'limited' : 'failing'
   if (minute.limited > 0 && minute.limited * 100 > MAX_FAILED * minute.attempts) return 'limited'
+  // While all requests wait for the end of a Retry-After, none is answered with 429.
+  if (pauses.some(({ waiting }) => waiting > 0)) return 'limited'
   if (state.health?.checks[checkOf(name)]?.healthy === false && minute.requests === 0) return 'unreachable'
   if (slowdown !== null && slowdown >= MAX_SLOWDOWN && minute.requests > 0) return 'slow'
   if (forced.length > 0) return 'forced'
@@ -126,16 +134,25 @@ function sinceOf(kind, upstream, incident, state) {
   if (CALM.has(kind) && kind !== 'quiet') return undefined
   if (incident !== undefined) return incident.started_at
   if (kind === 'down' || kind === 'broken' || kind === 'quiet') return openedAt(upstream.name, state)
-  if (kind === 'limited') return limitedSince(upstream.name, state)
-  return undefined
+  const isMeant = SIGNS[kind]
+  return isMeant && seenSince(upstream.name, state, isMeant)
 }
 
-/** The first of the 429s without a minute between two of them. @param {string} name @param {State} state */
-function limitedSince(name, { samples }) {
-  const moments = samples.filter(({ upstreams }) => (upstreams[name]?.limited ?? 0) > 0).map(({ at }) => at)
+/** Seconds that show a state which has no incident yet. @type {Readonly<Partial<Record<UpstreamState, (second: UpstreamSample) => boolean>>>} */
+const SIGNS = {
+  limited: ({ limited }) => limited > 0,
+  failing: ({ failed, refused }) => failed > refused,
+  overload: ({ refused }) => refused > 0,
+}
+
+/** The first of such seconds without a minute between two of them. @param {string} name @param {State} state @param {(second: UpstreamSample) => boolean} isMeant @returns {string | undefined} */
+function seenSince(name, { samples }, isMeant) {
+  const moments = samples
+    .filter(({ upstreams: { [name]: second } }) => second !== undefined && isMeant(second))
+    .map(({ at }) => at)
   return moments.reduceRight(
-    (since, at) => (Date.parse(since) - Date.parse(at) < 60_000 ? at : since),
-    moments.at(-1) ?? '',
+    (since, at) => (since !== undefined && Date.parse(since) - Date.parse(at) < 60_000 ? at : since),
+    moments.at(-1),
   )
 }
 
@@ -171,8 +188,9 @@ function causesOf({ name }, incident, state) {
   return [...counts].map(([cause, count]) => ({ cause, count })).sort((a, b) => b.count - a.count)
 }
 
-/** @param {IncidentView | undefined} incident @param {string} name @param {State} state @returns {Cost} */
-function costOf(incident, name, { samples }) {
+/** @param {IncidentView | undefined} incident @param {UpstreamView} upstream @param {State} state @returns {Cost} */
+function costOf(incident, { name, pauses }, { samples }) {
+  const waiting = pauses.reduce((sum, pause) => sum + pause.waiting, 0)
   if (incident !== undefined) {
     const { failed, refused, saved, requests, jobs_total } = incident.cost
     return {
@@ -182,11 +200,12 @@ function costOf(incident, name, { samples }) {
       requests,
       limited: lately(samples, name, samples.length).limited,
       jobs: jobs_total,
+      waiting,
       seconds: undefined,
     }
   }
   const { requests, failed, refused, saved, limited } = lately(samples, name, samples.length)
-  return { requests, failed: failed - refused, refused, saved, limited, jobs: 0, seconds: samples.length }
+  return { requests, failed: failed - refused, refused, saved, limited, jobs: 0, waiting, seconds: samples.length }
 }
 
 /**

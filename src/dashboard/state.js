@@ -36,6 +36,8 @@ export function freshState() {
     changes: undefined,
     /** Newest first; of one upstream while its view is shown. @type {readonly RequestView[]} */
     requests: [],
+    /** Requests since the start that the sidecar did not keep: see `leftOutWords`. */
+    leftOut: 0,
     /** Newest first. @type {readonly IncidentView[]} */
     incidents: [],
     /** Minutes of the last day. @type {HistoryView | undefined} */
@@ -44,7 +46,7 @@ export function freshState() {
     health: undefined,
     /** undefined until it is read. @type {FleetView | undefined} */
     fleet: undefined,
-    /** When each check that fails was first seen to fail. @type {ReadonlyMap<string, string>} */
+    /** When each check that fails was first seen to fail, for those that were seen to be well before. @type {ReadonlyMap<string, string>} */
     unhealthySince: new Map(),
     isDraining: false,
   }
@@ -87,8 +89,12 @@ export function fold(state, { name, data }) {
 
 /** @param {State} state @param {HealthView} health */
 export function noteHealth(state, health) {
-  const failing = Object.entries(health.checks).filter(([, { healthy }]) => !healthy)
-  state.unhealthySince = new Map(failing.map(([name]) => [name, state.unhealthySince.get(name) ?? health.timestamp]))
+  const before = state.health?.checks
+  const since = Object.entries(health.checks).flatMap(([name, { healthy }]) => {
+    const at = state.unhealthySince.get(name) ?? (before?.[name]?.healthy ? health.timestamp : undefined)
+    return healthy || at === undefined ? [] : /** @type {const} */ ([[name, at]])
+  })
+  state.unhealthySince = new Map(since)
   state.health = health
   state.isDraining = !health.ready
 }

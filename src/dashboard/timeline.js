@@ -12,6 +12,10 @@ import { nowOf } from './state.js'
 const MAX_LANES = 12
 /** Incidents that are listed below. */
 const MAX_INCIDENTS = 6
+const TICKS = new Set(['00:00', '06:00', '12:00', '18:00'])
+const QUARTER_MS = 900_000
+/** Share of the axis at its rims that has no tick. */
+const MARGIN = 0.02
 /** Share of failures, in percent, above which a step is marked. */
 const MAX_FAILED = 10
 
@@ -27,8 +31,8 @@ const MARKS = {
   breaker_mode: 'breaker set to',
 }
 
-/** @param {{ readonly lanes: HTMLElement, readonly none: HTMLElement, readonly missing: HTMLElement, readonly axis: HTMLElement, readonly more: HTMLElement, readonly incidents: HTMLElement }} places @param {(incident: IncidentView) => Node} line */
-export function timeline({ lanes, none, missing, axis, more, incidents }, line) {
+/** @param {{ readonly lanes: HTMLElement, readonly none: HTMLElement, readonly missing: HTMLElement, readonly axis: HTMLElement, readonly more: HTMLElement, readonly legend: HTMLElement, readonly incidents: HTMLElement }} places @param {(incident: IncidentView) => Node} line */
+export function timeline({ lanes, none, missing, axis, more, legend, incidents }, line) {
   return {
     /** @param {State} state */
     update: (state) => {
@@ -48,8 +52,9 @@ export function timeline({ lanes, none, missing, axis, more, incidents }, line) 
         ({ lane }) => lane.label,
         lanePart,
       )
-      const hours = [0, 6, 12, 18].map((hour) => ({ at: from + ((to - from) * hour) / 24, hour }))
-      keyed(axis, hours, ({ hour }) => String(hour), axisPart)
+      legend.hidden = all.length === 0
+      const ticks = ticksOf(from, to).map((at) => ({ at, share: (at - from) / (to - from) }))
+      keyed(axis, ticks, ({ at }) => String(at), axisPart)
       const recentOnes = state.incidents.filter(
         ({ started_at, ended_at }) => Date.parse(ended_at ?? now ?? started_at) >= from,
       )
@@ -63,12 +68,26 @@ export function timeline({ lanes, none, missing, axis, more, incidents }, line) 
   }
 }
 
+/** The hours 0, 6, 12 and 18 of the browser's zone, those at the rim left out. @param {number} from @param {number} to */
+function ticksOf(from, to) {
+  const margin = (to - from) * MARGIN
+  /** @type {number[]} */
+  const ticks = []
+  // Zones differ from UTC by whole quarters of an hour.
+  for (let at = Math.ceil((from + margin) / QUARTER_MS) * QUARTER_MS; at < to - margin; at += QUARTER_MS)
+    if (TICKS.has(hourAndMinute(at))) ticks.push(at)
+  return ticks
+}
+
 function axisPart() {
   const root = element('span')
   return {
     root,
-    /** @param {{ readonly at: number }} tick */
-    update: ({ at }) => say(root, hourAndMinute(at)),
+    /** @param {{ readonly at: number, readonly share: number }} tick */
+    update: ({ at, share }) => {
+      say(root, hourAndMinute(at))
+      root.style.left = `${(share * 100).toFixed(2)}%`
+    },
   }
 }
 

@@ -3,6 +3,7 @@
 import { badgeOf, failedWords, passedSince } from './badges.js'
 import { element, keyed, mark, say } from './element.js'
 import { count, lately, length, many } from './format.js'
+import { keepFilter } from './kept-filter.js'
 import { hashOf } from './router.js'
 import { standingsOf } from './situation.js'
 import { sparkline } from './sparkline.js'
@@ -16,6 +17,7 @@ const MANY = 12
 
 /** @param {{ readonly list: HTMLElement, readonly filter: HTMLInputElement, readonly box: HTMLElement, readonly tally: HTMLElement }} places @param {State} state */
 export function upstreamLines({ list, filter, box, tally }, state) {
+  keepFilter(filter)
   filter.addEventListener('input', update)
   function update() {
     const standings = standingsOf(state)
@@ -38,6 +40,10 @@ function lineOf(state) {
   const badge = element('span', { class: 'badge' })
   const name = element('span', { class: 'name' })
   const [since, rate, failed, latency] = ['since', 'rate', 'failed', 'p99'].map((id) => element('span', { class: id }))
+  const [share, percentile] = [element('span'), element('span')]
+  // The heads of the columns are for the eye, and for wide windows.
+  failed?.append(element('span', { class: 'unit' }, 'failed '), share)
+  latency?.append(element('span', { class: 'unit' }, 'p99 '), percentile)
   const spark = sparkline()
   const link = element('a', {}, badge, name, since ?? '', rate ?? '', failed ?? '', latency ?? '', spark.root)
   const root = element('li', {}, link)
@@ -58,10 +64,10 @@ function lineOf(state) {
       if (since) say(since, at === undefined ? '' : passedSince(at, now))
       if (rate) say(rate, `${count(per)}/s`)
       if (failed) {
-        say(failed, failedWords(minute))
+        say(share, failedWords(minute))
         mark(failed, 'data-some', String(minute.failed > 0))
       }
-      if (latency) say(latency, length(upstream.latency_ms.p99))
+      say(percentile, length(upstream.latency_ms.p99))
       spark.update(state.samples, upstream.name)
     },
   }

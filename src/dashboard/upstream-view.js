@@ -5,7 +5,7 @@ import { breakerStrip } from './breaker-strip.js'
 import { breakerTable } from './breaker-table.js'
 import { causeTable } from './causes.js'
 import { element, keyed, mark, say } from './element.js'
-import { breakerName, count, length, NONE, recent, seconds } from './format.js'
+import { breakerName, count, length, NONE, pauseWords, recent, seconds } from './format.js'
 import { plotsOf } from './plots.js'
 import { requestList } from './request-list.js'
 import { hashOf } from './router.js'
@@ -44,14 +44,16 @@ const resumesOf = ({ resumed, failed }) =>
  * @param {string} name
  * @param {State} state
  * @param {(upstream: string) => void} askForce
+ * @param {() => string} said the first words of the sentence at the top, which are not said twice.
  */
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: the elements of one view and the function that updates them.
-export function upstreamView(name, state, askForce) {
+export function upstreamView(name, state, askForce, said) {
   const badge = element('span', { class: 'badge' })
   const told = element('div', { class: 'told' })
   const sentence = sentenceView(told)
   const none = element('p', { class: 'none' }, 'The configuration in force has no such upstream.')
   const endpoints = element('ul', { class: 'endpoints' })
+  const pauses = element('ul', { class: 'pauses' })
   const facts = FACTS.map(([label, id]) => ({ label, value: element('dd', { 'data-fact': id }) }))
   const breakers = breakerTable()
   const causes = causeTable(name)
@@ -81,7 +83,7 @@ export function upstreamView(name, state, askForce) {
       {},
       card('How it stands', told, figures),
       card('Why requests fail', causes.root),
-      card('Breakers', breakers.root, endpoints, history),
+      card('Breakers', breakers.root, pauses, endpoints, history),
       card('Incidents', calm, incidents),
     ),
     element('div', {}, card('The last minutes', strip.root, plots.root), card('Jobs', jobs.root)),
@@ -107,10 +109,11 @@ export function upstreamView(name, state, askForce) {
       const { words, look } = badgeOf(standing)
       mark(badge, 'data-look', look)
       say(badge, words)
-      sentence.update(state, [standing])
+      told.hidden = sentence.update(state, [standing]).what === said()
       breakers.update(upstream, nowOf(state))
       causes.update(state)
       keyed(endpoints, upstream.endpoints.length > 1 ? upstream.endpoints : [], ({ origin }) => origin, endpointLine)
+      keyed(pauses, upstream.pauses, ({ paths }) => paths, pauseLine)
       facts.forEach(({ value }, i) => {
         say(value, FACTS[i]?.[2](upstream) ?? NONE)
       })
@@ -122,6 +125,7 @@ export function upstreamView(name, state, askForce) {
       requests.update(
         state.requests.filter((one) => one.upstream === name),
         nowOf(state),
+        state.leftOut,
       )
       keyed(
         incidents,
@@ -148,6 +152,11 @@ export function upstreamView(name, state, askForce) {
 
 /** @param {string} title @param {...Node} content */
 const card = (title, ...content) => element('section', { class: 'card' }, element('h3', {}, title), ...content)
+
+function pauseLine() {
+  const root = element('li')
+  return { root, update: (/** @type {UpstreamView['pauses'][number]} */ pause) => say(root, pauseWords(pause)) }
+}
 
 function endpointLine() {
   const root = element('li')

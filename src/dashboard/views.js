@@ -6,8 +6,9 @@ import { element, mark, say } from './element.js'
 import { explainView } from './explain-view.js'
 import { limitWords } from './format.js'
 import { healthView } from './health-view.js'
-import { incidentView } from './incident-view.js'
+import { incidentView, missingIncident, versionOf } from './incident-view.js'
 import { jobList } from './job-list.js'
+import { setFilter } from './kept-filter.js'
 import { place } from './place.js'
 import { requestList } from './request-list.js'
 import { missingRequest, requestView } from './request-view.js'
@@ -19,17 +20,18 @@ import { timeline } from './timeline.js'
 import { upstreamLines } from './upstream-lines.js'
 import { incidentLine, upstreamView } from './upstream-view.js'
 
-/** @import { IncidentView, RequestView } from './shapes.ts' */
+/** @import { ConfigView, IncidentView, RequestView } from './shapes.ts' */
 /** @import { State } from './state.js' */
 
 /** @typedef {{ readonly force: (upstream: string) => Promise<void>, readonly copy: (text: string) => Promise<void>, readonly load: import('./job-list.js').Checkpoints['load'], readonly clear: import('./job-list.js').Checkpoints['clear'] }} Actions */
-/** Reads one thing that a permalink names. @typedef {{ readonly request: (id: string) => Promise<RequestView>, readonly incident: (id: string) => Promise<IncidentView>, readonly explain: (path: string) => Promise<string>, readonly simulate: import('./simulate-view.js').Simulate, readonly runbook: () => Promise<string>, readonly nowMs: () => number }} Lookups */
+/** Reads one thing that a permalink names. @typedef {{ readonly request: (id: string) => Promise<RequestView>, readonly incident: (id: string) => Promise<IncidentView>, readonly config: () => Promise<ConfigView>, readonly said: () => string, readonly explain: (path: string) => Promise<string>, readonly simulate: import('./simulate-view.js').Simulate, readonly runbook: () => Promise<string>, readonly nowMs: () => number }} Lookups */
 
 /** @param {State} state @param {Actions} actions @param {Lookups} look */
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: the parts of the page and the function that updates the shown ones.
 export function viewsOf(state, actions, look) {
   let route = routeOf(location.hash)
   const limits = place('shared-limits', HTMLElement)
+  const incidentPlace = place('incident-place', HTMLElement)
   const lines = upstreamLines(
     {
       list: place('upstream-lines', HTMLElement),
@@ -46,6 +48,7 @@ export function viewsOf(state, actions, look) {
       missing: place('history-missing', HTMLElement),
       axis: place('day-axis', HTMLElement),
       more: place('more-lanes', HTMLElement),
+      legend: place('legend', HTMLElement),
       incidents: place('incidents', HTMLElement),
     },
     (incident) => {
@@ -97,16 +100,31 @@ export function viewsOf(state, actions, look) {
     },
     upstreams: () => upstream?.update(),
     requests: () => {
-      if (state.read.has('requests')) requests.update(state.requests, nowOf(state))
+      if (state.read.has('requests')) requests.update(state.requests, nowOf(state), state.leftOut)
       causes.update(state)
     },
     jobs: () => {
       if (state.read.has('jobs')) jobs.update(jobRows(state, look.nowMs()), state.jobsInAll - state.jobs.size)
     },
+    incidents: updateIncident,
     health: () => health.update(state),
     config: () => config.update(state),
     explain: explain.update,
     simulate: simulate.update,
+  }
+
+  /** Draws an incident anew that goes on, unless somebody is about to follow a link or to copy a text. */
+  function updateIncident() {
+    const known = state.incidents.find(({ id }) => id === route.id)
+    const shown = incidentPlace.firstElementChild
+    const held = document.activeElement
+    const isRead = incidentPlace.contains(held) && !(held instanceof HTMLHeadingElement)
+    if (known === undefined || shown === null || isRead || getSelection()?.isCollapsed === false) return
+    const version = versionOf(known)
+    if (shown.getAttribute('data-version') === version) return
+    const isTitleHeld = incidentPlace.contains(held)
+    incidentPlace.replaceChildren(incidentView(known))
+    if (isTitleHeld) focusTitle()
   }
 
   /** @param {HTMLElement} where @param {() => Promise<HTMLElement>} make */
@@ -120,30 +138,35 @@ export function viewsOf(state, actions, look) {
 
   /** What a permalink names. */
   function open() {
-    const { view, id } = route
+    const { view, id, query } = route
+    if (view === 'now') setFilter(query, place('upstream-filter', HTMLInputElement))
+    if (view === 'jobs') setFilter(query, place('job-filter', HTMLInputElement))
+    if (view === 'requests' && id === '') requests.filterBy(query)
     if (view === 'upstreams') {
-      upstream = upstreamView(id, state, (name) => void actions.force(name))
+      upstream = upstreamView(id, state, (name) => void actions.force(name), look.said)
+      upstream.requests.filterBy(query)
       place('upstream-place', HTMLElement).replaceChildren(upstream.root)
     }
     if (view === 'requests' && id !== '')
       void fill(place('request-place', HTMLElement), async () => {
         try {
-          return requestView(await look.request(id), state.config, (text) => void actions.copy(text))
+          const [request, config] = await Promise.all([look.request(id), state.config ?? look.config()])
+          return requestView(request, config, (text) => void actions.copy(text))
         } catch (error) {
           return missingRequest(id, error instanceof Error ? error.message : String(error))
         }
       })
     if (view === 'incidents')
-      void fill(place('incident-place', HTMLElement), async () => {
+      void fill(incidentPlace, async () => {
         try {
           return incidentView(await look.incident(id))
         } catch (error) {
-          return element('p', { class: 'trouble' }, error instanceof Error ? error.message : String(error))
+          return missingIncident(id, error instanceof Error ? error.message : String(error))
         }
       })
     if (view === 'runbook')
       void fill(place('runbook-place', HTMLElement), async () => runbookView(await look.runbook(), id))
-    if (view === 'explain') explain.show(route.query)
+    if (view === 'explain') explain.show(query)
   }
 
   /** Moves the focus to the title of a view that was opened by a link, for the keyboard and for who listens. */

@@ -15,6 +15,7 @@ import type { ExplainScope, Part } from '../policy/scope.ts'
 import { boundsOf, type Bounds } from './bounds.ts'
 import { fieldParts } from './fields.ts'
 import { type Refusal, refusalsOf } from './refusals.ts'
+import { wireParts } from './wire.ts'
 
 /** Settings of one policy, and what they do. */
 type Policy = { readonly name: string; readonly parts: readonly Part[] }
@@ -58,6 +59,8 @@ export type Explanation = {
   readonly policies: readonly Policy[]
   /** Header fields that are added or changed. */
   readonly fields: readonly Part[]
+  /** Bounds of messages and connections, upgrades, TLS. */
+  readonly wire: readonly Part[]
   readonly bounds: Bounds
 }
 
@@ -109,6 +112,7 @@ export function explain(config: Config, origins: Origins, question: Question): E
       ({ parts }) => parts.length > 0,
     ),
     fields: fieldParts(scope),
+    wire: wireParts(scope, config, partOf(origins, [])),
     bounds: boundsOf(scope, timeouts),
   }
 }

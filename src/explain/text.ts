@@ -35,6 +35,8 @@ export function textOf(explanation: Explanation): string {
     `  and ${refusedMessages(refusals)} to a message that is not acceptable\n`,
     '\nheader fields and URLs\n',
     row('fields', explanation.fields.map(withLine)),
+    '\nmessages and connections\n',
+    row('wire', explanation.wire.map(withLine)),
     '\nbest and worst\n',
     row('client', [`best: ${bounds.client.best}`, `worst: ${bounds.client.worst}`]),
     row('upstream', [`best: ${bounds.upstream.best}`, `worst: ${bounds.upstream.worst}`]),

@@ -66,4 +66,12 @@ export const isBlank = (code: number | undefined): boolean => code === SP || cod
 
 /** The elements of a comma-separated list, in lower case. Empty ones count (RFC 9110 section 5.6.1). */
 export const elementsOf = (list: string): string[] =>
-  list.split(',').map((element) => element.replace(/^[\t ]+|[\t ]+$/g, '').toLowerCase())
+  list.split(',').map((element) => withoutBlanks(element).toLowerCase())
+
+/** Without the blanks at its ends. A pattern for the last ones would begin anew at each blank before them. */
+function withoutBlanks(text: string): string {
+  let [from, to] = [0, text.length]
+  while (from < to && isBlank(text.charCodeAt(from))) from += 1
+  while (from < to && isBlank(text.charCodeAt(to - 1))) to -= 1
+  return text.slice(from, to)
+}

@@ -292,7 +292,13 @@ export class ClientConnection {
   #rest(): void {
     this.#isResting = true
     if (this.#socket?.isPaused()) this.#socket.resume()
-    setImmediate(this.#onRested)
+    setImmediate(this.#onTurn)
+  }
+
+  /** The first immediate comes before the system is asked for I/O again: a request that waits by then waits for the second one. */
+  readonly #onTurn = () => {
+    if (this.#next === undefined) this.#onRested()
+    else setImmediate(this.#onRested)
   }
 
   readonly #onRested = () => {

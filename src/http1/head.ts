@@ -1,6 +1,6 @@
 /** Heads of HTTP/1.x messages: the start line and the fields, checked and read in one pass (RFC 9112 sections 2 to 6). */
 
-import { CR, DIGIT, LF, SP, skip, skipValue, TARGET, TOKEN } from './chars.ts'
+import { CR, DIGIT, elementsOf, LF, SP, skip, skipValue, TARGET, TOKEN } from './chars.ts'
 import { MessageFault, malformed } from './fault.ts'
 import { FieldLines, readFieldLines, Section } from './field-lines.ts'
 import { connectionOptions, framedBytes, isPersistent, UNTIL_CLOSE, UPGRADE } from './framing.ts'
@@ -36,7 +36,10 @@ export type RequestHead = {
   readonly bodyBytes: number
   /** Whether the client wants to use the connection again. */
   readonly keepAlive: boolean
-  /** Value of Expect in lower case; '' without, and for 100-continue from HTTP/1.0 (RFC 9110 section 10.1.1). */
+  /**
+   * Value of Expect in lower case, a list of 100-continue alone as one; '' without, and for 100-continue from HTTP/1.0 (RFC 9110
+   * section 10.1.1).
+   */
   readonly expects: string
   /** Values of Upgrade, joined with ', ', when Connection lists `upgrade`; else, and for HTTP/1.0, '' (RFC 9110 section 7.8). */
   readonly upgrade: string
@@ -48,7 +51,7 @@ export type RequestHead = {
 
 /** Head of a response. For the texts see RequestHead. */
 export type ResponseHead = {
-  /** 100 to 599. */
+  /** 100 to 999. Above 599 it is invalid, and treated as 5xx (RFC 9110 section 15): clients take it, and some services send it. */
   readonly status: number
   /** The reason phrase; '' without. */
   readonly statusText: string
@@ -108,7 +111,13 @@ export function parseRequestHead(
   }
 }
 
-const expectation = (value: string, minor: 0 | 1) => (minor === 0 && value === '100-continue' ? '' : value)
+const CONTINUE = '100-continue'
+
+function expectation(value: string, minor: 0 | 1): string {
+  const named = value === CONTINUE ? [value] : elementsOf(value).filter((one) => one !== '')
+  if (named.length === 0 || named.some((one) => one !== CONTINUE)) return value
+  return minor === 0 ? '' : CONTINUE
+}
 
 function hostFault(lines: FieldLines, bytes: Buffer, minor: 0 | 1): MessageFault | undefined {
   if (lines.hosts > 1) return malformed('the request has several Host fields')
@@ -263,7 +272,7 @@ function readStatusLine(section: Section): StatusLine | MessageFault {
   const minor = minorVersion(section.text(from, from + 8))
   if (minor instanceof MessageFault) return responseStartFault(bytes, from, to) ?? minor
   const status = statusAt(bytes, from + 8, to)
-  if (status === 0) return malformed('the status line has no status from 100 to 599')
+  if (status === 0) return malformed('the status line has no status of three digits from 100 on')
   const reasonAt = from + 12
   const end = skipValue(bytes, reasonAt, to)
   if (!isLineEnd(section, end) || (end > reasonAt && bytes[reasonAt] !== SP))
@@ -271,11 +280,11 @@ function readStatusLine(section: Section): StatusLine | MessageFault {
   return { status, statusText: section.text(Math.min(reasonAt + 1, end), end), minor, end }
 }
 
-/** The status after a space at that index; 0 when it is not three digits, or not from 100 to 599. */
+/** The status after a space at that index; 0 when it is not three digits, or below 100. */
 function statusAt(bytes: Buffer, at: number, to: number): number {
   if (at + 4 > to || bytes[at] !== SP || skip(bytes, at + 1, at + 4, DIGIT) < at + 4) return 0
   const status = 100 * digitAt(bytes, at + 1) + 10 * digitAt(bytes, at + 2) + digitAt(bytes, at + 3)
-  return status >= 100 && status <= 599 ? status : 0
+  return status >= 100 ? status : 0
 }
 
 const digitAt = (bytes: Buffer, at: number) => (bytes[at] ?? 0) - 0x30

@@ -44,6 +44,7 @@ export class ServerConnection {
   #waitsSince: number
   #isBetween = true
   #current: ServerRequest | undefined
+  /** The bytes that are being read, while a request may begin with them. */
   #lastChunk: Buffer | undefined
   /** Whether the bytes that are being read stay what they are. */
   #isOwn = false
@@ -137,6 +138,7 @@ export class ServerConnection {
   readonly #onDrain = () => this.#guard(() => this.#current?.drained())
 
   #begin(head: RequestHead): void {
+    this.#lastChunk = undefined
     const request = new ServerRequest(this, head, this.#clock)
     this.#current = request
     this.#handler.begin(request)
@@ -145,8 +147,12 @@ export class ServerConnection {
   #wholeRequest(): void {
     const current = this.#current
     if (current === undefined) return this.#next()
+    this.#lastChunk = undefined
+    const wasAnswered = current.isClosed
     current.whole()
-    if (current.isClosed) return this.#over(current)
+    if (wasAnswered) return this.#over(current)
+    // Its owner may have answered it at its end.
+    if (this.#current !== current) return
     this.resumeReading()
     if (this.#hasEnded && current.head.upgrade === '') current.begin()
   }
@@ -242,6 +248,8 @@ export class ServerConnection {
     socket.off('drain', this.#onDrain)
     socket.off('error', ignored)
     this.#current = undefined
+    // From here on a drain leaves the socket to its tunnel.
+    this.#isBetween = false
     return rest
   }
 

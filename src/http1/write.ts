@@ -38,7 +38,7 @@ export function requestHeadText(
 /**
  * Text of the head of an HTTP/1.1 response. `headers` must not have Transfer-Encoding.
  * @param statusText undefined for the registered one. @param added as for a request.
- * @throws TypeError as requestHeadText does, and for a status that is not 100 to 599.
+ * @throws TypeError as requestHeadText does, and for a status that is not 100 to 999.
  */
 export function responseHeadText(
   status: number,
@@ -46,7 +46,7 @@ export function responseHeadText(
   headers: RawHeaders,
   added: string,
 ): string {
-  if (!(Number.isInteger(status) && status >= 100 && status <= 599)) throw new TypeError('the status is not valid')
+  if (!(Number.isInteger(status) && status >= 100 && status <= 999)) throw new TypeError('the status is not valid')
   const reason = statusText === undefined ? reasonOf(status) : valid(statusText)
   return `HTTP/1.1 ${status} ${reason}\r\n${fieldLines(headers, false)}${added}\r\n`
 }

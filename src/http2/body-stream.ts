@@ -10,6 +10,8 @@ export class BodyStream extends Readable {
   readonly #onChunk: () => void
   #feed: ReturnType<OutgoingBody['open']> | undefined
   #isOpen = false
+  /** Whether the body waits to be asked for more. Until it was told to wait, it comes without being asked. */
+  #isWaiting = false
 
   /** @param onChunk called for each chunk that is delivered. */
   constructor(body: OutgoingBody, onChunk: () => void) {
@@ -19,7 +21,11 @@ export class BodyStream extends Readable {
   }
 
   override _read(): void {
-    if (this.#isOpen) return this.#feed?.resume()
+    if (this.#isOpen) {
+      if (!this.#isWaiting) return
+      this.#isWaiting = false
+      return this.#feed?.resume()
+    }
     this.#isOpen = true
     const feed = this.#body.open({
       data: (chunk) => this.#take(chunk),
@@ -39,6 +45,7 @@ export class BodyStream extends Readable {
     if (this.destroyed) return false
     let takesMore = true
     for (let at = 0; at < chunk.length; at += PIECE_BYTES) takesMore = this.push(chunk.subarray(at, at + PIECE_BYTES))
+    this.#isWaiting = !takesMore
     this.#onChunk()
     return takesMore
   }

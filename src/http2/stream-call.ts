@@ -7,6 +7,7 @@ import {
   type ResponseEvents,
 } from '../http1/client-connection.ts'
 import { malformed, type MessageFault } from '../http1/fault.ts'
+import { reasonOf } from '../http1/write.ts'
 import { BodyStream } from './body-stream.ts'
 import { NOT_PROCESSED, STREAM_RESET, WANTS_HTTP1 } from './faults.ts'
 
@@ -135,7 +136,7 @@ export class StreamCall implements Dispatcher.DispatchHandler {
   onResponseStart(_control: Control, status: number, fields: Fields): void {
     if (this.#isOver) return
     this.#owner.onHeard()
-    const head = { status, statusText: '', headers: flat(fields) }
+    const head = { status, statusText: reasonOf(status), headers: flat(fields) }
     this.#hasHead ||= status >= MIN_FINAL_STATUS
     this.#guard(() => (status < MIN_FINAL_STATUS ? this.#events.interim(head) : this.#events.head(head)))
   }

@@ -149,8 +149,11 @@ function joined(tests: readonly Test[], report: Report, decisive: 'yes' | 'no'):
   return isUnknown ? 'unknown' : negated(decisive)
 }
 
+/** Larger ones are treated as 5xx (RFC 9110 section 15). */
+const LAST_VALID = 599
+
 const isStatus = (one: number | string, status: number) =>
-  typeof one === 'number' ? one === status : one[0] === String(status)[0]
+  typeof one === 'number' ? one === status : one[0] === String(Math.min(status, LAST_VALID))[0]
 
 function valueTest({ header, in: list, notIn, exists }: ConditionTerm): (value: unknown) => boolean {
   // A header's value is text, whatever the type in the list.

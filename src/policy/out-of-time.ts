@@ -14,6 +14,9 @@ export const outOfTime = (code: FaultCode, exchange: Limited, whose?: Whose): Pr
   return new ProxyError(code, detail, whose === undefined ? { limit } : { limit, whose })
 }
 
+/** The limit that ends a tunnel. It is no fault: both sides were silent. */
+export const tunnelLimit = (tunnelMs: number): LimitNamed => ({ key: 'timeout.tunnel', value: writtenMs(tunnelMs) })
+
 const TITLES: Readonly<Record<string, string>> = {
   'timeout.connect': 'no connection',
   'timeout.idle': 'no progress of a body',

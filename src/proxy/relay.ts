@@ -35,6 +35,8 @@ export class Relay implements BodySink {
   /** Whether the reply has ended: the client's end is none of it any more. */
   #hasEnded = false
   bytes = 0
+  /** Whether the whole body had arrived when the head was relayed. */
+  wasWhole = false
   /** Reason for which the client's connection was cut; undefined when it was not. */
   cutBy: FaultCode | undefined
 
@@ -65,6 +67,7 @@ export class Relay implements BodySink {
     const { status, statusText } = this.#reply
     const framing = this.#framingOf(status, headers)
     this.#request.writeHead(status, statusText, fieldsFor(status, headers, framing), framing)
+    this.wasWhole = this.#reply.ended
     this.#reply.pipe(this)
     if (this.#reply.ended) return
     this.#request.flush()

@@ -15,23 +15,12 @@ export function changesBetween(before: Config, after: Config): ConfigChanges {
     added: after.upstreams.filter(({ name }) => !known.has(name)).map(({ name }) => name),
     removed: before.upstreams.filter(({ name }) => !wanted.has(name)).map(({ name }) => name),
     changed: after.upstreams.filter(isChanged).map(({ name }) => name),
-    keys: TOP_KEYS.filter((key) => !isDeepStrictEqual(before[key], after[key])),
+    keys: topKeys(after).filter((key) => !isDeepStrictEqual(before[key], after[key])),
   }
 }
 
-const TOP_KEYS = [
-  'service',
-  'listen',
-  'control',
-  'log',
-  'checkpoints',
-  'tracing',
-  'health',
-  'job',
-  'timeouts',
-  'limits',
-  'fleet',
-] as const
+/** Every configuration has all of them. */
+const topKeys = (config: Config) => (Object.keys(config) as (keyof Config)[]).filter((key) => key !== 'upstreams')
 
 /** Settings that live as long as the process: control listeners, store, names in log and metrics, tracing. */
 const FIXED: readonly (readonly [key: string, of: (config: Config) => unknown])[] = [

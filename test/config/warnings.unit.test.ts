@@ -373,6 +373,31 @@ const RULES: readonly (readonly [rule: string, at: string, broken: string, nearl
     web('connections: { idle: 4s }'),
   ],
   ['http2-without-tls', 'upstreams.web.http2', web('http2: true'), web('http2: false')],
+  [
+    'http2-without-tls',
+    'defaults.http2',
+    'defaults: { http2: true }\nupstreams: { a: { url: http://a } }',
+    'defaults: { http2: true }\nupstreams: { a: { url: http://a }, b: { url: https://b } }',
+  ],
+  [
+    'tls-unused',
+    'upstreams.web.tls.ca',
+    'upstreams: { web: { url: http://a, tls: { ca: ca.pem } } }',
+    'upstreams: { web: { urls: [http://a, https://b], tls: { ca: ca.pem } } }',
+  ],
+  [
+    'tls-unused',
+    'defaults.tls.cert',
+    'defaults: { tls: { cert: a.pem, key: a.key } }\nupstreams: { a: { url: http://a }, b: { url: https://b, tls: { servername: c } } }',
+    'defaults: { tls: { cert: a.pem, key: a.key } }\nupstreams: { a: { url: http://a }, b: { url: https://b } }',
+  ],
+  [
+    'upgrade-past-the-policies',
+    'upstreams.web.upgrades',
+    web('upgrades: [websocket, h2c]'),
+    web('upgrades: [h2-chat]'),
+  ],
+  ['upgrade-past-the-policies', 'upstreams.web.upgrades', web('upgrades: [TLS/1.2]'), web('upgrades: [websocket]')],
   ['never-reached', 'upstreams.web', web('', 'listen: false\n'), web('listen: "127.0.0.1:9"', 'listen: false\n')],
   [
     'calls-itself',

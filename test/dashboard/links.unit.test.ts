@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
 import { curlOf } from '../../src/dashboard/curl.js'
-import { hashOf, routeOf } from '../../src/dashboard/router.js'
+import { hashOf, routeOf, withQuery } from '../../src/dashboard/router.js'
 import type { ConfigView } from '../../src/dashboard/shapes.ts'
 
 test.for([
@@ -22,6 +22,14 @@ test.for([
 test('a hash leads back to its view, and an explanation keeps its question', () => {
   expect(routeOf(hashOf('requests', 'a/b?c#d'))).toMatchObject({ view: 'requests', id: 'a/b?c#d' })
   expect(routeOf('#/explain?path=/web/x%3Fa=1').query.get('path')).toBe('/web/x?a=1')
+})
+
+test.for([
+  ['', 'containing', 'web', '#/?containing=web'],
+  ['#/requests?troubled=yes', 'containing', 'a b', '#/requests?troubled=yes&containing=a+b'],
+  ['#/requests?troubled=yes', 'troubled', '', '#/requests'],
+] as const)('the address %s with %s=%s', ([hash, key, value, expected]) => {
+  expect(withQuery(hash, key, value)).toBe(expected)
 })
 
 const config = (upstream: object): ConfigView => ({

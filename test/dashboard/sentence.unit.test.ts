@@ -137,7 +137,7 @@ const says = (given: Partial<State>, link: Parameters<typeof troublesOf>[1] = LI
   const state: State = { ...freshState(), samples: minute({ web: second(), mail: second() }), ...given }
   const troubles = troublesOf(state, link)
   const { tone, what, since, cost, do: todo } = sentenceOf(state, troubles)
-  const told = since.replaceAll(/\d\d:(\d\d:\d\d)/g, '12:$1')
+  const told = since.replaceAll(/\d\d:(\d\d:\d\d) [A-Z][\w+:-]*/g, '12:$1 ZONE')
   return { tone, words: [what, told, cost, todo], others: Math.max(0, troubles.length - 1) }
 }
 const both = (web: Partial<UpstreamView>) => [upstream('web', web), upstream('mail')]
@@ -155,7 +155,13 @@ const ROWS: readonly Row[] = [
     'well',
     { upstreams: both({}) },
     'well',
-    ['All 2 upstreams are well', '', '1,200 requests in the last 1 min', 'nothing to do'],
+    ['Both upstreams are well', '', '1,200 requests in the last 1 min', 'nothing to do'],
+  ],
+  [
+    'nobody has called: no evidence that all is well',
+    { upstreams: both({}), samples: minute({ web: second({ requests: 0 }), mail: second({ requests: 0 }) }) },
+    'well',
+    ['No trouble is known', '', 'no request in the last 1 min', 'nothing to do'],
   ],
   [
     'one upstream down, without an incident',
@@ -175,7 +181,7 @@ const ROWS: readonly Row[] = [
     'bad',
     [
       'web is down (2 × HTTP 503)',
-      'since 12:00:15 (44 s)',
+      'since 12:00:15 ZONE (44 s)',
       'of 600 requests in the last 1 min 60 failed, 480 refused',
       'nothing here: the sidecar tries it again in 8 s; mend web (its own log says why)',
     ],
@@ -186,7 +192,7 @@ const ROWS: readonly Row[] = [
     'bad',
     [
       'web is down (4 × reset)',
-      'since 12:00:09 (50 s)',
+      'since 12:00:09 ZONE (50 s)',
       'of 900 requests 7 failed, 254 refused, 3 saved by retries, 2 jobs touched',
       'nothing here: the sidecar is trying it again now; mend web (its own log says why)',
     ],
@@ -198,6 +204,12 @@ const ROWS: readonly Row[] = [
     ['web is broken at GET /own', '', /^none of 600 requests failed/, /look at that part of web$/],
   ],
   [
+    'all routes broken but one of its own',
+    { upstreams: both({ breakers: [open, breaker({ route: 'GET /own' })] }) },
+    'bad',
+    ['web is broken at all routes but GET /own', '', /./, /./],
+  ],
+  [
     'failing while the breaker is closed',
     {
       upstreams: both({}),
@@ -207,7 +219,7 @@ const ROWS: readonly Row[] = [
     'bad',
     [
       'web fails (1 × attempt_timeout)',
-      '',
+      'since 12:00:00 ZONE (59 s)',
       /120 failed/,
       'look at web (it answers too late); its breaker is still closed',
     ],
@@ -216,7 +228,26 @@ const ROWS: readonly Row[] = [
     'limited by the upstream',
     { upstreams: both({}), samples: minute({ web: second({ limited: 3 }) }) },
     'warn',
-    ['web asks for fewer requests (429)', 'since 12:00:00 (59 s)', /180 attempts answered 429/, /^send it less/],
+    ['web asks for fewer requests (429)', 'since 12:00:00 ZONE (59 s)', /180 attempts answered 429/, /^send it less/],
+  ],
+  [
+    'limited by a Retry-After that all requests wait for, longer than a minute',
+    {
+      upstreams: both({
+        pauses: [
+          { paths: 'GET /x', waiting: 7, ends_in_s: 12 },
+          { paths: 'GET /y', waiting: 0, ends_in_s: 50 },
+        ],
+      }),
+      samples: minute({ web: second({ requests: 0 }), mail: second() }),
+    },
+    'warn',
+    [
+      'web asks to be left alone for a while (Retry-After)',
+      '',
+      'no request ended in the last 1 min; 7 requests wait now',
+      /^the sidecar sends the waiting ones when its Retry-After ends, in 12 s; send it less/,
+    ],
   ],
   [
     'limited by the upstream for so long that the breaker opened',
@@ -225,7 +256,7 @@ const ROWS: readonly Row[] = [
       incidents: [incident({ causes: [{ cause: '429', count: 20, text: '', example: null }] })],
     },
     'warn',
-    ['web asks for fewer requests (429)', 'since 12:00:09 (50 s)', /254 refused/, /^send it less/],
+    ['web asks for fewer requests (429)', 'since 12:00:09 ZONE (50 s)', /254 refused/, /^send it less/],
   ],
   [
     'more requests than the limits let through',
@@ -237,7 +268,7 @@ const ROWS: readonly Row[] = [
     'warn',
     [
       'web gets more requests than its limits let through (1 × queue_full)',
-      '',
+      'since 12:00:00 ZONE (59 s)',
       /300 refused/,
       /^send it less, or raise/,
     ],
@@ -264,10 +295,10 @@ const ROWS: readonly Row[] = [
     { upstreams: both({ breakers: [breaker({ state: 'half-open' })] }), samples: minute({ mail: second() }) },
     'well',
     [
-      'All 2 upstreams are well',
+      'No trouble is known',
       '',
-      /^600 requests/,
-      'web failed and has not been called since: the next request decides',
+      '600 requests in the last 1 min; web failed and has not been called since',
+      'nothing to do: the next request decides',
     ],
   ],
   [
@@ -280,7 +311,7 @@ const ROWS: readonly Row[] = [
     'bad',
     [
       'The checkpoint store is down (ECONNREFUSED)',
-      'since 12:00:50 (9 s)',
+      'since 12:00:50 ZONE (9 s)',
       /^jobs can neither save/,
       /goes on by itself$/,
     ],
@@ -310,7 +341,7 @@ const ROWS: readonly Row[] = [
     'warn',
     [
       'The changed configuration was refused (line 3: a: unknown key)',
-      'since 12:00:20 (39 s)',
+      'since 12:00:20 ZONE (39 s)',
       'the earlier one stays in force',
       /^mend the file/,
     ],

@@ -80,7 +80,7 @@ export const situationsOf = ({ before, after }: Length): readonly Situation[] =>
   },
   {
     name: 'rate-limited',
-    says: /^youtube-search asks for fewer requests \(429\).*: of .*\. /,
+    says: /^youtube-search asks for fewer requests \(429\).*: of .* attempts? answered 429.*; \d+ requests wait now\. The sidecar sends the waiting ones when its Retry-After ends, in .*; send it less/,
     play: async ({ pass, becomes }) => {
       await pass(before)
       becomes('youtube-search', fails(429, { 'retry-after': '20' }))

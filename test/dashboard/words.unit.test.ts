@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { limitWords, moment, recent, stateWords } from '../../src/dashboard/format.js'
+import { limitWords, moment, pauseWords, recent, stateWords } from '../../src/dashboard/format.js'
 import { fleetLines } from '../../src/dashboard/health-lines.js'
 import type { BreakerMode, BreakerState, BreakerView, Job } from '../../src/dashboard/shapes.ts'
-import { freshState, jobRows } from '../../src/dashboard/state.js'
+import { freshState, jobRows, noteHealth } from '../../src/dashboard/state.js'
 
 test('a time is shown with its date unless it is of the same day', () => {
   const at = '2026-03-09T12:00:00Z'
@@ -10,6 +10,38 @@ test('a time is shown with its date unless it is of the same day', () => {
   expect(recent(at, '2026-03-11T12:00:00Z')).toMatch(/^9 Mar \d\d:00:00$/)
   expect(recent(at, undefined)).toMatch(/^9 Mar \d\d:00:00$/)
   expect(moment(at)).toMatch(/^9 Mar 2026 \d\d:00:00$/)
+})
+
+test('a check has failed since it was first seen to fail, and not since the page was opened', () => {
+  const report = (healthy: boolean, timestamp: string) => ({
+    status: 'degraded',
+    service: 's',
+    version: '1',
+    checks: { redis: { healthy, details: '' } },
+    timestamp,
+    ready: true,
+  })
+  const state = freshState()
+  const since = (healthy: boolean, timestamp: string) => {
+    noteHealth(state, report(healthy, timestamp))
+    return state.unhealthySince.get('redis')
+  }
+  expect([since(false, '1'), since(false, '2'), since(true, '3'), since(false, '4'), since(false, '5')]).toEqual([
+    undefined,
+    undefined,
+    undefined,
+    '4',
+    '4',
+  ])
+})
+
+test('a pause has its end, and then the requests that go one after the other', () => {
+  expect(pauseWords({ paths: 'GET /x', waiting: 1, ends_in_s: 20 })).toBe(
+    'GET /x: asked to be left alone for 20 s more (Retry-After), 1 request waits',
+  )
+  expect(pauseWords({ paths: 'GET /x', waiting: 2, ends_in_s: 0 })).toBe(
+    'GET /x: its Retry-After is over, 2 requests wait to go one after the other',
+  )
 })
 
 test('shared limits are shown with the number of those that wait', () => {

@@ -74,6 +74,35 @@ upstreams:
   expect(saysOf('GET', '/jobs/7')).toEqual(['belongs to the job that {id} names'])
 })
 
+test('explain: bounds of messages and connections, upgrades and TLS have their lines', () => {
+  const file = `maxHead: 16KiB
+bodies: { memory: 0B }
+upstreams:
+  api:
+    url: https://api
+    tls: { ca: ca.pem, cert: own.pem, key: own.key }
+    timeout: { tunnel: 2h }
+    routes:
+      - match: GET /plain
+        upgrades: []
+`
+  const linesOf = (path: string) => explained({ path }, file).wire.map(({ says, line }) => [says, line])
+  expect(linesOf('/chat')).toEqual([
+    ['10000 client connections to one listener; the next one gets 503', null],
+    ['the head of a request or a response has 16KiB at most', 1],
+    ['bodies that are kept for a retry take 0B of memory, all together', 2],
+    ['and 1GiB of disk; others are sent once', null],
+    ['a request without a body may switch to websocket', null],
+    ['then it ends after 2h without a byte', 7],
+    ['the authorities of ca.pem are trusted, too', 6],
+    ['the client certificate of own.pem is shown, with the key of own.key', 6],
+  ])
+  expect(linesOf('/plain')[4]).toEqual([
+    'no request switches to another protocol: offers are served as plain requests',
+    10,
+  ])
+})
+
 test('explain: a route by query, suffix or fields says why it does not match, and its conditions in words', () => {
   const file = `upstreams:
   api:
@@ -375,6 +404,14 @@ test('explain: the text shows the line of every setting', () => {
                     Host is the upstream's [default]
                     URLs of the upstream in response fields become those of the sidecar [default]
 
+    messages and connections
+      wire          10000 client connections to one listener; the next one gets 503 [default]
+                    the head of a request or a response has 64KiB at most [default]
+                    bodies that are kept for a retry take 64MiB of memory, all together [default]
+                    and 1GiB of disk; others are sent once [default]
+                    a request without a body may switch to websocket [default]
+                    then it ends after 1h without a byte [default]
+
     best and worst
       client        best: the upstream's own answer as soon as it comes, held until the status changes; while the breaker is open, 503 at once or after 5s, with Retry-After up to 4s
                     worst: 504 after 28s, or the last answer that there was; a body after that may pause 1m at most
@@ -497,7 +534,7 @@ test('GET /v1/explain, /v1/upstreams: tell of the Retry-After that calls of the 
   const waiting = ask(`${proxy.url}/api/jobs/8`)
   await expect.poll(listed).toEqual([{ paths: 'GET /jobs', ends_in_s: 20, waiting: 1 }])
   expect(await pausesOf('/api/jobs/8')).toEqual([
-    'the upstream asked one caller to stay away for another 20s: its requests wait as far as their deadline allows (1 waiting)',
+    'the upstream asked to be left alone for another 20s: requests wait as far as their deadline allows (1 waiting)',
   ])
   expect(await pausesOf('/api/other')).toEqual([])
   await clock.advance(20_000)

@@ -1,10 +1,12 @@
 /**
- * The long comparison of the codec with llhttp: `npm run fuzz:codec -- --minutes 10 --seed 7`. Exits with 1 after a finding,
- * which names its seed and stream: `--seed 7 --from 1234 --streams 1` repeats it.
+ * The long comparison of the codec with llhttp: `npm run fuzz:codec -- --minutes 10 --seed 7`. With `--sockets` it is the one of
+ * both connections with undici and node:http, over real sockets. Exits with 1 after a finding, which names its seed and stream:
+ * `--seed 7 --from 1234 --streams 1` repeats it.
  */
 
 import { parseArgs } from 'node:util'
 import { compareStreams } from '../http1/differential.ts'
+import { compareOnSockets } from '../http1/sockets/socket-run.ts'
 
 const { values } = parseArgs({
   options: {
@@ -12,10 +14,12 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '1' },
     from: { type: 'string', default: '0' },
     streams: { type: 'string', default: '1000000000' },
+    sockets: { type: 'boolean', default: false },
   },
 })
 
-const STREAMS_AT_ONCE = 20_000
+const atOnce = values.sockets ? 1_000 : 20_000
+const compare = values.sockets ? compareOnSockets : compareStreams
 
 const seed = Number(values.seed)
 const last = Number(values.from) + Number(values.streams)
@@ -28,8 +32,8 @@ let from = Number(values.from)
 
 write(`seed ${seed}`)
 while (from < last && process.cpuUsage().user < until && found === 0) {
-  const to = Math.min(last, from + STREAMS_AT_ONCE)
-  const run = compareStreams(seed, from, to)
+  const to = Math.min(last, from + atOnce)
+  const run = await compare(seed, from, to)
   for (const defect of run.defects) write(defect)
   for (const [reason, count] of run.stricter) stricter.set(reason, (stricter.get(reason) ?? 0) + count)
   agreed += run.agreed

@@ -45,7 +45,8 @@ export const STRICTER: Readonly<Record<string, string>> = {
     'RFC 9112 section 3: llhttp takes several spaces before the version',
   'malformed: the response does not begin with a status line':
     'RFC 9112 section 2.2: empty lines precede only requests',
-  'malformed: the status line has no status from 100 to 599': 'RFC 9110 section 15: other statuses are invalid',
+  'malformed: the status line has no status of three digits from 100 on':
+    'RFC 9112 section 4: three digits; RFC 9110 section 15: of the statuses below 100 none is valid',
   'malformed: the trailers have a field that frames or routes a message': 'RFC 9110 section 6.5.1',
   'preface: the client speaks HTTP/2, this listener HTTP/1.1': 'RFC 9113 section 11.6: the method PRI is reserved',
   'version: the version is neither HTTP/1.1 nor HTTP/1.0': 'RFC 9112 section 2.3: llhttp takes 0.9 and 2.0',
@@ -54,12 +55,26 @@ export const STRICTER: Readonly<Record<string, string>> = {
 export function compareRequests({ bytes, cuts }: Stream): Comparison {
   const pieces = piecesOf(bytes, cuts)
   const ours = readRequests(pieces)
-  const theirs = readWithLlhttp(pieces, undefined)
+  return compareOfRequests(bytes, ours, readWithLlhttp(pieces, undefined))
+}
+
+/** As compareRequests, for two servers, which do not tell trailers. */
+export function compareServers(bytes: Buffer, ours: Outcome, theirs: Outcome): Comparison {
+  return compareOfRequests(bytes, ours, theirs, (message) => ({ ...message, trailers: [] }))
+}
+
+function compareOfRequests(
+  bytes: Buffer,
+  ours: Outcome,
+  theirs: Outcome,
+  told: (message: Message) => Message = (message) => message,
+): Comparison {
   if (!isDecidedElsewhere(ours, theirs)) return compare(ours, theirs)
   const same = withPlainLine(bytes)
   const [first, ...more] = ours.messages
   const plain = first && { ...first, start: 'POST', target: '/' }
-  return compare({ ...ours, messages: plain ? [plain, ...more] : [] }, readWithLlhttp([same], undefined))
+  const { messages, error } = readWithLlhttp([same], undefined)
+  return compare({ ...ours, messages: plain ? [plain, ...more] : [] }, { messages: messages.map(told), error })
 }
 
 export function compareResponses({ bytes, cuts }: Stream, asked: readonly string[]): Comparison {
@@ -114,6 +129,8 @@ const isMissing = ({ error }: Outcome) => error === 'incomplete: the connection 
 /** Trailer fields that the codec drops. */
 const DROPPED = /^(?:date|cookie|expect|keep-alive|te|trailer|proxy-connection)$/i
 
+export const isDroppedTrailer = (name: string): boolean => DROPPED.test(name)
+
 function messageDefect(ours: Message, theirs: Message, theirError: string): string {
   for (const part of ['start', 'target', 'minor'] as const)
     if (ours[part] !== theirs[part]) return `reads another ${part}: ${ours[part]}, not ${theirs[part]}`
@@ -123,7 +140,7 @@ function messageDefect(ours: Message, theirs: Message, theirError: string): stri
     return theirs.body.startsWith(ours.body) || ours.body.startsWith(theirs.body) ? '' : 'reads another body'
   if (!theirs.isWhole) return `takes a message that llhttp refuses: ${theirError}`
   if (ours.body !== theirs.body) return 'reads another body'
-  const kept = theirs.trailers.filter((_, i) => !DROPPED.test(theirs.trailers[i - (i % 2)] ?? ''))
+  const kept = theirs.trailers.filter((_, i) => !isDroppedTrailer(theirs.trailers[i - (i % 2)] ?? ''))
   if (ours.trailers.join('\n') !== kept.join('\n')) return 'reads other trailers'
   const isKept = ours.keepAlive && !theirs.keepAlive && !hasProxyConnectionClose(ours.headers)
   return isKept ? 'keeps a connection that llhttp closes' : ''

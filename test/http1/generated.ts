@@ -177,15 +177,22 @@ export type Stream = {
 }
 
 /** One to three requests, of which about half are as RFC 9112 wants them. */
-export const requestStream = (chance: Chance): Stream => stream(chance, oneRequest, RECORDED_REQUESTS)
+export const requestStream = (chance: Chance): Stream => stream(chance, oneRequest, RECORDED_REQUESTS, MOST_MESSAGES)
 
-/** One to three responses. @param asked methods of the requests. */
-export const responseStream = (chance: Chance, asked: readonly string[]): Stream =>
-  stream(chance, (one, index) => oneResponse(one, asked[index] ?? 'GET'), RECORDED_RESPONSES)
+/** Some responses, one to three by default. @param asked methods of the requests. */
+export const responseStream = (chance: Chance, asked: readonly string[], most = MOST_MESSAGES): Stream =>
+  stream(chance, (one, index) => oneResponse(one, asked[index] ?? 'GET'), RECORDED_RESPONSES, most)
 
-function stream(chance: Chance, one: (chance: Chance, index: number) => string, recorded: readonly string[]): Stream {
+const MOST_MESSAGES = 3
+
+function stream(
+  chance: Chance,
+  one: (chance: Chance, index: number) => string,
+  recorded: readonly string[],
+  most: number,
+): Stream {
   let text = ''
-  const count = chance.between(1, 3)
+  const count = chance.between(1, most)
   for (let i = 0; i < count; i += 1) text += chance.often(0.25) ? chance.oneOf(recorded) : one(chance, i)
   if (chance.often(0.6)) text = mutated(text, chance)
   const bytes = Buffer.from(text, 'latin1')

@@ -35,7 +35,6 @@ export function readRequests(pieces: readonly Buffer[]): Outcome {
   const reader: RequestReader = new RequestReader(
     {
       head: (head) => {
-        // llhttp stops at an Upgrade of HTTP/1.0, too, which the codec ignores.
         isLast = !head.keepAlive || head.upgrade !== '' || head.method === 'CONNECT' || isOldUpgrade(head)
         messages.push({ ...messageOf(head.method, head.target, head), isLast })
         if (head.method === 'CONNECT') reader.stop()
@@ -90,7 +89,8 @@ export function readResponses(pieces: readonly Buffer[], asked: readonly string[
   return { messages, error }
 }
 
-const isOldUpgrade = ({ minor, headers }: RequestHead) =>
+/** node:http and llhttp stop at an Upgrade of HTTP/1.0, too, which the codec ignores. */
+export const isOldUpgrade = ({ minor, headers }: RequestHead) =>
   minor === 0 && headers.some((name, i) => i % 2 === 0 && name.toLowerCase() === 'upgrade')
 
 const textOf = ({ kind, detail }: MessageFault) => `${kind}: ${detail}`

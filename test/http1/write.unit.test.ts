@@ -64,7 +64,7 @@ test.each([
   ['a second Host', () => requestHeadText({ method: 'GET', target: '/', host: 'a' }, ['HOST', 'b'], '')],
   ['a coding of the caller', () => responseHeadText(200, 'OK', ['transfer-Encoding', 'chunked'], CHUNKED_LINE)],
   ['a status below 100', () => responseHeadText(99, 'OK', [], '')],
-  ['a status above 599', () => responseHeadText(600, 'OK', [], '')],
+  ['a status above 999', () => responseHeadText(1000, 'OK', [], '')],
   ['a status with a fraction', () => responseHeadText(200.5, 'OK', [], '')],
   ['an empty chunk, which would be the last one', () => chunkHead(0)],
 ])('write: %s is a defect', (_, write) => {

@@ -141,6 +141,28 @@ describe.each(Object.keys(PROTOCOLS) as Protocol[])('%s', (protocol) => {
     expect(bodies).toEqual(['once', 'once'])
   })
 
+  test.for([
+    ['memory', { memory: '8MiB', disk: '0B' }],
+    ['disk', { memory: '64KiB', disk: '16MiB' }],
+  ] as const)('an upload that is sent again from %s arrives byte for byte', async ([, bodyBuffer], t) => {
+    const arrived: boolean[] = []
+    const serve: Serve = (request, response, n) => {
+      const chunks: Buffer[] = []
+      request.on('data', (chunk: Buffer) => chunks.push(chunk))
+      request.on('end', () => {
+        arrived.push(Buffer.concat(chunks).equals(LARGE))
+        response.writeHead(n < 4 ? 503 : 200)
+        response.end()
+      })
+    }
+    const retry = { attempts: 4, backoff: { initial: '1s', factor: 1, jitter: 0 }, bodyBuffer }
+    const { url, clock } = await overTls(t, protocol, serve, { retry, breaker: false })
+    const answer = ask(url, { method: 'PUT', body: LARGE })
+    for (let n = 1; n < 4; n += 1) await clock.elapse(1_000)
+    expect((await answer).status).toBe(200)
+    expect(arrived).toEqual([true, true, true, true])
+  })
+
   test('a held poll is answered when the status leaves the list', async (t) => {
     const report = (status: string) =>
       answering(200, { 'content-type': 'application/json' }, JSON.stringify({ status }))
@@ -267,6 +289,144 @@ describe.each(Object.keys(PROTOCOLS) as Protocol[])('%s', (protocol) => {
       expect(answer.headers).toMatchObject(headers)
     }
     expect(upstream.connections()).toBe(1)
+  })
+
+  test('a status has its registered reason', async (t) => {
+    const { url } = await overTls(t, protocol, answering(404))
+    const client = openRaw(Number(new URL(url).port))
+    client.send('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+    expect(await client.until(/\r\n\r\n/)).toMatch(/^HTTP\/1\.1 404 Not Found\r\n/)
+  })
+
+  test("a body of unknown length whose connection is lost cuts the client's", async (t) => {
+    const { url, upstream, proxy } = await overTls(t, protocol, (_request, response) => {
+      response.writeHead(200)
+      response.write('01234', () => upstream.drop())
+    })
+    const client = openRaw(Number(new URL(url).port))
+    client.send('GET / HTTP/1.0\r\n\r\n')
+    expect(await client.ended).toBe('reset')
+    await expect(ask(url)).rejects.toThrow()
+    expect(await proxy.logged(({ msg }) => msg === 'request')).toMatchObject({ reason: 'body_truncated' })
+  })
+
+  test('an upload with Expect is asked for, and arrives', async (t) => {
+    const { url } = await overTls(t, protocol, (request, response) => void request.pipe(response))
+    const client = openRaw(Number(new URL(url).port))
+    client.send('PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n')
+    await client.until(/^HTTP\/1\.1 100 Continue\r\n\r\n/)
+    client.send('hello')
+    await client.ended
+    expect(client.received).toMatch(/HTTP\/1\.1 200 OK\r\n[\s\S]*hello/)
+  })
+
+  test('a request head of 40 KiB and one of a response arrive', async (t) => {
+    const long = 'x'.repeat(40_000)
+    const serve: Serve = (request, response) => {
+      response.writeHead(200, { 'x-long': `${request.headers['x-long']}` })
+      response.end()
+    }
+    const { url } = await overTls(t, protocol, serve, {}, { maxHeaderSize: 64 * 1024 })
+    const client = openRaw(Number(new URL(url).port))
+    client.send(`GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Long: ${long}\r\n\r\n`)
+    await client.ended
+    expect(client.received).toContain(`x-long: ${long}\r\n`)
+  })
+
+  test('a job that its report shows to have failed opens the breaker, and a probe closes it', async (t) => {
+    const report = (status: string) =>
+      answering(200, { 'content-type': 'application/json' }, JSON.stringify({ status }))
+    const serve = inTurn(report('failed'), report('failed'), report('completed'), report('failed'))
+    const { url, clock, proxy } = await overTls(t, protocol, serve, {
+      breaker: { consecutiveFailures: 2, openFor: '1s', patience: '0s', failureRate: false },
+      routes: [{ match: 'GET /jobs/{id}', failureWhen: { json: '/status', in: ['failed'], oncePer: 'id' } }],
+    })
+    const statuses: number[] = []
+    for (const id of [1, 2, 3]) statuses.push((await ask(`${url}/jobs/${id}`)).status)
+    await clock.advance(1_100)
+    for (const id of [3, 4, 5]) statuses.push((await ask(`${url}/jobs/${id}`)).status)
+    expect(statuses).toEqual([200, 200, 503, 200, 200, 200])
+    expect(await proxy.logged(({ msg }) => msg === 'breaker open')).toMatchObject({ cause: 'jobs' })
+  })
+
+  test('a job is followed from its creation to its end', async (t) => {
+    const json = { 'content-type': 'application/json' }
+    const serve = inTurn(answering(201, json, '{"id":7}'), answering(200, json, '{"status":"completed"}'))
+    const { url, proxy } = await overTls(t, protocol, serve, {
+      routes: [
+        { match: 'POST /jobs', creates: { id: { json: '/id' } } },
+        { match: 'GET /jobs/{id}', job: 'id', completedWhen: { json: '/status', in: ['completed'] } },
+      ],
+    })
+    await ask(`${url}/jobs`, { method: 'POST', body: '{}' })
+    await ask(`${url}/jobs/7`)
+    expect(await proxy.logged(({ msg }) => msg === 'job ended')).toMatchObject({ job: '7', outcome: 'completed' })
+    expect(proxy.log.filter(({ msg }) => msg === 'request')).toMatchObject([{ job_id: '7' }, { job_id: '7' }])
+  })
+
+  test('concurrency.max holds requests back, and the queue bounds how many wait', async (t) => {
+    const kept: Parameters<Serve>[1][] = []
+    const serve: Serve = (_request, response) => void kept.push(response)
+    const { url, upstream } = await overTls(t, protocol, serve, { concurrency: { max: 1, queue: 1 } })
+    const first = ask(url)
+    await upstream.begun(1)
+    const both = [ask(url), ask(url)]
+    expect(problemOf(await Promise.race(both)).type).toBe('urn:breakwater:queue_full')
+    expect(kept).toHaveLength(1)
+    kept[0]?.end()
+    await upstream.begun(2)
+    kept[1]?.end()
+    expect((await first).status).toBe(200)
+    expect((await Promise.all(both)).map(({ status }) => status).sort()).toEqual([200, 503])
+  })
+
+  test('a hedge takes over, and the call that lost is ended at the upstream', async (t) => {
+    const lost = Promise.withResolvers<void>()
+    const slow: Serve = (_request, response) => void response.once('close', lost.resolve)
+    const { url, clock, upstream } = await overTls(t, protocol, inTurn(slow, answering(200, {}, 'fast')), {
+      routes: [{ match: 'GET /', hedge: { after: '100ms', max: 1 } }],
+    })
+    const answer = ask(url)
+    await upstream.begun(1)
+    await clock.elapse(100)
+    expect((await answer).body.toString()).toBe('fast')
+    await lost.promise
+  })
+
+  test('collapse: three clients share one call', async (t) => {
+    const kept: Parameters<Serve>[1][] = []
+    const serve: Serve = (_request, response) => void kept.push(response)
+    const { url, upstream, proxy } = await overTls(t, protocol, serve, {
+      routes: [{ match: 'GET /a', collapse: true }],
+    })
+    const answers = [1, 2, 3].map(() => ask(`${url}/a`))
+    await upstream.begun(1)
+    const isShared = () => proxy.log.filter(({ msg }) => msg === 'shared').length === 2
+    while (!isShared()) await turn()
+    kept[0]?.end('shared')
+    expect((await Promise.all(answers)).map(({ body }) => body.toString())).toEqual(['shared', 'shared', 'shared'])
+    expect(upstream.versions).toHaveLength(1)
+  })
+
+  test('twenty calls on connections that are lost are made again', async (t) => {
+    const kept: Parameters<Serve>[1][] = []
+    const serve: Serve = (_request, response, n) => void (n > 20 ? response.end('ok') : kept.push(response))
+    const { url, clock, upstream } = await overTls(t, protocol, serve, {
+      retry: { attempts: 3, backoff: { initial: '1s', jitter: 0 }, budget: { minPerSecond: 100 } },
+      breaker: { consecutiveFailures: 5, openFor: '1s' },
+      timeout: { attempt: '20s', total: '60s' },
+    })
+    const answers = Array.from({ length: 20 }, () => ask(url))
+    await upstream.begun(20)
+    await clock.advance(500)
+    upstream.drop()
+    let statuses: number[] | undefined
+    void Promise.all(answers).then((all) => (statuses = all.map(({ status }) => status)))
+    for (let i = 0; statuses === undefined && i < 2_000; i += 1) {
+      await turn()
+      if (i % 20 === 0) await clock.advance(100)
+    }
+    expect(statuses).toEqual(Array(20).fill(200))
   })
 
   test.for([

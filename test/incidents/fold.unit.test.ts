@@ -321,7 +321,7 @@ test('incidents: a forced breaker whose time is over is told so, not as set by a
   const [incident] = (
     await told(
       [
-        [0, breakerEvent({ ...WEB, cause: 'forced', openMs: undefined })],
+        [0, breakerEvent({ ...WEB, cause: 'forced', openMs: undefined, failure: undefined })],
         [0, { ...mode, mode: 'forced-open', hasEnded: false }],
         [60, { ...mode, mode: 'auto', hasEnded: true }],
         [60, breakerEvent({ ...WEB, from: 'open', to: 'closed', cause: 'forced' })],

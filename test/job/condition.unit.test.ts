@@ -26,6 +26,7 @@ test.for<[Condition, Response, Verdict]>([
   [{ status: ['4xx', 503] }, { status: 404 }, 'yes'],
   [{ status: ['4xx', 503] }, { status: 503 }, 'yes'],
   [{ status: ['4xx', 503] }, { status: 500 }, 'no'],
+  [{ status: ['5xx'] }, { status: 999 }, 'yes'],
   [{ json: '/status', in: ['queued'] }, { body: '{"status":"QUEUED"}' }, 'yes'],
   [{ json: '/status', in: ['Queued', 1, true, null] }, { body: '{"status":"queued"}' }, 'yes'],
   [{ json: '/status', in: ['queued', 1, true, null] }, { body: '{"status":1.0}' }, 'yes'],

@@ -100,10 +100,14 @@ test('TLS: an upstream that does not speak TLS is a tls fault', async (t) => {
   expect((await ask(proxy.own('web'))).headers['proxy-status']).toBe('breakwater; error=tls_protocol_error')
 })
 
-test('TLS: a CA file that cannot be read stops the start with an error that names it', async (t) => {
+test('TLS: a CA file that cannot be read, or has no certificate, stops the start with an error that names it', async (t) => {
   await expect(withTls(t, { ca: '/nowhere/ca.pem' })).rejects.toThrow(
     /^upstreams\.web\.tls\.ca: ENOENT.*\/nowhere\/ca\.pem/,
   )
+  for (const ca of ['README.md', 'server.key'])
+    await expect(withTls(t, { ca: fixture(ca) })).rejects.toThrow(
+      /^upstreams\.web\.tls\.ca: the file has no certificate in PEM/,
+    )
 })
 
 /** An upstream that wants a client certificate, and the settings with which the sidecar has one. */

@@ -73,7 +73,27 @@ test('tunnel: ends timeout.tunnel after its last byte', async (t) => {
   expect(socket.destroyed).toBe(false)
   await clock.advance(1)
   await raw.ended
-  expect(await proxy.logged(({ msg }) => msg === 'request')).toMatchObject({ status: 101 })
+  const line = await proxy.logged(({ msg }) => msg === 'request')
+  expect(line).toMatchObject({ status: 101, limit: 'timeout.tunnel: 10m', bytes_in: 'still here'.length, bytes_out: 0 })
+  expect(line).not.toHaveProperty('reason')
+})
+
+test('tunnel: a drain leaves both directions open until the shutdown is over', async (t) => {
+  const { clock, proxy, raw, socket } = await tunnelled(t)
+  const drained = proxy.app.drain()
+  await clock.elapse(1_000)
+  socket.write('news')
+  await raw.until(/news$/)
+  const heard = once(socket, 'data')
+  raw.send('answer')
+  expect(String(await heard)).toBe('answer')
+  socket.end()
+  expect(await raw.ended).toBe('end')
+  raw.socket.end()
+  await drained
+  const line = await proxy.logged(({ msg }) => msg === 'request')
+  expect(line).toMatchObject({ status: 101, bytes_in: 'answer'.length, bytes_out: 'news'.length })
+  expect(line).not.toHaveProperty('limit')
 })
 
 test.runIf(process.platform === 'linux')('tunnel: both of its sockets have TCP keep-alive on', async (t) => {

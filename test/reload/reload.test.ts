@@ -330,7 +330,14 @@ test('reload: one log line names the changed upstreams and keys', async (t) => {
   const before = (await configOf(proxy.controlUrl)).version
   await proxy.reload({
     upstreams: { b: { ...web, rate: { requests: 1, per: '1s' } }, c: web, d: web },
-    top: { timeouts: { total: {} } },
+    top: {
+      timeouts: { total: {} },
+      maxHead: '16KiB',
+      maxConnections: 9,
+      bodies: { disk: '1MiB' },
+      shutdown: '9s',
+      notify: { timeout: '1s' },
+    },
   })
   const { version } = await configOf(proxy.controlUrl)
   expect(version).not.toBe(before)
@@ -340,7 +347,7 @@ test('reload: one log line names the changed upstreams and keys', async (t) => {
     added: ['d'],
     removed: ['a'],
     changed: ['b'],
-    keys: ['timeouts'],
+    keys: ['bodies', 'shutdown', 'maxConnections', 'maxHead', 'notify', 'timeouts'],
   })
   const versions = [...(await proxy.metrics()).keys()].filter((key) => key.startsWith(METRICS.configInfo.name))
   expect(versions).toEqual([metric('configInfo', { version: String(version) })])

@@ -37,15 +37,17 @@ export async function openPage(
   before: readonly string[] = [],
   hash = '',
 ): Promise<Tab> {
-  const { width, height, scheme } = look
-  const context = await browser.newContext({
-    viewport: { width, height },
-    colorScheme: scheme,
-    reducedMotion: 'reduce',
-  })
+  const context = await browser.newContext()
   t.onTestFinished(() => context.close())
   const page = await context.newPage()
   for (const script of before) await page.addInitScript(script)
+  return visit(page, `${url}/${hash}`, look)
+}
+
+/** Shows a URL in a tab that has no listeners yet. */
+export async function visit(page: Page, url: string, { width, height, scheme }: Look): Promise<Tab> {
+  await page.setViewportSize({ width, height })
+  await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce', forcedColors: 'none' })
   const problems: string[] = []
   const asked: string[] = []
   page.on('console', (message) => {
@@ -53,6 +55,6 @@ export async function openPage(
   })
   page.on('pageerror', (error) => problems.push(error.message))
   page.on('request', (request) => asked.push(request.url()))
-  await page.goto(`${url}/${hash}`)
+  await page.goto(url)
   return { page, problems, asked }
 }

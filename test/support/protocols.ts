@@ -39,21 +39,26 @@ export type LookedInto = {
   close(): void
 }
 
-type Options = { readonly maxConcurrentStreams?: number; readonly allowHTTP1?: boolean; readonly port?: number }
+type Options = {
+  readonly maxConcurrentStreams?: number
+  readonly allowHTTP1?: boolean
+  readonly port?: number
+  readonly maxHeaderSize?: number
+}
 
 /** Starts an upstream with a certificate for 127.0.0.1, by either protocol with the same handler. */
 export async function upstreamBy(
   t: Scope,
   protocol: 'h2' | 'http/1.1',
   serve: Serve,
-  { maxConcurrentStreams, allowHTTP1 = false, port: wanted }: Options = {},
+  { maxConcurrentStreams, allowHTTP1 = false, port: wanted, maxHeaderSize = 16 * 1024 }: Options = {},
 ): Promise<LookedInto> {
   const certificate = { key: readFileSync(fixture('server.key')), cert: readFileSync(fixture('server.pem')) }
   const settings = maxConcurrentStreams === undefined ? {} : { settings: { maxConcurrentStreams } }
   const server =
     protocol === 'h2'
       ? createSecureServer({ ...certificate, ...settings, allowHTTP1 })
-      : createServer({ ...certificate, keepAliveTimeout: 0 })
+      : createServer({ ...certificate, keepAliveTimeout: 0, maxHeaderSize })
   const [sockets, sessions, versions] = [new Set<Socket>(), [] as ServerHttp2Session[], [] as string[]]
   const watchers = new Set<() => void>()
   let connections = 0

@@ -42,8 +42,8 @@ const UPSTREAM: UpstreamView = {
   limit: 64,
   slowdown: null,
   held: 0,
-  pauses: [],
   impatient: [],
+  pauses: [],
   connections: 0,
   retry_budget: 30,
   requests: { total: 0, failed: 0 },
@@ -248,7 +248,7 @@ test('top: counts open breakers, and shows a forced one', () => {
   const shown = frame({ ...freshState(), upstreams }, { url: '', link: 'live' }, { ...SCREEN, isColoured: true })
   expect(shown).toContain('\x1b[31mbroken in part ')
   expect(shown).toContain('\x1b[33mforced closed ')
-  expect(stripVTControlCharacters(shown)).toContain('some, other routes: open')
+  expect(stripVTControlCharacters(shown)).toContain('some, all routes but GET /own: open')
 })
 
 test('top: failures of the same kind are one line with the newest of them and their number', () => {

@@ -21,6 +21,16 @@ export const ROUTING: Rules<FileRouteScope> = {
     }
   },
 
+  'upgrade-past-the-policies': ({ route }) => {
+    const found = route.upgrades.find((protocol) => CARRIES_REQUESTS.test(protocol))
+    if (found === undefined) return undefined
+    return {
+      at: ['upgrades'],
+      reason: `a client that switches to ${found} sends its requests through the tunnel, past every route, limit and breaker, and past what the sidecar removes from them`,
+      fix: `a list without ${found}: a request that offers it is then served as a plain one`,
+    }
+  },
+
   'route-never-matches': ({ upstream, match }) => {
     const above = match === undefined ? undefined : coveringRoute(upstream, match)
     if (above === undefined) return undefined
@@ -85,6 +95,9 @@ function coversPath(segments: readonly string[], below: readonly string[]): bool
     return isSame(segment, other)
   })
 }
+
+/** Protocols in which further requests travel. */
+const CARRIES_REQUESTS = /^(?:h2c?|tls|https?)(?:\/|$)/i
 
 export const REACHING: Rules<FileUpstreamScope> = {
   'never-reached': ({ config, upstream }) =>

@@ -61,10 +61,10 @@ function breakerSays({ mode, state, openForMs, consecutiveFailures, probesInFlig
 }
 
 /** Nobody is refused for it: what cannot wait is sent at once. */
-function pauseNow({ endsInMs, waiting }: PauseSnapshot): Finding {
+function pauseNow({ endsMs, waiting }: PauseSnapshot): Finding {
   const says =
-    endsInMs > 0
-      ? `the upstream asked one caller to stay away for another ${writtenMs(Math.ceil(endsInMs))}: its requests wait as far as their deadline allows`
+    endsMs > 0
+      ? `the upstream asked to be left alone for another ${writtenMs(Math.ceil(endsMs))}: requests wait as far as their deadline allows`
       : 'it is over, and those that waited for its end go one after the other'
   return { about: 'Retry-After', says: `${says} (${waiting} waiting)`, answer: null }
 }

@@ -1,6 +1,6 @@
 /** Reads the PEM files of a block of TLS settings. */
 
-import { assertCertificate, type ClientCertificate } from './trust.ts'
+import { assertAuthorities, assertCertificate, type ClientCertificate } from './trust.ts'
 
 /** Settings of a connection with TLS: paths of PEM files, '' for none. */
 export type TlsSettings = {
@@ -17,7 +17,7 @@ export type TlsTexts = ClientCertificate & Pick<TlsSettings, 'ca' | 'servername'
 
 /**
  * @param at key of the settings in the configuration, such as `checkpoints.tls`.
- * @throws Error naming the key for a file that cannot be read, or a certificate that does not go with its key.
+ * @throws Error naming the key for a file that cannot be read or has no certificate, or a certificate that does not go with its key.
  */
 export function readTls(at: string, settings: TlsSettings, readText: (path: string) => string): TlsTexts {
   const read = (setting: 'ca' | 'cert' | 'key') => {
@@ -25,6 +25,7 @@ export function readTls(at: string, settings: TlsSettings, readText: (path: stri
     return path === '' ? '' : named(`${at}.${setting}`, () => readText(path))
   }
   const texts = { ca: read('ca'), cert: read('cert'), key: read('key'), servername: settings.servername }
+  if (settings.ca !== '') named(`${at}.ca`, () => assertAuthorities(texts.ca))
   named(`${at}.cert`, () => assertCertificate(texts))
   return texts
 }

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
 import { hostname } from '../loopback.ts'
@@ -24,6 +25,16 @@ export function trusting(further: string, { cert, key } = NO_CERTIFICATE): Secur
   const trust = createSecureContext(cert === '' ? { ca } : { ca, cert, key })
   made.set(id, new WeakRef(trust))
   return trust
+}
+
+const CERTIFICATE =
+  /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[\s\S]*?-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g
+
+/** @throws Error for a text without a certificate, which a TLS context would take for none, or with one that cannot be read. */
+export function assertAuthorities(pem: string): void {
+  const found = pem.match(CERTIFICATE)
+  if (found === null) throw new Error('the file has no certificate in PEM')
+  for (const one of found) new X509Certificate(one)
 }
 
 /** @throws Error for a certificate or a key that cannot be read, or that do not belong together. */

@@ -16,6 +16,7 @@ import type { AttemptSpan } from '../../events.ts'
 import { withoutFields } from '../../net/fields.ts'
 import { Untaken } from '../../net/untaken.ts'
 import { outOfTime } from '../out-of-time.ts'
+import { saidBy } from './cause.ts'
 import { retryAfterMs } from '../retry/backoff.ts'
 
 /**
@@ -117,9 +118,9 @@ class Attempt implements CallWatch {
   }
 
   failed(code: FaultCode, cause: unknown): void {
-    this.#finish(undefined, code, false)
-    const detail = code === 'protocol' && cause instanceof Error ? `not HTTP: ${cause.message}` : undefined
-    this.#reject(new ProxyError(code, detail, { cause }))
+    const said = saidBy(cause)
+    this.#finish(undefined, code, false, 0, said)
+    this.#reject(new ProxyError(code, said && detailOf(code, said), { cause }))
   }
 
   #enter(phase: Phase): void {
@@ -192,7 +193,13 @@ class Attempt implements CallWatch {
     this.#reject(outOfTime(code, this.#exchange, whose))
   }
 
-  #finish(status: number | undefined, reason: FaultCode | undefined, early: boolean, retryAfterMs = 0): void {
+  #finish(
+    status: number | undefined,
+    reason: FaultCode | undefined,
+    early: boolean,
+    retryAfterMs = 0,
+    said?: string,
+  ): void {
     this.#over = true
     this.#leavePhase()
     this.#watchdog.stop()
@@ -215,8 +222,14 @@ class Attempt implements CallWatch {
       brokeMs: undefined,
       span: this.#span,
     })
-    this.#deps.emit({ kind: 'attempt', ref, status, reason, durationMs, connectMs: this.#connectMs })
+    this.#deps.emit({ kind: 'attempt', ref, status, reason, said, durationMs, connectMs: this.#connectMs })
   }
+}
+
+/** What the client is told beyond the fault's title: only where that helps, and names no address. */
+function detailOf(code: FaultCode, said: string): string | undefined {
+  if (code === 'protocol') return `not HTTP: ${said}`
+  return code === 'tls_certificate' || code === 'tls_protocol' ? said : undefined
 }
 
 /** The span id is 16 digits of a random UUID, without those that hold its version. */

@@ -61,7 +61,8 @@ const UNCOUNTED = -1
 
 /** Permission to make one call. */
 export type Permit = {
-  readonly generation: number
+  /** Of its circuit at that time. The probe that closes its circuit goes over to the next one. */
+  generation: number
   /** Key of the group of paths that the call belongs to. */
   readonly group: string
   readonly admittedAt: number

@@ -97,7 +97,11 @@ function settleProbe(
   note(circuit, permit.group, verdict)
   if (verdict !== 'success') return trip(circuit, now, 'probe', settings)
   circuit.probeSuccesses += 1
-  return circuit.probeSuccesses < settings.closeAfter ? undefined : close(circuit, now, settings)
+  if (circuit.probeSuccesses < settings.closeAfter) return undefined
+  const closed = close(circuit, now, settings)
+  // It succeeded with its head. What its body says of a job comes later, and holds for the closed circuit.
+  permit.generation = circuit.generation
+  return closed
 }
 
 /** Remembers whether a group's newest call failed. Bounded, since the keys of groups may change without end. */

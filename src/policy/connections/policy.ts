@@ -73,15 +73,6 @@ export const connectionsPolicy = {
               reason: `idle connections are kept for ${writtenMs(connections.idleMs)}; uvicorn and Node close theirs after 5s, just when one is used again, and a POST that meets that is lost`,
               fix: "idle: 4s, or a second less than the upstream's own keep-alive",
             },
-      'http2-without-tls': ({ upstream: { http2, urls } }: UpstreamScope<ConnectionSettings>) =>
-        !http2 || urls.some(isHttps)
-          ? undefined
-          : {
-              at: ['http2'] as const,
-              reason:
-                'HTTP/2 is agreed on within TLS (ALPN), and no url of this upstream is https: it is called by HTTP/1.1',
-              fix: 'an https url, or no http2',
-            },
     },
   },
 }

@@ -4,6 +4,7 @@
  */
 
 import type { Timer } from '../../clock.ts'
+import type { PauseSnapshot } from '../../events.ts'
 
 /**
  * After the pause its waiters go one after the other, and more at once with each success, as the window of TCP's slow start
@@ -41,4 +42,14 @@ export function pauseOf(pauses: Pauses, caller: string, now: number): Pause | un
 export function forgetEnded(pauses: Pauses, now: number): void {
   for (const [caller, { untilAt, waiting, underWay }] of pauses)
     if (untilAt <= now && waiting.length === 0 && underWay === 0) pauses.delete(caller)
+}
+
+/** The pauses of a group as one; undefined where none is in force and nobody waits. */
+export function pauseSnapshot(paths: string, pauses: Pauses, now: number): PauseSnapshot | undefined {
+  let [waiting, endsMs] = [0, 0]
+  for (const pause of pauses.values()) {
+    waiting += pause.waiting.length
+    endsMs = Math.max(endsMs, pause.untilAt - now)
+  }
+  return waiting === 0 && endsMs === 0 ? undefined : { paths, waiting, endsMs }
 }

@@ -4,6 +4,7 @@ import type { PeerNews } from '../../peers.ts'
 import type { RetrySettings } from '../retry/settings.ts'
 import type { ExplainScope } from '../scope.ts'
 import { addGroup, freshGroup, type PathGroup, type PathGroups, undeclaredGroup } from './group.ts'
+import { pauseSnapshot } from './pause.ts'
 import { hearPause, pausing } from './pausing.ts'
 
 type UpstreamState = { readonly groups: PathGroups }
@@ -39,17 +40,9 @@ export const pathsPolicy = {
   },
   snapshot: ({ state, routes, deps }: Standing<unknown, UpstreamState, unknown, RouteState>) => {
     const now = deps.clock.now()
-    const pauses = [...state.groups.values(), ...routes.map(({ group }) => group)]
-      .flatMap(({ key, pauses }) => [...pauses.values()].map((pause) => ({ key, pause })))
-      .map(({ key, pause }) => ({
-        paths: key,
-        endsInMs: Math.max(0, pause.untilAt - now),
-        waiting: pause.waiting.length,
-      }))
-    return {
-      queued: pauses.reduce((sum, { waiting }) => sum + waiting, 0),
-      pauses: pauses.filter(({ endsInMs, waiting }) => endsInMs > 0 || waiting > 0),
-    }
+    const groups = [...state.groups.values(), ...routes.map(({ group }) => group)]
+    const pauses = groups.flatMap(({ key, pauses }) => pauseSnapshot(key, pauses, now) ?? [])
+    return { pauses, queued: pauses.reduce((sum, { waiting }) => sum + waiting, 0) }
   },
   explain: ({ route, upstream, part }: ExplainScope<RetrySettings, ConcurrencySettings>) =>
     route.retry.respectRetryAfter

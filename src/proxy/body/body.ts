@@ -41,6 +41,8 @@ class Reader implements BodyFeed {
   /** Index of the next chunk in memory, for a reader that repeats the body. */
   nextKept = 0
   hasStopped = false
+  /** Whether a read of the disk is under way for it. Another one would give the same bytes twice. */
+  isReading = false
   readonly #receiver: BodyReceiver
   readonly #onHungry: (reader: Reader) => void
   readonly #onStopped: (reader: Reader) => void
@@ -278,7 +280,7 @@ export class KeptBody implements RequestBody {
   }
 
   #feed(reader: Reader): void {
-    while (reader === this.#reader && reader.hungry && !reader.hasStopped) {
+    while (reader === this.#reader && reader.hungry && !reader.hasStopped && !reader.isReading) {
       if (reader.offset < this.#memoryBytes) this.#feedFromMemory(reader)
       else if (reader.offset < this.received) return void this.#feedFromDisk(reader)
       else if (this.#failure !== undefined) return reader.fail(this.#failure)
@@ -297,12 +299,13 @@ export class KeptBody implements RequestBody {
   }
 
   async #feedFromDisk(reader: Reader): Promise<void> {
-    reader.hungry = false
+    reader.isReading = true
     try {
       await this.#writing
       const offset = reader.offset - this.#memoryBytes
       if (this.#spill === undefined || offset >= this.#spill.bytes) throw new Error('the kept body is gone')
       const chunk = await this.#spill.read(offset)
+      reader.isReading = false
       if (reader.hasStopped) return
       reader.give(chunk)
       this.#feed(reader)

@@ -71,17 +71,25 @@ function belowBase(path: string, basePath: string): string | undefined {
   return /^(?:[/?#]|$)/.test(rest) ? rest : undefined
 }
 
+// What follows reads values that an upstream chose, of up to `maxHead`: by patterns and searches whose time grows with their length,
+// not with its square.
+
 /** Rewrites each `<URL>` of a Link field (RFC 8288 section 3). */
 const relocateLinks = (value: string, address: Address) =>
-  value.replaceAll(/<([^>]*)>/g, (_, url: string) => `<${relocate(url, address)}>`)
+  value.replaceAll(/<([^<>]*)>/g, (_, url: string) => `<${relocate(url, address)}>`)
+
+const BEFORE_REFRESH_URL = /^\s*[\d.]+\s*[;,\s]\s*(?:url\s*=\s*)?/i
 
 /** Rewrites the URL of `5; url=/next` (HTML, "Shared declarative refresh steps"), with or without quotes. */
-const relocateRefresh = (value: string, address: Address) =>
-  value.replace(
-    /^(\s*[\d.]+\s*[;,\s]\s*(?:url\s*=\s*)?)(["']?)(.*?)(\2\s*)$/i,
-    (_, before: string, quote: string, url: string, after: string) =>
-      `${before}${quote}${relocate(url, address)}${after}`,
-  )
+function relocateRefresh(value: string, address: Address): string {
+  const [before] = BEFORE_REFRESH_URL.exec(value) ?? []
+  if (before === undefined) return value
+  const rest = value.slice(before.length).trimEnd()
+  const [first = ''] = rest
+  const quote = /["']/.test(first) && rest.length > 1 && rest.endsWith(first) ? first : ''
+  const url = rest.slice(quote.length, rest.length - quote.length)
+  return `${before}${quote}${relocate(url, address)}${quote}`
+}
 
 /**
  * Rewrites a cookie's Path, and drops a Domain that covers the upstream: the client does not call that name, and would refuse
@@ -90,7 +98,7 @@ const relocateRefresh = (value: string, address: Address) =>
 function relocateCookie(value: string, address: Address): string {
   const [pair = '', ...attributes] = value.split(';')
   const kept = attributes.flatMap((attribute) => {
-    const [, name = '', text = ''] = /^\s*([^=]*?)\s*(?:=\s*(.*?)\s*)?$/.exec(attribute) ?? []
+    const [name = '', text = ''] = nameAndValue(attribute)
     const key = name.toLowerCase()
     if (key === 'domain' && coversUpstream(text.replace(/^\./, '').toLowerCase(), address)) return []
     if (key !== 'path' || !text.startsWith('/')) return [attribute]
@@ -98,6 +106,12 @@ function relocateCookie(value: string, address: Address): string {
     return [path === text ? attribute : ` ${name}=${path}`]
   })
   return [pair, ...kept].join(';')
+}
+
+function nameAndValue(attribute: string): string[] {
+  const equals = attribute.indexOf('=')
+  const parts = equals < 0 ? [attribute] : [attribute.slice(0, equals), attribute.slice(equals + 1)]
+  return parts.map((part) => part.trim())
 }
 
 function coversUpstream(domain: string, { origins, toldHost }: Address): boolean {

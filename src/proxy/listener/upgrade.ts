@@ -12,3 +12,11 @@ export function askedProtocol(
   if (upgrade === '' || minor !== 1 || hasContent) return undefined
   return listed.has(upgrade.toLowerCase()) ? upgrade : undefined
 }
+
+/** Of the protocols in a response's Upgrade those that a request may ask for. @param listed as for askedProtocol. */
+export const passedOn = (upgrade: string, listed: ReadonlySet<string> | undefined): string =>
+  upgrade
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => listed?.has(name.toLowerCase()))
+    .join(', ')

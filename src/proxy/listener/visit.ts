@@ -15,9 +15,9 @@ import type { Deps } from '../../deps.ts'
 import type { MessageFault } from '../../http1/fault.ts'
 import { CHUNKED } from '../../http1/framing.ts'
 import type { RequestOwner, ServerRequest } from '../../http1/server-request.ts'
-import { fieldOf, firstField, withoutFields } from '../../net/fields.ts'
+import { fieldOf, firstField, type RawHeaders, withoutFields } from '../../net/fields.ts'
 import { guarded } from '../../guard.ts'
-import { outOfTime } from '../../policy/out-of-time.ts'
+import { outOfTime, tunnelLimit } from '../../policy/out-of-time.ts'
 import { Link } from '../../policy/link.ts'
 import { KeptBody } from '../body/body.ts'
 import type { KeptBytes } from '../body/kept-bytes.ts'
@@ -38,11 +38,11 @@ import { type Route, routeFor, type Upstream } from '../route.ts'
 import { openSpill } from '../body/spill.ts'
 import { faultCodeOf } from './message-fault.ts'
 import { climbsOut, pathOf, REFUSED_METHODS } from '../../net/request-line.ts'
-import { authorityOf, originForm } from './target.ts'
+import { authorityOf, optionsTarget, originForm, SERVER_WIDE } from './target.ts'
 import { type Joined, joinTrace, withTrace } from '../trace.ts'
-import { openTunnel } from '../upstream/tunnel.ts'
+import { openTunnel, type TunnelEnd } from '../upstream/tunnel.ts'
 import type { Placed } from '../../unordered-list.ts'
-import { askedProtocol } from './upgrade.ts'
+import { askedProtocol, passedOn } from './upgrade.ts'
 
 /** Upstream and target of a request, by its listener. */
 export type Destination = {
@@ -73,11 +73,10 @@ export type VisitDeps = Deps & {
 /** The one expectation that there is (RFC 9110 section 10.1.1). */
 const CONTINUE = '100-continue'
 
-/** An interim response has no content, and says no length (RFC 9110 section 8.6). */
+/** An interim response, 101 included, has no content, and says no length (RFC 9110 section 8.6). */
 const LENGTH = new Set(['content-length'])
 
-/** Target of an OPTIONS for the server as a whole (RFC 9112 section 3.2.4). */
-const SERVER_WIDE = '*'
+const UPGRADE_REQUIRED = 426
 
 /** Time in ms for which a request without a route may go on sending its body. */
 const LINGER_MS = 5_000
@@ -102,10 +101,12 @@ export class Visit implements RequestOwner, Placed {
   #status: number | undefined
   #reason: FaultCode | undefined
   #limit: LimitNamed | undefined
+  #detail: string | undefined
   #ignored: readonly IgnoredField[] = []
   #firstByteMs: number | undefined
   #isOver = false
   #isTunnel = false
+  #tunnelEnd: TunnelEnd | undefined
 
   constructor(request: ServerRequest, deps: VisitDeps) {
     this.#request = request
@@ -128,7 +129,7 @@ export class Visit implements RequestOwner, Placed {
       if (REFUSED_METHODS.has(method)) throw new ProxyError('method_refused', `${method} is not proxied`)
       if (method === 'OPTIONS' && firstField(headers, 'max-forwards') === '0')
         throw new ProxyError('method_refused', 'Max-Forwards: 0 ends here')
-      const target = method === 'OPTIONS' && asked === SERVER_WIDE ? SERVER_WIDE : originForm(asked)
+      const target = method === 'OPTIONS' ? optionsTarget(asked) : originForm(asked)
       if (climbsOut(pathOf(target))) throw new ProxyError('bad_target', 'the path climbs above its root')
       const destination = find(target)
       const path = pathOf(destination.target)
@@ -243,6 +244,7 @@ export class Visit implements RequestOwner, Placed {
     const headers = towardsClient(reply.headers, side)
     const attempts = this.#exchange?.attempts ?? 0
     if (attempts > 1) headers.push('x-breakwater-attempts', String(attempts))
+    if (reply.status === UPGRADE_REQUIRED) headers.push(...this.#requiredUpgrade(reply))
     this.#status = reply.status
     this.#firstByteMs = this.#deps.clock.now() - this.#startedAt
     if (reply.socket !== undefined) return this.#switch(reply.socket, fieldOf(reply.headers, 'upgrade'), headers)
@@ -251,15 +253,25 @@ export class Visit implements RequestOwner, Placed {
     this.#relay.start(headers)
   }
 
+  /** A 426 says what to ask for (RFC 9110 section 15.5.22), and its client asks the sidecar. */
+  #requiredUpgrade({ headers }: Reply): string[] {
+    const protocols = passedOn(fieldOf(headers, 'upgrade'), this.#route?.upgrades)
+    return protocols === '' ? [] : ['upgrade', protocols, 'connection', 'upgrade']
+  }
+
   /** @param protocol that the upstream chose. */
-  #switch(upstreamSocket: Duplex, protocol: string, headers: string[]): void {
+  #switch(upstreamSocket: Duplex, protocol: string, headers: RawHeaders): void {
     this.#isTunnel = true
-    headers.push('upgrade', protocol)
+    const fields = [...withoutFields(headers, LENGTH), 'upgrade', protocol]
     const client = this.#request.socket
     const clientHead = this.#request.release()
     const idleMs = this.#route?.tunnelMs ?? 0
-    const onOver = () => this.#end(true)
-    openTunnel({ client, upstream: upstreamSocket, headers, clientHead, idleMs, onOver }, this.#deps.clock)
+    const onOver = (end: TunnelEnd) => {
+      this.#tunnelEnd = end
+      if (end.isIdle) this.#limit = tunnelLimit(idleMs)
+      this.#end(true)
+    }
+    openTunnel({ client, upstream: upstreamSocket, headers: fields, clientHead, idleMs, onOver }, this.#deps.clock)
   }
 
   #refuse(error: unknown): void {
@@ -275,6 +287,7 @@ export class Visit implements RequestOwner, Placed {
   #answerProblem(problem: ProxyError): void {
     this.#reason = problem.code
     this.#limit = problem.limit
+    if (problem.limit === undefined && problem.message !== problem.fault.title) this.#detail = problem.message
     if (this.#request.hasHead) return this.#request.cut()
     this.#status = problem.fault.status
     this.#firstByteMs = this.#deps.clock.now() - this.#startedAt
@@ -339,7 +352,9 @@ export class Visit implements RequestOwner, Placed {
     } catch (error) {
       this.#tell(error)
     }
-    this.#end(finished)
+    // Where the end of the body is being passed on, those who observe it learn it after its reader. The report has what they say.
+    if (finished && this.#relay?.wasWhole === false) queueMicrotask(() => this.#end(finished))
+    else this.#end(finished)
   }
 
   /** @param finished whether the whole response was sent. */
@@ -372,6 +387,7 @@ export class Visit implements RequestOwner, Placed {
       status: this.#status ?? 499,
       reason: cut ?? this.#reason ?? (finished ? undefined : this.#client.goneAs),
       limit: this.#limit ?? limitOfCut,
+      detail: this.#detail,
       ignored: this.#ignored,
       attempts: exchange?.attempts ?? 0,
       queueMs: exchange?.spent.queueMs ?? 0,
@@ -381,8 +397,8 @@ export class Visit implements RequestOwner, Placed {
       retryAfterMs: exchange?.spent.retryAfterMs ?? 0,
       firstByteMs: this.#firstByteMs,
       totalMs: this.#deps.clock.now() - this.#startedAt,
-      bytesIn: this.#body?.received ?? 0,
-      bytesOut: this.#relay?.bytes ?? 0,
+      bytesIn: this.#tunnelEnd?.bytesIn ?? this.#body?.received ?? 0,
+      bytesOut: this.#tunnelEnd?.bytesOut ?? this.#relay?.bytes ?? 0,
       startedAt: this.#startedAt,
       history: exchange?.history ?? [],
       retryDenied: exchange?.retryDenied,

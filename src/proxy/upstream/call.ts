@@ -8,6 +8,7 @@ import { NOT_PROCESSED, STREAM_RESET, WANTS_HTTP1 } from '../../http2/faults.ts'
 import type { Call, CallWatch, Exchange } from '../../policy/exchange.ts'
 import { HeldReply } from '../../policy/held-reply.ts'
 import type { RawHeaders } from '../../net/fields.ts'
+import { excerptOf } from './excerpt.ts'
 import { codeOf, faultFrom } from './wire-faults.ts'
 
 /** The connection or stream of one call. */
@@ -187,7 +188,7 @@ export class UpstreamCall extends HeldReply implements Call, ResponseEvents {
   }
 
   unreadable({ detail }: MessageFault, bytes: Buffer): void {
-    this.#emit({ kind: 'not_http', ref: this.#exchange.route, detail, received: excerptOf(bytes) })
+    this.#emit({ kind: 'not_http', ref: this.#exchange.route, detail, received: excerptOf(bytes, this.#hasHead) })
   }
 
   failed(error: Error | MessageFault): void {
@@ -247,15 +248,6 @@ export class UpstreamCall extends HeldReply implements Call, ResponseEvents {
     this.#send('none')
   }
 }
-
-/** Largest number of bytes of a message that the log shows. */
-const EXCERPT_BYTES = 300
-
-/** The beginning of a response, in printable characters, without the values of its cookies. */
-const excerptOf = (bytes: Buffer): string =>
-  JSON.stringify(bytes.toString('latin1', 0, EXCERPT_BYTES))
-    .slice(1, -1)
-    .replaceAll(/(set-cookie2?:)(?:(?!\\r|\\n).)*/gi, '$1 …')
 
 /** A route that chooses its Host has it as its first field; `origin` is the upstream's own. */
 const hostAndHeaders = (headers: RawHeaders, origin: string): Pick<OutgoingRequest, 'host' | 'headers'> =>

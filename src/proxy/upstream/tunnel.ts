@@ -17,7 +17,16 @@ export type Tunnel = {
   /** Time without a byte in either direction after which the tunnel ends. */
   readonly idleMs: number
   /** Called once, when both sockets are closed. */
-  readonly onOver: () => void
+  readonly onOver: (end: TunnelEnd) => void
+}
+
+export type TunnelEnd = {
+  /** From the client, after its request. */
+  readonly bytesIn: number
+  /** To the client, after the 101. */
+  readonly bytesOut: number
+  /** Whether it was cut after `idleMs` without a byte. */
+  readonly isIdle: boolean
 }
 
 /**
@@ -27,14 +36,21 @@ export type Tunnel = {
 export function openTunnel({ client, upstream, headers, clientHead, idleMs, onOver }: Tunnel, clock: Clock): void {
   let progressAt = clock.now()
   let open = 2
+  let bytesIn = clientHead.length
+  let bytesOut = 0
+  let isIdle = false
   const cut = () => {
     client.destroy()
     upstream.destroy()
   }
-  const watchdog = new Watchdog(clock, () => progressAt + idleMs, cut)
-  const onData = () => {
-    progressAt = clock.now()
-  }
+  const watchdog = new Watchdog(
+    clock,
+    () => progressAt + idleMs,
+    () => {
+      isIdle = true
+      cut()
+    },
+  )
   const join = (from: Duplex, to: Duplex) => {
     from.allowHalfOpen = true
     if (from instanceof Socket) from.setKeepAlive(true, KEEP_ALIVE_MS)
@@ -45,7 +61,7 @@ export function openTunnel({ client, upstream, headers, clientHead, idleMs, onOv
       open -= 1
       if (open > 0) return
       watchdog.stop()
-      onOver()
+      onOver({ bytesIn, bytesOut, isIdle })
     })
   }
   join(client, upstream)
@@ -53,6 +69,14 @@ export function openTunnel({ client, upstream, headers, clientHead, idleMs, onOv
   watchdog.watch()
   client.write(responseHeadText(101, undefined, headers, 'connection: upgrade\r\n'), 'latin1')
   if (clientHead.length > 0) upstream.write(clientHead)
-  client.on('data', onData).pipe(upstream)
-  upstream.on('data', onData).pipe(client)
+  client.on('data', (chunk: Buffer) => {
+    progressAt = clock.now()
+    bytesIn += chunk.length
+  })
+  upstream.on('data', (chunk: Buffer) => {
+    progressAt = clock.now()
+    bytesOut += chunk.length
+  })
+  client.pipe(upstream)
+  upstream.pipe(client)
 }

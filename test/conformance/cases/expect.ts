@@ -46,6 +46,13 @@ export const expectation: Group = {
     },
     {
       section: 'RFC 9110 10.1.1',
+      name: 'a list of 100-continue alone is that expectation',
+      ours: true,
+      client: [waiting('Expect: 100-continue,'), { clientHas: CONTINUE }, 'hello'],
+      expect: [answered({ body: 'ok' }), relayed({ body: 'hello' })],
+    },
+    {
+      section: 'RFC 9110 10.1.1',
       name: '100-Continue is known in any case',
       client: [post('', 'expect: 100-CONTINUE', 'Content-Length: 5'), { clientHas: CONTINUE }, 'hello'],
       upstream: [{ early: [head('HTTP/1.1 100 Continue'), { upstreamHas: 'hello' }, ok('ok')] }],

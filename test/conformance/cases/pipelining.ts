@@ -118,6 +118,13 @@ export const pipelining: Group = {
       expect: [answered({ body: 'first' }), statuses(200, 400), closed, atMost(1)],
     },
     {
+      section: 'RFC 9112 6.3',
+      name: 'a malformed request behind a HEAD that is answered at once has the content of its refusal',
+      ours: true,
+      client: [`${head('HEAD /../x HTTP/1.1', HOST)}GET / HTTP/1.1\r\nHost: a b\r\n\r\n`],
+      expect: [statuses(400, 400), answered(400, 1), closed, atMost(0)],
+    },
+    {
       section: 'RFC 9112 9.3.2',
       name: 'nothing behind a malformed request is served',
       client: [`${get('/1')}GET / HTTP/1.1\r\nHost: a b\r\n\r\n${get('/3')}`],

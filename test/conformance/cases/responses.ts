@@ -39,6 +39,9 @@ export const responses: Group = {
     status('200 ', { status: 200, reason: '' }),
     status('299 Unknown', { status: 299, reason: 'Unknown' }),
     status('599 Unknown', { status: 599, reason: 'Unknown' }),
+    // Invalid, and to be treated as 5xx by a client (RFC 9110 section 15): some services have their own.
+    status('600 Own', { status: 600, reason: 'Own' }, true),
+    status('999 Request denied', { status: 999, reason: 'Request denied' }, true),
     status('200 \xe9\xff\tok', { status: 200, reason: '\xe9\xff\tok' }, true),
     status('407 Proxy Authentication Required', { status: 407, reason: 'Proxy Authentication Required' }),
     status('505 No', { status: 505, reason: 'No' }),

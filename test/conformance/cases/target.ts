@@ -139,6 +139,14 @@ export const target: Group = {
       expect: [served, relayed({ method: 'OPTIONS', target: '*' })],
     },
     {
+      section: 'RFC 9112 3.2.4',
+      name: 'OPTIONS of an absolute form without path and query reaches the upstream as *',
+      ours: true,
+      client: [head('OPTIONS http://b.example:81 HTTP/1.1', 'Host: b.example:81')],
+      expect: [served, relayed({ method: 'OPTIONS', target: '*' })],
+    },
+    refusedTarget('an absolute form without an authority is refused', 'http:///m', true),
+    {
       section: 'RFC 9110 7.6.2',
       name: 'OPTIONS with Max-Forwards: 0 is answered and goes no further',
       client: [head('OPTIONS /m HTTP/1.1', HOST, 'Max-Forwards: 0')],

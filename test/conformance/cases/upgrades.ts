@@ -41,6 +41,27 @@ export const upgrades: Group = {
       upstream: [[head('HTTP/1.1 101 Go', 'Connection: upgrade', 'Upgrade: WebSocket', 'Sec-WebSocket-Protocol: b')]],
       expect: [answered({ status: 101, fields: ['Upgrade: WebSocket', 'Sec-WebSocket-Protocol: b'] })],
     }),
+    {
+      section: 'RFC 9110 8.6',
+      name: 'a 101 is relayed without a Content-Length',
+      ours: true,
+      client: [get('/', ...OFFER)],
+      upstream: [[head('HTTP/1.1 101 Go', 'Connection: upgrade', 'Upgrade: websocket', 'Content-Length: 5'), 'hello']],
+      expect: [answered({ status: 101, fields: ['Upgrade: websocket'], absent: ['Content-Length'] }), behind('hello')],
+    },
+    {
+      section: 'RFC 9110 15.5.22',
+      name: 'a 426 says which protocol its client has to ask for, and no other than those that are passed on',
+      ours: true,
+      client: [get(), { clientHas: '426' }, get('/2')],
+      upstream: [
+        [head('HTTP/1.1 426 Upgrade Required', 'Connection: Upgrade', 'Upgrade: h2c, WebSocket', 'Content-Length: 0')],
+      ],
+      expect: [
+        answered({ status: 426, fields: ['Upgrade: WebSocket', 'Connection: upgrade, keep-alive'] }),
+        answered({ body: 'ok' }, 1),
+      ],
+    },
     tunnel('bytes go both ways through a tunnel', {
       client: [get('/', ...OFFER), MARK, 'ping\0\xff'],
       upstream: [[SWITCH, { upstreamHas: 'ping\0\xff' }, 'pong\0\xff']],

@@ -39,6 +39,7 @@ const EXPLANATION = z
       .describe("answers that may come in place of the upstream's"),
     policies: z.array(z.object({ name: z.string(), parts: z.array(PART) })),
     fields: z.array(PART).describe('header fields that are added or changed'),
+    wire: z.array(PART).describe('bounds of messages and connections, upgrades, TLS'),
     now: z
       .array(z.object({ about: z.string(), says: z.string(), answer: z.string().nullable() }))
       .describe('the state of this moment, with the answer that the request would get by it'),

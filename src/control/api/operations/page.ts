@@ -38,8 +38,19 @@ export function pageOperations(): Operation[] {
 
 const typeOf = (name: string) => TYPES[name.slice(name.lastIndexOf('.') + 1)]
 
+/** With a link to every module, so that a browser asks for all of them at once and not import by import: a port-forward is slow. */
+const withModules = (html: string) =>
+  html.replace(
+    '</head>',
+    `${readdirSync(FOLDER)
+      .filter((name) => name.endsWith('.js'))
+      .map((name) => `<link rel="modulepreload" href="page/${name}" />`)
+      .join('\n')}</head>`,
+  )
+
 function fileAt(path: string, file: URL): Operation {
-  const body = readFileSync(file, 'utf8')
+  const text = readFileSync(file, 'utf8')
+  const body = path === '/' ? withModules(text) : text
   const headers = {
     'content-type': typeOf(file.pathname) ?? '',
     'content-security-policy': POLICY,

@@ -46,9 +46,6 @@ const UPSTREAM = z.object({
   limit: z.int(),
   slowdown: z.number().nullable(),
   held: z.int(),
-  pauses: z
-    .array(z.object({ paths: z.string(), ends_in_s: z.number(), waiting: z.int() }))
-    .describe('paths that the upstream asked to be left alone, by Retry-After, for each caller'),
   impatient: z.array(
     z.object({
       route: z.string(),
@@ -59,6 +56,9 @@ const UPSTREAM = z.object({
       fix: z.string(),
     }),
   ),
+  pauses: z
+    .array(z.object({ paths: z.string(), waiting: z.int(), ends_in_s: z.number() }))
+    .describe('where it asked to be left alone by Retry-After: how many requests wait, and for how long still'),
   connections: z.int(),
   retry_budget: z.int(),
   requests: z.object({ total: z.int(), failed: z.int() }),
@@ -208,16 +208,12 @@ function shownUpstream(snapshot: UpstreamSnapshot, recent: Recent, failures: Fai
     limit: snapshot.limit,
     slowdown: snapshot.slowdown ?? null,
     held: snapshot.held,
-    pauses: snapshot.pauses.map(({ paths, endsInMs, waiting }) => ({
-      paths,
-      ends_in_s: Math.ceil(endsInMs) / 1000,
-      waiting,
-    })),
     impatient: snapshot.impatient.map(({ patienceMs, heldMs, ...one }) => ({
       ...one,
       patience_ms: patienceMs,
       held_ms: heldMs,
     })),
+    pauses: snapshot.pauses.map(({ endsMs, ...pause }) => ({ ...pause, ends_in_s: Math.ceil(endsMs) / 1000 })),
     connections: snapshot.connections,
     retry_budget: snapshot.retryBudget,
     requests: { total: totals.requests, failed: totals.failed },
