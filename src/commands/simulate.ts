@@ -113,7 +113,7 @@ function configAt(file: string, env: Env): Omit<Named, 'role'> {
 
 async function logAt(file: string): Promise<RecordedLog> {
   const log = await readLog(piecesOf(file))
-  if (log.length === 0) throw new FileError(`${file}: has no line of a request\n`)
+  if (log.length === 0) throw new FileError(`${file}: has no line of a request: log.access has to be on\n`)
   return log
 }
 

@@ -50,6 +50,10 @@ type Found = { readonly upstream: string; readonly at: number; readonly route: R
 
 function routeOf({ upstreams }: Config, { route, upstream, headers }: Sample): Found {
   const among = upstreams.filter(({ name }) => upstream === undefined || name === upstream)
+  if (among.length === 0)
+    throw new Unanswerable(
+      `there is no upstream ${upstream}; there are ${upstreams.map(({ name }) => name).join(', ')}`,
+    )
   const all = among.flatMap(({ name, routes }) => routes.map((one, at) => ({ upstream: name, at, route: one })))
   const exact = all.filter((one) => one.route.match === route)
   const [method = '', target = ''] = route.split(' ')
@@ -61,7 +65,7 @@ function routeOf({ upstreams }: Config, { route, upstream, headers }: Sample): F
   const [found, other] = exact.length > 0 ? exact : first
   if (found === undefined) {
     const known = all.map((one) => one.route.match).join(', ')
-    throw new Unanswerable(`there is no route ${route}; there are ${known}`)
+    throw new Unanswerable(`there is no route ${route}; there are ${known === '' ? 'none' : known}`)
   }
   if (other !== undefined)
     throw new Unanswerable(`${found.upstream} and ${other.upstream} have ${route}: name the upstream`)

@@ -61,6 +61,7 @@ test('check --sample: an unknown verdict exits with 1 under --strict', async (t)
 
 test.for<[options: string[], message: string]>([
   [['--route', 'GET /nowhere'], 'there is no route GET /nowhere'],
+  [['--route', 'GET /plain', '--upstream', 'no'], 'there is no upstream no; there are api, other'],
   [['--route', 'GET /plain'], 'api and other have GET /plain: name the upstream'],
   [[], '--sample needs --route'],
   [['--route', 'GET /plain', '--status', '20'], '--status: expected a status such as 200'],
