@@ -41,17 +41,24 @@ export function observed(
     if (up || isClosed || probe !== undefined) return
     probe = clock.after(PROBE_MS, () => {
       probe = undefined
-      store.probe(newId()).then(
-        () => {
-          isUnwritable = false
-          turn(true, undefined)
-        },
-        (failure: unknown) => turn(false, failure),
-      )
+      look()
     })
   }
 
-  /** @param tellsState false for the history: trouble with it says nothing about checkpoints. */
+  const look = (): void => {
+    store.probe(newId()).then(
+      () => {
+        isUnwritable = false
+        turn(true, undefined)
+      },
+      (failure: unknown) => turn(false, failure),
+    )
+  }
+
+  /**
+   * @param tellsState false for the history: trouble with it says nothing about checkpoints. It is a reason to look, since nobody
+   * else may call for hours.
+   */
   const watched =
     <A extends unknown[], R>(operation: keyof CheckpointStore, call: (...args: A) => Promise<R>, tellsState = true) =>
     async (...args: A): Promise<R> => {
@@ -69,6 +76,7 @@ export function observed(
           if (!READS.has(operation)) isUnwritable = true
           turn(false, error)
         }
+        if (isDown && !tellsState && isUp === true && !isClosed) look()
         throw error
       }
     }
