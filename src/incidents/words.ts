@@ -51,7 +51,7 @@ export function breakerText({ to, cause, failure, route, endpoint }: BreakerFact
   const place = placeText(route, endpoint)
   const by = cause === 'forced' ? ' by an operator' : ''
   if (to === 'closed') return `the breaker${place} closed${by === '' ? ': calls succeed again' : by}`
-  const last = failure === undefined || cause === 'probe' ? '' : `, the last: ${failure}`
+  const last = failure === undefined || cause === 'probe' || cause === 'forced' ? '' : `, the last: ${failure}`
   return `the breaker${place} opened${cause === undefined ? '' : ` ${TRIPS[cause]}`}${last}`
 }
 

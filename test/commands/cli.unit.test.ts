@@ -85,13 +85,18 @@ test.each([
   ['breaker', ['web', 'open', '--for', 'long'], '--for: expected a duration'],
   ['breaker', ['web', 'open', '--until', 'noon'], '--until: expected a time'],
   ['breaker', [], 'expected an upstream'],
-  ['status', ['--url', '127.0.0.1:8081'], '--url: expected one such as'],
+  ['status', ['--url', 'here'], '--url: expected one such as'],
   ['status', ['--token-env', 'NOWHERE'], 'NOWHERE is not set'],
   ['completion', ['csh'], 'expected bash, zsh or fish'],
 ])('cli: %s %j is faulty: %s', async (name, args, says) => {
   const { code, stdout, stderr } = await commandLine([name, ...args])
   expect(code).toBe(2)
   expect(stdout + stderr).toContain(says)
+})
+
+test('breaker: what belongs to a mode is refused without one', async () => {
+  const { code, stderr } = await commandLine(['breaker', 'web', '--for', '5m'])
+  expect([code, stderr]).toEqual([2, expect.stringContaining('--for belongs to a mode to set: expected open, closed,')])
 })
 
 test('breaker: the mode ends after 30m unless an end is given; the name is $USER', () => {

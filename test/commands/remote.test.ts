@@ -79,7 +79,10 @@ test('breaker: forces with an end, a reason and a name; shows who holds it; auto
   expect(JSON.parse(endless.stdout).breakers[0]).toMatchObject({ mode: 'observe', forced: { until: null } })
   expect((await run('breaker', 'other', 'auto')).stdout).toBe('other, all routes: closed\n')
   const missing = await run('breaker', 'other', 'open', '--route', 'GET /x')
-  expect([missing.code, missing.stderr]).toEqual([1, 'breakwater: other has no such breaker; there are none\n'])
+  expect([missing.code, missing.stderr]).toEqual([
+    1,
+    'breakwater: other has no such breaker; it has one for all its routes: leave --route and --endpoint out\n',
+  ])
 })
 
 test('reload, config, jobs, health: say what the page says', async (t) => {
@@ -161,6 +164,18 @@ test('tail: the last requests, then those that end meanwhile, also after the sid
   expect(said).toEqual([expect.stringMatching(/^breakwater: lost: .*; trying again\n$/)])
   ended.abort()
   await done
+})
+
+test('--url of something else than a control listener: exit code 3, and what it is; host:port is enough', async (t) => {
+  const { proxy, run } = await inTrouble(t)
+  const plain = await withSidecar(t, [{ body: '{"ok":true}', headers: { 'content-type': 'application/json' } }])
+  for (const args of [['status'], ['failures'], ['breaker', 'web'], ['jobs'], ['health'], ['config'], ['incidents']])
+    for (const elsewhere of [proxy.url, plain.url]) {
+      const { code, stdout, stderr } = await commandLine([...args, '--url', elsewhere])
+      expect([args, code, stdout, stderr]).toEqual([args, 3, '', expect.stringContaining('is no control listener: ')])
+    }
+  expect((await commandLine(['incidents', '--url', new URL(proxy.controlUrl).host])).code).toBe(0)
+  expect(await run('incidents', 'none')).toMatchObject({ code: 1, stderr: 'breakwater: no such incident: none\n' })
 })
 
 test('a sidecar that gives no answer, or wants a token: exit code 3, and what to try', async (t) => {

@@ -70,3 +70,18 @@ test('readLog: requests without the history of their attempts are counted', asyn
   ])
   expect(log.untold).toBe(2)
 })
+
+test('readLog: a restart ends what breakers were open before it', async () => {
+  const opened = { upstream: 'api', from: 'closed', to: 'open', cause: 'rate', open_ms: 1_000, msg: 'breaker open' }
+  const start = { trigger: 'start', version: 'a', msg: 'configuration in force' }
+  const log = await logOf([
+    line('2026-01-01T00:00:00.010Z', {}),
+    { time: '2026-01-01T00:00:02.000Z', ...opened },
+    { time: '2026-01-01T00:00:07.000Z', ...start },
+    { time: '2026-01-01T00:00:09.000Z', ...start },
+  ])
+  expect(log.marks.map(({ atMs, from, to, cause }) => [atMs, from, to, cause])).toEqual([
+    [2_000, 'closed', 'open', 'rate'],
+    [7_000, 'open', 'closed', 'restart'],
+  ])
+})

@@ -45,6 +45,8 @@ export const breakerCommand = command({
   allowPositionals: true,
   run: (values, [name, word, ...others], surroundings) => {
     if (name === undefined || others.length > 0) throw new UsageError('expected an upstream, and a mode to set')
+    const stray = word === undefined && TERMS.find((one) => values[one] !== undefined)
+    if (stray) throw new UsageError(`--${stray} belongs to a mode to set: expected ${orList(Object.keys(MODES))}`)
     const order = word === undefined ? undefined : orderOf(word, values, surroundings.env)
     return asking(values, surroundings, async (api, signal) => {
       const before = await upstreamNamed(name, api, signal)
@@ -55,6 +57,8 @@ export const breakerCommand = command({
     })
   },
 })
+
+const TERMS = ['for', 'until', 'reason', 'by', 'route', 'endpoint'] as const
 
 type Terms = {
   readonly for?: string | undefined
@@ -109,9 +113,9 @@ async function set(before: UpstreamView, order: Order, api: Api, signal: AbortSi
   )
   if (!meant) {
     const names = before.breakers.map(({ route: own, endpoint: at }) => [own ?? 'none', ...(at === null ? [] : [at])])
-    throw new Refused(
-      `${before.name} has no such breaker; there are ${names.map((one) => one.join(' at ')).join(', ')}`,
-    )
+    const all = names.map((one) => one.join(' at ')).join(', ')
+    const only = 'it has one for all its routes: leave --route and --endpoint out'
+    throw new Refused(`${before.name} has no such breaker; ${names.length === 1 ? only : `there are ${all}`}`)
   }
   const answer = await api.call('PUT', `v1/upstreams/${encodeURIComponent(before.name)}/breaker`, order, signal)
   return JSON.parse(await answer.text())

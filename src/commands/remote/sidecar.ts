@@ -32,9 +32,11 @@ export class Refused extends Error {}
 /** @throws UsageError for an address that is none, or a variable that is not set. */
 export function sidecarAt({ url, 'token-env': name }: Where, surroundings: Surroundings): Api {
   const token = name === undefined ? '' : variable('--token-env', name, surroundings)
-  if (!URL.canParse(url) || !/^https?:/.test(url))
+  // host:port, as the file has it in control.listen.
+  const address = /^[\w.-]+:\d+$/.test(url) ? `http://${url}` : url
+  if (!URL.canParse(address) || !/^https?:/.test(address))
     throw new UsageError('--url: expected one such as http://127.0.0.1:8081')
-  return apiAt(url, token)
+  return apiAt(address, token)
 }
 
 /** @param token '' for none. */
@@ -61,11 +63,15 @@ export async function asking(
   try {
     return await ask(api, late.signal)
   } catch (error) {
+    if (error instanceof UsageError) throw error
+    if (mayBeAnother(error) && !(await isControl(api, late.signal))) {
+      surroundings.complain(`breakwater: ${where.url} is no control listener: --url is the address of control.listen\n`)
+      return EXIT.unanswered
+    }
     if (error instanceof Refused || isRefusal(error)) {
       surroundings.complain(`breakwater: ${error.message}\n`)
       return EXIT.bad
     }
-    if (error instanceof UsageError) throw error
     surroundings.complain(unanswered(where, error, surroundings.env))
     return EXIT.unanswered
   } finally {
@@ -76,6 +82,16 @@ export async function asking(
 /** The sidecar understood and did not do it. Without a token nothing is understood. */
 const isRefusal = (error: unknown): error is ApiError =>
   error instanceof ApiError && error.status < 500 && error.status !== 401
+
+/** Whether an error may come of an answer by something else, such as an upstream: not one of the network, whose cause is known. */
+const mayBeAnother = (error: unknown) =>
+  isRefusal(error) || (error instanceof Error && error.cause === undefined && !(error instanceof ApiError))
+
+/** Whether a control listener answers there: it describes its API. */
+async function isControl(api: Api, signal: AbortSignal): Promise<boolean> {
+  const { paths } = await api.get('openapi.json', signal).catch(() => ({}))
+  return paths?.['/v1/upstreams'] !== undefined
+}
 
 /** The message for a sidecar that gave no answer, with what to try. */
 export function unanswered(where: Where, error: unknown, env: Surroundings['env']): string {

@@ -98,7 +98,9 @@ export class RecordedLog {
     const isRequest = line.includes('"msg":"request"')
     if (!isRequest && this.provenance.reads(line)) {
       const about = parsed(line)
-      if (about !== undefined) this.provenance.add(about)
+      if (about === undefined) return
+      this.provenance.add(about)
+      if (about.msg === 'configuration in force') this.#beginAnew(Date.parse(text(about.time)))
       return
     }
     if (!isRequest && !line.includes('"msg":"breaker ')) return
@@ -224,6 +226,15 @@ export class RecordedLog {
     const [route, endpoint, cause] = [fields.route, fields.endpoint, fields.cause].map(textOrNone)
     const openMs = typeof fields.open_ms === 'number' ? fields.open_ms : undefined
     this.#marks.push({ atMs: at, upstream: text(fields.upstream), route, endpoint, from, to, cause, openMs })
+  }
+
+  /** A process that begins has closed breakers: no line tells the end of those that the one before left open. */
+  #beginAnew(at: number): void {
+    const last = new Map(this.#marks.map((mark) => [`${mark.upstream}\n${mark.route}\n${mark.endpoint}`, mark]))
+    for (const mark of last.values()) {
+      if (mark.to === 'closed') continue
+      this.#marks.push({ ...mark, atMs: at, from: mark.to, to: 'closed', cause: 'restart', openMs: undefined })
+    }
   }
 
   #placeOf(ref: RouteRef): number {
