@@ -411,6 +411,10 @@ test.each([
     'timeout expected keys below it: say which one 30s is for, connect, attempt, total, idle, useful or tunnel',
   ],
   ['concurrency: 10', 'concurrency expected keys below it: say which one 10 is for, max, queue or fleet'],
+  [
+    'breaker: { failureRate: 50 }',
+    'breaker.failureRate expected false, or keys below it: threshold, window, minimumRequests ({ threshold: 0.5 })',
+  ],
   ['retry: { initial: 50ms }', 'retry.initial unknown key here: it belongs to backoff, as in backoff: { initial: … }'],
   [
     'breaker: { threshold: 5 }',
@@ -419,6 +423,11 @@ test.each([
   [
     'timeout: { request: 60s }',
     'timeout.request unknown key: the keys here are connect, attempt, total, idle, useful, tunnel',
+  ],
+  ['routes: { match: GET /x }', 'routes expected a list, in which each route begins with "- match: METHOD /path"'],
+  [
+    'rate: { requests: 100 }',
+    'rate.per per is missing: expected a duration with its unit, such as 250ms, 30s, 5m or 1h',
   ],
   ['rewrite: true', 'rewrite expected false, or keys below it: headers, json ({})'],
   [
@@ -481,7 +490,7 @@ test.each([
   ],
   [
     'upstreams: { web: { url: http://a, routes: [{ match: GET /, hold: { json: /s, in: a, every: 1s } }] } }',
-    '1:61 upstreams.web.routes.0.hold.upTo upTo is missing',
+    '1:61 upstreams.web.routes.0.hold.upTo upTo is missing: expected a duration with its unit, such as 250ms, 30s, 5m or 1h',
   ],
   [
     'upstreams: { web: { url: http://a, retry: { on: 502,503 } } }',
@@ -501,21 +510,6 @@ test.each([
   ],
 ])('the file %j has one fault, which says what to write instead', (text, expected) => {
   expect(faults(text, { WEB: 'http://a' })).toEqual([expected])
-})
-
-test.each([
-  'notify: { url: "htps://hooks.example.com/T1/k3y" }',
-  'notify:\n  url: hooks.example.com/T1/k3y',
-  'notify: https://hooks.example.com/T1/k3y',
-  'notify: [https://hooks.example.com/T1/k3y]',
-  'health: { celery: "redis://u:k3y@h/0" }',
-  'checkpoints: redis://u:k3y@h/0',
-  'fleet: { name: a, redis: { x: 1 }, size: redis://u:k3y@h/0 }',
-  'notify: { url: https://hooks.example.com/T1/k3y',
-])('no fault shows the address of a webhook or a password: %j', (text) => {
-  const loaded = loadConfig(`${text}\n${MINIMAL}`, 'test.yaml', {})
-  expect(loaded.ok || formatFaults(loaded.faults)).not.toContain('k3y')
-  expect(loaded.ok).toBe(false)
 })
 
 test.each([
@@ -597,6 +591,8 @@ test.each([
     'listen: ":8080"',
     'listen: expected false, or an address such as 127.0.0.1:8080 or [::1]:8080, did you mean "0.0.0.0:8080"?',
   ],
+  ['log: debug', 'log: expected keys below it: level, access, did you mean "{ level: debug }"?'],
+  ['health: { celery: "redis://u:s3cr3t@h/0" }', 'health.celery: expected keys below it: '],
 ])('%s at the top: the fault says what to write', (setting, expected) => {
   const loaded = loadConfig(`${setting}\n${MINIMAL}\n`, 'proxy.yaml', {})
   expect(loaded.ok ? '' : formatFaults(loaded.faults)).toContain(expected)
@@ -604,13 +600,16 @@ test.each([
 
 test.each([
   'notify: https://hooks.example/T1/s3cr3t',
+  'notify: [https://hooks.example/T1/s3cr3t]',
+  'notify:\n  url: hooks.example/T1/s3cr3t',
+  'notify: { url: https://hooks.example/T1/s3cr3t',
   'notify: { url: hooks.example/T1/s3cr3t }',
   'notify: { url: https://hooks.example/T1/s3cr3t, on: [open] }',
   'notify:\n  url: ftp://hooks.example/T1/s3cr3t',
 ])('%j: a fault does not show the URL of a webhook', (setting) => {
   const loaded = loadConfig(`${setting}\n${MINIMAL}\n`, 'proxy.yaml', {})
   const text = loaded.ok ? '' : formatFaults(loaded.faults)
-  expect(text).toContain('notify')
+  expect(loaded.ok).toBe(false)
   expect(text).not.toContain('s3cr3t')
 })
 

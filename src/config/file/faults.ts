@@ -57,10 +57,14 @@ function faultsOf(
     const name = inner?.message.startsWith('a name has') ? nameMeant(String(path.at(-1))) : undefined
     return [faultAt(source.keyAt(path), path, inner?.message ?? issue.message, name, source, file)]
   }
-  if (ofNoValue(issue) && !source.has(path)) {
+  if ((issue.code === 'invalid_type' || issue.code === 'invalid_union') && !source.has(path)) {
     const key = String(path.at(-1) ?? '')
     return [faultAt(source.keyAt(path), path, `${key} is missing`, undefined, source, file)]
   }
+  if (issue.message.startsWith('expected ') && path.length > 0 && !source.has(path))
+    return [
+      faultAt(source.keyAt(path), path, `${String(path.at(-1))} is missing: ${issue.message}`, undefined, source, file),
+    ]
   if (issue.code === 'invalid_union') return unionFaults(issue, path, schema, source, file)
   const place = source.valueAt(path)
   if (issue.code === 'invalid_type' && issue.expected === 'record') return [namesFault(place, path, source, file)]
@@ -74,10 +78,6 @@ function faultsOf(
 }
 
 const unquoted = (text: string) => text.replaceAll(/^['"]|['"]$/g, '')
-
-/** Whether an issue may be about a value that is not there. */
-const ofNoValue = ({ code, message }: z.core.$ZodIssue) =>
-  code === 'invalid_type' || code === 'invalid_union' || (code === 'custom' && message.startsWith('expected '))
 
 /** What is expected, with what keeps this value from being it where the value looks right. */
 function expectedAt(place: Place, path: Path, message: string, source: Source): string {
@@ -168,10 +168,10 @@ function blockFault(place: Place, path: Path, schema: z.ZodType, source: Source,
   )
 }
 
-/** Keys that are listed beside a suggestion. */
+/** Keys that a message lists. */
 const MAX_NAMES = 12
 
-/** Numbers, lengths and matches of a route; not what may be a secret, such as a token or an address with a password. */
+/** Numbers, lengths and matches of a route; not what may be a secret, such as a token or the URL of a webhook. */
 const shownAmount = (text: string) => (/^(?:\d|["']?[A-Z*]+ \/)/.test(text) ? text : 'it')
 
 /** Whether a value is one of this type, and not only since any text would be. */
@@ -202,18 +202,21 @@ function unknownKey(path: Path, key: string, schema: z.ZodType, source: Source, 
   const full = [...path, key]
   const hint = suggestion(key, keysAt(schema, path))
   const isClear = hint === undefined || path.length === 0
-  const belongs = isClear && schema === FILE ? (homeOf(key, path) ?? innerHome(key, path)) : undefined
+  const belongs = isClear
+    ? (innerHome(key, path, schema) ?? (schema === FILE ? homeOf(key, path) : undefined))
+    : undefined
   if (belongs !== undefined)
     return faultAt(source.keyAt(full), full, `unknown key here: ${belongs}`, undefined, source, file)
-  const known = hint === undefined ? [...new Set(keysAt(schema, path))] : []
-  const list = known.length > 0 && known.length <= MAX_NAMES ? `: the keys here are ${known.join(', ')}` : ''
+  const known = hint === undefined ? keysAt(schema, path) : []
+  const list =
+    known.length > 0 && known.length <= MAX_NAMES ? `: the keys here are ${[...new Set(known)].join(', ')}` : ''
   return faultAt(source.keyAt(full), full, `unknown key${list}`, hint, source, file)
 }
 
 /** Where a key would be known a level below: `initial` of `retry` belongs to its `backoff`. */
-function innerHome(key: string, path: Path): string | undefined {
+function innerHome(key: string, path: Path, schema: z.ZodType): string | undefined {
   if (path.length === 0) return undefined
-  const inner = keysAt(FILE, path).filter((child) => keysAt(FILE, [...path, child]).includes(key))
+  const inner = keysAt(schema, path).filter((child) => keysAt(schema, [...path, child]).includes(key))
   return inner.length === 0 ? undefined : `it belongs to ${orList(inner)}, as in ${inner[0]}: { ${key}: … }`
 }
 

@@ -14,7 +14,10 @@ export type Moment = {
 /** `answer`: status and reason that the request would get now; null where it would be sent, or wait. */
 type Finding = { readonly about: string; readonly says: string; readonly answer: string | null }
 
-/** @param alike paths whose calls share a Retry-After with the request's. @param queue length of the upstream's queue. @param job id of a registered job; undefined without one. */
+/**
+ * @param alike paths whose calls share a Retry-After with the request's. @param queue length of the upstream's queue.
+ * @param job id of a registered job; undefined without one.
+ */
 export function nowOf(
   moment: Moment,
   upstream: string,

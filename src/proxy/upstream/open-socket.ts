@@ -39,9 +39,9 @@ export function opener(
   const isTls = origin.protocol === 'https:'
   const port = Number(origin.port) || (isTls ? 443 : 80)
   const name = serverNameOf(origin, servername)
-  let trust: ReturnType<typeof trusting> | undefined
+  // Made here, since the first call would stop all others for as long as that takes.
+  const trust = isTls ? trusting(ca, { cert, key }) : undefined
   const encrypted = (onConnected: () => void) => {
-    trust ??= trusting(ca, { cert, key })
     const tls = { host, port, lookup, secureContext: trust, ALPNProtocols: [...protocols] }
     return connectTls(name === '' ? tls : { ...tls, servername: name }, onConnected)
   }
