@@ -44,6 +44,11 @@ export class Incidents {
     return [...this.#ended, ...this.#open.values()].sort((a, b) => b.startedAt - a.startedAt)
   }
 
+  /** Those that have not ended. */
+  get open(): readonly Incident[] {
+    return [...this.#open.values()]
+  }
+
   /** Takes one fact. @returns the incidents that it or the time before it opened or closed. */
   take(fact: Fact): readonly Turn[] {
     if (fact.kind !== 'start') this.#closeOver(fact.at)

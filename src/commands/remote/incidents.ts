@@ -1,3 +1,4 @@
+import { isoTime } from '../../clock.ts'
 import type { IncidentView } from '../../dashboard/shapes.ts'
 import { incidentText, listText } from '../../incidents/text.ts'
 import { Incidents } from '../../incidents/fold.ts'
@@ -27,12 +28,12 @@ export const incidentsCommand = command({
     }
     return asking(values, surroundings, async (api, signal) => {
       const { incidents } = await api.get('v1/incidents?limit=1000', signal)
-      return tell({ incidents, remark: '' }, id, values.json, surroundings)
+      return tell({ incidents, remarks: [] }, id, values.json, surroundings)
     })
   },
 })
 
-type Read = { readonly incidents: readonly IncidentView[]; readonly remark: string }
+type Read = { readonly incidents: readonly IncidentView[]; readonly remarks: readonly string[] }
 
 function tell(read: Read, id: string | undefined, isJson: boolean, { write, complain }: Surroundings): number {
   const one = id === undefined ? undefined : read.incidents.find((incident) => incident.id === id)
@@ -40,7 +41,7 @@ function tell(read: Read, id: string | undefined, isJson: boolean, { write, comp
     complain(`breakwater: no such incident: ${id}\n`)
     return EXIT.bad
   }
-  if (read.remark !== '') complain(`breakwater: ${read.remark}\n`)
+  for (const remark of read.remarks) complain(`breakwater: ${remark}\n`)
   if (isJson) write(printedJson(one ?? { incidents: read.incidents }))
   else write(one === undefined ? listText(read.incidents) : incidentText(one))
   return EXIT.done
@@ -51,12 +52,14 @@ async function logged(file: string): Promise<Read | string> {
   const incidents = new Incidents()
   let now = 0
   let hasRequests = false
+  let hasInfo = false
   try {
     for await (const line of linesOf(file)) {
       const read = factOf(line)
       if (read === undefined) continue
       now = Math.max(now, read.at)
       hasRequests ||= read.fact?.kind === 'request'
+      hasInfo ||= line.includes('"level":"info"')
       if (read.fact !== undefined) incidents.take(read.fact)
       else incidents.pass(now)
     }
@@ -64,6 +67,12 @@ async function logged(file: string): Promise<Read | string> {
     return unreadable(file, error)
   }
   if (now === 0) return `${file}: has no line of a sidecar`
-  const remark = hasRequests ? '' : 'the log has no requests: with log.access off, causes and cost are not known'
-  return { incidents: incidents.all.map((incident) => viewOf(incident, now)), remark }
+  const told = incidents.all.map((incident) => viewOf(incident, now))
+  const goesOn = told.some(({ state }) => state !== 'ended')
+  const remarks = [
+    !hasRequests && 'the log has no requests: with log.access off, causes and cost are not known',
+    !hasInfo && 'the log has no lines of level info: the ends of incidents are not known, nor requests that went well',
+    goesOn && `what goes on is told as of the last line, ${isoTime(now)}`,
+  ]
+  return { incidents: told, remarks: remarks.filter((remark) => remark !== false) }
 }

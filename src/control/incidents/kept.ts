@@ -31,6 +31,8 @@ export class KeptIncidents {
   /** Whether one opened or closed, or the store came back, since the last write: the next second writes it. */
   #hasTurned = false
   #savedAt: number
+  /** Signs of those that went on at the last write. What came since is lost by a kill -9, so that the next second writes it, too. */
+  #savedSigns = ''
   #saving: Promise<void> = Promise.resolve()
   readonly #onTurn: (phase: IncidentPhase, incident: IncidentView) => void
 
@@ -83,7 +85,8 @@ export class KeptIncidents {
   #pass(): void {
     const now = this.#clock.wallNow()
     this.#tell(this.#incidents.pass(now))
-    if (this.#hasTurned || Math.abs(now - this.#savedAt) >= SAVE_EVERY_MS) this.#save()
+    const isLate = Math.abs(now - this.#savedAt) >= SAVE_EVERY_MS
+    if (this.#hasTurned || isLate || signsOf(this.#incidents.open) !== this.#savedSigns) this.#save()
   }
 
   #tell(turns: readonly Turn[]): void {
@@ -110,13 +113,14 @@ export class KeptIncidents {
   /** One write at a time. What cannot be written is tried again with the next one; the store itself reports that it is down. */
   #save(): void {
     this.#savedAt = this.#clock.wallNow()
+    this.#savedSigns = signsOf(this.#incidents.open)
     this.#hasTurned = false
     const shelf = this.#shelf
     if (shelf === undefined) return
     this.#saving = this.#saving.then(async () => {
       try {
         if (!this.#isRestored) await this.#restore(shelf)
-        const some = [...this.#unsaved, ...this.#incidents.all.filter(({ endedAt }) => endedAt === null)]
+        const some = [...this.#unsaved, ...this.#incidents.open]
         const now = this.#clock.wallNow()
         const rows = [...new Set(some)].map((incident) => rowOf(incident, now))
         if (rows.length === 0) return
@@ -135,6 +139,12 @@ export class KeptIncidents {
     this.#isRestored = true
   }
 }
+
+/** What they are about and their signs, without how often each came. */
+const signsOf = (open: readonly Incident[]) =>
+  open
+    .map(({ id, kind, signs, standing }) => `${id} ${kind} ${signs.length} ${Object.keys(standing).length}`)
+    .join('\n')
 
 /** Whether a request succeeded with its first attempt, as nearly all do. */
 const isWell = (event: Event): event is RequestEvent & { readonly ref: RouteRef } =>
