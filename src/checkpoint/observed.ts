@@ -39,13 +39,11 @@ export function observed(
     if (isUp !== up) watcher.turned(up, error)
     isUp = up
     if (up || isClosed || probe !== undefined) return
-    probe = clock.after(PROBE_MS, () => {
-      probe = undefined
-      look()
-    })
+    probe = clock.after(PROBE_MS, look)
   }
 
   const look = (): void => {
+    probe = undefined
     store.probe(newId()).then(
       () => {
         isUnwritable = false
@@ -55,10 +53,7 @@ export function observed(
     )
   }
 
-  /**
-   * @param tellsState false for the history: trouble with it says nothing about checkpoints. It is a reason to look, since nobody
-   * else may call for hours.
-   */
+  /** @param tellsState false for the history: trouble with it says nothing about checkpoints, and is a reason to look. */
   const watched =
     <A extends unknown[], R>(operation: keyof CheckpointStore, call: (...args: A) => Promise<R>, tellsState = true) =>
     async (...args: A): Promise<R> => {
