@@ -38,6 +38,7 @@ export function observed(
   const turn = (up: boolean, error: unknown): void => {
     if (isUp !== up) watcher.turned(up, error)
     isUp = up
+    if (up) isUnwritable = false
     if (up || isClosed || probe !== undefined) return
     probe = clock.after(PROBE_MS, look)
   }
@@ -45,10 +46,7 @@ export function observed(
   const look = (): void => {
     probe = undefined
     store.probe(newId()).then(
-      () => {
-        isUnwritable = false
-        turn(true, undefined)
-      },
+      () => turn(true, undefined),
       (failure: unknown) => turn(false, failure),
     )
   }
