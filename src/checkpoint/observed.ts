@@ -39,8 +39,7 @@ export function observed(
     if (isUp !== up) watcher.turned(up, error)
     isUp = up
     if (up) isUnwritable = false
-    if (up || isClosed || probe !== undefined) return
-    probe = clock.after(PROBE_MS, look)
+    if (!up && !isClosed) probe ??= clock.after(PROBE_MS, look)
   }
 
   const look = (): void => {
