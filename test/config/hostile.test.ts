@@ -43,6 +43,12 @@ const HOSTILE: Readonly<Record<string, string>> = {
   'anchors on many': full((i) => wide(`a${i}: &a${i} 1`)),
   'an anchor used again and again': full('*a '),
   'merge keys': full(wide('<<: *a'), 'a: &a {}\n'),
+  'merge keys that double on each level':
+    Array.from(
+      { length: 60 },
+      (_, i) => `l${i}: &l${i} { <<: [*l${Math.max(0, i - 1)}, *l${Math.max(0, i - 1)}] }\n`,
+    ).join('') + '<<: *l59\n',
+  'a block that is merged into itself': 'a: &a\n  <<: *a\n<<: *a\n',
   'an anchor within itself': 'a: &a [*a]\nupstreams: *a',
   'aliases that expand exponentially': ['l0: &l0 [x]', ...levels].join('\n'),
   'routes repeated by an anchor': `upstreams:\n  z:\n    url: http://x\n    routes: &r\n${manyRoutes}${repeated}`,

@@ -1,9 +1,11 @@
 /** The text of a configuration file, with the place of each path of keys. */
 
 import {
+  type Alias,
   type Document,
   isAlias,
   isMap,
+  isNode,
   isPair,
   isScalar,
   isSeq,
@@ -54,6 +56,7 @@ export class Source {
   readonly #text: string
   readonly #lines = new LineCounter()
   readonly #written: readonly string[]
+  #targets: ReadonlyMap<Alias, Node> | undefined
   /** Values that are never shown. */
   readonly #hidden: Range[] = []
   #writtenAt = (path: Path): Path => path
@@ -96,7 +99,7 @@ export class Source {
       const fault = (message: string) => ({ place: this.#place(rangeOf(node) ?? [0, 0]), message })
       if (depth > MAX_DEPTH) return fault(TOO_DEEP)
       if (isAlias(node)) aliases += 1
-      if (isAlias(node) && node.resolve(this.document) === undefined) return fault('no anchor before has this name')
+      if (isAlias(node) && this.#meant(node) === undefined) return fault('no anchor before has this name')
       if (aliases > MAX_ALIASES) return fault(`there are more than ${MAX_ALIASES} aliases`)
       const inner = isMap(node) || isSeq(node) ? node.items : isPair(node) ? [node.key, node.value] : []
       for (const next of inner) left.push({ node: next, depth: depth + 1 })
@@ -149,14 +152,14 @@ export class Source {
   /** The whole text of the value at a path; of what an alias stands for. */
   textAt(path: Path): string {
     const { node } = this.#find(path)
-    const [from, to] = rangeOf(isAlias(node) ? node.resolve(this.document) : node) ?? [0, 0]
+    const [from, to] = rangeOf(this.#meant(node)) ?? [0, 0]
     return this.#text.slice(from, to)
   }
 
   /** The plain value at a path; undefined for a map or a list. It may come from the environment: not for a message. */
   scalarAt(path: Path): unknown {
     const { node } = this.#find(path)
-    const inside = isAlias(node) ? node.resolve(this.document) : node
+    const inside = this.#meant(node)
     return isScalar(inside) ? inside.value : undefined
   }
 
@@ -210,7 +213,7 @@ export class Source {
     let pair: Pair | undefined
     let depth = 0
     for (const key of this.pathAt(path)) {
-      const inside = isAlias(node) ? node.resolve(this.document) : node
+      const inside = this.#meant(node)
       if (isMap(inside)) {
         const found = this.#pairIn(inside, key)
         if (found === undefined) break
@@ -225,15 +228,27 @@ export class Source {
     return { pair, node, depth }
   }
 
-  /** A map's own key, or else that of a block which it merges in. */
-  #pairIn(map: YAMLMap, key: PropertyKey): Pair | undefined {
+  /** The node, or that which it is an alias of. */
+  #meant(node: unknown): unknown {
+    if (!isAlias(node)) return node
+    this.#targets ??= targetsIn(this.document.contents)
+    return this.#targets.get(node)
+  }
+
+  /**
+   * A map's own key, or else that of a block which it merges in.
+   * @param seen maps that were searched: a block may be merged in again and again, also into itself.
+   */
+  #pairIn(map: YAMLMap, key: PropertyKey, seen = new Set<YAMLMap>()): Pair | undefined {
+    if (seen.has(map)) return undefined
+    seen.add(map)
     const own = map.items.find((item) => isScalar(item.key) && String(item.key.value) === String(key))
     if (own !== undefined) return own
     const merged = map.items.filter((item) => isScalar(item.key) && isMergeKey(item.key.value))
     const blocks = merged.flatMap(({ value }) => (isSeq(value) ? value.items : [value]))
     for (const one of blocks) {
-      const block = isAlias(one) ? one.resolve(this.document) : one
-      const found = isMap(block) ? this.#pairIn(block, key) : undefined
+      const block = this.#meant(one)
+      const found = isMap(block) ? this.#pairIn(block, key, seen) : undefined
       if (found !== undefined) return found
     }
     return undefined
@@ -246,6 +261,26 @@ export class Source {
     const isHidden = this.#hidden.some(([start, end]) => from >= start && from < end)
     return { line: Math.max(1, line), column: Math.max(1, col), text: isHidden ? '' : text.trimEnd() }
   }
+}
+
+/**
+ * What each alias stands for: the last node before it with its anchor (YAML 1.2.2 section 7.1). The library walks the document for each
+ * alias, and by recursion.
+ */
+function targetsIn(contents: unknown): ReadonlyMap<Alias, Node> {
+  const anchors = new Map<string, Node>()
+  const targets = new Map<Alias, Node>()
+  const left: unknown[] = [contents]
+  while (left.length > 0) {
+    const node = left.pop()
+    if (isAlias(node)) {
+      const target = anchors.get(node.source)
+      if (target !== undefined) targets.set(node, target)
+    } else if (isNode(node) && node.anchor !== undefined) anchors.set(node.anchor, node)
+    const inner = isMap(node) || isSeq(node) ? node.items : isPair(node) ? [node.key, node.value] : []
+    for (let i = inner.length - 1; i >= 0; i -= 1) left.push(inner[i])
+  }
+  return targets
 }
 
 const isMergeKey = (key: unknown) => typeof key === 'symbol' && key.description === '<<'
