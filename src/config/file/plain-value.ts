@@ -14,8 +14,8 @@ export function plainValue({ document }: Source): unknown {
   try {
     const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES })
     return isLarge(value) ? new Error(`has more than ${MAX_VALUES} values`) : value
-  } catch (error) {
-    return error instanceof Error ? error : new Error(String(error))
+  } catch (cause) {
+    return new Error('repeats what an anchor stands for too often, or within itself', { cause })
   }
 }
 
