@@ -28,6 +28,10 @@ const manyUpstreams = Array.from({ length: 999 }, (_, i) => `  a${i}: { url: htt
 const manyRoutes = Array.from({ length: 3000 }, (_, i) => `      - match: GET /${i}\n`).join('')
 const repeated = Array.from({ length: 99 }, (_, i) => `  b${i}: { url: http://x, routes: *r }\n`).join('')
 const levels = Array.from({ length: 20 }, (_, i) => `l${i + 1}: &l${i + 1} [${Array(9).fill(`*l${i}`).join(', ')}]`)
+const doubling = Array.from({ length: 60 }, (_, i) => `l${i}: &l${i} { <<: [*l${i - 1}, *l${i - 1}] }`).with(
+  0,
+  'l0: &l0 {}',
+)
 
 const HOSTILE: Readonly<Record<string, string>> = {
   'open brackets': full('['),
@@ -43,11 +47,7 @@ const HOSTILE: Readonly<Record<string, string>> = {
   'anchors on many': full((i) => wide(`a${i}: &a${i} 1`)),
   'an anchor used again and again': full('*a '),
   'merge keys': full(wide('<<: *a'), 'a: &a {}\n'),
-  'merge keys that double on each level':
-    Array.from(
-      { length: 60 },
-      (_, i) => `l${i}: &l${i} { <<: [*l${Math.max(0, i - 1)}, *l${Math.max(0, i - 1)}] }\n`,
-    ).join('') + '<<: *l59\n',
+  'merge keys that double on each level': `${doubling.join('\n')}\n<<: *l59`,
   'a block that is merged into itself': 'a: &a\n  <<: *a\n<<: *a\n',
   'an anchor within itself': 'a: &a [*a]\nupstreams: *a',
   'aliases that expand exponentially': ['l0: &l0 [x]', ...levels].join('\n'),

@@ -659,7 +659,9 @@ test('anchors are allowed; aliases that expand exponentially are a fault', () =>
   )
   expect(shared.upstreams.map(({ timeout }) => timeout.totalMs)).toEqual([9_000, 9_000])
   const levels = Array.from({ length: 9 }, (_, i) => `l${i + 1}: &l${i + 1} [${Array(9).fill(`*l${i}`).join(', ')}]`)
-  expect(faults(['l0: &l0 [x]', ...levels].join('\n'))).toEqual(['1:1 repeats what an anchor stands for too often, or within itself'])
+  expect(faults(['l0: &l0 [x]', ...levels].join('\n'))).toEqual([
+    '1:1 repeats what an anchor stands for too often, or within itself',
+  ])
 })
 
 test('an upstream has one url, or several with the same path and different origins', () => {
