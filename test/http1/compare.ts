@@ -25,6 +25,8 @@ export const STRICTER: Readonly<Record<string, string>> = {
   'malformed: the reason phrase is not valid': 'RFC 9112 section 4: a reason phrase has no control characters',
   'malformed: a chunk extension is not valid':
     'RFC 9112 section 7.1.1: a value after "=" is a token or a quoted string',
+  'malformed: a chunk size is not hexadecimal digits alone':
+    'RFC 9112 section 7.1: chunk-size is 1*HEXDIG; node:http told of no fault where the request had an Upgrade',
   'malformed: a chunk size is too large': 'RFC 9112 section 7.1: large numerals; above 2^53-1, or over 16 digits',
   'malformed: a framing field has a tab beside its value':
     'RFC 9112 section 11.2: parsers differ there; llhttp itself takes a tab before the value and refuses one after it',
