@@ -95,7 +95,7 @@ export const isOldUpgrade = ({ minor, headers }: RequestHead) =>
 
 const textOf = ({ kind, detail }: MessageFault) => `${kind}: ${detail}`
 
-const messageOf = (start: string, target: string, head: RequestHead | ResponseHead): Message => ({
+export const messageOf = (start: string, target: string, head: RequestHead | ResponseHead): Message => ({
   start,
   target,
   minor: head.minor,

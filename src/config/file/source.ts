@@ -101,8 +101,7 @@ export class Source {
       if (isAlias(node)) aliases += 1
       if (isAlias(node) && this.#meant(node) === undefined) return fault('no anchor before has this name')
       if (aliases > MAX_ALIASES) return fault(`there are more than ${MAX_ALIASES} aliases`)
-      const inner = isMap(node) || isSeq(node) ? node.items : isPair(node) ? [node.key, node.value] : []
-      for (const next of inner) left.push({ node: next, depth: depth + 1 })
+      for (const next of innerOf(node)) left.push({ node: next, depth: depth + 1 })
     }
     return undefined
   }
@@ -277,11 +276,14 @@ function targetsIn(contents: unknown): ReadonlyMap<Alias, Node> {
       const target = anchors.get(node.source)
       if (target !== undefined) targets.set(node, target)
     } else if (isNode(node) && node.anchor !== undefined) anchors.set(node.anchor, node)
-    const inner = isMap(node) || isSeq(node) ? node.items : isPair(node) ? [node.key, node.value] : []
-    for (let i = inner.length - 1; i >= 0; i -= 1) left.push(inner[i])
+    for (const inner of innerOf(node).toReversed()) left.push(inner)
   }
   return targets
 }
+
+/** What a node has directly below it, in the order of the text. */
+const innerOf = (node: unknown): readonly unknown[] =>
+  isMap(node) || isSeq(node) ? node.items : isPair(node) ? [node.key, node.value] : []
 
 const isMergeKey = (key: unknown) => typeof key === 'symbol' && key.description === '<<'
 

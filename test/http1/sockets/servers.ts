@@ -6,7 +6,7 @@ import { systemClock } from '../../../src/clock.ts'
 import type { MessageFault } from '../../../src/http1/head.ts'
 import { ServerConnection } from '../../../src/http1/server-connection.ts'
 import type { ServerRequest } from '../../../src/http1/server-request.ts'
-import { isOldUpgrade, LIMITS, type Message } from '../messages.ts'
+import { isOldUpgrade, LIMITS, type Message, messageOf } from '../messages.ts'
 
 /** What a server read on one connection. */
 export type Read = {
@@ -57,14 +57,7 @@ function answer(request: ServerRequest, status: number): void {
 function readRequest(request: ServerRequest, into: Read): void {
   const { head } = request
   const message: Message = {
-    start: head.method,
-    target: head.target,
-    minor: head.minor,
-    headers: head.headers,
-    body: '',
-    trailers: [],
-    keepAlive: head.keepAlive,
-    isWhole: false,
+    ...messageOf(head.method, head.target, head),
     // node:http reads nothing behind an offer of an upgrade, also where it serves the request as a plain one.
     isLast: !head.keepAlive || head.method === 'CONNECT' || head.upgrade !== '' || isOldUpgrade(head),
   }
@@ -98,7 +91,7 @@ export function nodeServer(): TestServer {
     read.socket = socket
   })
   const take = (request: IncomingMessage, response: ServerResponse) => {
-    const message = messageOf(request, response.shouldKeepAlive)
+    const message = nodeMessage(request, response.shouldKeepAlive)
     read.messages.push(message)
     request.on('data', (chunk: Buffer) => {
       message.body += chunk.toString('latin1')
@@ -118,7 +111,7 @@ export function nodeServer(): TestServer {
     take(request, response)
   })
   server.on('connect', (request: IncomingMessage, socket) => {
-    read.messages.push({ ...messageOf(request, false), isWhole: true })
+    read.messages.push({ ...nodeMessage(request, false), isWhole: true })
     socket
       .on('error', () => {})
       .resume()
@@ -131,7 +124,7 @@ export function nodeServer(): TestServer {
   return { server, begin: () => (read = nothing()) }
 }
 
-const messageOf = ({ method, url, httpVersionMinor, rawHeaders }: IncomingMessage, keepAlive: boolean): Message => ({
+const nodeMessage = ({ method, url, httpVersionMinor, rawHeaders }: IncomingMessage, keepAlive: boolean): Message => ({
   start: method ?? '',
   target: url ?? '',
   minor: httpVersionMinor,

@@ -23,34 +23,40 @@ const PLOTTING = new URL('./', import.meta.resolve('uplot'))
 
 /** Reads the files once. The page's addresses are relative, so that a proxy may serve it below a path. */
 export function pageOperations(): Operation[] {
-  const own = [FOLDER, new URL('styles/', FOLDER)].flatMap((folder) =>
-    readdirSync(folder)
-      .filter((name) => typeOf(name) !== undefined)
-      .map((name) => fileAt(name === 'index.html' ? '/' : `/page/${name}`, new URL(name, folder))),
-  )
+  const [modules, styles] = [filesIn(FOLDER), filesIn(new URL('styles/', FOLDER))]
+  const others = [...modules, ...styles].filter(({ name }) => name !== INDEX)
+  const index = new URL(INDEX, FOLDER)
   return [
-    ...own,
+    fileAt('/', index, withModules(readFileSync(index, 'utf8'), modules)),
+    ...others.map(({ name, file }) => fileAt(`/page/${name}`, file)),
     fileAt('/page/runbook.md', RUNBOOK),
     fileAt('/page/uplot.js', new URL('uPlot.iife.min.js', PLOTTING)),
     fileAt('/page/uplot.css', new URL('uPlot.min.css', PLOTTING)),
   ]
 }
 
+const INDEX = 'index.html'
+
+type PageFile = { readonly name: string; readonly file: URL }
+
+const filesIn = (folder: URL): PageFile[] =>
+  readdirSync(folder)
+    .filter((name) => typeOf(name) !== undefined)
+    .map((name) => ({ name, file: new URL(name, folder) }))
+
 const typeOf = (name: string) => TYPES[name.slice(name.lastIndexOf('.') + 1)]
 
 /** With a link to every module, so that a browser asks for all of them at once and not import by import: a port-forward is slow. */
-const withModules = (html: string) =>
+const withModules = (html: string, files: readonly PageFile[]) =>
   html.replace(
     '</head>',
-    `${readdirSync(FOLDER)
-      .filter((name) => name.endsWith('.js'))
-      .map((name) => `<link rel="modulepreload" href="page/${name}" />`)
+    `${files
+      .filter(({ name }) => name.endsWith('.js'))
+      .map(({ name }) => `<link rel="modulepreload" href="page/${name}" />`)
       .join('\n')}</head>`,
   )
 
-function fileAt(path: string, file: URL): Operation {
-  const text = readFileSync(file, 'utf8')
-  const body = path === '/' ? withModules(text) : text
+function fileAt(path: string, file: URL, body = readFileSync(file, 'utf8')): Operation {
   const headers = {
     'content-type': typeOf(file.pathname) ?? '',
     'content-security-policy': POLICY,
